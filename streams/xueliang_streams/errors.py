@@ -1,0 +1,48 @@
+"""What can go wrong between a camera and a frame.
+
+    StreamError
+    ├── UnsupportedUrl       the address cannot be opened by any reader here; retry: no, change the configuration
+    ├── RecordingUnreadable  a file is missing or is not a video; retry: no, unless the file is replaced
+    ├── CameraUnreachable    nobody answers, or the connection broke; retry: yes
+    ├── StreamStalled        connected, and no packet for too long; retry: yes
+    ├── CameraRefusedLogin   wrong user or password (401, 403); retry: gently, cameras lock accounts
+    ├── NotAVideo            something answers, but offers no H.264 or H.265 video; retry: rarely helps
+    └── EncodingFailed       a clip could not be written; retry: no
+
+Messages are complete sentences for the person who must act. They name the URL through `redact_url` only, so no message
+of this room holds a password or a token.
+"""
+
+from __future__ import annotations
+
+
+class StreamError(Exception):
+    """Root of everything this room raises."""
+
+
+class UnsupportedUrl(StreamError):
+    """No reader here opens this address. A retry cannot help."""
+
+
+class RecordingUnreadable(StreamError):
+    """The file is missing, unreadable or holds no video. A retry cannot help until the file is replaced."""
+
+
+class CameraUnreachable(StreamError):
+    """Nobody answered in time, the connection was refused, or it broke. A retry can help."""
+
+
+class StreamStalled(StreamError):
+    """Connected, and no packet for longer than allowed. A retry (a new connection) can help."""
+
+
+class CameraRefusedLogin(StreamError):
+    """The camera wants another user or password. Retry at most once a minute: cameras lock accounts."""
+
+
+class NotAVideo(StreamError):
+    """Something answered that is no H.264 or H.265 video. A retry rarely helps: the address is wrong."""
+
+
+class EncodingFailed(StreamError):
+    """A clip could not be encoded or written. A retry cannot help."""
