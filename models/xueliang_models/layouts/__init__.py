@@ -1,0 +1,1 @@
+"""One adapter for each output layout that detectors come in."""
