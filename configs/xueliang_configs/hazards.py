@@ -1,0 +1,190 @@
+"""Settings of each hazard: what counts, for how long, and when it is over. One class per hazard; all times in seconds.
+
+Rules (`rules.py`) are these settings plus an id, a severity and a zone on a camera.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from xueliang_alerts.contract import Hazard, Severity
+from xueliang_configs.values import Polygon, PositiveSeconds, Seconds, Settings, Share, problem
+
+VEHICLES = ("car", "bus", "truck")
+VEHICLES_AND_TWO_WHEELERS = (*VEHICLES, "motorcycle", "bicycle")
+
+ClassName = Annotated[str, Field(min_length=1, max_length=40)]
+
+
+class EpisodeSettings(Settings):
+    """What every rule says about time."""
+
+    clear_after_s: PositiveSeconds = Field(
+        default=5.0, description="Seconds the hazard must be seen to be gone before the alert is cleared."
+    )
+    gap_tolerance_s: PositiveSeconds = Field(
+        default=6.0,
+        description="Longest time between two looks that still counts as watching. A longer blind stretch advances "
+        "neither the dwell nor the clearing. Raise it for cameras with a key picture every 10 s or so.",
+    )
+    view_lost_after_s: PositiveSeconds = Field(
+        default=600.0,
+        description="An open alert of a camera that was blind for longer than this ends as view_lost, never as clear.",
+    )
+
+
+class StandingSettings(EpisodeSettings):
+    """Something stands in the zone: shared by fire lane, blocked exit and illegal parking."""
+
+    dwell_s: PositiveSeconds = Field(
+        default=60.0, description="Seconds it must stand, counted from when it stands still."
+    )
+    clear_after_s: PositiveSeconds = Field(
+        default=5.0, description="Seconds the zone must be seen free of it before the alert is cleared."
+    )
+    min_cover: Share = Field(
+        default=0.02,
+        description="Share of the zone that must be covered, seen on the ground (lower part of each box). Half of it "
+        "keeps an open alert open.",
+    )
+    classes: tuple[ClassName, ...] = Field(
+        default=VEHICLES_AND_TWO_WHEELERS, min_length=1, description="Detector classes that count."
+    )
+    any_object: bool = Field(
+        default=True,
+        description="Also count what the detector has no name for: an area that stays changed against the long-term "
+        "background and is no person.",
+    )
+    min_changed: Share = Field(
+        default=0.05,
+        description="Share of the zone that must stay changed before it counts as an object without a name.",
+    )
+    counts_each_alone: ClassVar[bool] = False
+    """True: every vehicle must stand for the dwell itself. False: the zone is blocked, whoever takes turns in it."""
+
+    @property
+    def largest_gap_s(self) -> float:
+        """Longest time between looks that still meets the rule's promise.
+
+        Onset and raise are each seen up to one gap late: a thirtieth of the dwell keeps both together under 7 % of it.
+        """
+        return max(0.25, min(2.0, self.dwell_s / 30, self.clear_after_s / 2, self.gap_tolerance_s / 2))
+
+
+class FireLaneSettings(StandingSettings):
+    """Fire lane obstructed: a vehicle or any object stands in a marked fire lane."""
+
+    hazard: Literal[Hazard.FIRE_LANE_OBSTRUCTION]
+    severity: Severity = Field(default=Severity.ORANGE, description="1 (most severe, red) to 4 (blue).")
+
+
+class BlockedExitSettings(StandingSettings):
+    """Evacuation exit blocked: the same reasoning as a fire lane, on an exit."""
+
+    hazard: Literal[Hazard.BLOCKED_EXIT]
+    severity: Severity = Field(default=Severity.ORANGE, description="1 (most severe, red) to 4 (blue).")
+
+
+class IllegalParkingSettings(StandingSettings):
+    """Illegal parking: one vehicle stands in a no-stopping zone. A queue that moves on is no parking."""
+
+    hazard: Literal[Hazard.ILLEGAL_PARKING]
+    severity: Severity = Field(default=Severity.BLUE, description="1 (most severe, red) to 4 (blue).")
+    dwell_s: PositiveSeconds = Field(default=120.0, description="Seconds one vehicle must stand.")
+    min_cover: Share = Field(
+        default=0.0, description="Share of the zone that must be covered; 0: any vehicle that stands inside counts."
+    )
+    classes: tuple[ClassName, ...] = Field(default=VEHICLES, min_length=1, description="Detector classes that count.")
+    any_object: bool = Field(default=False, description="Also count what the detector has no name for.")
+    counts_each_alone: ClassVar[bool] = True
+
+
+class CrowdSettings(EpisodeSettings):
+    """People gather: the count of people whose feet are in the zone, with hysteresis."""
+
+    hazard: Literal[Hazard.CROWD]
+    severity: Severity = Field(default=Severity.ORANGE, description="1 (most severe, red) to 4 (blue).")
+    raise_at_count: int = Field(ge=1, le=10_000, description="People in the zone from which it is a crowd.")
+    clear_at_count: int = Field(
+        ge=0, le=10_000, description="People in the zone at which it is over; below raise_at_count."
+    )
+    severe_at_count: int | None = Field(
+        default=None, ge=2, le=10_000, description="From this count on the severity is one step higher; null: never."
+    )
+    dwell_s: Seconds = Field(default=10.0, description="Seconds the count must hold before the alert is raised.")
+    clear_after_s: PositiveSeconds = Field(
+        default=10.0, description="Seconds the count must stay at or below clear_at_count."
+    )
+    smooth_s: Seconds = Field(
+        default=1.5, description="The count is the median over this many seconds: detectors miss people now and then."
+    )
+    classes: tuple[ClassName, ...] = Field(
+        default=("person",), min_length=1, description="Detector classes that count."
+    )
+
+    @field_validator("clear_at_count")
+    @classmethod
+    def _below_raise(cls, value: int, info: ValidationInfo) -> int:
+        raise_at = info.data.get("raise_at_count")
+        if raise_at is not None and value >= raise_at:
+            hint = f"{max(0, raise_at * 2 // 3)}"
+            raise problem("order", f"expected a count below raise_at_count ({raise_at})", str(value), hint)
+        return value
+
+    @field_validator("severe_at_count")
+    @classmethod
+    def _above_raise(cls, value: int | None, info: ValidationInfo) -> int | None:
+        raise_at = info.data.get("raise_at_count")
+        if value is not None and raise_at is not None and value <= raise_at:
+            hint = f"{raise_at * 2}"
+            raise problem("order", f"expected a count above raise_at_count ({raise_at})", str(value), hint)
+        return value
+
+    @property
+    def largest_gap_s(self) -> float:
+        """Longest time between looks that still meets the rule's promise."""
+        return max(0.25, min(1.0, self.dwell_s / 4 or 1.0, self.clear_after_s / 2, self.gap_tolerance_s / 2))
+
+
+class FireSmokeSettings(EpisodeSettings):
+    """Flame or smoke that persists. Needs a model that knows the classes fire or smoke: name it by `detector`."""
+
+    hazard: Literal[Hazard.FIRE_SMOKE]
+    severity: Severity = Field(default=Severity.RED, description="1 (most severe, red) to 4 (blue).")
+    dwell_s: PositiveSeconds = Field(default=4.0, description="Seconds flame or smoke must persist.")
+    clear_after_s: PositiveSeconds = Field(default=15.0, description="Seconds it must be seen to be gone.")
+    classes: tuple[ClassName, ...] = Field(
+        default=("fire", "smoke"), min_length=1, description="Detector classes that count."
+    )
+
+    @property
+    def largest_gap_s(self) -> float:
+        """Longest time between looks that still meets the rule's promise."""
+        return max(0.25, min(1.0, self.dwell_s / 4))
+
+
+class CameraOfflineSettings(Settings):
+    """The camera itself: no pictures come. Makes the camera's other rules unknown, not clear."""
+
+    hazard: Literal[Hazard.CAMERA_FAULT]
+    fault: Literal["offline"] = Field(description="Which fault; only offline for now.")
+    severity: Severity = Field(default=Severity.YELLOW, description="1 (most severe, red) to 4 (blue).")
+    offline_after_s: PositiveSeconds = Field(
+        default=30.0, description="Seconds without a picture before the alert is raised."
+    )
+    clear_after_s: Seconds = Field(
+        default=3.0, description="Seconds pictures must be back before the alert is cleared."
+    )
+
+    @property
+    def largest_gap_s(self) -> float:
+        """Longest time between looks that still meets the rule's promise."""
+        return max(0.5, min(10.0, self.offline_after_s / 3))
+
+
+class ZoneSettings(Settings):
+    """Where in the picture a rule looks."""
+
+    zone: Polygon

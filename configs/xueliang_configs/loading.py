@@ -1,0 +1,169 @@
+"""Settings files to settings: every problem of a file at once, each with its place, what was expected and a hint.
+
+Invariants
+    - A file is either used whole or refused whole.
+    - Nothing a problem says holds a password: texts with `${…}` are shown as written, addresses are redacted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from xueliang_configs.areas import AreaTable, parent_code
+from xueliang_configs.cameras import CameraRegister
+from xueliang_configs.centre import CentreConfig
+from xueliang_configs.errors import ConfigError, Problem
+from xueliang_configs.node import NodeConfig
+from xueliang_configs.policies import PolicyTable
+from xueliang_configs.values import redact_url
+from xueliang_configs.wording import problems_of
+from xueliang_configs.yaml_reading import Document, Key, key_text, line_of, read_text, read_yaml
+
+MAX_AREAS_BYTES: Final = 256 * 1024 * 1024  # polygons of a whole city; a settings file stays below 1 MiB
+Model = TypeVar("Model", bound=BaseModel)
+Found = tuple[Key, str, str]
+
+
+def load_node(path: Path | str, environment: Mapping[str, str] | None = None) -> NodeConfig:
+    """node.yaml. `environment` is the process's own unless given. Raises ConfigError with every problem."""
+    return _load(Path(path), NodeConfig, environment, _node_checks)
+
+
+def load_centre(path: Path | str, environment: Mapping[str, str] | None = None) -> CentreConfig:
+    """centre.yaml. `environment` is the process's own unless given. Raises ConfigError with every problem."""
+    return _load(Path(path), CentreConfig, environment)
+
+
+def load_policies(path: Path | str) -> PolicyTable:
+    """policies.yaml. Raises ConfigError with every problem."""
+    return _load(Path(path), PolicyTable, None)
+
+
+def load_cameras(path: Path | str) -> CameraRegister:
+    """The camera register of a centre. Raises ConfigError with every problem."""
+    return _load(Path(path), CameraRegister, None, _register_checks)
+
+
+def load_areas(path: Path | str) -> AreaTable:
+    """The area tree, GeoJSON: codes unique, every parent there. Raises ConfigError with every problem."""
+    path = Path(path)
+    text = read_text(path, MAX_AREAS_BYTES)
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        line = getattr(error, "lineno", None)
+        why = getattr(error, "msg", str(error)) or type(error).__name__
+        raise ConfigError((Problem(path, "", f"not JSON: {why}", "a GeoJSON FeatureCollection", line),)) from error
+    document = Document(path, value, {}, {})
+    if not isinstance(value, dict):
+        raise ConfigError((Problem(path, "", "expected a FeatureCollection", '{"type": "FeatureCollection", …}'),))
+    return _validated(document, AreaTable, [], _area_checks)
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not allowed")
+
+
+def _load(
+    path: Path,
+    model: type[Model],
+    environment: Mapping[str, str] | None,
+    checks: Callable[[Any], Iterator[Found]] | None = None,
+) -> Model:
+    document, problems = read_yaml(path, os.environ if environment is None else environment)
+    return _validated(document, model, list(problems), checks)
+
+
+def _validated(
+    document: Document,
+    model: type[Model],
+    problems: list[Problem],
+    checks: Callable[[Any], Iterator[Found]] | None,
+) -> Model:
+    result: Model | None = None
+    try:
+        result = model.model_validate(document.value, context={"base": document.path.resolve().parent})
+    except ValidationError as error:
+        already = {problem.key for problem in problems}
+        problems += [problem for problem in problems_of(error, document, model) if problem.key not in already]
+    for key, text, hint in checks(document.value) if checks else ():
+        problems.append(Problem(document.path, key_text(key), text, hint, line_of(document, key)))
+    if problems or result is None:
+        raise ConfigError(tuple(sorted(problems, key=lambda problem: problem.line or 0)))
+    return result
+
+
+# What no single model can see. These read the plain values, so that they speak even while other keys are wrong.
+
+
+def _items(value: Any, name: str) -> list[tuple[int, dict[str, Any]]]:
+    listed = value.get(name) if isinstance(value, dict) else None
+    return [(i, item) for i, item in enumerate(listed) if isinstance(item, dict)] if isinstance(listed, list) else []
+
+
+def _repeated(rows: list[tuple[int, dict[str, Any]]], name: str, above: Key) -> Iterator[tuple[Key, int, str]]:
+    """Rows whose `name` an earlier row has: (key, index of the earlier row, value)."""
+    first: dict[str, int] = {}
+    for index, row in rows:
+        value = row.get(name)
+        if not isinstance(value, str):
+            continue
+        if value in first:
+            yield (*above, index, name), first[value], value
+        first.setdefault(value, index)
+
+
+def _node_checks(value: Any) -> Iterator[Found]:
+    cameras = _items(value, "cameras")
+    for key, first, name in _repeated(cameras, "camera_id", ("cameras",)):
+        yield key, f'camera_id "{name}" is used twice, first by cameras.{first}', "give each camera an id of its own"
+    for key, first, url in _repeated(cameras, "url", ("cameras",)):
+        text = f'"{redact_url(url)}" is read twice, first by cameras.{first}'
+        yield key, text, "put all rules under one camera: each look is then paid once"
+    detectors = value.get("detectors") if isinstance(value, dict) else None
+    known = set(detectors) if isinstance(detectors, dict) else {"objects"}
+    for index, camera in cameras:
+        yield from _rule_checks(camera, ("cameras", index, "rules"), known)
+
+
+def _rule_checks(camera: dict[str, Any], above: Key, detectors: set[str]) -> Iterator[Found]:
+    rules = _items(camera, "rules")
+    for key, first, name in _repeated(rules, "rule_id", above):
+        yield key, f'rule_id "{name}" is used twice on this camera, first by {key_text(above)}.{first}', f"{name}-2"
+    for index, rule in rules:
+        name = rule.get("detector", "objects")
+        needs_one = rule.get("hazard") not in ("camera_fault", "fire_smoke")
+        if isinstance(name, str) and name not in detectors and (needs_one or "detector" in rule):
+            known = ", ".join(sorted(detectors)) or "none"
+            yield (*above, index, "detector"), f'no detector "{name}" under detectors', f"there: {known}"
+
+
+def _register_checks(value: Any) -> Iterator[Found]:
+    for key, first, name in _repeated(_items(value, "cameras"), "camera_id", ("cameras",)):
+        yield key, f'camera_id "{name}" is used twice, first by cameras.{first}', "give each camera an id of its own"
+
+
+def _area_checks(value: Any) -> Iterator[Found]:
+    places: dict[str, int] = {}
+    for index, feature in _items(value, "features"):
+        properties = feature.get("properties")
+        code = properties.get("code") if isinstance(properties, dict) else None
+        if not isinstance(code, str):
+            continue
+        if code in places:
+            yield (
+                ("features", index, "properties", "code"),
+                f"code {code} is used twice, first by features.{places[code]}",
+                "",
+            )
+        places.setdefault(code, index)
+    for code, index in places.items():
+        if len(code) in (6, 9, 12, 15) and parent_code(code) not in places:
+            text = f"the area above, {parent_code(code)}, is not in the file"
+            yield ("features", index, "properties", "code"), text, "add it, or import it first and put both in one file"

@@ -1,0 +1,103 @@
+"""What one edge node runs: node.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo
+
+from xueliang_configs.cameras import CameraConfig
+from xueliang_configs.values import CentreUrl, PathBesideFile, PlainId, Port, Settings, Share, base_of, like
+
+Host = Annotated[str, like(r"[A-Za-z0-9._:-]{1,253}", "a host name or an address", "127.0.0.1")]
+
+
+class TlsConfig(Settings):
+    """TLS to the broker. The server's certificate is always checked; there is no switch for it."""
+
+    ca_file: PathBesideFile | None = Field(default=None, description="Own authority; null: the system's.")
+    cert_file: PathBesideFile | None = Field(default=None, description="This side's certificate, when the broker asks.")
+    key_file: PathBesideFile | None = Field(default=None, description="Its key.")
+
+
+class BrokerConfig(Settings):
+    """The MQTT broker."""
+
+    host: Host = Field(default="127.0.0.1", description="Host name or address.")
+    port: Port = Field(default=1883, description="TCP port; usually 8883 with TLS.")
+    username: Annotated[str, Field(max_length=128)] | None = Field(default=None, description="Null: none.")
+    password: SecretStr | None = Field(default=None, description="Write it as ${ENV_NAME}.")
+    tls: TlsConfig | None = Field(default=None, description="Null: plain TCP, for loopback and closed networks.")
+
+
+class CentreLinkConfig(Settings):
+    """Where evidence pictures go, by HTTP."""
+
+    url: CentreUrl = Field(description="Address of the centre.")
+    token: SecretStr = Field(description="What `xueliang-centre add-node` printed. Write it as ${ENV_NAME}.")
+
+
+class HealthConfig(Settings):
+    """The node's own health page and metrics."""
+
+    host: Host = Field(default="127.0.0.1", description="Loopback unless told otherwise.")
+    port: Port = Field(default=9101, description="TCP port.")
+
+
+class SpoolConfig(Settings):
+    """Alerts on disk until the centre has them."""
+
+    cap_mb: int = Field(default=512, ge=8, le=1_000_000, description="Megabytes; committed records go first.")
+    keep_committed_hours: float = Field(
+        default=24.0, ge=0, le=720, description="Hours a committed record stays for replay."
+    )
+
+
+class NodeSettings(Settings):
+    """The node itself."""
+
+    node_id: PlainId = Field(description="Unique in the city; the broker's user and topics carry it.")
+    data_dir: PathBesideFile = Field(description="spool/, background/, evidence/ and log/ are kept here.")
+    broker: BrokerConfig = Field(default=BrokerConfig(), description="The MQTT broker.")
+    centre: CentreLinkConfig | None = Field(default=None, description="Null: no evidence pictures are uploaded.")
+    health: HealthConfig = Field(default=HealthConfig(), description="Health page and metrics.")
+    spool: SpoolConfig = Field(default=SpoolConfig(), description="Alerts on disk.")
+
+
+def _model(value: object, info: ValidationInfo) -> object:
+    base = base_of(info)
+    is_relative = isinstance(value, str) and value.endswith(".onnx") and not Path(value).is_absolute()
+    return str(base / str(value)) if is_relative and base is not None else value
+
+
+class DetectorConfig(Settings):
+    """One model under a name of its own."""
+
+    model: Annotated[str, BeforeValidator(_model), Field(min_length=1)] = Field(
+        description='"embedded", a name of the catalogue, or a path ending in .onnx (relative to this file).'
+    )
+    card: PathBesideFile | None = Field(
+        default=None, description="Model card; null: beside the model, or the catalogue's."
+    )
+    score: Share | None = Field(
+        default=None, description="From this score on a box is believed; null: what the model's card recommends."
+    )
+
+
+EMBEDDED = DetectorConfig(model="embedded")
+
+
+class NodeConfig(Settings):
+    """node.yaml: one edge node, its detectors and its cameras."""
+
+    node: NodeSettings
+    detectors: dict[PlainId, DetectorConfig] = Field(
+        default={"objects": EMBEDDED}, description="Name to model. `objects` is what rules use by default."
+    )
+    cameras: tuple[CameraConfig, ...] = Field(default=(), max_length=256, description="The cameras this node runs.")
+
+    @property
+    def data_dir(self) -> Path:
+        """Where the node keeps what must survive a restart."""
+        return self.node.data_dir

@@ -1,0 +1,166 @@
+"""Who must do what by when: limits and escalation, as a table. First match wins; no case is left out."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from xueliang_alerts.contract import Hazard, Severity
+from xueliang_configs.values import AreaLevel, PlaceClass, PositiveSeconds, Settings, problem
+
+ANY: Literal["any"] = "any"
+Limit = Annotated[float, Field(gt=0, le=7 * 86_400)]
+Case = tuple[Hazard, Severity, PlaceClass, AreaLevel]
+_LEVELS_UP = (AreaLevel.GRID, AreaLevel.VILLAGE, AreaLevel.TOWNSHIP, AreaLevel.COUNTY, AreaLevel.CITY)
+
+
+class Match(Settings):
+    """Which cases a row is for; `any` matches all."""
+
+    hazard: Literal["any"] | Annotated[tuple[Hazard, ...], Field(min_length=1)] = Field(
+        default=ANY, description="any, or a list of hazards."
+    )
+    severity: Literal["any"] | Annotated[tuple[Severity, ...], Field(min_length=1)] = Field(
+        default=ANY, description="any, or a list of 1 (most severe) to 4."
+    )
+    place_class: Literal["any"] | Annotated[tuple[PlaceClass, ...], Field(min_length=1)] = Field(
+        default=ANY, description="any, or a list of place classes."
+    )
+    level: Literal["any"] | Annotated[tuple[AreaLevel, ...], Field(min_length=1)] = Field(
+        default=ANY, description="any, or a list of area levels: the level that owns the incident."
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _any_or_a_list(cls, value: object) -> object:
+        if value == ANY or (isinstance(value, list | tuple) and value):
+            return value
+        is_word = isinstance(value, str | int) and value != ""
+        raise problem(
+            "match", "expected any, or a list", f'"{value}"' if is_word else "", f"[{value}]" if is_word else "any"
+        )
+
+    def takes(self, case: Case) -> bool:
+        """True when this row is for the case."""
+        hazard, severity, place_class, level = case
+        return (
+            (self.hazard == ANY or hazard in self.hazard)
+            and (self.severity == ANY or severity in self.severity)
+            and (self.place_class == ANY or place_class in self.place_class)
+            and (self.level == ANY or level in self.level)
+        )
+
+
+class Policy(Settings):
+    """One row: the limits of a kind of incident, in seconds, and who hears when one passes."""
+
+    match: Match = Field(default=Match(), description="Which incidents; nothing written: all.")
+    judge_s: Limit = Field(description="An operator must have judged it this long after it opened.")
+    take_s: Limit = Field(description="A grid worker must have taken the task this long after dispatch.")
+    arrive_s: Limit = Field(description="The worker must be there this long after dispatch; not below take_s.")
+    auto_dispatch: bool = Field(
+        default=False, description="Judged by this policy: dispatched to the grid's worker at once."
+    )
+    escalate: tuple[AreaLevel, ...] = Field(
+        default=(AreaLevel.VILLAGE, AreaLevel.TOWNSHIP, AreaLevel.COUNTY, AreaLevel.CITY),
+        description="Who is told, in order, each time a limit passes again; upward, no level twice.",
+    )
+    escalate_every_s: PositiveSeconds = Field(default=60.0, description="Seconds until the next level is told.")
+    check_s: Limit = Field(
+        default=600.0, description="Not seen clear this long after it was handled: a person must check."
+    )
+    reopen_window_s: Annotated[float, Field(ge=0, le=7 * 86_400)] = Field(
+        default=900.0, description="Raised again within this time of closing: the same incident is opened again."
+    )
+
+    @field_validator("arrive_s")
+    @classmethod
+    def _arrive_not_before_take(cls, value: float, info: ValidationInfo) -> float:
+        take_s = info.data.get("take_s")
+        if take_s is not None and value < take_s:
+            raise problem("order", f"expected at least take_s ({take_s:g})", f"{value:g}", f"{take_s:g}")
+        return value
+
+    @field_validator("escalate")
+    @classmethod
+    def _upward(cls, value: tuple[AreaLevel, ...]) -> tuple[AreaLevel, ...]:
+        heights = [_LEVELS_UP.index(level) for level in value]
+        if heights != sorted(set(heights)):
+            got = ", ".join(level.value for level in value)
+            raise problem(
+                "order", "expected levels upward, none twice", f"[{got}]", "[village, township, county, city]"
+            )
+        return value
+
+
+class Folding(Settings):
+    """When alerts of one hazard are one incident."""
+
+    radius_m: Annotated[float, Field(ge=0, le=10_000)] = Field(
+        default=50.0, description="Alerts of cameras this near each other may be one incident."
+    )
+    window_s: Annotated[float, Field(ge=0, le=7 * 86_400)] = Field(
+        default=900.0, description="Alerts that began within this time of each other may be one incident."
+    )
+
+
+def _all_cases() -> list[Case]:
+    return list(product(Hazard, Severity, PlaceClass, AreaLevel))
+
+
+def _say(case: Case) -> str:
+    hazard, severity, place_class, level = case
+    return f"hazard={hazard.value}, severity={severity.value}, place_class={place_class.value}, level={level.value}"
+
+
+class PolicyTable(Settings):
+    """policies.yaml: rows in order, first match wins."""
+
+    policies: tuple[Policy, ...] = Field(
+        min_length=1,
+        max_length=200,
+        description="Rows in order; the first that matches is used, and every case must match.",
+    )
+    folding: dict[Hazard, Folding] = Field(
+        default={}, description="By hazard; what is not named folds by the defaults."
+    )
+
+    @field_validator("policies")
+    @classmethod
+    def _rows_are_whole(cls, rows: tuple[Policy, ...]) -> tuple[Policy, ...]:
+        used: set[int] = set()
+        for case in _all_cases():
+            index = next((i for i, row in enumerate(rows) if row.match.takes(case)), None)
+            if index is None:
+                raise problem(
+                    "policy_hole",
+                    "expected a row for every case",
+                    f"none for {_say(case)}",
+                    "end with a row without match: it takes what the others leave",
+                )
+            used.add(index)
+        idle = next((i for i in range(len(rows)) if i not in used), None)
+        if idle is not None:
+            raise problem(
+                "policy_idle",
+                "expected every row to be of use",
+                f"row {idle}, whose every case is taken by a row above it",
+                "move it up, or take it out",
+            )
+        return rows
+
+    def policy_for(self, hazard: Hazard, severity: Severity, place_class: PlaceClass, level: AreaLevel) -> Policy:
+        """The row that decides this case; there always is one."""
+        case = (hazard, severity, place_class, level)
+        return next(row for row in self.policies if row.match.takes(case))
+
+    def index_for(self, hazard: Hazard, severity: Severity, place_class: PlaceClass, level: AreaLevel) -> int:
+        """Which row, from 0: for the "why" of a clock."""
+        case = (hazard, severity, place_class, level)
+        return next(i for i, row in enumerate(self.policies) if row.match.takes(case))
+
+    def folding_for(self, hazard: Hazard) -> Folding:
+        """Radius and window of a hazard."""
+        return self.folding.get(hazard, Folding())
