@@ -1,0 +1,88 @@
+"""Which revision of an alert gets a still, and what comes of asking for it.
+
+At most three stills an alert: *onset* on the picture that raised it, *confirm* on the first later revision that still
+holds, *end* on the picture that showed it gone. A revision names all stills of its alert so far: the highest is whole.
+No still is ever a reason to hold an alert back: whatever goes wrong is counted by reason, and the alert goes without.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from xueliang_alerts.contract import EndReason, EvidenceKind, EvidenceRef, Phase
+from xueliang_configs.cameras import CameraConfig
+from xueliang_configs.hazards import ZoneSettings
+from xueliang_configs.rules import Rule
+from xueliang_edge.capture import Look
+from xueliang_edge.detection import DetectionService, StillRequest
+from xueliang_edge.evidence.masking import Refused
+from xueliang_edge.evidence.stills import Region
+from xueliang_edge.evidence.uploading import EvidenceStore
+from xueliang_edge.rules.episodes import Decision
+
+log = logging.getLogger(__name__)
+
+STILL_TIMEOUT_S: Final = 2.0  # five passes of a compact detector take 0.1 s; an alert waits no longer than this
+STILLS_AT_MOST: Final = 3
+
+
+class Gatherer:
+    """Asks for stills and keeps them. Without a store (no centre to send to) no still is ever composed."""
+
+    def __init__(self, detection: DetectionService, store: EvidenceStore | None, mono: Callable[[], float]) -> None:
+        self._detection, self._store, self._mono = detection, store, mono
+        self.refused: Counter[str] = Counter()
+        self.composed = 0
+
+    def gather(
+        self,
+        camera: CameraConfig,
+        rule: Rule,
+        decision: Decision,
+        look: Look | None,
+        so_far: tuple[EvidenceRef, ...],
+    ) -> tuple[EvidenceRef, ...]:
+        """The stills this revision names: those of earlier ones and, when one is due and could be made, a new one."""
+        kind = due_kind(decision, so_far)
+        if self._store is None or kind is None or not isinstance(rule, ZoneSettings):
+            return so_far
+        if look is None:
+            return self._without("no_picture", so_far)
+        boxes = np.asarray(decision.boxes_xyxyn, np.float32).reshape(-1, 4)
+        region = Region(tuple(rule.zone), boxes, tuple(tuple(zone) for zone in camera.privacy_zones))
+        still = self._detection.compose_still(StillRequest(look.handle, kind, region), self._mono() + STILL_TIMEOUT_S)
+        if isinstance(still, Refused):
+            return self._without(still.reason, so_far)
+        if not self._store.keep(still, int(decision.severity)):
+            return self._without("not_kept", so_far)
+        self.composed += 1
+        if any(one.sha256 == still.sha256 for one in so_far):
+            return so_far
+        return (*so_far, EvidenceRef(sha256=still.sha256, kind=kind, bytes=len(still.jpeg)))
+
+    def _without(self, reason: str, so_far: tuple[EvidenceRef, ...]) -> tuple[EvidenceRef, ...]:
+        self.refused[reason] += 1
+        if self.refused[reason] == 1:
+            log.warning("alert goes without a picture", extra={"reason": reason})
+        return so_far
+
+
+def due_kind(decision: Decision, so_far: tuple[EvidenceRef, ...]) -> EvidenceKind | None:
+    """Which still this revision should bring; None: none."""
+    if len(so_far) >= STILLS_AT_MOST:
+        return None
+    has = {one.kind for one in so_far}
+    if decision.phase is Phase.RAISED:
+        kind = EvidenceKind.ONSET
+    elif decision.phase is Phase.UPDATED:
+        kind = EvidenceKind.CONFIRM
+    elif decision.end_reason is EndReason.SEEN_CLEAR:
+        kind = EvidenceKind.END
+    else:
+        return None
+    return None if kind in has else kind

@@ -1,0 +1,115 @@
+"""One masked still of an alert: the long-term scene everywhere, the picture only where the hazard is, nobody in either.
+
+Order, from the bottom up: solid fill; the scene where it is known; inside the hazard region the picture; over it what
+hides people (boxes with margin, movement that no vehicle explains); on top the static privacy zones. Whatever is not
+sure ends in `Refused`: the alert then goes without a picture, and the reason is counted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from xueliang_alerts.contract import EvidenceKind
+from xueliang_edge.background import SCENE_LONG_SIDE_PX, Scene, fitted, resized
+from xueliang_edge.evidence.masking import (
+    MOVING_TOO_MUCH,
+    Refused,
+    Sighting,
+    boxes_mask,
+    moving_mask,
+    people_mask,
+    polygons_mask,
+)
+
+REGION_MARGIN: Final = 0.15  # around the alert's boxes: what stands there, whole, and a little of where it stands
+JPEG_QUALITY: Final = 85
+LIMIT_BYTES: Final = 400_000  # planned: 150 kB each (DOMAIN.md, evidence for 30 days)
+PERSON_FILL_BGR: Final = (96, 64, 48)
+UNKNOWN_FILL_BGR: Final = (72, 72, 72)
+PRIVACY_FILL_BGR: Final = (0, 0, 0)
+
+Polygon = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Where the picture itself may be seen.
+
+    Attributes:
+        zone_xyn: the rule's zone, corners in 0..1; empty: none.
+        boxes_xyxyn: float32, shape (n, 4): the alert's boxes.
+        privacy_zones_xyn: never seen, whatever happens there.
+    """
+
+    zone_xyn: Polygon
+    boxes_xyxyn: NDArray[np.float32]
+    privacy_zones_xyn: tuple[Polygon, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """A masked still, ready to be kept and sent."""
+
+    kind: EvidenceKind
+    jpeg: bytes
+    sha256: str
+    size_wh: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """Before encoding: uint8 (h, w, 3), and where the live picture is shown, bool (h, w)."""
+
+    image_bgr: NDArray[np.uint8]
+    shown: NDArray[np.bool_]
+
+
+def compose(
+    image_bgr: NDArray[np.uint8],
+    earlier_bgr: Sequence[NDArray[np.uint8]],
+    scene: Scene | None,
+    sighting: Sighting,
+    region: Region,
+) -> Composed | Refused:
+    """Put one still together; see the module's first lines for the order."""
+    size_wh = (image_bgr.shape[1], image_bgr.shape[0])
+    zone = polygons_mask([region.zone_xyn] if region.zone_xyn else [], size_wh)
+    inside = zone | boxes_mask(region.boxes_xyxyn, REGION_MARGIN, size_wh)
+    if not inside.any():
+        return Refused("no_region")
+    moving = moving_mask(image_bgr, earlier_bgr, sighting)
+    if moving[inside].mean() > MOVING_TOO_MUCH:
+        return Refused("too_much_moves")
+    hidden = people_mask(sighting, size_wh) | moving
+    private = polygons_mask(region.privacy_zones_xyn, size_wh)
+    shown = inside & ~hidden & ~private
+
+    canvas = np.full_like(image_bgr, UNKNOWN_FILL_BGR)
+    if scene is not None:
+        known = cv2.resize(scene.known.astype(np.uint8), size_wh, interpolation=cv2.INTER_NEAREST).astype(np.bool_)
+        canvas[known] = cv2.resize(scene.image_bgr, size_wh, interpolation=cv2.INTER_LINEAR)[known]
+    canvas[shown] = image_bgr[shown]
+    canvas[inside & hidden] = PERSON_FILL_BGR
+    canvas[private] = PRIVACY_FILL_BGR
+    return Composed(canvas, shown)
+
+
+def encode(composed: Composed, kind: EvidenceKind) -> Still | Refused:
+    """JPEG without metadata, at most 1280 pixels on the long side, of bounded size."""
+    size_wh = fitted((composed.image_bgr.shape[1], composed.image_bgr.shape[0]), SCENE_LONG_SIDE_PX)
+    picture = resized(composed.image_bgr, size_wh)
+    for quality in (JPEG_QUALITY, 70, 50):
+        done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        if not done:
+            return Refused("not_encoded")
+        if len(data) <= LIMIT_BYTES:
+            jpeg = data.tobytes()
+            return Still(kind, jpeg, hashlib.sha256(jpeg).hexdigest(), size_wh)
+    return Refused("too_large")

@@ -1,0 +1,225 @@
+"""The node's own page: how every camera, the spool, the broker and the pictures do. Loopback unless told otherwise.
+
+`/health` is JSON for people and probes (status 200 while the node watches, 503 when it cannot), `/metrics` is
+Prometheus text, `/` sends to `/health`. Nothing here holds a name of a person, a URL or a password: cameras go by
+their ids, and the words of a problem were redacted where they were made.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+log = logging.getLogger(__name__)
+
+REQUEST_TIMEOUT_S: Final = 5.0  # a client that sends nothing is let go
+_PAGES: Final = ("/health", "/metrics")
+
+
+@dataclass(frozen=True, slots=True)
+class CameraReport:
+    """One camera, in numbers and redacted words.
+
+    Attributes:
+        state: as the stream says: streaming, stalled, offline, auth_failed, …
+        needed_gap_s, achieved_gap_s: longest time between looks that the rules need, and what it really was of late.
+        falls_short: the node cannot keep what this camera's rules promise.
+        looks, unknown: looks that gave a picture; those of them that could not be judged.
+    """
+
+    camera_id: str
+    state: str
+    since: datetime | None
+    problem: str | None
+    needed_gap_s: float
+    achieved_gap_s: float | None
+    falls_short: bool
+    looks: int
+    unknown: Mapping[str, int]
+    frames_dropped: Mapping[str, int]
+    scene_known_share: float
+    rules: tuple[str, ...]
+    open_alerts: int
+
+
+@dataclass(frozen=True, slots=True)
+class RuleNotRunning:
+    """A configured rule that is not judged, and what to do about it."""
+
+    camera_id: str
+    rule_id: str
+    hazard: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReport:
+    """Everything the health page says, at one moment.
+
+    Attributes:
+        state: starting, watching, degraded (it watches, and `problems` says what is wrong) or stopping.
+        counters: by group and reason, all counted since the start.
+    """
+
+    node_id: str
+    state: str
+    at: datetime
+    started_at: datetime
+    problems: tuple[str, ...]
+    cameras: tuple[CameraReport, ...]
+    rules_not_running: tuple[RuleNotRunning, ...]
+    broker: Mapping[str, object]
+    spool: Mapping[str, int]
+    evidence: Mapping[str, object]
+    workers: Mapping[str, object]
+    counters: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+class HealthServer:
+    """Serves the report of the moment. The report is asked for at each request, in the request's thread."""
+
+    def __init__(self, host: str, port: int, report: Callable[[], NodeReport]) -> None:
+        """Listens at once. Raises OSError when the port is taken or may not be used."""
+        try:
+            self._server = _Server((host, port), report)
+        except OSError as error:
+            words = f"health page cannot listen on {host}:{port} ({error.strerror}); change node.health"
+            raise OSError(error.errno, words) from error
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), name="health", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port it listens on, also when 0 was asked for."""
+        return int(self._server.server_address[1])
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join(2.0)
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], report: Callable[[], NodeReport]) -> None:
+        self.report = report
+        super().__init__(address, _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    timeout = REQUEST_TIMEOUT_S
+    server_version = "xueliang-edge"
+    sys_version = ""
+
+    def do_GET(self) -> None:
+        page = self.path.partition("?")[0]
+        try:
+            if page == "/health":
+                report = self.server.report()
+                self._answer(503 if report.state == "starting" else 200, "application/json", as_json(report))
+            elif page == "/metrics":
+                self._answer(200, "text/plain; version=0.0.4; charset=utf-8", as_metrics(self.server.report()))
+            elif page == "/":
+                self.send_response(302)
+                self.send_header("Location", "/health")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+            else:
+                self._answer(
+                    404, "text/plain; charset=utf-8", f"no such page; there are {', '.join(_PAGES)}\n".encode()
+                )
+        except (BrokenPipeError, ConnectionResetError):
+            return
+
+    def _answer(self, status: int, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: Any) -> None:
+        """Probes come every few seconds; they are not logged."""
+
+
+def as_json(report: NodeReport) -> bytes:
+    """The report as UTF-8 JSON; times in ISO 8601, UTC."""
+
+    def plain(value: object) -> str:
+        return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
+
+    return json.dumps(asdict(report), default=plain, ensure_ascii=False, indent=1).encode()
+
+
+def as_metrics(report: NodeReport) -> bytes:
+    """The report as Prometheus text."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Report(report))
+    return bytes(generate_latest(registry))
+
+
+class _Report:
+    """One report as a collector."""
+
+    def __init__(self, report: NodeReport) -> None:
+        self._report = report
+
+    def collect(self) -> list[Metric]:
+        return [*self._cameras(), *self._node(), *self._counters()]
+
+    def _cameras(self) -> list[Metric]:
+        cameras = self._report.cameras
+        streaming = GaugeMetricFamily("edge_camera_streaming", "1 while pictures come", labels=["camera_id"])
+        needed = GaugeMetricFamily("edge_camera_needed_gap_seconds", "Longest gap the rules need", labels=["camera_id"])
+        achieved = GaugeMetricFamily("edge_camera_achieved_gap_seconds", "Longest recent gap", labels=["camera_id"])
+        open_alerts = GaugeMetricFamily("edge_camera_open_alerts", "Episodes open now", labels=["camera_id"])
+        looks = CounterMetricFamily("edge_looks", "Pictures looked at", labels=["camera_id"])
+        unknown = CounterMetricFamily("edge_looks_unknown", "Looks not judged", labels=["camera_id", "reason"])
+        dropped = CounterMetricFamily("edge_frames_dropped", "Pictures not used", labels=["camera_id", "reason"])
+        for camera in cameras:
+            key = [camera.camera_id]
+            streaming.add_metric(key, float(camera.state == "streaming"))
+            needed.add_metric(key, camera.needed_gap_s)
+            if camera.achieved_gap_s is not None:
+                achieved.add_metric(key, camera.achieved_gap_s)
+            open_alerts.add_metric(key, camera.open_alerts)
+            looks.add_metric(key, camera.looks)
+            for reason, count in camera.unknown.items():
+                unknown.add_metric([*key, reason], count)
+            for reason, count in camera.frames_dropped.items():
+                dropped.add_metric([*key, reason], count)
+        return [streaming, needed, achieved, open_alerts, looks, unknown, dropped]
+
+    def _node(self) -> list[Metric]:
+        report = self._report
+        rules = GaugeMetricFamily("edge_rules_not_running", "Configured rules that are not judged")
+        rules.add_metric([], len(report.rules_not_running))
+        spool = GaugeMetricFamily("edge_spool", "Spool counters by name", labels=["name"])
+        for name, value in report.spool.items():
+            spool.add_metric([name], value)
+        connected = GaugeMetricFamily("edge_broker_connected", "1 while connected")
+        connected.add_metric([], float(report.broker.get("phase") == "connected"))
+        return [rules, spool, connected]
+
+    def _counters(self) -> list[Metric]:
+        family = CounterMetricFamily("edge_events", "Events by group and reason", labels=["group", "reason"])
+        for group, counts in self._report.counters.items():
+            for reason, count in counts.items():
+                family.add_metric([group, reason], count)
+        return [family]

@@ -1,0 +1,109 @@
+"""What one camera showed at one instant: the only thing rules ever see of a picture.
+
+Invariants
+    - An observation holds numbers, no pixels. It is frozen; nobody writes into its arrays.
+    - `view` says whether the rest may be believed. A view that is not GOOD has no boxes and no change grid, and means
+      "unknown", never "nothing there".
+    - Boxes come from score 0.10 upwards, below what a rule believes at once (`confident_score`): rules may follow a
+      weak box over time, none counts a single one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+NO_TRACK = -1
+
+
+class ViewState(StrEnum):
+    """Whether the camera's picture could be judged at this instant."""
+
+    GOOD = "good"
+    """A picture came and the detector answered."""
+    OFFLINE = "offline"
+    """A look was due and no picture came."""
+    UNKNOWN = "unknown"
+    """A picture came, and it could not be judged: the detector failed or was late, or the view is not usable."""
+
+
+def _no_boxes() -> NDArray[np.float32]:
+    return np.zeros((0, 4), dtype=np.float32)
+
+
+def _no_scores() -> NDArray[np.float32]:
+    return np.zeros(0, dtype=np.float32)
+
+
+def _no_tracks() -> NDArray[np.int64]:
+    return np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Observation:
+    """What one detector found in one picture of one camera. No boxes (n = 0) is a normal answer.
+
+    Attributes:
+        camera_id: whose picture it was.
+        observed_mono_s: when the picture was received, monotonic seconds; for OFFLINE, when the look was overdue.
+        observed_at: the same moment by the wall clock, aware UTC.
+        view: see `ViewState`.
+        boxes_xyxyn: float32, shape (n, 4): left, top, right, bottom, 0..1 of the picture, origin top left.
+        scores: float32, shape (n,), 0..1.
+        class_names: the class of each box, n names: "car", "person".
+        track_ids: int64, shape (n,), of this camera only; NO_TRACK where no track was made.
+        frame_size_wh: pixels of the picture; None when there was none.
+        model_digest: sha256 of the model file; None when no model took part.
+        confident_score: from this score on, this model's boxes are believed (its card's figure, or the operator's).
+        change: float32, shape (gh, gw), 0..1: the share of each grid cell that differs from the long-term background;
+            NaN in cells where that is not known; None when it is known nowhere.
+        detector: the configured name of the detector; rules look only at the observations of theirs.
+    """
+
+    camera_id: str
+    observed_mono_s: float
+    observed_at: datetime
+    view: ViewState
+    boxes_xyxyn: NDArray[np.float32] = field(default_factory=_no_boxes)
+    scores: NDArray[np.float32] = field(default_factory=_no_scores)
+    class_names: tuple[str, ...] = ()
+    track_ids: NDArray[np.int64] = field(default_factory=_no_tracks)
+    frame_size_wh: tuple[int, int] | None = None
+    model_digest: str | None = None
+    confident_score: float = 0.35
+    change: NDArray[np.float32] | None = None
+    detector: str = "objects"
+
+    def __post_init__(self) -> None:
+        n = len(self.class_names)
+        for name, shape in (("boxes_xyxyn", (n, 4)), ("scores", (n,)), ("track_ids", (n,))):
+            actual = getattr(self, name).shape
+            if actual != shape:
+                raise ValueError(f"{name} must have shape {shape}, got {actual}")
+        if not math.isfinite(self.observed_mono_s):
+            raise ValueError(f"observed_mono_s must be finite, got {self.observed_mono_s}")
+        if self.observed_at.utcoffset() != timedelta(0):
+            raise ValueError(f"observed_at must be aware UTC, got {self.observed_at!r}")
+        if n and not (np.isfinite(self.boxes_xyxyn).all() and np.isfinite(self.scores).all()):
+            raise ValueError("boxes and scores must be finite numbers")
+        if self.change is not None and (self.change.ndim != 2 or 0 in self.change.shape or np.isinf(self.change).any()):
+            raise ValueError(f"change must be a grid (gh, gw) without infinities, got shape {self.change.shape}")
+        if self.view is not ViewState.GOOD and (n or self.change is not None):
+            raise ValueError(f"a view that is {self.view} shows nothing: no boxes, no change grid")
+
+    @property
+    def is_good(self) -> bool:
+        """True when the boxes may be believed, none included."""
+        return self.view is ViewState.GOOD
+
+
+def blind(camera_id: str, view: ViewState, *, mono_s: float, at: datetime, detector: str = "objects") -> Observation:
+    """An observation that says only that nothing could be seen: an overdue look, or a detector that did not answer."""
+    if view is ViewState.GOOD:
+        raise ValueError("a good view is not blind: build an Observation")
+    return Observation(camera_id=camera_id, observed_mono_s=mono_s, observed_at=at, view=view, detector=detector)

@@ -1,0 +1,188 @@
+"""People gather in a zone: a count with hysteresis, its dwell, and how fast it grows. Pure.
+
+A person counts when the feet are in the zone. The count that is judged is the median over the last `smooth_s` seconds:
+detectors lose people now and then. From `raise_at_count` on the condition holds; an open episode holds down to one
+above `clear_at_count`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from statistics import median
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xueliang_alerts.contract import Phase, Severity
+from xueliang_configs.rules import CrowdRule
+from xueliang_edge.observations import Observation
+from xueliang_edge.rules import geometry
+from xueliang_edge.rules.episodes import (
+    Decision,
+    EpisodeState,
+    Evidence,
+    Look,
+    Moment,
+    Timing,
+    Transition,
+    Why,
+    advance,
+    decided,
+    moment_of,
+    why_ended,
+)
+from xueliang_edge.rules.geometry import Boxes
+
+GROWTH_OVER_S: Final = 60.0
+GROWTH_EVERY_S: Final = 5.0
+NEWS_SHARE: Final = 0.25  # a quarter more or fewer people than last said
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CrowdMeasure:
+    """One look, counted. `boxes`: float32 (n, 4), the people in the zone, surest first; `scores`: float32 (n,)."""
+
+    mono_s: float
+    at: datetime
+    is_known: bool
+    count: int
+    boxes: Boxes
+    scores: NDArray[np.float32]
+    model_digest: str | None
+    frame_size_wh: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class CountAt:
+    """A count and when it was, in counted seconds of watching."""
+
+    seen_s: float
+    count: float
+
+
+@dataclass(frozen=True, slots=True)
+class CrowdState:
+    """What the rule remembers: its episode, the raw counts of the last `smooth_s`, and a minute of smoothed ones."""
+
+    episode: EpisodeState = field(default_factory=EpisodeState)
+    recent: tuple[CountAt, ...] = ()
+    trend: tuple[CountAt, ...] = ()
+
+
+def measure(observations: Sequence[Observation], settings: CrowdRule) -> tuple[CrowdMeasure, ...]:
+    """Every look counted; live, a batch of one."""
+    return tuple(_measured(observation, settings) for observation in observations)
+
+
+def _measured(observation: Observation, settings: CrowdRule) -> CrowdMeasure:
+    boxes, scores = observation.boxes_xyxyn, observation.scores
+    counted = np.array([name in settings.classes for name in observation.class_names], dtype=bool)
+    people = np.flatnonzero(counted & (scores >= observation.confident_score))
+    if len(people):
+        people = people[geometry.points_inside(geometry.feet_of(boxes[people]), settings.zone)]
+        people = people[geometry.merged(boxes[people], scores[people], 0.75, 0.95)]
+    return CrowdMeasure(
+        mono_s=observation.observed_mono_s,
+        at=observation.observed_at,
+        is_known=observation.is_good,
+        count=len(people),
+        boxes=boxes[people],
+        scores=scores[people],
+        model_digest=observation.model_digest,
+        frame_size_wh=observation.frame_size_wh,
+    )
+
+
+def step(state: CrowdState, measured: CrowdMeasure, settings: CrowdRule) -> tuple[CrowdState, Decision | None]:
+    """One look further."""
+    timing = Timing(settings.dwell_s, settings.clear_after_s, settings.gap_tolerance_s, settings.view_lost_after_s)
+    last = state.episode.last
+    if last is not None and measured.mono_s <= last.mono_s:
+        return state, None
+    if not measured.is_known:
+        episode, said = advance(state.episode, Look(measured.mono_s, measured.at, Evidence.BLIND), timing)
+        return replace(state, episode=episode), _in_words(said, 0.0, state, measured, settings)
+    now = moment_of(last, measured.mono_s, measured.at, settings.gap_tolerance_s)
+    if last is not None and measured.mono_s - last.mono_s > settings.gap_tolerance_s:
+        state = replace(state, recent=(), trend=())  # counts from before a blind stretch say nothing about now
+    state, count = _smoothed(state, measured, now, settings)
+    look = Look(
+        mono_s=measured.mono_s,
+        at=measured.at,
+        evidence=_evidence(count, is_open=state.episode.open is not None, settings=settings),
+        severity=_severity(count, settings),
+        headline=count,
+        news_step=max(2.0, NEWS_SHARE * count),
+    )
+    episode, said = advance(state.episode, look, timing)
+    return replace(state, episode=episode), _in_words(said, count, state, measured, settings)
+
+
+def _smoothed(state: CrowdState, measured: CrowdMeasure, now: Moment, settings: CrowdRule) -> tuple[CrowdState, float]:
+    recent = (*state.recent, CountAt(now.seen_s, float(measured.count)))
+    recent = tuple(item for item in recent if now.seen_s - item.seen_s <= settings.smooth_s)
+    count = float(median(item.count for item in recent))
+    trend = state.trend
+    if not trend or now.seen_s - trend[-1].seen_s >= GROWTH_EVERY_S:
+        trend = (*(item for item in trend if now.seen_s - item.seen_s <= GROWTH_OVER_S), CountAt(now.seen_s, count))
+    return replace(state, recent=recent, trend=trend), count
+
+
+def _evidence(count: float, *, is_open: bool, settings: CrowdRule) -> Evidence:
+    if count >= settings.raise_at_count or (is_open and count > settings.clear_at_count):
+        return Evidence.HOLDS
+    return Evidence.ABSENT
+
+
+def _severity(count: float, settings: CrowdRule) -> Severity:
+    if settings.severe_at_count is not None and count >= settings.severe_at_count:
+        return Severity(max(Severity.RED, settings.severity - 1))
+    return settings.severity
+
+
+def growth_per_minute(trend: tuple[CountAt, ...]) -> float:
+    """People more (or, negative, fewer) a minute: slope of the line through the last minute; 0 for less than 10 s."""
+    if len(trend) < 3 or trend[-1].seen_s - trend[0].seen_s < 2 * GROWTH_EVERY_S:
+        return 0.0
+    times = np.array([item.seen_s for item in trend])
+    counts = np.array([item.count for item in trend])
+    centred = times - times.mean()
+    return float((centred * counts).sum() / (centred**2).sum() * 60.0)
+
+
+def _in_words(
+    said: Transition | None, count: float, state: CrowdState, measured: CrowdMeasure, settings: CrowdRule
+) -> Decision | None:
+    if said is None:
+        return None
+    seconds = said.held_s
+    measures = {"count": (count, "people"), "seconds": (seconds, "s")}
+    if said.phase is Phase.CLEARED:
+        why = why_ended(said)
+        if why is None:
+            text = f"{count:.0f} people <= {settings.clear_at_count} for {settings.clear_after_s:g} s"
+            why = Why("crowd_dispersed", f"{text}, after {seconds:.0f} s of crowd")
+        else:
+            measures = {"seconds": (seconds, "s")}
+        return decided(
+            said, why, measures=measures, model_digest=measured.model_digest, frame_size_wh=measured.frame_size_wh
+        )
+    growth = growth_per_minute(state.trend)
+    measures["growth"] = (growth, "people/min")
+    text = f"{count:.0f} people in the zone"
+    if said.phase is Phase.RAISED:
+        why = Why("crowd_reached", f"{text} >= {settings.raise_at_count} for {seconds:.0f} s >= {settings.dwell_s:g} s")
+    else:
+        why = Why("crowd_still", f"still {text} after {seconds:.0f} s, {growth:+.0f} a minute")
+    return decided(
+        said,
+        why,
+        confidence=float(measured.scores.mean()) if len(measured.scores) else 0.0,
+        boxes_xyxyn=tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in measured.boxes[:64]),
+        measures=measures,
+        model_digest=measured.model_digest,
+        frame_size_wh=measured.frame_size_wh,
+    )

@@ -1,0 +1,188 @@
+"""Measure, then step, every rule of one camera: the stateful shell around the pure rules.
+
+Invariants
+    - A change of settings is atomic: rules that did not change keep their state and their open episodes; changed ones
+      end theirs as RULE_CHANGED, removed ones as RULE_REMOVED.
+    - Rules live in *rule time*: monotonic seconds that go on over a restart of the node (`restore`). Decisions carry
+      this boot's monotonic seconds; moments from before the restart may be negative there.
+    - After a restart the time in between is blind time: within the rules' tolerance nothing is lost, after
+      `view_lost_after_s` an open episode ends VIEW_LOST.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, NamedTuple, Self
+
+from pydantic import TypeAdapter, ValidationError
+
+from xueliang_alerts.contract import EndReason
+from xueliang_configs.cameras import CameraConfig
+from xueliang_configs.rules import Rule
+from xueliang_edge.observations import Observation
+from xueliang_edge.rules.episodes import Decision, Moment, decided, ended, why_ended
+from xueliang_edge.rules.registry import RULES
+
+SNAPSHOT_VERSION: Final = 1
+_RULE: Final[TypeAdapter[Rule]] = TypeAdapter(Rule)
+
+
+class Judged(NamedTuple):
+    """A decision and the rule that made it."""
+
+    rule: Rule
+    decision: Decision
+
+
+@dataclass(slots=True)
+class _Running:
+    rule: Rule
+    state: Any
+
+
+class CameraJudge:
+    """The rules of one camera and what they remember. Belongs to one thread."""
+
+    def __init__(self, camera: CameraConfig) -> None:
+        self.camera = camera
+        self._running = {rule.rule_id: _started(rule) for rule in camera.rules if rule.hazard in RULES}
+        self._offset_s = 0.0  # rule time less this boot's monotonic time
+        self._last: tuple[float, datetime] | None = None  # rule time and wall of the last observation
+
+    @property
+    def not_running(self) -> tuple[Rule, ...]:
+        """Rules of the settings that this node cannot judge yet; said at start, never silent."""
+        return tuple(rule for rule in self.camera.rules if rule.hazard not in RULES)
+
+    @property
+    def open_rules(self) -> frozenset[str]:
+        """The rule_ids with an open episode: the scene under them must not be learnt as background."""
+        return frozenset(rule_id for rule_id, running in self._running.items() if running.state.episode.open)
+
+    def look(self, observation: Observation) -> list[Judged]:
+        """Judge one observation by every rule that it concerns."""
+        here = replace(observation, observed_mono_s=observation.observed_mono_s + self._offset_s)
+        self._last = (here.observed_mono_s, here.observed_at)
+        judged = []
+        for running in self._running.values():
+            hazard = RULES[running.rule.hazard]
+            if hazard.needs_detector and observation.is_good and observation.detector != running.rule.detector:
+                continue
+            measured = hazard.measure((here,), running.rule)[0]
+            running.state, decision = hazard.step(running.state, measured, running.rule)
+            if decision is not None:
+                judged.append(self._judged(running.rule, decision))
+        return judged
+
+    def change(self, camera: CameraConfig) -> list[Judged]:
+        """Take new settings, all at once; returns the ends of what they end."""
+        said = []
+        running: dict[str, _Running] = {}
+        for rule in camera.rules:
+            if rule.hazard not in RULES:
+                continue
+            before = self._running.pop(rule.rule_id, None)
+            if before is not None and before.rule == rule:
+                running[rule.rule_id] = before
+                continue
+            if before is not None:
+                said += self._end(before, EndReason.RULE_CHANGED)
+            running[rule.rule_id] = _started(rule)
+        for removed in self._running.values():
+            said += self._end(removed, EndReason.RULE_REMOVED)
+        self.camera, self._running = camera, running
+        return said
+
+    def end_all(self, end_reason: EndReason) -> list[Judged]:
+        """End every open episode, for example NODE_STOPPED at a clean stop, RULE_REMOVED when the camera is taken
+        out.
+        """
+        return [judged for running in self._running.values() for judged in self._end(running, end_reason)]
+
+    def snapshot(self) -> dict[str, Any]:
+        """What must survive a restart, as JSON values. Empty before the first look."""
+        if self._last is None:
+            return {}
+        rules = {
+            rule_id: {
+                "rule": running.rule.model_dump(mode="json"),
+                "state": TypeAdapter(type(running.state)).dump_python(running.state, mode="json"),
+            }
+            for rule_id, running in self._running.items()
+        }
+        rule_time_s, at = self._last
+        return {
+            "version": SNAPSHOT_VERSION,
+            "camera_id": self.camera.camera_id,
+            "rule_time_s": rule_time_s,
+            "at": at.isoformat(),
+            "rules": rules,
+        }
+
+    @classmethod
+    def restore(
+        cls, camera: CameraConfig, snapshot: Mapping[str, Any], *, mono_s: float, at: datetime
+    ) -> tuple[Self, list[Judged]]:
+        """A judge that goes on where `snapshot` ends, and the ends of rules that changed meanwhile.
+
+        `mono_s` and `at` are now. A snapshot that cannot be read, or of another camera, gives a fresh judge: what
+        stands there is then seen anew.
+        """
+        judge = cls(camera)
+        try:
+            saved_s, saved_at, before = _read(snapshot, camera.camera_id)
+        except (KeyError, TypeError, ValueError, ValidationError):
+            return judge, []
+        # A wall clock that went back tells nothing about the time in between: a short blind stretch is assumed.
+        blind_s = max((at - saved_at).total_seconds(), 0.0)
+        judge._offset_s = saved_s + blind_s - mono_s
+        judge._last = (saved_s, saved_at)
+        judge._running = before
+        judge.camera = camera
+        return judge, judge.change(camera)
+
+    def _end(self, running: _Running, end_reason: EndReason) -> list[Judged]:
+        episode, said = ended(running.state.episode, end_reason)
+        running.state = replace(type(running.state)(), episode=episode)
+        if said is None:
+            return []
+        why = why_ended(said)
+        if why is None:
+            raise ValueError(f"{end_reason} is said by pictures, not by the node")
+        decision = decided(said, why, measures={"seconds": (said.held_s, "s")})
+        return [self._judged(running.rule, decision)]
+
+    def _judged(self, rule: Rule, decision: Decision) -> Judged:
+        if self._offset_s:
+            decision = replace(
+                decision,
+                began=self._now_time(decision.began),
+                raised=self._now_time(decision.raised),
+                observed=self._now_time(decision.observed),
+                ended=self._now_time(decision.ended) if decision.ended else None,
+            )
+        return Judged(rule, decision)
+
+    def _now_time(self, moment: Moment) -> Moment:
+        return replace(moment, mono_s=moment.mono_s - self._offset_s)
+
+
+def _started(rule: Rule) -> _Running:
+    return _Running(rule, RULES[rule.hazard].state_type())
+
+
+def _read(snapshot: Mapping[str, Any], camera_id: str) -> tuple[float, datetime, dict[str, _Running]]:
+    if snapshot["version"] != SNAPSHOT_VERSION or snapshot["camera_id"] != camera_id:
+        raise ValueError("not a snapshot of this camera")
+    saved_s, saved_at = float(snapshot["rule_time_s"]), datetime.fromisoformat(snapshot["at"])
+    if not math.isfinite(saved_s) or saved_at.tzinfo is None:
+        raise ValueError("times are not usable")
+    running: dict[str, _Running] = {}
+    for rule_id, saved in snapshot["rules"].items():
+        rule = _RULE.validate_python(saved["rule"])
+        state_type = RULES[rule.hazard].state_type
+        running[rule_id] = _Running(rule, TypeAdapter(state_type).validate_python(saved["state"]))
+    return saved_s, saved_at, running

@@ -1,0 +1,242 @@
+"""Places where something stands, and cells that stay changed: what a standing rule remembers of the ground. Pure.
+
+A place knows no track and no identity. It is hit by boxes that overlap its anchor, missed when the picture is good
+and shows none, and hidden when something else is in front of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from xueliang_edge.rules import geometry
+from xueliang_edge.rules.episodes import MIN_CLEAR_LOOKS, Moment
+from xueliang_edge.rules.geometry import Box, Boxes
+from xueliang_edge.rules.standing_measure import StandingMeasure, StandingRule, widened
+
+# Of the confident score, as the mean over a place's looks. Measured on one clip: a standing car that yolox_nano
+# (confident from 0.45) sees at 0.31 to 0.44 for 35 s; at 0.8 it was believed 2 s late.
+BELIEVED_SHARE: Final = 0.7
+SETTLE_S: Final = 2.0  # standing, not rolling: a car that stops for a gate or a turn has left after this
+FRESH_IOU: Final = 0.7  # a car at walking pace 20 m away falls below within a second
+SETTLED_IOU: Final = 0.6
+# Share of its time in which a place must be hit. In a queue that rolls through, with a third of a length between the
+# cars, a spot is hit 0.4 of the time at SETTLED_IOU.
+MIN_PRESENCE: Final = 0.6
+HIDDEN_SHARE: Final = 0.5
+CHANGED: Final = 0.5  # of a cell's pixels: begins to count
+STILL_CHANGED: Final = 0.25
+HELD_BY_CHANGE_S: Final = 60.0  # a detector may lose a parked car for a minute; longer, and its "nothing" is believed
+MAX_PLACES: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands.
+
+    Attributes:
+        anchor: the box at which it was first seen to stand.
+        since, last_hit: the first and the last look that saw it there.
+        visible_s, hit_s: seconds in which the place could be seen, and in which the thing was seen in it.
+        score: mean score of the looks that hit. looks: how many.
+        class_name: of the surest look. best: its score.
+        misses: looks in a row, not hidden, without a hit. missed_s: their seconds.
+        is_hit: the last look hit it. is_held: no box, but the ground under it is still changed against the background.
+        is_hidden: something else was in front of it. crowded_s: seconds in which that was another vehicle.
+    """
+
+    anchor: Box
+    since: Moment
+    last_hit: Moment
+    visible_s: float
+    hit_s: float
+    score: float
+    looks: int
+    class_name: str
+    best: float
+    misses: int = 0
+    missed_s: float = 0.0
+    is_hit: bool = True
+    is_held: bool = False
+    is_hidden: bool = False
+    crowded_s: float = 0.0
+
+    @property
+    def is_there(self) -> bool:
+        """True when the last look saw something stand here."""
+        return self.is_hit or self.is_held
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneCell:
+    """A cell of the zone that stays changed.
+
+    Attributes:
+        index: counts the zone's cells.
+        since: the first look that saw it changed.
+        seen_s: seconds since in which it was seen changed, with no box over it.
+        unknown_s: seconds since in which there was nothing to compare it with.
+    """
+
+    index: int
+    since: Moment
+    seen_s: float = 0.0
+    unknown_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What is remembered of a zone's ground.
+
+    Attributes:
+        places: see `Place`; older ones first.
+        cells: cells that are changed now, each with its beginning.
+        absorbed: cells whose background has learnt a thing that was standing there: their change says nothing until it
+            was seen to be none.
+    """
+
+    places: tuple[Place, ...] = ()
+    cells: tuple[ZoneCell, ...] = ()
+    absorbed: tuple[int, ...] = ()
+
+
+def remember(ground: Ground, measured: StandingMeasure, now: Moment, seconds: float, settings: StandingRule) -> Ground:
+    """One look further; `seconds` of watching since the last."""
+    hits = _hits(ground.places, measured, now)
+    places = []
+    for index, place in enumerate(ground.places):
+        box = hits.get(index)
+        if box is not None:
+            seen = _hit(place, measured, box, now, seconds)
+        else:
+            seen = _missed(place, measured, seconds, is_held=_held_by_change(place, ground, measured))
+        if not _is_gone(seen, now, settings):
+            places.append(seen)
+    taken = set(hits.values())
+    places += [_new_place(measured, box, now) for box in range(len(measured.boxes)) if box not in taken]
+    cells, absorbed = _cells(ground, measured, now, seconds)
+    return Ground(tuple(places[:MAX_PLACES]), cells, absorbed)
+
+
+def _hits(places: tuple[Place, ...], measured: StandingMeasure, now: Moment) -> dict[int, int]:
+    """Place index to box index: each box hits at most one place, best overlap first, older places before younger."""
+    if not places or not len(measured.boxes):
+        return {}
+    anchors = np.array([place.anchor for place in places], dtype=np.float32)
+    overlap = geometry.ious(anchors, measured.boxes)
+    needed = np.array([SETTLED_IOU if _is_settled(place, now) else FRESH_IOU for place in places])
+    pairs = [(-float(overlap[p, b]), int(p), int(b)) for p, b in np.argwhere(overlap >= needed[:, None])]
+    hits: dict[int, int] = {}
+    for _, place, box in sorted(pairs):
+        if place not in hits and box not in hits.values():
+            hits[place] = box
+    return hits
+
+
+def _is_settled(place: Place, now: Moment) -> bool:
+    return now.seen_s - place.since.seen_s >= SETTLE_S
+
+
+def _new_place(measured: StandingMeasure, box: int, now: Moment) -> Place:
+    left, top, right, bottom = (float(value) for value in measured.boxes[box])
+    score = float(measured.scores[box])
+    return Place((left, top, right, bottom), now, now, 0.0, 0.0, score, 1, measured.class_names[box], score)
+
+
+def _hit(place: Place, measured: StandingMeasure, box: int, now: Moment, seconds: float) -> Place:
+    score, looks = float(measured.scores[box]), place.looks + 1
+    is_better = score > place.best
+    return replace(
+        place,
+        last_hit=now,
+        visible_s=place.visible_s + seconds,
+        hit_s=place.hit_s + seconds,
+        score=place.score + (score - place.score) / looks,
+        looks=looks,
+        class_name=measured.class_names[box] if is_better else place.class_name,
+        best=max(score, place.best),
+        misses=0,
+        missed_s=0.0,
+        is_hit=True,
+        is_held=False,
+        is_hidden=False,
+    )
+
+
+def _missed(place: Place, measured: StandingMeasure, seconds: float, *, is_held: bool) -> Place:
+    missed = replace(place, is_hit=False, is_held=is_held, is_hidden=False)
+    if _hidden_share(place, measured.others) >= HIDDEN_SHARE:
+        is_crowded = _hidden_share(place, measured.boxes) >= HIDDEN_SHARE
+        crowded_s = place.crowded_s + (seconds if is_crowded else 0.0)
+        return replace(missed, is_held=False, is_hidden=True, crowded_s=crowded_s)
+    # The first miss after a hit proves nothing about the time between the two looks.
+    counted_s = seconds if place.misses else 0.0
+    return replace(
+        missed,
+        visible_s=place.visible_s + (0.0 if is_held else seconds),
+        misses=place.misses + 1,
+        missed_s=place.missed_s + counted_s,
+    )
+
+
+def _hidden_share(place: Place, boxes: Boxes) -> float:
+    anchor = np.array([place.anchor], dtype=np.float32)
+    common = geometry.intersections(anchor, boxes).sum()
+    return float(common / max(float(geometry.areas(anchor)[0]), 1e-12))
+
+
+def _is_gone(place: Place, now: Moment, settings: StandingRule) -> bool:
+    if place.is_hit or place.is_hidden:
+        return False
+    if not _is_settled(place, now) or place.looks < 3:
+        return place.misses >= MIN_CLEAR_LOOKS
+    limit_s = HELD_BY_CHANGE_S if place.is_held else settings.clear_after_s
+    is_absent = place.missed_s >= limit_s and place.misses >= MIN_CLEAR_LOOKS
+    return is_absent or place.hit_s < MIN_PRESENCE * place.visible_s
+
+
+def _cells(
+    ground: Ground, measured: StandingMeasure, now: Moment, seconds: float
+) -> tuple[tuple[ZoneCell, ...], tuple[int, ...]]:
+    if not len(measured.changed):
+        # Nothing was compared: neither there nor gone.
+        return tuple(replace(cell, unknown_s=cell.unknown_s + seconds) for cell in ground.cells), ground.absorbed
+    changed, free = measured.changed, ~measured.under_box & ~np.isnan(measured.changed)
+    before = {cell.index: cell for cell in ground.cells}
+    absorbed = set(ground.absorbed)
+    hit_anchors = np.array([place.anchor for place in ground.places if place.is_hit], dtype=np.float32).reshape(-1, 4)
+    under_place = geometry.covered_points(measured.centres, widened(hit_anchors))
+    absorbed |= set(np.flatnonzero(under_place & (changed < STILL_CHANGED)).tolist())
+    absorbed -= set(np.flatnonzero(free & (changed < STILL_CHANGED) & ~under_place).tolist())
+    cells = []
+    for index in range(len(changed)):
+        cell = before.get(index)
+        if not free[index]:
+            if cell is not None:
+                unknown_s = seconds if np.isnan(changed[index]) else 0.0
+                cells.append(replace(cell, unknown_s=cell.unknown_s + unknown_s))
+        elif index not in absorbed and changed[index] >= (STILL_CHANGED if cell else CHANGED):
+            cells.append(replace(cell, seen_s=cell.seen_s + seconds) if cell else ZoneCell(index, now))
+    return tuple(cells), tuple(sorted(absorbed))
+
+
+def is_believed(place: Place, measured: StandingMeasure, now: Moment, *, is_open: bool) -> bool:
+    """It stands: long enough, seen steadily, and surely enough on the whole."""
+    if not _is_settled(place, now) or place.looks < 3:
+        return False
+    # Before it is raised, time under other vehicles speaks against it: a rolling queue hides the spots it passes.
+    possible_s = place.visible_s + (0.0 if is_open else place.crowded_s)
+    is_steady = place.hit_s >= MIN_PRESENCE * possible_s
+    return is_steady and place.score >= BELIEVED_SHARE * measured.confident_score
+
+
+def _held_by_change(place: Place, ground: Ground, measured: StandingMeasure) -> bool:
+    """The detector lost it, and the ground under it is still changed against the background."""
+    if place.missed_s > HELD_BY_CHANGE_S or not len(measured.changed):
+        return False
+    lower = geometry.ground_of(np.array([place.anchor], dtype=np.float32))
+    under = geometry.covered_points(measured.centres, lower) & ~np.isnan(measured.changed) & ~measured.under_box
+    under[list(ground.absorbed)] = False
+    return bool(under.any()) and float(measured.changed[under].mean()) >= CHANGED

@@ -1,0 +1,43 @@
+"""Hazard to rule: the one table of what this node can watch for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from xueliang_alerts.contract import Hazard
+from xueliang_edge.observations import Observation
+from xueliang_edge.rules import crowding, standing, view_faults
+from xueliang_edge.rules.episodes import Decision
+
+
+@dataclass(frozen=True, slots=True)
+class HazardRule:
+    """How one hazard is judged. States and measures are each hazard's own; here they are only passed on.
+
+    Attributes:
+        measure: observations and settings to measures, one per observation.
+        step: state, measure and settings to the next state and a decision.
+        state_type: the frozen dataclass of its state; called without arguments it is the state before the first look.
+        needs_detector: False: judged by the view alone, on every observation.
+    """
+
+    measure: Callable[[Sequence[Observation], Any], Sequence[Any]]
+    step: Callable[[Any, Any, Any], tuple[Any, Decision | None]]
+    state_type: type[Any]
+    needs_detector: bool = True
+
+
+_STANDING: Final = HazardRule(standing.measure, standing.step, standing.StandingState)
+
+RULES: Final[dict[Hazard, HazardRule]] = {
+    Hazard.FIRE_LANE_OBSTRUCTION: _STANDING,
+    Hazard.BLOCKED_EXIT: _STANDING,
+    Hazard.ILLEGAL_PARKING: _STANDING,
+    Hazard.CROWD: HazardRule(crowding.measure, crowding.step, crowding.CrowdState),
+    Hazard.CAMERA_FAULT: HazardRule(
+        view_faults.measure, view_faults.step, view_faults.OfflineState, needs_detector=False
+    ),
+}
+"""What is not here (fire_smoke so far) can be written in a settings file and is said to be not running."""
