@@ -1,0 +1,105 @@
+/** One door to the centre's API: session cookie, CSRF header, deadline, problem+json, and the centre's clock. */
+import type { Problem } from "./types.ts";
+
+const TIMEOUT_MS = 15_000;
+
+/** The centre answered, and the answer is no. */
+export class ApiProblem extends Error {
+  readonly status: number;
+  readonly problem: Problem;
+
+  constructor(status: number, problem: Problem) {
+    super(problem.detail ?? problem.title);
+    this.status = status;
+    this.problem = problem;
+  }
+}
+
+/** No answer: the network, or the centre, is away. Trying again can help. */
+export class NoAnswer extends Error {
+  constructor(cause: unknown) {
+    super("no answer from the centre");
+    this.cause = cause;
+  }
+}
+
+let csrf = "";
+let onSignedOut: () => void = () => undefined;
+let onServerTime: (serverMs: number) => void = () => undefined;
+
+export function useCsrf(token: string): void {
+  csrf = token;
+}
+
+export function csrfToken(): string {
+  return csrf;
+}
+
+export function whenSignedOut(handler: () => void): void {
+  onSignedOut = handler;
+}
+
+export function whenServerTime(handler: (serverMs: number) => void): void {
+  onServerTime = handler;
+}
+
+export function signedOut(): void {
+  onSignedOut();
+}
+
+export function noteServerTime(dateHeader: string | null): void {
+  const serverMs = dateHeader ? Date.parse(dateHeader) : Number.NaN;
+  if (Number.isFinite(serverMs)) onServerTime(serverMs);
+}
+
+export async function get<T>(path: string): Promise<T> {
+  return call<T>("GET", path);
+}
+
+export async function post<T>(path: string, body: unknown): Promise<T> {
+  return call<T>("POST", path, body);
+}
+
+export async function remove(path: string): Promise<void> {
+  await call<unknown>("DELETE", path);
+}
+
+async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const headers: Record<string, string> = { Accept: "application/json" };
+  if (method !== "GET" && csrf) headers["X-CSRF-Token"] = csrf;
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers,
+      body: body === undefined ? null : JSON.stringify(body),
+      credentials: "same-origin",
+      cache: "no-store",
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+  } catch (error) {
+    throw new NoAnswer(error);
+  }
+  noteServerTime(response.headers.get("Date"));
+  if (!response.ok) throw await refusal(response, path);
+  if (response.status === 204) return undefined as T;
+  try {
+    return (await response.json()) as T;
+  } catch (error) {
+    throw new NoAnswer(error);
+  }
+}
+
+async function refusal(response: Response, path: string): Promise<Error> {
+  const problem = asProblem(await response.json().catch(() => null), response.status);
+  // A proxy's 502–504 says only that the centre did not answer.
+  if (response.status >= 502 && response.status <= 504) return new NoAnswer(problem);
+  if (response.status === 401 && path !== "/api/session") onSignedOut();
+  return new ApiProblem(response.status, problem);
+}
+
+export function asProblem(value: unknown, status: number): Problem {
+  const known = typeof value === "object" && value !== null ? (value as Partial<Problem>) : {};
+  return { type: "about:blank", title: `HTTP ${status}`, status, ...known };
+}

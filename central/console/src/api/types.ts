@@ -1,0 +1,228 @@
+/**
+ * What the centre answers, written by hand after the interface notes; to be generated from its OpenAPI later.
+ * Times are ISO-8601 UTC text. A field added by a newer centre is ignored here.
+ */
+
+export type Role = "admin" | "operator" | "rule_operator" | "supervisor" | "worker" | "auditor";
+export type Level = "city" | "county" | "township" | "village" | "grid";
+
+export interface AreaName {
+  code: string;
+  name: string;
+  name_en?: string | null;
+  level: Level;
+}
+
+export interface User {
+  user_id: string;
+  username: string;
+  display_name: string;
+  role: Role;
+  area: AreaName;
+}
+
+export interface Session {
+  user: User;
+  csrf: string;
+}
+
+export type Ring = [number, number][];
+export type AreaGeometry = { type: "Polygon"; coordinates: Ring[] } | { type: "MultiPolygon"; coordinates: Ring[][] };
+
+export interface Area extends AreaName {
+  parent: string | null;
+  geometry: AreaGeometry | null;
+}
+
+export interface Camera {
+  camera_id: string;
+  name: string;
+  area_code: string | null;
+  longitude: number | null;
+  latitude: number | null;
+  place_class: string;
+  node_id: string | null;
+  state: string | null;
+  state_since: string | null;
+  problem: string | null;
+}
+
+/** 1 red (most severe), 2 orange, 3 yellow, 4 blue. */
+export type Severity = 1 | 2 | 3 | 4;
+export type IncidentState = "open" | "dispatched" | "taken" | "arrived" | "handled" | "to_check" | "closed";
+export type CloseReason =
+  | "verified"
+  | "false_alarm"
+  | "permitted"
+  | "duplicate"
+  | "ended_by_itself"
+  | "checked_by_hand";
+export type ClockKind = "judge" | "take" | "arrive" | "check";
+
+export interface Measure {
+  value: number;
+  unit: string;
+}
+
+export interface Reason {
+  code: string;
+  text: string;
+  about: Record<string, string>;
+}
+
+export type BoxXyxyn = [number, number, number, number];
+
+export interface Picture {
+  sha256: string;
+  received: boolean;
+  boxes_xyxyn: BoxXyxyn[];
+  frame_size_wh: [number, number] | null;
+  /** The rule's zone in the same picture, when the centre knows it. */
+  zone_xyn?: [number, number][] | null;
+}
+
+export interface Clock {
+  kind: ClockKind;
+  started_at: string;
+  due_at: string;
+  breached: boolean;
+  escalated_to: Level | null;
+}
+
+export interface Place {
+  camera_id: string;
+  camera_name: string;
+  longitude: number | null;
+  latitude: number | null;
+  place_class: string;
+}
+
+export interface Incident {
+  incident_id: string;
+  number: string;
+  hazard: string;
+  severity: Severity;
+  state: IncidentState;
+  drill: boolean;
+  area: AreaName & { path: AreaName[] };
+  place: Place;
+  misplaced: boolean;
+  opened_at: string;
+  updated_at: string;
+  began_at: string;
+  last_observed_at: string;
+  alert_count: number;
+  camera_count: number;
+  still_present: boolean;
+  reason: Reason;
+  measures: Record<string, Measure>;
+  picture: Picture | null;
+  clock: Clock | null;
+  task: { task_id: string; state: TaskState; worker: Worker | null } | null;
+  owner_level: Level;
+  verified: boolean;
+  closed_at: string | null;
+  close_reason: CloseReason | null;
+  version: number;
+}
+
+export interface Worker {
+  user_id: string;
+  display_name: string;
+}
+
+export type MoveName = "confirm" | "false_alarm" | "permitted" | "duplicate" | "dispatch" | "close" | "reopen";
+
+export interface TimelineEntry {
+  at: string;
+  kind: string;
+  actor: { kind: "system" | "user" | "node"; name: string };
+  params: Record<string, unknown>;
+}
+
+/** Why the centre grouped or routed so: a code the console translates, with English text to fall back on. */
+export type Why =
+  | string
+  | { code: string; text?: string; about?: Record<string, unknown>; params?: Record<string, unknown> }
+  | null;
+
+export interface MemberAlert {
+  alert_id: string;
+  camera_id?: string;
+  phase?: string;
+  end_reason?: string | null;
+  began_at?: string;
+  observed_at?: string;
+  confidence?: number;
+}
+
+export interface EvidenceItem {
+  sha256: string;
+  kind: "onset" | "confirm" | "end";
+  received: boolean;
+}
+
+export interface IncidentDetail extends Incident {
+  alerts: MemberAlert[];
+  timeline: TimelineEntry[];
+  evidence: EvidenceItem[];
+  why_folded: Why;
+  why_routed: Why;
+  moves: MoveName[];
+}
+
+export interface IncidentPage {
+  items: Incident[];
+  next_cursor: string | null;
+}
+
+export type TaskState = "offered" | "taken" | "arrived" | "handled" | "withdrawn" | "refused" | "closed";
+export type TaskMoveName = "take" | "arrive" | "handled" | "refuse" | "return";
+
+export interface Task {
+  task_id: string;
+  incident_id: string;
+  state: TaskState;
+  worker: Worker | null;
+  area: AreaName;
+  offered_at: string;
+  taken_at: string | null;
+  arrived_at: string | null;
+  handled_at: string | null;
+  limits: { take_due_at: string | null; arrive_due_at: string | null };
+  photos: { sha256: string; at: string }[];
+  note: string | null;
+  version: number;
+  incident: Incident;
+}
+
+export interface FleetNode {
+  node_id: string;
+  state: string;
+  last_seen_at?: string | null;
+  backlog?: { records: number | null; empty_since: string | null };
+  cameras?: { camera_id: string; state: string | null }[];
+}
+
+export interface Fleet {
+  nodes: FleetNode[];
+}
+
+/** RFC 9457. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail?: string;
+  code?: string;
+  [extra: string]: unknown;
+}
+
+export type CentreEvent =
+  | { kind: "incident"; incident: Incident }
+  | { kind: "task"; task: Task }
+  | { kind: "camera"; camera: Camera }
+  | { kind: "node"; node: FleetNode }
+  | { kind: "hello" }
+  /** Too much was missed to replay: read the lists again. */
+  | { kind: "reload" };

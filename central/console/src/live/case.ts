@@ -1,0 +1,144 @@
+/** One incident with all its detail, kept current, and the moves on it. */
+import { onScopeDispose, ref, watch, type Ref } from "vue";
+
+import { incidents, tasks, type IncidentMove } from "@/api/calls";
+import { ApiProblem } from "@/api/http";
+import { randomId } from "@/api/random_id";
+import type { Incident, IncidentDetail, MoveName, Task } from "@/api/types";
+
+import { listen } from "./feed";
+
+/** A burst of events about one incident is read once. */
+const SETTLE_MS = 150;
+
+export type MoveOutcome =
+  | { kind: "done" }
+  | { kind: "conflict"; state: string }
+  | { kind: "refused"; why: string }
+  | { kind: "no_answer" };
+
+export interface Given {
+  reason_code?: string;
+  note?: string;
+}
+
+export function useCase(incidentId: Ref<string | null>) {
+  const detail = ref<IncidentDetail | null>(null);
+  const task = ref<Task | null>(null);
+  const problem = ref<"not_found" | "failed" | null>(null);
+  const isBusy = ref(false);
+  let settling: ReturnType<typeof setTimeout> | null = null;
+  // The same attempt keeps its key until the centre has answered, so that trying again never counts twice.
+  let attempt: { what: string; key: string } | null = null;
+
+  async function read(): Promise<void> {
+    const id = incidentId.value;
+    if (!id) return;
+    try {
+      adopt(id, await incidents.one(id));
+    } catch (error) {
+      if (incidentId.value !== id) return;
+      if (error instanceof ApiProblem && (error.status === 404 || error.status === 422)) problem.value = "not_found";
+      else if (!detail.value) problem.value = "failed";
+    }
+  }
+
+  function adopt(id: string, found: IncidentDetail): void {
+    if (incidentId.value !== id) return;
+    if (detail.value?.incident_id === id && detail.value.version > found.version) return;
+    detail.value = found;
+    problem.value = null;
+    void readTask(id, found.task?.task_id ?? null);
+  }
+
+  async function readTask(id: string, taskId: string | null): Promise<void> {
+    const found = taskId ? await tasks.one(taskId).catch(() => null) : null;
+    if (incidentId.value === id) task.value = found;
+  }
+
+  function readSoon(): void {
+    if (settling) clearTimeout(settling);
+    settling = setTimeout(() => void read(), SETTLE_MS);
+  }
+
+  /** `seen`: the incident as it was when the person decided; what is on the screen may be newer by now. */
+  async function move(seen: IncidentDetail, name: MoveName, given: Given): Promise<MoveOutcome> {
+    if (isBusy.value) return { kind: "no_answer" };
+    isBusy.value = true;
+    try {
+      return await tryMove(seen, name, given, 2);
+    } finally {
+      isBusy.value = false;
+    }
+  }
+
+  async function tryMove(
+    before: IncidentDetail,
+    name: MoveName,
+    given: Given,
+    retries: number,
+  ): Promise<MoveOutcome> {
+    const body: IncidentMove = { move: name, version: before.version, idempotency_key: keyFor(before, name), ...given };
+    try {
+      adopt(before.incident_id, await incidents.move(before.incident_id, body));
+      attempt = null;
+      return { kind: "done" };
+    } catch (error) {
+      if (!(error instanceof ApiProblem)) return { kind: "no_answer" };
+      attempt = null;
+      await read();
+      const after = detail.value;
+      if (error.status !== 409) return { kind: "refused", why: error.message };
+      // Only numbers moved on (another picture of the same hazard): nothing the operator decided by has changed.
+      if (after && retries > 0 && isSameQuestion(before, after)) return tryMove(after, name, given, retries - 1);
+      return { kind: "conflict", state: after?.state ?? before.state };
+    }
+  }
+
+  function keyFor(before: IncidentDetail, name: MoveName): string {
+    const what = `${before.incident_id} ${before.version} ${name}`;
+    if (attempt?.what !== what) attempt = { what, key: randomId() };
+    return attempt.key;
+  }
+
+  watch(
+    incidentId,
+    () => {
+      detail.value = null;
+      task.value = null;
+      problem.value = null;
+      void read();
+    },
+    { immediate: true },
+  );
+
+  const stopListening = listen({
+    onEvent: (event) => {
+      if (event.kind === "incident" && event.incident.incident_id === incidentId.value) {
+        if (detail.value) Object.assign(detail.value, newer(detail.value, event.incident));
+        readSoon();
+      } else if (event.kind === "task" && event.task.incident_id === incidentId.value) readSoon();
+    },
+    onResume: readSoon,
+  });
+  onScopeDispose(() => {
+    stopListening();
+    if (settling) clearTimeout(settling);
+  });
+
+  return { detail, task, problem, isBusy, read, move };
+}
+
+function newer(known: Incident, told: Incident): Partial<Incident> {
+  return told.version >= known.version ? told : {};
+}
+
+function isSameQuestion(before: Incident, after: Incident): boolean {
+  return (
+    before.state === after.state &&
+    before.severity === after.severity &&
+    before.still_present === after.still_present &&
+    before.task?.task_id === after.task?.task_id &&
+    before.task?.state === after.task?.state
+  );
+}

@@ -1,0 +1,85 @@
+/**
+ * The page's one event stream, shared by whoever listens. It runs while somebody is signed in and listens.
+ *
+ * `linkState`: "connecting" at first; "live"; "reconnecting" for a short break; "lost" when nothing was heard for
+ * LOST_AFTER_MS (the banner). After every break each listener is asked to read its lists afresh.
+ */
+import { computed, ref } from "vue";
+
+import { EventStream, SILENT_MS } from "@/api/event_stream";
+import type { CentreEvent } from "@/api/types";
+
+import { onSignOut } from "./account";
+import { now } from "./now";
+
+export interface Listener {
+  onEvent(event: CentreEvent): void;
+  /** Lists may be stale: read them again. */
+  onResume(): void;
+}
+
+const isOpen = ref(false);
+const hasBeenOpen = ref(false);
+export const heardAtMs = ref(Date.now());
+const startedAtMs = ref(Date.now());
+
+export type LinkState = "connecting" | "live" | "reconnecting" | "lost";
+
+export const linkState = computed<LinkState>(() => {
+  void now.value; // looked at again each second
+  const silentMs = Date.now() - (hasBeenOpen.value ? heardAtMs.value : startedAtMs.value);
+  if (silentMs > SILENT_MS) return "lost";
+  if (isOpen.value) return "live";
+  return hasBeenOpen.value ? "reconnecting" : "connecting";
+});
+
+const listeners = new Set<Listener>();
+let stream: EventStream | null = null;
+
+function open(): void {
+  startedAtMs.value = Date.now();
+  stream = new EventStream({
+    onEvent: (event) => {
+      for (const listener of listeners) {
+        if (event.kind === "reload") listener.onResume();
+        else listener.onEvent(event);
+      }
+    },
+    onOpen: (isResumed) => {
+      isOpen.value = true;
+      hasBeenOpen.value = true;
+      heardAtMs.value = Date.now();
+      if (isResumed) listeners.forEach((listener) => listener.onResume());
+    },
+    onAlive: () => {
+      heardAtMs.value = Date.now();
+    },
+    onLost: () => {
+      isOpen.value = false;
+    },
+  });
+  stream.start();
+}
+
+function close(): void {
+  stream?.close();
+  stream = null;
+  isOpen.value = false;
+  hasBeenOpen.value = false;
+}
+
+onSignOut(close);
+window.addEventListener("online", () => stream?.nudge());
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible") stream?.nudge();
+});
+
+/** Listen until the returned function is called. */
+export function listen(listener: Listener): () => void {
+  listeners.add(listener);
+  if (!stream) open();
+  return () => {
+    listeners.delete(listener);
+    if (listeners.size === 0) close();
+  };
+}

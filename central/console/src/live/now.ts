@@ -1,0 +1,25 @@
+/** The centre's time on this screen: ticks each second, corrected by the Date header of its answers. */
+import { ref } from "vue";
+
+import { whenServerTime } from "@/api/http";
+
+// The header is in whole seconds and the answer takes a moment: smaller differences are noise, not a wrong clock.
+const NOISE_MS = 2_000;
+
+let offsetMs = 0;
+
+export const now = ref(Date.now());
+
+whenServerTime((serverMs) => {
+  const apart = serverMs + 500 - Date.now();
+  if (Math.abs(apart - offsetMs) > NOISE_MS) offsetMs = Math.abs(apart) > NOISE_MS ? apart : 0;
+});
+
+setInterval(() => {
+  now.value = Date.now() + offsetMs;
+}, 1000);
+
+/** Seconds from `iso` until now; negative when it lies ahead. */
+export function secondsSince(iso: string): number {
+  return (now.value - Date.parse(iso)) / 1000;
+}

@@ -1,0 +1,254 @@
+/** The map without a tile server: areas as polygons on canvas, cameras as dots, incidents as markers. */
+import "leaflet/dist/leaflet.css";
+
+import {
+  canvas,
+  circleMarker,
+  divIcon,
+  geoJSON,
+  latLngBounds,
+  layerGroup,
+  map as leafletMap,
+  marker,
+  type CircleMarker,
+  type LayerGroup,
+  type Map as LeafletMap,
+  type Marker,
+  type Path,
+  type PathOptions,
+} from "leaflet";
+
+import type { Area, Camera } from "@/api/types";
+import { cameraHealth } from "@/live/board";
+
+import { LabelLayer } from "./label_layer";
+import { LEVEL_RANK, boundsOf, labelPoint, leavesOf, type Bounds, type Spot } from "./map_shapes";
+
+const SEVERITY_COLOURS = ["", "#ff5257", "#ff9a3c", "#f5cf3f", "#4aa3ff"] as const;
+const CAMERA_COLOURS = { ok: "#3fcf8e", faulty: "#ff5d5d", unknown: "#71839a" } as const;
+const LINES: PathOptions[] = [
+  { weight: 2.4, color: "#5c7da3" },
+  { weight: 2, color: "#4a6787" },
+  { weight: 1.6, color: "#3c5571" },
+  { weight: 1.2, color: "#31465f" },
+  { weight: 1, color: "#2a3c52" },
+];
+
+export interface MapTexts {
+  areaName(area: Area): string;
+  cameraTip(camera: Camera): string;
+  spotTip(spot: Spot): string;
+}
+
+export class CityMap {
+  readonly #map: LeafletMap;
+  readonly #labels = new LabelLayer();
+  readonly #areaLayer: LayerGroup;
+  readonly #cameraLayer: LayerGroup;
+  readonly #cameraDots = new Map<string, CircleMarker>();
+  readonly #markers = new Map<string, { marker: Marker; look: string }>();
+  readonly #leafPaths = new Map<string, Path>();
+  readonly #texts: MapTexts;
+  readonly #onSelect: (incidentId: string) => void;
+  #whole: Bounds | null = null;
+  #hasFitted = false;
+  #shown: [latitude: number, longitude: number] | null = null;
+
+  constructor(element: HTMLElement, texts: MapTexts, onSelect: (incidentId: string) => void) {
+    this.#texts = texts;
+    this.#onSelect = onSelect;
+    this.#map = leafletMap(element, {
+      preferCanvas: true,
+      renderer: canvas({ padding: 0.4 }),
+      attributionControl: false,
+      zoomControl: false,
+      zoomSnap: 0.25,
+      wheelPxPerZoomLevel: 90,
+      minZoom: 4,
+      maxZoom: 20,
+    }).setView([36, 117], 10);
+    this.#areaLayer = layerGroup().addTo(this.#map);
+    this.#cameraLayer = layerGroup().addTo(this.#map);
+    this.#labels.addTo(this.#map);
+  }
+
+  destroy(): void {
+    this.#map.remove();
+  }
+
+  resized(): void {
+    this.#map.invalidateSize({ animate: false });
+    if (!this.#hasFitted) this.fit();
+    else if (this.#shown) this.show(this.#shown);
+  }
+
+  fit(): void {
+    if (!this.#whole) return;
+    const [west, south, east, north] = this.#whole;
+    const size = this.#map.getSize();
+    if (size.x < 40 || size.y < 40) return;
+    this.#map.fitBounds(latLngBounds([south, west], [north, east]), { padding: [24, 24], animate: this.#hasFitted });
+    this.#hasFitted = true;
+  }
+
+  zoomBy(steps: number): void {
+    this.#map.setZoom(this.#map.getZoom() + steps);
+  }
+
+  setAreas(areas: Area[]): void {
+    this.#areaLayer.clearLayers();
+    this.#leafPaths.clear();
+    const leaves = leavesOf(areas);
+    const drawn = areas
+      .filter((area) => area.geometry)
+      .sort((a, b) => LEVEL_RANK[b.level] - LEVEL_RANK[a.level]); // parents last: their borders lie on top
+    this.#whole = null;
+    for (const area of drawn) {
+      this.#drawArea(area, leaves.has(area.code));
+      this.#widen(boundsOf(area.geometry!));
+    }
+    this.nameAreas(areas);
+    if (!this.#hasFitted) this.fit();
+  }
+
+  nameAreas(areas: Area[]): void {
+    this.#labels.setLabels(
+      areas.flatMap((area) =>
+        area.geometry
+          ? [
+              {
+                text: this.#texts.areaName(area),
+                at: labelPoint(area.geometry),
+                box: boundsOf(area.geometry),
+                rank: LEVEL_RANK[area.level],
+              },
+            ]
+          : [],
+      ),
+    );
+  }
+
+  #drawArea(area: Area, isLeaf: boolean): void {
+    const style: PathOptions = {
+      ...LINES[LEVEL_RANK[area.level]],
+      fill: isLeaf,
+      fillColor: "#3d6ea8",
+      fillOpacity: 0.07,
+      interactive: false,
+    };
+    geoJSON(area.geometry!, {
+      style: () => style,
+      interactive: false,
+      onEachFeature: (_, layer) => {
+        if (isLeaf) this.#leafPaths.set(area.code, layer as Path);
+      },
+    }).addTo(this.#areaLayer);
+  }
+
+  #widen(bounds: Bounds): void {
+    const whole = this.#whole;
+    this.#whole = whole
+      ? [
+          Math.min(whole[0], bounds[0]),
+          Math.min(whole[1], bounds[1]),
+          Math.max(whole[2], bounds[2]),
+          Math.max(whole[3], bounds[3]),
+        ]
+      : bounds;
+  }
+
+  /** The worst open severity of each leaf area. */
+  tint(worst: Map<string, number>): void {
+    for (const [code, path] of this.#leafPaths) {
+      const severity = worst.get(code);
+      path.setStyle(
+        severity
+          ? { fillColor: SEVERITY_COLOURS[severity] ?? "#3d6ea8", fillOpacity: 0.2 }
+          : { fillColor: "#3d6ea8", fillOpacity: 0.07 },
+      );
+    }
+  }
+
+  setCameras(cameras: Camera[]): void {
+    const seen = new Set<string>();
+    for (const camera of cameras) {
+      if (camera.longitude === null || camera.latitude === null) continue;
+      seen.add(camera.camera_id);
+      const health = cameraHealth(camera.state);
+      const style = {
+        radius: 4,
+        weight: 1.5,
+        color: CAMERA_COLOURS[health],
+        fillColor: health === "ok" ? CAMERA_COLOURS.ok : "#0b1119",
+        fillOpacity: 0.9,
+      };
+      const known = this.#cameraDots.get(camera.camera_id);
+      const dot = known ?? circleMarker([camera.latitude, camera.longitude], style).addTo(this.#cameraLayer);
+      if (known) known.setStyle(style).setLatLng([camera.latitude, camera.longitude]);
+      else dot.bindTooltip("", { direction: "top", offset: [0, -4] });
+      dot.setTooltipContent(this.#texts.cameraTip(camera));
+      this.#cameraDots.set(camera.camera_id, dot);
+    }
+    for (const [id, dot] of this.#cameraDots) {
+      if (seen.has(id)) continue;
+      dot.remove();
+      this.#cameraDots.delete(id);
+    }
+    // Without any polygon the cameras are the only thing to look at.
+    if (!this.#whole && cameras.length > 0 && !this.#hasFitted) {
+      for (const camera of cameras) {
+        const { longitude: x, latitude: y } = camera;
+        if (x !== null && y !== null) this.#widen([x - 0.003, y - 0.003, x + 0.003, y + 0.003]);
+      }
+      this.fit();
+    }
+  }
+
+  setSpots(spots: Spot[], selected: string | null): void {
+    this.#labels.setMarkers(spots.map((spot) => spot.at));
+    const seen = new Set<string>();
+    for (const spot of spots) {
+      seen.add(spot.key);
+      const isSelected = selected !== null && spot.incidentIds.includes(selected);
+      const look = JSON.stringify([spot, isSelected, this.#texts.spotTip(spot)]);
+      const known = this.#markers.get(spot.key);
+      if (known?.look === look) continue;
+      known?.marker.remove();
+      this.#markers.set(spot.key, { look, marker: this.#newMarker(spot, isSelected) });
+    }
+    for (const [key, { marker: old }] of this.#markers) {
+      if (seen.has(key)) continue;
+      old.remove();
+      this.#markers.delete(key);
+    }
+  }
+
+  #newMarker(spot: Spot, isSelected: boolean): Marker {
+    const classes = ["spot", `sev-${spot.severity}`];
+    if (spot.isWaiting) classes.push("waiting");
+    if (spot.isBreached) classes.push("breached");
+    if (isSelected) classes.push("selected");
+    const count = spot.incidentIds.length > 1 ? String(spot.incidentIds.length) : "";
+    const made = marker(spot.at, {
+      icon: divIcon({ className: classes.join(" "), html: `<i></i><b>${count}</b>`, iconSize: [26, 26] }),
+      title: this.#texts.spotTip(spot),
+      alt: this.#texts.spotTip(spot),
+      keyboard: true,
+      zIndexOffset: (5 - spot.severity) * 1000 + (isSelected ? 10_000 : 0),
+    });
+    made.on("click", () => this.#onSelect(spot.incidentIds[0]!));
+    made.on("add", () => {
+      const element = made.getElement();
+      element?.setAttribute("data-testid", "map-incident");
+      element?.setAttribute("data-incident", spot.incidentIds.join(" "));
+    });
+    return made.addTo(this.#map);
+  }
+
+  /** Bring a place into view without moving the map when it is already there. */
+  show(at: [latitude: number, longitude: number] | null): void {
+    this.#shown = at;
+    if (!at) return;
+    if (!this.#map.getBounds().pad(-0.12).contains(at)) this.#map.panTo(at, { animate: true });
+  }
+}

@@ -1,0 +1,102 @@
+/** From what the centre says to what the map draws. Pure. */
+import type { Area, AreaGeometry, Incident, Level, Ring, Severity } from "../../api/types.ts";
+
+export const LEVEL_RANK: Record<Level, number> = { city: 0, county: 1, township: 2, village: 3, grid: 4 };
+
+export type Bounds = [west: number, south: number, east: number, north: number];
+
+export function polygonsOf(geometry: AreaGeometry): Ring[][] {
+  return geometry.type === "Polygon" ? [geometry.coordinates] : geometry.coordinates;
+}
+
+export function boundsOf(geometry: AreaGeometry): Bounds {
+  const bounds: Bounds = [Infinity, Infinity, -Infinity, -Infinity];
+  for (const [outer] of polygonsOf(geometry)) {
+    for (const [longitude, latitude] of outer ?? []) {
+      bounds[0] = Math.min(bounds[0], longitude);
+      bounds[1] = Math.min(bounds[1], latitude);
+      bounds[2] = Math.max(bounds[2], longitude);
+      bounds[3] = Math.max(bounds[3], latitude);
+    }
+  }
+  return bounds;
+}
+
+/** Centroid of the largest outer ring, as [latitude, longitude]: where the name goes. */
+export function labelPoint(geometry: AreaGeometry): [number, number] {
+  let best: { size: number; at: [number, number] } = { size: -1, at: [0, 0] };
+  for (const [outer] of polygonsOf(geometry)) {
+    if (!outer) continue;
+    const found = centroid(outer);
+    if (found.size > best.size) best = found;
+  }
+  return best.at;
+}
+
+function centroid(ring: Ring): { size: number; at: [number, number] } {
+  const [x0, y0] = ring[0] ?? [0, 0]; // relative to the first corner: city-sized rings lose digits otherwise
+  let twice = 0;
+  let x = 0;
+  let y = 0;
+  for (let i = 0; i < ring.length; i += 1) {
+    const [ax, ay] = relative(ring[i]!, x0, y0);
+    const [bx, by] = relative(ring[(i + 1) % ring.length]!, x0, y0);
+    const cross = ax * by - bx * ay;
+    twice += cross;
+    x += (ax + bx) * cross;
+    y += (ay + by) * cross;
+  }
+  if (twice === 0) return { size: 0, at: [y0, x0] };
+  return { size: Math.abs(twice), at: [y0 + y / (3 * twice), x0 + x / (3 * twice)] };
+}
+
+function relative([x, y]: [number, number], x0: number, y0: number): [number, number] {
+  return [x - x0, y - y0];
+}
+
+/** The areas without a child in the list: what tints by its incidents and shows what is under the pointer. */
+export function leavesOf(areas: Area[]): Set<string> {
+  const parents = new Set(areas.map((area) => area.parent));
+  return new Set(areas.filter((area) => !parents.has(area.code)).map((area) => area.code));
+}
+
+export interface Spot {
+  key: string;
+  at: [latitude: number, longitude: number];
+  severity: Severity;
+  /** Nobody has judged or taken it yet. */
+  isWaiting: boolean;
+  isBreached: boolean;
+  isDrill: boolean;
+  /** Most pressing first. */
+  incidentIds: string[];
+  hazard: string;
+}
+
+/** Incidents at one place become one marker; `ordered` is in the order of the queue. */
+export function spotsOf(ordered: Incident[], isBreached: (incident: Incident) => boolean): Spot[] {
+  const spots = new Map<string, Spot>();
+  for (const incident of ordered) {
+    const { longitude, latitude } = incident.place;
+    if (longitude === null || latitude === null) continue;
+    const key = `${longitude.toFixed(5)},${latitude.toFixed(5)}`;
+    const known = spots.get(key);
+    if (known) {
+      known.incidentIds.push(incident.incident_id);
+      known.isWaiting ||= incident.state === "open";
+      known.isBreached ||= isBreached(incident);
+    } else {
+      spots.set(key, {
+        key,
+        at: [latitude, longitude],
+        severity: incident.severity,
+        isWaiting: incident.state === "open",
+        isBreached: isBreached(incident),
+        isDrill: incident.drill,
+        incidentIds: [incident.incident_id],
+        hazard: incident.hazard,
+      });
+    }
+  }
+  return [...spots.values()];
+}

@@ -1,0 +1,83 @@
+/** Pages and who may see them. The centre decides what is answered; this only leads people to their own page. */
+import { createRouter, createWebHistory, type RouteLocationRaw } from "vue-router";
+
+import { isWorker, onSignOut, restore, user } from "@/live/account";
+
+declare module "vue-router" {
+  interface RouteMeta {
+    /** "anyone" needs no session; "worker" is the phone; the rest of the roles share "command". */
+    for: "anyone" | "command" | "worker";
+    theme: "dark" | "light";
+  }
+}
+
+export const router = createRouter({
+  history: createWebHistory(),
+  routes: [
+    {
+      path: "/login",
+      name: "login",
+      component: () => import("@/pages/login/LoginPage.vue"),
+      meta: { for: "anyone", theme: "dark" },
+    },
+    {
+      path: "/",
+      name: "command",
+      component: () => import("@/pages/command/CommandPage.vue"),
+      meta: { for: "command", theme: "dark" },
+    },
+    {
+      path: "/incidents/:incidentId",
+      name: "incident",
+      component: () => import("@/pages/incident/IncidentPage.vue"),
+      props: true,
+      meta: { for: "command", theme: "dark" },
+    },
+    {
+      path: "/phone",
+      name: "phone",
+      component: () => import("@/pages/phone/TaskListPage.vue"),
+      meta: { for: "worker", theme: "light" },
+    },
+    {
+      path: "/phone/tasks/:taskId",
+      name: "task",
+      component: () => import("@/pages/phone/TaskPage.vue"),
+      props: true,
+      meta: { for: "worker", theme: "light" },
+    },
+    {
+      path: "/:rest(.*)*",
+      name: "missing",
+      component: () => import("@/pages/login/MissingPage.vue"),
+      meta: { for: "anyone", theme: "dark" },
+    },
+  ],
+});
+
+export function homeOfUser(): RouteLocationRaw {
+  return isWorker.value ? { name: "phone" } : { name: "command" };
+}
+
+router.beforeEach(async (to) => {
+  try {
+    await restore();
+  } catch {
+    // The centre is away. Whoever is not known yet goes to the login page, which says so and tries again.
+  }
+  if (to.meta.for === "anyone") return to.name === "login" && user.value ? homeOfUser() : true;
+  if (!user.value) return { name: "login", query: to.fullPath === "/" ? {} : { back: to.fullPath } };
+  const isForMe = (to.meta.for === "worker") === isWorker.value;
+  return isForMe ? true : homeOfUser();
+});
+
+router.afterEach((to) => {
+  const root = document.documentElement.classList;
+  root.toggle("dark", to.meta.theme === "dark");
+  root.toggle("light", to.meta.theme === "light");
+});
+
+onSignOut(() => {
+  const here = router.currentRoute.value;
+  if (here.name !== "login") void router.replace({ name: "login", query: { back: here.fullPath, expired: "1" } });
+});

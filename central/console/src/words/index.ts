@@ -1,0 +1,59 @@
+/** The console's words: Chinese first, English by a switch that is remembered on this device. */
+import { computed, ref, watchEffect } from "vue";
+
+import { en } from "./en.ts";
+import { spanText, type Language } from "./spans.ts";
+import { zh, type WordKey } from "./zh.ts";
+
+export type { WordKey } from "./zh.ts";
+export type Params = Record<string, string | number>;
+
+const KEPT_AS = "xueliang.language";
+
+export const language = ref<Language>(localStorage.getItem(KEPT_AS) === "en" ? "en" : "zh");
+export const isChinese = computed(() => language.value === "zh");
+
+watchEffect(() => {
+  localStorage.setItem(KEPT_AS, language.value);
+  document.documentElement.lang = language.value === "zh" ? "zh-CN" : "en";
+});
+
+export function switchLanguage(): void {
+  language.value = language.value === "zh" ? "en" : "zh";
+}
+
+export function t(key: WordKey, params: Params = {}): string {
+  const text = (language.value === "zh" ? zh : en)[key];
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(params[name] ?? whole));
+}
+
+/** The word for a code of the centre, for instance tCode("hazard", "crowd"); an unknown code is shown as it came. */
+export function tCode(group: string, code: string | null | undefined): string {
+  if (!code) return t("app.none");
+  const key = `${group}.${code}`;
+  return key in zh ? t(key as WordKey) : code.replaceAll("_", " ");
+}
+
+/** An area's name in the language of the page. */
+export function areaName(area: { name: string; name_en?: string | null }): string {
+  return language.value === "en" && area.name_en ? area.name_en : area.name;
+}
+
+export function span(seconds: number): string {
+  return spanText(seconds, language.value);
+}
+
+const locale = computed(() => (language.value === "zh" ? "zh-CN" : "en-GB"));
+
+/** Local time of this computer: "18:03:05". */
+export function clockTime(iso: string | number): string {
+  return new Date(iso).toLocaleTimeString(locale.value, { hour12: false });
+}
+
+/** Time, with the date in front when it is not today: "11-22 18:03:05". */
+export function momentText(iso: string, nowMs: number): string {
+  const at = new Date(iso);
+  const time = clockTime(iso);
+  if (at.toDateString() === new Date(nowMs).toDateString()) return time;
+  return `${String(at.getMonth() + 1).padStart(2, "0")}-${String(at.getDate()).padStart(2, "0")} ${time}`;
+}

@@ -1,0 +1,234 @@
+/**
+ * Sentences for what the edge and the centre say by code: reasons, timeline entries, why grouped and routed.
+ * The English text that came along is the fallback for every code this version does not know.
+ */
+import type { Incident, Reason, Severity, TimelineEntry, Why } from "@/api/types";
+
+import { measureText, objectsText } from "./facts";
+import { areaName, isChinese, language, t, tCode } from "./index";
+import { zh } from "./zh";
+
+type Facts = (name: string, ...others: string[]) => string | null;
+
+/** A fact by its name, from the measures first, then from what the reason is about. */
+function factsOf(incident: Pick<Incident, "measures">, about: Record<string, unknown>): Facts {
+  return (...names) => {
+    for (const name of names) {
+      const measure = incident.measures[name];
+      if (measure) return measureText(measure, language.value);
+      const said = about[name];
+      if (said !== undefined && said !== null && said !== "") return String(said);
+    }
+    return null;
+  };
+}
+
+function zoneWord(hazard: string): string {
+  const key = `zone.${hazard}`;
+  return key in zh ? t(key as "zone.other") : t("zone.other");
+}
+
+/** What a sentence is made of. `names`: what stands there; the measure of the same name is how many. */
+interface Said {
+  fact: Facts;
+  names: string | null;
+  hazard: string;
+}
+
+const SENTENCES: Record<string, (said: Said) => string> = {
+  lane_blocked: (said) => laneSentence(said, false),
+  lane_still_blocked: (said) => laneSentence(said, true),
+  lane_clear: ({ hazard }) => (isChinese.value ? `${zoneWord(hazard)}已腾空` : `The ${zoneWord(hazard)} is clear`),
+  crowd_reached: ({ fact }) => crowdSentence(fact, false),
+  crowd_still: ({ fact }) => crowdSentence(fact, true),
+  crowd_dispersed: () => (isChinese.value ? "人员已疏散" : "The crowd has dispersed"),
+  camera_offline: ({ fact }) => {
+    const lasting = fact("seconds", "offline_s", "age_s");
+    if (isChinese.value) return lasting ? `摄像机离线，已 ${lasting} 没有画面` : "摄像机离线，没有画面";
+    return lasting ? `Camera offline: no picture for ${lasting}` : "Camera offline: no picture";
+  },
+  camera_back: () => (isChinese.value ? "摄像机已恢复" : "The camera is back"),
+  rule_changed: () => (isChinese.value ? "规则已修改，本次观察结束（不代表现场恢复）" : "The rule was changed; this is not a clear"),
+  rule_removed: () => (isChinese.value ? "规则已移除，本次观察结束（不代表现场恢复）" : "The rule was removed; this is not a clear"),
+  node_stopped: () => (isChinese.value ? "边缘节点停止，现场情况未知" : "The node stopped; the place is unknown"),
+  view_lost: () => (isChinese.value ? "画面丢失，现场情况未知" : "The view was lost; the place is unknown"),
+};
+
+function laneSentence({ fact, names, hazard }: Said, still: boolean): string {
+  const what = names;
+  const share = fact("share", "cover", "covered_share");
+  const lasting = fact("seconds", "standing_s", "dwell_s");
+  if (isChinese.value) {
+    const who = what ? objectsText(what, "zh") : "有物体";
+    const parts = [`${who}${still ? "仍" : ""}占用${zoneWord(hazard)}`];
+    if (share) parts.push(`遮占 ${share}`);
+    if (lasting) parts.push(`已停留 ${lasting}`);
+    return parts.join("，");
+  }
+  const parts = [`${capital(what ?? "something")} ${still ? "still stands" : "stands"} in the ${zoneWord(hazard)}`];
+  if (share) parts.push(`${share} covered`);
+  if (lasting) parts.push(`for ${lasting}`);
+  return parts.join(", ");
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+function crowdSentence(fact: Facts, still: boolean): string {
+  const count = fact("count", "people", "persons");
+  const limit = fact("limit", "raise_at_count", "threshold");
+  const lasting = fact("seconds", "dwell_s");
+  if (isChinese.value) {
+    const parts = [`区域内${still ? "仍" : ""}有 ${withUnit(count, "人")}`];
+    if (limit) parts.push(`达到上限 ${withUnit(limit, "人")}`);
+    if (lasting) parts.push(`已持续 ${lasting}`);
+    return parts.join("，");
+  }
+  const parts = [`${count ?? "Many"} people ${still ? "still " : ""}in the zone`.replace("people people", "people")];
+  if (limit) parts.push(`limit ${limit}`);
+  if (lasting) parts.push(`for ${lasting}`);
+  return parts.join(", ");
+}
+
+function withUnit(value: string | null, unit: string): string {
+  if (!value) return `多${unit}`;
+  return /^[\d.]+$/.test(value) ? `${value}${unit}` : value;
+}
+
+/** A reason in words; the incident gives the numbers and the hazard. */
+export function reasonText(reason: Reason, incident: Pick<Incident, "hazard" | "measures">): string {
+  const build = SENTENCES[reason.code];
+  if (!build) return reason.text;
+  return build({
+    fact: factsOf(incident, reason.about),
+    names: reason.about.objects ?? null,
+    hazard: incident.hazard,
+  });
+}
+
+const FOLDED: Record<string, [string, string]> = {
+  first_here: ["此处没有同类未办结事件，新建事件", "no open incident of this hazard here: a new one"],
+  same_camera: ["与事件 {number} 同一摄像机、同类隐患，归并为一起", "same camera and hazard as {number}"],
+  near_and_soon: ["距事件 {number} 仅 {distance_m} 米且时间相近，归并为一起", "{distance_m} m from {number}, at about the same time"],
+  back_within_window: ["办结后短时间内再次出现，重新打开事件 {number}", "raised again soon after closing: {number} reopened"],
+  ended_before_known: ["收到时已结束，仅作记录，不派人", "over before it was known: recorded, nobody sent"],
+};
+
+const ROUTED: Record<string, [string, string]> = {
+  assigned: ["按摄像机登记的网格派发", "by the grid assigned to the camera"],
+  polygon: ["按摄像机坐标落入的区域派发", "by the area that holds the camera's position"],
+  position: ["摄像机未登记，按上报坐标派发", "the camera is not registered: by the position it sent"],
+  not_registered: ["摄像机未登记且无坐标，归到上一级区域", "not registered and without a position: one level up"],
+};
+
+function whyText(why: Why, table: Record<string, [string, string]>): string {
+  if (!why) return t("app.none");
+  if (typeof why === "string") return why;
+  const known = table[why.code];
+  if (!known) return why.text ?? why.code;
+  const about: Record<string, unknown> = { ...why.about, ...why.params };
+  const text = known[isChinese.value ? 0 : 1];
+  return text.replace(/\{(\w+)\}/g, (_, name: string) => numberText(about[name]));
+}
+
+function numberText(value: unknown): string {
+  return typeof value === "number" ? String(Math.round(value)) : String(value ?? "—");
+}
+
+export const whyFoldedText = (why: Why): string => whyText(why, FOLDED);
+export const whyRoutedText = (why: Why): string => whyText(why, ROUTED);
+
+const TIMELINE: Record<string, [string, string]> = {
+  opened: ["发现隐患，生成事件", "Incident opened"],
+  alert_folded: ["归并一条告警", "Alert grouped in"],
+  alert_ended: ["观察中断，现场情况未知", "Observation ended; the place is unknown"],
+  alert_updated: ["告警更新", "Alert updated"],
+  severity_raised: ["级别升高", "Severity raised"],
+  confirmed: ["研判：确认属实", "Judged: confirmed"],
+  dispatched: ["派发任务", "Dispatched"],
+  task_offered: ["通知处置人员", "Offered to a worker"],
+  task_withdrawn: ["任务撤回", "Task withdrawn"],
+  task_returned: ["任务退回原处置人员", "Task returned to its worker"],
+  escalated: ["督办升级", "Escalated"],
+  notified: ["已通知", "Notified"],
+  limit_passed: ["超过时限", "Limit passed"],
+  taken: ["接单", "Taken"],
+  arrived: ["到场", "Arrived"],
+  handled: ["处置完成", "Handled"],
+  refused: ["无法接单，已退回", "Refused"],
+  returned: ["无法处置，已退回", "Given back"],
+  seen_clear: ["摄像机看到隐患已消失", "Seen clear by the camera"],
+  verified: ["同机核查通过", "Verified by the same camera"],
+  closed: ["办结", "Closed"],
+  reopened: ["重新打开", "Reopened"],
+  picture_received: ["现场画面已收到", "Picture received"],
+  photo_received: ["处置照片已收到", "Photo received"],
+  to_check: ["等待人工核查", "Waiting for a check by hand"],
+  ended_before_known: ["收到时已结束，仅作记录", "Over before it was known: recorded only"],
+};
+
+export function timelineTitle(entry: TimelineEntry): string {
+  const known = TIMELINE[entry.kind];
+  return known ? known[isChinese.value ? 0 : 1] : entry.kind.replaceAll("_", " ");
+}
+
+/** What the entry adds in detail: level told, reason, note, camera; empty when there is nothing to add. */
+export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "hazard">): string {
+  const { params } = entry;
+  const parts: string[] = [];
+  const text = (name: string): string | null => (typeof params[name] === "string" ? (params[name] as string) : null);
+  const level = text("level") ?? text("to_level") ?? text("escalated_to");
+  const kind = text("clock") ?? text("limit") ?? text("kind");
+  if (kind && ["judge", "take", "arrive", "check"].includes(kind)) parts.push(t("clock.over", { kind: tCode("clock", kind) }));
+  const area = text("area_name");
+  if (area) parts.push(isChinese.value ? area : (text("area_name_en") ?? area));
+  if (level) parts.push(tCode("level", level));
+  if (entry.kind === "severity_raised" && typeof params.severity === "number") {
+    parts.push(tCode("severity.short", String(params.severity)));
+  }
+  const worker = text("worker") ?? text("worker_name");
+  if (worker) parts.push(worker);
+  const why = text("why");
+  if (why) parts.push(tCode("closeReason", why));
+  const closeReason = text("close_reason");
+  if (closeReason && entry.kind === "closed") parts.push(tCode("closeReason", closeReason));
+  const reasonCode = text("reason_code");
+  if (reasonCode) parts.push(tCode("reasonCode", reasonCode));
+  const note = text("note");
+  if (note) parts.push(`“${note}”`);
+  if (isReason(params.reason) && entry.kind !== "seen_clear") {
+    // Without the numbers: those of the incident are of now, not of this entry.
+    parts.push(reasonText(params.reason, { hazard: incident.hazard, measures: {} }));
+  }
+  if (Array.isArray(params.photos) && params.photos.length > 0) {
+    parts.push(isChinese.value ? `照片 ${params.photos.length} 张` : `${params.photos.length} photo(s)`);
+  }
+  return parts.join(" · ");
+}
+
+function isReason(value: unknown): value is Reason {
+  return typeof value === "object" && value !== null && "code" in value && "text" in value && "about" in value;
+}
+
+const SYSTEM_ACTORS: Record<string, [string, string]> = {
+  camera: ["同机核查", "same camera"],
+  clock: ["时限", "clock"],
+  policy: ["预案", "policy"],
+  ingest: ["接入", "intake"],
+  folding: ["归并", "grouping"],
+};
+
+export function actorText(actor: TimelineEntry["actor"]): string {
+  if (actor.kind === "user") return actor.name;
+  if (actor.kind === "node") return t("actor.node", { name: actor.name });
+  const known = SYSTEM_ACTORS[actor.name];
+  return known ? `${t("actor.system")} · ${known[isChinese.value ? 0 : 1]}` : t("actor.system");
+}
+
+export const severityName = (severity: Severity): string => tCode("severity", String(severity));
+
+/** "历下区 › 泉城路街道 › 第三网格": the two or three lowest names of the path. */
+export function pathText(path: { name: string; name_en?: string | null }[], lowest = 3): string {
+  return path.slice(-lowest).map(areaName).join(" › ");
+}

@@ -1,0 +1,127 @@
+"""What an administrator does on the machine itself: data in, people and nodes added, the audit chain checked.
+
+Each function is one transaction on an open database and returns the lines to print. Errors are for the person who reads
+them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import select
+
+from xueliang_central.areas.importing import import_areas
+from xueliang_central.areas.tree import load_tree
+from xueliang_central.audit.chain import Head, verify
+from xueliang_central.cameras.register import CameraPlace, relocate, upsert_cameras
+from xueliang_central.cameras.tables import cameras
+from xueliang_central.errors import MoveRefused
+from xueliang_central.fleet.nodes import add_node, renew_token
+from xueliang_central.rights import people
+from xueliang_central.rights.passwords import hash_password
+from xueliang_central.rights.scope import Role
+from xueliang_central.rights.tables import users
+from xueliang_central.store.database import Database
+from xueliang_configs.areas import AreaTable
+from xueliang_configs.cameras import CameraRegister
+
+BY: Final = "administrator"  # who sits at the machine; the operating system knows who that is
+
+
+async def take_areas(database: Database, table: AreaTable, *, at: datetime, remove_missing: bool) -> list[str]:
+    """Import areas, and locate the cameras again that have no assigned area."""
+    async with database.transaction() as conn:
+        changes = await import_areas(
+            conn,
+            table,
+            at=at,
+            by=BY,
+            remove_missing=remove_missing,
+            holders={"cameras": cameras.c.area_code, "users": users.c.area_code},
+        )
+        moved = await relocate(conn, await load_tree(conn), at=at)
+    lines = changes.lines()
+    return [*lines, f"{moved} cameras belong to another area now"] if moved else lines
+
+
+async def take_cameras(database: Database, register: CameraRegister, *, at: datetime) -> list[str]:
+    """Import cameras; each that lies in no grid is named."""
+    places = [
+        CameraPlace(
+            camera_id=camera.camera_id,
+            name=camera.name,
+            area_code=camera.area_code,
+            longitude=camera.longitude,
+            latitude=camera.latitude,
+            place_class=camera.place_class.value,
+            node_id=camera.node_id,
+        )
+        for camera in register.cameras
+    ]
+    async with database.transaction() as conn:
+        changes = await upsert_cameras(conn, places, await load_tree(conn), at=at, actor=BY)
+        odd = await conn.execute(
+            select(cameras.c.camera_id, cameras.c.area_code, cameras.c.located_note)
+            .where(cameras.c.located.in_(["nearest", "level_up", "nowhere"]))
+            .order_by(cameras.c.camera_id)
+        )
+        notes = [f"note: {row.camera_id} belongs to {row.area_code}: {row.located_note}" for row in odd]
+    lines = [f"+ {camera_id}" for camera_id in changes.added] + [f"~ {camera_id}" for camera_id in changes.changed]
+    sums = f"{len(changes.added)} added, {len(changes.changed)} changed, {changes.unchanged} unchanged"
+    return [*lines, sums, *notes]
+
+
+async def new_user(
+    database: Database, *, username: str, display_name: str, role: str, area_code: str, password: str, at: datetime
+) -> list[str]:
+    """Add a person. Raises MoveRefused, Conflict, NotFound."""
+    if role not in set(Role):
+        raise MoveRefused(f"role must be one of {', '.join(Role)}, got {role!r}")
+    hashed = await hash_password(password)
+    async with database.transaction() as conn:
+        path = (await load_tree(conn)).path_of(area_code)
+        await people.add_user(
+            conn,
+            username=username,
+            display_name=display_name,
+            role=Role(role),
+            area_code=area_code,
+            area_path=path,
+            password_hash=hashed,
+            at=at,
+            by=BY,
+        )
+    return [f"user {username.strip().lower()} added: {role} of {area_code}"]
+
+
+async def new_node(database: Database, *, node_id: str, area_code: str | None, renew: bool, at: datetime) -> list[str]:
+    """Register a node, or give it a new token; the last line is the token. Raises Conflict, MoveRefused, NotFound."""
+    async with database.transaction() as conn:
+        tree = await load_tree(conn)
+        if renew:
+            token = await renew_token(conn, node_id=node_id, at=at, by=BY)
+            if token is None:
+                raise MoveRefused(f"there is no node {node_id}")
+            return [token]
+        roots = tree.roots()
+        if area_code is None and len(roots) != 1:
+            raise MoveRefused("say which area the node belongs to: --area CODE")
+        path = tree.path_of(area_code or roots[0].code)
+        return [await add_node(conn, node_id=node_id, area_path=path, at=at, by=BY)]
+
+
+async def check_audit(database: Database, known_head: str | None) -> tuple[bool, list[str]]:
+    """Walk the audit chain; whether it is whole, and what to print. `known_head`: "position:hash" kept elsewhere."""
+    head = None
+    if known_head is not None:
+        position, _, record_hash = known_head.partition(":")
+        if not position.isdecimal() or not record_hash:
+            raise MoveRefused("a head is written as POSITION:HASH, as this command prints it")
+        head = Head(int(position), record_hash)
+    async with database.reading() as conn:
+        verdict = await verify(conn, known_head=head)
+    told = f"{verdict.head.position}:{verdict.head.record_hash}"
+    if verdict.is_whole:
+        return True, [f"the audit chain is whole: {verdict.head.position} records", f"head {told}"]
+    return False, [f"the audit chain is broken at record {verdict.position}: {verdict.problem}", f"last good {told}"]

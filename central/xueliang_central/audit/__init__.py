@@ -1,0 +1,1 @@
+"""The register of every view and every act, as a hash chain."""

@@ -1,0 +1,167 @@
+"""Camera to grid: by assignment, else by its place.
+
+A camera that is assigned to an area keeps it whatever its coordinates say. Without an assignment the polygons
+decide, and `located` keeps how ("inside", "nearest", "level_up", "nowhere"); "assigned" otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import RowMapping, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from xueliang_alerts.contract import ID_PATTERN
+from xueliang_central.areas.locating import locate
+from xueliang_central.areas.tree import AreaTree
+from xueliang_central.audit import chain
+from xueliang_central.cameras.tables import cameras
+from xueliang_central.errors import ImportRefused
+
+PLACE_CLASSES: Final = frozenset(
+    {"residential", "school", "hospital", "mall", "street", "industrial", "scenic", "other"}
+)
+ASSIGNED: Final = "assigned"
+
+
+@dataclass(frozen=True, slots=True)
+class CameraPlace:
+    """Where a camera is. WGS84 degrees. `area_code` None on the way in: let the polygons decide."""
+
+    camera_id: str
+    name: str
+    area_code: str | None
+    longitude: float
+    latitude: float
+    place_class: str
+    node_id: str | None
+    area_path: str = ""
+    located: str = ASSIGNED
+    located_note: str = ""
+
+    @property
+    def is_misplaced(self) -> bool:
+        """Outside every grid: an upper level, or the nearest grid, answers for it."""
+        return self.located not in {ASSIGNED, "inside"}
+
+
+@dataclass(frozen=True, slots=True)
+class CameraChanges:
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    unchanged: int
+
+
+def _place(row: RowMapping) -> CameraPlace:
+    return CameraPlace(**{name: row[name] for name in CameraPlace.__dataclass_fields__})
+
+
+async def place_of(conn: AsyncConnection, camera_id: str) -> CameraPlace | None:
+    """None for a camera that is not in the register."""
+    found = await conn.execute(select(cameras).where(cameras.c.camera_id == camera_id))
+    row = found.mappings().one_or_none()
+    return None if row is None else _place(row)
+
+
+async def places_of(conn: AsyncConnection, camera_ids: Sequence[str]) -> dict[str, CameraPlace]:
+    """Those of the given cameras that are in the register."""
+    found = await conn.execute(select(cameras).where(cameras.c.camera_id.in_(list(camera_ids))))
+    return {row["camera_id"]: _place(row) for row in found.mappings()}
+
+
+def check_places(places: Sequence[CameraPlace], tree: AreaTree) -> list[str]:
+    """Every problem of the list, in words; empty when it can be taken."""
+    problems: list[str] = []
+    seen: set[str] = set()
+    for number, place in enumerate(places):
+        where = f"cameras.{number} ({place.camera_id[:63]!r})"
+        if not re.match(ID_PATTERN, place.camera_id):
+            problems.append(f"{where}: camera_id must match {ID_PATTERN}")
+        if place.camera_id in seen:
+            problems.append(f"{where}: camera_id appears twice")
+        seen.add(place.camera_id)
+        if not 0 < len(place.name) <= 120:
+            problems.append(f"{where}: name must have 1 to 120 characters")
+        if not (-180 <= place.longitude <= 180 and -90 <= place.latitude <= 90):
+            problems.append(f"{where}: longitude and latitude must be WGS84 degrees")
+        if place.place_class not in PLACE_CLASSES:
+            problems.append(f"{where}: place_class must be one of {', '.join(sorted(PLACE_CLASSES))}")
+        if place.area_code is not None and place.area_code not in tree:
+            problems.append(f"{where}: area {place.area_code[:15]!r} is not in the area tree; import areas first")
+        if place.node_id is not None and not re.match(ID_PATTERN, place.node_id):
+            problems.append(f"{where}: node_id must match {ID_PATTERN}")
+    return problems
+
+
+def _row(place: CameraPlace, tree: AreaTree) -> dict[str, Any]:
+    if place.area_code is not None:
+        code, located, note = place.area_code, ASSIGNED, "assigned to this area"
+    else:
+        found = locate(tree, place.longitude, place.latitude)
+        code, located, note = found.code or "", found.how, found.note
+    return {
+        "camera_id": place.camera_id,
+        "name": place.name,
+        "area_code": code or None,
+        "area_path": tree.path_of(code) if code else "",
+        "located": located,
+        "located_note": note,
+        "longitude": place.longitude,
+        "latitude": place.latitude,
+        "place_class": place.place_class,
+        "node_id": place.node_id,
+    }
+
+
+async def upsert_cameras(
+    conn: AsyncConnection, places: Sequence[CameraPlace], tree: AreaTree, *, at: datetime, actor: str = "system"
+) -> CameraChanges:
+    """Put these cameras in the register; others stay. Raises ImportRefused with every problem."""
+    problems = check_places(places, tree)
+    if problems:
+        raise ImportRefused(problems)
+    known = {row["camera_id"]: dict(row) for row in (await conn.execute(select(cameras))).mappings()}
+    added: list[str] = []
+    changed: list[str] = []
+    for place in sorted(places, key=lambda place: place.camera_id):
+        row = _row(place, tree)
+        before = known.get(place.camera_id)
+        if before is None:
+            added.append(place.camera_id)
+            await conn.execute(insert(cameras), {**row, "updated_at": at})
+        elif any(before[name] != value for name, value in row.items()):
+            changed.append(place.camera_id)
+            await conn.execute(
+                update(cameras).where(cameras.c.camera_id == place.camera_id).values(**row, updated_at=at)
+            )
+    changes = CameraChanges(tuple(added), tuple(changed), len(places) - len(added) - len(changed))
+    if added or changed:
+        detail = {"added": len(added), "changed": len(changed)}
+        await chain.record(
+            conn, actor=actor, action="cameras.imported", object_kind="cameras", object_id="*", detail=detail, at=at
+        )
+    return changes
+
+
+async def remove_camera(conn: AsyncConnection, camera_id: str) -> bool:
+    """Take a camera out of the register; False when it was not in it."""
+    return (await conn.execute(delete(cameras).where(cameras.c.camera_id == camera_id))).rowcount > 0
+
+
+async def relocate(conn: AsyncConnection, tree: AreaTree, *, at: datetime) -> int:
+    """After areas were imported: locate again what has no assignment; how many cameras moved."""
+    found = await conn.execute(select(cameras).where(cameras.c.located != ASSIGNED))
+    moved = 0
+    for row in found.mappings().all():
+        place = replace(_place(row), area_code=None)
+        values = _row(place, tree)
+        if any(row[name] != value for name, value in values.items()):
+            moved += 1
+            await conn.execute(
+                update(cameras).where(cameras.c.camera_id == place.camera_id).values(**values, updated_at=at)
+            )
+    return moved

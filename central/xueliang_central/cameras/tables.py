@@ -1,0 +1,27 @@
+"""The camera register's table."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Column, Float, Index, String, Table
+
+from xueliang_central.store.metadata import AREA_PATH_LENGTH, UtcDateTime, metadata
+
+cameras: Final = Table(
+    "cameras",
+    metadata,
+    Column("camera_id", String(63), primary_key=True),
+    Column("name", String(120), nullable=False),
+    Column("area_code", String(15), nullable=True),
+    Column("area_path", String(AREA_PATH_LENGTH), nullable=False),
+    Column("located", String(12), nullable=False),
+    Column("located_note", String(200), nullable=False),
+    Column("longitude", Float, nullable=False),
+    Column("latitude", Float, nullable=False),
+    Column("place_class", String(16), nullable=False),
+    Column("node_id", String(63), nullable=True),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Index(None, "area_path"),
+    Index(None, "node_id"),
+)

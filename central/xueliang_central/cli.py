@@ -1,0 +1,193 @@
+"""xueliang-centre: the centre's program. Exit status: 0 done, 1 refused or broken, 2 a file to mend or wrong usage."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from xueliang_alerts.clocks import system_mono, system_wall
+from xueliang_central import administration
+from xueliang_central.errors import CentralError, ImportRefused
+from xueliang_central.rights.scope import Role
+from xueliang_central.store.database import Database
+from xueliang_configs.centre import CentreConfig
+from xueliang_configs.errors import ConfigError
+from xueliang_configs.loading import load_areas, load_cameras, load_centre, load_policies
+
+STOP_WITHIN_S: Final = 6  # open requests get this long; with the parts' own stop it stays below ten seconds
+COMMAND_WAIT_S: Final = 15.0  # a command may wait longer for its turn than an operator's click
+DONE, REFUSED, MEND = 0, 1, 2
+
+Lines = list[str]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=options.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        return int(options.run(options))
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return MEND
+    except ImportRefused as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        return MEND
+    except CentralError as error:
+        print(f"{error.title}: {error.detail}" if error.detail else error.title, file=sys.stderr)
+        return REFUSED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="xueliang-centre", description="The centre of Xueliang Edge.")
+    parser.add_argument("--config", type=Path, required=True, help="centre.yaml")
+    parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(run=run)
+        return added
+
+    command("serve", _serve, "Run the roles that centre.yaml names, until SIGTERM or Ctrl-C.")
+    command("init", _init, "Make the data folder and the database.")
+    command("migrate", _init, "Bring the database to the schema of this program.")
+    areas = command("import-areas", _import_areas, "Take an area tree (GeoJSON); prints what changes.")
+    areas.add_argument("file", type=Path)
+    areas.add_argument("--remove-missing", action="store_true", help="Remove areas that the file does not name.")
+    cameras = command("import-cameras", _import_cameras, "Add or change cameras (YAML); prints what changes.")
+    cameras.add_argument("file", type=Path)
+    user = command("add-user", _add_user, "Add a person; the password comes on standard input.")
+    user.add_argument("--username", required=True)
+    user.add_argument("--display-name", default="")
+    user.add_argument("--role", required=True, choices=[role.value for role in Role])
+    user.add_argument("--area", required=True, help="Code of the root of what this person sees.")
+    user.add_argument("--password-stdin", action="store_true", required=True, help="Read it from standard input.")
+    node = command("add-node", _add_node, "Register an edge node; prints its token once.")
+    node.add_argument("--node-id", required=True)
+    node.add_argument("--area", help="Code of the area it belongs to; default: the root.")
+    node.add_argument("--renew", action="store_true", help="A new token for a registered node; the old one ends.")
+    audit = command("verify-audit", _verify_audit, "Walk the audit chain; exit 1 when it is broken.")
+    audit.add_argument("--known-head", help="POSITION:HASH printed earlier, which must still be on the chain.")
+    quarantine = command("quarantine", _quarantine, "What nodes sent that could not be understood.")
+    quarantine.add_argument("action", choices=["list", "replay"])
+    quarantine.add_argument("quarantine_id", nargs="?")
+    return parser
+
+
+def _with_database(options: argparse.Namespace, act: Callable[[Database], Awaitable[Lines]]) -> int:
+    """Open the configured database, act, print what came of it."""
+    config = load_centre(options.config)
+
+    async def run() -> Lines:
+        database = await Database.open(config.centre.database_url, wait_s=COMMAND_WAIT_S)
+        try:
+            return await act(database)
+        finally:
+            await database.close()
+
+    for text in asyncio.run(run()):
+        print(text)
+    return DONE
+
+
+def _init(options: argparse.Namespace) -> int:
+    config = load_centre(options.config)
+    load_policies(config.centre.policies)
+    _make_data_dir(config)
+
+    async def act(database: Database) -> Lines:
+        await database.migrate()
+        return ["the database is ready"]
+
+    return _with_database(options, act)
+
+
+def _make_data_dir(config: CentreConfig) -> None:
+    config.centre.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def _import_areas(options: argparse.Namespace) -> int:
+    table = load_areas(options.file)
+
+    async def act(database: Database) -> Lines:
+        return await administration.take_areas(database, table, at=system_wall(), remove_missing=options.remove_missing)
+
+    return _with_database(options, act)
+
+
+def _import_cameras(options: argparse.Namespace) -> int:
+    register = load_cameras(options.file)
+
+    async def act(database: Database) -> Lines:
+        return await administration.take_cameras(database, register, at=system_wall())
+
+    return _with_database(options, act)
+
+
+def _add_user(options: argparse.Namespace) -> int:
+    password = sys.stdin.readline().rstrip("\r\n")
+
+    async def act(database: Database) -> Lines:
+        return await administration.new_user(
+            database,
+            username=options.username,
+            display_name=options.display_name,
+            role=options.role,
+            area_code=options.area,
+            password=password,
+            at=system_wall(),
+        )
+
+    return _with_database(options, act)
+
+
+def _add_node(options: argparse.Namespace) -> int:
+    async def act(database: Database) -> Lines:
+        return await administration.new_node(
+            database, node_id=options.node_id, area_code=options.area, renew=options.renew, at=system_wall()
+        )
+
+    return _with_database(options, act)
+
+
+def _verify_audit(options: argparse.Namespace) -> int:
+    is_whole = False
+
+    async def act(database: Database) -> Lines:
+        nonlocal is_whole
+        is_whole, told = await administration.check_audit(database, options.known_head)
+        return told
+
+    status = _with_database(options, act)
+    return status if is_whole else REFUSED
+
+
+def _quarantine(options: argparse.Namespace) -> int:
+    from xueliang_central.ingest import quarantine  # only this command needs ingest's machinery
+
+    async def act(database: Database) -> Lines:
+        return await quarantine.command(database, options.action, options.quarantine_id, at=system_wall())
+
+    return _with_database(options, act)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from xueliang_central.serving import serve  # the web server and all roles are loaded by this command only
+
+    config = load_centre(options.config)
+    policies = load_policies(config.centre.policies)
+    _make_data_dir(config)
+    return asyncio.run(serve(config, policies, wall=system_wall, mono=system_mono, stop_within_s=STOP_WITHIN_S))
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    sys.exit(main())

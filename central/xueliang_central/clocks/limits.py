@@ -1,0 +1,151 @@
+"""Which limits apply to an incident, and who is told when one passes (pure).
+
+The table is ordered and the first row that matches wins; its last row matches everything (`xueliang_configs.policies`
+refuses a table with a hole). The limits chosen are written into the incident: a table changed at noon does not move the
+clocks of what opened at eleven.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from xueliang_configs.policies import ANY, Policy, PolicyTable
+
+
+class ClockKind(StrEnum):
+    """One running limit. JUDGE starts when the incident opens, TAKE and ARRIVE at dispatch, CHECK when handled."""
+
+    JUDGE = "judge"
+    TAKE = "take"
+    ARRIVE = "arrive"
+    CHECK = "check"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of one incident, in seconds, and what happens when they pass.
+
+    Attributes:
+        row: number of the policy row that matched, from 0; part of the incident's *why*.
+        auto_dispatch: judged by policy: the grid's worker is sent at once.
+        escalate: levels that are told, in order, each time a limit passes again.
+        check_s: no seen_clear this long after *handled*: somebody must check by hand.
+        reopen_window_s: raised again within this after closing: the same incident, reopened.
+    """
+
+    row: int
+    judge_s: float
+    take_s: float
+    arrive_s: float
+    check_s: float
+    auto_dispatch: bool
+    escalate: tuple[str, ...]
+    escalate_every_s: float
+    reopen_window_s: float
+
+    def of(self, kind: ClockKind) -> float:
+        return {
+            ClockKind.JUDGE: self.judge_s,
+            ClockKind.TAKE: self.take_s,
+            ClockKind.ARRIVE: self.arrive_s,
+            ClockKind.CHECK: self.check_s,
+        }[kind]
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "escalate": list(self.escalate)}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Limits:
+        return cls(**{**value, "escalate": tuple(value["escalate"])})
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRow:
+    """One row of the table; None matches anything."""
+
+    limits: Limits
+    hazards: frozenset[str] | None = None
+    severities: frozenset[int] | None = None
+    place_classes: frozenset[str] | None = None
+    levels: frozenset[str] | None = None
+
+    def matches(self, hazard: str, severity: int, place_class: str, level: str) -> bool:
+        return (
+            (self.hazards is None or hazard in self.hazards)
+            and (self.severities is None or severity in self.severities)
+            and (self.place_classes is None or place_class in self.place_classes)
+            and (self.levels is None or level in self.levels)
+        )
+
+
+def rows_of(table: PolicyTable) -> tuple[PolicyRow, ...]:
+    """The operator's table as plain rows."""
+    return tuple(_row_of(number, policy) for number, policy in enumerate(table.policies))
+
+
+def _row_of(number: int, policy: Policy) -> PolicyRow:
+    limits = Limits(
+        row=number,
+        judge_s=policy.judge_s,
+        take_s=policy.take_s,
+        arrive_s=policy.arrive_s,
+        check_s=policy.check_s,
+        auto_dispatch=policy.auto_dispatch,
+        escalate=tuple(level.value for level in policy.escalate),
+        escalate_every_s=policy.escalate_every_s,
+        reopen_window_s=policy.reopen_window_s,
+    )
+    match = policy.match
+    return PolicyRow(
+        limits=limits,
+        hazards=None if match.hazard == ANY else frozenset(str(hazard.value) for hazard in match.hazard),
+        severities=None if match.severity == ANY else frozenset(int(severity) for severity in match.severity),
+        place_classes=None if match.place_class == ANY else frozenset(str(place.value) for place in match.place_class),
+        levels=None if match.level == ANY else frozenset(str(level.value) for level in match.level),
+    )
+
+
+def choose(rows: Sequence[PolicyRow], hazard: str, severity: int, place_class: str, level: str) -> Limits:
+    """The limits of the first row that matches.
+
+    Raises:
+        LookupError: no row matches; a loaded table cannot do that.
+    """
+    for row in rows:
+        if row.matches(hazard, severity, place_class, level):
+            return row.limits
+    raise LookupError(f"no policy for {hazard}, severity {severity}, {place_class}, {level}")
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """What one firing of a clock means.
+
+    Attributes:
+        step: counts the firings of this clock from 1.
+        level: who is told now; None: the limit passed and nobody higher is left.
+        next_due_at: when it fires again; None: never.
+    """
+
+    step: int
+    level: str | None
+    next_due_at: datetime | None
+
+
+def fire(levels: Sequence[str], every_s: float, steps_done: int, due_at: datetime, now: datetime) -> Firing:
+    """The next step of a clock that is due.
+
+    The next firing is `every_s` after this one was due. After an outage of the worker it is `every_s` after *now*
+    instead: every level gets its time to act, instead of all of them being told in one second.
+    """
+    level = levels[steps_done] if steps_done < len(levels) else None
+    more = steps_done + 1 < len(levels)
+    next_due_at = None
+    if more:
+        planned = due_at + timedelta(seconds=every_s)
+        next_due_at = planned if planned > now else now + timedelta(seconds=every_s)
+    return Firing(steps_done + 1, level, next_due_at)

@@ -1,0 +1,49 @@
+"""Running time limits as rows. A clock with `next_due_at` and without `stopped_at` is waiting to fire."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Float, ForeignKey, Index, Integer, String, Table, text
+
+from xueliang_central.store.metadata import JsonText, UtcDateTime, metadata
+
+clocks = Table(
+    "clocks",
+    metadata,
+    Column("clock_id", String(36), primary_key=True),
+    Column("incident_id", String(36), ForeignKey("incidents.incident_id"), nullable=False, index=True),
+    Column("kind", String(8), nullable=False),  # judge | take | arrive | check
+    Column("limit_s", Float, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("next_due_at", UtcDateTime),  # when it fires next: first due_at, then every escalation step
+    Column("stopped_at", UtcDateTime),
+    Column("breached_at", UtcDateTime),
+    Column("escalation_levels", JsonText, nullable=False),  # who is told, in order
+    Column("escalate_every_s", Float, nullable=False),
+    Column("escalated_steps", Integer, nullable=False),
+    Column("escalated_to", String(16)),
+)
+_waiting = text("stopped_at is null and next_due_at is not null")
+Index("clocks_due", clocks.c.next_due_at, postgresql_where=_waiting, sqlite_where=_waiting)
+_running = text("stopped_at is null")
+Index(
+    "clocks_one_running",
+    clocks.c.incident_id,
+    clocks.c.kind,
+    unique=True,
+    postgresql_where=_running,
+    sqlite_where=_running,
+)
+
+escalations = Table(
+    "escalations",
+    metadata,
+    # One row per firing: the primary key makes "exactly once" a fact of the database, not of the loop.
+    Column("clock_id", String(36), ForeignKey("clocks.clock_id"), primary_key=True),
+    Column("step", Integer, primary_key=True),
+    Column("level", String(16)),
+    Column("area_code", String(15)),
+    Column("told", Integer, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("fired_at", UtcDateTime, nullable=False),
+)

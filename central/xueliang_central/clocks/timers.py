@@ -1,0 +1,143 @@
+"""Clocks as rows: started and stopped with the move that causes it, claimed when due, fired exactly once.
+
+Exactly once: a firing is an update that names the step it expects, plus a row in `escalations` keyed by (clock, step),
+in the transaction of everything the firing causes. A process killed anywhere leaves either all of it or none.
+On PostgreSQL several workers claim with `for update skip locked` on the *incident*, the row every other change of the
+case locks first too; SQLite has one writer.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from xueliang_central.clocks.limits import ClockKind, Firing, Limits, fire
+from xueliang_central.clocks.tables import clocks, escalations
+from xueliang_central.incidents.tables import incidents
+
+
+async def running(conn: AsyncConnection, incident_id: str) -> dict[ClockKind, datetime]:
+    """The running clocks of an incident, and when each is (or was) due."""
+    found = await conn.execute(
+        select(clocks.c.kind, clocks.c.due_at).where(clocks.c.incident_id == incident_id, clocks.c.stopped_at.is_(None))
+    )
+    return {ClockKind(row.kind): row.due_at for row in found}
+
+
+async def start(
+    conn: AsyncConnection, incident_id: str, kinds: Iterable[ClockKind], limits: Limits, now: datetime
+) -> dict[ClockKind, datetime]:
+    """Start these clocks of an incident; one that runs already goes on. Returns when each is due."""
+    due = await running(conn, incident_id)
+    rows: list[dict[str, Any]] = []
+    wanted = sorted(kinds)
+    for kind in wanted:
+        if kind in due:
+            continue
+        due[kind] = now + timedelta(seconds=limits.of(kind))
+        rows.append(
+            {
+                "clock_id": str(uuid.uuid4()),
+                "incident_id": incident_id,
+                "kind": kind.value,
+                "limit_s": limits.of(kind),
+                "started_at": now,
+                "due_at": due[kind],
+                "next_due_at": due[kind],
+                # A passed check limit asks for a check by hand: a state, not an escalation.
+                "escalation_levels": [] if kind is ClockKind.CHECK else list(limits.escalate),
+                "escalate_every_s": limits.escalate_every_s,
+                "escalated_steps": 0,
+            }
+        )
+    if rows:
+        await conn.execute(insert(clocks), rows)
+    return {kind: due[kind] for kind in wanted}
+
+
+async def stop(conn: AsyncConnection, incident_id: str, kinds: Iterable[ClockKind], now: datetime) -> None:
+    """Stop these clocks of an incident, where they run."""
+    await conn.execute(
+        update(clocks)
+        .where(
+            clocks.c.incident_id == incident_id,
+            clocks.c.kind.in_([kind.value for kind in kinds]),
+            clocks.c.stopped_at.is_(None),
+        )
+        .values(stopped_at=now, next_due_at=None)
+    )
+
+
+async def next_due_at(conn: AsyncConnection) -> datetime | None:
+    """When the next clock fires; None when none waits."""
+    waiting = select(func.min(clocks.c.next_due_at)).where(clocks.c.stopped_at.is_(None))
+    earliest: datetime | None = (await conn.execute(waiting)).scalar_one_or_none()
+    return earliest
+
+
+async def claim_due(conn: AsyncConnection, now: datetime) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """One due clock and its incident, both as rows, locked until the end of the transaction. None: none is due."""
+    found = await conn.execute(
+        select(clocks)
+        .join(incidents, incidents.c.incident_id == clocks.c.incident_id)
+        .where(clocks.c.next_due_at <= now, clocks.c.stopped_at.is_(None))
+        .order_by(clocks.c.next_due_at, clocks.c.clock_id)
+        .limit(1)
+        .with_for_update(of=incidents, skip_locked=True)
+    )
+    row = found.mappings().one_or_none()
+    if row is None:
+        return None
+    case = await conn.execute(select(incidents).where(incidents.c.incident_id == row["incident_id"]))
+    return dict(row), dict(case.mappings().one())
+
+
+async def mark_fired(conn: AsyncConnection, clock: dict[str, Any], now: datetime) -> Firing | None:
+    """Take the next step of a claimed clock. None: it was stopped or fired since it was read."""
+    firing = fire(
+        clock["escalation_levels"], clock["escalate_every_s"], clock["escalated_steps"], clock["next_due_at"], now
+    )
+    done = await conn.execute(
+        update(clocks)
+        .where(
+            clocks.c.clock_id == clock["clock_id"],
+            clocks.c.stopped_at.is_(None),
+            clocks.c.escalated_steps == clock["escalated_steps"],
+            clocks.c.next_due_at == clock["next_due_at"],
+        )
+        .values(
+            escalated_steps=firing.step,
+            escalated_to=firing.level or clock["escalated_to"],
+            breached_at=clock["breached_at"] or now,
+            next_due_at=firing.next_due_at,
+        )
+    )
+    return firing if done.rowcount == 1 else None
+
+
+async def record_firing(
+    conn: AsyncConnection,
+    clock: dict[str, Any],
+    firing: Firing,
+    *,
+    area_code: str | None,
+    told: int,
+    now: datetime,
+) -> None:
+    """The row that makes this step unrepeatable."""
+    await conn.execute(
+        insert(escalations).values(
+            clock_id=clock["clock_id"],
+            step=firing.step,
+            level=firing.level,
+            area_code=area_code,
+            told=told,
+            due_at=clock["next_due_at"],
+            fired_at=now,
+        )
+    )

@@ -1,0 +1,79 @@
+"""A limit has passed: the next level is told; a case that nobody saw gone is to be checked by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xueliang_central.clocks import timers
+from xueliang_central.clocks.limits import ClockKind, Firing
+from xueliang_central.incidents import service as incidents
+from xueliang_central.incidents.change import CLOCK, Change
+from xueliang_central.incidents.states import MOVES, State
+from xueliang_central.notices import outbox
+from xueliang_central.people import rosters
+
+Row = dict[str, Any]
+
+
+async def fire_next(change: Change) -> bool:
+    """Fire one due clock, with everything that follows from it, in this transaction. False: none is due."""
+    claimed = await timers.claim_due(change.conn, change.now)
+    if claimed is None:
+        return False
+    clock, incident = claimed
+    firing = await timers.mark_fired(change.conn, clock, change.now)
+    if firing is None:
+        return True
+    if firing.step == 1:
+        await _limit_passed(change, clock, incident)
+    area_code, told = await _escalate(change, clock, incident, firing)
+    await timers.record_firing(change.conn, clock, firing, area_code=area_code, told=told, now=change.now)
+    return True
+
+
+async def _limit_passed(change: Change, clock: Row, incident: Row) -> None:
+    said = {"clock": clock["kind"], "limit_s": clock["limit_s"], "due_at": clock["due_at"].isoformat()}
+    if clock["kind"] == ClockKind.CHECK and incident["state"] == State.HANDLED:
+        await incidents.transition(change, incident, MOVES["check_limit"], CLOCK, params=said)
+        return
+    change.note(incident["incident_id"], "limit_passed", CLOCK, **said)
+
+
+async def _escalate(change: Change, clock: Row, incident: Row, firing: Firing) -> tuple[str | None, int]:
+    """Tell the people of the next level; returns which area, and how many were told."""
+    known = change.tree.find(incident["area_code"])  # None: an import has taken it away; the limit passes all the same
+    area = None if firing.level is None or known is None else change.tree.ancestor_at(known.code, firing.level)
+    if area is None:
+        return None, 0
+    user_ids = await rosters.desk_of(change.conn, area.code)
+    said = {
+        "incident_id": incident["incident_id"],
+        "number": incident["number"],
+        "hazard": incident["hazard"],
+        "drill": incident["drill"],
+        "clock": clock["kind"],
+        "level": area.level.value,
+    }
+    told = await outbox.put(
+        change.conn,
+        key=f"escalated:{clock['clock_id']}:{firing.step}",
+        kind="escalated",
+        user_ids=user_ids,
+        area_path=area.path,
+        params=said,
+        now=change.now,
+    )
+    await incidents.write(change, incident, {"owner_level": area.level.value, "updated_at": change.now})
+    change.note(
+        incident["incident_id"],
+        "escalated",
+        CLOCK,
+        clock=clock["kind"],
+        level=area.level.value,
+        area_code=area.code,
+        area_name=area.name,
+        area_name_en=area.name_en,
+        told=told,
+        step=firing.step,
+    )
+    return area.code, told

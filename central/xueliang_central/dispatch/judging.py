@@ -1,0 +1,103 @@
+"""The operator's side of an incident: confirm, dispatch, false alarm, permitted, duplicate, close, reopen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from xueliang_central.audit import chain
+from xueliang_central.dispatch import service
+from xueliang_central.errors import Conflict, MoveRefused, NotFound
+from xueliang_central.incidents import service as incidents
+from xueliang_central.incidents.change import By, Change
+from xueliang_central.incidents.moving import seen_before
+from xueliang_central.incidents.states import MOVES, State, Who, allowed
+from xueliang_central.incidents.tables import incidents as incident_rows
+from xueliang_central.people import rosters
+from xueliang_central.rights.scope import Actor, Role, may_see
+
+Row = dict[str, Any]
+
+JUDGES = frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN})
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentMove:
+    """What a person asks for. `version`: of the incident as that person saw it."""
+
+    move: str
+    version: int
+    reason_code: str | None = None
+    note: str | None = None
+    idempotency_key: str | None = None
+
+
+def moves_for(actor: Actor, incident: Row) -> tuple[str, ...]:
+    """The moves this actor could make now."""
+    if actor.role not in JUDGES or not may_see(actor, incident["area_path"]):
+        return ()
+    return allowed(State(incident["state"]), Who.OPERATOR)
+
+
+async def move_incident(change: Change, actor: Actor, incident_id: str, asked: IncidentMove) -> None:
+    """Make one move of an incident.
+
+    Raises:
+        NotFound: no such incident, or out of scope.
+        Conflict: it has changed since the actor saw it.
+        MoveRefused: not possible now, or something is missing.
+    """
+    incident = await incidents.load(change.conn, incident_id, lock=True)
+    if not may_see(actor, incident["area_path"]):
+        raise NotFound("incident")
+    if await seen_before(change, actor, asked.idempotency_key, incident_id, asked.move):
+        return
+    _check(actor, incident, asked)
+    by = By("user", await rosters.display_name_of(change.conn, actor.user_id) or actor.name)
+    params = {name: value for name, value in (("reason_code", asked.reason_code), ("note", asked.note)) if value}
+    move = MOVES[asked.move]
+    if move.to is State.DISPATCHED:
+        await service.withdraw(change, incident, by, "sent_again")
+        await service.send(change, incident, move, by, params=params)
+    elif asked.move == "reopen":
+        await _place_is_free(change, incident)
+        await incidents.transition(change, incident, move, by, params=params)
+    else:
+        incident, _ = await incidents.transition(change, incident, move, by, params=params)
+        await service.withdraw(change, incident, by, str(incident["close_reason"]))
+    await chain.record(
+        change.conn,
+        actor=actor.name,
+        action=f"incident.{asked.move}",
+        object_kind="incident",
+        object_id=incident_id,
+        detail=params,
+        at=change.now,
+    )
+
+
+def _check(actor: Actor, incident: Row, asked: IncidentMove) -> None:
+    possible = moves_for(actor, incident)
+    move = MOVES.get(asked.move)
+    if move is None or move.who is not Who.OPERATOR:
+        raise MoveRefused(f"no such move: {asked.move[:24]}", moves=list(possible))
+    if incident["version"] != asked.version:
+        raise Conflict("the incident has changed meanwhile", version=incident["version"], state=incident["state"])
+    if asked.move not in possible:
+        detail = f"{asked.move} is not possible while {incident['state']}"
+        raise MoveRefused(detail, state=incident["state"], moves=list(possible))
+    if move.needs_note and not (asked.reason_code or (asked.note or "").strip()):
+        raise MoveRefused(f"{asked.move} needs a reason_code or a note")
+
+
+async def _place_is_free(change: Change, incident: Row) -> None:
+    """One open incident per place: a closed one stays closed while another is open there."""
+    same = [incident_rows.c[name] == incident[name] for name in ("area_code", "hazard", "place_key", "drill")]
+    found = await change.conn.execute(
+        select(incident_rows.c.number).where(*same, incident_rows.c.state != State.CLOSED.value)
+    )
+    other = found.scalar_one_or_none()
+    if other is not None:
+        raise MoveRefused(f"incident {other} is open at this place", number=other)

@@ -1,0 +1,47 @@
+"""One change of the flow: open a transaction, let it happen, tell the stream what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from sqlalchemy import select
+
+from xueliang_central.dispatch.tables import tasks
+from xueliang_central.dispatch.views import task_views
+from xueliang_central.incidents.change import Change, Rulebook
+from xueliang_central.incidents.tables import incidents
+from xueliang_central.incidents.views import incident_views
+from xueliang_central.store import events
+from xueliang_central.store.database import Database
+
+
+@asynccontextmanager
+async def changing(database: Database, rulebook: Rulebook, wall: Callable[[], datetime]) -> AsyncIterator[Change]:
+    """A transaction of the flow: committed at the end of the block with its timeline and events, or nothing of it."""
+    async with database.transaction() as conn:
+        change = Change(conn, wall(), rulebook)
+        yield change
+        await publish(change)
+
+
+async def publish(change: Change) -> None:
+    """Write the timeline; one event per incident and task touched, with its state now."""
+    await change.flush()
+    if change.incidents:
+        found = await change.conn.execute(select(incidents).where(incidents.c.incident_id.in_(list(change.incidents))))
+        rows = [dict(row) for row in found.mappings()]
+        views = await incident_views(change.conn, change.tree, rows)
+        for row, view in zip(rows, views, strict=True):
+            await events.append(
+                change.conn, kind="incident", area_path=row["area_path"], body={"incident": view}, at=change.now
+            )
+    if change.tasks:
+        found = await change.conn.execute(select(tasks).where(tasks.c.task_id.in_(list(change.tasks))))
+        rows = [dict(row) for row in found.mappings()]
+        for row, view in zip(rows, await task_views(change.conn, change.tree, rows), strict=True):
+            await events.append(
+                change.conn, kind="task", area_path=row["area_path"], body={"task": view}, at=change.now
+            )
+    change.incidents, change.tasks = {}, {}

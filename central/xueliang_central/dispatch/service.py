@@ -1,0 +1,235 @@
+"""Tasks: offered to whoever serves the place, taken, refused, handled, withdrawn.
+
+Lock order: the incident first, then its task. Every function works inside the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from xueliang_central.areas.tree import Area
+from xueliang_central.clocks.limits import ClockKind, Limits
+from xueliang_central.dispatch.recommending import recommend
+from xueliang_central.dispatch.tables import tasks
+from xueliang_central.errors import Conflict, NotFound
+from xueliang_central.incidents import service as incidents
+from xueliang_central.incidents.change import CAMERA, POLICY, By, Change
+from xueliang_central.incidents.states import LIVE_TASK_STATES, MOVES, Move, State, TaskState
+from xueliang_central.notices import outbox
+from xueliang_central.people import rosters
+
+Row = dict[str, Any]
+
+_LIVE: Final = sorted(state.value for state in LIVE_TASK_STATES)
+
+
+async def live_task(conn: AsyncConnection, incident_id: str) -> Row | None:
+    """The task of this incident that somebody has in hand or is asked to take; at most one by an index."""
+    found = await conn.execute(select(tasks).where(tasks.c.incident_id == incident_id, tasks.c.state.in_(_LIVE)))
+    row = found.mappings().one_or_none()
+    return None if row is None else dict(row)
+
+
+async def latest_task(conn: AsyncConnection, incident_id: str) -> Row | None:
+    found = await conn.execute(
+        select(tasks)
+        .where(tasks.c.incident_id == incident_id)
+        .order_by(tasks.c.offered_at.desc(), tasks.c.task_id)
+        .limit(1)
+    )
+    row = found.mappings().one_or_none()
+    return None if row is None else dict(row)
+
+
+async def live_counts(conn: AsyncConnection, user_ids: Sequence[str]) -> dict[str, int]:
+    """How many tasks each of these people has in hand; who has none is left out."""
+    found = await conn.execute(
+        select(tasks.c.worker_id, func.count())
+        .where(tasks.c.worker_id.in_(list(user_ids)), tasks.c.state.in_(_LIVE))
+        .group_by(tasks.c.worker_id)
+    )
+    return {row[0]: row[1] for row in found}
+
+
+async def load_task(conn: AsyncConnection, task_id: str) -> Row:
+    """Raises NotFound."""
+    found = await conn.execute(select(tasks).where(tasks.c.task_id == task_id))
+    row = found.mappings().one_or_none()
+    if row is None:
+        raise NotFound("task")
+    return dict(row)
+
+
+async def write_task(change: Change, task: Row, values: Row) -> Row:
+    """Update a task that still has the version read; counts the version up. Raises Conflict."""
+    done = await change.conn.execute(
+        update(tasks)
+        .where(tasks.c.task_id == task["task_id"], tasks.c.version == task["version"])
+        .values(**values, version=task["version"] + 1)
+    )
+    if done.rowcount != 1:
+        raise Conflict("the task has changed meanwhile", version=task["version"])
+    change.touch_task(task["task_id"])
+    change.touch(task["incident_id"])
+    return task | values | {"version": task["version"] + 1}
+
+
+async def send(change: Change, incident: Row, move: Move, by: By, *, params: Row | None = None) -> Row:
+    """Dispatch: the move, its clocks, and a task to whoever serves the place. Returns the incident after it."""
+    incident, due = await incidents.transition(change, incident, move, by, params=params)
+    await offer(change, incident, change.tree.get(incident["area_code"]), due, by)
+    return incident
+
+
+async def dispatch_by_policy(change: Change, incident: Row) -> Row:
+    """What a policy with auto_dispatch does when an incident opens; others wait for a judgement."""
+    limits = Limits.from_json(incident["policy"])
+    if incident["state"] != State.OPEN or not limits.auto_dispatch:
+        return incident
+    return await send(change, incident, MOVES["dispatch_by_policy"], POLICY, params={"policy_row": limits.row})
+
+
+async def offer(
+    change: Change,
+    incident: Row,
+    area: Area,
+    due: dict[ClockKind, datetime],
+    by: By,
+    *,
+    not_these: frozenset[str] = frozenset(),
+) -> Row:
+    """A new task for whoever serves `area`, or the next level above that has somebody."""
+    chain = tuple(reversed(change.tree.chain(area.code)))
+    people = await rosters.people_of(change.conn, [step.code for step in chain])
+    in_hand = await live_counts(change.conn, [person.user_id for person in people])
+    choice = recommend(chain, people, in_hand, not_these=not_these)
+    person = choice.person
+    task: Row = {
+        "task_id": str(uuid.uuid4()),
+        "incident_id": incident["incident_id"],
+        "state": TaskState.OFFERED.value,
+        "area_code": choice.area.code,
+        "area_path": choice.area.path,
+        "worker_id": person.user_id if person else None,
+        "worker_name": person.display_name if person else None,
+        "why_offered": choice.why,
+        "offered_at": change.now,
+        "take_due_at": due.get(ClockKind.TAKE),
+        "arrive_due_at": due.get(ClockKind.ARRIVE),
+        "version": 1,
+    }
+    await change.conn.execute(insert(tasks), task)
+    change.touch_task(task["task_id"])
+    about = {"task_id": task["task_id"], "area_code": choice.area.code, "level": choice.area.level.value}
+    change.note(
+        incident["incident_id"],
+        "task_offered",
+        by,
+        **about,
+        worker=person.display_name if person else None,
+        why=choice.why,
+    )
+    await tell_worker(change, incident, task, "task_offered")
+    return task
+
+
+async def withdraw(change: Change, incident: Row, by: By, why: str) -> None:
+    """The live task, if there is one, ends: `closed` when its worker has handled it, else withdrawn with a notice."""
+    task = await live_task(change.conn, incident["incident_id"])
+    if task is None:
+        return
+    if task["state"] == TaskState.HANDLED:
+        await write_task(change, task, {"state": TaskState.CLOSED.value, "ended_at": change.now})
+        return
+    ended = {"state": TaskState.WITHDRAWN.value, "ended_at": change.now, "reason_code": why}
+    task = await write_task(change, task, ended)
+    change.note(incident["incident_id"], "task_withdrawn", by, task_id=task["task_id"], why=why)
+    await tell_worker(change, incident, task, "task_withdrawn", why=why)
+
+
+async def tell_worker(change: Change, incident: Row, task: Row, kind: str, **params: Any) -> None:
+    """A notice to the worker of a task, if it has one."""
+    if task["worker_id"] is None:
+        return
+    said = {
+        "incident_id": incident["incident_id"],
+        "task_id": task["task_id"],
+        "number": incident["number"],
+        "hazard": incident["hazard"],
+        "drill": incident["drill"],
+        **params,
+    }
+    await outbox.put(
+        change.conn,
+        key=f"{kind}:{task['task_id']}:{task['version']}",
+        kind=kind,
+        user_ids=[task["worker_id"]],
+        area_path=task["area_path"],
+        params=said,
+        now=change.now,
+    )
+
+
+async def see_gone(change: Change, incident: Row) -> Row:
+    """Every member was seen clear: what that means depends on how far the case has come.
+
+    Not taken yet: it ended by itself, the task is withdrawn. Handled: verified and closed, by the same camera. Taken:
+    somebody is on the way and will say what was found; then it is verified at once.
+    """
+    state = State(incident["state"])
+    if not incident["gone"]:
+        return incident
+    if state in MOVES["ended_by_itself"].sources:
+        incident, _ = await incidents.transition(change, incident, MOVES["ended_by_itself"], CAMERA)
+        await withdraw(change, incident, CAMERA, "ended_by_itself")
+    elif state in MOVES["verified"].sources:
+        incident, _ = await incidents.transition(change, incident, MOVES["verified"], CAMERA)
+        change.note(incident["incident_id"], "closed", CAMERA, close_reason="verified")
+        await withdraw(change, incident, CAMERA, "verified")
+    return incident
+
+
+async def reopen(change: Change, incident: Row, by: By, why: dict[str, Any]) -> Row:
+    """Raised again: the case goes on where it can. A task that was given is returned to its worker."""
+    before = await latest_task(change.conn, incident["incident_id"])
+    if before is None or before["state"] not in {TaskState.CLOSED, TaskState.WITHDRAWN}:
+        incident, _ = await incidents.transition(change, incident, MOVES["reopen_open"], by, params={"why": why})
+        return await dispatch_by_policy(change, incident)
+    incident, due = await incidents.transition(change, incident, MOVES["reopen_dispatched"], by, params={"why": why})
+    again: Row = {
+        "state": TaskState.OFFERED.value,
+        "offered_at": change.now,
+        "taken_at": None,
+        "arrived_at": None,
+        "handled_at": None,
+        "ended_at": None,
+        "reason_code": None,
+        "take_due_at": due.get(ClockKind.TAKE),
+        "arrive_due_at": due.get(ClockKind.ARRIVE),
+    }
+    task = await write_task(change, before, again)
+    change.note(incident["incident_id"], "task_returned", by, task_id=task["task_id"], worker=task["worker_name"])
+    await tell_worker(change, incident, task, "task_returned")
+    return incident
+
+
+async def refused_by(conn: AsyncConnection, incident_id: str) -> frozenset[str]:
+    """Who has refused or given back a task of this incident since it was opened."""
+    found = await conn.execute(
+        select(tasks.c.worker_id).where(
+            tasks.c.incident_id == incident_id, tasks.c.state == TaskState.REFUSED, tasks.c.worker_id.is_not(None)
+        )
+    )
+    return frozenset(found.scalars())
+
+
+def next_level(change: Change, area_code: str) -> Area:
+    """One level up; the root stays the root."""
+    above: Sequence[Area] = change.tree.ancestors(area_code)
+    return above[-1] if above else change.tree.get(area_code)

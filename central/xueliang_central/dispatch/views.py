@@ -1,0 +1,51 @@
+"""Tasks as the API and the event stream show them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from xueliang_central.areas.tree import AreaTree
+from xueliang_central.dispatch.tables import task_photos
+from xueliang_central.incidents.views import area_view, at_text, incident_views_by_id, worker_view
+
+Row = dict[str, Any]
+View = dict[str, Any]
+
+_TIMES = ("offered_at", "taken_at", "arrived_at", "handled_at")
+
+
+async def task_views(conn: AsyncConnection, tree: AreaTree, rows: Sequence[Row]) -> list[View]:
+    """The given rows of `tasks`, in their order, each with its incident; a fixed number of queries."""
+    if not rows:
+        return []
+    incidents = await incident_views_by_id(conn, tree, {row["incident_id"] for row in rows})
+    photos: dict[str, list[View]] = {row["task_id"]: [] for row in rows}
+    found = await conn.execute(
+        select(task_photos)
+        .where(task_photos.c.task_id.in_(list(photos)))
+        .order_by(task_photos.c.added_at, task_photos.c.sha256)
+    )
+    for row in found.mappings():
+        photos[row["task_id"]].append({"sha256": row["sha256"], "at": at_text(row["added_at"])})
+    return [
+        {
+            "task_id": row["task_id"],
+            "incident_id": row["incident_id"],
+            "state": row["state"],
+            "worker": worker_view(row),
+            "area": area_view(tree, row["area_code"]),
+            **{name: at_text(row[name]) for name in _TIMES},
+            "limits": {"take_due_at": at_text(row["take_due_at"]), "arrive_due_at": at_text(row["arrive_due_at"])},
+            "photos": photos[row["task_id"]],
+            "note": row["note"],
+            "reason_code": row["reason_code"],
+            "why_offered": row["why_offered"],
+            "version": row["version"],
+            "incident": incidents[row["incident_id"]],
+        }
+        for row in rows
+    ]

@@ -1,0 +1,176 @@
+"""The worker's side of a task: take, arrive, handled, refuse, return."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from xueliang_central.areas.tree import code_of_path
+from xueliang_central.audit import chain
+from xueliang_central.clocks import timers
+from xueliang_central.dispatch import service
+from xueliang_central.dispatch.tables import task_photos
+from xueliang_central.errors import Conflict, MoveRefused, NotFound
+from xueliang_central.evidence.pictures import PictureKind
+from xueliang_central.evidence.tables import pictures
+from xueliang_central.incidents import service as incidents
+from xueliang_central.incidents.change import By, Change
+from xueliang_central.incidents.moving import seen_before
+from xueliang_central.incidents.states import MOVES, TASK_MOVES, TaskState, allowed_task_moves
+from xueliang_central.people import rosters
+from xueliang_central.rights.scope import Actor, Role, may_see
+
+Row = dict[str, Any]
+
+MAX_PHOTOS: Final = 12
+_DESKS: Final = frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN})
+
+
+@dataclass(frozen=True, slots=True)
+class TaskMove:
+    """What a person asks for. `version`: of the task as that person saw it."""
+
+    move: str
+    version: int
+    note: str | None = None
+    photos: Sequence[str] = ()
+    reason_code: str | None = None
+    idempotency_key: str | None = None
+
+
+def may_work(actor: Actor, task: Row) -> bool:
+    """The worker who was asked; while nobody has taken it, others of the same area; unassigned: the desk above too."""
+    if task["worker_id"] == actor.user_id:
+        return True
+    waiting = task["state"] == TaskState.OFFERED
+    if waiting and task["area_code"] == code_of_path(actor.area_path):
+        return actor.role in _DESKS or actor.role is Role.WORKER
+    return task["worker_id"] is None and waiting and actor.role in _DESKS and may_see(actor, task["area_path"])
+
+
+def may_see_task(actor: Actor, task: Row) -> bool:
+    """A worker sees what is or was asked of that worker; everyone else what lies in scope."""
+    if actor.role is Role.WORKER:
+        return may_work(actor, task)
+    return may_see(actor, task["area_path"]) or may_work(actor, task)
+
+
+def moves_of(actor: Actor, task: Row) -> tuple[str, ...]:
+    """The moves this actor could make now."""
+    return allowed_task_moves(TaskState(task["state"])) if may_work(actor, task) else ()
+
+
+async def move_task(change: Change, actor: Actor, task_id: str, asked: TaskMove) -> None:
+    """Make one move of a task, with all it means for the incident.
+
+    Raises:
+        NotFound: no such task, or not one this actor may see.
+        Conflict: the task has changed since the actor saw it.
+        MoveRefused: not possible now, or something is missing.
+    """
+    task = await service.load_task(change.conn, task_id)
+    if not may_see_task(actor, task):
+        raise NotFound("task")
+    incident = await incidents.load(change.conn, task["incident_id"], lock=True)
+    task = await service.load_task(change.conn, task_id)  # again: it may have changed while waiting for the lock
+    if await seen_before(change, actor, asked.idempotency_key, task_id, asked.move):
+        return
+    _check(actor, task, asked)
+    by = By("user", await rosters.display_name_of(change.conn, actor.user_id) or actor.name)
+    task = await _write(change, actor, task, asked)
+    incident = await _move_incident(change, incident, task, asked, by)
+    if asked.move == "handled":
+        await service.see_gone(change, incident)
+    await chain.record(
+        change.conn,
+        actor=actor.name,
+        action=f"task.{asked.move}",
+        object_kind="task",
+        object_id=task_id,
+        detail={"incident_id": incident["incident_id"], "reason_code": asked.reason_code, "photos": len(asked.photos)},
+        at=change.now,
+    )
+
+
+def _check(actor: Actor, task: Row, asked: TaskMove) -> None:
+    if asked.move not in TASK_MOVES:
+        raise MoveRefused(f"no such move: {asked.move[:24]}", moves=list(TASK_MOVES))
+    if task["version"] != asked.version:
+        raise Conflict("the task has changed meanwhile", version=task["version"], state=task["state"])
+    state = TaskState(task["state"])
+    if state not in TASK_MOVES[asked.move][0]:
+        possible = list(allowed_task_moves(state))
+        raise MoveRefused(f"{asked.move} is not possible while {state.value}", state=state.value, moves=possible)
+    if not may_work(actor, task):
+        raise MoveRefused("this task is asked of somebody else", state=state.value, moves=[])
+    if asked.move == "handled" and not (asked.photos or (asked.note or "").strip()):
+        raise MoveRefused("handled needs a photo or a note")
+    if len(asked.photos) > MAX_PHOTOS:
+        raise MoveRefused(f"at most {MAX_PHOTOS} photos")
+    if MOVES[asked.move].needs_note and not (asked.reason_code or (asked.note or "").strip()):
+        raise MoveRefused(f"{asked.move} needs a reason_code or a note")
+
+
+async def _write(change: Change, actor: Actor, task: Row, asked: TaskMove) -> Row:
+    values: Row = {"state": TASK_MOVES[asked.move][1].value}
+    if asked.note:
+        values["note"] = asked.note
+    if asked.reason_code:
+        values["reason_code"] = asked.reason_code
+    match asked.move:
+        case "take":
+            values |= {"taken_at": change.now, "worker_id": actor.user_id}
+            if task["worker_id"] != actor.user_id:
+                values["worker_name"] = await rosters.display_name_of(change.conn, actor.user_id) or actor.name
+        case "arrive":
+            values["arrived_at"] = change.now
+        case "handled":
+            values["handled_at"] = change.now
+        case "refuse" | "return":
+            values |= {"ended_at": change.now, "worker_id": actor.user_id}
+    if asked.photos:
+        await _add_photos(change, actor, task, asked.photos)
+    return await service.write_task(change, task, values)
+
+
+async def _add_photos(change: Change, actor: Actor, task: Row, photos: Sequence[str]) -> None:
+    found = await change.conn.execute(
+        select(pictures.c.sha256).where(pictures.c.sha256.in_(list(photos)), pictures.c.kind == PictureKind.PHOTO)
+    )
+    missing = sorted(set(photos) - set(found.scalars()))
+    if missing:
+        raise MoveRefused("upload the photos first", missing=missing)
+    incident = await incidents.load(change.conn, task["incident_id"])
+    dialect = postgresql if change.conn.dialect.name == "postgresql" else sqlite
+    rows = [
+        {
+            "task_id": task["task_id"],
+            "sha256": sha256,
+            "area_path": incident["area_path"],
+            "added_by": actor.user_id,
+            "added_at": change.now,
+        }
+        for sha256 in dict.fromkeys(photos)
+    ]
+    await change.conn.execute(dialect.insert(task_photos).on_conflict_do_nothing(), rows)
+
+
+async def _move_incident(change: Change, incident: Row, task: Row, asked: TaskMove, by: By) -> Row:
+    params: Row = {"task_id": task["task_id"]}
+    if asked.note:
+        params["note"] = asked.note
+    if asked.reason_code:
+        params["reason_code"] = asked.reason_code
+    if asked.photos:
+        params["photos"] = list(asked.photos)
+    incident, due = await incidents.transition(change, incident, MOVES[asked.move], by, params=params)
+    if asked.move in {"refuse", "return"}:
+        not_these = await service.refused_by(change.conn, incident["incident_id"])
+        up = service.next_level(change, task["area_code"])
+        due = {**await timers.running(change.conn, incident["incident_id"]), **due}
+        await service.offer(change, incident, up, due, by, not_these=not_these)
+    return incident

@@ -1,0 +1,143 @@
+"""Every error of the centre that someone can act on.
+
+    CentralError
+    ├── StoreError
+    │   ├── DatabaseUnavailable   retry helps: the database is down, frozen, locked or being migrated
+    │   ├── DatabaseConflict      retry helps: two transactions met; run the whole transaction again
+    │   └── SchemaError           no: the schema is not the one this program knows, or the URL cannot serve these roles
+    ├── RightsError
+    │   ├── NotSignedIn           no, sign in first (also: session expired or revoked)
+    │   ├── WrongPassword         no; the same answer for an unknown name
+    │   ├── NotAllowed            no: the role lacks the permission
+    │   ├── CrossSite             no: a foreign origin, or the CSRF token is missing or wrong
+    │   └── Throttled             yes, after `retry_after_s`
+    ├── NotFound                  no: missing, or outside the actor's scope (the answers are the same on purpose)
+    ├── Conflict                  yes, after reading again: the version is stale, or the thing exists already
+    ├── MoveRefused               no: the state machine or the input does not allow it
+    ├── PictureRefused            no: not the promised bytes, not a picture, too large
+    ├── TooLarge                  no: the body is over the limit of the route
+    └── ImportRefused             no: the file must be mended; carries every problem
+
+`status`, `code` and `title` are what the HTTP answer says (problem+json); `detail` is safe to show: no path, no SQL,
+no secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+
+class CentralError(Exception):
+    """Root. `detail` may be shown to a client; `extra` are further members of the problem document."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+    title: ClassVar[str] = "Something went wrong here"
+
+    def __init__(self, detail: str = "", **extra: Any) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail
+        self.extra = extra
+
+
+class StoreError(CentralError):
+    pass
+
+
+class DatabaseUnavailable(StoreError):
+    status = 503
+    code = "database_unavailable"
+    title = "The database does not answer"
+
+
+class DatabaseConflict(StoreError):
+    status = 503
+    code = "database_conflict"
+    title = "Two changes met, try again"
+
+
+class SchemaError(StoreError):
+    status = 503
+    code = "schema"
+    title = "The database is not ready for this program"
+
+
+class RightsError(CentralError):
+    pass
+
+
+class NotSignedIn(RightsError):
+    status = 401
+    code = "not_signed_in"
+    title = "Sign in first"
+
+
+class WrongPassword(RightsError):
+    status = 401
+    code = "wrong_password"
+    title = "User name or password is wrong"
+
+
+class NotAllowed(RightsError):
+    status = 403
+    code = "not_allowed"
+    title = "Your role may not do this"
+
+
+class CrossSite(RightsError):
+    status = 403
+    code = "cross_site"
+    title = "The request does not come from this console"
+
+
+class Throttled(RightsError):
+    status = 429
+    code = "throttled"
+    title = "Too many attempts"
+
+    def __init__(self, detail: str = "", *, retry_after_s: int = 1) -> None:
+        super().__init__(detail, retry_after_s=retry_after_s)
+        self.retry_after_s = retry_after_s
+
+
+class NotFound(CentralError):
+    status = 404
+    code = "not_found"
+    title = "There is no such thing here"
+
+
+class Conflict(CentralError):
+    status = 409
+    code = "conflict"
+    title = "It has changed meanwhile"
+
+
+class MoveRefused(CentralError):
+    status = 422
+    code = "move_refused"
+    title = "This cannot be done now"
+
+
+class PictureRefused(CentralError):
+    status = 422
+    code = "picture_refused"
+    title = "The picture was refused"
+
+
+class TooLarge(CentralError):
+    status = 413
+    code = "too_large"
+    title = "The body is too large"
+
+
+class ImportRefused(CentralError):
+    """A file of areas or cameras that must be mended first; nothing of it was taken."""
+
+    status = 422
+    code = "import_refused"
+    title = "The file was refused"
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)

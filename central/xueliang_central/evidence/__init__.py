@@ -1,0 +1,1 @@
+"""Pictures on disk, by the hash of their bytes."""

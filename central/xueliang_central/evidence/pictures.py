@@ -1,0 +1,168 @@
+"""Pictures on disk, by the sha256 of their bytes: `pictures/{evidence|photo}/ab/cdef…`.
+
+Invariants
+    - A name is 64 hexadecimal digits and nothing else, so no text of a user or node ever becomes part of a path.
+    - A file under its name is whole and has that hash: it is written beside, checked, synced, then renamed.
+    - What lies here says nothing about who may see it: routes ask what names the hash (an incident's alert, a task).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from xueliang_alerts.contract import SHA256_PATTERN
+from xueliang_central.errors import NotFound, PictureRefused, StoreError, TooLarge
+from xueliang_central.evidence.sniffing import sniff
+from xueliang_central.evidence.tables import pictures
+
+_HEAD_BYTES: Final = 256 * 1024  # headers with long metadata before the size still fit
+_INCOMING: Final = "incoming"
+
+
+class PictureKind(StrEnum):
+    EVIDENCE = "evidence"
+    PHOTO = "photo"
+
+
+LIMIT_BYTES: Final = {PictureKind.EVIDENCE: 8_000_000, PictureKind.PHOTO: 10_000_000}
+_MEDIA_TYPES: Final = {
+    PictureKind.EVIDENCE: frozenset({"image/jpeg"}),
+    PictureKind.PHOTO: frozenset({"image/jpeg", "image/png", "image/webp"}),
+}
+
+
+class PictureStoreFull(StoreError):
+    """The disk does not take it. Retry helps when there is room again; the node keeps the picture meanwhile."""
+
+    status = 503
+    code = "picture_store"
+    title = "Pictures cannot be stored now"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture that lies on disk."""
+
+    sha256: str
+    kind: PictureKind
+    media_type: str
+    bytes: int
+
+
+class PictureStore:
+    """The folder of pictures. Safe for several processes: a hash has one content."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def prepare(self) -> None:
+        """Make the folders and clear away what a killed process left half written."""
+        incoming = self._root / _INCOMING
+        incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for left_over in incoming.iterdir():
+            left_over.unlink(missing_ok=True)
+
+    def path_of(self, kind: PictureKind, sha256: str) -> Path:
+        """Raises NotFound for anything that is not a sha256 in lower-case hexadecimal."""
+        if not re.fullmatch(SHA256_PATTERN, sha256):
+            raise NotFound("picture")
+        return self._root / kind.value / sha256[:2] / sha256[2:]
+
+    async def receive(self, kind: PictureKind, sha256: str, chunks: AsyncIterator[bytes]) -> Picture:
+        """Take a picture in. Taking the same again is harmless.
+
+        Raises:
+            TooLarge: more bytes than this kind may have; reading stops there.
+            PictureRefused: the bytes have another hash, or are no picture of an accepted type and size.
+            PictureStoreFull: the disk did not take it.
+        """
+        target = self.path_of(kind, sha256)
+        partial = self._root / _INCOMING / secrets.token_hex(16)
+        try:
+            with await asyncio.to_thread(_create, partial) as handle:
+                size, digest, head = await _copy(handle, chunks, LIMIT_BYTES[kind])
+                media_type = _accept(kind, sha256, digest, head)
+                await asyncio.to_thread(_keep, handle, partial, target)
+        except OSError as error:
+            raise PictureStoreFull from error
+        finally:
+            await asyncio.to_thread(partial.unlink, True)
+        return Picture(sha256, kind, media_type, size)
+
+
+def _create(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
+
+
+async def _copy(handle: BinaryIO, chunks: AsyncIterator[bytes], limit: int) -> tuple[int, str, bytes]:
+    """Bytes written, their sha256, and the first of them."""
+    digest = hashlib.sha256()
+    size, head = 0, b""
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > limit:
+            raise TooLarge(f"a picture of this kind has at most {limit} bytes")
+        digest.update(chunk)
+        if len(head) < _HEAD_BYTES:
+            head += chunk[: _HEAD_BYTES - len(head)]
+        await asyncio.to_thread(handle.write, chunk)
+    return size, digest.hexdigest(), head
+
+
+def _accept(kind: PictureKind, promised: str, digest: str, head: bytes) -> str:
+    if digest != promised:
+        raise PictureRefused("the bytes do not have the hash in the address", got=digest)
+    header = sniff(head)
+    if header is None or header.media_type not in _MEDIA_TYPES[kind]:
+        raise PictureRefused(f"expected {' or '.join(sorted(_MEDIA_TYPES[kind]))}")
+    if header.problem:
+        raise PictureRefused(header.problem)
+    return header.media_type
+
+
+def _keep(handle: BinaryIO, partial: Path, target: Path) -> None:
+    handle.flush()
+    os.fsync(handle.fileno())
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    partial.replace(target)
+    folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)  # the name, too, survives a power cut
+    finally:
+        os.close(folder)
+
+
+async def note_received(conn: AsyncConnection, picture: Picture, *, source: str, at: datetime) -> bool:
+    """Remember that it is here. False: it was known already."""
+    if await find(conn, picture.kind, picture.sha256) is not None:
+        return False
+    row = {
+        "sha256": picture.sha256,
+        "kind": picture.kind.value,
+        "media_type": picture.media_type,
+        "bytes": picture.bytes,
+        "received_at": at,
+        "received_from": source,
+    }
+    await conn.execute(insert(pictures), row)
+    return True
+
+
+async def find(conn: AsyncConnection, kind: PictureKind, sha256: str) -> Picture | None:
+    """None when it has not been received."""
+    found = await conn.execute(select(pictures).where(pictures.c.sha256 == sha256, pictures.c.kind == kind.value))
+    row = found.one_or_none()
+    return None if row is None else Picture(row.sha256, PictureKind(row.kind), row.media_type, row.bytes)

@@ -1,0 +1,1 @@
+"""The nodes: who they are, and how they say they do."""

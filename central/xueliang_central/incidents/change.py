@@ -1,0 +1,107 @@
+"""One transaction of the flow: its connection, its one time, what the centre decides by, and whom it will tell.
+
+Invariants
+    - Everything that happens in one transaction happens at one time, `now`.
+    - Whatever touches an incident or a task says so here; `publish` then tells the stream once per object, with its
+      state at the end of the transaction. Nothing else appends incident or task events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from xueliang_central.areas.tree import AreaBook, AreaTree
+from xueliang_central.clocks.limits import PolicyRow, rows_of
+from xueliang_central.incidents.folding import FoldingRule
+from xueliang_central.incidents.tables import incident_timeline
+from xueliang_configs.policies import PolicyTable
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """What the centre decides by: the area tree, the policy table, the folding rule of each hazard."""
+
+    areas: AreaBook
+    policies: Sequence[PolicyRow]
+    folding: Mapping[str, FoldingRule]
+
+    @property
+    def tree(self) -> AreaTree:
+        return self.areas.tree
+
+    @classmethod
+    def of(cls, areas: AreaBook, table: PolicyTable) -> Rulebook:
+        """The operator's files as plain values."""
+        folding = {
+            hazard.value: FoldingRule(radius_m=rule.radius_m, window_s=rule.window_s)
+            for hazard, rule in table.folding.items()
+        }
+        return cls(areas, rows_of(table), folding)
+
+    @property
+    def longest_memory_s(self) -> float:
+        """How long after its closing an incident may still be joined or reopened, at most."""
+        windows = [rule.window_s for rule in self.folding.values()] or [FoldingRule().window_s]
+        return max(*windows, *(row.limits.reopen_window_s for row in self.policies))
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who did something, as the timeline shows it: kind is system, user or node."""
+
+    kind: str
+    name: str
+
+
+CAMERA: Final = By("system", "camera")  # what the same camera saw
+CLOCK: Final = By("system", "clock")
+POLICY: Final = By("system", "policy")
+INGEST: Final = By("system", "ingest")
+
+
+@dataclass(slots=True)
+class Change:
+    """Made at the start of a transaction, `flush`ed at its end by whoever opened it (see `incidents.publishing`)."""
+
+    conn: AsyncConnection
+    now: datetime
+    rulebook: Rulebook
+    incidents: dict[str, None] = field(default_factory=dict)  # ids touched, in order
+    tasks: dict[str, None] = field(default_factory=dict)
+    entries: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def tree(self) -> AreaTree:
+        return self.rulebook.tree
+
+    def touch(self, incident_id: str) -> None:
+        self.incidents[incident_id] = None
+
+    def touch_task(self, task_id: str) -> None:
+        self.tasks[task_id] = None
+
+    def note(self, incident_id: str, kind: str, by: By, /, **params: Any) -> None:
+        """One entry of the incident's timeline; it is written by `flush`."""
+        self.touch(incident_id)
+        self.entries.append(
+            {
+                "incident_id": incident_id,
+                "at": self.now,
+                "kind": kind,
+                "actor_kind": by.kind,
+                "actor_name": by.name,
+                "params": params,
+            }
+        )
+
+    async def flush(self) -> None:
+        """Write the timeline entries noted so far."""
+        if self.entries:
+            await self.conn.execute(insert(incident_timeline), self.entries)
+            self.entries = []

@@ -1,0 +1,231 @@
+"""Incident rows: opened, moved along the table of states, brought up to date with their members.
+
+Every function works inside the caller's transaction (`Change`) and tells nobody: `publishing` does, once, at the end.
+Rows travel as plain dicts with the names of the columns.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from xueliang_central.clocks import timers
+from xueliang_central.clocks.limits import ClockKind, Limits, choose
+from xueliang_central.errors import Conflict, MoveRefused, NotFound
+from xueliang_central.incidents.change import By, Change
+from xueliang_central.incidents.folding import CLOCK_AHEAD, trusted_began_at
+from xueliang_central.incidents.members import Summary, is_seen_clear, summarise
+from xueliang_central.incidents.routing import Route
+from xueliang_central.incidents.states import CloseReason, Move, State, allowed
+from xueliang_central.incidents.tables import alerts, incident_numbers, incidents
+
+Row = dict[str, Any]
+
+
+async def load(conn: AsyncConnection, incident_id: str, *, lock: bool = False) -> Row:
+    """One incident. `lock`: for the rest of the transaction. Raises NotFound."""
+    query = select(incidents).where(incidents.c.incident_id == incident_id)
+    found = await conn.execute(query.with_for_update() if lock else query)
+    row = found.mappings().one_or_none()
+    if row is None:
+        raise NotFound("incident")
+    return dict(row)
+
+
+async def next_number(change: Change) -> str:
+    """ "20261123-0001": the day (UTC) and a counter without gaps, from the row of that day."""
+    day = change.now.strftime("%Y%m%d")
+    dialect = postgresql if change.conn.dialect.name == "postgresql" else sqlite
+    upsert = dialect.insert(incident_numbers).values(day=day, last=1)
+    counted = upsert.on_conflict_do_update(
+        index_elements=[incident_numbers.c.day], set_={"last": incident_numbers.c.last + 1}
+    ).returning(incident_numbers.c.last)
+    last: int = (await change.conn.execute(counted)).scalar_one()
+    return f"{day}-{last:04d}"
+
+
+def limits_for(change: Change, hazard: str, severity: int, route: Route) -> Limits:
+    """The policy's limits, with the levels to tell narrowed to those that stand above this area."""
+    chosen = choose(change.rulebook.policies, hazard, severity, route.place_class, route.area.level.value)
+    above = {area.level.value for area in change.tree.chain(route.area.code)}
+    return replace(chosen, escalate=tuple(level for level in chosen.escalate if level in above))
+
+
+async def open_incident(change: Change, route: Route, camera_id: str, members: Sequence[Row], *, by: By) -> Row:
+    """A new incident of these members (their alerts are written by the caller), with its judge clock running.
+
+    When the members' end is known already (seen clear), it is recorded closed: no clock, no task, no notice.
+    """
+    first = members[0]
+    summary = summarise(with_trusted_times(members))
+    limits = limits_for(change, first["hazard"], summary.severity, route)
+    row: Row = {
+        **asdict(summary),
+        "incident_id": str(uuid.uuid4()),
+        "number": await next_number(change),
+        "hazard": first["hazard"],
+        "state": State.OPEN.value,
+        "drill": first["drill"],
+        "area_code": route.area.code,
+        "area_path": route.area.path,
+        "owner_level": route.area.level.value,
+        "place_key": camera_id,
+        "camera_id": camera_id,
+        "camera_name": route.camera_name,
+        "longitude": route.longitude,
+        "latitude": route.latitude,
+        "place_class": route.place_class,
+        "misplaced": route.misplaced,
+        "opened_at": change.now,
+        "updated_at": change.now,
+        "why_routed": route.why,
+        "policy": limits.as_json(),
+        "handled_at": None,
+        "verified": False,
+        "closed_at": None,
+        "close_reason": None,
+        "reopened_count": 0,
+        "version": 1,
+    }
+    if summary.gone:
+        ended = CloseReason.ENDED_BY_ITSELF.value
+        row |= {"state": State.CLOSED.value, "closed_at": change.now, "close_reason": ended}
+    await change.conn.execute(insert(incidents), row)
+    change.note(
+        row["incident_id"], "opened", by, reason=summary.reason, severity=summary.severity, why_routed=route.why
+    )
+    if summary.gone:
+        change.note(row["incident_id"], "ended_before_known", by)
+    else:
+        await timers.start(change.conn, row["incident_id"], [ClockKind.JUDGE], limits, change.now)
+    return row
+
+
+async def transition(
+    change: Change,
+    incident: Row,
+    move: Move,
+    by: By,
+    *,
+    params: dict[str, Any] | None = None,
+    also: dict[str, Any] | None = None,
+) -> tuple[Row, dict[ClockKind, datetime]]:
+    """Make one move of the table: state, clocks, timeline. Returns the row after it, and when started clocks are due.
+
+    Args:
+        also: further columns to set.
+
+    Raises:
+        MoveRefused: the table does not allow it from this state.
+        Conflict: the incident has changed since it was read.
+    """
+    state = State(incident["state"])
+    if state not in move.sources:
+        possible = allowed(state, move.who)
+        raise MoveRefused(f"{move.name} is not possible while {state.value}", state=state.value, moves=list(possible))
+    values: Row = {"version": incident["version"] + 1, "updated_at": change.now, **(also or {})}
+    if move.to is not None:
+        values["state"] = move.to.value
+    if move.to is State.CLOSED and move.close_reason is not None:
+        verified = move.close_reason is CloseReason.VERIFIED
+        values |= {"closed_at": change.now, "close_reason": move.close_reason.value, "verified": verified}
+    if state is State.CLOSED and move.to is not State.CLOSED:
+        again = incident["reopened_count"] + 1
+        values |= {"closed_at": None, "close_reason": None, "verified": False, "handled_at": None}
+        values["reopened_count"] = again
+    if move.to is State.HANDLED:
+        values["handled_at"] = change.now
+    await write(change, incident, values)
+    due = await _move_clocks(change, incident, move)
+    said = dict(params or {})
+    if move.close_reason is not None:
+        said.setdefault("close_reason", move.close_reason.value)
+    change.note(incident["incident_id"], move.timeline, by, **said)
+    return incident | values, due
+
+
+async def write(change: Change, incident: Row, values: Row) -> None:
+    """Update one incident if it still has the version that was read. Raises Conflict."""
+    done = await change.conn.execute(
+        update(incidents)
+        .where(incidents.c.incident_id == incident["incident_id"], incidents.c.version == incident["version"])
+        .values(**values)
+    )
+    if done.rowcount != 1:
+        raise Conflict("the incident has changed meanwhile", version=incident["version"])
+    change.touch(incident["incident_id"])
+
+
+async def _move_clocks(change: Change, incident: Row, move: Move) -> dict[ClockKind, datetime]:
+    if move.stops:
+        await timers.stop(change.conn, incident["incident_id"], move.stops, change.now)
+    if not move.starts:
+        return {}
+    limits = Limits.from_json(incident["policy"])
+    return await timers.start(change.conn, incident["incident_id"], move.starts, limits, change.now)
+
+
+def with_trusted_times(members: Sequence[Row]) -> list[Row]:
+    """Members with the onset and the last picture as the centre believes them.
+
+    What cannot be trusted becomes the time of first receipt, which does not depend on how often a revision came.
+    """
+    trusted: list[Row] = []
+    for member in members:
+        began_at = trusted_began_at(member["began_at"], member["first_received_at"], member["clock_state"])
+        is_trusted = began_at == member["began_at"] and member["observed_at"] <= member["received_at"] + CLOCK_AHEAD
+        observed_at = max(member["observed_at"], began_at) if is_trusted else member["received_at"]
+        trusted.append({**member, "trusted_began_at": began_at, "trusted_observed_at": observed_at})
+    return trusted
+
+
+async def members_of(conn: AsyncConnection, incident_ids: Sequence[str]) -> dict[str, list[Row]]:
+    found = await conn.execute(select(alerts).where(alerts.c.incident_id.in_(list(incident_ids))))
+    members: dict[str, list[Row]] = {incident_id: [] for incident_id in incident_ids}
+    for row in found.mappings():
+        members[row["incident_id"]].append(dict(row))
+    return members
+
+
+async def refresh(change: Change, incident: Row, members: Sequence[Row]) -> tuple[Row, Summary]:
+    """Bring the aggregates of an incident up to date with its members; the state stays.
+
+    The version stays too: it counts moves, so that a camera that keeps reporting does not turn an operator's click
+    into a conflict.
+    """
+    summary = summarise(with_trusted_times(members))
+    fresh = asdict(summary)
+    if all(incident[name] == value for name, value in fresh.items()):
+        return incident, summary
+    values = {**fresh, "updated_at": change.now}
+    await write(change, incident, values)
+    if summary.severity < incident["severity"]:
+        change.note(
+            incident["incident_id"],
+            "severity_raised",
+            By("system", "folding"),
+            before=incident["severity"],
+            severity=summary.severity,
+        )
+    return incident | values, summary
+
+
+def note_member(change: Change, incident_id: str, before: Row | None, after: Row) -> None:
+    """What an alert's new revision means for the timeline: folded, seen clear, ended otherwise."""
+    node = By("node", after["node_id"])
+    about = {"alert_id": after["alert_id"], "camera_id": after["camera_id"]}
+    if before is None:
+        change.note(incident_id, "alert_folded", node, **about, why=after["why_folded"], reason=after["reason"])
+    if after["phase"] != "cleared" or (before is not None and before["phase"] == "cleared"):
+        return
+    if is_seen_clear(after):
+        change.note(incident_id, "seen_clear", node, **about, reason=after["reason"])
+    else:
+        change.note(incident_id, "alert_ended", node, **about, end_reason=after["end_reason"], reason=after["reason"])

@@ -1,0 +1,238 @@
+"""The seven steps of a case and its side moves, as one table (data, not code).
+
+    open ──confirm/dispatch──▶ dispatched ──take──▶ taken ──arrive──▶ arrived ──handled──▶ handled ──verified──▶ closed
+      │                          │  ▲                                                        │ check limit
+      └── false_alarm, permitted,│  └─ refuse / return: offered to the next level            ▼
+          duplicate, close ─────▶ closed ◀── close (by hand), verified ──────────────── to_check
+
+Invariants
+    - A state changes only by a row of this table. Whoever asks for another move gets `MoveRefused` and the moves that
+      are possible.
+    - Clocks follow from the move: a row says what it stops and starts, and nothing else stops or starts a clock.
+    - Only the same camera verifies (`verified`), only after somebody handled it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from xueliang_central.clocks.limits import ClockKind
+
+
+class State(StrEnum):
+    """OPEN waits for a judgement; TO_CHECK was handled, but no camera has seen it gone in time."""
+
+    OPEN = "open"
+    DISPATCHED = "dispatched"
+    TAKEN = "taken"
+    ARRIVED = "arrived"
+    HANDLED = "handled"
+    TO_CHECK = "to_check"
+    CLOSED = "closed"
+
+
+class CloseReason(StrEnum):
+    VERIFIED = "verified"
+    FALSE_ALARM = "false_alarm"
+    PERMITTED = "permitted"
+    DUPLICATE = "duplicate"
+    ENDED_BY_ITSELF = "ended_by_itself"
+    CHECKED_BY_HAND = "checked_by_hand"
+
+
+# Raised again after one of these: the hazard is back. After the others an operator has judged the alert itself: a new
+# alert is a new question.
+REOPENABLE: Final = frozenset({CloseReason.VERIFIED, CloseReason.ENDED_BY_ITSELF, CloseReason.CHECKED_BY_HAND})
+
+
+class Who(StrEnum):
+    """Who makes a move."""
+
+    OPERATOR = "operator"  # a person with the right to judge and dispatch in this area
+    WORKER = "worker"  # whoever the task is offered to
+    SYSTEM = "system"  # policy, clocks, the camera
+
+
+ALL_CLOCKS: Final = frozenset(ClockKind)
+_S = State
+_UNTAKEN: Final = frozenset({_S.OPEN, _S.DISPATCHED})
+_BEFORE_HANDLED: Final = frozenset({_S.OPEN, _S.DISPATCHED, _S.TAKEN, _S.ARRIVED})
+_OPEN_STATES: Final = frozenset(set(State) - {_S.CLOSED})
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One row: from which states, to which, by whom, and what clocks follow.
+
+    Attributes:
+        to: None: the state stays.
+        needs_note: a reason code or a note must be given (HTTP 422 without).
+        timeline: the kind of timeline entry; the console translates by it.
+    """
+
+    name: str
+    who: Who
+    sources: frozenset[State]
+    to: State | None
+    stops: frozenset[ClockKind] = frozenset()
+    starts: frozenset[ClockKind] = frozenset()
+    close_reason: CloseReason | None = None
+    needs_note: bool = False
+    timeline: str = ""
+
+
+def _move(
+    name: str,
+    who: Who,
+    sources: Iterable[State],
+    to: State | None,
+    *,
+    stops: Iterable[ClockKind] = (),
+    starts: Iterable[ClockKind] = (),
+    close_reason: CloseReason | None = None,
+    needs_note: bool = False,
+    timeline: str,
+) -> Move:
+    return Move(
+        name, who, frozenset(sources), to, frozenset(stops), frozenset(starts), close_reason, needs_note, timeline
+    )
+
+
+_SENT: Final = (ClockKind.TAKE, ClockKind.ARRIVE)
+_TABLE: Final = (
+    # Judging
+    _move("confirm", Who.OPERATOR, [_S.OPEN], _S.DISPATCHED, stops=ALL_CLOCKS, starts=_SENT, timeline="confirmed"),
+    _move(
+        "dispatch",
+        Who.OPERATOR,
+        [_S.OPEN, _S.TO_CHECK],
+        _S.DISPATCHED,
+        stops=ALL_CLOCKS,
+        starts=_SENT,
+        timeline="dispatched",
+    ),
+    _move(
+        "dispatch_by_policy",
+        Who.SYSTEM,
+        [_S.OPEN],
+        _S.DISPATCHED,
+        stops=ALL_CLOCKS,
+        starts=_SENT,
+        timeline="dispatched",
+    ),
+    *(
+        _move(
+            reason.value,
+            Who.OPERATOR,
+            _OPEN_STATES,
+            _S.CLOSED,
+            stops=ALL_CLOCKS,
+            close_reason=reason,
+            timeline="closed",
+        )
+        for reason in (CloseReason.FALSE_ALARM, CloseReason.PERMITTED, CloseReason.DUPLICATE)
+    ),
+    _move(
+        "close",
+        Who.OPERATOR,
+        [_S.OPEN, _S.HANDLED, _S.TO_CHECK],
+        _S.CLOSED,
+        stops=ALL_CLOCKS,
+        close_reason=CloseReason.CHECKED_BY_HAND,
+        needs_note=True,
+        timeline="closed",
+    ),
+    # Going there
+    _move("take", Who.WORKER, [_S.DISPATCHED], _S.TAKEN, stops=[ClockKind.TAKE], timeline="taken"),
+    _move("arrive", Who.WORKER, [_S.TAKEN], _S.ARRIVED, stops=[ClockKind.ARRIVE], timeline="arrived"),
+    _move(
+        "handled",
+        Who.WORKER,
+        [_S.TAKEN, _S.ARRIVED],
+        _S.HANDLED,
+        stops=ALL_CLOCKS,
+        starts=[ClockKind.CHECK],
+        timeline="handled",
+    ),
+    # Refused before or given back after taking: the next level is asked; its take limit starts, the arrive limit of
+    # the place goes on.
+    _move(
+        "refuse",
+        Who.WORKER,
+        [_S.DISPATCHED],
+        _S.DISPATCHED,
+        stops=[ClockKind.TAKE],
+        starts=[ClockKind.TAKE],
+        needs_note=True,
+        timeline="refused",
+    ),
+    _move(
+        "return",
+        Who.WORKER,
+        [_S.TAKEN, _S.ARRIVED],
+        _S.DISPATCHED,
+        stops=_SENT,
+        starts=_SENT,
+        needs_note=True,
+        timeline="returned",
+    ),
+    # What the camera sees
+    _move(
+        "verified",
+        Who.SYSTEM,
+        [_S.HANDLED, _S.TO_CHECK],
+        _S.CLOSED,
+        stops=ALL_CLOCKS,
+        close_reason=CloseReason.VERIFIED,
+        timeline="verified",
+    ),
+    _move(
+        "ended_by_itself",
+        Who.SYSTEM,
+        _UNTAKEN,
+        _S.CLOSED,
+        stops=ALL_CLOCKS,
+        close_reason=CloseReason.ENDED_BY_ITSELF,
+        timeline="closed",
+    ),
+    _move("check_limit", Who.SYSTEM, [_S.HANDLED], _S.TO_CHECK, timeline="limit_passed"),
+    # Back again
+    _move("reopen_dispatched", Who.SYSTEM, [_S.CLOSED], _S.DISPATCHED, starts=_SENT, timeline="reopened"),
+    _move("reopen_open", Who.SYSTEM, [_S.CLOSED], _S.OPEN, starts=[ClockKind.JUDGE], timeline="reopened"),
+    _move("reopen", Who.OPERATOR, [_S.CLOSED], _S.OPEN, starts=[ClockKind.JUDGE], needs_note=True, timeline="reopened"),
+)
+MOVES: Final[dict[str, Move]] = {move.name: move for move in _TABLE}
+
+
+def allowed(state: State, who: Who) -> tuple[str, ...]:
+    """The moves that `who` could make from `state`, in the order of the table."""
+    return tuple(move.name for move in _TABLE if move.who is who and state in move.sources)
+
+
+class TaskState(StrEnum):
+    OFFERED = "offered"
+    TAKEN = "taken"
+    ARRIVED = "arrived"
+    HANDLED = "handled"
+    WITHDRAWN = "withdrawn"
+    REFUSED = "refused"
+    CLOSED = "closed"
+
+
+LIVE_TASK_STATES: Final = frozenset({TaskState.OFFERED, TaskState.TAKEN, TaskState.ARRIVED, TaskState.HANDLED})
+
+# The worker's moves on a task: from which states, and to which.
+TASK_MOVES: Final[dict[str, tuple[frozenset[TaskState], TaskState]]] = {
+    "take": (frozenset({TaskState.OFFERED}), TaskState.TAKEN),
+    "arrive": (frozenset({TaskState.TAKEN}), TaskState.ARRIVED),
+    "handled": (frozenset({TaskState.TAKEN, TaskState.ARRIVED}), TaskState.HANDLED),
+    "refuse": (frozenset({TaskState.OFFERED}), TaskState.REFUSED),
+    "return": (frozenset({TaskState.TAKEN, TaskState.ARRIVED}), TaskState.REFUSED),
+}
+
+
+def allowed_task_moves(state: TaskState) -> tuple[str, ...]:
+    return tuple(name for name, (sources, _) in TASK_MOVES.items() if state in sources)

@@ -1,0 +1,229 @@
+"""Incidents as the API and the event stream show them: the JSON of the console.
+
+A list costs the same few queries however long it is: incidents, their tasks, their running clocks, which pictures have
+arrived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from xueliang_central.areas.tree import AreaTree, brief
+from xueliang_central.clocks.tables import clocks
+from xueliang_central.dispatch.tables import tasks
+from xueliang_central.evidence.tables import pictures
+from xueliang_central.incidents.states import LIVE_TASK_STATES
+from xueliang_central.incidents.tables import alerts, expected_pictures, incident_timeline, incidents
+
+Row = dict[str, Any]
+View = dict[str, Any]
+
+EVIDENCE: Final = "evidence"  # the kind of picture that nodes send
+
+
+def at_text(at: datetime | None) -> str | None:
+    """ISO 8601, UTC, "Z", milliseconds."""
+    if at is None:
+        return None
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+async def incident_views(conn: AsyncConnection, tree: AreaTree, rows: Sequence[Row]) -> list[View]:
+    """The given rows of `incidents`, in their order."""
+    ids = [row["incident_id"] for row in rows]
+    task_of = await _tasks_of(conn, ids)
+    clock_of = await _clocks_of(conn, ids)
+    here = await received(conn, [row["picture"]["sha256"] for row in rows if row["picture"]])
+    return [
+        _incident(tree, row, task_of.get(row["incident_id"]), clock_of.get(row["incident_id"]), here) for row in rows
+    ]
+
+
+async def incident_views_by_id(conn: AsyncConnection, tree: AreaTree, ids: Iterable[str]) -> dict[str, View]:
+    """By id; an id that does not exist is left out."""
+    wanted = list(ids)
+    if not wanted:
+        return {}
+    found = await conn.execute(select(incidents).where(incidents.c.incident_id.in_(wanted)))
+    views = await incident_views(conn, tree, [dict(row) for row in found.mappings()])
+    return {view["incident_id"]: view for view in views}
+
+
+async def received(conn: AsyncConnection, shas: Sequence[str]) -> set[str]:
+    """Which of these stills have arrived."""
+    if not shas:
+        return set()
+    query = select(pictures.c.sha256).where(pictures.c.sha256.in_(list(shas)), pictures.c.kind == EVIDENCE)
+    return set((await conn.execute(query)).scalars())
+
+
+async def _tasks_of(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, Row]:
+    """The live task of each incident, else its latest."""
+    found = await conn.execute(
+        select(
+            tasks.c.incident_id, tasks.c.task_id, tasks.c.state, tasks.c.worker_id, tasks.c.worker_name, tasks.c.version
+        )
+        .where(tasks.c.incident_id.in_(list(ids)))
+        .order_by(tasks.c.offered_at, tasks.c.task_id)
+    )
+    chosen: dict[str, Row] = {}
+    for row in found.mappings():
+        before = chosen.get(row["incident_id"])
+        if before is None or before["state"] not in LIVE_TASK_STATES:
+            chosen[row["incident_id"]] = dict(row)
+    return chosen
+
+
+async def _clocks_of(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, Row]:
+    """The running clock of each incident that is due first, or was."""
+    found = await conn.execute(
+        select(clocks)
+        .where(clocks.c.incident_id.in_(list(ids)), clocks.c.stopped_at.is_(None))
+        .order_by(clocks.c.due_at.desc(), clocks.c.clock_id)
+    )
+    return {row["incident_id"]: dict(row) for row in found.mappings()}
+
+
+def worker_view(task: Row) -> View | None:
+    if task["worker_id"] is None:
+        return None
+    return {"user_id": task["worker_id"], "display_name": task["worker_name"]}
+
+
+def area_view(tree: AreaTree, code: str) -> View:
+    """The area with its path from the root, for breadcrumbs. An area that has gone since is shown by its code."""
+    area = tree.find(code)
+    if area is None:
+        return {"code": code, "name": code, "name_en": code, "level": "", "path": []}
+    return {**brief(area), "path": [brief(step) for step in tree.chain(code)]}
+
+
+def _incident(tree: AreaTree, row: Row, task: Row | None, clock: Row | None, here: set[str]) -> View:
+    picture = row["picture"]
+    return {
+        "incident_id": row["incident_id"],
+        "number": row["number"],
+        "hazard": row["hazard"],
+        "severity": row["severity"],
+        "state": row["state"],
+        "drill": row["drill"],
+        "area": area_view(tree, row["area_code"]),
+        "place": {
+            "camera_id": row["camera_id"],
+            "camera_name": row["camera_name"],
+            "longitude": row["longitude"],
+            "latitude": row["latitude"],
+            "place_class": row["place_class"],
+        },
+        "misplaced": row["misplaced"],
+        "opened_at": at_text(row["opened_at"]),
+        "updated_at": at_text(row["updated_at"]),
+        "began_at": at_text(row["began_at"]),
+        "last_observed_at": at_text(row["last_observed_at"]),
+        "alert_count": row["alert_count"],
+        "camera_count": row["camera_count"],
+        "still_present": row["still_present"],
+        "reason": row["reason"],
+        "measures": row["measures"],
+        "picture": None if picture is None else {**picture, "received": picture["sha256"] in here},
+        "clock": None if clock is None else _clock(clock),
+        "task": None if task is None else _task_brief(task),
+        "owner_level": row["owner_level"],
+        "verified": row["verified"],
+        "closed_at": at_text(row["closed_at"]),
+        "close_reason": row["close_reason"],
+        "version": row["version"],
+    }
+
+
+def _clock(clock: Row) -> View:
+    return {
+        "kind": clock["kind"],
+        "started_at": at_text(clock["started_at"]),
+        "due_at": at_text(clock["due_at"]),
+        "breached": clock["breached_at"] is not None,
+        "escalated_to": clock["escalated_to"],
+    }
+
+
+def _task_brief(task: Row) -> View:
+    return {
+        "task_id": task["task_id"],
+        "state": task["state"],
+        "worker": worker_view(task),
+        "version": task["version"],
+    }
+
+
+async def incident_detail(conn: AsyncConnection, tree: AreaTree, row: Row, moves: Sequence[str]) -> View:
+    """One incident with its alerts, timeline and stills."""
+    view = (await incident_views(conn, tree, [row]))[0]
+    members = await _rows(conn, select(alerts).where(alerts.c.incident_id == row["incident_id"]))
+    members.sort(key=lambda member: (member["began_at"], member["alert_id"]))
+    entries = await _rows(
+        conn,
+        select(incident_timeline)
+        .where(incident_timeline.c.incident_id == row["incident_id"])
+        .order_by(incident_timeline.c.entry_id),
+    )
+    stills = await _rows(conn, select(expected_pictures).where(expected_pictures.c.incident_id == row["incident_id"]))
+    stills.sort(key=lambda still: (still["named_at"], still["sha256"]))
+    here = await received(conn, [still["sha256"] for still in stills])
+    first = members[0] if members else None
+    return {
+        **view,
+        "alerts": [_alert(member) for member in members],
+        "timeline": [_entry(entry) for entry in entries],
+        "evidence": [_still(still, here) for still in stills],
+        "why_folded": first["why_folded"] if first else None,
+        "why_routed": row["why_routed"],
+        "policy": row["policy"],
+        "moves": list(moves),
+    }
+
+
+async def _rows(conn: AsyncConnection, query: Any) -> list[Row]:
+    return [dict(row) for row in (await conn.execute(query)).mappings()]
+
+
+_ALERT_TIMES: Final = ("began_at", "raised_at", "observed_at", "ended_at", "emitted_at", "received_at")
+_ALERT_PLAIN: Final = (
+    "alert_id",
+    "node_id",
+    "revision",
+    "phase",
+    "end_reason",
+    "camera_id",
+    "hazard",
+    "rule_id",
+    "rule_version",
+    "model_digest",
+    "severity",
+    "confidence",
+    "clock_state",
+    "boxes_xyxyn",
+    "frame_size_wh",
+    "measures",
+    "reason",
+    "drill",
+    "why_folded",
+)
+
+
+def _alert(row: Row) -> View:
+    return {name: row[name] for name in _ALERT_PLAIN} | {name: at_text(row[name]) for name in _ALERT_TIMES}
+
+
+def _entry(row: Row) -> View:
+    actor = {"kind": row["actor_kind"], "name": row["actor_name"]}
+    return {"at": at_text(row["at"]), "kind": row["kind"], "actor": actor, "params": row["params"]}
+
+
+def _still(row: Row, here: set[str]) -> View:
+    plain = {name: row[name] for name in ("sha256", "alert_id", "node_id", "kind", "bytes")}
+    return {**plain, "received": row["sha256"] in here}

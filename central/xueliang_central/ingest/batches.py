@@ -1,0 +1,235 @@
+"""Messages to committed batches, then receipts, then the acknowledgement: in this order, and never otherwise.
+
+Invariants
+    - A message is acknowledged only when the transaction that took it (or put it in quarantine) is committed. The
+      process may die at any point: the broker repeats what was not acknowledged, and the ledger knows it.
+    - A batch is at most 200 messages (50 on SQLite), or what came within 20 ms of its first.
+    - While the database is down nothing is acknowledged: the batch in hand is tried again until it is committed, and
+      the centre says what it waits for. The broker keeps the rest, and the nodes keep everything.
+    - No message stops those behind it: a batch that fails for a fault of ours is tried message by message, and the one
+      that fails alone goes to quarantine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from xueliang_alerts.contract import Receipt, to_bytes
+from xueliang_alerts.errors import TransportError
+from xueliang_alerts.topics import SHARDS, Leaf, node_topic, shard_filter
+from xueliang_alerts.transport import Incoming, Transport
+from xueliang_central.dispatch.publishing import changing
+from xueliang_central.errors import DatabaseConflict, DatabaseUnavailable
+from xueliang_central.incidents.change import Rulebook
+from xueliang_central.incidents.routing import NoAreas
+from xueliang_central.ingest import quarantine
+from xueliang_central.ingest.admission import Received
+from xueliang_central.ingest.committing import Outcome, commit_batch
+from xueliang_central.store.database import Database
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH: Final = 200
+# SQLite has one writer, and an operator's click waits for it at most 1.5 s: measured on two busy cores, 200 messages
+# that each open an incident take 2 s, 50 take half a second.
+MAX_BATCH_ONE_WRITER: Final = 50
+GATHER_S: Final = 0.02
+IDLE_S: Final = 0.5  # how long one wait for a first message lasts; also how long a stop may take
+FIRST_PAUSE_S: Final = 0.2
+LONGEST_PAUSE_S: Final = 5.0
+REPLAY_LOOK_S: Final = 1.0
+_NOT_NOW: Final = (DatabaseUnavailable, DatabaseConflict, NoAreas, OSError)  # try again; other faults are ours
+
+SaysWaiting = Callable[[str, str | None], None]  # (what, why); why None: no longer
+
+
+def client_id_of(shards: Sequence[str]) -> str:
+    """Stable for a group of shards, so that whoever serves the group takes over its queue at the broker."""
+    return f"xueliang-centre-ingest-{shards[0]}-{shards[-1]}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A message in hand, and how to tell the broker."""
+
+    received: Received
+    incoming: Incoming
+
+
+class Ingest:
+    """One connection to the broker and the loop behind it. Whoever made the transport closes it."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        database: Database,
+        rulebook: Rulebook,
+        *,
+        wall: Callable[[], datetime],
+        mono: Callable[[], float],
+        says_waiting: SaysWaiting = lambda _what, _why: None,
+        shards: Sequence[str] = SHARDS,
+    ) -> None:
+        self._transport = transport
+        self._database = database
+        self._rulebook = rulebook
+        self._wall = wall
+        self._mono = mono
+        self._says_waiting = says_waiting
+        self._shards = tuple(shards)
+        self.batch_limit = MAX_BATCH_ONE_WRITER if database.dialect == "sqlite" else MAX_BATCH
+        self.counts: Counter[str] = Counter()
+
+    def subscribe(self) -> None:
+        """Ask for the alerts and statuses of these shards, now and after every reconnect."""
+        for shard in self._shards:
+            self._transport.subscribe(shard_filter(shard, Leaf.ALERTS))
+            self._transport.subscribe(shard_filter(shard, Leaf.STATUS))
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        self.subscribe()
+        looked_mono_s = self._mono()
+        while True:
+            await self.step()
+            if self._mono() - looked_mono_s >= REPLAY_LOOK_S:
+                await self._replay_or_wait()
+                looked_mono_s = self._mono()
+
+    async def step(self) -> int:
+        """Wait for a batch and see it through; returns how many messages it had."""
+        held = await asyncio.to_thread(self._gather)
+        if held:
+            await self.take(held)
+        return len(held)
+
+    def _gather(self) -> list[_Held]:
+        """In a thread of its own: the first message, and what comes within 20 ms of it."""
+        first = self._transport.get(IDLE_S)
+        if first is None:
+            return []
+        held = [self._hold(first)]
+        until_mono_s = self._mono() + GATHER_S
+        while len(held) < self.batch_limit:
+            left_s = until_mono_s - self._mono()
+            incoming = self._transport.get(max(0.0, left_s))
+            if incoming is None:
+                break
+            held.append(self._hold(incoming))
+        return held
+
+    def _hold(self, incoming: Incoming) -> _Held:
+        return _Held(Received(incoming.topic, incoming.payload, self._wall()), incoming)
+
+    async def take(self, held: Sequence[_Held]) -> None:
+        """Commit, answer, acknowledge."""
+        receipts = await self._commit_at_last([item.received for item in held])
+        self._publish(receipts)
+        for item in held:
+            if not item.incoming.acknowledge():
+                self.counts["acknowledged_too_late"] += 1
+
+    async def _commit_at_last(self, batch: Sequence[Received]) -> list[Receipt]:
+        try:
+            return await self._commit_patiently(batch)
+        except Exception:  # a fault of ours with one of them: find it, so that the others go on
+            self.counts["batch_failed"] += 1
+            log.exception("batch failed", extra={"messages": len(batch)})
+        newest: dict[str, Receipt] = {}
+        for received in batch:
+            for receipt in await self._commit_alone(received):
+                newest[receipt.node_id] = receipt
+        return list(newest.values())
+
+    async def _commit_alone(self, received: Received) -> list[Receipt]:
+        try:
+            return await self._commit_patiently([received])
+        except Exception as error:
+            self.counts["message_failed"] += 1
+            log.exception("message failed", extra={"topic": received.topic[:120]})
+            return await self._commit_patiently([received], refuse=f"could not be committed: {type(error).__name__}")
+
+    async def _commit_patiently(self, batch: Sequence[Received], *, refuse: str | None = None) -> list[Receipt]:
+        """Try until the database takes it. Other faults than "not now" pass through."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                outcome = await self._commit(batch, refuse)
+            except _NOT_NOW as error:
+                self.counts["waited"] += 1
+                self._says_waiting("ingest", _why(error))
+                await asyncio.sleep(pause_s)
+                pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
+                if isinstance(error, NoAreas):
+                    await self._look_for_areas()
+            else:
+                self._says_waiting("ingest", None)
+                self.counts.update(outcome.counts)
+                return outcome.receipts
+
+    async def _commit(self, batch: Sequence[Received], refuse: str | None) -> Outcome:
+        async with changing(self._database, self._rulebook, self._wall) as change:
+            return await commit_batch(change, batch, refuse=refuse)
+
+    async def _look_for_areas(self) -> None:
+        try:
+            await self._rulebook.areas.refresh(self._database)
+        except DatabaseUnavailable:
+            log.debug("database not there while looking for areas")
+
+    async def _replay_or_wait(self) -> None:
+        try:
+            await self.replay_asked()
+        except _NOT_NOW as error:
+            log.info("replay waits", extra={"why": _why(error)})
+
+    async def replay_asked(self) -> int:
+        """Try again what an operator wants tried again, each in a transaction of its own; returns how many were."""
+        async with self._database.reading() as conn:
+            asked = await quarantine.asked_for(conn)
+        for quarantine_id in asked:
+            try:
+                outcome = await self._replay(quarantine_id)
+            except _NOT_NOW:
+                raise
+            except Exception as error:  # it fails again: back to quarantine with the reason, and no longer asked for
+                self.counts["message_failed"] += 1
+                log.exception("replay failed", extra={"quarantine_id": quarantine_id})
+                outcome = await self._replay(quarantine_id, f"could not be committed: {type(error).__name__}")
+            if outcome is None:
+                continue
+            self.counts["replayed"] += 1
+            self.counts.update(outcome.counts)
+            self._publish(outcome.receipts)
+        return len(asked)
+
+    async def _replay(self, quarantine_id: str, refuse: str | None = None) -> Outcome | None:
+        """None: it is no longer in quarantine."""
+        async with changing(self._database, self._rulebook, self._wall) as change:
+            received = await quarantine.take_out(change.conn, quarantine_id, change.now)
+            if received is None:
+                return None
+            return await commit_batch(change, [received], is_replay=True, refuse=refuse)
+
+    def _publish(self, receipts: Iterable[Receipt]) -> None:
+        for receipt in receipts:
+            try:
+                self._transport.publish(node_topic(receipt.node_id, Leaf.RECEIPTS), to_bytes(receipt), retain=True)
+            except TransportError:
+                self.counts["receipt_not_sent"] += 1  # the node repeats its records and is answered then
+            else:
+                self.counts["receipt_sent"] += 1
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, NoAreas):
+        return "no areas have been imported: xueliang-centre import-areas FILE"
+    if isinstance(error, DatabaseConflict):
+        return "two changes met, trying again"
+    return "the database does not answer; nothing is acknowledged until it does"

@@ -1,0 +1,267 @@
+"""One batch, one transaction: quarantine, ledger, alerts, incidents, tasks, clocks, events. Then receipts.
+
+Invariants
+    - Everything a receipt says is committed before it is sent, and the broker is told "acknowledged" only after that.
+    - A record is taken once, by its key (node, spool, sequence), in any order and however often it comes.
+    - Nothing that a node sends makes a batch fail: what cannot be taken goes to quarantine. (What still fails for a
+      fault of ours is found by `batches`, message by message.)
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import insert, select, tuple_
+
+from xueliang_alerts.contract import NodeStatus, Receipt
+from xueliang_central.audit import chain
+from xueliang_central.fleet.nodes import store_status
+from xueliang_central.fleet.tables import nodes
+from xueliang_central.incidents.change import Change
+from xueliang_central.incidents.members import Revision
+from xueliang_central.ingest import quarantine
+from xueliang_central.ingest.admission import (
+    ANSWERED,
+    Received,
+    Record,
+    Refusal,
+    RefusalKind,
+    SpoolKey,
+    understand,
+)
+from xueliang_central.ingest.folding_in import fold_in, known_alerts
+from xueliang_central.ingest.ledger import Books, close_books, open_books, receipts_for
+from xueliang_central.ingest.tables import spool_records
+from xueliang_central.store import events
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a batch: receipts to publish after the commit, and counts by what happened to the messages."""
+
+    receipts: list[Receipt] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class _Sorted:
+    records: list[Record] = field(default_factory=list)
+    statuses: dict[str, tuple[NodeStatus, Received]] = field(default_factory=dict)
+    refusals: list[Refusal] = field(default_factory=list)
+
+
+async def commit_batch(
+    change: Change, batch: Sequence[Received], *, is_replay: bool = False, refuse: str | None = None
+) -> Outcome:
+    """Take a batch in, inside the caller's transaction.
+
+    Args:
+        is_replay: from the quarantine: a sequence that was answered "rejected" may be taken now.
+        refuse: put everything into quarantine as *failed*, with this reason (see `batches`).
+
+    Raises:
+        NoAreas: no area has been imported; nothing can be routed yet.
+    """
+    sorted_ = _sort(batch, refuse)
+    await _refuse_unregistered(change, sorted_)
+    keys = [record.key for record in sorted_.records]
+    keys += [refusal.key for refusal in sorted_.refusals if refusal.key and refusal.kind in ANSWERED]
+    books = await open_books(change.conn, ((key.node_id, key.spool_id) for key in keys), change.now)
+    outcome = Outcome()
+    new = await _take_new(change, sorted_, books, outcome, is_replay=is_replay)
+    new = await _refuse_foreign_alerts(change, sorted_, new)
+    await _settle(change, sorted_, new, books)
+    await _tell_of_clones(change, sorted_.refusals)
+    for status, received in sorted_.statuses.values():
+        await store_status(change.conn, status, received.received_at)
+        outcome.counts["status"] += 1
+    await quarantine.keep(change.conn, sorted_.refusals)
+    outcome.counts.update(f"quarantined_{refusal.kind.value}" for refusal in sorted_.refusals)
+    outcome.counts["taken"] += len(new)
+    await close_books(change.conn, books.values(), change.now)
+    outcome.receipts = await receipts_for(change.conn, sorted({node_id for node_id, _ in books}), change.now)
+    return outcome
+
+
+def _sort(batch: Sequence[Received], refuse: str | None) -> _Sorted:
+    sorted_ = _Sorted()
+    for received in batch:
+        found = understand(received)
+        match found:
+            case Record() if refuse is not None:
+                refusal = Refusal(received, RefusalKind.FAILED, refuse, found.key.node_id, found.key)
+                sorted_.refusals.append(refusal)
+            case Record():
+                sorted_.records.append(found)
+            case NodeStatus() if refuse is None:
+                sorted_.statuses[found.node_id] = (found, received)  # the last of a batch counts
+            case NodeStatus() if refuse is not None:
+                sorted_.refusals.append(Refusal(received, RefusalKind.FAILED, refuse, found.node_id))
+            case Refusal():
+                sorted_.refusals.append(found)
+    return sorted_
+
+
+async def _refuse_unregistered(change: Change, sorted_: _Sorted) -> None:
+    speaking = {record.key.node_id for record in sorted_.records} | set(sorted_.statuses)
+    speaking |= {refusal.node_id for refusal in sorted_.refusals if refusal.node_id}
+    found = await change.conn.execute(select(nodes.c.node_id).where(nodes.c.node_id.in_(speaking)))
+    unknown = speaking - set(found.scalars())
+    if not unknown:
+        return
+    reason = "this node is not registered"
+    strangers = [record for record in sorted_.records if record.key.node_id in unknown]
+    sorted_.records = [record for record in sorted_.records if record.key.node_id not in unknown]
+    sorted_.refusals = [
+        Refusal(refusal.received, RefusalKind.UNKNOWN_NODE, refusal.reason, refusal.node_id)
+        if refusal.node_id in unknown
+        else refusal
+        for refusal in sorted_.refusals
+    ]
+    sorted_.refusals += [
+        Refusal(record.received, RefusalKind.UNKNOWN_NODE, reason, record.key.node_id, record.key)
+        for record in strangers
+    ]
+    for node_id in unknown & set(sorted_.statuses):
+        _, received = sorted_.statuses.pop(node_id)
+        sorted_.refusals.append(Refusal(received, RefusalKind.UNKNOWN_NODE, reason, node_id))
+
+
+async def _take_new(
+    change: Change,
+    sorted_: _Sorted,
+    books: dict[tuple[str, str], Books],
+    outcome: Outcome,
+    *,
+    is_replay: bool,
+) -> list[Record]:
+    """The records that are new. Those that are known are duplicates or, with other bytes, a clone."""
+    known = await _known_hashes(change, [record.key for record in sorted_.records])
+    new: list[Record] = []
+    for record in sorted_.records:
+        book = books[record.key.node_id, record.key.spool_id]
+        sequence = record.key.sequence
+        before = known.get(record.key)
+        if before is not None and before != record.content_hash:
+            reason = f"sequence {sequence} of this spool came before with other content"
+            refusal = Refusal(record.received, RefusalKind.CLONED_NODE, reason, record.key.node_id, record.key)
+            sorted_.refusals.append(refusal)
+            continue
+        may_return = book.is_missing(sequence) or (is_replay and book.was_rejected(sequence))
+        if before is not None or (book.is_settled(sequence) and not may_return):
+            outcome.counts["duplicate"] += 1
+            continue
+        known[record.key] = record.content_hash
+        new.append(record)
+    return new
+
+
+async def _known_hashes(change: Change, keys: Iterable[SpoolKey]) -> dict[SpoolKey, str]:
+    wanted = sorted({(key.node_id, key.spool_id, key.sequence) for key in keys})
+    if not wanted:
+        return {}
+    rows = spool_records.c
+    found = await change.conn.execute(
+        select(rows.node_id, rows.spool_id, rows.sequence, rows.content_hash).where(
+            tuple_(rows.node_id, rows.spool_id, rows.sequence).in_(wanted)
+        )
+    )
+    return {SpoolKey(row.node_id, row.spool_id, row.sequence): row.content_hash for row in found}
+
+
+async def _refuse_foreign_alerts(change: Change, sorted_: _Sorted, new: list[Record]) -> list[Record]:
+    """Fold in what is new; a revision that claims another's alert goes to quarantine. Returns what was taken."""
+    owner: dict[str, tuple[str, ...]] = {}
+    known = await known_alerts(change, sorted({str(record.alert.alert_id) for record in new if record.alert}))
+    for alert_id, row in known.items():
+        owner[alert_id] = (row["node_id"], row["camera_id"], row["rule_id"], row["hazard"])
+    revisions: dict[str, list[Revision]] = {}
+    taken: list[Record] = []
+    for record in new:
+        alert = record.alert
+        if alert is None:
+            taken.append(record)
+            continue
+        mine = (record.key.node_id, alert.camera_id, alert.rule_id, alert.hazard.value)
+        if owner.setdefault(str(alert.alert_id), mine) != mine:
+            reason = "this alert was begun by another node, camera, rule or hazard"
+            refusal = Refusal(record.received, RefusalKind.FOREIGN_ALERT, reason, record.key.node_id, record.key)
+            sorted_.refusals.append(refusal)
+            continue
+        taken.append(record)
+        revisions.setdefault(str(alert.alert_id), []).append(
+            Revision(
+                node_id=record.key.node_id,
+                spool_id=record.key.spool_id,
+                sequence=record.key.sequence,
+                emitted_at=record.message.emitted_at,
+                received_at=record.received.received_at,
+                alert=alert,
+            )
+        )
+    if revisions:
+        await fold_in(change, revisions, known)
+    return taken
+
+
+async def _settle(
+    change: Change, sorted_: _Sorted, taken: Sequence[Record], books: dict[tuple[str, str], Books]
+) -> None:
+    rows = []
+    for record in taken:
+        book = books[record.key.node_id, record.key.spool_id]
+        book.commit(record.key.sequence)
+        if record.gap is not None:
+            book.close_gap(record.gap.first_sequence, record.gap.last_sequence)
+        rows.append(
+            {
+                "received_at": record.received.received_at,
+                "node_id": record.key.node_id,
+                "spool_id": record.key.spool_id,
+                "sequence": record.key.sequence,
+                "kind": record.message.body.kind,
+                "content_hash": record.content_hash,
+                "alert_id": str(record.alert.alert_id) if record.alert else None,
+                "revision": record.alert.revision if record.alert else None,
+                "payload": record.received.payload,
+            }
+        )
+    if rows:
+        await change.conn.execute(insert(spool_records), rows)
+    for refusal in sorted_.refusals:
+        if refusal.key is not None and refusal.kind in ANSWERED:
+            books[refusal.key.node_id, refusal.key.spool_id].reject(refusal.key.sequence, refusal.reason)
+
+
+async def _tell_of_clones(change: Change, refusals: Iterable[Refusal]) -> None:
+    """A cloned node is an alarm: on the register of acts, and on the stream of those who see the node."""
+    cloned = {refusal.key.node_id: refusal.key for refusal in refusals if _is_clone(refusal) and refusal.key}
+    if not cloned:
+        return
+    found = await change.conn.execute(
+        select(nodes.c.node_id, nodes.c.area_path).where(nodes.c.node_id.in_(list(cloned)))
+    )
+    for node_id, area_path in found:
+        key = cloned[node_id]
+        detail = {"spool_id": key.spool_id, "sequence": key.sequence}
+        log.error("cloned node", extra={"node_id": node_id, **detail})
+        body = {"node": {"node_id": node_id, "problem": "cloned_node", **detail}}
+        await events.append(change.conn, kind="node", area_path=area_path, body=body, at=change.now)
+        await chain.record(
+            change.conn,
+            actor=f"node:{node_id}",
+            action="node.cloned",
+            object_kind="node",
+            object_id=node_id,
+            detail=detail,
+            at=change.now,
+        )
+
+
+def _is_clone(refusal: Refusal) -> bool:
+    return refusal.kind is RefusalKind.CLONED_NODE

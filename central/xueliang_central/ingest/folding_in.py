@@ -1,0 +1,222 @@
+"""New revisions into alerts, alerts into incidents, incidents into tasks: the database side of `incidents.folding`.
+
+Lock order, the same in every ingest transaction: the group keys (PostgreSQL advisory locks, sorted), then every
+incident that may be touched, sorted by id. So two batches cannot open two incidents for one place, nor wait for each
+other in a circle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import and_, bindparam, insert, or_, select, text, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from xueliang_central.cameras.register import places_of
+from xueliang_central.cameras.tables import cameras
+from xueliang_central.dispatch import service as dispatch
+from xueliang_central.incidents import service as incidents
+from xueliang_central.incidents.change import CAMERA, INGEST, Change
+from xueliang_central.incidents.folding import Arrival, Decision, Fold, Group, decide, trusted_began_at
+from xueliang_central.incidents.members import Revision, is_seen_clear, merge
+from xueliang_central.incidents.routing import Route, route
+from xueliang_central.incidents.states import State
+from xueliang_central.incidents.tables import alerts, expected_pictures
+from xueliang_central.incidents.tables import incidents as incident_rows
+
+Row = dict[str, Any]
+
+
+async def known_alerts(change: Change, alert_ids: Sequence[str]) -> dict[str, Row]:
+    """The rows of these alerts, as far as they are known."""
+    found = await change.conn.execute(select(alerts).where(alerts.c.alert_id.in_(list(alert_ids))))
+    return {row["alert_id"]: dict(row) for row in found.mappings()}
+
+
+async def fold_in(change: Change, revisions: Mapping[str, Sequence[Revision]], known: Mapping[str, Row]) -> None:
+    """Take in new revisions, by alert_id. `known`: from `known_alerts`, in the same transaction."""
+    merged = {alert_id: merge(known.get(alert_id), found) for alert_id, found in sorted(revisions.items())}
+    routes = await _routes(change, [merged[alert_id] | {"found": revisions[alert_id]} for alert_id in merged])
+    new = [alert_id for alert_id in merged if alert_id not in known]
+    await _lock_groups(change, {(routes[alert_id].area.code, merged[alert_id]["hazard"]) for alert_id in new})
+    cases = await _lock_incidents(change, merged, known, routes)
+    before = set(cases)
+    reopened = await _place(change, new, merged, routes, cases)
+    await _write_alerts(change, merged, known, cases)
+    touched = {merged[alert_id]["incident_id"] for alert_id in merged}
+    await _follow_up(change, touched, cases, opened=set(cases) - before, reopened=reopened)
+
+
+async def _routes(change: Change, rows: Sequence[Row]) -> dict[str, Route]:
+    camera_ids = sorted({row["camera_id"] for row in rows})
+    places = await places_of(change.conn, camera_ids)
+    strangers = {row["node_id"] for row in rows if row["camera_id"] not in places}
+    areas_of_node: dict[str, list[str]] = {}
+    if strangers:
+        found = await change.conn.execute(
+            select(cameras.c.node_id, cameras.c.area_code).where(cameras.c.node_id.in_(strangers)).distinct()
+        )
+        for node_id, area_code in found:
+            areas_of_node.setdefault(node_id, []).append(area_code or "")
+    routes: dict[str, Route] = {}
+    for row in rows:
+        newest = max(row["found"], key=lambda revision: revision.alert.revision)
+        alert_id = str(newest.alert.alert_id)
+        node_areas = areas_of_node.get(row["node_id"], [])
+        place = places.get(row["camera_id"])
+        routes[alert_id] = route(row["camera_id"], place, newest.alert.position, node_areas, change.tree)
+    return routes
+
+
+async def _lock_groups(change: Change, groups: set[tuple[str, str]]) -> None:
+    if change.conn.dialect.name != "postgresql":
+        return  # one writer
+    for area_code, hazard in sorted(groups):
+        await change.conn.execute(
+            text("select pg_advisory_xact_lock(hashtextextended(:key, 7))"), {"key": f"{area_code}/{hazard}"}
+        )
+
+
+async def _lock_incidents(
+    change: Change, merged: Mapping[str, Row], known: Mapping[str, Row], routes: Mapping[str, Route]
+) -> dict[str, Row]:
+    """Every incident that these alerts belong to or might join, locked, by id."""
+    touched = [known[alert_id]["incident_id"] for alert_id in merged if alert_id in known]
+    groups = sorted({(routes[alert_id].area.code, row["hazard"]) for alert_id, row in merged.items()})
+    horizon = change.now - timedelta(seconds=change.rulebook.longest_memory_s)
+    may_join = and_(
+        tuple_(incident_rows.c.area_code, incident_rows.c.hazard).in_(groups),
+        or_(incident_rows.c.state != State.CLOSED.value, incident_rows.c.closed_at >= horizon),
+    )
+    found = await change.conn.execute(
+        select(incident_rows)
+        .where(or_(incident_rows.c.incident_id.in_(touched), may_join))
+        .order_by(incident_rows.c.incident_id)
+        .with_for_update()
+    )
+    return {row["incident_id"]: dict(row) for row in found.mappings()}
+
+
+def _group(row: Row) -> Group:
+    return Group(
+        incident_id=row["incident_id"],
+        number=row["number"],
+        area_code=row["area_code"],
+        hazard=row["hazard"],
+        drill=row["drill"],
+        place_key=row["place_key"],
+        longitude=row["longitude"],
+        latitude=row["latitude"],
+        began_at=row["began_at"],
+        last_observed_at=row["last_observed_at"],
+        closed_at=row["closed_at"],
+        close_reason=row["close_reason"],
+        reopen_window_s=row["policy"]["reopen_window_s"],
+    )
+
+
+async def _place(
+    change: Change, new: Sequence[str], merged: dict[str, Row], routes: Mapping[str, Route], cases: dict[str, Row]
+) -> dict[str, Decision]:
+    """Decide where each new alert belongs, opening incidents where needed. Returns those to reopen, by incident."""
+    groups = {incident_id: _group(row) for incident_id, row in cases.items()}
+    reopened: dict[str, Decision] = {}
+    arrivals = [_arrival(alert_id, merged[alert_id], routes[alert_id]) for alert_id in new]
+    for arrival in sorted(arrivals, key=lambda item: (item.is_gone, item.began_at, item.alert_id)):
+        row = merged[arrival.alert_id]
+        decision = decide(arrival, groups.values(), change.rulebook.folding)
+        incident_id = decision.incident_id
+        if decision.fold is Fold.REOPEN and incident_id is not None:
+            reopened[incident_id] = decision
+            groups[incident_id] = _group({**cases[incident_id], "closed_at": None})
+        if incident_id is None:
+            route_ = routes[arrival.alert_id]
+            opened = await incidents.open_incident(change, route_, arrival.camera_id, [row], by=INGEST)
+            incident_id = opened["incident_id"]
+            cases[incident_id] = opened
+            groups[incident_id] = _group(opened)
+        merged[arrival.alert_id] = row | {
+            "incident_id": incident_id,
+            "area_path": cases[incident_id]["area_path"],
+            "why_folded": decision.why,
+        }
+    return reopened
+
+
+def _arrival(alert_id: str, row: Row, route_: Route) -> Arrival:
+    return Arrival(
+        alert_id=alert_id,
+        camera_id=row["camera_id"],
+        area_code=route_.area.code,
+        hazard=row["hazard"],
+        drill=row["drill"],
+        began_at=trusted_began_at(row["began_at"], row["first_received_at"], row["clock_state"]),
+        longitude=route_.longitude,
+        latitude=route_.latitude,
+        is_gone=is_seen_clear(row),
+    )
+
+
+async def _write_alerts(
+    change: Change, merged: Mapping[str, Row], known: Mapping[str, Row], cases: Mapping[str, Row]
+) -> None:
+    fresh = [row for alert_id, row in merged.items() if alert_id not in known]
+    if fresh:
+        await change.conn.execute(insert(alerts), fresh)
+    changed = [row for alert_id, row in merged.items() if alert_id in known and row != known[alert_id]]
+    if changed:  # one statement for all: the names of the parameters must differ from those of the columns
+        statement = (
+            update(alerts)
+            .where(alerts.c.alert_id == bindparam("its_alert_id"))
+            .values({name: bindparam(f"new_{name}") for name in changed[0] if name != "alert_id"})
+        )
+        values = [
+            {"its_alert_id": row["alert_id"]} | {f"new_{name}": row[name] for name in row if name != "alert_id"}
+            for row in changed
+        ]
+        await change.conn.execute(statement, values)
+    for alert_id, row in merged.items():
+        incidents.note_member(change, row["incident_id"], known.get(alert_id), row)
+    await _expect_pictures(change, merged.values(), cases)
+
+
+async def _expect_pictures(change: Change, rows: Any, cases: Mapping[str, Row]) -> None:
+    expected = [
+        {
+            "sha256": item["sha256"],
+            "alert_id": row["alert_id"],
+            "incident_id": row["incident_id"],
+            "node_id": row["node_id"],
+            "area_path": cases[row["incident_id"]]["area_path"],
+            "kind": item["kind"],
+            "bytes": item["bytes"],
+            "named_at": change.now,
+        }
+        for row in rows
+        for item in row["evidence"]
+    ]
+    if expected:
+        dialect = postgresql if change.conn.dialect.name == "postgresql" else sqlite
+        await change.conn.execute(dialect.insert(expected_pictures).on_conflict_do_nothing(), expected)
+
+
+async def _follow_up(
+    change: Change,
+    incident_ids: set[str],
+    cases: Mapping[str, Row],
+    *,
+    opened: set[str],
+    reopened: Mapping[str, Decision],
+) -> None:
+    """What the incidents make of their members: aggregates, reopening, dispatch by policy, ended or verified."""
+    ordered = sorted(incident_ids)
+    members = await incidents.members_of(change.conn, ordered)
+    for incident_id in ordered:
+        case, _ = await incidents.refresh(change, cases[incident_id], members[incident_id])
+        if incident_id in reopened:
+            case = await dispatch.reopen(change, case, CAMERA, reopened[incident_id].why)
+        if incident_id in opened:
+            case = await dispatch.dispatch_by_policy(change, case)
+        await dispatch.see_gone(change, case)

@@ -1,0 +1,147 @@
+"""What of each spool is settled at the centre: one row per (node, spool), written in the transaction of the records.
+
+Invariants
+    - A sequence is settled when its record is committed, answered "rejected", or declared missing by a gap record. Only
+      then does a receipt say so, and a receipt is made from rows that are committed.
+    - A record that a gap has declared missing and that arrives after all (it was still with the broker) is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from xueliang_alerts.contract import Receipt, Rejected, SpoolReceipt
+from xueliang_alerts.ranges import SequenceRanges
+from xueliang_central.ingest.tables import ledger
+
+MAX_RANGES: Final = 1000  # what one receipt may hold; the rest follows when the holes before it are closed
+MAX_REJECTED: Final = 200
+SPOOLS_IN_RECEIPT: Final = 4
+
+
+@dataclass(slots=True)
+class Books:
+    """The ledger of one spool, in memory for one transaction."""
+
+    node_id: str
+    spool_id: str
+    settled: SequenceRanges
+    missing: SequenceRanges = field(default_factory=SequenceRanges)
+    rejected: list[tuple[int, str]] = field(default_factory=list)
+
+    def is_settled(self, sequence: int) -> bool:
+        return sequence in self.settled
+
+    def is_missing(self, sequence: int) -> bool:
+        """Declared missing: if it arrives after all, it is new."""
+        return sequence in self.missing
+
+    def commit(self, sequence: int) -> None:
+        self.settled.add(sequence)
+        self.missing.discard(sequence)
+        self.rejected = [item for item in self.rejected if item[0] != sequence]
+
+    def close_gap(self, first: int, last: int) -> None:
+        """The node no longer has these: the holes among them are data missing, declared."""
+        for low, high in self.settled.missing_within(first, last):
+            self.missing.add(low, high)
+        self.settled.add(first, last)
+
+    def reject(self, sequence: int, reason: str) -> None:
+        """Settled by quarantine. A sequence that is committed stays so."""
+        if self.is_settled(sequence) and not self.is_missing(sequence):
+            return
+        self.settled.add(sequence)
+        self.missing.discard(sequence)
+        self.rejected = [*self.rejected, (sequence, reason[:200])][-MAX_REJECTED:]
+
+    def was_rejected(self, sequence: int) -> bool:
+        return any(item[0] == sequence for item in self.rejected)
+
+    def receipt(self) -> SpoolReceipt:
+        return SpoolReceipt.model_validate(
+            {
+                "spool_id": self.spool_id,
+                "contiguous_through": self.settled.contiguous_through,
+                "committed": tuple(self.settled.beyond_contiguous()[:MAX_RANGES]),
+                "rejected": tuple(Rejected(sequence=number, reason=reason) for number, reason in self.rejected),
+            }
+        )
+
+    def as_row(self) -> dict[str, Any]:
+        return {
+            "contiguous_through": self.settled.contiguous_through,
+            "ranges": [list(pair) for pair in self.settled.beyond_contiguous()],
+            "rejected": [list(item) for item in self.rejected],
+            "missing": [list(pair) for pair in list(self.missing)[-MAX_RANGES:]],
+        }
+
+
+def _books(row: Any) -> Books:
+    settled = SequenceRanges((first, last) for first, last in row["ranges"])
+    if row["contiguous_through"]:
+        settled.add(1, row["contiguous_through"])
+    return Books(
+        row["node_id"],
+        row["spool_id"],
+        settled,
+        SequenceRanges((first, last) for first, last in row["missing"]),
+        [(number, reason) for number, reason in row["rejected"]],
+    )
+
+
+async def open_books(
+    conn: AsyncConnection, spools: Iterable[tuple[str, str]], now: datetime
+) -> dict[tuple[str, str], Books]:
+    """The books of these (node_id, spool_id), made where they are new, locked until the end of the transaction."""
+    keys = sorted(set(spools))
+    if not keys:
+        return {}
+    dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
+    empty = {"contiguous_through": 0, "ranges": [], "rejected": [], "missing": []}
+    fresh = [
+        {"node_id": node_id, "spool_id": spool_id, **empty, "first_heard_at": now, "last_heard_at": now}
+        for node_id, spool_id in keys
+    ]
+    await conn.execute(dialect.insert(ledger).on_conflict_do_nothing(), fresh)
+    found = await conn.execute(
+        select(ledger)
+        .where(tuple_(ledger.c.node_id, ledger.c.spool_id).in_(keys))
+        .order_by(ledger.c.node_id, ledger.c.spool_id)
+        .with_for_update()
+    )
+    return {(row["node_id"], row["spool_id"]): _books(row) for row in found.mappings()}
+
+
+async def close_books(conn: AsyncConnection, books: Iterable[Books], now: datetime) -> None:
+    """Write them back."""
+    for book in books:
+        await conn.execute(
+            update(ledger)
+            .where(ledger.c.node_id == book.node_id, ledger.c.spool_id == book.spool_id)
+            .values(**book.as_row(), last_heard_at=now)
+        )
+
+
+async def receipts_for(conn: AsyncConnection, node_ids: Sequence[str], now: datetime) -> list[Receipt]:
+    """What each node is told: its spools heard of latest, newest first, four at most."""
+    if not node_ids:
+        return []
+    found = await conn.execute(
+        select(ledger)
+        .where(ledger.c.node_id.in_(list(node_ids)))
+        .order_by(ledger.c.node_id, ledger.c.last_heard_at.desc(), ledger.c.first_heard_at.desc(), ledger.c.spool_id)
+    )
+    spools: dict[str, list[SpoolReceipt]] = {node_id: [] for node_id in sorted(set(node_ids))}
+    for row in found.mappings():
+        mine = spools[row["node_id"]]
+        if len(mine) < SPOOLS_IN_RECEIPT:
+            mine.append(_books(row).receipt())
+    return [Receipt(node_id=node_id, issued_at=now, spools=tuple(mine)) for node_id, mine in spools.items() if mine]

@@ -1,0 +1,166 @@
+"""Sign in, sessions, and who is behind one.
+
+Invariants
+    - There is no account that nobody made.
+    - A session is a random 256-bit token; the database keeps only its hash. It ends by expiry, sign-out, a change of
+      password, role or area, or when the account is disabled. The person is read anew for every request, so a change
+      counts at once.
+    - An unknown name costs the same time, is counted the same and answered the same as a wrong password. A device from
+      which this person signed in before has a count of its own, so that guesses from elsewhere do not keep the owner
+      out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import delete, insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from xueliang_central.audit import chain
+from xueliang_central.errors import NotSignedIn, Throttled, WrongPassword
+from xueliang_central.rights.passwords import password_fits
+from xueliang_central.rights.scope import Actor, Role
+from xueliang_central.rights.tables import grants, known_devices, login_attempts, sessions, users
+from xueliang_central.rights.throttle import ACCOUNT, ADDRESS, DEVICE, FORGET_AFTER, count_attempt, subject_hash
+from xueliang_central.store.database import Database
+
+SESSION_COOKIE: Final = "xl_session"
+DEVICE_COOKIE: Final = "xl_device"
+CSRF_HEADER: Final = "x-csrf-token"
+SESSION_LASTS: Final = timedelta(hours=12)  # a shift; a phone signs in once a day
+DEVICE_LASTS: Final = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """`token` and `device` go into cookies and nowhere else."""
+
+    user_id: str
+    token: str
+    device: str
+
+
+def token_hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def csrf_of(token: str) -> str:
+    """Bound to the session without being stored: whoever has it can read the console's answers, not its cookie."""
+    return hmac.new(token.encode(), b"csrf", hashlib.sha256).hexdigest()
+
+
+def csrf_matches(token: str, given: str) -> bool:
+    return hmac.compare_digest(csrf_of(token).encode(), given.encode())
+
+
+async def sign_in(
+    database: Database, *, username: str, password: str, address: str, device: str, at: datetime
+) -> SignedIn:
+    """A new session.
+
+    Args:
+        address: where the attempt comes from.
+        device: the device cookie, "" without one.
+
+    Raises:
+        WrongPassword: also for an unknown or disabled name.
+        Throttled: the attempt was not judged.
+    """
+    name = username.strip().lower()[:64]
+    async with database.transaction() as conn:
+        user = (await conn.execute(select(users).where(users.c.username == name))).one_or_none()
+        known = user is not None and await _is_known_device(conn, device, user.user_id, at)
+        subjects = (
+            {subject_hash("device", token_hash(device)): DEVICE}
+            if known
+            else {subject_hash("account", name): ACCOUNT, subject_hash("address", address): ADDRESS}
+        )
+        wait_s = await count_attempt(conn, subjects, at)
+    if wait_s:
+        raise Throttled("wait before the next attempt", retry_after_s=wait_s)
+    stored = user.password_hash if user is not None and not user.disabled else None
+    fits = await password_fits(stored, password)
+    async with database.transaction() as conn:
+        if not fits or user is None:
+            detail = {"address": address}
+            await chain.record(
+                conn, actor="system", action="session.refused", object_kind="user", object_id=name, detail=detail, at=at
+            )
+        else:
+            signed_in = await _open_session(conn, user.user_id, device if known else "", at)
+            await conn.execute(delete(login_attempts).where(login_attempts.c.subject_hash.in_(list(subjects))))
+            detail = {"address": address}
+            await chain.record(
+                conn,
+                actor=name,
+                action="session.opened",
+                object_kind="user",
+                object_id=user.user_id,
+                detail=detail,
+                at=at,
+            )
+            return signed_in
+    raise WrongPassword
+
+
+async def _is_known_device(conn: AsyncConnection, device: str, user_id: str, at: datetime) -> bool:
+    if not device:
+        return False
+    found = await conn.execute(
+        select(known_devices.c.user_id).where(
+            known_devices.c.token_hash == token_hash(device),
+            known_devices.c.user_id == user_id,
+            known_devices.c.last_used_at > at - DEVICE_LASTS,
+        )
+    )
+    return found.one_or_none() is not None
+
+
+async def _open_session(conn: AsyncConnection, user_id: str, device: str, at: datetime) -> SignedIn:
+    token = secrets.token_urlsafe(32)
+    new_device = secrets.token_urlsafe(32)
+    if device:
+        await conn.execute(delete(known_devices).where(known_devices.c.token_hash == token_hash(device)))
+    await conn.execute(
+        insert(known_devices), {"token_hash": token_hash(new_device), "user_id": user_id, "last_used_at": at}
+    )
+    await conn.execute(
+        insert(sessions),
+        {"token_hash": token_hash(token), "user_id": user_id, "created_at": at, "expires_at": at + SESSION_LASTS},
+    )
+    return SignedIn(user_id, token, new_device)
+
+
+async def sign_out(conn: AsyncConnection, token: str) -> None:
+    await conn.execute(delete(sessions).where(sessions.c.token_hash == token_hash(token)))
+
+
+async def actor_of_session(conn: AsyncConnection, token: str, *, at: datetime) -> Actor:
+    """Who is behind a session token now. Raises NotSignedIn: unknown, expired, revoked, or the account is disabled."""
+    found = await conn.execute(
+        select(users)
+        .join(sessions, sessions.c.user_id == users.c.user_id)
+        .where(sessions.c.token_hash == token_hash(token), sessions.c.expires_at > at, users.c.disabled.is_(False))
+    )
+    row = found.one_or_none()
+    if row is None:
+        raise NotSignedIn
+    granted = await conn.execute(
+        select(grants.c.area_path).where(
+            grants.c.user_id == row.user_id, or_(grants.c.until_at.is_(None), grants.c.until_at > at)
+        )
+    )
+    return Actor(row.user_id, row.username, Role(row.role), row.area_path, tuple(granted.scalars()))
+
+
+async def forget_old(conn: AsyncConnection, at: datetime) -> None:
+    """Clear what no longer matters: expired sessions, old attempts, devices not seen for long."""
+    await conn.execute(delete(sessions).where(sessions.c.expires_at <= at))
+    await conn.execute(delete(login_attempts).where(login_attempts.c.last_at < at - FORGET_AFTER * 24))
+    await conn.execute(delete(known_devices).where(known_devices.c.last_used_at < at - DEVICE_LASTS))

@@ -1,0 +1,141 @@
+"""What each route demands.
+
+Every route declares exactly one policy by a dependency: `Depends(require(Permission.X))`, `Depends(require_node)` or
+`Depends(public)`. `undeclared_routes` finds those that do not, and the application refuses to be built with one.
+The dependency answers who asks; whether the object is in that actor's scope is judged after it was loaded
+(rights/scope.py), and what lies outside is answered like what does not exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+from fastapi import Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, APIRouter
+
+from xueliang_central.centre import centre_of
+from xueliang_central.errors import CrossSite, NotAllowed, NotSignedIn
+from xueliang_central.rights.accounts import CSRF_HEADER, SESSION_COOKIE, actor_of_session, csrf_matches
+from xueliang_central.rights.scope import Actor, Role
+
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Permission(StrEnum):
+    PUBLIC = "public"  # anyone, signed in or not
+    NODE = "node"  # an edge node with its token
+    SIGNED_IN = "signed_in"
+    SEE_AREAS = "see_areas"
+    SEE_CAMERAS = "see_cameras"
+    SEE_INCIDENTS = "see_incidents"
+    JUDGE_INCIDENTS = "judge_incidents"
+    SEE_TASKS = "see_tasks"
+    WORK_TASKS = "work_tasks"
+    ADD_PHOTOS = "add_photos"
+    SEE_PICTURES = "see_pictures"
+    SEE_FLEET = "see_fleet"
+    SEE_POLICIES = "see_policies"
+    FOLLOW_EVENTS = "follow_events"
+
+
+_EVERYONE: Final = frozenset(Role)
+_OFFICE: Final = frozenset(Role) - {Role.WORKER}
+
+# A worker sees tasks and what belongs to them, nothing of the queue behind them; who of the desks may work a task is
+# judged with the task. An auditor sees everything and changes nothing.
+ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
+    Permission.SIGNED_IN: _EVERYONE,
+    Permission.SEE_AREAS: _EVERYONE,
+    Permission.SEE_CAMERAS: _OFFICE,
+    Permission.SEE_INCIDENTS: _OFFICE,
+    Permission.JUDGE_INCIDENTS: frozenset({Role.ADMIN, Role.OPERATOR, Role.SUPERVISOR}),
+    Permission.SEE_TASKS: _EVERYONE,
+    Permission.WORK_TASKS: frozenset({Role.WORKER, Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN}),
+    Permission.ADD_PHOTOS: frozenset({Role.WORKER, Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN}),
+    Permission.SEE_PICTURES: _EVERYONE,
+    Permission.SEE_FLEET: _OFFICE,
+    Permission.SEE_POLICIES: _OFFICE,
+    Permission.FOLLOW_EVENTS: _EVERYONE,
+}
+
+_MARK: Final = "declared_permission"
+
+Dependency = Callable[[Request], Coroutine[Any, Any, Actor]]
+
+
+def allows(role: Role, permission: Permission) -> bool:
+    return role in ROLES_OF.get(permission, frozenset())
+
+
+def require(permission: Permission) -> Dependency:
+    """A dependency that gives the Actor, or refuses: 401 without session, 403 without permission or CSRF token."""
+    if permission not in ROLES_OF:
+        raise ValueError(f"{permission} is not a permission of people; use require_node or public")
+
+    async def judge(request: Request) -> Actor:
+        actor = await _actor(request)
+        if not allows(actor.role, permission):
+            raise NotAllowed
+        return actor
+
+    setattr(judge, _MARK, permission)
+    return judge
+
+
+async def _actor(request: Request) -> Actor:
+    centre = centre_of(request)
+    token = request.cookies.get(SESSION_COOKIE, "")
+    if not token:
+        raise NotSignedIn
+    if request.method not in SAFE_METHODS and not csrf_matches(token, request.headers.get(CSRF_HEADER, "")):
+        raise CrossSite("the CSRF token is missing or wrong")
+    async with centre.database.reading() as conn:
+        return await actor_of_session(conn, token, at=centre.wall())
+
+
+async def public() -> None:
+    """Declares that a route is for anyone."""
+
+
+async def require_node(request: Request) -> str:
+    """The node_id whose token came as `Authorization: Bearer …`; 401 otherwise."""
+    from xueliang_central.fleet.nodes import node_of_token  # fleet stands above rights
+
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise NotSignedIn("a node's token is needed")
+    async with centre_of(request).database.reading() as conn:
+        node_id = await node_of_token(conn, token.strip())
+    if node_id is None:
+        raise NotSignedIn("no node has this token")
+    return node_id
+
+
+setattr(public, _MARK, Permission.PUBLIC)
+setattr(require_node, _MARK, Permission.NODE)
+
+
+def _declared(dependant: Dependant) -> Iterable[Permission]:
+    for dependency in dependant.dependencies:
+        mark = getattr(dependency.call, _MARK, None)
+        if mark is not None:
+            yield mark
+        yield from _declared(dependency)
+
+
+def permission_of(route: APIRoute) -> Permission | None:
+    """The one policy a route declares; None when it declares none, or more than one."""
+    found = list(_declared(route.dependant))
+    return found[0] if len(found) == 1 else None
+
+
+def undeclared_routes(router: APIRouter) -> list[str]:
+    """Routes without exactly one declared policy, as "GET /api/x"."""
+    return [
+        f"{'/'.join(sorted(getattr(route, 'methods', None) or {'?'}))} {getattr(route, 'path', '?')}"
+        for route in router.routes
+        if not isinstance(route, APIRoute) or permission_of(route) is None
+    ]

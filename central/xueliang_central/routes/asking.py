@@ -1,0 +1,93 @@
+"""What the routes of incidents and tasks share: bodies of moves, cursors, the rulebook."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from fastapi import Request
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from xueliang_alerts.contract import SHA256_PATTERN
+from xueliang_central.centre import centre_of
+from xueliang_central.dispatch.working import MAX_PHOTOS
+from xueliang_central.errors import CentralError
+from xueliang_central.incidents.change import Rulebook
+
+LARGEST_PAGE: Final = 200
+_EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class BadCursor(CentralError):
+    """A cursor that this centre has not given. Retry: no, begin at the first page."""
+
+    status = 422
+    code = "bad_cursor"
+    title = "This page cannot be found again"
+
+
+def _storable(value: str) -> str:
+    if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise ValueError("characters that cannot be stored")
+    return value
+
+
+Text = Annotated[str, Field(max_length=1000), AfterValidator(_storable)]
+Key = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_storable)]
+Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Version = Annotated[int, Field(ge=1, le=2**31 - 1, description="Of the object as the asker saw it; 409 when it moved.")]
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    move: Annotated[str, Field(pattern=r"^[a-z_]{1,24}$")]
+    version: Version
+    reason_code: Code | None = None
+    note: Text | None = None
+    idempotency_key: Key | None = None
+
+
+class IncidentMoveBody(_Asked):
+    """confirm | dispatch | false_alarm | permitted | duplicate | close | reopen."""
+
+
+class TaskMoveBody(_Asked):
+    """take | arrive | handled | refuse | return."""
+
+    photos: Annotated[
+        tuple[Annotated[str, Field(pattern=SHA256_PATTERN)], ...],
+        Field(max_length=MAX_PHOTOS, description="Uploaded before, by PUT /api/photos/{sha256}."),
+    ] = ()
+
+
+def rulebook_of(request: Request) -> Rulebook:
+    """Made once per application from the centre's tree and policies."""
+    state = request.app.state
+    found: Rulebook | None = getattr(state, "rulebook", None)
+    if found is None:
+        centre = centre_of(request)
+        found = state.rulebook = Rulebook.of(centre.areas, centre.policies)
+    return found
+
+
+def cursor_of(at: datetime, object_id: str) -> str:
+    """Where a page ends: opaque to the client."""
+    return base64.urlsafe_b64encode(f"{at.astimezone(UTC).isoformat()}|{object_id}".encode()).decode()
+
+
+def read_cursor(cursor: str) -> tuple[datetime, str]:
+    """Raises BadCursor."""
+    try:
+        at, _, object_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition("|")
+        found = datetime.fromisoformat(at)
+        if found.tzinfo is None:
+            raise BadCursor
+        found = found.astimezone(UTC)
+    except (ValueError, OverflowError, binascii.Error) as error:  # overflow: beyond year 9999 once in UTC
+        raise BadCursor from error
+    if found < _EARLIEST or not object_id or "\0" in object_id:
+        raise BadCursor
+    return found, object_id[:64]

@@ -1,0 +1,176 @@
+"""HTTP only: evidence stills from nodes, photos from the people who went there. Every view is recorded."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi.responses import FileResponse
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from xueliang_alerts.contract import SHA256_PATTERN
+from xueliang_central.audit import chain
+from xueliang_central.centre import Centre, centre_of
+from xueliang_central.dispatch.publishing import changing
+from xueliang_central.dispatch.tables import task_photos, tasks
+from xueliang_central.errors import NotFound
+from xueliang_central.evidence.pictures import Picture, PictureKind, find, note_received
+from xueliang_central.evidence.tables import pictures
+from xueliang_central.incidents.change import By, Change, Rulebook
+from xueliang_central.incidents.tables import expected_pictures
+from xueliang_central.rights.policy import Permission, require, require_node
+from xueliang_central.rights.scope import Actor, Role, in_scope
+
+router: Final = APIRouter(tags=["pictures"])
+
+Sha256 = Annotated[str, Path(pattern=SHA256_PATTERN, description="Of the bytes, lower-case hexadecimal.")]
+_PICTURE_BODY: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+_PICTURE_ANSWER: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"image/jpeg": {}}, "description": "The picture."}
+}
+
+
+@router.put("/api/evidence/{sha256}", status_code=201, openapi_extra=_PICTURE_BODY)
+async def put_evidence(
+    request: Request, response: Response, sha256: Sha256, node_id: Annotated[str, Depends(require_node)]
+) -> dict[str, bool]:
+    """A node hands in a masked still (JPEG, at most 8 MB) by its hash. 201 when it is new, 200 when it was here."""
+    centre = centre_of(request)
+    async with centre.database.reading() as conn:
+        known = await find(conn, PictureKind.EVIDENCE, sha256)
+    if known is not None and centre.pictures.path_of(PictureKind.EVIDENCE, sha256).is_file():
+        response.status_code = 200
+        return {"received": True}
+    picture = await centre.pictures.receive(PictureKind.EVIDENCE, sha256, request.stream())
+    rulebook = Rulebook(centre.areas, (), {})  # no decision is made here, only told
+    async with changing(centre.database, rulebook, centre.wall) as change:
+        if await note_received(change.conn, picture, source=f"node:{node_id}", at=change.now):
+            await _tell(change, sha256, By("node", node_id))
+    return {"received": True}
+
+
+async def _tell(change: Change, sha256: str, by: By) -> None:
+    """One line in the timeline of each incident that has been waiting for this picture."""
+    waiting = await change.conn.execute(
+        select(expected_pictures.c.incident_id, expected_pictures.c.kind)
+        .where(expected_pictures.c.sha256 == sha256)
+        .distinct()
+    )
+    for row in waiting.all():
+        change.note(row.incident_id, "picture_received", by, sha256=sha256, still=row.kind)
+
+
+@router.head("/api/evidence/{sha256}")
+async def has_evidence(request: Request, sha256: Sha256, _node_id: Annotated[str, Depends(require_node)]) -> Response:
+    """200: it is here, no need to send it. 404: not yet."""
+    async with centre_of(request).database.reading() as conn:
+        known = await find(conn, PictureKind.EVIDENCE, sha256)
+    return Response(status_code=404 if known is None else 200)
+
+
+@router.get("/api/evidence/{sha256}", response_class=FileResponse, responses=_PICTURE_ANSWER)
+async def get_evidence(
+    request: Request, sha256: Sha256, actor: Annotated[Actor, Depends(require(Permission.SEE_PICTURES))]
+) -> Response:
+    """A still of an incident in scope; a worker sees those of own tasks."""
+    centre = centre_of(request)
+    async with centre.database.reading() as conn:
+        incident_id = await _incident_showing(conn, sha256, actor)
+        picture = await find(conn, PictureKind.EVIDENCE, sha256)
+    if incident_id is None or picture is None:
+        raise NotFound
+    return await _show(centre, picture, actor, incident_id)
+
+
+async def _incident_showing(conn: AsyncConnection, sha256: str, actor: Actor) -> str | None:
+    """An incident that names this still and that the actor may see."""
+    query = select(expected_pictures.c.incident_id).where(expected_pictures.c.sha256 == sha256)
+    if actor.role is Role.WORKER:
+        query = query.where(expected_pictures.c.incident_id.in_(select(tasks.c.incident_id).where(_own_task(actor))))
+    else:
+        query = query.where(in_scope(expected_pictures.c.area_path, actor))
+    return (await conn.execute(query.limit(1))).scalar_one_or_none()
+
+
+def _own_task(actor: Actor) -> ColumnElement[bool]:
+    """The condition of `dispatch.working.may_see_task` for a worker: asked of this one, or offered to the own area."""
+    offered_here = and_(tasks.c.state == "offered", tasks.c.area_path == actor.area_path)
+    return or_(tasks.c.worker_id == actor.user_id, offered_here)
+
+
+@router.put("/api/photos/{sha256}", status_code=201, openapi_extra=_PICTURE_BODY)
+async def put_photo(
+    request: Request,
+    response: Response,
+    sha256: Sha256,
+    actor: Annotated[Actor, Depends(require(Permission.ADD_PHOTOS))],
+) -> dict[str, bool]:
+    """A photo from the place (JPEG, PNG or WebP, at most 10 MB). It is named by a task's move afterwards."""
+    centre = centre_of(request)
+    picture = await centre.pictures.receive(PictureKind.PHOTO, sha256, request.stream())
+    async with centre.database.transaction() as conn:
+        at = centre.wall()
+        is_new = await note_received(conn, picture, source=actor.user_id, at=at)
+        if is_new:
+            await chain.record(
+                conn,
+                actor=actor.name,
+                action="photo.added",
+                object_kind="photo",
+                object_id=sha256,
+                detail={"bytes": picture.bytes},
+                at=at,
+            )
+    if not is_new:
+        response.status_code = 200
+    return {"received": True}
+
+
+@router.get("/api/photos/{sha256}", response_class=FileResponse, responses=_PICTURE_ANSWER)
+async def get_photo(
+    request: Request, sha256: Sha256, actor: Annotated[Actor, Depends(require(Permission.SEE_PICTURES))]
+) -> Response:
+    """A photo of a task in scope, or one's own."""
+    centre = centre_of(request)
+    async with centre.database.reading() as conn:
+        picture = await find(conn, PictureKind.PHOTO, sha256)
+        if picture is None or not await _may_see_photo(conn, sha256, actor):
+            raise NotFound
+    return await _show(centre, picture, actor, sha256)
+
+
+async def _may_see_photo(conn: AsyncConnection, sha256: str, actor: Actor) -> bool:
+    own = select(pictures.c.sha256).where(pictures.c.sha256 == sha256, pictures.c.received_from == actor.user_id)
+    if (await conn.execute(own.limit(1))).one_or_none() is not None:
+        return True
+    named = select(task_photos.c.sha256).where(task_photos.c.sha256 == sha256)
+    if actor.role is Role.WORKER:
+        named = named.where(task_photos.c.task_id.in_(select(tasks.c.task_id).where(_own_task(actor))))
+    else:
+        named = named.where(in_scope(task_photos.c.area_path, actor))
+    return (await conn.execute(named.limit(1))).one_or_none() is not None
+
+
+async def _show(centre: Centre, picture: Picture, actor: Actor, about: str) -> Response:
+    """Record the view, then show: a view that cannot be recorded is not given."""
+    path = centre.pictures.path_of(picture.kind, picture.sha256)
+    if not path.is_file():
+        raise NotFound
+    async with centre.database.transaction() as conn:
+        await chain.record(
+            conn,
+            actor=actor.name,
+            action=f"{picture.kind.value}.viewed",
+            object_kind=picture.kind.value,
+            object_id=picture.sha256,
+            detail={"about": about},
+            at=centre.wall(),
+        )
+    headers = {"cache-control": "no-store", "content-disposition": "inline"}
+    return FileResponse(path, media_type=picture.media_type, headers=headers)

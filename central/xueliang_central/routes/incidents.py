@@ -1,0 +1,114 @@
+"""HTTP only: the queue of incidents, one incident, and the operator's moves."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from sqlalchemy import select, tuple_
+
+from xueliang_central.audit import chain
+from xueliang_central.centre import centre_of
+from xueliang_central.dispatch.judging import IncidentMove, move_incident, moves_for
+from xueliang_central.dispatch.publishing import changing
+from xueliang_central.errors import NotFound
+from xueliang_central.incidents import service
+from xueliang_central.incidents.states import State
+from xueliang_central.incidents.tables import incidents
+from xueliang_central.incidents.views import incident_detail, incident_views
+from xueliang_central.rights.policy import Permission, require
+from xueliang_central.rights.scope import Actor, may_see, scoped
+from xueliang_central.routes.asking import LARGEST_PAGE, IncidentMoveBody, cursor_of, read_cursor, rulebook_of
+
+router: Final = APIRouter(prefix="/api/incidents", tags=["incidents"])
+
+VIEWED_AGAIN_S: Final = 300.0
+MOST_VIEWS_REMEMBERED: Final = 10_000
+
+
+@router.get("")
+async def list_incidents(
+    request: Request,
+    actor: Annotated[Actor, Depends(require(Permission.SEE_INCIDENTS))],
+    state: Annotated[Literal["open", "closed", "all"], Query()] = "open",
+    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 50,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> dict[str, Any]:
+    """Newest first, within the actor's areas; `next_cursor` null on the last page."""
+    query = scoped(select(incidents), incidents.c.area_path, actor)
+    if state != "all":
+        closed = incidents.c.state == State.CLOSED.value
+        query = query.where(closed if state == "closed" else ~closed)
+    if cursor is not None:
+        query = query.where(tuple_(incidents.c.opened_at, incidents.c.incident_id) < read_cursor(cursor))
+    newest_first = query.order_by(incidents.c.opened_at.desc(), incidents.c.incident_id.desc())
+    centre = centre_of(request)
+    async with centre.database.reading() as conn:
+        found = (await conn.execute(newest_first.limit(limit + 1))).mappings().all()
+        rows = [dict(row) for row in found[:limit]]
+        items = await incident_views(conn, centre.areas.tree, rows)
+    last = rows[-1] if len(found) > limit else None
+    return {"items": items, "next_cursor": cursor_of(last["opened_at"], last["incident_id"]) if last else None}
+
+
+@router.get("/{incident_id}")
+async def get_incident(
+    request: Request, incident_id: str, actor: Annotated[Actor, Depends(require(Permission.SEE_INCIDENTS))]
+) -> dict[str, Any]:
+    """One incident with alerts, timeline, stills, the *why*, and the moves this actor may make. The view is audited."""
+    view = await _detail(request, incident_id, actor)
+    await _audit_view(request, incident_id, actor)
+    return view
+
+
+@router.post("/{incident_id}/moves")
+async def post_move(
+    request: Request,
+    incident_id: str,
+    body: IncidentMoveBody,
+    actor: Annotated[Actor, Depends(require(Permission.JUDGE_INCIDENTS))],
+) -> dict[str, Any]:
+    """Make a move; answers with the incident after it. 409: it has changed since `version`. 422: not possible now."""
+    centre = centre_of(request)
+    async with changing(centre.database, rulebook_of(request), centre.wall) as change:
+        await move_incident(change, actor, incident_id, IncidentMove(**body.model_dump()))
+    return await _detail(request, incident_id, actor)
+
+
+async def _audit_view(request: Request, incident_id: str, actor: Actor) -> None:
+    """Once per person, incident and VIEWED_AGAIN_S: an open page asks again after every event.
+
+    Remembered per process and bounded; what is forgotten is recorded once more, never less. What cannot be recorded
+    (DatabaseUnavailable) is not shown.
+    """
+    centre, state = centre_of(request), request.app.state
+    now = centre.wall()
+    seen: dict[tuple[str, str], datetime] = getattr(state, "incidents_viewed", {})
+    state.incidents_viewed = seen
+    before = seen.get((actor.user_id, incident_id))
+    if before is not None and timedelta(0) <= now - before < timedelta(seconds=VIEWED_AGAIN_S):
+        return
+    async with centre.database.transaction() as conn:
+        await chain.record(
+            conn,
+            actor=actor.name,
+            action="incident.viewed",
+            object_kind="incident",
+            object_id=incident_id,
+            detail={},
+            at=now,
+        )
+    seen.pop((actor.user_id, incident_id), None)
+    seen[actor.user_id, incident_id] = now
+    while len(seen) > MOST_VIEWS_REMEMBERED:
+        del seen[next(iter(seen))]
+
+
+async def _detail(request: Request, incident_id: str, actor: Actor) -> dict[str, Any]:
+    centre = centre_of(request)
+    async with centre.database.reading() as conn:
+        row = await service.load(conn, incident_id)
+        if not may_see(actor, row["area_path"]):
+            raise NotFound("incident")
+        return await incident_detail(conn, centre.areas.tree, row, moves_for(actor, row))

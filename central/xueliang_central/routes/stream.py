@@ -1,0 +1,128 @@
+"""HTTP only: what happens, as server-sent events.
+
+A plain streaming answer. `Last-Event-ID` reads on from the table, then the live feed follows without a hole: the
+listener is put on before the table is read, and what came by both ways is told apart by its id. Who is listening is
+judged anew every `PING_S`: a session that ended, or a role that changed, ends or narrows the stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi.responses import StreamingResponse
+
+from xueliang_central.centre import Centre, centre_of
+from xueliang_central.errors import NotSignedIn, StoreError
+from xueliang_central.rights.accounts import SESSION_COOKIE, actor_of_session
+from xueliang_central.rights.policy import Permission, allows, require
+from xueliang_central.rights.scope import Actor, Role
+from xueliang_central.store.events import READ_LIMIT, Event, latest_id, read_after
+from xueliang_central.store.feed import Listener
+
+router: Final = APIRouter(tags=["events"])
+
+PING_S: Final = 15.0
+REPLAY_LIMIT: Final = 10_000  # further behind than this: the console reads its lists again instead ("reload")
+_NEEDS: Final[Mapping[str, Permission]] = {
+    "incident": Permission.SEE_INCIDENTS,
+    "task": Permission.SEE_TASKS,
+    "camera": Permission.SEE_CAMERAS,
+    "node": Permission.SEE_FLEET,
+    "notice": Permission.SIGNED_IN,
+}
+
+
+def is_for(actor: Actor, event: Event) -> bool:
+    """Scope, and the right to the kind of thing; of tasks a worker hears those nobody has, and the own."""
+    needed = _NEEDS.get(event.kind)
+    if needed is None or not allows(actor.role, needed) or not event.is_for(actor):
+        return False
+    if event.kind == "task" and actor.role is Role.WORKER:
+        worker = event.body.get("task", {}).get("worker")
+        return worker is None or worker.get("user_id") == actor.user_id
+    return True
+
+
+def line(kind: str, body: Mapping[str, Any], event_id: int | None = None) -> bytes:
+    """One server-sent event. JSON on one line, so no text of a user can begin a new field."""
+    head = "" if event_id is None else f"id: {event_id}\n"
+    return f"{head}event: {kind}\ndata: {json.dumps(body, ensure_ascii=False)}\n\n".encode()
+
+
+@router.get("/api/events", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
+async def follow(
+    request: Request,
+    actor: Annotated[Actor, Depends(require(Permission.FOLLOW_EVENTS))],
+    last_event_id: Annotated[int | None, Header(ge=0, le=2**62)] = None,
+    after: Annotated[int | None, Query(ge=0, le=2**62, description="As Last-Event-ID, for a first connection.")] = None,
+) -> StreamingResponse:
+    """Events in scope: hello, incident, task, camera, node, notice, reload; a comment every 15 s."""
+    stream = _stream(centre_of(request), actor, request.cookies[SESSION_COOKIE], last_event_id or after)
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+
+
+async def _stream(centre: Centre, actor: Actor, token: str, after: int | None) -> AsyncIterator[bytes]:
+    judged_at = centre.mono()
+    async with centre.feed.listen() as listener:
+        async with centre.database.reading() as conn:
+            newest = await latest_id(conn)
+        position = newest if after is None or after > newest else after
+        if newest - position > REPLAY_LIMIT:
+            position = newest
+            yield line("reload", {})
+        yield line("hello", {"event_id": position}, position)
+        async for event in _replay(centre, position):
+            position = event.event_id
+            if is_for(actor, event):
+                yield line(event.kind, event.body, event.event_id)
+        while not listener.ended:
+            event_or_none = await _next(listener)
+            if event_or_none is None:
+                yield b": ping\n\n"
+            if centre.mono() - judged_at >= PING_S:
+                judged = await _judge_again(centre, actor, token)
+                if judged is None:
+                    return
+                actor, judged_at = judged, centre.mono()
+            if event_or_none is not None and event_or_none.event_id > position:
+                position = event_or_none.event_id
+                if is_for(actor, event_or_none):
+                    yield line(event_or_none.kind, event_or_none.body, position)
+
+
+async def _replay(centre: Centre, position: int) -> AsyncIterator[Event]:
+    """What the table holds after `position`, page by page."""
+    while True:
+        async with centre.database.reading() as conn:
+            found = await read_after(conn, position)
+        for event in found:
+            yield event
+        if len(found) < READ_LIMIT:
+            return
+        position = found[-1].event_id
+
+
+async def _next(listener: Listener) -> Event | None:
+    """The next event; None after PING_S without one, or when the stream is to end."""
+    try:
+        async with asyncio.timeout(PING_S):
+            return await listener.next()
+    except TimeoutError:
+        return None
+
+
+async def _judge_again(centre: Centre, actor: Actor, token: str) -> Actor | None:
+    """The actor as of now; None when the stream must end. A database that is away changes nothing yet."""
+    try:
+        async with centre.database.reading() as conn:
+            now = await actor_of_session(conn, token, at=centre.wall())
+    except NotSignedIn:
+        return None
+    except StoreError:
+        return actor
+    return now if allows(now.role, Permission.FOLLOW_EVENTS) else None

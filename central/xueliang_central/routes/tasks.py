@@ -1,0 +1,77 @@
+"""HTTP only: tasks, and the worker's moves."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from sqlalchemy import and_, or_, select
+
+from xueliang_central.areas.tree import code_of_path
+from xueliang_central.centre import centre_of
+from xueliang_central.dispatch.publishing import changing
+from xueliang_central.dispatch.service import load_task
+from xueliang_central.dispatch.tables import tasks
+from xueliang_central.dispatch.views import task_views
+from xueliang_central.dispatch.working import TaskMove, may_see_task, move_task, moves_of
+from xueliang_central.errors import NotFound
+from xueliang_central.incidents.states import LIVE_TASK_STATES, TaskState
+from xueliang_central.rights.policy import Permission, require
+from xueliang_central.rights.scope import Actor, Role, in_scope
+from xueliang_central.routes.asking import LARGEST_PAGE, TaskMoveBody, rulebook_of
+
+router: Final = APIRouter(prefix="/api/tasks", tags=["tasks"])
+
+_LIVE: Final = sorted(state.value for state in LIVE_TASK_STATES)
+
+
+@router.get("")
+async def list_tasks(
+    request: Request,
+    actor: Annotated[Actor, Depends(require(Permission.SEE_TASKS))],
+    state: Annotated[Literal["open", "all"], Query()] = "open",
+    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 100,
+) -> dict[str, Any]:
+    """A worker's own tasks and those offered to the worker's area; for others, those in scope. Newest first."""
+    mine = or_(
+        tasks.c.worker_id == actor.user_id,
+        and_(tasks.c.state == TaskState.OFFERED.value, tasks.c.area_code == code_of_path(actor.area_path)),
+    )
+    query = select(tasks).where(mine if actor.role is Role.WORKER else or_(mine, in_scope(tasks.c.area_path, actor)))
+    if state == "open":
+        query = query.where(tasks.c.state.in_(_LIVE))
+    centre = centre_of(request)
+    async with centre.database.reading() as conn:
+        found = await conn.execute(query.order_by(tasks.c.offered_at.desc(), tasks.c.task_id).limit(limit))
+        return {"items": await task_views(conn, centre.areas.tree, [dict(row) for row in found.mappings()])}
+
+
+@router.get("/{task_id}")
+async def get_task(
+    request: Request, task_id: str, actor: Annotated[Actor, Depends(require(Permission.SEE_TASKS))]
+) -> dict[str, Any]:
+    return await _detail(request, task_id, actor)
+
+
+@router.post("/{task_id}/moves")
+async def post_move(
+    request: Request,
+    task_id: str,
+    body: TaskMoveBody,
+    actor: Annotated[Actor, Depends(require(Permission.WORK_TASKS))],
+) -> dict[str, Any]:
+    """Make a move; answers with the task after it. 409: it has changed since `version`. 422: not possible now."""
+    centre = centre_of(request)
+    async with changing(centre.database, rulebook_of(request), centre.wall) as change:
+        await move_task(change, actor, task_id, TaskMove(**body.model_dump()))
+    return await _detail(request, task_id, actor)
+
+
+async def _detail(request: Request, task_id: str, actor: Actor) -> dict[str, Any]:
+    centre = centre_of(request)
+    async with centre.database.reading() as conn:
+        row = await load_task(conn, task_id)
+        if not may_see_task(actor, row):
+            raise NotFound("task")
+        view = (await task_views(conn, centre.areas.tree, [row]))[0]
+    return {**view, "moves": list(moves_of(actor, row))}

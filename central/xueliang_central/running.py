@@ -1,0 +1,172 @@
+"""One centre, running: what is started in which order, and stopped in the other.
+
+The API answers from the first moment: while the database or the broker is away, `/api/health` says what is waited for,
+and everything else is refused at once. When the database is there, the schema is brought to head, the areas are read,
+and then those parts start that need them. A part that cannot start is tried again; nothing here ends the program.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final, Protocol
+
+from fastapi import FastAPI
+
+from xueliang_alerts.clocks import Mono, Wall
+from xueliang_central.areas.tree import AreaBook
+from xueliang_central.centre import Centre, Settings
+from xueliang_central.errors import CentralError
+from xueliang_central.evidence.pictures import PictureStore
+from xueliang_central.health import Health
+from xueliang_central.rights.accounts import forget_old
+from xueliang_central.store.database import Database
+from xueliang_central.store.feed import EventFeed
+from xueliang_configs.centre import CentreConfig
+from xueliang_configs.policies import PolicyTable
+
+log = logging.getLogger(__name__)
+
+TRY_AGAIN_S: Final = 1.0
+AREAS_ASK_EVERY_S: Final = 5.0
+FORGET_EVERY_S: Final = 3600.0
+
+
+class Part(Protocol):
+    """Something that runs beside the routes: ingest, the worker."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+async def open_centre(config: CentreConfig, policies: PolicyTable, *, wall: Wall, mono: Mono) -> Centre:
+    """A centre that has not started anything yet; close its database when done."""
+    chosen = config.centre
+    settings = Settings(
+        data_dir=chosen.data_dir,
+        public_origin=chosen.http.public_origin,
+        secure_cookie=chosen.http.secure_cookie,
+    )
+    database = await Database.open(chosen.database_url)
+    return centre_on(database, settings, policies, wall=wall, mono=mono)
+
+
+def centre_on(database: Database, settings: Settings, policies: PolicyTable, *, wall: Wall, mono: Mono) -> Centre:
+    """A centre over an open database."""
+    return Centre(
+        settings=settings,
+        database=database,
+        areas=AreaBook(),
+        policies=policies,
+        feed=EventFeed(database),
+        pictures=PictureStore(settings.data_dir / "pictures"),
+        health=Health({"database": database.ping}),
+        wall=wall,
+        mono=mono,
+    )
+
+
+class Running:
+    """Starts and stops what a centre consists of.
+
+    Args:
+        parts: made when the database is ready, started in this order, stopped in the other.
+    """
+
+    def __init__(self, centre: Centre, parts: Callable[[], list[Part]]) -> None:
+        self._centre = centre
+        self._make_parts = parts
+        self._parts: list[Part] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self.ready = asyncio.Event()
+
+    async def start(self) -> None:
+        """Returns at once; what must wait for the database does so in the background."""
+        self._centre.health.note("start", "starting")
+        self._tasks = [
+            asyncio.create_task(self._centre.health.run(), name="health"),
+            asyncio.create_task(self._come_up(), name="come up"),
+        ]
+
+    async def stop(self) -> None:
+        """Stops the parts first, so that nothing writes when the database closes."""
+        self._centre.feed.end_streams()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for part in reversed(self._parts):
+            try:
+                await part.stop()
+            except Exception:
+                log.exception("a part did not stop cleanly", extra={"part": type(part).__name__})
+        self._parts = []
+        await self._centre.feed.stop()
+        await self._centre.database.close()
+
+    async def _come_up(self) -> None:
+        centre = self._centre
+        await self._until_done("database", centre.database.migrate)
+        await self._until_done("areas", lambda: centre.areas.refresh(centre.database))
+        await asyncio.to_thread(centre.pictures.prepare)
+        await centre.feed.start()
+        self._parts = self._make_parts()
+        for part in self._parts:
+            await self._until_done(type(part).__name__, part.start)
+        self._tasks.append(asyncio.create_task(self._keep_house(), name="housekeeping"))
+        centre.health.note("start", None)
+        self.ready.set()
+        log.info("centre is ready")
+
+    async def _until_done(self, what: str, step: Callable[[], Awaitable[object]]) -> None:
+        """Try until it succeeds, saying what is waited for."""
+        while True:
+            try:
+                await step()
+            except (CentralError, OSError) as error:
+                self._centre.health.note("start", f"{what}: {error}")
+                log.warning("cannot start yet", extra={"what": what, "why": str(error)})
+            except Exception:  # the supervisor's loop: said once with its traceback, tried again
+                self._centre.health.note("start", f"{what}: failed, see the log")
+                log.exception("cannot start", extra={"what": what})
+            else:
+                return
+            await asyncio.sleep(TRY_AGAIN_S)
+
+    async def _keep_house(self) -> None:
+        """Areas that another process imported; sessions that are over."""
+        forgot_mono_s = float("-inf")
+        while True:
+            try:
+                if await self._centre.areas.refresh(self._centre.database):
+                    log.info("areas were read again", extra={"areas": len(self._centre.areas.tree)})
+                if self._centre.mono() - forgot_mono_s >= FORGET_EVERY_S:
+                    async with self._centre.database.transaction() as conn:
+                        await forget_old(conn, self._centre.wall())
+                    forgot_mono_s = self._centre.mono()
+            except CentralError as error:
+                log.warning("housekeeping waits", extra={"why": str(error)})
+            await asyncio.sleep(AREAS_ASK_EVERY_S)
+
+
+@asynccontextmanager
+async def lifespan_of(running: Running) -> AsyncIterator[None]:
+    """Runs while the block does."""
+    await running.start()
+    try:
+        yield
+    finally:
+        await running.stop()
+
+
+def app_lifespan(running: Running) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """The same, in the form an application asks for."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with lifespan_of(running):
+            yield
+
+    return lifespan

@@ -1,0 +1,1 @@
+"""The database: tables' common ground, transactions, leases, the order of events."""

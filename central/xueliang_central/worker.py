@@ -1,0 +1,108 @@
+"""The worker: clocks that are due, notices that wait, partitions of the next month.
+
+Several may run over one PostgreSQL: each row is worked on by one of them. A clock fires within a second of being due;
+what was due while no worker ran fires at the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from xueliang_central.centre import Centre
+from xueliang_central.clocks import timers
+from xueliang_central.dispatch.escalating import fire_next
+from xueliang_central.dispatch.publishing import changing
+from xueliang_central.errors import CentralError
+from xueliang_central.incidents.change import Rulebook
+from xueliang_central.ingest.partitions import ensure_months
+from xueliang_central.notices import outbox
+
+log = logging.getLogger(__name__)
+
+LOOK_S: Final = 0.25  # a clock started by another process is seen within this
+NOTICES_S: Final = 0.5
+PARTITIONS_S: Final = 6 * 3600.0
+FIRST_PAUSE_S: Final = 0.5
+LONGEST_PAUSE_S: Final = 5.0
+
+
+class Worker:
+    """Made once per process that has the role."""
+
+    def __init__(self, centre: Centre) -> None:
+        self._database = centre.database
+        self._rulebook = Rulebook.of(centre.areas, centre.policies)
+        self._wall = centre.wall
+        self._task: asyncio.Task[None] | None = None
+        self.counts: Counter[str] = Counter()
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self.run(), name="worker")
+
+    async def stop(self) -> None:
+        """What is in hand and not committed is undone, and done by the next worker."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._repeat("clocks", self.fire_due, LOOK_S))
+            tasks.create_task(self._repeat("notices", self.send_notices, NOTICES_S))
+            tasks.create_task(self._repeat("partitions", self._partitions, PARTITIONS_S))
+
+    async def fire_due(self) -> int:
+        """Fire every clock that is due now, each in a transaction of its own; returns how many."""
+        fired = 0
+        while await self._is_due():
+            async with changing(self._database, self._rulebook, self._wall) as change:
+                if not await fire_next(change):
+                    break  # another worker has it
+            fired += 1
+            self.counts["clocks_fired"] += 1
+        return fired
+
+    async def _is_due(self) -> bool:
+        """Asked by reading, so that an idle worker never takes the writer's place."""
+        async with self._database.reading() as conn:
+            due_at = await timers.next_due_at(conn)
+        return due_at is not None and due_at <= self._wall()
+
+    async def send_notices(self) -> int:
+        """Send every notice that is due now; returns how many were tried."""
+        now = self._wall()
+        async with self._database.reading() as conn:
+            if not await outbox.is_any_due(conn, now):
+                return 0
+        async with self._database.transaction() as conn:
+            tried = await outbox.deliver(conn, now)
+        self.counts["notices_tried"] += tried
+        return tried
+
+    async def _partitions(self) -> int:
+        await ensure_months(self._database, self._wall())
+        return 0
+
+    async def _repeat(self, name: str, work: Callable[[], Awaitable[int]], every_s: float) -> None:
+        """Supervise one loop: a fault is logged once with its traceback, counted, and tried again with pauses."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                await work()
+            except CentralError as error:
+                self.counts[f"{name}_waited"] += 1
+                log.warning("worker waits", extra={"work": name, "why": str(error)})
+            except Exception:
+                self.counts[f"{name}_failed"] += 1
+                log.exception("worker failed", extra={"work": name})
+            else:
+                pause_s = FIRST_PAUSE_S
+                await asyncio.sleep(every_s)
+                continue
+            await asyncio.sleep(pause_s)
+            pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
