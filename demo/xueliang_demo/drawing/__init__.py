@@ -1,0 +1,1 @@
+"""Drawing of street scenes with numpy and OpenCV: camera, light, ground, buildings, vehicles, people."""
