@@ -1,0 +1,251 @@
+"""Messages to committed batches: what is acknowledged, when, and what happens when something is away or breaks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.integration.central.flow.stage import (
+    NOON,
+    HandClock,
+    Stage,
+    alert,
+    raised,
+    received,
+)
+from xueliang_alerts.clocks import system_mono
+from xueliang_alerts.contract import Gap, Phase, read_receipt
+from xueliang_alerts.errors import NotConnected
+from xueliang_alerts.transport import Handler, Incoming, LinkPhase, LinkState, StateListener
+from xueliang_central.areas.tree import AreaBook
+from xueliang_central.errors import DatabaseUnavailable
+from xueliang_central.incidents.change import Change
+from xueliang_central.incidents.tables import incidents
+from xueliang_central.ingest import batches, committing, quarantine
+from xueliang_central.ingest.admission import Received
+from xueliang_central.ingest.batches import Ingest
+from xueliang_central.ingest.tables import quarantine as quarantine_rows
+from xueliang_central.ingest.tables import spool_records
+
+
+class Broker:
+    """A Transport in memory that writes down in which order things happen."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[Incoming] = deque()
+        self.happened: list[str] = []
+        self.published: dict[str, bytes] = {}
+        self.filters: list[str] = []
+        self.is_up = True
+
+    @property
+    def state(self) -> LinkState:
+        return LinkState(LinkPhase.CONNECTED, 1, 0.0)
+
+    def deliver(self, *messages: Received) -> None:
+        for item in messages:
+            self.waiting.append(Incoming(item.topic, item.payload, 1, False, 1, self._acknowledge))
+
+    def _acknowledge(self) -> bool:
+        self.happened.append("acknowledged")
+        return True
+
+    def connect(self) -> None: ...
+
+    def close(self, timeout_s: float = 5.0) -> None: ...
+
+    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> Any:
+        if not self.is_up:
+            raise NotConnected("no connection")
+        assert retain
+        self.happened.append("receipt")
+        self.published[topic] = payload
+
+    def subscribe(self, topic_filter: str, handler: Handler | None = None) -> None:
+        self.filters.append(topic_filter)
+
+    def unsubscribe(self, topic_filter: str) -> None: ...
+
+    def get(self, timeout_s: float) -> Incoming | None:
+        return self.waiting.popleft() if self.waiting else None
+
+    def on_state(self, listener: StateListener) -> None: ...
+
+    def counters(self) -> dict[str, int]:
+        return {}
+
+
+@pytest.fixture
+def broker() -> Broker:
+    return Broker()
+
+
+@pytest.fixture
+def said() -> list[tuple[str, str | None]]:
+    return []
+
+
+@pytest.fixture
+def ingest(
+    stage: Stage, clock: HandClock, broker: Broker, said: list[tuple[str, str | None]], monkeypatch: pytest.MonkeyPatch
+) -> Ingest:
+    monkeypatch.setattr(batches, "FIRST_PAUSE_S", 0.01)
+    return Ingest(
+        broker,
+        stage.database,
+        stage.rulebook,
+        wall=clock,
+        mono=system_mono,
+        says_waiting=lambda what, why: said.append((what, why)),
+    )
+
+
+async def _until(condition: Callable[[], bool], what: str) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail(f"waited in vain for {what}")
+
+
+async def test_commit_then_receipt_then_acknowledgement(ingest: Ingest, broker: Broker, stage: Stage) -> None:
+    stage.database.on_commit(lambda: broker.happened.append("committed"))
+    broker.deliver(raised(1), raised(2, camera_id="far-gate"))
+    assert await ingest.step() == 2
+    assert broker.happened == ["committed", "receipt", "acknowledged", "acknowledged"]
+    [payload] = broker.published.values()
+    assert read_receipt(payload).spools[0].contiguous_through == 2
+
+
+async def test_all_shards_are_read_over_one_connection(ingest: Ingest, broker: Broker) -> None:
+    ingest.subscribe()
+    assert len(broker.filters) == 32
+    assert len({batches.client_id_of([shard]) for shard in ("00", "01")}) == 2
+
+
+async def test_nothing_is_acknowledged_while_the_database_is_down_and_it_is_said(
+    ingest: Ingest,
+    broker: Broker,
+    stage: Stage,
+    said: list[tuple[str, str | None]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real, is_down = stage.database.transaction, True
+
+    def transaction() -> Any:
+        if is_down:
+            raise DatabaseUnavailable("down")
+        return real()
+
+    monkeypatch.setattr(stage.database, "transaction", transaction)
+    broker.deliver(raised())
+    step = asyncio.create_task(ingest.step())
+    await _until(lambda: ingest.counts["waited"] >= 2, "two tries")
+    assert broker.happened == []
+    assert said[0][0] == "ingest"
+    assert said[0][1] is not None
+    assert "acknowledged" in said[0][1]
+    is_down = False
+    await asyncio.wait_for(step, 20)
+    assert broker.happened == ["receipt", "acknowledged"]
+    assert said[-1] == ("ingest", None)
+    assert await stage.count(incidents) == 1
+
+
+async def test_without_areas_it_waits_for_them(
+    ingest: Ingest, broker: Broker, stage: Stage, said: list[tuple[str, str | None]]
+) -> None:
+    known = stage.rulebook.areas.tree
+    stage.rulebook.areas.tree = AreaBook().tree
+    broker.deliver(raised())
+    step = asyncio.create_task(ingest.step())
+    await _until(lambda: bool(said), "words")
+    assert said[0][1] is not None
+    assert "import-areas" in said[0][1]
+    stage.rulebook.areas.tree = known
+    await asyncio.wait_for(step, 20)
+    assert broker.happened == ["receipt", "acknowledged"]
+
+
+async def test_one_message_that_we_cannot_take_does_not_stop_the_others(
+    ingest: Ingest, broker: Broker, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = committing.fold_in
+
+    async def fold_in(change: Change, revisions: Any, known: Any) -> None:
+        if any(item.alert.camera_id == "far-gate" for found in revisions.values() for item in found):
+            raise ZeroDivisionError("a fault of ours")
+        await real(change, revisions, known)
+
+    monkeypatch.setattr(committing, "fold_in", fold_in)
+    broker.deliver(raised(1), raised(2, camera_id="far-gate"), raised(3, camera_id="other-gate"))
+    await ingest.step()
+    assert broker.happened.count("acknowledged") == 3
+    assert await stage.count(incidents) == 2
+    [kept] = await stage.rows(quarantine_rows)
+    assert (kept["kind"], kept["reason"]) == ("failed", "could not be committed: ZeroDivisionError")
+    [payload] = broker.published.values()
+    spool = read_receipt(payload).spools[0]
+    assert (spool.contiguous_through, [item.sequence for item in spool.rejected]) == (3, [2])
+
+    monkeypatch.setattr(committing, "fold_in", real)  # repaired: an operator asks for another try
+    lines = await quarantine.command(stage.database, "replay", None, at=NOON)
+    assert lines[0].startswith("1 ")
+    assert await ingest.replay_asked() == 1
+    assert await stage.count(incidents) == 3
+    assert await quarantine.command(stage.database, "list", None, at=NOON) == ["the quarantine is empty"]
+
+
+async def test_a_replay_that_fails_again_goes_back_to_quarantine_and_stops_nothing(
+    ingest: Ingest, broker: Broker, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fold_in(change: Change, revisions: Any, known: Any) -> None:
+        raise ZeroDivisionError("a fault of ours")
+
+    monkeypatch.setattr(committing, "fold_in", fold_in)
+    broker.deliver(raised(1), raised(2, camera_id="far-gate"))
+    await ingest.step()
+    await quarantine.command(stage.database, "replay", None, at=NOON)
+    assert await ingest.replay_asked() == 2
+    assert await ingest.replay_asked() == 0  # asked for once, tried once
+    assert [row["kind"] for row in await stage.rows(quarantine_rows)] == ["failed", "failed"]
+
+
+async def test_killed_between_commit_and_acknowledgement_it_is_taken_once(
+    ingest: Ingest, broker: Broker, stage: Stage
+) -> None:
+    """The broker repeats everything that the dead process had committed and not acknowledged."""
+    messages = [
+        raised(1),
+        received(alert(Phase.UPDATED, 2), 2),
+        received(Gap(first_sequence=3, last_sequence=4, why="cap"), 5),
+    ]
+    await stage.take(*messages)  # committed; the process died here
+    broker.deliver(*messages)
+    await ingest.step()
+    assert broker.happened == ["receipt", "acknowledged", "acknowledged", "acknowledged"]
+    assert await stage.count(spool_records) == 3
+    assert (await stage.story()).count("task_offered") == 1
+
+
+async def test_a_receipt_that_cannot_be_sent_is_sent_with_the_repetition(
+    ingest: Ingest, broker: Broker, stage: Stage
+) -> None:
+    broker.is_up = False
+    broker.deliver(raised())
+    await ingest.step()
+    assert ingest.counts["receipt_not_sent"] == 1
+    broker.is_up = True
+    broker.deliver(raised())
+    await ingest.step()
+    assert len(broker.published) == 1
+
+
+async def test_a_batch_is_bounded(ingest: Ingest, broker: Broker) -> None:
+    broker.deliver(*(raised(number, camera_id="far-gate") for number in range(1, 260)))
+    assert await ingest.step() == ingest.batch_limit <= batches.MAX_BATCH
+    assert len(broker.waiting) == 259 - ingest.batch_limit

@@ -1,0 +1,225 @@
+"""The program from outside: files in, people and nodes added, served, stopped; and what it says of what is wrong."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from tests.support import city
+from tests.support.centres import PASSWORD
+from tests.support.databases import Postgres, running_postgres
+
+READY_WITHIN_S = 60.0
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _write_config(folder: Path, **centre: Any) -> Path:
+    policies = {"policies": [{"judge_s": 60, "take_s": 180, "arrive_s": 300}]}
+    (folder / "policies.yaml").write_text(yaml.safe_dump(policies))
+    http = {"host": "127.0.0.1", "port": _free_port()}
+    broker = {"host": "127.0.0.1", "port": _free_port()}  # nobody listens: the centre waits for it and says so
+    chosen = {"data_dir": "data", "policies": "policies.yaml", "http": http, "broker": broker, **centre}
+    config = folder / "centre.yaml"
+    config.write_text(yaml.safe_dump({"centre": chosen}))
+    return config
+
+
+def _run(config: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "xueliang_central.cli", "--config", str(config), "--log-level", "WARNING"]
+    return subprocess.run([*command, *arguments], input=stdin, capture_output=True, text=True, timeout=90, check=False)
+
+
+def _must(config: Path, *arguments: str, stdin: str = "") -> str:
+    done = _run(config, *arguments, stdin=stdin)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@contextmanager
+def _served(config: Path) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    http = yaml.safe_load(config.read_text())["centre"]["http"]
+    log = (config.parent / "serve.log").open("w")
+    command = [sys.executable, "-m", "xueliang_central.cli", "--config", str(config), "serve"]
+    server = subprocess.Popen(command, stderr=log, stdout=log, text=True)
+    with httpx.Client(base_url=f"http://127.0.0.1:{http['port']}", timeout=20) as client:
+        try:
+            yield server, client
+        finally:
+            if server.poll() is None:
+                server.kill()
+            server.wait()
+            log.close()
+
+
+def _wait_for(client: httpx.Client, server: subprocess.Popen[str], *, missing: set[str]) -> dict[str, Any]:
+    """Until exactly these things are waited for; the health answer."""
+    give_up_at = time.monotonic() + READY_WITHIN_S
+    seen: Any = "nothing yet"
+    while time.monotonic() < give_up_at:
+        assert server.poll() is None, "the centre ended"
+        try:
+            seen = client.get("/api/health").json()
+        except httpx.TransportError as error:
+            seen = repr(error)
+        else:
+            if {item["what"] for item in seen["waiting_for"]} == missing:
+                found: dict[str, Any] = seen
+                return found
+        time.sleep(0.1)
+    pytest.fail(f"waited for {missing}, saw {seen}")
+
+
+def _stop(server: subprocess.Popen[str], number: int = signal.SIGTERM) -> float:
+    """Ask it to stop; seconds until it had."""
+    began = time.monotonic()
+    server.send_signal(number)
+    server.wait(timeout=30)
+    return time.monotonic() - began
+
+
+def _import_city(config: Path, folder: Path) -> None:
+    (folder / "areas.geojson").write_text(json.dumps(city.city_geojson()))
+    _must(config, "import-areas", str(folder / "areas.geojson"))
+
+
+def test_from_nothing_to_a_signed_in_operator(tmp_path: Path) -> None:
+    config = _write_config(tmp_path)
+    assert "ready" in _must(config, "init")
+    (tmp_path / "areas.geojson").write_text(json.dumps(city.city_geojson()))
+    assert "12 added" in _must(config, "import-areas", str(tmp_path / "areas.geojson"))
+    (tmp_path / "cameras.yaml").write_text(
+        yaml.safe_dump(
+            {"cameras": [{"camera_id": "lane-east", "name": "东巷", "longitude": 117.4, "latitude": 36.2}]},
+            allow_unicode=True,
+        )
+    )
+    told = _must(config, "import-cameras", str(tmp_path / "cameras.yaml"))
+    assert "+ lane-east" in told
+    assert f"note: lane-east belongs to {city.VILLAGE_BARE}: outside every grid" in told
+    token = _must(config, "add-node", "--node-id", "edge-01").strip()
+    assert token.startswith("xln_")
+    added = ("add-user", "--username", "wang", "--role", "operator", "--area", city.SOUTH, "--password-stdin")
+    assert "operator of" in _must(config, *added, stdin=f"{PASSWORD}\n")
+    with _served(config) as (server, client):
+        _wait_for(client, server, missing={"broker"})
+        answer = client.post("/api/session", json={"username": "wang", "password": PASSWORD})
+        assert answer.status_code == 200, answer.text
+        assert [camera["camera_id"] for camera in client.get("/api/cameras").json()["cameras"]] == ["lane-east"]
+        assert "12 unchanged" in _must(config, "import-areas", str(tmp_path / "areas.geojson")), "while it is served"
+        with client.stream("GET", "/api/events") as stream:
+            lines = stream.iter_lines()
+            assert any(line == "event: hello" for line in lines)
+            assert _stop(server) < 10, "an open stream does not hold the program"
+    assert server.returncode == 0
+    assert "the audit chain is whole" in _must(config, "verify-audit")
+    log = (tmp_path / "serve.log").read_text()
+    assert token not in log
+    assert PASSWORD not in log
+
+
+def test_a_broken_audit_chain_is_exit_1(tmp_path: Path) -> None:
+    import sqlite3
+
+    config = _write_config(tmp_path)
+    _must(config, "init")
+    _import_city(config, tmp_path)
+    head = _must(config, "verify-audit").split()[-1]
+    _must(config, "verify-audit", "--known-head", head)
+    connection = sqlite3.connect(tmp_path / "data" / "centre.db")
+    connection.execute("update audit_records set actor = 'somebody else'")
+    connection.commit()
+    connection.close()
+    done = _run(config, "verify-audit")
+    assert done.returncode == 1
+    assert "record 1 was changed" in done.stdout
+
+
+def test_bad_files_are_exit_2_with_every_problem(tmp_path: Path) -> None:
+    config = _write_config(tmp_path, http={"port": 99999}, roles=["api", "cook"])
+    done = _run(config, "serve")
+    assert done.returncode == 2
+    assert "centre.http.port" in done.stderr
+    assert "centre.roles" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert _run(tmp_path / "none.yaml", "serve").returncode == 2
+    good = _write_config(tmp_path)
+    _must(good, "init")
+    (tmp_path / "areas.geojson").write_text("{")
+    assert _run(good, "import-areas", str(tmp_path / "areas.geojson")).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "says"),
+    [
+        (("add-user", "--username", "w", "--role", "operator", "--area", "9", "--password-stdin"), PASSWORD, "area"),
+        (("add-user", "--username", "w", "--role", "operator", "--area", "3701", "--password-stdin"), "short", "10"),
+        (("add-user", "--username", "W W", "--role", "admin", "--area", "3701", "--password-stdin"), PASSWORD, "name"),
+        (("add-node", "--node-id", "Edge 1"), "", "node_id"),
+    ],
+)
+def test_what_cannot_be_added_is_exit_1_in_plain_words(
+    tmp_path: Path, arguments: tuple[str, ...], stdin: str, says: str
+) -> None:
+    config = _write_config(tmp_path)
+    _must(config, "init")
+    _import_city(config, tmp_path)
+    done = _run(config, *arguments, stdin=stdin)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Postgres]:
+    """One that a test may freeze."""
+    with running_postgres() as postgres:
+        postgres.execute("create database centre")
+        yield postgres
+
+
+@pytest.mark.postgres
+def test_a_database_that_freezes_is_said_within_seconds_and_it_goes_on_by_itself(
+    tmp_path: Path, own_postgres: Postgres
+) -> None:
+    config = _write_config(tmp_path, database=own_postgres.url("centre"))
+    with _served(config) as (server, client):
+        _wait_for(client, server, missing={"broker"})
+        own_postgres.freeze()
+        try:
+            _wait_for(client, server, missing={"broker", "database"})
+            began = time.monotonic()
+            assert client.get("/api/session", headers={"cookie": "xl_session=x"}).status_code == 503
+            assert time.monotonic() - began < 2
+        finally:
+            own_postgres.thaw()
+        _wait_for(client, server, missing={"broker"})
+        assert client.get("/api/session", headers={"cookie": "xl_session=x"}).status_code == 401
+        assert _stop(server, signal.SIGINT) < 10
+
+
+def test_it_waits_for_a_database_that_is_not_there_and_stops_when_asked(tmp_path: Path) -> None:
+    url = f"postgresql+asyncpg://nobody@127.0.0.1:{_free_port()}/centre"
+    config = _write_config(tmp_path, database=url)
+    with _served(config) as (server, client):
+        waiting = _wait_for(client, server, missing={"database", "start"})
+        assert "nobody" not in str(waiting)
+        assert client.get("/api/areas").status_code == 503
+        assert _stop(server) < 10

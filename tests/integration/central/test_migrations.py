@@ -1,0 +1,70 @@
+"""The schema that migrations make is the schema the program's tables describe, on both databases."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+
+from xueliang_central.errors import SchemaError
+from xueliang_central.store.database import Database
+from xueliang_central.store.metadata import load_all_tables
+from xueliang_central.store.migrating import check_schema, current_revision, head_revision
+
+
+def _differences(connection: Connection) -> list[Any]:
+    def ours(_object: object, name: str | None, kind: str, _reflected: bool, _compare_to: object) -> bool:
+        return not (kind == "table" and name is not None and name.startswith("spool_records_"))  # partitions
+
+    context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": ours})
+    return compare_metadata(context, load_all_tables())
+
+
+async def test_migrated_schema_is_what_the_tables_describe(database: Database) -> None:
+    async with database.transaction() as conn:
+        assert await conn.run_sync(_differences) == []
+        assert await current_revision(conn) == head_revision()
+
+
+async def test_a_missing_column_would_be_noticed(database: Database) -> None:
+    async with database.transaction() as conn:
+        await conn.execute(text("alter table areas drop column name_en"))
+        assert len(await conn.run_sync(_differences)) == 1
+
+
+async def test_partial_indexes_exist(database: Database) -> None:
+    """What autogenerate does not compare: the condition that makes "one open incident" a fact of the database."""
+    async with database.reading() as conn:
+        indexes = await conn.run_sync(lambda sync: inspect(sync).get_indexes("incidents"))
+    one_open = next(index for index in indexes if index["name"] == "incidents_one_open")
+    condition = one_open["dialect_options"][f"{database.dialect}_where"]
+    assert one_open["unique"]
+    assert "closed" in str(condition)
+
+
+async def test_migrating_again_changes_nothing(database: Database) -> None:
+    await database.migrate()
+    async with database.reading() as conn:
+        assert await current_revision(conn) == head_revision()
+
+
+async def test_two_that_migrate_at_once_do_not_meet(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/centre.db"
+    both = [await Database.open(url, wait_s=20), await Database.open(url, wait_s=20)]
+    await asyncio.gather(*(database.migrate() for database in both))
+    async with both[0].reading() as conn:
+        assert await current_revision(conn) == head_revision()
+    for database in both:
+        await database.close()
+
+
+async def test_an_empty_database_is_named_as_such(tmp_path: Path) -> None:
+    database = await Database.open(f"sqlite:///{tmp_path}/centre.db")
+    with pytest.raises(SchemaError, match="empty"):
+        await check_schema(database)
+    await database.close()

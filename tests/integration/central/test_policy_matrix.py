@@ -1,0 +1,164 @@
+"""Generated: every role x {own area, child, sibling, parent} x every kind of object; and what lists show.
+
+The oracle is written here by hand and knows nothing of the program: who may do what is a table, and who may see what
+follows from the digits of the codes. A foreign object must be answered exactly like one that does not exist.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support import city
+from tests.support.centres import TestCentre, camera
+from tests.support.pictures import jpeg, sha256
+from tests.support.rows import add_incident, add_task
+from xueliang_central.areas.tree import path_by_code
+from xueliang_central.fleet.nodes import add_node
+from xueliang_central.rights.scope import Role
+
+OWN = city.SOUTH
+PLACES = {"own": city.SOUTH, "child": city.VILLAGE, "sibling": city.NORTH, "parent": city.WEST}
+DESKS = {Role.ADMIN, Role.OPERATOR, Role.RULE_OPERATOR, Role.SUPERVISOR, Role.AUDITOR}
+
+
+def visible(place: str) -> bool:
+    return PLACES[place].startswith(OWN)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of object: where it is asked for, and which roles may ask at all."""
+
+    path: str
+    roles: frozenset[Role]
+    missing: str
+    in_list: str | None = None
+    list_key: str = ""
+    id_key: str = ""
+
+
+KINDS = {
+    "area": Kind("/api/areas/{}", frozenset(Role), "370199", "/api/areas", "areas", "code"),
+    "camera": Kind("/api/cameras/{}", frozenset(DESKS), "no-such", "/api/cameras", "cameras", "camera_id"),
+    "node": Kind("/api/fleet/{}", frozenset(DESKS), "no-such", "/api/fleet", "nodes", "node_id"),
+    "incident": Kind(
+        "/api/incidents/{}", frozenset(DESKS), str(uuid.uuid4()), "/api/incidents?state=all", "items", "incident_id"
+    ),
+    "task": Kind("/api/tasks/{}", frozenset(DESKS), str(uuid.uuid4()), "/api/tasks?state=all", "items", "task_id"),
+    "still": Kind("/api/evidence/{}", frozenset(DESKS), "0" * 64),
+}
+
+
+async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
+    """One object of each kind in each place: kind → place → id."""
+    ids: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
+    for place, code in PLACES.items():
+        ids["area"][place] = code
+        ids["node"][place] = f"node-{place}"
+        ids["camera"][place] = f"camera-{place}"
+        async with centre.database.transaction() as conn:
+            await add_node(conn, node_id=f"node-{place}", area_path=path_by_code(code), at=centre.clock.at, by="test")
+        await centre.add_cameras(camera(f"camera-{place}", code, node_id=f"node-{place}"))
+        picture = jpeg(filler=place.encode())
+        ids["still"][place] = sha256(picture)
+        async with centre.client() as node:
+            headers = {"authorization": f"Bearer {centre.node_token}", "content-type": "image/jpeg"}
+            assert (await node.put(f"/api/evidence/{sha256(picture)}", content=picture, headers=headers)).is_success
+        ids["incident"][place] = await add_incident(centre, code, still=sha256(picture))
+        somebody = str(uuid.uuid4())
+        ids["task"][place] = await add_task(centre, ids["incident"][place], code, worker_id=somebody, state="taken")
+    return ids
+
+
+def _same(answer: httpx.Response, missing: httpx.Response) -> bool:
+    """Alike in everything but the request's own number."""
+    bodies = [{key: value for key, value in one.json().items() if key != "request_id"} for one in (answer, missing)]
+    heads = [{k: v for k, v in one.headers.items() if k != "x-request-id"} for one in (answer, missing)]
+    return answer.status_code == missing.status_code == 404 and bodies[0] == bodies[1] and heads[0] == heads[1]
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_every_object_for_every_role(centre: TestCentre, role: Role) -> None:
+    ids = await _furnish(centre)
+    await centre.add_user("someone", role, OWN)
+    async with centre.signed_in("someone") as client:
+        for name, kind in KINDS.items():
+            missing = await client.get(kind.path.format(kind.missing))
+            for place in PLACES:
+                answer = await client.get(kind.path.format(ids[name][place]))
+                cell = (role.value, name, place)
+                if role is Role.WORKER and name in {"task", "still"}:
+                    assert _same(answer, missing), cell  # allowed to ask; these tasks are another worker's
+                elif role not in kind.roles:
+                    assert answer.status_code == 403, cell
+                elif visible(place):
+                    assert answer.status_code == 200, (cell, answer.text)
+                else:
+                    assert _same(answer, missing), (cell, answer.text)
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_lists_hold_what_is_in_scope_and_nothing_else(centre: TestCentre, role: Role) -> None:
+    ids = await _furnish(centre)
+    await centre.add_user("someone", role, OWN)
+    hidden = {ids[name][place] for name in KINDS for place in PLACES if not visible(place)}
+    async with centre.signed_in("someone") as client:
+        for name, kind in KINDS.items():
+            if kind.in_list is None:
+                continue
+            answer = await client.get(kind.in_list)
+            if role not in kind.roles and not (role is Role.WORKER and name == "task"):
+                assert answer.status_code == 403
+                continue
+            found = {item[kind.id_key] for item in answer.json()[kind.list_key]}
+            wanted = {ids[name][place] for place in PLACES if visible(place)}
+            if name == "area":
+                wanted = {code for code in city.BOXES if code.startswith(OWN)}
+            if role is Role.WORKER and name == "task":
+                wanted = set()
+            assert found == wanted, (role, name)
+            leaked = [one for one in hidden if f'"{one}"' in answer.text and one not in (city.WEST,)]
+            assert leaked == [], (role, name)
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) -> None:
+    ids = await _furnish(centre)
+    await centre.add_user("someone", role, OWN)
+    judges = {Role.ADMIN, Role.OPERATOR, Role.SUPERVISOR}
+    moves: list[tuple[str, str, dict[str, Any], set[Role]]] = [
+        ("incident", "/api/incidents/{}/moves", {"move": "confirm", "version": 1}, judges),
+        ("task", "/api/tasks/{}/moves", {"move": "take", "version": 1}, {*judges, Role.WORKER}),
+    ]
+    async with centre.signed_in("someone") as client:
+        for name, path, body, roles in moves:
+            missing = await client.post(path.format(KINDS[name].missing), json=body)
+            for place in ("sibling", "parent"):
+                answer = await client.post(path.format(ids[name][place]), json=body)
+                if role in roles:
+                    assert _same(answer, missing), (role, name, place, answer.text)
+                else:
+                    assert answer.status_code == missing.status_code == 403, (role, name, place)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/session", *(kind.path.format(kind.missing) for kind in KINDS.values()), "/api/events", "/api/policies"],
+)
+async def test_without_a_session_there_is_nothing(centre: TestCentre, path: str) -> None:
+    async with centre.client() as client:
+        answer = await client.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (401, "not_signed_in")
+
+
+async def test_policies_are_for_the_desks(centre: TestCentre) -> None:
+    for role in Role:
+        await centre.add_user(role.value, role, OWN)
+        async with centre.signed_in(role.value) as client:
+            answer = await client.get("/api/policies")
+        assert answer.status_code == (200 if role in DESKS else 403)

@@ -1,0 +1,166 @@
+"""The rules on real recordings with a real detector: one set of thresholds for every clip, about four looks a second.
+
+Zones, settings and times are those of the shared `expected_alerts.json` and `events.json`; any other
+alert is a false one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.support.fixtures import fixtures_dir, require_fixture
+from tests.support.models import open_shared_detector
+from xueliang_alerts.contract import EndReason, Phase
+from xueliang_configs.cameras import CameraConfig
+from xueliang_edge.observations import Observation, ViewState
+from xueliang_edge.rules.judge import CameraJudge
+from xueliang_edge.tracking import Tracker
+from xueliang_models.detector import Detector
+
+pytestmark = [pytest.mark.fixtures, pytest.mark.slow]
+
+LOOK_EVERY_S = 0.25
+START = datetime(2026, 11, 23, tzinfo=UTC)
+HAZARDS = ("fire_lane_obstruction", "illegal_parking", "blocked_exit", "crowd")
+CLIPS_LOOKED_AT = ("campus_walkers", "lot_car_stops", "lot_person_bicycle_car", "motorway", "plaza_crowd")
+
+
+def _cases() -> list[dict[str, Any]]:
+    path = fixtures_dir() / "clips" / "expected_alerts.json"
+    if not path.exists():
+        return []
+    cases: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["cases"]
+    return [
+        case
+        for case in cases
+        if case["hazard"] in HAZARDS
+        and case["level"] == "must"
+        and case["clip"].removesuffix(".mp4") in CLIPS_LOOKED_AT
+    ]
+
+
+@dataclass(frozen=True)
+class Episode:
+    """Seconds from the first frame."""
+
+    began_s: float
+    raised_s: float
+    cleared_s: float | None
+
+
+class Recordings:
+    """Observations of each clip, detected once per session."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._seen: dict[str, list[Observation]] = {}
+
+    def of(self, name: str) -> list[Observation]:
+        if name not in self._seen:
+            self._seen[name] = list(self._observe(require_fixture(f"clips/{name}")))
+        return self._seen[name]
+
+    def _observe(self, path: Path) -> Iterator[Observation]:
+        tracker = Tracker()
+        for t, image in _pictures(path):
+            found = self._detector.detect(image)
+            height, width = image.shape[:2]
+            boxes = np.clip(found.boxes_xyxy / np.array([width, height, width, height]), 0, 1).astype(np.float32)
+            names = tuple(self._detector.classes[index] for index in found.class_ids)
+            score = self._detector.recommended_score
+            yield Observation(
+                camera_id="clip",
+                observed_mono_s=t,
+                observed_at=START + timedelta(seconds=t),
+                view=ViewState.GOOD,
+                boxes_xyxyn=boxes,
+                scores=found.scores,
+                class_names=names,
+                track_ids=tracker.update(boxes, found.scores, names, t, confident_score=score),
+                frame_size_wh=(width, height),
+                model_digest=self._detector.digest,
+                confident_score=score,
+            )
+
+
+def _pictures(path: Path) -> Iterator[tuple[float, Any]]:
+    clip = cv2.VideoCapture(str(path))
+    fps = clip.get(cv2.CAP_PROP_FPS)
+    index, due_s = 0, 0.0
+    while clip.grab():
+        t = index / fps
+        index += 1
+        if t + 1e-6 >= due_s:
+            due_s += LOOK_EVERY_S
+            yield t, clip.retrieve()[1]
+    clip.release()
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recordings]:
+    detector = open_shared_detector("yolox_nano_416", tmp_path_factory.mktemp("card"))
+    yield Recordings(detector)
+    detector.close()
+
+
+def episodes(observations: list[Observation], rule: dict[str, Any]) -> list[Episode]:
+    """What one rule tells of a clip; fails on an end that no picture showed."""
+    camera = CameraConfig.model_validate({"camera_id": "clip", "name": "clip", "url": "file:x", "rules": [rule]})
+    judge = CameraJudge(camera)
+    found: list[Episode] = []
+    for observation in observations:
+        for _, decision in judge.look(observation):
+            at_s = decision.observed.mono_s
+            if decision.phase is Phase.RAISED:
+                found.append(Episode(decision.began.mono_s, at_s, None))
+            elif decision.phase is Phase.CLEARED:
+                assert decision.end_reason is EndReason.SEEN_CLEAR
+                found[-1] = Episode(found[-1].began_s, found[-1].raised_s, at_s)
+    return found
+
+
+def rule_of(case: dict[str, Any]) -> dict[str, Any]:
+    return {"rule_id": "r", "hazard": case["hazard"], "zone": case["zone"]} | case["settings"]
+
+
+@pytest.mark.parametrize("every", [1, 4], ids=["four_looks_a_second", "one_look_a_second"])
+@pytest.mark.parametrize("case", _cases(), ids=lambda case: case["id"])
+def test_what_must_be_raised_is_raised_and_nothing_else(
+    case: dict[str, Any], every: int, recordings: Recordings
+) -> None:
+    found = episodes(recordings.of(case["clip"])[::every], rule_of(case))
+    assert len(found) == len(case["expect"]), found
+    for episode, expected in zip(found, case["expect"], strict=True):
+        first, last = expected["raised_between_s"]
+        assert first <= episode.raised_s <= last, found
+        between = expected["cleared_between_s"]
+        if between is None:
+            assert episode.cleared_s is None, found
+        else:
+            assert episode.cleared_s is not None, found
+            assert between[0] <= episode.cleared_s <= between[1], found
+
+
+def test_a_car_that_stops_is_raised_15_s_after_it_stands_and_cleared_when_it_is_gone(recordings: Recordings) -> None:
+    facts = json.loads(require_fixture("clips/events.json").read_text(encoding="utf-8"))["lot_car_stops.mp4"]
+    rule = {
+        "rule_id": "r",
+        "hazard": "illegal_parking",
+        "zone": facts["no_parking_zone"],
+        "dwell_s": 15,
+        "clear_after_s": 3,
+    }
+    (episode,) = episodes(recordings.of("lot_car_stops.mp4"), rule)
+    assert episode.began_s == pytest.approx(facts["vehicle"]["stands_from"], abs=2)
+    assert episode.raised_s == pytest.approx(facts["vehicle"]["stands_from"] + 15, abs=2)
+    assert episode.cleared_s is not None
+    assert facts["vehicle"]["stands_until"] < episode.cleared_s <= facts["vehicle"]["gone_by"] + 5

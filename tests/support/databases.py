@@ -1,0 +1,249 @@
+"""The two databases of the centre, for tests: the same test runs on SQLite and on a throwaway PostgreSQL.
+
+`running_postgres()` starts a cluster of its own in a temporary folder, reached by a Unix socket only, and removes it
+afterwards.
+Where there are no PostgreSQL programs the tests on it are skipped and say so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import getpass
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import psutil
+import pytest
+
+from xueliang_central.store.database import Database
+
+START_WITHIN_S = 60.0
+_TEMPLATE = "xueliang_template"
+_ACCOUNT = "postgres"  # PostgreSQL refuses to run as root: there its own account runs it
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A running throwaway cluster."""
+
+    socket_dir: Path
+    user: str
+
+    def url(self, name: str) -> str:
+        return f"postgresql+asyncpg://{self.user}@localhost/{name}?host={self.socket_dir}"  # the socket counts
+
+    def freeze(self) -> None:
+        """Every process of the cluster stands still, as on a machine that hangs."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+        waiting = psutil.Process(self._postmaster()).parent()
+        if waiting is not None and waiting.name() == "runuser":
+            waiting.send_signal(signal.SIGCONT)  # it stops itself when what it runs is stopped
+
+    def _postmaster(self) -> int:
+        pid = postmaster_pid(self.socket_dir / "data")
+        if pid is None:
+            raise RuntimeError("the server is not running")
+        return pid
+
+    def _signal(self, number: int) -> None:
+        postmaster = psutil.Process(self._postmaster())
+        for process in (postmaster, *postmaster.children(recursive=True)):
+            process.send_signal(number)
+
+    def execute(self, statement: str) -> None:
+        """One statement outside every test database."""
+
+        async def run() -> None:
+            conn = await asyncpg.connect(host=str(self.socket_dir), user=self.user, database="postgres")
+            try:
+                await conn.execute(statement)
+            finally:
+                await conn.close()
+
+        with asyncio.Runner() as runner:
+            runner.run(run())
+
+
+@functools.cache
+def postgres_programs() -> Path | None:
+    """The folder of initdb and postgres; None when PostgreSQL is not installed."""
+    found = shutil.which("initdb")
+    if found:
+        return Path(found).resolve().parent
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: path.parts[-3])
+    return debian[-1].parent if debian else None
+
+
+def _as_user() -> tuple[list[str], str] | None:
+    """What to put before a command, and whose account it then runs under; None when no fit account exists."""
+    if os.geteuid() != 0:
+        return [], getpass.getuser()
+    try:
+        pwd.getpwnam(_ACCOUNT)
+    except KeyError:
+        return None
+    return (["runuser", "-u", _ACCOUNT, "--"], _ACCOUNT) if shutil.which("runuser") else None
+
+
+@contextmanager
+def running_postgres() -> Iterator[Postgres]:
+    """A cluster of its own, stopped and removed at the end. Skips when it cannot be had."""
+    programs, account = postgres_programs(), _as_user()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    if account is None:
+        pytest.skip("PostgreSQL does not run as root, and there is no postgres account to run it under")
+    prefix, user = account
+    folder = Path(tempfile.mkdtemp(prefix="xl-pg-"))
+    if prefix:
+        shutil.chown(folder, _ACCOUNT)
+    data = folder / "data"
+    try:
+        init = [
+            *prefix,
+            str(programs / "initdb"),
+            "-D",
+            str(data),
+            "-U",
+            user,
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+        ]
+        subprocess.run([*init, "--no-sync"], check=True, capture_output=True, cwd="/")
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(folder),
+            "fsync": "off",  # a throwaway
+            "full_page_writes": "off",
+            "max_connections": "60",
+            "shared_buffers": "32MB",
+        }
+        chosen = [item for name, value in settings.items() for item in ("-c", f"{name}={value}")]
+        server = subprocess.Popen(
+            [*prefix, str(programs / "postgres"), "-D", str(data), *chosen],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+        )
+        try:
+            postgres = Postgres(folder, user)
+            _wait_until_up(postgres, server)
+            yield postgres
+        finally:
+            _stop(server, data)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_until_up(postgres: Postgres, server: subprocess.Popen[bytes]) -> None:
+    give_up_at = time.monotonic() + START_WITHIN_S
+    while True:
+        try:
+            postgres.execute("select 1")
+        except (OSError, asyncpg.PostgresError) as error:
+            if server.poll() is not None:
+                pytest.fail(f"PostgreSQL ended with {server.returncode} while starting")
+            if time.monotonic() > give_up_at:
+                pytest.fail(f"PostgreSQL was not up after {START_WITHIN_S} s: {error}")
+            time.sleep(0.1)
+        else:
+            return
+
+
+def postmaster_pid(data: Path) -> int | None:
+    """The server's own process: what runs it under another account is a process before it."""
+    try:
+        return int((data / "postmaster.pid").read_text().split("\n", 1)[0])
+    except (OSError, ValueError):
+        return None
+
+
+def _stop(server: subprocess.Popen[bytes], data: Path) -> None:
+    pid = postmaster_pid(data)
+    if pid is not None:
+        os.kill(pid, 2)  # SIGINT: fast shutdown
+    else:
+        server.terminate()
+    try:
+        server.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        if pid is not None:
+            os.kill(pid, 9)
+        server.kill()
+        server.wait()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """One cluster for the whole run, with a template that has the schema already."""
+    with running_postgres() as postgres:
+        postgres.execute(f"create database {_TEMPLATE}")
+
+        async def migrate() -> None:
+            database = await Database.open(postgres.url(_TEMPLATE), wait_s=20)
+            try:
+                await database.migrate()
+            finally:
+                await database.close()
+
+        with asyncio.Runner() as runner:
+            runner.run(migrate())
+        yield postgres
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file that has the schema already; copied for each test."""
+    path = tmp_path_factory.mktemp("template") / "centre.db"
+
+    async def migrate() -> None:
+        database = await Database.open(f"sqlite:///{path}", wait_s=20)
+        try:
+            await database.migrate()
+        finally:
+            await database.close()
+
+    with asyncio.Runner() as runner:
+        runner.run(migrate())
+    return path
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database with the schema of this program: SQLite, then PostgreSQL."""
+    if request.param == "sqlite":
+        path = tmp_path / "centre.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    postgres: Postgres = request.getfixturevalue("postgres_server")
+    name = f"t_{uuid.uuid4().hex}"
+    postgres.execute(f"create database {name} template {_TEMPLATE}")
+    yield postgres.url(name)
+    postgres.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """The same, open. Waits long: a test machine may be slow, and no test is about how long a lock may take."""
+    opened = await Database.open(database_url, wait_s=20)
+    yield opened
+    await opened.close()

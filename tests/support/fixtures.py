@@ -1,0 +1,28 @@
+"""Where the shared clips, models and labelled pictures are, and what to do when they are not."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def fixtures_dir() -> Path:
+    """The folder of shared material: `XUELIANG_FIXTURES`, else `../shared` beside the checkout."""
+    return Path(os.environ.get("XUELIANG_FIXTURES", REPOSITORY.parent / "shared"))
+
+
+def require_fixture(relative: str) -> Path:
+    """One shared file or folder. Missing: fails in CI (`CI` set), elsewhere the test is skipped and says why."""
+    path = fixtures_dir() / relative
+    if path.exists():
+        return path
+    message = (
+        f"shared fixture {relative} not found below {fixtures_dir()}; set XUELIANG_FIXTURES to the folder that holds it"
+    )
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)

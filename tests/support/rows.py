@@ -1,0 +1,95 @@
+"""Rows of the flow's tables for tests that are not about the flow: what matters is named, the rest is filled in."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Boolean, Float, Integer, Table, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tests.support.centres import START, TestCentre
+from xueliang_central.areas.tree import path_by_code
+from xueliang_central.clocks.limits import choose, rows_of
+from xueliang_central.dispatch.tables import tasks
+from xueliang_central.incidents.tables import expected_pictures, incidents
+from xueliang_central.store.metadata import JsonText, UtcDateTime
+
+
+def _filler(column: Any, at: datetime) -> Any:
+    kind = column.type
+    if isinstance(kind, UtcDateTime):
+        return at
+    if isinstance(kind, JsonText):
+        return {}
+    if isinstance(kind, Boolean):
+        return False
+    if isinstance(kind, Integer | Float):
+        return 1
+    return "x"
+
+
+def filled(table: Table, at: datetime = START, **named: Any) -> dict[str, Any]:
+    """A whole row of `table`: every column that must have a value and is not named gets some value of its type."""
+    needed = [column for column in table.columns if not column.nullable and column.name not in named]
+    return {**{column.name: _filler(column, at) for column in needed}, **named}
+
+
+async def add_incident(centre: TestCentre, area_code: str, *, still: str | None = None) -> str:
+    """An open incident of an area, with one still expected; its id."""
+    incident_id = str(uuid.uuid4())
+    path = path_by_code(area_code)
+    row = filled(
+        incidents,
+        incident_id=incident_id,
+        number=incident_id[:20],
+        hazard="fire_lane_obstruction",
+        severity=2,
+        state="open",
+        area_code=area_code,
+        area_path=path,
+        owner_level="grid",
+        place_key=incident_id,
+        camera_id="lane-east",
+        place_class="residential",
+        policy=choose(rows_of(centre.centre.policies), "fire_lane_obstruction", 2, "residential", "grid").as_json(),
+        reason={"code": "lane_blocked", "text": "blocked", "about": {}},
+    )
+    async with centre.database.transaction() as conn:
+        await conn.execute(insert(incidents), row)
+        if still is not None:
+            await expect_still(conn, incident_id, path, still)
+    return incident_id
+
+
+async def expect_still(conn: AsyncConnection, incident_id: str, area_path: str, sha256: str) -> None:
+    row = filled(
+        expected_pictures,
+        sha256=sha256,
+        alert_id=str(uuid.uuid4()),
+        incident_id=incident_id,
+        area_path=area_path,
+        node_id="edge-01",
+        kind="onset",
+    )
+    await conn.execute(insert(expected_pictures), row)
+
+
+async def add_task(
+    centre: TestCentre, incident_id: str, area_code: str, *, worker_id: str | None = None, state: str = "offered"
+) -> str:
+    """A task of an incident; its id."""
+    task_id = str(uuid.uuid4())
+    row = filled(
+        tasks,
+        task_id=task_id,
+        incident_id=incident_id,
+        state=state,
+        area_code=area_code,
+        area_path=path_by_code(area_code),
+        worker_id=worker_id,
+    )
+    async with centre.database.transaction() as conn:
+        await conn.execute(insert(tasks), row)
+    return task_id

@@ -1,0 +1,79 @@
+"""The pictures of the README and the docs, taken from a running demo: python -m tests.support.screenshots [--out DIR]
+
+A lorry blocks the rendered fire lane, the operator's and the grid worker's pages are photographed. Look at them after.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import cv2
+from playwright.sync_api import Page
+
+from tests.support.browser import desk, handset, open_browser, sign_in
+from xueliang_demo.city import DEMO, make_city
+from xueliang_demo.demo_plan import demo_plan, with_urls
+from xueliang_demo.installation import Installation
+from xueliang_demo.theatre import Stage
+
+MOST_BYTES = 400_000
+
+
+def shoot(page: Page, path: Path) -> None:
+    """A PNG small enough for a repository: fewer colours where it must be."""
+    page.screenshot(path=str(path))
+    if path.stat().st_size > MOST_BYTES:
+        image = cv2.imread(str(path))
+        assert image is not None
+        cv2.imwrite(str(path), image // 16 * 16 + 8, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+
+
+def take(folder: Path, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    stage = Stage(folder / "footage", lorry_after_s=45)
+    plan = demo_plan(make_city(DEMO), stage, None)
+    installation = Installation(folder, plan)
+    try:
+        installation.start_programs_for(with_urls(plan, stage.open()))
+        with open_browser() as browser:
+            login = desk(browser, installation.origin)
+            login.goto("/login")
+            login.get_by_test_id("username").wait_for()
+            shoot(login, out / "login.png")
+            command = desk(browser, installation.origin)
+            sign_in(command, "operator", installation.password_of("operator"))
+            row = command.get_by_test_id("incident-row").first
+            row.wait_for(timeout=150_000)  # the scene is learnt first, so that stills have their background
+            row.click()
+            command.get_by_test_id("case-panel").wait_for()
+            command.locator("img").first.wait_for(timeout=30_000)
+            command.wait_for_timeout(3_000)  # the map's tiles of polygons and the picture settle; nothing is asserted
+            shoot(command, out / "command.png")
+            phone = handset(browser, installation.origin)
+            sign_in(phone, "worker", installation.password_of("worker"))
+            card = phone.get_by_test_id("task-card").first
+            card.wait_for(timeout=30_000)
+            shoot(phone, out / "phone-list.png")
+            card.click()
+            phone.get_by_test_id("take").first.wait_for()
+            phone.wait_for_timeout(1_500)
+            shoot(phone, out / "phone.png")
+            command.locator("text=EN").first.click()
+            command.wait_for_timeout(800)
+            shoot(command, out / "command-english.png")
+    finally:
+        installation.stop()
+        stage.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("docs/images"))
+    parser.add_argument("--data", type=Path, default=Path(".run/screenshots"))
+    arguments = parser.parse_args()
+    take(arguments.data, arguments.out)
+
+
+if __name__ == "__main__":
+    main()

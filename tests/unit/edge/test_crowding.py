@@ -1,0 +1,122 @@
+"""People gather: counts in, episodes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.edge.observing import Thing, after_s, camera, judged, seen, times, told
+from xueliang_alerts.contract import EndReason, Phase, Severity
+from xueliang_edge.observations import Observation, ViewState
+from xueliang_edge.rules.crowding import CountAt, growth_per_minute
+from xueliang_edge.rules.episodes import Decision
+from xueliang_edge.rules.judge import CameraJudge
+
+SQUARE = [[0.0, 0.5], [1.0, 0.5], [1.0, 1.0], [0.0, 1.0]]
+
+
+def people(count: int, *, score: float = 0.7, bottom: float = 0.8) -> list[Thing]:
+    return [("person", score, (0.05 * i, bottom - 0.15, 0.05 * i + 0.03, bottom)) for i in range(count)]
+
+
+def story(looks: list[Observation], **settings: object) -> list[Decision]:
+    rule = {
+        "hazard": "crowd",
+        "zone": SQUARE,
+        "raise_at_count": 6,
+        "clear_at_count": 3,
+        "dwell_s": 5,
+        "clear_after_s": 4,
+        "smooth_s": 0,
+    }
+    return judged(CameraJudge(camera(rule | settings)), looks)
+
+
+def counts(count_at: Callable[[float], int], end_s: float, every_s: float = 0.5) -> list[Observation]:
+    return [seen(t, people(count_at(t))) for t in times(end_s, every_s)]
+
+
+def test_a_crowd_is_raised_after_its_dwell_and_cleared_after_it_dispersed() -> None:
+    raised, cleared = story(counts(lambda t: 7 if 10 <= t < 40 else 2, 60))
+    assert (raised.phase, after_s(raised), raised.began.mono_s - 1000) == (Phase.RAISED, 15.0, 10.0)
+    assert raised.reason.code == "crowd_reached"
+    assert raised.reason.text == "7 people in the zone >= 6 for 5 s >= 5 s"
+    assert raised.measures["count"] == (7.0, "people")
+    assert len(raised.boxes_xyxyn) == 7
+    assert (cleared.end_reason, after_s(cleared)) == (EndReason.SEEN_CLEAR, 44.0)
+    assert cleared.ended is not None
+    assert cleared.ended.mono_s - 1000 == 39.5
+    assert cleared.reason.code == "crowd_dispersed"
+
+
+def test_between_the_two_counts_an_open_crowd_stays_and_none_begins() -> None:
+    assert [d.phase for d in story(counts(lambda t: 7 if t < 20 else 4, 60))] == [Phase.RAISED]
+    assert story(counts(lambda _: 5, 60)) == []
+
+
+def test_a_crowd_shorter_than_the_dwell_is_none() -> None:
+    assert story(counts(lambda t: 9 if 10 <= t < 14.5 else 0, 40)) == []
+
+
+def test_a_detector_that_loses_people_now_and_then_is_smoothed() -> None:
+    blinking = [seen(t, people(2 if index % 4 == 1 else 7)) for index, t in enumerate(times(20))]
+    assert [d.phase for d in story(blinking, smooth_s=1.5)] == [Phase.RAISED]
+    assert story(blinking) == []
+
+
+@pytest.mark.parametrize(
+    "things",
+    [people(9, score=0.2), people(9, bottom=0.45), [("car", 0.9, box) for _, _, box in people(9)], people(1) * 9],
+    ids=["too_faint", "feet_outside", "not_people", "one_person_nine_times"],
+)
+def test_what_is_no_crowd_is_not_counted(things: list[Thing]) -> None:
+    assert story([seen(t, things) for t in times(30)]) == []
+
+
+def test_feet_at_the_lower_edge_of_the_picture_are_inside_a_zone_that_reaches_it() -> None:
+    assert story([seen(t, people(7, bottom=1.0)) for t in times(10)])[0].phase is Phase.RAISED
+
+
+def test_a_crowd_that_doubles_is_more_severe_at_once() -> None:
+    raised, worse, _cleared = story(counts(lambda t: 7 if t < 20 else 15 if t < 60 else 0, 80), severe_at_count=12)
+    assert (raised.severity, worse.severity) == (Severity.ORANGE, Severity.RED)
+    assert (worse.phase, after_s(worse)) == (Phase.UPDATED, 20.0)
+    assert worse.reason.code == "crowd_still"
+
+
+def test_growth_is_told_per_minute() -> None:
+    assert growth_per_minute(tuple(CountAt(5.0 * i, 2.0 + i) for i in range(10))) == pytest.approx(12.0)
+    assert growth_per_minute((CountAt(0.0, 2.0), CountAt(5.0, 9.0))) == 0.0
+
+
+def test_an_update_is_told_when_the_count_changed_and_not_every_look() -> None:
+    decisions = story(counts(lambda t: 7 + int(t / 20), 140))
+    assert [d.phase for d in decisions][:2] == [Phase.RAISED, Phase.UPDATED]
+    assert len(decisions) <= 4
+    assert decisions[1].measures["growth"][0] == pytest.approx(3.0, abs=1.0)
+
+
+def test_blind_looks_neither_raise_nor_clear() -> None:
+    looks = counts(lambda _: 7, 8) + [seen(t, view=ViewState.UNKNOWN) for t in times(100, 0.5, 8.5)]
+    assert [d.phase for d in story(looks)] == [Phase.RAISED]
+
+
+def test_counts_from_before_a_blind_stretch_do_not_count_after_it() -> None:
+    looks = counts(lambda _: 7, 4) + [seen(t, people(7)) for t in times(203, 0.5, 200)]
+    assert told(story(looks)) == [("raised", 201.0)]  # 4 s before, 1 s after: watched 5 s in all
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 10), st.integers(1, 30)), min_size=1, max_size=8))
+def test_it_never_raises_below_the_count_and_never_clears_above_it(runs: list[tuple[int, int]]) -> None:
+    series = [count for count, length in runs for _ in range(length)]
+    looks = [seen(index * 0.5, people(count)) for index, count in enumerate(series)]
+    for decision in story(looks):
+        index = round(after_s(decision) / 0.5)
+        if decision.phase is Phase.RAISED:
+            assert min(series[index - 10 : index + 1]) >= 6
+        if decision.phase is Phase.CLEARED:
+            assert max(series[index - 8 : index + 1]) <= 3

@@ -1,0 +1,101 @@
+"""The health page: JSON for people and probes, Prometheus text, nothing else; on loopback."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from xueliang_edge.health import CameraReport, HealthServer, NodeReport, RuleNotRunning, as_json, as_metrics
+
+AT = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+CAMERA = CameraReport(
+    camera_id="lane-east",
+    state="streaming",
+    since=AT,
+    problem=None,
+    needed_gap_s=0.5,
+    achieved_gap_s=0.6,
+    falls_short=False,
+    looks=12,
+    unknown={"detector_late": 2},
+    frames_dropped={"replaced": 3},
+    scene_known_share=0.9,
+    rules=("lane",),
+    open_alerts=1,
+)
+REPORT = NodeReport(
+    node_id="edge-01",
+    state="watching",
+    at=AT,
+    started_at=AT,
+    problems=(),
+    cameras=(CAMERA,),
+    rules_not_running=(RuleNotRunning("lane-east", "fire", "fire_smoke", "no model"),),
+    broker={"phase": "connected"},
+    spool={"pending": 4},
+    evidence={"pending": 1},
+    workers={},
+    counters={"stills_refused": {"late": 5}},
+)
+
+
+@pytest.fixture
+def server() -> Iterator[HealthServer]:
+    one = HealthServer("127.0.0.1", 0, lambda: REPORT)
+    one.start()
+    yield one
+    one.close()
+
+
+def get(server: HealthServer, page: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{page}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_health_is_json_with_times_in_utc(server: HealthServer) -> None:
+    status, body = get(server, "/health")
+    told = json.loads(body)
+    assert status == 200
+    assert told["cameras"][0]["achieved_gap_s"] == 0.6
+    assert told["cameras"][0]["since"] == "2026-11-24T08:00:00Z"
+    assert told["rules_not_running"][0]["reason"] == "no model"
+
+
+def test_the_root_leads_to_health_and_other_pages_are_404(server: HealthServer) -> None:
+    assert json.loads(get(server, "/")[1])["node_id"] == "edge-01"
+    status, body = get(server, "/etc/passwd")
+    assert status == 404
+    assert "/health" in body
+
+
+def test_a_node_that_is_not_watching_yet_is_unavailable() -> None:
+    starting = HealthServer("127.0.0.1", 0, lambda: replace(REPORT, state="starting"))
+    starting.start()
+    try:
+        assert get(starting, "/health")[0] == 503
+    finally:
+        starting.close()
+
+
+def test_metrics_are_prometheus_text() -> None:
+    families = {family.name: family for family in text_string_to_metric_families(as_metrics(REPORT).decode())}
+    dropped = families["edge_frames_dropped"].samples[0]
+    assert (dropped.labels, dropped.value) == ({"camera_id": "lane-east", "reason": "replaced"}, 3.0)
+    assert families["edge_camera_streaming"].samples[0].value == 1.0
+    events = {tuple(sample.labels.values()): sample.value for sample in families["edge_events"].samples}
+    assert events == {("stills_refused", "late"): 5.0}
+
+
+def test_a_report_of_no_cameras_is_whole() -> None:
+    assert json.loads(as_json(replace(REPORT, cameras=(), rules_not_running=())))["cameras"] == []
+    assert as_metrics(replace(REPORT, cameras=()))

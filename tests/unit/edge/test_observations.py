@@ -1,0 +1,69 @@
+"""An observation that contradicts itself is refused where it is made."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xueliang_edge.observations import Observation, ViewState, blind
+
+GOOD: dict[str, Any] = {
+    "camera_id": "lane",
+    "observed_mono_s": 1.0,
+    "observed_at": datetime(2026, 11, 23, tzinfo=UTC),
+    "view": ViewState.GOOD,
+    "boxes_xyxyn": np.array([[0.1, 0.1, 0.2, 0.2]], dtype=np.float32),
+    "scores": np.array([0.5], dtype=np.float32),
+    "class_names": ("car",),
+    "track_ids": np.array([1], dtype=np.int64),
+}
+
+
+def test_an_empty_picture_is_a_good_observation() -> None:
+    empty = Observation(**{key: GOOD[key] for key in ("camera_id", "observed_mono_s", "observed_at", "view")})
+    assert empty.is_good
+    assert empty.boxes_xyxyn.shape == (0, 4)
+
+
+def test_cells_may_be_unknown() -> None:
+    assert Observation(**GOOD, change=np.full((2, 3), np.nan, dtype=np.float32)).change is not None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"scores": np.array([], dtype=np.float32)},
+        {"class_names": ("car", "car")},
+        {"track_ids": np.array([1, 2])},
+        {"boxes_xyxyn": np.array([[0.1, np.nan, 0.2, 0.2]], dtype=np.float32)},
+        {"scores": np.array([np.nan], dtype=np.float32)},
+        {"observed_mono_s": float("nan")},
+        {"observed_at": datetime(2026, 11, 23)},  # noqa: DTZ001
+        {"change": np.zeros(5, dtype=np.float32)},
+        {"change": np.full((2, 2), np.inf, dtype=np.float32)},
+        {"view": ViewState.OFFLINE},
+    ],
+    ids=[
+        "scores",
+        "names",
+        "tracks",
+        "nan_box",
+        "nan_score",
+        "nan_time",
+        "naive_time",
+        "flat_grid",
+        "inf",
+        "blind_boxes",
+    ],
+)
+def test_what_contradicts_itself_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        Observation(**(GOOD | wrong))
+
+
+def test_a_good_view_is_not_blind() -> None:
+    with pytest.raises(ValueError):
+        blind("lane", ViewState.GOOD, mono_s=0.0, at=GOOD["observed_at"])
