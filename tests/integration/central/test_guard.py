@@ -299,7 +299,7 @@ async def test_console_not_built_says_how(centre: TestCentre) -> None:
     async with centre.client() as client:
         answer = await client.get("/")
     assert answer.status_code == 200
-    assert "npm run build" in answer.text
+    assert "python hatch_build.py" in answer.text
     assert "<script" not in answer.text
 
 
