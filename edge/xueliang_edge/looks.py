@@ -1,0 +1,109 @@
+"""What crosses between the processes of a node: handles and numbers, never pixels.
+
+A picture lies in a slot of shared memory. Whoever got its handle may read it until it gives the handle back; a slot that
+was written anew has another generation, and an old handle reads nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xueliang_streams.source import SourceState
+
+StreamName = Literal["main", "sub"]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureHandle:
+    """Names one picture without holding it.
+
+    Attributes:
+        region: which region of shared memory: the number of the capture child that wrote it.
+        slot, generation: where in the region, and which picture of those that lay there.
+        size_wh: pixels of the picture in the slot; a very large one was brought down to fit.
+        is_full_range: see `xueliang_streams.frame.Planes`.
+    """
+
+    camera_id: str
+    region: int
+    slot: int
+    generation: int
+    size_wh: tuple[int, int]
+    is_full_range: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SceneHandle:
+    """Names what a still needs beside its picture, written into a slot of its own: see `scene_slots.py`.
+
+    Attributes:
+        scene_wh: pixels of the long-term scene; None: nothing is known of it yet.
+        earlier_wh: pixels of each earlier brightness picture; earlier_count: how many follow, newest first.
+    """
+
+    region: int
+    slot: int
+    generation: int
+    scene_wh: tuple[int, int] | None
+    is_full_range: bool
+    earlier_wh: tuple[int, int]
+    earlier_count: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """One picture that came, in numbers.
+
+    Attributes:
+        observed_mono_s, observed_at: when the picture was received, as `Frame` says.
+        frame_size_wh: pixels of the picture as the camera sent it.
+        change: float32 (18, 32), share of each cell that differs from the long-term scene, NaN where the scene is not
+            known; None when too little is known to say.
+        moved: float32 (18, 32), share of each cell that differs from the picture a detector last looked at, places that
+            are always restless left out; None: no such picture yet, or almost everything differs.
+        stream: which of the camera's streams it came from.
+        decode_ms: CPU milliseconds the decoder took for it.
+    """
+
+    handle: PictureHandle
+    observed_mono_s: float
+    observed_at: datetime
+    frame_size_wh: tuple[int, int]
+    change: NDArray[np.float32] | None
+    moved: NDArray[np.float32] | None = None
+    stream: StreamName = "main"
+    is_key: bool = True
+    decode_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureHealth:
+    """How one camera's source does, in numbers and words that hold no password.
+
+    Attributes:
+        last_packet_mono_s: when the network last gave something of it.
+        frames_dropped: pictures not handed out, by reason.
+        reader: which reader serves it, and why when it is not the usual one.
+        key_interval_s: seconds between two key pictures as they come; None: not known yet.
+        notes: what an installer should know ("a key picture only every 20 s", "the sub stream is larger than the main").
+    """
+
+    state: SourceState
+    since_mono_s: float
+    problem: str | None
+    attempts: int
+    last_packet_mono_s: float | None = None
+    frames_dropped: Mapping[str, int] = field(default_factory=dict)
+    scene_known_share: float = 0.0
+    reader: str = ""
+    key_interval_s: float | None = None
+    pictures_per_s: float | None = None
+    mbit_per_s: float | None = None
+    decode_ms: float | None = None
+    notes: tuple[str, ...] = ()
