@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from xueliang_configs.areas import AreaCode
 from xueliang_configs.rules import Rule
-from xueliang_configs.values import CameraUrl, Name, PlaceClass, PlainId, Polygon, PositiveSeconds, Settings
+from xueliang_configs.values import CameraUrl, Name, PlaceClass, PlainId, Polygon, PositiveSeconds, Settings, problem
 
 
 class CameraConfig(Settings):
@@ -19,6 +19,11 @@ class CameraConfig(Settings):
     url: CameraUrl = Field(
         description="rtsp://, rtsps:// or file:clip.mp4 (relative to this file). Write the password as ${ENV_NAME}."
     )
+    sub_url: CameraUrl | None = Field(
+        default=None,
+        description="The camera's small stream (640x360 or so) of the same view: everyday looks use it, the main stream "
+        "is connected only to look closely and for evidence. Null: the main stream serves all.",
+    )
     place_class: PlaceClass = Field(default=PlaceClass.OTHER, description="What kind of place it watches.")
     look_every_s: Annotated[float, Field(ge=0.05, le=600.0)] | None = Field(
         default=None, description="Seconds between two looks; null: what the rules need."
@@ -28,6 +33,13 @@ class CameraConfig(Settings):
     )
     stall_after_s: PositiveSeconds = Field(default=8.0, description="No packet for this long: reconnect.")
     rules: tuple[Rule, ...] = Field(default=(), max_length=64, description="What is watched for.")
+
+    @field_validator("sub_url")
+    @classmethod
+    def _sub_is_live(cls, value: CameraUrl | None) -> CameraUrl | None:
+        if value is not None and value.scheme == "file":
+            raise problem("sub_url", "expected the rtsp:// or rtsps:// address of a small stream", "a file", "leave sub_url out")
+        return value
 
     @property
     def needed_look_every_s(self) -> float:

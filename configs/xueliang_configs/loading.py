@@ -126,6 +126,10 @@ def _node_checks(value: Any) -> Iterator[Found]:
     for key, first, url in _repeated(cameras, "url", ("cameras",)):
         text = f'"{redact_url(url)}" is read twice, first by cameras.{first}'
         yield key, text, "put all rules under one camera: each look is then paid once"
+    for index, camera in cameras:
+        if isinstance(camera.get("url"), str) and camera["url"] == camera.get("sub_url"):
+            text = f'"{redact_url(camera["url"])}" is the main stream too'
+            yield ("cameras", index, "sub_url"), text, "give the address of the small stream, or leave sub_url out"
     detectors = value.get("detectors") if isinstance(value, dict) else None
     known = set(detectors) if isinstance(detectors, dict) else {"objects"}
     for index, camera in cameras:

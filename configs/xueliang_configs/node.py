@@ -54,6 +54,20 @@ class SpoolConfig(Settings):
     )
 
 
+class ProcessConfig(Settings):
+    """How the node's work is divided."""
+
+    cameras_per_process: int = Field(
+        default=16,
+        ge=1,
+        le=64,
+        description="Cameras that share a capture process: fewer share a fault of one decoder, more share its memory.",
+    )
+    detector_processes: int = Field(
+        default=1, ge=1, le=16, description="Processes with a detector each; one carries about 80 pictures a second."
+    )
+
+
 class NodeSettings(Settings):
     """The node itself."""
 
@@ -63,6 +77,7 @@ class NodeSettings(Settings):
     centre: CentreLinkConfig | None = Field(default=None, description="Null: no evidence pictures are uploaded.")
     health: HealthConfig = Field(default=HealthConfig(), description="Health page and metrics.")
     spool: SpoolConfig = Field(default=SpoolConfig(), description="Alerts on disk.")
+    processes: ProcessConfig = Field(default=ProcessConfig(), description="How the work is divided.")
 
 
 def _model(value: object, info: ValidationInfo) -> object:

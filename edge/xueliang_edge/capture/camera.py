@@ -1,0 +1,274 @@
+"""One camera of a capture group: which of its streams to look at, what is due, and what a picture is compared with."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, deque
+from collections.abc import Callable
+from datetime import datetime
+from random import Random
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from xueliang_edge.background import Background, BackgroundFiles, Scene
+from xueliang_edge.capture.feeds import Feed, FeedHealth, ReaderFeed, SourceFeed, UnreadableFeed
+from xueliang_edge.capture.orders import CameraSpec, Pace, Polygon
+from xueliang_edge.evidence.masking import quiet_luma
+from xueliang_edge.looks import CaptureHealth, StreamName
+from xueliang_edge.stillness import SmallLuma, Stillness, small_luma
+from xueliang_streams.decoding import Decoded
+from xueliang_streams.errors import StreamError
+from xueliang_streams.frame import Planes
+from xueliang_streams.opening import open_source
+from xueliang_streams.source import Pace as PlayPace
+from xueliang_streams.source import SourceSettings, SourceState
+
+log = logging.getLogger(__name__)
+
+EARLIER_KEPT: Final = 3
+EARLIER_AT_MOST_S: Final = 8.0  # two looks at the slowest usual pace: what moved since then is hidden in stills
+MAIN_LINGERS_S: Final = 30.0  # connecting costs a second and a key picture: not at every change of level
+SUB_GIVEN_UP_AFTER_S: Final = 10.0  # a sub stream that gives nothing for so long: the main stream serves meanwhile
+RARE_KEYS_S: Final = 6.0  # said to the installer: beyond this a camera costs many times more ("smart codec")
+LARGEST_LONG_SIDE_PX: Final = 1920  # what a slot holds; detectors see less, stills are at most 1280
+SCENE_SAVE_EVERY_S: Final = 3600.0
+SCENE_FIRST_SAVE_SHARE: Final = 0.6
+
+
+class CapturedCamera:
+    """Belongs to the capture loop's thread."""
+
+    def __init__(
+        self,
+        spec: CameraSpec,
+        files: BackgroundFiles,
+        *,
+        wall: Callable[[], datetime],
+        mono: Callable[[], float],
+        rng: Random,
+    ) -> None:
+        self.spec = spec
+        self.pace = Pace(spec.gap_s, every_key=False, stream="sub" if spec.sub_url else "main")
+        self._wall, self._mono, self._rng = wall, mono, rng
+        self._feeds: dict[StreamName, Feed] = {}
+        self._wanted_main_mono_s = mono()
+        self._started_mono_s = mono()
+        self.is_out = False  # a look of it was sent and not released yet
+        self.is_hurried = False
+        self.last_look_mono_s: float | None = None
+        self._background: Background | None = files.load(spec.camera_id)
+        self._files = files
+        self._saved_mono_s: float | None = None if self._background is None else mono()
+        self._stillness = Stillness()
+        self._earlier: deque[tuple[float, NDArray[np.uint8]]] = deque(maxlen=EARLIER_KEPT)
+        self._quiet: tuple[float, NDArray[np.uint8]] | None = None
+        self._small: SmallLuma | None = None
+        self._masks: dict[tuple[int, int], NDArray[np.bool_]] = {}
+        self.sizes: dict[StreamName, tuple[int, int]] = {}
+        self.dropped: Counter[str] = Counter()
+
+    def start(self) -> None:
+        primary: StreamName = "sub" if self.spec.sub_url else "main"
+        self._open(primary)
+
+    def poll(self) -> None:
+        """Input and output of its streams; opens and closes the main stream as it is needed."""
+        self._tend_main()
+        for feed in self._feeds.values():
+            feed.poll()
+        self._replace_what_is_not_spoken()
+
+    def due_mono_s(self) -> float | None:
+        """Until when the most urgent picture should be decoded; None: nothing is due, or a look is still out."""
+        if self.is_out:
+            return None
+        name = self._chosen()
+        if name is None:
+            return None
+        return self._feeds[name].due_mono_s(self.pace, self.last_look_mono_s, is_hurried=self.is_hurried)
+
+    def take(self) -> tuple[Decoded, StreamName] | None:
+        """Decode what is due, newest stream first. None: it could not be decoded, and was counted."""
+        name = self._chosen()
+        if name is None:
+            return None
+        decoded = self._feeds[name].take()
+        if decoded is None:
+            return None
+        self.sizes[name] = decoded.planes.size_wh
+        self.is_hurried = False
+        self.last_look_mono_s = decoded.arrival.mono_s
+        return decoded, name
+
+    def compare(self, decoded: Decoded) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
+        """What differs from the long-term scene, and from the picture a detector last looked at."""
+        planes = decoded.planes
+        if self._background is None or not self._background.fits(planes.size_wh):
+            self._background = Background(planes.size_wh)
+            self._saved_mono_s = None
+        self._small = small_luma(planes)
+        if self._quiet is not None:
+            self._earlier.appendleft(self._quiet)
+        self._quiet = (decoded.arrival.mono_s, quiet_luma(planes))
+        return self._background.change(self._small), self._stillness.moved(self._small)
+
+    def hide_private(self, planes: Planes) -> None:
+        """Fill the privacy zones in a picture that lies in memory of ours."""
+        if not self.spec.privacy_zones_xyn:
+            return
+        mask = self._masks.get(planes.size_wh)
+        if mask is None:
+            mask = self._masks[planes.size_wh] = _polygons_mask(self.spec.privacy_zones_xyn, planes.size_wh)
+        half = mask[::2, ::2]
+        planes.y[mask] = 0 if planes.is_full_range else 16
+        planes.u[half] = 128
+        planes.v[half] = 128
+
+    def released(self, planes: Planes, *, is_reference: bool, excluded_xyxyn: NDArray[np.float32] | None) -> None:
+        """The picture in hand is done with: take it as reference, learn from it."""
+        self.is_out = False
+        if self._small is None or self._background is None:
+            return
+        if is_reference:
+            self._stillness.take_reference(self._small, excluded_xyxyn)
+        at = self.last_look_mono_s
+        if excluded_xyxyn is not None and at is not None:
+            self._background.learn(planes, self._small, excluded_xyxyn, at)
+
+    def scene_parts(self) -> tuple[Scene | None, list[NDArray[np.uint8]]]:
+        """The long-term scene, and what a still compares its picture with to find what moves, newest first."""
+        scene = self._background.scene() if self._background is not None else None
+        now = self._quiet[0] if self._quiet else 0.0
+        return scene, [picture for at, picture in self._earlier if 0 <= now - at <= EARLIER_AT_MOST_S]
+
+    def scene_to_save(self) -> Background | None:
+        """Its long-term scene when it is time to write it."""
+        background = self._background
+        if background is None:
+            return None
+        if self._saved_mono_s is None:
+            is_due = background.known_share >= SCENE_FIRST_SAVE_SHARE
+        else:
+            is_due = self._mono() - self._saved_mono_s >= SCENE_SAVE_EVERY_S
+        if not is_due:
+            return None
+        self._saved_mono_s = self._mono()
+        return background
+
+    @property
+    def scene(self) -> Background | None:
+        """Its long-term scene, when anything of it is known."""
+        return self._background if self._background is not None and self._background.known_share > 0 else None
+
+    def health(self) -> CaptureHealth:
+        """How it does. The primary stream speaks for it, unless the other one serves."""
+        shown = self._feeds.get(self._chosen() or ("sub" if self.spec.sub_url else "main"))
+        if shown is None:
+            return CaptureHealth(SourceState.CONNECTING, self._started_mono_s, None, 0)
+        one = shown.health()
+        known = self._background.known_share if self._background is not None else 0.0
+        dropped = Counter(dict(one.source.frames_dropped)) + self.dropped
+        return CaptureHealth(
+            state=one.source.state,
+            since_mono_s=one.source.since_mono_s,
+            problem=one.source.problem,
+            attempts=one.source.attempts,
+            last_packet_mono_s=one.source.last_packet_mono_s,
+            frames_dropped=dict(dropped),
+            scene_known_share=known,
+            reader=one.reader,
+            key_interval_s=one.key_interval_s,
+            pictures_per_s=one.pictures_per_s,
+            mbit_per_s=one.mbit_per_s,
+            notes=tuple(self._notes(one)),
+        )
+
+    def close(self) -> None:
+        for feed in self._feeds.values():
+            feed.close()
+
+    def _notes(self, one: FeedHealth) -> list[str]:
+        notes = []
+        if one.key_interval_s is not None and one.key_interval_s > RARE_KEYS_S:
+            how = "decoded whole, which costs many times more" if one.is_decoded_whole else "looks are that far apart"
+            notes.append(f"a key picture only every {one.key_interval_s:.0f} s: {how}; set the camera's I-frame interval")
+        main, sub = self.sizes.get("main"), self.sizes.get("sub")
+        if main and sub and sub[0] * sub[1] > main[0] * main[1]:
+            notes.append(f"the sub stream ({sub[0]}x{sub[1]}) is larger than the main ({main[0]}x{main[1]}): swapped?")
+        return notes
+
+    def _open(self, name: StreamName) -> None:
+        url = self.spec.main_url if name == "main" else self.spec.sub_url
+        if url is None:
+            return
+        settings = SourceSettings(stall_after_s=self.spec.stall_after_s)
+        camera_id = self.spec.camera_id
+        feed: Feed
+        try:
+            if self.spec.is_recording:
+                # Twice the pace: whenever a look is due, the newest picture is at most half a gap old.
+                fps = (1.0 if self.spec.is_fast else 2.0) / self.spec.gap_s
+                settings = SourceSettings(stall_after_s=self.spec.stall_after_s, max_fps=fps)
+                pace = PlayPace.FAST if self.spec.is_fast else PlayPace.REAL
+                source = open_source(camera_id, url, wall=self._wall, mono=self._mono, settings=settings, pace=pace)
+                feed = SourceFeed(source, is_fast=self.spec.is_fast, reader="recording")
+            else:
+                feed = ReaderFeed(camera_id, url, settings=settings, wall=self._wall, mono=self._mono, rng=self._rng)
+        except StreamError as error:
+            log.error("camera cannot be opened", extra={"camera_id": camera_id, "problem": str(error)})
+            feed = UnreadableFeed(str(error), self._mono())
+        self._feeds[name] = feed
+        feed.start()
+
+    def _replace_what_is_not_spoken(self) -> None:
+        """What our reader does not speak goes to libav's, for good."""
+        for name, feed in list(self._feeds.items()):
+            reason = feed.reader.not_spoken if isinstance(feed, ReaderFeed) else None
+            if reason is None:
+                continue
+            feed.close()
+            url = self.spec.main_url if name == "main" else self.spec.sub_url or ""
+            settings = SourceSettings(stall_after_s=self.spec.stall_after_s, max_fps=2.0 / self.spec.gap_s)
+            source = open_source(
+                self.spec.camera_id, url, wall=self._wall, mono=self._mono, settings=settings, reader="libav"
+            )
+            self._feeds[name] = SourceFeed(source, is_fast=False, reader=f"libav ({reason})")
+            self._feeds[name].start()
+            log.info("camera goes by libav", extra={"camera_id": self.spec.camera_id, "why": reason})
+
+    def _tend_main(self) -> None:
+        if self.spec.sub_url is None:
+            return
+        now = self._mono()
+        if self.pace.stream == "main" or self._is_sub_away(now):
+            self._wanted_main_mono_s = now
+            if "main" not in self._feeds:
+                self._open("main")
+        elif "main" in self._feeds and now - self._wanted_main_mono_s > MAIN_LINGERS_S:
+            self._feeds.pop("main").close()
+
+    def _is_sub_away(self, now: float) -> bool:
+        source = self._feeds["sub"].health().source
+        away_s = now - (source.last_packet_mono_s or self._started_mono_s)
+        return source.state is not SourceState.STREAMING and away_s > SUB_GIVEN_UP_AFTER_S
+
+    def _chosen(self) -> StreamName | None:
+        """The stream to look at: the main one while it is wanted and gives pictures, else the sub stream."""
+        main, sub = self._feeds.get("main"), self._feeds.get("sub")
+        if sub is None:
+            return "main" if main is not None else None
+        if main is not None and main.health().source.state is SourceState.STREAMING:
+            is_wanted = self.pace.stream == "main" or self._is_sub_away(self._mono())
+            return "main" if is_wanted else "sub"
+        return "sub"
+
+
+def _polygons_mask(polygons_xyn: tuple[Polygon, ...], size_wh: tuple[int, int]) -> NDArray[np.bool_]:
+    mask = np.zeros((size_wh[1], size_wh[0]), np.uint8)
+    for polygon in polygons_xyn:
+        corners = np.round(np.asarray(polygon, np.float64) * size_wh).astype(np.int32)
+        cv2.fillPoly(mask, [corners], (1,))
+    return mask.astype(np.bool_)

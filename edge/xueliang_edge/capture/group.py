@@ -1,0 +1,205 @@
+"""The loop of a capture child: poll every camera, decode what is most urgent, hand it over in shared memory.
+
+Invariants
+    - One thread, one round every `ROUND_S`: all sockets are read first, then decoding goes on, earliest deadline first,
+      until the next round is due. What is still undecoded then is due again, or was replaced by something newer.
+    - One look a camera is out at a time; without a free slot nothing is decoded. So neither memory nor the pipe to the
+      supervisor ever grows, however slow it is.
+    - A slot belongs to whoever holds its handle until `Release`; then its generation changes with the next picture.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from xueliang_edge.background import BackgroundFiles
+from xueliang_edge.capture.camera import LARGEST_LONG_SIDE_PX, CapturedCamera
+from xueliang_edge.capture.orders import GroupSpec, LendScene, Lent, LookNow, Release, SetPace
+from xueliang_edge.looks import CaptureHealth, Look, PictureHandle
+from xueliang_edge.scene_slots import pack_scene
+from xueliang_streams.shared_frames import SharedFrames
+
+log = logging.getLogger(__name__)
+
+SAVER_WAITS_S: Final = 4.0
+
+
+class CameraGroup:
+    """The cameras of one child. Belongs to one thread, apart from the thread that writes scenes to the disk."""
+
+    def __init__(
+        self,
+        spec: GroupSpec,
+        frames: SharedFrames,
+        *,
+        wall: Callable[[], datetime],
+        mono: Callable[[], float],
+    ) -> None:
+        self._spec, self._frames, self._mono = spec, frames, mono
+        files = BackgroundFiles(Path(spec.background_dir))
+        dice = Random()  # noqa: S311 - spreads reconnects, keeps no secret
+        self.cameras = {
+            one.camera_id: CapturedCamera(one, files, wall=wall, mono=mono, rng=dice) for one in spec.cameras
+        }
+        self._free = list(range(spec.slots - 1))
+        self._scene_slot = spec.slots - 1
+        self._out: dict[int, PictureHandle] = {}
+        self._saver = _Saver(files)
+        self.faults: Counter[str] = self._saver.faults
+        self.rounds = 0
+        self.lag_s = 0.0
+        self._decode_ms: dict[str, float] = {}
+
+    def start(self) -> None:
+        for camera in self.cameras.values():
+            camera.start()
+
+    def poll(self) -> None:
+        """Begin a round: all input and output."""
+        self.rounds += 1
+        self.lag_s = 0.0
+        for camera_id, camera in self.cameras.items():
+            try:
+                camera.poll()
+            except Exception:
+                self._failed(camera_id)
+
+    def next_look(self) -> Look | None:
+        """Decode the most urgent due picture that there is a slot for. None: nothing is due now."""
+        if not self._free:
+            return None
+        due = [(at, name) for name, one in self.cameras.items() if (at := self._due(name, one)) is not None]
+        for deadline, camera_id in sorted(due):
+            self.lag_s = max(self.lag_s, self._mono() - deadline)
+            try:
+                look = self._look(camera_id, self.cameras[camera_id])
+            except Exception:
+                self._failed(camera_id)
+                continue
+            if look is not None:
+                return look
+        return None
+
+    def set_pace(self, order: SetPace) -> None:
+        self.cameras[order.camera_id].pace = order.pace
+
+    def look_now(self, order: LookNow) -> None:
+        self.cameras[order.camera_id].is_hurried = True
+
+    def release(self, order: Release) -> None:
+        """Free the slot; let the picture teach before. A handle that is not out (an earlier child's) is nothing."""
+        handle = order.handle
+        if self._out.get(handle.slot) != handle:
+            return
+        del self._out[handle.slot]
+        self._free.append(handle.slot)
+        planes = self._frames.read(handle.slot, handle.generation, handle.size_wh, handle.is_full_range)
+        camera = self.cameras[handle.camera_id]
+        if planes is None:
+            camera.is_out = False
+            return
+        camera.released(planes, is_reference=order.is_reference, excluded_xyxyn=order.learn_excluded_xyxyn)
+        background = camera.scene_to_save()
+        if background is not None:
+            self._saver.save(handle.camera_id, background.to_bytes())
+
+    def lend(self, order: LendScene) -> Lent:
+        """What a still of the picture in hand needs, in the scene slot; a picture that is not out gets nothing."""
+        if self._out.get(order.handle.slot) != order.handle:
+            return Lent(order.ticket, None)
+        scene, earlier = self.cameras[order.handle.camera_id].scene_parts()
+        return Lent(order.ticket, pack_scene(self._frames, self._spec.region, self._scene_slot, scene, earlier))
+
+    def health(self) -> Mapping[str, CaptureHealth]:
+        return {name: camera.health() for name, camera in self.cameras.items()}
+
+    def close(self) -> None:
+        """Stop reading, save what was learnt. Bounded."""
+        for camera in self.cameras.values():
+            camera.close()
+        for camera_id, camera in self.cameras.items():
+            background = camera.scene
+            if background is not None:
+                self._saver.save(camera_id, background.to_bytes())
+        self._saver.close(SAVER_WAITS_S)
+
+    def _due(self, camera_id: str, camera: CapturedCamera) -> float | None:
+        try:
+            return camera.due_mono_s()
+        except Exception:
+            self._failed(camera_id)
+            return None
+
+    def _look(self, camera_id: str, camera: CapturedCamera) -> Look | None:
+        taken = camera.take()
+        if taken is None:
+            return None
+        decoded, stream = taken
+        change, moved = camera.compare(decoded)
+        planes = decoded.planes.fitted(LARGEST_LONG_SIDE_PX)
+        slot = self._free.pop()
+        generation = self._frames.write(slot, planes)
+        handle = PictureHandle(camera_id, self._spec.region, slot, generation, planes.size_wh, planes.is_full_range)
+        written = self._frames.read(slot, generation, planes.size_wh, planes.is_full_range)
+        if written is not None:
+            camera.hide_private(written)
+        self._out[slot] = handle
+        camera.is_out = True
+        return Look(
+            handle=handle,
+            observed_mono_s=decoded.arrival.mono_s,
+            observed_at=decoded.arrival.at,
+            frame_size_wh=decoded.planes.size_wh,
+            change=change,
+            moved=moved,
+            stream=stream,
+            is_key=decoded.is_key,
+            decode_ms=decoded.decode_ms,
+        )
+
+    def _failed(self, camera_id: str) -> None:
+        """A defect in one camera's pictures must not end the others: said once a camera, then counted."""
+        self.faults[f"camera_failed:{camera_id}"] += 1
+        if self.faults[f"camera_failed:{camera_id}"] == 1:
+            log.exception("camera failed in the capture loop", extra={"camera_id": camera_id})
+
+
+class _Saver:
+    """Writes scenes in a thread of its own: a slow disk never holds up a camera."""
+
+    def __init__(self, files: BackgroundFiles) -> None:
+        self._files = files
+        self.faults: Counter[str] = Counter()
+        self._work: queue.Queue[tuple[str, bytes] | None] = queue.Queue(maxsize=64)
+        self._thread = threading.Thread(target=self._run, name="scenes to disk", daemon=True)
+        self._thread.start()
+
+    def save(self, camera_id: str, data: bytes) -> None:
+        try:
+            self._work.put_nowait((camera_id, data))
+        except queue.Full:
+            self.faults["background_not_saved"] += 1
+
+    def close(self, timeout_s: float) -> None:
+        try:
+            self._work.put(None, timeout=timeout_s)
+        except queue.Full:
+            return
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None:
+            camera_id, data = work
+            try:
+                self._files.save_bytes(camera_id, data)
+            except OSError as error:
+                self.faults["background_not_saved"] += 1
+                log.warning("background not saved", extra={"camera_id": camera_id, "why": str(error)})

@@ -1,0 +1,146 @@
+"""What the supervisor and a capture child say to each other: plain values over a pipe.
+
+Addresses hold passwords: they cross this pipe, are never printed (`repr=False`) and never stand on a command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xueliang_edge.looks import CaptureHealth, PictureHandle, SceneHandle, StreamName
+
+Polygon = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSpec:
+    """One camera of a group.
+
+    Attributes:
+        main_url, sub_url: addresses with their passwords, or the path of a recording (main only).
+        is_recording: the main address is a file; is_fast: it is read as fast as its looks are released.
+        gap_s: longest time between two looks to begin with.
+        privacy_zones_xyn: filled solid in every picture before anything else sees it.
+    """
+
+    camera_id: str
+    main_url: str = field(repr=False)
+    sub_url: str | None = field(default=None, repr=False)
+    is_recording: bool = False
+    is_fast: bool = False
+    gap_s: float = 2.0
+    stall_after_s: float = 8.0
+    privacy_zones_xyn: tuple[Polygon, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSpec:
+    """What one capture child does.
+
+    Attributes:
+        region: its number; handles carry it.
+        slots, slot_bytes: of its region of shared memory. The last slot is for scenes.
+        background_dir: where its cameras' long-term scenes are kept.
+    """
+
+    region: int
+    cameras: tuple[CameraSpec, ...]
+    slots: int
+    slot_bytes: int
+    background_dir: str
+    is_verbose: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a camera is to be looked at from now on; see `attention.levels.LookPlan`.
+
+    Attributes:
+        gap_s: longest time between the pictures of two looks.
+        every_key: look at every key picture, also where fewer would do.
+        stream: main: connect the main stream too and prefer its pictures while it gives any.
+        may_decode_all: False under overload: key pictures only, whatever their distance.
+    """
+
+    gap_s: float
+    every_key: bool = False
+    stream: StreamName = "sub"
+    may_decode_all: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SetPace:
+    camera_id: str
+    pace: Pace
+
+
+@dataclass(frozen=True, slots=True)
+class LookNow:
+    """The next picture of this camera is due at once."""
+
+    camera_id: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Release:
+    """The supervisor has done with a picture: its slot is free again.
+
+    Attributes:
+        is_reference: a detector looked at it: what moves from now on is compared with it.
+        learn_excluded_xyxyn: float32 (n, 4): let it teach the long-term scene, apart from these boxes; None: it does
+            not.
+    """
+
+    handle: PictureHandle
+    is_reference: bool = False
+    learn_excluded_xyxyn: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LendScene:
+    """Write what a still of this picture needs into the scene slot; answered by `Lent`."""
+
+    ticket: int
+    handle: PictureHandle
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """Save what was learnt and end."""
+
+
+Order = SetPace | LookNow | Release | LendScene | Quit
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The child runs."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lent:
+    ticket: int
+    scene: SceneHandle | None
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """About once a second: how the cameras do, and a count that grows only with real progress.
+
+    Attributes:
+        rounds: rounds of the loop so far.
+        lag_s: how late the most urgent due picture is decoded: above 0 the child cannot keep up.
+        busy_share: share of the last second spent working.
+    """
+
+    rounds: int
+    lag_s: float
+    busy_share: float
+    cameras: Mapping[str, CaptureHealth]
+    faults: Mapping[str, int]
