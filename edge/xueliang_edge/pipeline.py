@@ -1,13 +1,15 @@
-"""The main path, top to bottom in one place: look → detect → track → judge → spool. Numbers only.
+"""The main path, top to bottom in one place: look → detect → track → judge → tell. Numbers only.
 
 Invariants
-    - One thread runs it. Every call it makes has a deadline, so no camera and no detector holds up the others for
-      longer.
+    - One thread runs it. Nothing in it waits for a camera, and no detector is waited for longer than its deadline.
+    - Looks arrive by themselves (capture decides by each camera's plan) and are taken earliest deadline first; as many
+      are in hand as there are detectors.
     - A picture that could not be judged is *unknown*, a camera without pictures is *offline*: never "nothing there".
-    - An alert is accepted by the spool (fsync) before the pipeline looks at the next camera.
+      A camera that sends while this node has no time for it is *unknown*: that is our fault, not the camera's.
+    - A detector's answer is carried to a later look only while the places its rules watch show the same picture.
     - A still is asked for before the alert that names it is accepted; when there is none the alert goes without, and
       the reason is counted. No alert waits for a picture longer than `gathering.STILL_TIMEOUT_S`.
-    - What an open alert is about is never learnt as scene.
+    - Every handle is given back, whatever happens to its look. What an open alert is about is never learnt as scene.
 """
 
 from __future__ import annotations
@@ -18,30 +20,33 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from multiprocessing import connection
 from typing import Final, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xueliang_configs.cameras import CameraConfig
-from xueliang_edge.attention.needs import Need
+from xueliang_edge.attention import overload
+from xueliang_edge.attention.levels import LookPlan, attend, plan_of
+from xueliang_edge.attention.overload import Load, Overload
 from xueliang_edge.attention.schedule import Schedule
-from xueliang_edge.capture import CaptureGroup, Look, NoPicture
+from xueliang_edge.attention.signs import signs_of
+from xueliang_edge.capture.orders import Pace, Release
+from xueliang_edge.capture.service import CaptureService
 from xueliang_edge.detection import DetectionService, Seen, Unknown
-from xueliang_edge.evidence.masking import VEHICLE_SCORE, VEHICLES
+from xueliang_edge.looks import Look
 from xueliang_edge.observations import Observation, ViewState, blind
-from xueliang_edge.rules.judge import CameraJudge, Judged
-from xueliang_edge.tracking import Tracker
+from xueliang_edge.rules.judge import Judged
+from xueliang_edge.watched_camera import NO_DETECTOR, InHand, WatchedCamera
 from xueliang_streams.source import SourceState
 
 log = logging.getLogger(__name__)
 
-LOOK_TIMEOUT_S: Final = 0.02  # a due camera normally has its newest picture ready
 DETECT_TIMEOUT_S: Final = 3.0  # some 100 times a compact detector's time; longer is hung, not slow
 KEPT_SCORE: Final = 0.10  # what an observation holds (observations.py)
-NO_DETECTOR: Final = "none"  # of a camera whose rules need no boxes: rules that do must not read it as empty
 IDLE_S: Final = 0.25
 TEND_EVERY_S: Final = 1.0
+SENDING_WITHIN_S: Final = 2.0  # a camera that gave a packet so recently is not offline, whatever we made of it
 
 
 class Teller(Protocol):
@@ -54,26 +59,11 @@ class Teller(Protocol):
 
 
 @dataclass(slots=True)
-class WatchedCamera:
-    """One camera with what follows it through the pipeline, and what it counts.
+class PipelineCounts:
+    """What happened to looks, by reason; `detections` by why a detector had to look or need not."""
 
-    Attributes:
-        detectors: the configured names its rules look through; empty when no rule needs a picture.
-        is_fast: a recording that is read as fast as possible: always due, never late.
-        looks: pictures that came; unknown: those not judged, by reason.
-    """
-
-    config: CameraConfig
-    need: Need
-    detectors: tuple[str, ...]
-    judge: CameraJudge
-    trackers: dict[str, Tracker] = field(default_factory=dict)
-    is_fast: bool = False
-    looks: int = 0
-    unknown: Counter[str] = field(default_factory=Counter)
-    last_look_mono_s: float = 0.0
-    last_offline_mono_s: float = float("-inf")
-    is_overdue: bool = False
+    faults: Counter[str] = field(default_factory=Counter)
+    detections: Counter[str] = field(default_factory=Counter)
 
 
 class Pipeline:
@@ -82,7 +72,7 @@ class Pipeline:
     def __init__(
         self,
         cameras: Iterable[WatchedCamera],
-        capture: CaptureGroup,
+        capture: CaptureService,
         detection: DetectionService,
         teller: Teller,
         *,
@@ -92,85 +82,170 @@ class Pipeline:
         self.cameras = {camera.config.camera_id: camera for camera in cameras}
         self._capture, self._detection, self._teller = capture, detection, teller
         self._wall, self._mono = wall, mono
-        now = mono()
-        self.schedule = Schedule([camera.need for camera in self.cameras.values()], now)
-        for camera in self.cameras.values():
-            camera.last_look_mono_s = now
-        self._busy_since_mono_s: float | None = None
-        self._last_tended_mono_s = now
-        self.faults: Counter[str] = Counter()
-
-    @property
-    def busy_since_mono_s(self) -> float | None:
-        """When the look in hand was begun; None between two looks."""
-        return self._busy_since_mono_s
+        self.schedule: Schedule[Look] = Schedule([camera.need for camera in self.cameras.values()], mono())
+        self._in_hand: dict[int, InHand] = {}
+        self._last_ticket = 0
+        self.overload = Overload()
+        self._last_tended_mono_s = mono()
+        self._worst_lag_s = 0.0
+        self.counts = PipelineCounts()
 
     def run(self, stop: threading.Event, *, until_ended: bool = False) -> None:
-        """Look at whatever is due until `stop`; with `until_ended` also return when every recording has ended."""
+        """Take whatever comes until `stop`; with `until_ended` also return when every recording has ended."""
+        for camera in self.cameras.values():
+            plan = plan_of(camera.attention, camera.need, camera.has_sub, self.overload.degradation)
+            self._order(camera, plan, is_first=True)
         while not stop.is_set():
-            self._tend_when_due()
-            due = self.schedule.next_due()
-            if due is None and until_ended:
+            has_come = self.turn()
+            if until_ended and self.schedule.is_all_retired and not self._in_hand:
                 return
-            wait_s = IDLE_S if due is None else min(IDLE_S, due[1] - self._mono())
-            if due is None or wait_s > 0:
-                stop.wait(wait_s)
-                continue
-            self._guarded_look(self.cameras[due[0]])
+            if not has_come:
+                self._wait()
 
-    def _tend_when_due(self) -> None:
-        now = self._mono()
-        if now - self._last_tended_mono_s >= TEND_EVERY_S:
-            self._last_tended_mono_s = now
-            self._teller.tend()
+    def turn(self) -> bool:
+        """Everything that can be done now; True when a look or an answer had come."""
+        self._tend_when_due()
+        looks, answers = self._capture.looks(), self._detection.answers()
+        for look in looks:
+            self._arrived(look)
+        for ticket, answer in answers:
+            self._answered(ticket, answer)
+        self._worst_lag_s = max(self._worst_lag_s, self.schedule.lag_s(self._mono()))
+        while self._detection.idle_workers > 0 and (look_next := self.schedule.next_look()) is not None:
+            self._guarded(look_next, self._begin)
+        return bool(looks or answers)
 
-    def _guarded_look(self, camera: WatchedCamera) -> None:
-        """One camera's fault must not end the watch of the others."""
-        self._busy_since_mono_s = self._mono()
-        try:
-            self.look_at(camera)
-        except Exception:
-            self.faults["look_failed"] += 1
-            if self.faults["look_failed"] == 1:
-                log.exception("look failed", extra={"camera_id": camera.config.camera_id})
-            self.schedule.nothing_came(camera.config.camera_id, self._mono())
-        finally:
-            self._busy_since_mono_s = None
+    @property
+    def in_hand(self) -> int:
+        """Looks that wait for a detector's answer."""
+        return len(self._in_hand)
 
-    def look_at(self, camera: WatchedCamera) -> None:
-        """The main path for one camera, once."""
-        look = self._capture.look(camera.config.camera_id, self._mono() + LOOK_TIMEOUT_S)
-        if isinstance(look, NoPicture):
-            self._nothing_came(camera, look)
+    def _wait(self) -> None:
+        handles = [*self._capture.wait_handles(), *self._detection.wait_handles()]
+        if handles:
+            connection.wait(handles, IDLE_S)
+        else:
+            threading.Event().wait(0.005)  # recordings read as fast as they are judged: only when one has ended
+
+    # A look comes.
+
+    def _arrived(self, look: Look) -> None:
+        camera = self.cameras.get(look.handle.camera_id)
+        if camera is None:
+            self._capture.release(Release(look.handle))
             return
-        self._came(camera)
-        excluded: list[NDArray[np.float32]] = [_open_zones(camera)]
-        is_all_seen = bool(camera.detectors)
-        for detector in camera.detectors or (NO_DETECTOR,):
-            seen = self._detect(camera, look, detector)
-            observation = _observation(camera, look, detector, seen)
-            observation = self._track(camera, observation)
-            self._teller.tell(camera.config, camera.judge.look(observation), look)
-            if isinstance(seen, Seen):
-                excluded.append(_people_and_vehicles(seen))
-            is_all_seen &= isinstance(seen, Seen)
-        if is_all_seen:  # a picture nobody searched for people never becomes scene
-            self._capture.learn(look.handle, np.concatenate(excluded))
+        if camera.is_overdue:
+            camera.is_overdue = False
+            log.info("camera is back", extra={"camera_id": camera.config.camera_id})
+        replaced = self.schedule.arrived(look.handle.camera_id, look, self._mono())
+        if replaced is not None:
+            self._capture.release(Release(replaced.handle))
 
-    def _detect(self, camera: WatchedCamera, look: Look, detector: str) -> Seen | Unknown | None:
-        """None: no rule of this camera needs a detector."""
-        if not camera.detectors:
-            return None
-        seen = self._detection.detect(look.handle, detector, self._mono() + DETECT_TIMEOUT_S)
-        if isinstance(seen, Unknown):
-            camera.unknown[seen.reason] += 1
-        return seen
+    def _begin(self, look: Look) -> None:
+        """Take a look in hand: which detectors must see it?"""
+        camera = self.cameras[look.handle.camera_id]
+        camera.looks += 1
+        in_hand = InHand(camera, look)
+        for detector in camera.detectors or (NO_DETECTOR,):
+            reason = camera.detection_reason(detector, look, self.overload.degradation)
+            self.counts.detections[reason.value] += 1
+            if reason.must_run:
+                in_hand.to_ask += camera.questions(detector, look)
+            in_hand.detectors.append(detector)
+        self._go_on(in_hand)
+
+    def _go_on(self, in_hand: InHand) -> None:
+        """Ask the next question; when there is none left, judge."""
+        while in_hand.to_ask:
+            detector, roi = in_hand.to_ask.pop(0)
+            self._last_ticket += 1
+            deadline_mono_s = self._mono() + DETECT_TIMEOUT_S
+            if self._detection.submit(self._last_ticket, in_hand.look.handle, detector, deadline_mono_s, roi):
+                in_hand.asking = detector
+                self._in_hand[self._last_ticket] = in_hand
+                return
+            in_hand.answer(detector, Unknown("no_idle_detector"))
+        self._judge(in_hand)
+
+    def _answered(self, ticket: int, answer: Seen | Unknown) -> None:
+        in_hand = self._in_hand.pop(ticket, None)
+        if in_hand is None:
+            self.counts.faults["answer_without_question"] += 1
+            return
+        in_hand.answer(in_hand.asking, answer)
+        self._guarded(in_hand.look, lambda _: self._go_on(in_hand))
+
+    def _guarded(self, look: Look, work: Callable[[Look], None]) -> None:
+        """One camera's fault must not end the watch of the others, and gives its picture back."""
+        try:
+            work(look)
+        except Exception:
+            self.counts.faults["look_failed"] += 1
+            if self.counts.faults["look_failed"] == 1:
+                log.exception("look failed", extra={"camera_id": look.handle.camera_id})
+            self._capture.release(Release(look.handle))
+
+    # It is judged.
+
+    def _judge(self, in_hand: InHand) -> None:
+        """Every detector has spoken, or its last word still holds: track, judge, tell, give the picture back."""
+        camera, look = in_hand.camera, in_hand.look
+        observations = [self._track(camera, self._observation(in_hand, name)) for name in in_hand.detectors]
+        for observation in observations:
+            self._teller.tell(camera.config, camera.judge.look(observation), look)
+        self._capture.release(
+            Release(
+                look.handle,
+                is_reference=in_hand.is_reference,
+                learn_excluded_xyxyn=in_hand.learn_excluded(),
+            )
+        )
+        self.schedule.judged(camera.config.camera_id, look.observed_mono_s)
+        self._attend(camera, look, observations)
+
+    def _observation(self, in_hand: InHand, detector: str) -> Observation:
+        """What the rules get of one look through one detector."""
+        camera, look = in_hand.camera, in_hand.look
+        camera_id, mono_s, at = camera.config.camera_id, look.observed_mono_s, look.observed_at
+        if detector == NO_DETECTOR:
+            return Observation(
+                camera_id=camera_id,
+                observed_mono_s=mono_s,
+                observed_at=at,
+                view=ViewState.GOOD,
+                frame_size_wh=look.frame_size_wh,
+                detector=detector,
+            )
+        answer = in_hand.answers.get(detector)
+        seen = camera.last_seen.get(detector) if answer is None else answer
+        if isinstance(answer, Seen):
+            camera.last_seen[detector] = answer
+            camera.seen_mono_s[detector] = mono_s
+        if not isinstance(seen, Seen):
+            camera.unknown[seen.reason if seen is not None else "no_answer"] += 1
+            return blind(camera_id, ViewState.UNKNOWN, mono_s=mono_s, at=at, detector=detector)
+        kept = np.flatnonzero(seen.scores >= KEPT_SCORE)
+        return Observation(
+            camera_id=camera_id,
+            observed_mono_s=mono_s,
+            observed_at=at,
+            view=ViewState.GOOD,
+            boxes_xyxyn=seen.boxes_xyxyn[kept],
+            scores=seen.scores[kept],
+            class_names=tuple(seen.class_names[index] for index in kept),
+            track_ids=np.full(len(kept), -1, np.int64),
+            frame_size_wh=look.frame_size_wh,
+            model_digest=seen.model_digest,
+            confident_score=seen.confident_score,
+            change=look.change,
+            detector=detector,
+            is_carried=answer is None,
+        )
 
     def _track(self, camera: WatchedCamera, observation: Observation) -> Observation:
-        if not observation.is_good:
+        if not observation.is_good or observation.detector == NO_DETECTOR:
             return observation
-        tracker = camera.trackers.setdefault(observation.detector, Tracker())
-        track_ids = tracker.update(
+        track_ids = camera.tracker(observation.detector).update(
             observation.boxes_xyxyn,
             observation.scores,
             observation.class_names,
@@ -179,94 +254,90 @@ class Pipeline:
         )
         return replace(observation, track_ids=track_ids)
 
-    def _came(self, camera: WatchedCamera) -> None:
-        now = self._mono()
-        camera.looks += 1
-        camera.last_look_mono_s = now
-        if camera.is_overdue:
-            camera.is_overdue = False
-            log.info("camera is back", extra={"camera_id": camera.config.camera_id})
-        self.schedule.looked(camera.config.camera_id, now)
-        if camera.is_fast:
-            self.schedule.due_now(camera.config.camera_id, now)
+    # How closely it is looked at from here on.
 
-    def _nothing_came(self, camera: WatchedCamera, answer: NoPicture) -> None:
+    def _attend(self, camera: WatchedCamera, look: Look, observations: Sequence[Observation]) -> None:
+        signs = signs_of(
+            camera.config.rules,
+            observations,
+            moved=look.moved,
+            near_zones=camera.near_zones,
+            raises_in_s=camera.judge.raises_in_s,
+            has_open_episode=bool(camera.judge.open_rules),
+            input_sizes_wh=camera.input_sizes_wh,
+        )
+        camera.attention, plan = attend(
+            camera.attention, signs, camera.need, camera.has_sub, self.overload.degradation, self._mono()
+        )
+        self._order(camera, plan)
+
+    def _order(self, camera: WatchedCamera, plan: LookPlan, *, is_first: bool = False) -> None:
+        if plan == camera.plan and not is_first:
+            return
+        camera.plan = plan
+        self.schedule.plan(camera.config.camera_id, plan.gap_s)
+        pace = Pace(
+            gap_s=plan.gap_s,
+            every_key=plan.every_key,
+            stream=plan.stream,
+            may_decode_all=self.overload.degradation < overload.Degradation.KEY_WATCH,
+            least_gap_s=plan.least_gap_s,
+        )
+        self._capture.set_pace(camera.config.camera_id, pace)
+
+    # What does not come, and what is too much.
+
+    def _tend_when_due(self) -> None:
         now = self._mono()
-        self.schedule.nothing_came(camera.config.camera_id, now)
-        if camera.is_fast:
-            if answer.state is SourceState.ENDED:
-                self.schedule.retire(camera.config.camera_id)
+        if now - self._last_tended_mono_s < TEND_EVERY_S:
             return
-        if now - camera.last_look_mono_s < camera.need.overdue_after_s:
+        self._last_tended_mono_s = now
+        self._teller.tend()
+        self._capture.check()
+        self._detection.check(now)
+        self._weigh(now)
+        self._retire_ended()
+        for camera_id in self.schedule.overdue(now):
+            self._say_overdue(self.cameras[camera_id], now)
+
+    def _weigh(self, now: float) -> None:
+        """One step of the declared degradation up or down, when it is time for it."""
+        decode_lag_s = max((one.lag_s for one in self._capture.reports()), default=0.0)
+        busy_share = max((one.busy_share for one in self._detection.describe()), default=0.0)
+        before = self.overload.degradation
+        self.overload = overload.advance(self.overload, Load(self._worst_lag_s, busy_share, decode_lag_s), now)
+        self._worst_lag_s = 0.0
+        if self.overload.degradation is before:
             return
+        log.warning("degradation", extra={"step": self.overload.degradation.name, "words": self.overload.degradation.words})
+        for camera in self.cameras.values():
+            self._order(
+                camera,
+                plan_of(camera.attention, camera.need, camera.has_sub, self.overload.degradation),
+                is_first=True,
+            )
+
+    def _retire_ended(self) -> None:
+        for camera_id, camera in self.cameras.items():
+            if camera.is_fast and self._capture.health(camera_id).state is SourceState.ENDED:
+                self.schedule.retire(camera_id)
+
+    def _say_overdue(self, camera: WatchedCamera, now: float) -> None:
+        """No picture for too long: offline, unless it sends and we are the ones who have no time for it."""
+        health = self._capture.health(camera.config.camera_id)
+        is_sending = health.last_packet_mono_s is not None and now - health.last_packet_mono_s < SENDING_WITHIN_S
         if not camera.is_overdue:
             camera.is_overdue = True
             log.warning(
                 "no picture from camera",
-                extra={
-                    "camera_id": camera.config.camera_id,
-                    "state": answer.state.value,
-                    "problem": answer.problem,
-                    "since_s": round(now - camera.last_look_mono_s, 1),
-                },
+                extra={"camera_id": camera.config.camera_id, "state": health.state.value, "problem": health.problem},
             )
-        if now - camera.last_offline_mono_s >= camera.need.largest_gap_s:
-            camera.last_offline_mono_s = now
-            self._say_offline(camera, now)
-
-    def _say_offline(self, camera: WatchedCamera, now: float) -> None:
+        if now - camera.last_offline_mono_s < camera.need.largest_gap_s:
+            return
+        camera.last_offline_mono_s = now
+        view = ViewState.UNKNOWN if is_sending else ViewState.OFFLINE
+        if is_sending:
+            camera.unknown["look_overdue"] += 1
         for detector in camera.detectors or (NO_DETECTOR,):
-            observation = blind(
-                camera.config.camera_id, ViewState.OFFLINE, mono_s=now, at=self._wall(), detector=detector
-            )
+            observation = blind(camera.config.camera_id, view, mono_s=now, at=self._wall(), detector=detector)
             self._teller.tell(camera.config, camera.judge.look(observation), None)
-
-
-def _observation(camera: WatchedCamera, look: Look, detector: str, seen: Seen | Unknown | None) -> Observation:
-    """What the rules get of one look through one detector."""
-    camera_id = camera.config.camera_id
-    if isinstance(seen, Unknown):
-        return blind(camera_id, ViewState.UNKNOWN, mono_s=look.observed_mono_s, at=look.observed_at, detector=detector)
-    if seen is None:
-        return Observation(
-            camera_id=camera_id,
-            observed_mono_s=look.observed_mono_s,
-            observed_at=look.observed_at,
-            view=ViewState.GOOD,
-            frame_size_wh=look.frame_size_wh,
-            detector=detector,
-        )
-    kept = np.flatnonzero(seen.scores >= KEPT_SCORE)
-    return Observation(
-        camera_id=camera_id,
-        observed_mono_s=look.observed_mono_s,
-        observed_at=look.observed_at,
-        view=ViewState.GOOD,
-        boxes_xyxyn=seen.boxes_xyxyn[kept],
-        scores=seen.scores[kept],
-        class_names=tuple(seen.class_names[index] for index in kept),
-        track_ids=np.full(len(kept), -1, np.int64),
-        frame_size_wh=look.frame_size_wh,
-        model_digest=seen.model_digest,
-        confident_score=seen.confident_score,
-        change=look.change,
-        detector=detector,
-    )
-
-
-def _people_and_vehicles(seen: Seen) -> NDArray[np.float32]:
-    """What never becomes scene: people from the lowest score on, vehicles that are fairly sure."""
-    keep = [
-        name == "person" or (name in VEHICLES and score >= VEHICLE_SCORE)
-        for name, score in zip(seen.class_names, seen.scores, strict=True)
-    ]
-    boxes: NDArray[np.float32] = seen.boxes_xyxyn[np.array(keep, dtype=np.bool_)]
-    return boxes.reshape(-1, 4)
-
-
-def _open_zones(camera: WatchedCamera) -> NDArray[np.float32]:
-    """Bounding boxes of the zones that have an open alert, float32 (n, 4)."""
-    open_rules = camera.judge.open_rules
-    zones = [getattr(rule, "zone", ()) for rule in camera.config.rules if rule.rule_id in open_rules]
-    boxes = [[*np.min(zone, axis=0), *np.max(zone, axis=0)] for zone in zones if len(zone)]
-    return np.asarray(boxes, np.float32).reshape(-1, 4)

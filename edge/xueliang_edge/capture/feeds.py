@@ -164,7 +164,9 @@ class ReaderFeed:
         if not self._since_key or self._since_key[0] is self._handed:
             return None
         key_mono_s = self._since_key[0].arrival.mono_s
-        if last_look_mono_s is None or is_hurried or pace.every_key:
+        if last_look_mono_s is None or is_hurried:
+            return key_mono_s
+        if pace.every_key and key_mono_s - last_look_mono_s >= pace.least_gap_s - GAP_TOLERANCE_S:
             return key_mono_s
         interval_s = self.reader.last_key_interval_s
         if interval_s is None:

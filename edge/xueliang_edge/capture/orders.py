@@ -64,12 +64,14 @@ class Pace:
         every_key: look at every key picture, also where fewer would do.
         stream: main: connect the main stream too and prefer its pictures while it gives any.
         may_decode_all: False under overload: key pictures only, whatever their distance.
+        least_gap_s: pictures that come sooner after the last one are not wanted.
     """
 
     gap_s: float
     every_key: bool = False
     stream: StreamName = "sub"
     may_decode_all: bool = True
+    least_gap_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

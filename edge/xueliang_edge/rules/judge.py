@@ -62,6 +62,17 @@ class CameraJudge:
         """The rule_ids with an open episode: the scene under them must not be learnt as background."""
         return frozenset(rule_id for rule_id, running in self._running.items() if running.state.episode.open)
 
+    @property
+    def raises_in_s(self) -> float | None:
+        """Seconds until the nearest rule would raise if all stays as it is; None: no rule counts towards a raise."""
+        left = []
+        for running in self._running.values():
+            episode = running.state.episode
+            dwell_s = getattr(running.rule, "dwell_s", None)  # the view's own faults need no closer look
+            if dwell_s is not None and episode.open is None and episode.onset is not None and episode.last is not None:
+                left.append(max(0.0, dwell_s - (episode.last.seen_s - episode.onset.seen_s)))
+        return min(left, default=None)
+
     def look(self, observation: Observation) -> list[Judged]:
         """Judge one observation by every rule that it concerns."""
         here = replace(observation, observed_mono_s=observation.observed_mono_s + self._offset_s)

@@ -1,0 +1,207 @@
+"""Capture as child processes: starts them, talks to them, begins anew what dies or hangs.
+
+Invariants
+    - A camera that hangs costs its socket, inside the child. A child is killed only when its beat of real progress
+      stops: `BEAT_LOST_S` without one that counts on.
+    - After a child's death its cameras' looks that were out are nothing; pace and cameras are told anew; a budget keeps
+      a child that dies at once from being started all the time.
+    - The region of shared memory outlives its child: no handle of before fits what is written after.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from typing import Final
+
+from xueliang_edge.capture.orders import (
+    Beat,
+    GroupSpec,
+    LendScene,
+    Lent,
+    LookNow,
+    Order,
+    Pace,
+    Quit,
+    Ready,
+    Release,
+    SetPace,
+)
+from xueliang_edge.capture.service import CaptureChildReport
+from xueliang_edge.children import Child, RestartBudget
+from xueliang_edge.looks import CaptureHealth, Look, PictureHandle, SceneHandle
+from xueliang_streams.shared_frames import SharedFrames
+from xueliang_streams.source import SourceState
+
+log = logging.getLogger(__name__)
+
+MODULE: Final = "xueliang_edge.capture.child"
+BEAT_LOST_S: Final = 10.0  # a round takes 0.1 s, a burst of key pictures of 32 cameras under one second
+STARTS_WITHIN_S: Final = 30.0  # importing the decoders on a busy machine
+CLOSE_WAITS_S: Final = 6.0
+
+
+@dataclass(slots=True)
+class _Group:
+    """One child and what is known of it."""
+
+    spec: GroupSpec
+    frames: SharedFrames
+    budget: RestartBudget
+    child: Child | None = None
+    is_ready: bool = False
+    started_mono_s: float = 0.0
+    beat: Beat | None = None
+    beat_mono_s: float = 0.0
+    problem: str | None = None
+    restarts: int = 0
+    paces: dict[str, Pace] = field(default_factory=dict)
+    waiting: deque[Look] = field(default_factory=deque)
+    lent: dict[int, SceneHandle | None] = field(default_factory=dict)
+
+
+class CaptureChildren:
+    """`CaptureService` over one child a group. Belongs to the pipeline's thread; `health` and `reports` to any."""
+
+    def __init__(self, specs: Sequence[GroupSpec], frames: Sequence[SharedFrames], mono: Callable[[], float]) -> None:
+        """Takes over the regions; `frames[n]` is that of `specs[n]`. Starts nothing."""
+        self._mono = mono
+        self._groups = [_Group(spec, one, RestartBudget(mono)) for spec, one in zip(specs, frames, strict=True)]
+        self._group_of = {camera.camera_id: group for group in self._groups for camera in group.spec.cameras}
+        self._last_ticket = 0
+
+    def start(self) -> None:
+        for group in self._groups:
+            self._begin(group)
+
+    def set_pace(self, camera_id: str, pace: Pace) -> None:
+        group = self._group_of[camera_id]
+        group.paces[camera_id] = pace
+        self._send(group, SetPace(camera_id, pace))
+
+    def look_now(self, camera_id: str) -> None:
+        self._send(self._group_of[camera_id], LookNow(camera_id))
+
+    def looks(self) -> list[Look]:
+        for group in self._groups:
+            self._receive(group)
+        looks = [look for group in self._groups for look in group.waiting]
+        for group in self._groups:
+            group.waiting.clear()
+        return looks
+
+    def release(self, release: Release) -> None:
+        self._send(self._groups[release.handle.region], release)
+
+    def lend_scene(self, handle: PictureHandle, deadline_mono_s: float) -> SceneHandle | None:
+        group = self._groups[handle.region]
+        self._last_ticket += 1
+        ticket = self._last_ticket
+        group.lent.clear()
+        self._send(group, LendScene(ticket, handle))
+        while ticket not in group.lent and group.child is not None:
+            left_s = deadline_mono_s - self._mono()
+            if left_s <= 0:
+                return None
+            wait([group.child.connection], left_s)
+            self._receive(group)
+        return group.lent.pop(ticket, None)
+
+    def health(self, camera_id: str) -> CaptureHealth:
+        group = self._group_of[camera_id]
+        if group.beat is not None and camera_id in group.beat.cameras and group.child is not None:
+            return group.beat.cameras[camera_id]
+        return CaptureHealth(SourceState.CONNECTING, group.started_mono_s, group.problem, 0)
+
+    def wait_handles(self) -> list[Connection]:
+        return [group.child.connection for group in self._groups if group.child is not None]
+
+    def check(self) -> None:
+        now = self._mono()
+        for group in self._groups:
+            self._receive(group)  # what has been said already counts
+            if group.child is None:
+                if group.budget.may_start():
+                    self._begin(group)
+                continue
+            patience_s = BEAT_LOST_S if group.is_ready else STARTS_WITHIN_S
+            if now - max(group.beat_mono_s, group.started_mono_s) > patience_s:
+                self._lose(group, f"no beat for {patience_s:g} s")
+
+    def reports(self) -> tuple[CaptureChildReport, ...]:
+        return tuple(
+            CaptureChildReport(
+                name=f"capture-{group.spec.region}",
+                pid=group.child.pid if group.child is not None else None,
+                cameras=len(group.spec.cameras),
+                lag_s=group.beat.lag_s if group.beat is not None else 0.0,
+                busy_share=group.beat.busy_share if group.beat is not None else 0.0,
+                restarts=group.restarts,
+                problem=group.problem,
+                faults=dict(group.beat.faults) if group.beat is not None else {},
+            )
+            for group in self._groups
+        )
+
+    def close(self) -> None:
+        for group in self._groups:
+            self._send(group, Quit())
+        deadline_mono_s = self._mono() + CLOSE_WAITS_S
+        for group in self._groups:
+            if group.child is not None:
+                group.child.close(max(0.1, deadline_mono_s - self._mono()))
+                group.child = None
+            group.frames.close()
+
+    def _begin(self, group: _Group) -> None:
+        group.budget.started()
+        group.is_ready, group.started_mono_s = False, self._mono()
+        name = f"capture-{group.spec.region}"
+        group.child = Child(MODULE, name=name, settings=group.spec, fds=(group.frames.fd,))
+        for camera_id, pace in group.paces.items():
+            self._send(group, SetPace(camera_id, pace))
+
+    def _send(self, group: _Group, order: Order) -> None:
+        if group.child is None:
+            return
+        try:
+            group.child.send(order)
+        except OSError as error:
+            self._lose(group, f"cannot be told anything ({type(error).__name__})")
+
+    def _receive(self, group: _Group) -> None:
+        try:
+            while group.child is not None and group.child.connection.poll(0):
+                self._received(group, group.child.connection.recv())
+        except (EOFError, OSError):
+            self._lose(group, "ended")
+
+    def _received(self, group: _Group, message: object) -> None:
+        if isinstance(message, Look):
+            group.waiting.append(message)
+        elif isinstance(message, Beat):
+            has_progress = group.beat is None or message.rounds != group.beat.rounds
+            group.beat = message
+            if has_progress:
+                group.beat_mono_s = self._mono()
+                if group.problem is not None and self._mono() - group.started_mono_s > BEAT_LOST_S:
+                    group.problem = None
+        elif isinstance(message, Lent):
+            group.lent[message.ticket] = message.scene
+        elif isinstance(message, Ready):
+            group.is_ready, group.beat_mono_s = True, self._mono()
+
+    def _lose(self, group: _Group, why: str) -> None:
+        """The child is gone, or must go. Begun anew at the next check that its budget allows."""
+        child, group.child = group.child, None
+        if child is None:
+            return
+        child.kill()
+        group.problem = f"capture process {why}; begun anew"
+        group.restarts += 1
+        group.beat = None
+        group.waiting.clear()
+        log.error("capture child lost", extra={"child": child.name, "why": why, "cameras": len(group.spec.cameras)})

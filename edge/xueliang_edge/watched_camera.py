@@ -1,0 +1,156 @@
+"""One camera with what follows it through the pipeline, and one look of it in hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xueliang_configs.cameras import CameraConfig
+from xueliang_edge.attention.levels import Attention, LookPlan
+from xueliang_edge.attention.needs import Need
+from xueliang_edge.attention.overload import Degradation
+from xueliang_edge.attention.refreshing import DetectionReason, detection_reason, zone_cells
+from xueliang_edge.background import GRID_WH
+from xueliang_edge.detection import Seen, Unknown, merge_seen
+from xueliang_edge.evidence.masking import VEHICLE_SCORE, VEHICLES
+from xueliang_edge.looks import Look
+from xueliang_edge.rules.judge import CameraJudge
+from xueliang_edge.tracking import Tracker
+
+NO_DETECTOR: Final = "none"  # of a camera whose rules need no boxes: rules that do must not read it as empty
+Roi = tuple[float, float, float, float]
+
+
+class WatchedCamera:
+    """Belongs to the pipeline's thread.
+
+    Attributes:
+        detectors: the configured names its rules look through; empty when no rule needs a picture.
+        input_sizes_wh: what each detector's network sees, in pixels.
+        is_fast: a recording that is read as fast as possible: always due, never late.
+        near_zones: bool (18, 32): the cells in or beside a zone of any rule.
+        last_seen, seen_mono_s: each detector's last answer, and of which picture.
+        looks: pictures that came; unknown: those not judged, by reason.
+    """
+
+    def __init__(
+        self,
+        config: CameraConfig,
+        need: Need,
+        detectors: tuple[str, ...],
+        judge: CameraJudge,
+        *,
+        input_sizes_wh: Mapping[str, tuple[int, int]] | None = None,
+        is_fast: bool = False,
+    ) -> None:
+        self.config, self.need, self.detectors, self.judge = config, need, detectors, judge
+        self.input_sizes_wh = dict(input_sizes_wh or {})
+        self.is_fast = is_fast
+        self.attention = Attention()
+        self.plan: LookPlan | None = None
+        grid_hw = (GRID_WH[1], GRID_WH[0])
+        self.near_zones = zone_cells(config.rules, grid_hw)
+        self._near_zones_of = {
+            name: zone_cells([rule for rule in config.rules if rule.detector == name], grid_hw) for name in detectors
+        }
+        self._trackers: dict[str, Tracker] = {}
+        self.last_seen: dict[str, Seen] = {}
+        self.seen_mono_s: dict[str, float] = {}
+        self.looks = 0
+        self.unknown: Counter[str] = Counter()
+        self.last_offline_mono_s = float("-inf")
+        self.is_overdue = False
+
+    @property
+    def has_sub(self) -> bool:
+        return self.config.sub_url is not None
+
+    def tracker(self, detector: str) -> Tracker:
+        """Each detector's boxes are followed by themselves."""
+        return self._trackers.setdefault(detector, Tracker())
+
+    def detection_reason(self, detector: str, look: Look, degradation: Degradation) -> DetectionReason:
+        """Whether this detector must see this look, and why."""
+        if detector == NO_DETECTOR:
+            return DetectionReason.STILL
+        if self.is_fast:
+            return DetectionReason.WATCHED  # a recording is looked at picture by picture: it is gone afterwards
+        seen_mono_s = self.seen_mono_s.get(detector)
+        return detection_reason(
+            self.attention.level,
+            look.moved,
+            self._near_zones_of[detector],
+            gap_s=self.need.detector_gaps_s.get(detector, self.need.largest_gap_s),
+            age_s=None if seen_mono_s is None else look.observed_mono_s - seen_mono_s,
+            refresh_s=degradation.refresh_s,
+        )
+
+    def questions(self, detector: str, look: Look) -> list[tuple[str, Roi | None]]:
+        """What to ask of this detector: the whole picture, and closer crops where the plan has them."""
+        asked: list[tuple[str, Roi | None]] = [(detector, None)]
+        size_wh = self.input_sizes_wh.get(detector)
+        if self.plan is not None and self.plan.has_crops and size_wh is not None:
+            zones = [rule.zone for rule in self.config.rules if rule.detector == detector and getattr(rule, "zone", ())]
+            asked += [(detector, roi) for roi in crops_of(zones, look.handle.size_wh, size_wh)]
+        return asked
+
+    def open_zones(self) -> NDArray[np.float32]:
+        """Bounding boxes of the zones that have an open alert, float32 (n, 4)."""
+        open_rules = self.judge.open_rules
+        zones = [getattr(rule, "zone", ()) for rule in self.config.rules if rule.rule_id in open_rules]
+        boxes = [[*np.min(zone, axis=0), *np.max(zone, axis=0)] for zone in zones if len(zone)]
+        return np.asarray(boxes, np.float32).reshape(-1, 4)
+
+
+@dataclass(slots=True)
+class InHand:
+    """One look on its way through the detectors.
+
+    Attributes:
+        detectors: those whose rules will judge it.
+        to_ask: questions left: a detector and the part of the picture, None: all of it.
+        asking: the detector that has the question now.
+        answers: what was answered; a detector that is in `detectors` and not here had nothing new to look at.
+    """
+
+    camera: WatchedCamera
+    look: Look
+    detectors: list[str] = field(default_factory=list)
+    to_ask: list[tuple[str, Roi | None]] = field(default_factory=list)
+    asking: str = ""
+    answers: dict[str, Seen | Unknown] = field(default_factory=dict)
+
+    def answer(self, detector: str, answer: Seen | Unknown) -> None:
+        """Crops add to what the whole picture gave; a crop that failed takes nothing away."""
+        before = self.answers.get(detector)
+        if isinstance(before, Seen):
+            answer = merge_seen(before, answer) if isinstance(answer, Seen) else before
+        self.answers[detector] = answer
+
+    @property
+    def is_reference(self) -> bool:
+        """Every detector of the camera saw this very picture."""
+        return bool(self.answers) and all(isinstance(self.answers.get(name), Seen) for name in self.detectors)
+
+    def learn_excluded(self) -> NDArray[np.float32] | None:
+        """What must not become scene; None: nothing of this picture may, because nobody searched it for people."""
+        if not self.is_reference:
+            return None
+        boxes = [self.camera.open_zones()]
+        boxes += [_people_and_vehicles(one) for one in self.answers.values() if isinstance(one, Seen)]
+        return np.concatenate(boxes)
+
+
+def _people_and_vehicles(seen: Seen) -> NDArray[np.float32]:
+    """What never becomes scene: people from the lowest score on, vehicles that are fairly sure."""
+    keep = [
+        name == "person" or (name in VEHICLES and score >= VEHICLE_SCORE)
+        for name, score in zip(seen.class_names, seen.scores, strict=True)
+    ]
+    boxes: NDArray[np.float32] = seen.boxes_xyxyn[np.array(keep, dtype=np.bool_)]
+    return boxes.reshape(-1, 4)
