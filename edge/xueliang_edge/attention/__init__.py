@@ -1,1 +1,1 @@
-"""Attention: which camera is looked at next, and what each one really gets."""
+"""Attention: which camera is looked at next and how closely, what each one really gets, and what is given up first."""
