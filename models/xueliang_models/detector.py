@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from xueliang_models.detections import Detections
+from xueliang_models.pictures import Picture
 
 LOWEST_SCORE: Final = 0.10  # below any rule's threshold: what the observation log keeps
 
@@ -34,8 +32,8 @@ class Detector(Protocol):
     @property
     def recommended_score(self) -> float: ...
 
-    def detect(self, image_bgr: NDArray[np.uint8], min_score: float = LOWEST_SCORE) -> Detections:
-        """Find objects in one picture, shape (h, w, 3).
+    def detect(self, picture: Picture, min_score: float = LOWEST_SCORE) -> Detections:
+        """Find objects in one picture: an array, or planes that have not become colour yet. Boxes are in its pixels.
 
         Raises:
             InferenceError: the runtime failed or gave numbers that are not finite.

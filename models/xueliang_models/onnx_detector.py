@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xueliang_models.detections import Detections
 from xueliang_models.detector import LOWEST_SCORE
 from xueliang_models.errors import InferenceError, ModelMismatch
 from xueliang_models.layouts.layout import Layout
+from xueliang_models.pictures import Picture
 from xueliang_models.runtime import Session
 from xueliang_models.suppression import merge_confused, suppress
 
@@ -38,11 +38,13 @@ class OnnxDetector:
         self._iou_limit = layout.iou_limit if iou_limit is None else min(iou_limit, layout.iou_limit)
         self.merges_confused = True  # off only to be measured as others are: AP counts each class by itself
 
-    def detect(self, image_bgr: NDArray[np.uint8], min_score: float = LOWEST_SCORE) -> Detections:
+    def detect(self, picture: Picture, min_score: float = LOWEST_SCORE) -> Detections:
         """See `Detector.detect`."""
-        if image_bgr.ndim != 3 or image_bgr.shape[2] != 3 or image_bgr.dtype != np.uint8 or 0 in image_bgr.shape:
-            raise InferenceError(f"expected a uint8 picture (h, w, 3), got {image_bgr.dtype} {image_bgr.shape}")
-        feeds, fitted = self._layout.prepare(image_bgr)
+        if isinstance(picture, np.ndarray) and (
+            picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or 0 in picture.shape
+        ):
+            raise InferenceError(f"expected a uint8 picture (h, w, 3), got {picture.dtype} {picture.shape}")
+        feeds, fitted = self._layout.prepare(picture)
         found = self._layout.decode(self._session.run(feeds), fitted, min_score)
         wrong = found.class_ids[(found.class_ids < 0) | (found.class_ids >= len(self.classes))]
         if len(wrong):

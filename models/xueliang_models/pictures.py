@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 PAD_GREY: Final = 114  # what YOLOX and the Ultralytics family were trained with
+
+
+class PictureSource(Protocol):
+    """A picture that is not in colour yet, such as a decoder's planes: colour is made at the size a network sees."""
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """Width and height in pixels; boxes are given in them."""
+        ...
+
+    def bgr(self, size_wh: tuple[int, int], /) -> NDArray[np.uint8]:
+        """The whole picture at this size, uint8 (h, w, 3), blue first, resized bilinearly."""
+        ...
+
+
+Picture = NDArray[np.uint8] | PictureSource
+"""uint8 (h, w, 3), blue first; or something that becomes one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +54,29 @@ class Fitted:
         return mapped
 
 
-def letterbox(image: NDArray[np.uint8], input_wh: tuple[int, int], *, centred: bool) -> Fitted:
+def letterbox(picture: Picture, input_wh: tuple[int, int], *, centred: bool) -> Fitted:
     """Keep the aspect, fill the rest with grey; at the top left (YOLOX) or centred (Ultralytics)."""
-    height, width = image.shape[:2]
+    width, height = size_of(picture)
     ratio = min(input_wh[0] / width, input_wh[1] / height)
     new_w, new_h = max(1, round(width * ratio)), max(1, round(height * ratio))
-    resized = cv2.resize(image, (new_w, new_h), interpolation=cv2.INTER_LINEAR)
     left, top = ((input_wh[0] - new_w) // 2, (input_wh[1] - new_h) // 2) if centred else (0, 0)
     canvas = np.full((input_wh[1], input_wh[0], 3), PAD_GREY, np.uint8)
-    canvas[top : top + new_h, left : left + new_w] = resized
+    canvas[top : top + new_h, left : left + new_w] = _bgr_at(picture, (new_w, new_h))
     return Fitted(canvas, (new_w / width, new_h / height), (float(left), float(top)), (width, height))
 
 
-def stretch(image: NDArray[np.uint8], input_wh: tuple[int, int]) -> Fitted:
+def stretch(picture: Picture, input_wh: tuple[int, int]) -> Fitted:
     """Plain resize, aspect not kept (DETR family, FastestDet)."""
-    height, width = image.shape[:2]
-    resized = np.asarray(cv2.resize(image, input_wh, interpolation=cv2.INTER_LINEAR), np.uint8)
+    width, height = size_of(picture)
+    resized = _bgr_at(picture, input_wh)
     return Fitted(resized, (input_wh[0] / width, input_wh[1] / height), (0.0, 0.0), (width, height))
+
+
+def size_of(picture: Picture) -> tuple[int, int]:
+    """Width and height in pixels."""
+    if isinstance(picture, np.ndarray):
+        return picture.shape[1], picture.shape[0]
+    return picture.size_wh
 
 
 def planes(image: NDArray[np.uint8], *, rgb: bool, unit_range: bool) -> NDArray[np.float32]:
@@ -63,3 +86,9 @@ def planes(image: NDArray[np.uint8], *, rgb: bool, unit_range: bool) -> NDArray[
     if unit_range:
         tensor *= np.float32(1 / 255)
     return tensor
+
+
+def _bgr_at(picture: Picture, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+    if isinstance(picture, np.ndarray):
+        return np.asarray(cv2.resize(picture, size_wh, interpolation=cv2.INTER_LINEAR), np.uint8)
+    return picture.bgr(size_wh)

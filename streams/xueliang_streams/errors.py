@@ -7,6 +7,7 @@
     ├── StreamStalled        connected, and no packet for too long; retry: yes
     ├── CameraRefusedLogin   wrong user or password (401, 403); retry: gently, cameras lock accounts
     ├── NotAVideo            something answers, but offers no H.264 or H.265 video; retry: rarely helps
+    ├── SharedMemoryTooSmall the pictures in hand do not fit into /dev/shm; retry: no, enlarge it or watch fewer cameras
     └── EncodingFailed       a clip could not be written; retry: no
 
 Messages are complete sentences for the person who must act. They name the URL through `redact_url` only, so no message
@@ -42,6 +43,10 @@ class CameraRefusedLogin(StreamError):
 
 class NotAVideo(StreamError):
     """Something answered that is no H.264 or H.265 video. A retry rarely helps: the address is wrong."""
+
+
+class SharedMemoryTooSmall(StreamError):
+    """The memory for pictures that processes share cannot be had. A retry cannot help until it is enlarged."""
 
 
 class EncodingFailed(StreamError):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from xueliang_models.detections import Detections
 from xueliang_models.errors import InferenceError
 from xueliang_models.layouts.layout import image_input_wh
-from xueliang_models.pictures import Fitted, planes, stretch
+from xueliang_models.pictures import Fitted, Picture, planes, stretch
 from xueliang_models.runtime import Port
 
 _OUTPUTS = ("labels", "boxes", "scores")
@@ -38,8 +38,8 @@ class DetrLayout:
         order = (names.index("labels"), names.index("boxes"), names.index("scores"))
         return cls(image.name, sizes[0].name, order, size)
 
-    def prepare(self, image_bgr: NDArray[np.uint8]) -> tuple[dict[str, NDArray[np.generic]], Fitted]:
-        fitted = stretch(image_bgr, self.input_size_wh)
+    def prepare(self, picture: Picture) -> tuple[dict[str, NDArray[np.generic]], Fitted]:
+        fitted = stretch(picture, self.input_size_wh)
         size = np.array([fitted.picture_wh], np.int64)
         return {self.input_name: planes(fitted.image, rgb=True, unit_range=True), self.size_name: size}, fitted
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from xueliang_models.detections import Detections
 from xueliang_models.errors import InferenceError
-from xueliang_models.pictures import Fitted
+from xueliang_models.pictures import Fitted, Picture
 from xueliang_models.runtime import Port
 
 STRIDES = (8, 16, 32)
@@ -31,7 +31,7 @@ class Layout(Protocol):
         """Suppression limit within a class; 1.0: the network does it itself."""
         ...
 
-    def prepare(self, image_bgr: NDArray[np.uint8]) -> tuple[dict[str, NDArray[np.generic]], Fitted]: ...
+    def prepare(self, picture: Picture) -> tuple[dict[str, NDArray[np.generic]], Fitted]: ...
     def decode(self, outputs: list[NDArray[np.float32]], fitted: Fitted, min_score: float) -> Detections:
         """Candidates above `min_score` in picture pixels, not yet suppressed. Raises InferenceError."""
         ...

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from xueliang_models.detections import Detections
 from xueliang_models.layouts.layout import candidates, cells, corners, image_input_wh
-from xueliang_models.pictures import Fitted, letterbox, planes
+from xueliang_models.pictures import Fitted, Picture, letterbox, planes
 from xueliang_models.runtime import Port
 
 
@@ -32,8 +32,8 @@ class Yolov8Layout:
             return None
         return cls(inputs[0].name, size, rows - 4)
 
-    def prepare(self, image_bgr: NDArray[np.uint8]) -> tuple[dict[str, NDArray[np.generic]], Fitted]:
-        fitted = letterbox(image_bgr, self.input_size_wh, centred=True)
+    def prepare(self, picture: Picture) -> tuple[dict[str, NDArray[np.generic]], Fitted]:
+        fitted = letterbox(picture, self.input_size_wh, centred=True)
         return {self.input_name: planes(fitted.image, rgb=True, unit_range=True)}, fitted
 
     def decode(self, outputs: list[NDArray[np.float32]], fitted: Fitted, min_score: float) -> Detections:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from xueliang_models.detections import Detections
 from xueliang_models.layouts.layout import STRIDES, candidates, cells, corners, image_input_wh
-from xueliang_models.pictures import Fitted, letterbox, planes
+from xueliang_models.pictures import Fitted, Picture, letterbox, planes
 from xueliang_models.runtime import Port
 from xueliang_models.suppression import SAME_CLASS_IOU
 
@@ -35,8 +35,8 @@ class YoloxLayout:
             return None
         return cls(inputs[0].name, size, columns - 5)
 
-    def prepare(self, image_bgr: NDArray[np.uint8]) -> tuple[dict[str, NDArray[np.generic]], Fitted]:
-        fitted = letterbox(image_bgr, self.input_size_wh, centred=False)
+    def prepare(self, picture: Picture) -> tuple[dict[str, NDArray[np.generic]], Fitted]:
+        fitted = letterbox(picture, self.input_size_wh, centred=False)
         return {self.input_name: planes(fitted.image, rgb=False, unit_range=False)}, fitted
 
     def decode(self, outputs: list[NDArray[np.float32]], fitted: Fitted, min_score: float) -> Detections:
