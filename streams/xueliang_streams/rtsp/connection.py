@@ -128,22 +128,27 @@ class Connection:
         del self._unsent[:sent]
 
     def read_into(self, scratch: memoryview) -> int:
-        """Read what is there, at most what fits. 0: nothing now.
+        """Read what is there, at most what fits. 0: nothing now; less than fits: nothing is left there.
 
         Raises:
             CameraUnreachable: the connection is over.
         """
         if self._socket is None:
             return 0
-        try:
-            count = self._socket.recv_into(scratch)
-        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return 0
-        except OSError as error:
-            raise in_words(error) from None
-        if not count:
-            raise CameraUnreachable("the connection was closed by the other side")
-        return count
+        is_tls, filled = self._tls is not None, 0
+        while True:
+            try:
+                count = self._socket.recv_into(scratch[filled:])
+            except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return filled
+            except OSError as error:
+                raise in_words(error) from None
+            filled += count
+            if not count and not filled:
+                raise CameraUnreachable("the connection was closed by the other side")
+            # TLS gives one record of at most 16 KiB at a time; a plain socket all that is there.
+            if not count or not is_tls or filled == len(scratch):
+                return filled
 
     def close(self) -> None:
         """Let go of the socket at once; what is unsent is lost."""

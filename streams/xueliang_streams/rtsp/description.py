@@ -78,26 +78,26 @@ class _Section:
         return self.names.get(payload_type, (_STATIC_NAMES.get(payload_type, ""), DEFAULT_CLOCK_HZ))
 
 
-def read_description(body: bytes, base_url: str, shown_url: str) -> Description:
-    """Choose the video. `base_url` is what relative addresses hang on, `shown_url` is what messages call the camera.
+def read_description(body: bytes, base_url: str) -> Description:
+    """Choose the video. `base_url` is what relative addresses hang on. Messages do not name the camera.
 
     Raises:
         NotAVideo: nothing here is H.264 or H.265 over RTP.
         NotSpoken: there is video that libav's reader speaks and ours does not.
     """
     session_control, sections = _sections(body.decode("utf-8", "replace"))
-    session_url = joined(base_url, session_control if is_absolute(session_control) else "*", shown_url)
+    session_url = joined(base_url, session_control if is_absolute(session_control) else "*")
     videos = [section for section in sections if section.kind == "video"]
     for section in videos:
         for payload_type in section.payload_types:
             name, clock_hz = section.name_of(payload_type)
             codec = _CODECS.get(name)
             if codec is not None:
-                _refuse_what_is_not_spoken(section, payload_type, codec, clock_hz, shown_url)
-                url = joined(session_url, section.control, shown_url)
+                _refuse_what_is_not_spoken(section, payload_type, codec)
+                url = joined(session_url, section.control)
                 sets = _parameter_sets(codec, section.formats.get(payload_type, {}))
                 return Description(Media(codec, url, payload_type, clock_hz, sets), session_url)
-    raise _no_video(sections, videos, shown_url)
+    raise _no_video(sections, videos)
 
 
 def is_absolute(control: str) -> bool:
@@ -105,7 +105,7 @@ def is_absolute(control: str) -> bool:
     return re.match(r"rtsps?://", control, re.IGNORECASE) is not None
 
 
-def joined(base_url: str, control: str, shown_url: str) -> str:
+def joined(base_url: str, control: str) -> str:
     """The address a control attribute means: by itself, or hung on the base with one slash.
 
     Not RFC 3986: cameras expect what live555 and ffmpeg make of it (a base with a query keeps it in the middle).
@@ -120,7 +120,7 @@ def joined(base_url: str, control: str, shown_url: str) -> str:
     else:
         url = base_url.removesuffix("/") + "/" + control.removeprefix("/")
     if not is_one_word(url) or len(url) > MAX_URL_LETTERS or ("://" in control and not is_absolute(control)):
-        raise NotAVideo(f"{shown_url}: the camera describes its video by an address that is none")
+        raise NotAVideo("the camera describes its video by an address that is none")
     return url
 
 
@@ -167,9 +167,7 @@ def _add_attribute(section: _Section, name: str, value: str) -> None:
         )
 
 
-def _refuse_what_is_not_spoken(
-    section: _Section, payload_type: int, codec: Codec, clock_hz: int, shown_url: str
-) -> None:
+def _refuse_what_is_not_spoken(section: _Section, payload_type: int, codec: Codec) -> None:
     fields = section.formats.get(payload_type, {})
     if "SAVP" in section.profile:
         reason = "the camera offers encrypted RTP only"
@@ -177,22 +175,20 @@ def _refuse_what_is_not_spoken(
         reason = "the camera interleaves the units of its pictures"
     elif codec == "hevc" and fields.get("sprop-max-don-diff", "0").strip("0"):
         reason = "the camera sends the units of its pictures out of order"
-    elif clock_hz != DEFAULT_CLOCK_HZ:
-        reason = "the camera's video clock is not 90 kHz"
     else:
         return
-    raise NotSpoken(f"{shown_url}: {reason}", reason=reason)
+    raise NotSpoken(reason, reason=reason)
 
 
-def _no_video(sections: list[_Section], videos: list[_Section], shown_url: str) -> NotAVideo | NotSpoken:
+def _no_video(sections: list[_Section], videos: list[_Section]) -> NotAVideo | NotSpoken:
     names = {section.name_of(payload_type)[0] for section in videos for payload_type in section.payload_types}
     if "MP2T" in names:
         reason = "the camera offers a transport stream"
-        return NotSpoken(f"{shown_url}: {reason}", reason=reason)
+        return NotSpoken(reason, reason=reason)
     known = sorted(name for name in names if re.fullmatch(r"[A-Z0-9.+-]{1,20}", name))
     kinds = sorted({section.kind for section in sections if re.fullmatch(r"[a-z]{1,12}", section.kind)})
     offered = ", ".join(known) or (f"no video, only {', '.join(kinds)}" if kinds and not videos else "no video")
-    return NotAVideo(f"{shown_url}: needs H.264 or H.265 video, the camera offers {offered}")
+    return NotAVideo(f"needs H.264 or H.265 video, the camera offers {offered}")
 
 
 def _parameter_sets(codec: Codec, fields: Mapping[str, str]) -> tuple[bytes, ...]:

@@ -4,8 +4,8 @@ Invariants:
 - One request at a time until PLAY is answered; an answer to anything else is refused.
 - The talk stays on the connection it began on: redirects are refused in words, addresses the camera gives are only
   ever used as text in requests.
-- Nothing a server sends is repeated in a message, except a status number and names checked letter by letter: a camera
-  that echoes a password cannot bring it into a log.
+- Messages do not name the camera (its owner does), and nothing a server sends is repeated in them, except a status
+  number and names checked letter by letter: a camera that echoes a password cannot bring it into a log.
 - After PLAY no answer ends the connection: pictures that stop coming do (`reader.py`).
 """
 
@@ -69,7 +69,6 @@ class Dialogue:
     """
 
     def __init__(self, url: str, *, make_cnonce: Callable[[], str] | None = None) -> None:
-        self._shown = redact_url(url)
         self._url, login = split_login(url)
         self._authenticator = (
             Authenticator(login) if make_cnonce is None else Authenticator(login, make_cnonce=make_cnonce)
@@ -148,9 +147,9 @@ class Dialogue:
             CameraUnreachable: the server wants to end this connection or sends us elsewhere.
         """
         if request.method == "REDIRECT":
-            raise CameraUnreachable(f"{self._shown}: the camera sends us to another address; that is not followed")
+            raise CameraUnreachable("the camera sends us to another address; that is not followed")
         if request.method == "TEARDOWN":
-            raise CameraUnreachable(f"{self._shown}: the camera ended the session")
+            raise CameraUnreachable("the camera ended the session")
         headers = {"CSeq": str(request.cseq or 0)} | ({"Session": self._session} if self._session else {})
         if request.method in ("OPTIONS", "GET_PARAMETER", "SET_PARAMETER", "ANNOUNCE", "PLAY_NOTIFY"):
             return encode_answer(200, "OK", headers | {"Public": "OPTIONS, GET_PARAMETER, SET_PARAMETER, ANNOUNCE"})
@@ -188,11 +187,11 @@ class Dialogue:
 
     def _after_describe(self, response: Response) -> bytes:
         if not response.body:
-            raise NotAVideo(f"{self._shown}: the camera describes no video")
+            raise NotAVideo("the camera describes no video")
         base_url = response.header("content-base") or response.header("content-location")
         if not re.match(r"rtsps?://", base_url, re.IGNORECASE) or not is_one_word(base_url):
             base_url = self._url
-        description = read_description(response.body, base_url, self._shown)
+        description = read_description(response.body, base_url)
         self._media, self._session_url = description.media, description.session_url
         self._step = _Step.SETUP
         transport = {"Transport": "RTP/AVP/TCP;unicast;interleaved=0-1"}
@@ -224,27 +223,27 @@ class Dialogue:
             return None
         if status < 400:
             return CameraUnreachable(
-                f"{self._shown}: the camera sends us to another address ({status}); that is not followed, "
+                f"the camera sends us to another address ({status}); that is not followed, "
                 "give the address it really has"
             )
         if status == HTTPStatus.FORBIDDEN:
             return self._login_problem()
         if status == HTTPStatus.NOT_FOUND:
-            return NotAVideo(f"{self._shown}: the camera has no stream at this path (404); check the path")
+            return NotAVideo("the camera has no stream at this path (404); check the path")
         if status == 461 and self._step is _Step.SETUP:
             return self._udp_only()
-        return CameraUnreachable(f"{self._shown}: the camera answers with an error ({_status_words(status)})")
+        return CameraUnreachable(f"the camera answers with an error ({_status_words(status)})")
 
     def _udp_only(self) -> NotSpoken:
         reason = "the camera offers UDP only"
-        return NotSpoken(f"{self._shown}: {reason}", reason=reason, is_udp_only=True)
+        return NotSpoken(reason, reason=reason, is_udp_only=True)
 
     def _login_problem(self) -> CameraRefusedLogin:
         if not self._has_login:
-            return CameraRefusedLogin(f"{self._shown}: the camera wants a login, and the address brings none")
+            return CameraRefusedLogin("the camera wants a login, and the address brings none")
         if not self._authenticator.is_answering:
-            return CameraRefusedLogin(f"{self._shown}: the camera wants a login of a kind that is not spoken here")
-        return CameraRefusedLogin(f"{self._shown}: the camera refuses this user and password; check both")
+            return CameraRefusedLogin("the camera wants a login of a kind that is not spoken here")
+        return CameraRefusedLogin("the camera refuses this user and password; check both")
 
     def _session_headers(self) -> dict[str, str]:
         return {"Session": self._session} if self._session else {}

@@ -21,7 +21,7 @@ def video(*lines: str, head: str = "m=video 0 RTP/AVP 96") -> bytes:
 
 @pytest.mark.parametrize("maker", MAKERS.values(), ids=MAKERS)
 def test_video_of_each_maker_is_found_with_its_parameter_sets(maker: Maker) -> None:
-    read = read_description(maker.sdp.encode(), maker.session_url, "cam")
+    read = read_description(maker.sdp.encode(), maker.session_url)
     media = read.media
     assert (media.codec, media.payload_type, media.clock_hz) == (maker.codec, maker.payload_type, 90_000)
     assert (media.control_url, read.session_url) == (maker.setup_url, maker.session_url)
@@ -43,13 +43,13 @@ def test_video_of_each_maker_is_found_with_its_parameter_sets(maker: Maker) -> N
     ],
 )
 def test_addresses_are_joined_as_cameras_expect(base: str, control: str, expected: str) -> None:
-    assert joined(base, control, "cam") == expected
+    assert joined(base, control) == expected
 
 
 @pytest.mark.parametrize("control", ["file:///etc/passwd", "http://127.0.0.1/", "a b", "a\rX: y", "ü", "a" * 3000])
 def test_addresses_that_may_not_stand_in_a_request_are_refused(control: str) -> None:
     with pytest.raises(NotAVideo, match="an address that is none"):
-        joined(BASE, control, "cam")
+        joined(BASE, control)
 
 
 @pytest.mark.parametrize(
@@ -64,21 +64,19 @@ def test_addresses_that_may_not_stand_in_a_request_are_refused(control: str) -> 
         (video("a=rtpmap:96 H264/90000", head="m=video 0 RTP/SAVP 96"), NotSpoken, "encrypted RTP"),
         (video("a=rtpmap:96 H264/90000", "a=fmtp:96 packetization-mode=2"), NotSpoken, "interleaves"),
         (video("a=rtpmap:96 H265/90000", "a=fmtp:96 sprop-max-don-diff=4"), NotSpoken, "out of order"),
-        (video("a=rtpmap:96 H264/27000000"), NotSpoken, "90 kHz"),
         (b"\xff\xfe\x00m=video", NotAVideo, "no video"),
         (b"m=\r\nm=video\r\nm=video x y z", NotAVideo, "no video"),
     ],
 )
 def test_what_is_no_video_for_us_is_said(sdp: bytes, kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words) as refused:
-        read_description(sdp, BASE, "cam")
-    assert str(refused.value).startswith("cam: ")
+        read_description(sdp, BASE)
     assert "canary" not in str(refused.value)
 
 
 def test_not_spoken_carries_its_reason_for_whoever_takes_over() -> None:
     with pytest.raises(NotSpoken) as refused:
-        read_description(b"m=video 0 RTP/AVP 33", BASE, "cam")
+        read_description(b"m=video 0 RTP/AVP 33", BASE)
     assert refused.value.reason == "the camera offers a transport stream"
     assert not refused.value.is_udp_only
 
@@ -99,7 +97,7 @@ def test_not_spoken_carries_its_reason_for_whoever_takes_over() -> None:
 )
 def test_parameter_sets_are_taken_where_they_can_be_read(line: str, sets: int) -> None:
     sdp = video("a=rtpmap:96 H264/90000", f"a=fmtp:96 {line}")
-    assert len(read_description(sdp, BASE, "cam").media.parameter_sets) == sets
+    assert len(read_description(sdp, BASE).media.parameter_sets) == sets
 
 
 def test_first_video_we_speak_is_chosen_and_sound_never() -> None:
@@ -116,7 +114,7 @@ def test_first_video_we_speak_is_chosen_and_sound_never() -> None:
         "a=rtpmap:100 H264/90000",
         "a=control:second",
     )
-    media = read_description(sdp, BASE, "cam").media
+    media = read_description(sdp, BASE).media
     assert (media.codec, media.payload_type, media.control_url) == ("hevc", 99, BASE + "new")
 
 
@@ -127,7 +125,7 @@ def test_first_video_we_speak_is_chosen_and_sound_never() -> None:
 )
 def test_mutated_descriptions_give_a_video_or_a_refusal(sdp: bytes, edits: list[tuple[int, bytes]]) -> None:
     try:
-        read = read_description(mutated(sdp, edits), BASE, "cam")
+        read = read_description(mutated(sdp, edits), BASE)
     except (NotAVideo, NotSpoken):
         return
     assert all("!" <= letter <= "~" for letter in read.media.control_url + read.session_url)
