@@ -49,13 +49,15 @@ class CapturedCamera:
         wall: Callable[[], datetime],
         mono: Callable[[], float],
         rng: Random,
+        scratch: memoryview,
     ) -> None:
         self.spec = spec
         self.pace = Pace(spec.gap_s, every_key=False, stream="sub" if spec.sub_url else "main")
-        self._wall, self._mono, self._rng = wall, mono, rng
+        self._wall, self._mono, self._rng, self._scratch = wall, mono, rng, scratch
         self._feeds: dict[StreamName, Feed] = {}
         self._wanted_main_mono_s = mono()
         self._started_mono_s = mono()
+        self.next_poll_mono_s = mono()
         self.is_out = False  # a look of it was sent and not released yet
         self.is_hurried = False
         self.last_look_mono_s: float | None = None
@@ -80,6 +82,7 @@ class CapturedCamera:
         for feed in self._feeds.values():
             feed.poll()
         self._replace_what_is_not_spoken()
+        self.next_poll_mono_s = self._mono() + min(feed.next_poll_in_s for feed in self._feeds.values())
 
     def due_mono_s(self) -> float | None:
         """Until when the most urgent picture should be decoded; None: nothing is due, or a look is still out."""
@@ -216,7 +219,15 @@ class CapturedCamera:
                 source = open_source(camera_id, url, wall=self._wall, mono=self._mono, settings=settings, pace=pace)
                 feed = SourceFeed(source, is_fast=self.spec.is_fast, reader="recording")
             else:
-                feed = ReaderFeed(camera_id, url, settings=settings, wall=self._wall, mono=self._mono, rng=self._rng)
+                feed = ReaderFeed(
+                    camera_id,
+                    url,
+                    settings=settings,
+                    wall=self._wall,
+                    mono=self._mono,
+                    rng=self._rng,
+                    scratch=self._scratch,
+                )
         except StreamError as error:
             log.error("camera cannot be opened", extra={"camera_id": camera_id, "problem": str(error)})
             feed = UnreadableFeed(str(error), self._mono())
@@ -226,9 +237,10 @@ class CapturedCamera:
     def _replace_what_is_not_spoken(self) -> None:
         """What our reader does not speak goes to libav's, for good."""
         for name, feed in list(self._feeds.items()):
-            reason = feed.reader.not_spoken if isinstance(feed, ReaderFeed) else None
-            if reason is None:
+            not_spoken = feed.reader.not_spoken if isinstance(feed, ReaderFeed) else None
+            if not_spoken is None:
                 continue
+            reason = not_spoken.reason
             feed.close()
             url = self.spec.main_url if name == "main" else self.spec.sub_url or ""
             settings = SourceSettings(stall_after_s=self.spec.stall_after_s, max_fps=2.0 / self.spec.gap_s)

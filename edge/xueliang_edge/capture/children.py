@@ -14,7 +14,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from typing import Final
 
 from xueliang_edge.capture.orders import (
@@ -25,13 +25,14 @@ from xueliang_edge.capture.orders import (
     LookNow,
     Order,
     Pace,
-    Quit,
     Ready,
     Release,
     SetPace,
 )
 from xueliang_edge.capture.service import CaptureChildReport
 from xueliang_edge.children import Child, RestartBudget
+from xueliang_edge.detection import HasFileno
+from xueliang_edge.errors import ChildGone
 from xueliang_edge.looks import CaptureHealth, Look, PictureHandle, SceneHandle
 from xueliang_streams.shared_frames import SharedFrames
 from xueliang_streams.source import SourceState
@@ -50,7 +51,7 @@ class _Group:
 
     spec: GroupSpec
     frames: SharedFrames
-    budget: RestartBudget
+    budget: RestartBudget = field(default_factory=RestartBudget)
     child: Child | None = None
     is_ready: bool = False
     started_mono_s: float = 0.0
@@ -60,6 +61,7 @@ class _Group:
     restarts: int = 0
     paces: dict[str, Pace] = field(default_factory=dict)
     waiting: deque[Look] = field(default_factory=deque)
+    untold: deque[Order] = field(default_factory=deque)  # what the child did not take at once, in order
     lent: dict[int, SceneHandle | None] = field(default_factory=dict)
 
 
@@ -69,7 +71,7 @@ class CaptureChildren:
     def __init__(self, specs: Sequence[GroupSpec], frames: Sequence[SharedFrames], mono: Callable[[], float]) -> None:
         """Takes over the regions; `frames[n]` is that of `specs[n]`. Starts nothing."""
         self._mono = mono
-        self._groups = [_Group(spec, one, RestartBudget(mono)) for spec, one in zip(specs, frames, strict=True)]
+        self._groups = [_Group(spec, one) for spec, one in zip(specs, frames, strict=True)]
         self._group_of = {camera.camera_id: group for group in self._groups for camera in group.spec.cameras}
         self._last_ticket = 0
 
@@ -106,7 +108,7 @@ class CaptureChildren:
             left_s = deadline_mono_s - self._mono()
             if left_s <= 0:
                 return None
-            wait([group.child.connection], left_s)
+            wait([group.child], left_s)
             self._receive(group)
         return group.lent.pop(ticket, None)
 
@@ -116,15 +118,16 @@ class CaptureChildren:
             return group.beat.cameras[camera_id]
         return CaptureHealth(SourceState.CONNECTING, group.started_mono_s, group.problem, 0)
 
-    def wait_handles(self) -> list[Connection]:
-        return [group.child.connection for group in self._groups if group.child is not None]
+    def wait_handles(self) -> Sequence[HasFileno]:
+        return [group.child for group in self._groups if group.child is not None]
 
     def check(self) -> None:
         now = self._mono()
         for group in self._groups:
             self._receive(group)  # what has been said already counts
+            self._tell(group)
             if group.child is None:
-                if group.budget.may_start():
+                if group.budget.spend(now):
                     self._begin(group)
                 continue
             patience_s = BEAT_LOST_S if group.is_ready else STARTS_WITHIN_S
@@ -148,7 +151,8 @@ class CaptureChildren:
 
     def close(self) -> None:
         for group in self._groups:
-            self._send(group, Quit())
+            if group.child is not None:
+                group.child.hang_up()  # all end side by side
         deadline_mono_s = self._mono() + CLOSE_WAITS_S
         for group in self._groups:
             if group.child is not None:
@@ -157,27 +161,34 @@ class CaptureChildren:
             group.frames.close()
 
     def _begin(self, group: _Group) -> None:
-        group.budget.started()
         group.is_ready, group.started_mono_s = False, self._mono()
+        group.untold.clear()
         name = f"capture-{group.spec.region}"
-        group.child = Child(MODULE, name=name, settings=group.spec, fds=(group.frames.fd,))
+        try:
+            group.child = Child.start(MODULE, group.spec, name=name, fds=(group.spec.fd,))
+        except OSError as error:
+            group.problem = f"capture process cannot be started ({error.strerror or error})"
+            log.error("capture child not started", extra={"child": name, "why": str(error)})
+            return
         for camera_id, pace in group.paces.items():
             self._send(group, SetPace(camera_id, pace))
 
     def _send(self, group: _Group, order: Order) -> None:
-        if group.child is None:
-            return
-        try:
-            group.child.send(order)
-        except OSError as error:
-            self._lose(group, f"cannot be told anything ({type(error).__name__})")
+        """In order, and nothing lost: a release that went missing would keep a camera waiting for ever."""
+        if group.child is not None:
+            group.untold.append(order)
+            self._tell(group)
+
+    def _tell(self, group: _Group) -> None:
+        while group.untold and group.child is not None and group.child.send(group.untold[0]):
+            group.untold.popleft()
 
     def _receive(self, group: _Group) -> None:
         try:
-            while group.child is not None and group.child.connection.poll(0):
-                self._received(group, group.child.connection.recv())
-        except (EOFError, OSError):
-            self._lose(group, "ended")
+            while group.child is not None and (message := group.child.receive(0.0)) is not None:
+                self._received(group, message)
+        except ChildGone as error:
+            self._lose(group, f"gone ({error}; {group.child.how_it_ended if group.child else ''})")
 
     def _received(self, group: _Group, message: object) -> None:
         if isinstance(message, Look):
@@ -200,7 +211,7 @@ class CaptureChildren:
         if child is None:
             return
         child.kill()
-        group.problem = f"capture process {why}; begun anew"
+        group.problem = f"capture process: {why}; it is begun anew"
         group.restarts += 1
         group.beat = None
         group.waiting.clear()

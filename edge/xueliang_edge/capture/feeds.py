@@ -14,22 +14,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from random import Random
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from xueliang_edge.capture.orders import Pace
-from xueliang_streams.coded_picture import CodedPicture
-from xueliang_streams.decoding import Decoded, OnDemandDecoder
+from xueliang_streams.backoff import Backoff
+from xueliang_streams.coded_picture import Arrival, CodedPicture
+from xueliang_streams.decoding import Decoded, OnDemandDecoder, RateLimit
+from xueliang_streams.frame import Frame
 from xueliang_streams.rtsp.reader import RtspReader
-from xueliang_streams.source import FrameSource, SourceHealth, SourceSettings, SourceState
+from xueliang_streams.source import DecodeMode, FrameSource, SourceHealth, SourceSettings, SourceState
 
 GAP_TOLERANCE_S: Final = 0.2  # picture times jitter by a poll of the loop and by the network
-ROUND_S: Final = 0.1  # the loop polls this often: what comes in between is that much later seen
+ROUND_S: Final = 0.1  # a stream that plays is polled this often: what comes in between is that much later seen
 KEPT_GOP_BYTES: Final = 6 << 20  # 12 s of a 4 Mbit/s camera
 SMALL_STREAM_BPS: Final = 1_500_000  # below this all pictures are assembled: a change of pace then waits for no key
 BEHIND_PICTURES: Final = 150  # undecoded pictures of a stream that is decoded whole: then it begins anew at a key
+BUSIER: Final = 1.8  # times the usual bytes between two key pictures: something big moves, look sooner
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,9 @@ class FeedHealth:
 
 class Feed(Protocol):
     """One stream. Belongs to one thread."""
+
+    @property
+    def next_poll_in_s(self) -> float: ...
 
     def start(self) -> None: ...
 
@@ -75,25 +81,36 @@ class ReaderFeed:
         wall: Callable[[], datetime],
         mono: Callable[[], float],
         rng: Random,
+        scratch: memoryview | None = None,
     ) -> None:
-        self.reader = RtspReader(camera_id, url, wall=wall, mono=mono, settings=settings, rng=rng)
-        self._decoder = OnDemandDecoder()
+        """Raises UnsupportedUrl."""
+        self.reader = RtspReader(
+            camera_id, url, wall=wall, mono=mono, settings=settings, backoff=Backoff(), rng=rng, scratch=scratch
+        )
+        self.dropped: Counter[str] = Counter()
+        self._decoder = OnDemandDecoder(DecodeMode.KEYFRAMES, RateLimit(None), self._count_dropped)
         self._mono = mono
+        self._rhythm = _Rhythm()
         self._since_key: list[CodedPicture] = []
         self._since_key_bytes = 0
         self._is_whole = False  # nothing is missing in `_since_key`
         self._consumed = 0  # of `_since_key`, by the decoder in whole mode
-        self._keys = 0
-        self._last_key_mono_s: float | None = None
         self._handed: CodedPicture | None = None
         self._decoded: Decoded | None = None
         self._decodes_whole = False
-        self.dropped: Counter[str] = Counter()
+        self._has_news = False  # far more bytes than usual came: worth a look
+
+    @property
+    def next_poll_in_s(self) -> float:
+        """When polling again is worth it, seconds."""
+        in_s = self.reader.next_poll_in_s
+        return in_s if self.reader.is_in_handshake else max(ROUND_S, in_s)
 
     def start(self) -> None:
         self.reader.assemble = "all"
 
     def poll(self) -> None:
+        self._rhythm.saw_bytes(self.reader.bytes_since_key)
         for picture in self.reader.poll():
             self._arrived(picture)
 
@@ -104,23 +121,23 @@ class ReaderFeed:
         return self._due_key(pace, last_look_mono_s, is_hurried=is_hurried)
 
     def take(self) -> Decoded | None:
+        self._has_news = False
         if self._decodes_whole:
             decoded, self._decoded = self._decoded, None
             return decoded
         self._handed = self._since_key[0]
-        return self._decode_key(self._handed)
+        pictures = self._decoder.feed(self._handed)
+        return pictures[-1] if pictures else None
 
     def health(self) -> FeedHealth:
-        counts = self.reader.counts
         source = self.reader.health()
-        dropped = Counter(dict(source.frames_dropped)) + self.dropped + self._decoder.dropped
         return FeedHealth(
-            source=_with_dropped(source, dropped),
+            source=replace(source, frames_dropped=dict(Counter(dict(source.frames_dropped)) + self.dropped)),
             reader="own",
             key_interval_s=self.reader.last_key_interval_s,
             pictures_per_s=self.reader.pictures_per_s,
-            mbit_per_s=self.reader.mbit_per_s,
-            is_decoded_whole=self._decodes_whole and counts["packets"] > 0,
+            mbit_per_s=self._rhythm.mbit_per_s,
+            is_decoded_whole=self._decodes_whole,
         )
 
     def close(self) -> None:
@@ -132,8 +149,7 @@ class ReaderFeed:
                 self.dropped["not_due"] += 1
             self._since_key, self._since_key_bytes, self._consumed = [picture], len(picture.data), 0
             self._is_whole = self.reader.assemble == "all"
-            self._keys += 1
-            self._last_key_mono_s = picture.arrival.mono_s
+            self._has_news |= self._rhythm.key_came(picture.arrival.mono_s)
         elif self._since_key and self._is_whole:
             self._since_key.append(picture)
             self._since_key_bytes += len(picture.data)
@@ -146,19 +162,27 @@ class ReaderFeed:
     def _choose_mode(self, pace: Pace) -> None:
         """Key pictures only, as long as they come often enough; else all."""
         interval_s = self.reader.last_key_interval_s
-        if interval_s is None and self._last_key_mono_s is not None:
-            interval_s = self._mono() - self._last_key_mono_s  # at least
+        if interval_s is None and self._rhythm.last_key_mono_s is not None:
+            interval_s = self._mono() - self._rhythm.last_key_mono_s  # at least
         too_rare = interval_s is not None and interval_s > pace.gap_s + GAP_TOLERANCE_S
         wants_whole = too_rare and pace.may_decode_all
-        is_small = (self.reader.mbit_per_s or 9.0) * 1e6 < SMALL_STREAM_BPS
-        self.reader.assemble = "all" if wants_whole or self._keys < 2 or is_small else "key"
+        is_small = (self._rhythm.mbit_per_s or 9.0) * 1e6 < SMALL_STREAM_BPS
+        self._assemble("all" if wants_whole or self._rhythm.keys < 2 or is_small else "key")
         if wants_whole and not self._decodes_whole and self._is_whole:
-            self._decodes_whole = True
-            self._decoder.restart()
+            self._set_whole(True)
             self._decode_on()
         elif not wants_whole and self._decodes_whole:
-            self._decodes_whole, self._decoded = False, None
-            self._decoder.restart()
+            self._set_whole(False)
+
+    def _assemble(self, what: Literal["key", "all"]) -> None:
+        if self.reader.assemble != what:
+            self.reader.assemble = what
+            # From "key" to "all" the pictures in between are missing until the next key picture.
+            self._is_whole = False
+
+    def _set_whole(self, is_whole: bool) -> None:
+        self._decodes_whole, self._decoded, self._consumed = is_whole, None, 0
+        self._decoder.mode = DecodeMode.ALL if is_whole else DecodeMode.KEYFRAMES
 
     def _due_key(self, pace: Pace, last_look_mono_s: float | None, *, is_hurried: bool) -> float | None:
         if not self._since_key or self._since_key[0] is self._handed:
@@ -166,7 +190,8 @@ class ReaderFeed:
         key_mono_s = self._since_key[0].arrival.mono_s
         if last_look_mono_s is None or is_hurried:
             return key_mono_s
-        if pace.every_key and key_mono_s - last_look_mono_s >= pace.least_gap_s - GAP_TOLERANCE_S:
+        is_wanted = pace.every_key or self._has_news
+        if is_wanted and key_mono_s - last_look_mono_s >= pace.least_gap_s - GAP_TOLERANCE_S:
             return key_mono_s
         interval_s = self.reader.last_key_interval_s
         if interval_s is None:
@@ -190,21 +215,51 @@ class ReaderFeed:
         """Whole mode: decode what came; only the newest picture is kept."""
         waiting = self._since_key[self._consumed :]
         if len(waiting) > BEHIND_PICTURES:
-            self.dropped["decoder_behind"] += len(waiting)
-            self._is_whole, self._decodes_whole = False, False
+            self._count_dropped("decoder_behind", len(waiting))
+            self._set_whole(False)
+            self._is_whole = False
             return
         for picture in waiting:
-            for decoded in self._decoder.decode(picture):
+            for decoded in self._decoder.feed(picture):
                 if self._decoded is not None:
-                    self.dropped["not_due"] += 1
+                    self._count_dropped("not_due", 1)
                 self._decoded = decoded
-        self._consumed = len(self._since_key)
-        if self._consumed > 1:  # decoded pictures need not be kept
-            self._since_key = self._since_key[:1]
-            self._consumed = 1
+        del self._since_key[1:]  # what was decoded need not be kept; the key picture marks the beginning
+        self._consumed = 1
 
-    def _decode_key(self, picture: CodedPicture) -> Decoded | None:
-        return self._decoder.decode_key(picture)
+    def _count_dropped(self, reason: str, count: int) -> None:
+        self.dropped[reason] += count
+
+
+class _Rhythm:
+    """How many bytes come between two key pictures, usually and just now."""
+
+    def __init__(self) -> None:
+        self.keys = 0
+        self.last_key_mono_s: float | None = None
+        self.mbit_per_s: float | None = None
+        self._bytes = 0
+        self._usual_bytes: float | None = None
+
+    def saw_bytes(self, since_key: int) -> None:
+        """Before each read: what had come since the last key picture."""
+        self._bytes = max(self._bytes, since_key)
+
+    def key_came(self, at_mono_s: float) -> bool:
+        """True when far more than usual came since the key picture before."""
+        self.keys += 1
+        last, self.last_key_mono_s = self.last_key_mono_s, at_mono_s
+        came, self._bytes = self._bytes, 0
+        if last is None or at_mono_s <= last or not came:
+            return False
+        self.mbit_per_s = came * 8e-6 / (at_mono_s - last)
+        if self._usual_bytes is None:
+            self._usual_bytes = float(came)
+            return False
+        is_busier = came > BUSIER * self._usual_bytes
+        # Slowly up, faster down: a busy minute does not become usual at once.
+        self._usual_bytes += (came - self._usual_bytes) * (0.05 if came > self._usual_bytes else 0.2)
+        return is_busier
 
 
 class SourceFeed:
@@ -215,6 +270,10 @@ class SourceFeed:
         self._newest: Decoded | None = None
         self._sequence = 0
 
+    @property
+    def next_poll_in_s(self) -> float:
+        return ROUND_S
+
     def start(self) -> None:
         self._source.start()
 
@@ -224,13 +283,13 @@ class SourceFeed:
         frame = self._source.next_frame(self._sequence, 0.0)
         if frame is not None:
             self._sequence = frame.sequence
-            self._newest = Decoded.of(frame)
+            self._newest = _decoded(frame)
 
     def due_mono_s(self, pace: Pace, last_look_mono_s: float | None, *, is_hurried: bool) -> float | None:
         if self._is_fast:
             frame = self._source.next_frame(self._sequence, 0.0) if self._newest is None else None
             if frame is not None:
-                self._sequence, self._newest = frame.sequence, Decoded.of(frame)
+                self._sequence, self._newest = frame.sequence, _decoded(frame)
             return self._newest.arrival.mono_s if self._newest is not None else None
         if self._newest is None:
             return None
@@ -257,6 +316,10 @@ class UnreadableFeed:
     def __init__(self, problem: str, since_mono_s: float) -> None:
         self._health = SourceHealth(SourceState.OFFLINE, since_mono_s, problem=problem)
 
+    @property
+    def next_poll_in_s(self) -> float:
+        return 1.0
+
     def start(self) -> None:
         """Nothing to start."""
 
@@ -276,13 +339,6 @@ class UnreadableFeed:
         """Nothing to close."""
 
 
-def _with_dropped(source: SourceHealth, dropped: Counter[str]) -> SourceHealth:
-    return SourceHealth(
-        state=source.state,
-        since_mono_s=source.since_mono_s,
-        last_packet_mono_s=source.last_packet_mono_s,
-        problem=source.problem,
-        attempts=source.attempts,
-        frames_dropped=dict(dropped),
-        next_attempt_in_s=source.next_attempt_in_s,
-    )
+def _decoded(frame: Frame) -> Decoded:
+    """A frame of a source that decodes by itself; its cost is not known."""
+    return Decoded(frame.planes, Arrival(frame.received_mono_s, frame.received_at), frame.is_key, 0.0)

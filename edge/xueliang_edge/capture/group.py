@@ -1,8 +1,8 @@
 """The loop of a capture child: poll every camera, decode what is most urgent, hand it over in shared memory.
 
 Invariants
-    - One thread, one round every `ROUND_S`: all sockets are read first, then decoding goes on, earliest deadline first,
-      until the next round is due. What is still undecoded then is due again, or was replaced by something newer.
+    - One thread. Sockets that are due are read first; between two such rounds decoding goes on, earliest deadline
+      first. What is still undecoded then is due again, or was replaced by something newer.
     - One look a camera is out at a time; without a free slot nothing is decoded. So neither memory nor the pipe to the
       supervisor ever grows, however slow it is.
     - A slot belongs to whoever holds its handle until `Release`; then its generation changes with the next picture.
@@ -24,12 +24,15 @@ from xueliang_edge.background import BackgroundFiles
 from xueliang_edge.capture.camera import LARGEST_LONG_SIDE_PX, CapturedCamera
 from xueliang_edge.capture.orders import GroupSpec, LendScene, Lent, LookNow, Release, SetPace
 from xueliang_edge.looks import CaptureHealth, Look, PictureHandle
-from xueliang_edge.scene_slots import pack_scene
+from xueliang_edge.scene_slots import pack
+from xueliang_streams.frame import Planes
+from xueliang_streams.rtsp.reader import SCRATCH_BYTES
 from xueliang_streams.shared_frames import SharedFrames
 
 log = logging.getLogger(__name__)
 
 SAVER_WAITS_S: Final = 4.0
+FAILED_PAUSE_S: Final = 1.0
 
 
 class CameraGroup:
@@ -46,8 +49,10 @@ class CameraGroup:
         self._spec, self._frames, self._mono = spec, frames, mono
         files = BackgroundFiles(Path(spec.background_dir))
         dice = Random()  # noqa: S311 - spreads reconnects, keeps no secret
+        scratch = memoryview(bytearray(SCRATCH_BYTES))
         self.cameras = {
-            one.camera_id: CapturedCamera(one, files, wall=wall, mono=mono, rng=dice) for one in spec.cameras
+            one.camera_id: CapturedCamera(one, files, wall=wall, mono=mono, rng=dice, scratch=scratch)
+            for one in spec.cameras
         }
         self._free = list(range(spec.slots - 1))
         self._scene_slot = spec.slots - 1
@@ -56,21 +61,29 @@ class CameraGroup:
         self.faults: Counter[str] = self._saver.faults
         self.rounds = 0
         self.lag_s = 0.0
-        self._decode_ms: dict[str, float] = {}
 
     def start(self) -> None:
         for camera in self.cameras.values():
             camera.start()
 
     def poll(self) -> None:
-        """Begin a round: all input and output."""
+        """Begin a round: input and output of every camera whose time has come."""
         self.rounds += 1
         self.lag_s = 0.0
+        now = self._mono()
         for camera_id, camera in self.cameras.items():
+            if camera.next_poll_mono_s > now:
+                continue
             try:
                 camera.poll()
             except Exception:
                 self._failed(camera_id)
+                camera.next_poll_mono_s = now + FAILED_PAUSE_S
+
+    @property
+    def next_poll_mono_s(self) -> float:
+        """When the next round should begin."""
+        return min((camera.next_poll_mono_s for camera in self.cameras.values()), default=self._mono() + 1.0)
 
     def next_look(self) -> Look | None:
         """Decode the most urgent due picture that there is a slot for. None: nothing is due now."""
@@ -116,7 +129,7 @@ class CameraGroup:
         if self._out.get(order.handle.slot) != order.handle:
             return Lent(order.ticket, None)
         scene, earlier = self.cameras[order.handle.camera_id].scene_parts()
-        return Lent(order.ticket, pack_scene(self._frames, self._spec.region, self._scene_slot, scene, earlier))
+        return Lent(order.ticket, pack(self._frames, self._spec.region, self._scene_slot, scene, earlier))
 
     def health(self) -> Mapping[str, CaptureHealth]:
         return {name: camera.health() for name, camera in self.cameras.items()}
@@ -145,12 +158,12 @@ class CameraGroup:
         decoded, stream = taken
         change, moved = camera.compare(decoded)
         planes = decoded.planes.fitted(LARGEST_LONG_SIDE_PX)
-        slot = self._free.pop()
-        generation = self._frames.write(slot, planes)
+        slot = self._free.pop(0)
+        with self._frames.writing(slot) as payload:
+            planes.copy_into(payload)
+            camera.hide_private(Planes.from_buffer(payload, planes.size_wh, is_full_range=planes.is_full_range))
+        generation = self._frames.generation(slot)
         handle = PictureHandle(camera_id, self._spec.region, slot, generation, planes.size_wh, planes.is_full_range)
-        written = self._frames.read(slot, generation, planes.size_wh, planes.is_full_range)
-        if written is not None:
-            camera.hide_private(written)
         self._out[slot] = handle
         camera.is_out = True
         return Look(

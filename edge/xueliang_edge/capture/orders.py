@@ -45,6 +45,7 @@ class GroupSpec:
         region: its number; handles carry it.
         slots, slot_bytes: of its region of shared memory. The last slot is for scenes.
         background_dir: where its cameras' long-term scenes are kept.
+        fd: of its region, handed over under this number; -1: not in a process of its own.
     """
 
     region: int
@@ -52,7 +53,7 @@ class GroupSpec:
     slots: int
     slot_bytes: int
     background_dir: str
-    is_verbose: bool = False
+    fd: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +111,7 @@ class LendScene:
     handle: PictureHandle
 
 
-@dataclass(frozen=True, slots=True)
-class Quit:
-    """Save what was learnt and end."""
-
-
-Order = SetPace | LookNow | Release | LendScene | Quit
+Order = SetPace | LookNow | Release | LendScene
 
 
 @dataclass(frozen=True, slots=True)

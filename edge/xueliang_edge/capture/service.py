@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
 from typing import Protocol
 
 from xueliang_edge.capture.orders import Pace, Release
+from xueliang_edge.detection import HasFileno
 from xueliang_edge.looks import CaptureHealth, Look, PictureHandle, SceneHandle
 
 
@@ -51,7 +52,7 @@ class CaptureService(Protocol):
 
     def health(self, camera_id: str) -> CaptureHealth: ...
 
-    def wait_handles(self) -> list[Connection]:
+    def wait_handles(self) -> Sequence[HasFileno]:
         """What becomes readable when a look arrives; empty: ask `looks` again."""
 
     def check(self) -> None:
