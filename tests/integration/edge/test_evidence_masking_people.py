@@ -22,6 +22,7 @@ from xueliang_edge.background import Background
 from xueliang_edge.evidence.masking import PERSON_SCORE, VEHICLE_SCORE, VEHICLES, Refused, Sighting, find_people
 from xueliang_edge.evidence.stills import Polygon, Region, compose
 from xueliang_models.detector import Detector
+from xueliang_streams.frame import Planes
 
 FPS = 10
 EVERY = 20
@@ -81,7 +82,7 @@ def test_stills_cover_99_percent_of_labelled_person_area(footage: Footage, detec
     shown_share = []
     for number in range(0, len(footage.frames), FPS):
         frame = footage.frames[number]
-        background.learn(frame, excluded_boxes(detector, frame), number / FPS)
+        background.learn(Planes.from_bgr(frame), excluded_boxes(detector, frame), number / FPS)
         if number % EVERY or number == 0:
             continue
         sighting = find_people(detector, frame, lambda: False)
