@@ -177,6 +177,12 @@ class Child:
         """False once it ended; it is reaped then."""
         return self._process.poll() is None
 
+    def wait(self, timeout_s: float) -> int | None:
+        """The exit status, negative for a signal; None: still running after so long."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(timeout_s)
+        return None
+
     @property
     def how_it_ended(self) -> str:
         """In words, for people."""
