@@ -98,13 +98,13 @@ def compose(
     private = polygons_mask(region.privacy_zones_xyn, size_wh)
     shown = inside & ~hidden & ~private
 
-    canvas = np.full((size_wh[1], size_wh[0], 3), UNKNOWN_FILL_BGR, np.uint8)
+    canvas = _solid(UNKNOWN_FILL_BGR, size_wh)
     if scene is not None:
         known = cv2.resize(scene.known.astype(np.uint8), size_wh, interpolation=cv2.INTER_NEAREST).astype(np.bool_)
-        canvas[known] = scene.planes.bgr(size_wh)[known]
-    canvas[shown] = picture.bgr()[shown]
-    canvas[inside & hidden] = PERSON_FILL_BGR
-    canvas[private] = PRIVACY_FILL_BGR
+        canvas = _laid_over(canvas, scene.planes.bgr(size_wh), known)
+    canvas = _laid_over(canvas, picture.bgr(), shown)
+    canvas = _filled(canvas, PERSON_FILL_BGR, inside & hidden)
+    canvas = _filled(canvas, PRIVACY_FILL_BGR, private)
     return Composed(canvas, shown)
 
 
@@ -121,3 +121,18 @@ def encode(composed: Composed, kind: EvidenceKind) -> Still | Refused:
             jpeg = data.tobytes()
             return Still(kind, jpeg, hashlib.sha256(jpeg).hexdigest(), size_wh)
     return Refused("too_large")
+
+
+def _solid(colour_bgr: tuple[int, int, int], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+    return np.full((size_wh[1], size_wh[0], 3), colour_bgr, np.uint8)
+
+
+def _laid_over(canvas: NDArray[np.uint8], image_bgr: NDArray[np.uint8], where: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """The canvas with the picture where `where` says so; `canvas[where] = image[where]` takes 50 times longer."""
+    return np.asarray(cv2.copyTo(image_bgr, where.view(np.uint8), canvas), dtype=np.uint8)
+
+
+def _filled(canvas: NDArray[np.uint8], colour_bgr: tuple[int, int, int], where: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    if not where.any():
+        return canvas
+    return _laid_over(canvas, _solid(colour_bgr, (canvas.shape[1], canvas.shape[0])), where)
