@@ -38,7 +38,9 @@ class CameraConfig(Settings):
     @classmethod
     def _sub_is_live(cls, value: CameraUrl | None) -> CameraUrl | None:
         if value is not None and value.scheme == "file":
-            raise problem("sub_url", "expected the rtsp:// or rtsps:// address of a small stream", "a file", "leave sub_url out")
+            raise problem(
+                "sub_url", "expected the rtsp:// or rtsps:// address of a small stream", "a file", "leave sub_url out"
+            )
         return value
 
     @property

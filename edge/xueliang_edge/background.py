@@ -279,8 +279,12 @@ class BackgroundFiles:
 
     def save(self, camera_id: str, background: Background) -> None:
         """Raises OSError; the old file then stays."""
+        self.save_bytes(camera_id, background.to_bytes())
+
+    def save_bytes(self, camera_id: str, data: bytes) -> None:
+        """The same for what `to_bytes` gave: the writing alone, for a thread that may wait for the disk."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_atomically(self._path(camera_id), background.to_bytes())
+        write_atomically(self._path(camera_id), data)
 
     def _path(self, camera_id: str) -> Path:
         return self._folder / f"{camera_id}.background"

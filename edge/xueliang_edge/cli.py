@@ -19,10 +19,10 @@ from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_alerts.errors import AlertsError
 from xueliang_configs.errors import ConfigsError
 from xueliang_configs.loading import load_node
-from xueliang_edge.node import Node, open_detectors
+from xueliang_edge.node import Node, check_models
 from xueliang_edge.reporting import rules_not_running
 from xueliang_models.errors import ModelError
-from xueliang_streams.errors import StreamError, UnsupportedUrl
+from xueliang_streams.errors import SharedMemoryTooSmall, StreamError, UnsupportedUrl
 from xueliang_streams.probe import probe
 from xueliang_streams.redaction import redact_text
 from xueliang_streams.source import Pace
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _log_to_stderr(options.verbose)
     try:
         return int(options.act(options))
-    except (ConfigsError, ModelError, AlertsError) as error:
+    except (ConfigsError, ModelError, AlertsError, SharedMemoryTooSmall) as error:
         print(redact_text(str(error)), file=sys.stderr)
         return 2
     except OSError as error:
@@ -61,16 +61,14 @@ def _run(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     config = load_node(options.config)
-    detectors = open_detectors(config)
+    detectors = check_models(config)
     for name, opened in detectors.items():
-        print(f"detector {name}: {opened.detector.model_id}, believed from score {opened.confident_score:g} on")
+        print(f"detector {name}: {opened.model_id}, believed from score {opened.confident_score:g} on")
     for camera in config.cameras:
         rules = ", ".join(f"{rule.rule_id} ({rule.hazard.value})" for rule in camera.rules) or "no rules"
         print(f"camera {camera.camera_id}: {camera.url}, a look every {camera.needed_look_every_s:g} s: {rules}")
-    for rule in rules_not_running(config.cameras, {name: one.detector for name, one in detectors.items()}):
+    for rule in rules_not_running(config.cameras, detectors):
         print(f"not running: {rule.camera_id}/{rule.rule_id} ({rule.hazard}): {rule.reason}")
-    for opened in detectors.values():
-        opened.detector.close()
     print(f"{options.config}: can be run")
     return 0
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +24,11 @@ from xueliang_alerts.contract import EvidenceKind
 from xueliang_edge.evidence.masking import Refused
 from xueliang_edge.evidence.stills import Region, Still
 from xueliang_edge.looks import PictureHandle, SceneHandle
+from xueliang_edge.rules.geometry import ious
 from xueliang_models.detector import Detector
 
 Xyxyn = tuple[float, float, float, float]
+SAME_THING_IOU: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,6 +96,7 @@ class OpenedModel:
 
     Attributes:
         warm_ms: CPU milliseconds of one picture on this machine, then; None: not measured.
+        input_size_wh: what its network sees, in pixels.
     """
 
     name: str
@@ -102,6 +105,7 @@ class OpenedModel:
     classes: tuple[str, ...]
     confident_score: float
     warm_ms: float | None
+    input_size_wh: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +182,27 @@ class DetectionService(Protocol):
 
     def close(self) -> None:
         """End every worker. Bounded."""
+
+
+def merge_seen(whole: Seen, part: Seen) -> Seen:
+    """What a closer look at a part adds to the whole picture: of two boxes on one thing the surer stays."""
+    boxes = np.concatenate([whole.boxes_xyxyn, part.boxes_xyxyn])
+    scores = np.concatenate([whole.scores, part.scores])
+    names = (*whole.class_names, *part.class_names)
+    order = np.argsort(-scores, kind="stable")
+    kept: list[int] = []
+    for index in order:
+        others = [other for other in kept if names[other] == names[index]]
+        if not others or float(ious(boxes[index : index + 1], boxes[others]).max()) < SAME_THING_IOU:
+            kept.append(int(index))
+    return Seen(
+        boxes[kept],
+        scores[kept],
+        tuple(names[index] for index in kept),
+        whole.model_digest,
+        whole.confident_score,
+        whole.detect_ms + part.detect_ms,
+    )
 
 
 def finder_of_people(classes: Mapping[str, tuple[str, ...]]) -> str | None:

@@ -98,6 +98,7 @@ def known_of(opened: Mapping[str, OpenDetector], warm_ms: Mapping[str, float]) -
             one.detector.classes,
             one.confident_score,
             warm_ms.get(name),
+            one.detector.input_size_wh,
         )
         for name, one in opened.items()
     )

@@ -32,8 +32,14 @@ class CameraReport:
     Attributes:
         state: as the stream says: streaming, stalled, offline, auth_failed, …
         needed_gap_s, achieved_gap_s: longest time between looks that the rules need, and what it really was of late.
+        gap_p50_s, gap_p99_s: between the pictures of the last 300 looks or so; None before the second.
         falls_short: the node cannot keep what this camera's rules promise.
+        level: how closely it is watched now.
+        reader: which reader serves it, and why when it is not the usual one.
+        key_interval_s: seconds between two of its key pictures.
         looks, unknown: looks that gave a picture; those of them that could not be judged.
+        looks_dropped: looks that were given up, by reason.
+        notes: what an installer should know of its stream.
     """
 
     camera_id: str
@@ -42,13 +48,22 @@ class CameraReport:
     problem: str | None
     needed_gap_s: float
     achieved_gap_s: float | None
+    gap_p50_s: float | None
+    gap_p99_s: float | None
     falls_short: bool
+    level: str
+    reader: str
+    key_interval_s: float | None
+    mbit_per_s: float | None
+    decode_ms: float | None
     looks: int
+    looks_dropped: Mapping[str, int]
     unknown: Mapping[str, int]
     frames_dropped: Mapping[str, int]
     scene_known_share: float
     rules: tuple[str, ...]
     open_alerts: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +74,28 @@ class RuleNotRunning:
     rule_id: str
     hazard: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionReport:
+    """How the node keeps up.
+
+    Attributes:
+        degradation, words: the step of the declared order it is at, and what that gives up.
+        gap_p50_s, gap_p99_s, gap_max_s: between the pictures of looks, over all cameras.
+        detect_ms: CPU milliseconds of a detection, of the slowest worker.
+        detector_busy_share: of the busiest detector process.
+        levels: how many cameras are watched how closely.
+    """
+
+    degradation: str
+    words: str
+    gap_p50_s: float | None
+    gap_p99_s: float | None
+    gap_max_s: float | None
+    detect_ms: float | None
+    detector_busy_share: float
+    levels: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +112,7 @@ class NodeReport:
     at: datetime
     started_at: datetime
     problems: tuple[str, ...]
+    attention: AttentionReport
     cameras: tuple[CameraReport, ...]
     rules_not_running: tuple[RuleNotRunning, ...]
     broker: Mapping[str, object]
@@ -192,6 +230,9 @@ class _Report:
         looks = CounterMetricFamily("edge_looks", "Pictures looked at", labels=["camera_id"])
         unknown = CounterMetricFamily("edge_looks_unknown", "Looks not judged", labels=["camera_id", "reason"])
         dropped = CounterMetricFamily("edge_frames_dropped", "Pictures not used", labels=["camera_id", "reason"])
+        gap = GaugeMetricFamily("edge_camera_gap_p99_seconds", "99 % of recent gaps are shorter", labels=["camera_id"])
+        decode = GaugeMetricFamily("edge_camera_decode_milliseconds", "Last decode, CPU", labels=["camera_id"])
+        given_up = CounterMetricFamily("edge_looks_dropped", "Looks given up", labels=["camera_id", "reason"])
         for camera in cameras:
             key = [camera.camera_id]
             streaming.add_metric(key, float(camera.state == "streaming"))
@@ -204,7 +245,13 @@ class _Report:
                 unknown.add_metric([*key, reason], count)
             for reason, count in camera.frames_dropped.items():
                 dropped.add_metric([*key, reason], count)
-        return [streaming, needed, achieved, open_alerts, looks, unknown, dropped]
+            for reason, count in camera.looks_dropped.items():
+                given_up.add_metric([*key, reason], count)
+            if camera.gap_p99_s is not None:
+                gap.add_metric(key, camera.gap_p99_s)
+            if camera.decode_ms is not None:
+                decode.add_metric(key, camera.decode_ms)
+        return [streaming, needed, achieved, gap, decode, open_alerts, looks, unknown, dropped, given_up]
 
     def _node(self) -> list[Metric]:
         report = self._report
@@ -215,7 +262,14 @@ class _Report:
             spool.add_metric([name], value)
         connected = GaugeMetricFamily("edge_broker_connected", "1 while connected")
         connected.add_metric([], float(report.broker.get("phase") == "connected"))
-        return [rules, spool, connected]
+        busy = GaugeMetricFamily("edge_detector_busy_ratio", "Of the busiest detector process")
+        busy.add_metric([], report.attention.detector_busy_share)
+        step = GaugeMetricFamily("edge_degradation", "1 for the step in force", labels=["step"])
+        step.add_metric([report.attention.degradation], 1.0)
+        detect = GaugeMetricFamily("edge_detect_milliseconds", "CPU of one detection")
+        if report.attention.detect_ms is not None:
+            detect.add_metric([], report.attention.detect_ms)
+        return [rules, spool, connected, busy, step, detect]
 
     def _counters(self) -> list[Metric]:
         family = CounterMetricFamily("edge_events", "Events by group and reason", labels=["group", "reason"])

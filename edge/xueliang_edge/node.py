@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 import ssl
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -29,27 +30,30 @@ from xueliang_alerts.spool import Spool
 from xueliang_configs.hazards import ZoneSettings
 from xueliang_configs.node import BrokerConfig, NodeConfig
 from xueliang_edge.attention.needs import need_of
-from xueliang_edge.background import BackgroundFiles
-from xueliang_edge.capture import CaptureThreads
-from xueliang_edge.detection import DetectionThread, OpenDetector
+from xueliang_edge.capture.children import CaptureChildren
+from xueliang_edge.capture.grouping import group_cameras, is_fast, reserve
+from xueliang_edge.capture.local import LocalCapture
+from xueliang_edge.capture.service import CaptureService
+from xueliang_edge.detection import DetectionService, ModelSettings, OpenedModel
+from xueliang_edge.detection_in_process import DetectionInProcess
+from xueliang_edge.detector_children import DetectorChildren
+from xueliang_edge.detector_work import known_of, open_models
 from xueliang_edge.evidence.gathering import Gatherer
 from xueliang_edge.evidence.uploading import EvidenceStore, Uploader
 from xueliang_edge.health import HealthServer
 from xueliang_edge.open_alerts import OpenAlerts
-from xueliang_edge.pipeline import Pipeline, WatchedCamera
+from xueliang_edge.pipeline import Pipeline
 from xueliang_edge.publishing import Publisher
 from xueliang_edge.reporting import SOFTWARE, Reporter, rules_not_running
 from xueliang_edge.rules.judge import CameraJudge, Judged
 from xueliang_edge.snapshots import SnapshotFiles
-from xueliang_edge.sources import is_fast, open_sources
-from xueliang_edge.supervisor import Supervisor, Watched
 from xueliang_edge.telling import Telling
-from xueliang_models.catalogue import open_detector
+from xueliang_edge.watched_camera import WatchedCamera
+from xueliang_streams.shared_frames import SharedFrames
 from xueliang_streams.source import Pace
 
 log = logging.getLogger(__name__)
 
-DETECTION_PATIENCE_S: Final = 20.0  # several times any time-out of the pipeline: slow is not hung
 FLUSH_S: Final = 2.0  # at a stop: for alerts that were just accepted to be sent
 HOUR_S: Final = 3600.0
 
@@ -77,10 +81,11 @@ class Node:
         self._config, self._wall, self._mono = config, wall, mono
         data_dir = config.data_dir
         with ExitStack() as undo:
-            # Models first: the most likely refusal, and it touches nothing.
-            detectors = open_detectors(config)
-            undo.callback(_close_all, detectors)
-            self.not_running = rules_not_running(config.cameras, {n: d.detector for n, d in detectors.items()})
+            regions = self._reserve_pictures(pace, undo)
+            # Models next: the most likely refusal, and it touches nothing.
+            self.detection = self._open_detection(pace, regions)
+            undo.callback(self.detection.close)
+            self.not_running = rules_not_running(config.cameras, self.detection.models)
             data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.spool = _open_spool(config, wall, mono)
             undo.callback(self.spool.close)
@@ -88,13 +93,9 @@ class Node:
             self._publisher = Publisher(self.spool, data_dir / "state" / "publishing.json")
             self._snapshots = SnapshotFiles(data_dir / "state")
             self._store = EvidenceStore(data_dir / "evidence") if config.node.centre else None
-            sources = open_sources(config.cameras, pace=pace, wall=wall, mono=mono)
-            self.capture = CaptureThreads(sources, BackgroundFiles(data_dir / "background"), mono)
-            self.detection = DetectionThread(_first_then(detectors, config), self.capture, mono)
-            undo.callback(self.detection.close)
             self._past: dict[str, dict[str, Any]] = {}
             self._judges, self._past_ends = self._restore_judges()
-            self.gatherer = Gatherer(self.detection, self._store, mono)
+            self.gatherer = Gatherer(self.capture, self.detection, self._store, mono)
             self.telling = Telling(
                 self.spool,
                 self._publisher,
@@ -111,17 +112,6 @@ class Node:
                 self.telling,
                 wall=wall,
                 mono=mono,
-            )
-            self.supervisor = Supervisor(
-                (
-                    Watched(
-                        "detection",
-                        lambda: self.detection.busy_since_mono_s,
-                        self.detection.restart,
-                        DETECTION_PATIENCE_S,
-                    ),
-                ),
-                mono,
             )
             self.link = MqttLink(
                 _mqtt_settings(config.node.node_id, config.node.broker),
@@ -162,7 +152,6 @@ class Node:
         self.link.connect()
         if self.uploader is not None:
             self.uploader.start()
-        self.supervisor.start()
         self.health.start()
         log.info(
             "node watches",
@@ -194,8 +183,30 @@ class Node:
                 closing.callback(self.uploader.close)
             closing.callback(self.detection.close)
             closing.callback(self.capture.close)
-            closing.callback(self.supervisor.close)
         log.info("node stopped", extra={"node_id": self._config.node.node_id, "final": is_final})
+
+    def _reserve_pictures(self, pace: Pace, undo: ExitStack) -> dict[int, SharedFrames]:
+        """The capture side, not started, and its shared memory by region. Raises SharedMemoryTooSmall."""
+        config = self._config
+        has_fast = any(is_fast(camera, pace) for camera in config.cameras)
+        per_process = len(config.cameras) if has_fast else config.node.processes.cameras_per_process
+        groups = group_cameras(config.cameras, max(1, per_process), config.data_dir / "background", pace)
+        groups, frames = reserve(groups)
+        self.capture: CaptureService
+        if has_fast:
+            self.capture = LocalCapture(groups[0], frames[0], wall=self._wall, mono=self._mono)
+        else:
+            self.capture = CaptureChildren(groups, frames, self._mono)
+        undo.callback(self.capture.close)
+        return {group.region: one for group, one in zip(groups, frames, strict=True)}
+
+    def _open_detection(self, pace: Pace, regions: Mapping[int, SharedFrames]) -> DetectionService:
+        """Every configured model verified and warm. Raises ModelError."""
+        settings = model_settings(self._config)
+        if any(is_fast(camera, pace) for camera in self._config.cameras):
+            return DetectionInProcess(open_models(settings), regions, mono=self._mono, cpu=time.thread_time)
+        count = self._config.node.processes.detector_processes
+        return DetectorChildren(count, settings, regions, mono=self._mono)
 
     def _restore_judges(self) -> tuple[dict[str, CameraJudge], dict[str, list[Judged]]]:
         judges: dict[str, CameraJudge] = {}
@@ -220,6 +231,7 @@ class Node:
             need=need_of(judge.camera),
             detectors=tuple(sorted(detectors)),
             judge=judge,
+            input_sizes_wh={name: one.input_size_wh for name, one in self.detection.models.items()},
             is_fast=is_fast(judge.camera, pace),
         )
 
@@ -236,29 +248,22 @@ class Node:
         )
 
 
-def open_detectors(config: NodeConfig) -> dict[str, OpenDetector]:
-    """Every configured model, verified. Raises ModelError; none is left open then."""
-    opened: dict[str, OpenDetector] = {}
+def model_settings(config: NodeConfig) -> tuple[ModelSettings, ...]:
+    """The configured detectors as plain values."""
+    return tuple(
+        ModelSettings(name, one.model, str(one.card) if one.card is not None else None, one.score)
+        for name, one in config.detectors.items()
+    )
+
+
+def check_models(config: NodeConfig) -> dict[str, OpenedModel]:
+    """Open every configured model, verify it, close it again. Raises ModelError."""
+    opened = open_models(model_settings(config))
     try:
-        for name, settings in config.detectors.items():
-            detector = open_detector(settings.model, card=settings.card)
-            score = detector.recommended_score if settings.score is None else settings.score
-            opened[name] = OpenDetector(detector, score)
-    except BaseException:
-        _close_all(opened)
-        raise
-    return opened
-
-
-def _first_then(detectors: Mapping[str, OpenDetector], config: NodeConfig) -> Callable[[], Mapping[str, OpenDetector]]:
-    """The sessions that were opened for the first worker; later workers open their own."""
-    supply = [detectors]
-    return lambda: supply.pop() if supply else open_detectors(config)
-
-
-def _close_all(detectors: Mapping[str, OpenDetector]) -> None:
-    for opened in detectors.values():
-        opened.detector.close()
+        return {one.name: one for one in known_of(opened, {})}
+    finally:
+        for detector in opened.values():
+            detector.detector.close()
 
 
 def _open_spool(config: NodeConfig, wall: Callable[[], datetime], mono: Callable[[], float]) -> Spool:

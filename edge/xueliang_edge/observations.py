@@ -63,6 +63,7 @@ class Observation:
         change: float32, shape (gh, gw), 0..1: the share of each grid cell that differs from the long-term background;
             NaN in cells where that is not known; None when it is known nowhere.
         detector: the configured name of the detector; rules look only at the observations of theirs.
+        is_carried: the boxes are those of an earlier look: since then nothing moved where the rules look.
     """
 
     camera_id: str
@@ -78,6 +79,7 @@ class Observation:
     confident_score: float = 0.35
     change: NDArray[np.float32] | None = None
     detector: str = "objects"
+    is_carried: bool = False
 
     def __post_init__(self) -> None:
         n = len(self.class_names)

@@ -193,13 +193,7 @@ class Pipeline:
         observations = [self._track(camera, self._observation(in_hand, name)) for name in in_hand.detectors]
         for observation in observations:
             self._teller.tell(camera.config, camera.judge.look(observation), look)
-        self._capture.release(
-            Release(
-                look.handle,
-                is_reference=in_hand.is_reference,
-                learn_excluded_xyxyn=in_hand.learn_excluded(),
-            )
-        )
+        self._capture.release(in_hand.release())
         self.schedule.judged(camera.config.camera_id, look.observed_mono_s)
         self._attend(camera, look, observations)
 
@@ -309,7 +303,8 @@ class Pipeline:
         self._worst_lag_s = 0.0
         if self.overload.degradation is before:
             return
-        log.warning("degradation", extra={"step": self.overload.degradation.name, "words": self.overload.degradation.words})
+        step = self.overload.degradation
+        log.warning("degradation", extra={"step": step.name, "words": step.words})
         for camera in self.cameras.values():
             self._order(
                 camera,

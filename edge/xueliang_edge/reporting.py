@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final
@@ -12,10 +14,11 @@ from xueliang_alerts.forwarder import StatusExtras
 from xueliang_configs.cameras import CameraConfig
 from xueliang_configs.node import NodeConfig
 from xueliang_configs.rules import Rule
-from xueliang_edge.health import CameraReport, NodeReport, RuleNotRunning
-from xueliang_edge.pipeline import WatchedCamera
+from xueliang_edge.capture.service import CaptureChildReport
+from xueliang_edge.detection import OpenedModel, WorkerHealth
+from xueliang_edge.health import AttentionReport, CameraReport, NodeReport, RuleNotRunning
 from xueliang_edge.rules.registry import RULES
-from xueliang_models.detector import Detector
+from xueliang_edge.watched_camera import WatchedCamera
 from xueliang_streams.source import SourceState
 
 if TYPE_CHECKING:
@@ -57,6 +60,7 @@ class Reporter:
             at=self._wall(),
             started_at=self._started_at,
             problems=problems,
+            attention=self._attention(),
             cameras=cameras,
             rules_not_running=node.not_running,
             broker={
@@ -74,9 +78,7 @@ class Reporter:
                 "pending_bytes": store.pending_bytes() if store else 0,
                 "problem": uploader.problem if uploader else None,
             },
-            workers={
-                one.name: {"restarts": one.restarts_total, "problem": one.problem} for one in node.supervisor.watched
-            },
+            workers={one.name: _without_name(one) for one in (*node.capture.reports(), *node.detection.describe())},
             counters={
                 "alerts": dict(node.telling.counts) | {"waiting_in_memory": node.telling.waiting_count},
                 "stills_refused": dict(node.gatherer.refused),
@@ -84,8 +86,10 @@ class Reporter:
                 "evidence": dict(store.counts) if store else {},
                 "upload": dict(uploader.counts) if uploader else {},
                 "forwarding": link.counters,
-                "pipeline": dict(node.pipeline.faults),
-                "capture": dict(node.capture.faults),
+                "pipeline": dict(node.pipeline.counts.faults),
+                "detections_by_reason": dict(node.pipeline.counts.detections),
+                "detection": dict(node.detection.counts),
+                "capture": dict(sum((Counter(one.faults) for one in node.capture.reports()), Counter())),
             },
         )
 
@@ -99,10 +103,27 @@ class Reporter:
         cameras = tuple(self._status(camera) for camera in list(node.pipeline.cameras.values())[:CAMERAS_AT_MOST])
         return StatusExtras(cameras=cameras, counters=counters)
 
+    def _attention(self) -> AttentionReport:
+        node = self._node
+        workers = node.detection.describe()
+        gaps = node.pipeline.schedule.achieved_by_all()
+        degradation = node.pipeline.overload.degradation
+        return AttentionReport(
+            degradation=degradation.name.lower(),
+            words=degradation.words,
+            gap_p50_s=gaps.p50_s if gaps else None,
+            gap_p99_s=gaps.p99_s if gaps else None,
+            gap_max_s=gaps.max_s if gaps else None,
+            detect_ms=max((one.detect_ms for one in workers if one.detect_ms is not None), default=None),
+            detector_busy_share=max((one.busy_share for one in workers), default=0.0),
+            levels=Counter(camera.attention.level.value for camera in node.pipeline.cameras.values()),
+        )
+
     def _camera(self, camera: WatchedCamera) -> CameraReport:
         camera_id = camera.config.camera_id
         health = self._node.capture.health(camera_id)
         schedule = self._node.pipeline.schedule
+        gaps = schedule.achieved(camera_id)
         return CameraReport(
             camera_id=camera_id,
             state=health.state.value,
@@ -110,13 +131,22 @@ class Reporter:
             problem=health.problem,
             needed_gap_s=camera.need.largest_gap_s,
             achieved_gap_s=schedule.achieved_gap_s(camera_id),
+            gap_p50_s=gaps.p50_s if gaps else None,
+            gap_p99_s=gaps.p99_s if gaps else None,
             falls_short=schedule.falls_short(camera_id),
+            level=camera.attention.level.value,
+            reader=health.reader,
+            key_interval_s=health.key_interval_s,
+            mbit_per_s=health.mbit_per_s,
+            decode_ms=health.decode_ms,
             looks=camera.looks,
+            looks_dropped=dict(schedule.drops(camera_id)),
             unknown=dict(camera.unknown),
             frames_dropped=health.frames_dropped,
             scene_known_share=round(health.scene_known_share, 3),
             rules=tuple(rule.rule_id for rule in camera.config.rules),
             open_alerts=len(camera.judge.open_rules),
+            notes=health.notes,
         )
 
     def _status(self, camera: WatchedCamera) -> CameraStatus:
@@ -152,9 +182,13 @@ class Reporter:
             yield "broker: connected, but the centre sends no receipt"
         if node.telling.waiting_count:
             yield f"disk: {node.telling.waiting_count} alerts wait in memory"
-        for worker in node.supervisor.watched:
-            if worker.problem:
-                yield f"{worker.name}: {worker.problem}"
+        for child in node.capture.reports():
+            if child.problem:
+                yield f"{child.name}: {child.problem}"
+        if node.detection.problem:
+            yield node.detection.problem
+        if node.pipeline.overload.degradation:
+            yield f"overload: {node.pipeline.overload.degradation.words}"
         if node.uploader is not None and node.uploader.problem:
             yield f"pictures: {node.uploader.problem}"
 
@@ -162,7 +196,15 @@ class Reporter:
         return self._wall() - timedelta(seconds=max(0.0, self._mono() - mono_s))
 
 
-def rules_not_running(cameras: Iterable[CameraConfig], detectors: Mapping[str, Detector]) -> tuple[RuleNotRunning, ...]:
+def _without_name(one: CaptureChildReport | WorkerHealth) -> dict[str, object]:
+    values = asdict(one)
+    del values["name"]
+    return values
+
+
+def rules_not_running(
+    cameras: Iterable[CameraConfig], detectors: Mapping[str, OpenedModel]
+) -> tuple[RuleNotRunning, ...]:
     """Configured rules that this node cannot judge, with the reason and what to do."""
     return tuple(
         RuleNotRunning(camera.camera_id, rule.rule_id, rule.hazard.value, reason)
@@ -172,7 +214,7 @@ def rules_not_running(cameras: Iterable[CameraConfig], detectors: Mapping[str, D
     )
 
 
-def _why_not_running(rule: Rule, detectors: Mapping[str, Detector]) -> str | None:
+def _why_not_running(rule: Rule, detectors: Mapping[str, OpenedModel]) -> str | None:
     classes: tuple[str, ...] | None = getattr(rule, "classes", None)
     if classes is not None:
         detector = detectors.get(rule.detector)

@@ -23,9 +23,9 @@ from xueliang_alerts.errors import RecordTooLarge, SpoolError
 from xueliang_alerts.spool import Spool
 from xueliang_configs.cameras import CameraConfig
 from xueliang_configs.rules import Rule
-from xueliang_edge.capture import Look
 from xueliang_edge.errors import NotRepresentable
 from xueliang_edge.evidence.gathering import Gatherer
+from xueliang_edge.looks import Look
 from xueliang_edge.open_alerts import OpenAlerts
 from xueliang_edge.publishing import Publisher
 from xueliang_edge.rules.episodes import Decision

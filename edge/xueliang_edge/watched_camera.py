@@ -11,19 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xueliang_configs.cameras import CameraConfig
+from xueliang_edge.attention.crops import crops_for
 from xueliang_edge.attention.levels import Attention, LookPlan
 from xueliang_edge.attention.needs import Need
 from xueliang_edge.attention.overload import Degradation
 from xueliang_edge.attention.refreshing import DetectionReason, detection_reason, zone_cells
-from xueliang_edge.background import GRID_WH
-from xueliang_edge.detection import Seen, Unknown, merge_seen
+from xueliang_edge.brightness import GRID_WH
+from xueliang_edge.capture.orders import Release
+from xueliang_edge.detection import Seen, Unknown, Xyxyn, merge_seen
 from xueliang_edge.evidence.masking import VEHICLE_SCORE, VEHICLES
 from xueliang_edge.looks import Look
 from xueliang_edge.rules.judge import CameraJudge
 from xueliang_edge.tracking import Tracker
 
 NO_DETECTOR: Final = "none"  # of a camera whose rules need no boxes: rules that do must not read it as empty
-Roi = tuple[float, float, float, float]
 
 
 class WatchedCamera:
@@ -90,13 +91,17 @@ class WatchedCamera:
             refresh_s=degradation.refresh_s,
         )
 
-    def questions(self, detector: str, look: Look) -> list[tuple[str, Roi | None]]:
+    def questions(self, detector: str, look: Look) -> list[tuple[str, Xyxyn | None]]:
         """What to ask of this detector: the whole picture, and closer crops where the plan has them."""
-        asked: list[tuple[str, Roi | None]] = [(detector, None)]
+        asked: list[tuple[str, Xyxyn | None]] = [(detector, None)]
         size_wh = self.input_sizes_wh.get(detector)
         if self.plan is not None and self.plan.has_crops and size_wh is not None:
             zones = [rule.zone for rule in self.config.rules if rule.detector == detector and getattr(rule, "zone", ())]
-            asked += [(detector, roi) for roi in crops_of(zones, look.handle.size_wh, size_wh)]
+            width, height = look.handle.size_wh
+            asked += [
+                (detector, (crop.left / width, crop.top / height, crop.right / width, crop.bottom / height))
+                for crop in crops_for(zones, look.handle.size_wh, size_wh)
+            ]
         return asked
 
     def open_zones(self) -> NDArray[np.float32]:
@@ -121,7 +126,7 @@ class InHand:
     camera: WatchedCamera
     look: Look
     detectors: list[str] = field(default_factory=list)
-    to_ask: list[tuple[str, Roi | None]] = field(default_factory=list)
+    to_ask: list[tuple[str, Xyxyn | None]] = field(default_factory=list)
     asking: str = ""
     answers: dict[str, Seen | Unknown] = field(default_factory=dict)
 
@@ -132,18 +137,15 @@ class InHand:
             answer = merge_seen(before, answer) if isinstance(answer, Seen) else before
         self.answers[detector] = answer
 
-    @property
-    def is_reference(self) -> bool:
-        """Every detector of the camera saw this very picture."""
-        return bool(self.answers) and all(isinstance(self.answers.get(name), Seen) for name in self.detectors)
-
-    def learn_excluded(self) -> NDArray[np.float32] | None:
-        """What must not become scene; None: nothing of this picture may, because nobody searched it for people."""
-        if not self.is_reference:
-            return None
-        boxes = [self.camera.open_zones()]
-        boxes += [_people_and_vehicles(one) for one in self.answers.values() if isinstance(one, Seen)]
-        return np.concatenate(boxes)
+    def release(self) -> Release:
+        """Give the picture back, with what it may teach: nothing, unless every detector searched this very picture."""
+        seen = [self.answers.get(name) for name in self.detectors]
+        found = [one for one in seen if isinstance(one, Seen)]
+        if not found or len(found) < len(seen):
+            return Release(self.look.handle)
+        excluded = [self.camera.open_zones(), *(_people_and_vehicles(one) for one in found)]
+        boxes = [one.boxes_xyxyn for one in found]
+        return Release(self.look.handle, np.concatenate(boxes), np.concatenate(excluded))
 
 
 def _people_and_vehicles(seen: Seen) -> NDArray[np.float32]:

@@ -9,16 +9,16 @@ from datetime import datetime
 from random import Random
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from xueliang_edge.background import Background, BackgroundFiles, Scene
 from xueliang_edge.capture.feeds import Feed, FeedHealth, ReaderFeed, SourceFeed, UnreadableFeed
-from xueliang_edge.capture.orders import CameraSpec, Pace, Polygon
-from xueliang_edge.evidence.masking import quiet_luma
+from xueliang_edge.brightness import Small, small_brightness
+from xueliang_edge.capture.orders import CameraSpec, Pace, Release
+from xueliang_edge.evidence.masking import polygons_mask, quiet_luma
 from xueliang_edge.looks import CaptureHealth, StreamName
-from xueliang_edge.stillness import SmallLuma, Stillness, small_luma
+from xueliang_edge.stillness import Stillness
 from xueliang_streams.decoding import Decoded
 from xueliang_streams.errors import StreamError
 from xueliang_streams.frame import Planes
@@ -34,6 +34,7 @@ MAIN_LINGERS_S: Final = 30.0  # connecting costs a second and a key picture: not
 SUB_GIVEN_UP_AFTER_S: Final = 10.0  # a sub stream that gives nothing for so long: the main stream serves meanwhile
 RARE_KEYS_S: Final = 6.0  # said to the installer: beyond this a camera costs many times more ("smart codec")
 LARGEST_LONG_SIDE_PX: Final = 1920  # what a slot holds; detectors see less, stills are at most 1280
+SAME_SHAPE: Final = 0.02  # 640x360 and 704x400 are the same picture
 SCENE_SAVE_EVERY_S: Final = 3600.0
 SCENE_FIRST_SAVE_SHARE: Final = 0.6
 
@@ -64,10 +65,10 @@ class CapturedCamera:
         self._background: Background | None = files.load(spec.camera_id)
         self._files = files
         self._saved_mono_s: float | None = None if self._background is None else mono()
-        self._stillness = Stillness()
+        self._stillness = Stillness(self._background.restlessness) if self._background is not None else None
         self._earlier: deque[tuple[float, NDArray[np.uint8]]] = deque(maxlen=EARLIER_KEPT)
         self._quiet: tuple[float, NDArray[np.uint8]] | None = None
-        self._small: SmallLuma | None = None
+        self._small: Small | None = None
         self._masks: dict[tuple[int, int], NDArray[np.bool_]] = {}
         self.sizes: dict[StreamName, tuple[int, int]] = {}
         self.dropped: Counter[str] = Counter()
@@ -107,16 +108,25 @@ class CapturedCamera:
         return decoded, name
 
     def compare(self, decoded: Decoded) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
-        """What differs from the long-term scene, and from the picture a detector last looked at."""
+        """What differs from the long-term scene, and from the picture the detectors last looked at."""
         planes = decoded.planes
-        if self._background is None or not self._background.fits(planes.size_wh):
+        if self._background is None or not _is_same_shape(self._background.frame_size_wh, planes.size_wh):
             self._background = Background(planes.size_wh)
             self._saved_mono_s = None
-        self._small = small_luma(planes)
+            self._stillness = None
+        if self._stillness is None:
+            self._stillness = Stillness(self._background.restlessness)
+        self._small = small_brightness(planes)
+        self._keep_quiet(decoded)
+        return self._background.change(self._small), self._stillness.moved(self._small)
+
+    def _keep_quiet(self, decoded: Decoded) -> None:
+        """Keep what a still compares with, while something is going on: an idle camera raises nothing."""
         if self._quiet is not None:
             self._earlier.appendleft(self._quiet)
-        self._quiet = (decoded.arrival.mono_s, quiet_luma(planes))
-        return self._background.change(self._small), self._stillness.moved(self._small)
+        is_idle = not self.pace.every_key and not self.spec.is_fast
+        at = decoded.arrival.mono_s
+        self._quiet = None if is_idle else (at, quiet_luma(decoded.planes.fitted(LARGEST_LONG_SIDE_PX)))
 
     def hide_private(self, planes: Planes) -> None:
         """Fill the privacy zones in a picture that lies in memory of ours."""
@@ -124,27 +134,27 @@ class CapturedCamera:
             return
         mask = self._masks.get(planes.size_wh)
         if mask is None:
-            mask = self._masks[planes.size_wh] = _polygons_mask(self.spec.privacy_zones_xyn, planes.size_wh)
+            mask = self._masks[planes.size_wh] = polygons_mask(self.spec.privacy_zones_xyn, planes.size_wh)
         half = mask[::2, ::2]
         planes.y[mask] = 0 if planes.is_full_range else 16
         planes.u[half] = 128
         planes.v[half] = 128
 
-    def released(self, planes: Planes, *, is_reference: bool, excluded_xyxyn: NDArray[np.float32] | None) -> None:
-        """The picture in hand is done with: take it as reference, learn from it."""
+    def released(self, planes: Planes, order: Release) -> None:
+        """The picture in hand is done with: what the detectors found in it is compared with from here on."""
         self.is_out = False
-        if self._small is None or self._background is None:
-            return
-        if is_reference:
-            self._stillness.take_reference(self._small, excluded_xyxyn)
         at = self.last_look_mono_s
-        if excluded_xyxyn is not None and at is not None:
-            self._background.learn(planes, self._small, excluded_xyxyn, at)
+        if self._small is None or self._background is None or self._stillness is None or at is None:
+            return
+        if order.seen_xyxyn is not None:
+            self._stillness.judged(self._small, order.seen_xyxyn, at)
+        if order.excluded_xyxyn is not None:
+            self._background.learn(planes, order.excluded_xyxyn, at, self._small)
 
     def scene_parts(self) -> tuple[Scene | None, list[NDArray[np.uint8]]]:
         """The long-term scene, and what a still compares its picture with to find what moves, newest first."""
         scene = self._background.scene() if self._background is not None else None
-        now = self._quiet[0] if self._quiet else 0.0
+        now = self.last_look_mono_s or 0.0
         return scene, [picture for at, picture in self._earlier if 0 <= now - at <= EARLIER_AT_MOST_S]
 
     def scene_to_save(self) -> Background | None:
@@ -197,7 +207,9 @@ class CapturedCamera:
         notes = []
         if one.key_interval_s is not None and one.key_interval_s > RARE_KEYS_S:
             how = "decoded whole, which costs many times more" if one.is_decoded_whole else "looks are that far apart"
-            notes.append(f"a key picture only every {one.key_interval_s:.0f} s: {how}; set the camera's I-frame interval")
+            notes.append(
+                f"a key picture only every {one.key_interval_s:.0f} s: {how}; set the camera's I-frame interval"
+            )
         main, sub = self.sizes.get("main"), self.sizes.get("sub")
         if main and sub and sub[0] * sub[1] > main[0] * main[1]:
             notes.append(f"the sub stream ({sub[0]}x{sub[1]}) is larger than the main ({main[0]}x{main[1]}): swapped?")
@@ -278,9 +290,6 @@ class CapturedCamera:
         return "sub"
 
 
-def _polygons_mask(polygons_xyn: tuple[Polygon, ...], size_wh: tuple[int, int]) -> NDArray[np.bool_]:
-    mask = np.zeros((size_wh[1], size_wh[0]), np.uint8)
-    for polygon in polygons_xyn:
-        corners = np.round(np.asarray(polygon, np.float64) * size_wh).astype(np.int32)
-        cv2.fillPoly(mask, [corners], (1,))
-    return mask.astype(np.bool_)
+def _is_same_shape(one_wh: tuple[int, int], other_wh: tuple[int, int]) -> bool:
+    """Two streams of one camera differ in size; another shape is another view."""
+    return abs(one_wh[0] * other_wh[1] / (one_wh[1] * other_wh[0]) - 1) < SAME_SHAPE

@@ -119,7 +119,7 @@ class CameraGroup:
         if planes is None:
             camera.is_out = False
             return
-        camera.released(planes, is_reference=order.is_reference, excluded_xyxyn=order.learn_excluded_xyxyn)
+        camera.released(planes, order)
         background = camera.scene_to_save()
         if background is not None:
             self._saver.save(handle.camera_id, background.to_bytes())

@@ -93,14 +93,14 @@ class Release:
     """The supervisor has done with a picture: its slot is free again.
 
     Attributes:
-        is_reference: a detector looked at it: what moves from now on is compared with it.
-        learn_excluded_xyxyn: float32 (n, 4): let it teach the long-term scene, apart from these boxes; None: it does
-            not.
+        seen_xyxyn: float32 (n, 4), everything that was found in it, when every detector of the camera looked at it:
+            what moves from now on is compared with it. None: not all of them did.
+        excluded_xyxyn: float32 (n, 4): let it teach the long-term scene, apart from these boxes; None: it does not.
     """
 
     handle: PictureHandle
-    is_reference: bool = False
-    learn_excluded_xyxyn: NDArray[np.float32] | None = None
+    seen_xyxyn: NDArray[np.float32] | None = None
+    excluded_xyxyn: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from xueliang_edge.evidence.masking import Refused
 from xueliang_edge.evidence.stills import Region
 from xueliang_edge.evidence.uploading import EvidenceStore
 from xueliang_edge.looks import Look, SceneHandle
+from xueliang_edge.looks import Look
 from xueliang_edge.rules.episodes import Decision
 
 log = logging.getLogger(__name__)
@@ -34,8 +35,14 @@ STILLS_AT_MOST: Final = 3
 class Gatherer:
     """Asks for stills and keeps them. Without a store (no centre to send to) no still is ever composed."""
 
-    def __init__(self, detection: DetectionService, store: EvidenceStore | None, mono: Callable[[], float]) -> None:
-        self._detection, self._store, self._mono = detection, store, mono
+    def __init__(
+        self,
+        capture: CaptureService,
+        detection: DetectionService,
+        store: EvidenceStore | None,
+        mono: Callable[[], float],
+    ) -> None:
+        self._capture, self._detection, self._store, self._mono = capture, detection, store, mono
         self.refused: Counter[str] = Counter()
         self.composed = 0
 
