@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -93,8 +92,11 @@ def zone_cells(rules: Iterable[Any], grid_hw: tuple[int, int]) -> NDArray[np.boo
     rises above it. Rules without a zone add nothing.
     """
     zones: list[Zone] = [rule.zone for rule in rules if getattr(rule, "zone", ())]
-    cells = np.zeros(grid_hw, np.uint8)
+    height, width = grid_hw
+    cells = np.zeros(grid_hw, np.bool_)
     for zone in zones:
         index, _, _ = geometry.zone_cells(zone, grid_hw)
-        cells.ravel()[index] = 1
-    return np.asarray(cv2.dilate(cells, np.ones((3, 3), np.uint8)), dtype=np.uint8) > 0
+        cells.ravel()[index] = True
+    framed = np.pad(cells, 1)
+    shifted = [framed[row : row + height, column : column + width] for row in range(3) for column in range(3)]
+    return np.asarray(np.any(shifted, axis=0), dtype=np.bool_)

@@ -1,85 +1,70 @@
-"""What a judged look showed, as far as attention is concerned. Pure."""
+"""What a judged look tells attention: candidates in the zones, rules that count towards an alert, movement. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xueliang_configs.hazards import CrowdSettings, StandingSettings
-from xueliang_configs.rules import Rule
 from xueliang_edge.attention.levels import Signs
 from xueliang_edge.attention.refreshing import has_moved
 from xueliang_edge.observations import Observation
 from xueliang_edge.rules import geometry
-from xueliang_edge.rules.standing_measure import WEAK_SHARE
-
-CROWD_SHARE: Final = 0.5  # of the people that make a crowd: fewer are everyday life
-CHANGE_SHARE: Final = 0.5  # of the change that makes an object without a name
+from xueliang_edge.rules.episodes import EpisodeState
+from xueliang_edge.rules.standing_measure import MIN_INSIDE, WEAK_SHARE
 
 
 def signs_of(
-    rules: Sequence[Rule],
+    rules: Iterable[Any],
+    episodes: Mapping[str, EpisodeState],
     observations: Iterable[Observation],
-    *,
     moved: NDArray[np.float32] | None,
     near_zones: NDArray[np.bool_],
-    raises_in_s: float | None,
-    has_open_episode: bool,
-    input_sizes_wh: Mapping[str, tuple[int, int]],
+    input_wh: tuple[int, int],
 ) -> Signs:
-    """What the observations of one look say to `attend`; `input_sizes_wh`: what each detector's network sees."""
-    candidates = [one for seen in observations for one in _candidates(rules, seen, input_sizes_wh)]
+    """The signs of one look of one camera.
+
+    Args:
+        rules: of the camera; those without a zone (the camera itself) give no signs.
+        episodes: rule_id to what the rule remembers of time, after this look; a rule without one is not running.
+        observations: of this look, one a detector; a carried answer is one too.
+        moved, near_zones: `Look.moved` and `zone_cells` of all these rules.
+        input_wh: of the network, for the size of what it sees.
+    """
+    seen = {observation.detector: observation for observation in observations}
+    watched = [rule for rule in rules if getattr(rule, "zone", ()) and rule.rule_id in episodes]
+    sides_px = [
+        side for rule in watched if rule.detector in seen for side in _sides_px(rule, seen[rule.detector], input_wh)
+    ]
+    raises_in_s = [left for rule in watched if (left := _raises_in_s(rule, episodes[rule.rule_id])) is not None]
     return Signs(
+        # Not comparable is a reason to detect (refreshing.py), not to watch: at dusk all cameras change their optics.
         has_moved=moved is not None and has_moved(moved, near_zones),
-        has_candidate=bool(candidates),
-        raises_in_s=raises_in_s,
-        has_open_episode=has_open_episode,
-        smallest_candidate_px=min((px for px in candidates if px is not None), default=None),
+        has_candidate=bool(sides_px),
+        raises_in_s=min(raises_in_s, default=None),
+        has_open_episode=any(episodes[rule.rule_id].open is not None for rule in watched),
+        smallest_candidate_px=min(sides_px, default=None),
     )
 
 
-def _candidates(
-    rules: Sequence[Rule], seen: Observation, input_sizes_wh: Mapping[str, tuple[int, int]]
-) -> list[float | None]:
-    """Long side in the network's pixels of every box that a rule may soon count; None for what has no box."""
-    found: list[float | None] = []
-    for rule in rules:
-        if not seen.is_good or rule.detector != seen.detector:
-            continue
-        inside = _inside(rule, seen)
-        if isinstance(rule, CrowdSettings) and len(inside) < max(1.0, CROWD_SHARE * rule.raise_at_count):
-            continue
-        size_wh = input_sizes_wh.get(seen.detector)
-        found += [_long_side_px(box, size_wh) for box in inside]
-        if isinstance(rule, StandingSettings) and rule.any_object and _is_changed(rule, seen):
-            found.append(None)
-    return found
-
-
-def _inside(rule: Any, seen: Observation) -> NDArray[np.float32]:
-    classes, zone = getattr(rule, "classes", ()), getattr(rule, "zone", ())
-    counts = np.array([name in classes for name in seen.class_names], dtype=bool)
-    rows = np.flatnonzero(counts & (seen.scores >= WEAK_SHARE * seen.confident_score))
-    boxes = seen.boxes_xyxyn[rows]
-    if not len(boxes) or not len(zone):
-        return boxes
-    is_inside = geometry.points_inside(geometry.feet_of(boxes), zone)
-    return boxes[is_inside | (geometry.inside_shares(geometry.ground_of(boxes), zone) > 0)]
-
-
-def _is_changed(rule: Any, seen: Observation) -> bool:
-    if seen.change is None:
-        return False
-    index, weights, _ = geometry.zone_cells(rule.zone, seen.change.shape)
-    changed = np.nan_to_num(seen.change.ravel()[index])
-    return float((changed * weights).sum()) >= CHANGE_SHARE * rule.min_changed
-
-
-def _long_side_px(box_xyxyn: NDArray[np.float32], size_wh: tuple[int, int] | None) -> float | None:
-    if size_wh is None:
+def _raises_in_s(rule: Any, episode: EpisodeState) -> float | None:
+    if episode.open is not None or episode.onset is None or episode.last is None:
         return None
-    width, height = (box_xyxyn[2:] - box_xyxyn[:2]) * np.array(size_wh, np.float32)
-    return float(max(width, height))
+    return max(0.0, float(rule.dwell_s) - (episode.last.seen_s - episode.onset.seen_s))
+
+
+def _sides_px(rule: Any, observation: Observation, input_wh: tuple[int, int]) -> list[float]:
+    """Long side of each candidate of the rule, in pixels of the network's input."""
+    if not observation.class_names or observation.frame_size_wh is None:
+        return []
+    counted = np.array([name in rule.classes for name in observation.class_names], dtype=np.bool_)
+    counted &= observation.scores >= WEAK_SHARE * observation.confident_score
+    boxes = observation.boxes_xyxyn[counted]
+    is_in_zone = geometry.points_inside(geometry.feet_of(boxes), rule.zone)
+    is_in_zone |= geometry.inside_shares(geometry.ground_of(boxes), rule.zone) >= MIN_INSIDE
+    width, height = observation.frame_size_wh
+    scale = min(input_wh[0] / width, input_wh[1] / height)  # letterboxed
+    sides = (boxes[:, 2:] - boxes[:, :2]) * np.array([width, height]) * scale
+    return [float(side) for side in sides.max(axis=1, initial=0.0)[is_in_zone]]
