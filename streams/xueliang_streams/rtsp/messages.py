@@ -69,11 +69,11 @@ def take_message(buffer: bytes | bytearray) -> tuple[Response | ServerRequest, i
         MalformedRtsp: what stands there can never become a message within our limits.
     """
     start = _blank_bytes(buffer)
+    _refuse_foreign_start(bytes(buffer[start : start + 8]))
     end = _HEAD_END.search(buffer, start, start + MAX_HEAD_BYTES)
     if end is None:
         if len(buffer) - start >= MAX_HEAD_BYTES:
             raise MalformedRtsp(f"a head of more than {MAX_HEAD_BYTES} bytes")
-        _refuse_foreign_start(bytes(buffer[start : start + 8]))
         return None
     first, *lines = re.split("\r?\n", bytes(buffer[start : end.start()]).decode("utf-8", "replace"))
     headers = _headers(lines)

@@ -174,8 +174,8 @@ class RtspReader:
         except Exception as error:  # a defect must not end this camera, and still less those polled after it
             trace = redact_text(traceback.format_exc())
             log.error("camera reader failed", extra={"camera_id": self._camera_id, "trace": trace})
-            problem = CameraUnreachable(f"{self._shown}: the reader failed ({type(error).__name__})")
-            self._end(problem, arrival.mono_s)
+            words = f"{self._shown}: the reader failed ({type(error).__name__})"
+            self._end(CameraUnreachable(words), arrival.mono_s)
             return []
         self._media = self._session.media or self._media
         if self._session.is_playing and self._session.last_packet_s == arrival.mono_s:

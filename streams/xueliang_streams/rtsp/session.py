@@ -23,8 +23,8 @@ from xueliang_streams.rtsp.dialogue import Dialogue
 from xueliang_streams.rtsp.interleaved import Assemble, InterleavedReader
 from xueliang_streams.rtsp.messages import Response, ServerRequest, take_message
 
-MAX_BYTES_A_POLL: Final = 4 * 1024 * 1024
-"""Of one camera. At 10 polls a second 320 Mbit/s; above that the camera is made to wait."""
+MAX_BYTES_A_POLL: Final = 1024 * 1024
+"""Of one camera. At 10 polls a second 80 Mbit/s; above that the camera is made to wait."""
 MAX_TALK_BYTES_A_POLL: Final = 16 * 1024
 MAX_MESSAGES_BEFORE_PLAY: Final = 64
 """A talk with two logins and some "wait" has about ten."""
