@@ -61,6 +61,9 @@ def unpack(frames: SharedFrames, handle: SceneHandle) -> tuple[Scene | None, tup
 
     Whoever used them asks `frames.is_still(handle.slot, handle.generation)` afterwards.
     """
+    # A handle comes from a process that reads what strangers send: its sizes are claims.
+    if min(*(handle.scene_wh or (1, 1)), 1 + min(handle.earlier_wh), 1 + handle.earlier_count) < 1:
+        return None
     needed = slot_bytes(handle.scene_wh, handle.earlier_wh, handle.earlier_count)
     if not frames.is_still(handle.slot, handle.generation) or needed > frames.slot_bytes:
         return None
