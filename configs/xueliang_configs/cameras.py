@@ -21,8 +21,8 @@ class CameraConfig(Settings):
     )
     sub_url: CameraUrl | None = Field(
         default=None,
-        description="The camera's small stream (640x360 or so) of the same view: everyday looks use it, the main stream "
-        "is connected only to look closely and for evidence. Null: the main stream serves all.",
+        description="The camera's small stream (640x360 or so) of the same view: everyday looks use it, the main "
+        "stream is connected only to look closely and for evidence. Null: the main stream serves all.",
     )
     place_class: PlaceClass = Field(default=PlaceClass.OTHER, description="What kind of place it watches.")
     look_every_s: Annotated[float, Field(ge=0.05, le=600.0)] | None = Field(

@@ -1,7 +1,7 @@
 """What crosses between the processes of a node: handles and numbers, never pixels.
 
-A picture lies in a slot of shared memory. Whoever got its handle may read it until it gives the handle back; a slot that
-was written anew has another generation, and an old handle reads nothing.
+A picture lies in a slot of shared memory. Whoever got its handle may read it until it gives the handle back; a slot
+that was written anew has another generation, and an old handle reads nothing.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class CaptureHealth:
         frames_dropped: pictures not handed out, by reason.
         reader: which reader serves it, and why when it is not the usual one.
         key_interval_s: seconds between two key pictures as they come; None: not known yet.
-        notes: what an installer should know ("a key picture only every 20 s", "the sub stream is larger than the main").
+        notes: what an installer should know: "a key picture only every 20 s", "the sub stream is larger than the main".
     """
 
     state: SourceState

@@ -123,7 +123,7 @@ class Pipeline:
     def _wait(self) -> None:
         handles = [*self._capture.wait_handles(), *self._detection.wait_handles()]
         if handles:
-            connection.wait(handles, IDLE_S)
+            connection.wait([*handles], IDLE_S)
         else:
             threading.Event().wait(0.005)  # recordings read as fast as they are judged: only when one has ended
 
@@ -253,12 +253,11 @@ class Pipeline:
     def _attend(self, camera: WatchedCamera, look: Look, observations: Sequence[Observation]) -> None:
         signs = signs_of(
             camera.config.rules,
+            camera.judge.episodes,
             observations,
-            moved=look.moved,
-            near_zones=camera.near_zones,
-            raises_in_s=camera.judge.raises_in_s,
-            has_open_episode=bool(camera.judge.open_rules),
-            input_sizes_wh=camera.input_sizes_wh,
+            look.moved,
+            camera.near_zones,
+            camera.input_wh,
         )
         camera.attention, plan = attend(
             camera.attention, signs, camera.need, camera.has_sub, self.overload.degradation, self._mono()

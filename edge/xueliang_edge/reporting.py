@@ -78,7 +78,7 @@ class Reporter:
                 "pending_bytes": store.pending_bytes() if store else 0,
                 "problem": uploader.problem if uploader else None,
             },
-            workers={one.name: _without_name(one) for one in (*node.capture.reports(), *node.detection.describe())},
+            workers={one.name: _without_name(one) for one in _workers(node)},
             counters={
                 "alerts": dict(node.telling.counts) | {"waiting_in_memory": node.telling.waiting_count},
                 "stills_refused": dict(node.gatherer.refused),
@@ -194,6 +194,11 @@ class Reporter:
 
     def _at(self, mono_s: float) -> datetime:
         return self._wall() - timedelta(seconds=max(0.0, self._mono() - mono_s))
+
+
+def _workers(node: Node) -> Iterable[CaptureChildReport | WorkerHealth]:
+    yield from node.capture.reports()
+    yield from node.detection.describe()
 
 
 def _without_name(one: CaptureChildReport | WorkerHealth) -> dict[str, object]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xueliang_configs.cameras import CameraConfig
+from xueliang_configs.hazards import ZoneSettings
 from xueliang_edge.attention.crops import crops_for
 from xueliang_edge.attention.levels import Attention, LookPlan
 from xueliang_edge.attention.needs import Need
@@ -71,6 +72,11 @@ class WatchedCamera:
     def has_sub(self) -> bool:
         return self.config.sub_url is not None
 
+    @property
+    def input_wh(self) -> tuple[int, int]:
+        """Of the smallest network that looks at this camera."""
+        return min(self.input_sizes_wh.values(), default=(416, 416))
+
     def tracker(self, detector: str) -> Tracker:
         """Each detector's boxes are followed by themselves."""
         return self._trackers.setdefault(detector, Tracker())
@@ -96,7 +102,9 @@ class WatchedCamera:
         asked: list[tuple[str, Xyxyn | None]] = [(detector, None)]
         size_wh = self.input_sizes_wh.get(detector)
         if self.plan is not None and self.plan.has_crops and size_wh is not None:
-            zones = [rule.zone for rule in self.config.rules if rule.detector == detector and getattr(rule, "zone", ())]
+            zones = [
+                rule.zone for rule in self.config.rules if isinstance(rule, ZoneSettings) and rule.detector == detector
+            ]
             width, height = look.handle.size_wh
             asked += [
                 (detector, (crop.left / width, crop.top / height, crop.right / width, crop.bottom / height))

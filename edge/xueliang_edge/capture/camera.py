@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xueliang_edge.background import Background, BackgroundFiles, Scene
-from xueliang_edge.capture.feeds import Feed, FeedHealth, ReaderFeed, SourceFeed, UnreadableFeed
 from xueliang_edge.brightness import Small, small_brightness
+from xueliang_edge.capture.feeds import Feed, FeedHealth, ReaderFeed, SourceFeed, UnreadableFeed
 from xueliang_edge.capture.orders import CameraSpec, Pace, Release
 from xueliang_edge.evidence.masking import polygons_mask, quiet_luma
 from xueliang_edge.looks import CaptureHealth, StreamName

@@ -49,7 +49,7 @@ class CaptureLoop:
         began = self._mono()
         wait_s = min(self._group.next_poll_mono_s, self._next_beat_mono_s) - began
         if wait_s > 0:
-            wait([self._line], wait_s)
+            wait([self._line.fileno()], wait_s)
             self._idle_s += self._mono() - began
 
     def _take_orders(self) -> None:

@@ -31,7 +31,6 @@ from xueliang_edge.capture.orders import (
 )
 from xueliang_edge.capture.service import CaptureChildReport
 from xueliang_edge.children import Child, RestartBudget
-from xueliang_edge.detection import HasFileno
 from xueliang_edge.errors import ChildGone
 from xueliang_edge.looks import CaptureHealth, Look, PictureHandle, SceneHandle
 from xueliang_streams.shared_frames import SharedFrames
@@ -108,7 +107,7 @@ class CaptureChildren:
             left_s = deadline_mono_s - self._mono()
             if left_s <= 0:
                 return None
-            wait([group.child], left_s)
+            wait([group.child.fileno()], left_s)
             self._receive(group)
         return group.lent.pop(ticket, None)
 
@@ -118,8 +117,8 @@ class CaptureChildren:
             return group.beat.cameras[camera_id]
         return CaptureHealth(SourceState.CONNECTING, group.started_mono_s, group.problem, 0)
 
-    def wait_handles(self) -> Sequence[HasFileno]:
-        return [group.child for group in self._groups if group.child is not None]
+    def wait_handles(self) -> Sequence[int]:
+        return [group.child.fileno() for group in self._groups if group.child is not None]
 
     def check(self) -> None:
         now = self._mono()

@@ -8,7 +8,6 @@ from datetime import datetime
 from xueliang_edge.capture.group import CameraGroup
 from xueliang_edge.capture.orders import GroupSpec, LendScene, LookNow, Pace, Release, SetPace
 from xueliang_edge.capture.service import CaptureChildReport
-from xueliang_edge.detection import HasFileno
 from xueliang_edge.looks import CaptureHealth, Look, PictureHandle, SceneHandle
 from xueliang_streams.shared_frames import SharedFrames
 
@@ -47,7 +46,7 @@ class LocalCapture:
     def health(self, camera_id: str) -> CaptureHealth:
         return self._group.cameras[camera_id].health()
 
-    def wait_handles(self) -> Sequence[HasFileno]:
+    def wait_handles(self) -> Sequence[int]:
         return []
 
     def check(self) -> None:

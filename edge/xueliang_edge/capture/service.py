@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from xueliang_edge.capture.orders import Pace, Release
-from xueliang_edge.detection import HasFileno
 from xueliang_edge.looks import CaptureHealth, Look, PictureHandle, SceneHandle
 
 
@@ -52,7 +51,7 @@ class CaptureService(Protocol):
 
     def health(self, camera_id: str) -> CaptureHealth: ...
 
-    def wait_handles(self) -> Sequence[HasFileno]:
+    def wait_handles(self) -> Sequence[int]:
         """What becomes readable when a look arrives; empty: ask `looks` again."""
 
     def check(self) -> None:

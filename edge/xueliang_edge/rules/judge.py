@@ -23,7 +23,7 @@ from xueliang_alerts.contract import EndReason
 from xueliang_configs.cameras import CameraConfig
 from xueliang_configs.rules import Rule
 from xueliang_edge.observations import Observation
-from xueliang_edge.rules.episodes import Decision, Moment, decided, ended, why_ended
+from xueliang_edge.rules.episodes import Decision, EpisodeState, Moment, decided, ended, why_ended
 from xueliang_edge.rules.registry import RULES
 
 SNAPSHOT_VERSION: Final = 1
@@ -63,15 +63,9 @@ class CameraJudge:
         return frozenset(rule_id for rule_id, running in self._running.items() if running.state.episode.open)
 
     @property
-    def raises_in_s(self) -> float | None:
-        """Seconds until the nearest rule would raise if all stays as it is; None: no rule counts towards a raise."""
-        left = []
-        for running in self._running.values():
-            episode = running.state.episode
-            dwell_s = getattr(running.rule, "dwell_s", None)  # the view's own faults need no closer look
-            if dwell_s is not None and episode.open is None and episode.onset is not None and episode.last is not None:
-                left.append(max(0.0, dwell_s - (episode.last.seen_s - episode.onset.seen_s)))
-        return min(left, default=None)
+    def episodes(self) -> dict[str, EpisodeState]:
+        """What each running rule remembers of time, by rule_id."""
+        return {rule_id: running.state.episode for rule_id, running in self._running.items()}
 
     def look(self, observation: Observation) -> list[Judged]:
         """Judge one observation by every rule that it concerns."""
