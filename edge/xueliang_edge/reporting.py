@@ -116,7 +116,7 @@ class Reporter:
             gap_max_s=gaps.max_s if gaps else None,
             detect_ms=max((one.detect_ms for one in workers if one.detect_ms is not None), default=None),
             detector_busy_share=max((one.busy_share for one in workers), default=0.0),
-            levels=Counter(camera.attention.level.value for camera in node.pipeline.cameras.values()),
+            levels=dict(Counter(camera.attention.level.value for camera in node.pipeline.cameras.values())),
         )
 
     def _camera(self, camera: WatchedCamera) -> CameraReport:

@@ -207,9 +207,9 @@ class ReaderFeed:
             return None
         if last_look_mono_s is None or is_hurried:
             return self._decoded.arrival.mono_s
-        between_s = 1 / max(1.0, self.reader.pictures_per_s or 10.0)
+        next_one_in_s = max(ROUND_S, 1 / max(0.1, self.reader.pictures_per_s or 10.0))
         deadline = last_look_mono_s + pace.gap_s
-        return deadline if self._decoded.arrival.mono_s + ROUND_S + between_s > deadline else None
+        return deadline if self._decoded.arrival.mono_s + next_one_in_s > deadline else None
 
     def _decode_on(self) -> None:
         """Whole mode: decode what came; only the newest picture is kept."""
