@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
-import sys
+import os
 import time
 from typing import Final
 
@@ -83,4 +83,6 @@ def _answer(line: Line, work: DetectorWork, beat_every_s: float) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    logging.shutdown()
+    os._exit(status)  # nothing to tidy: the model runtime would take its time to, and the node waits for this end

@@ -37,7 +37,6 @@ from xueliang_streams.shared_frames import SharedFrames
 log = logging.getLogger(__name__)
 
 PROGRAM: Final = "xueliang_edge.detector_child"
-BEAT_EVERY_S: Final = 5.0
 FAILURES_IN_A_ROW: Final = 5  # one bad picture is the picture's fault; five are the worker's
 SHARE_WINDOW_S: Final = 60.0
 
@@ -51,7 +50,7 @@ class Patience:
 
     Attributes:
         answer_s: for one question; several times any time-out of the pipeline: slow is not hung.
-        idle_s: without a beat while idle.
+        idle_s: without a beat while idle; a child beats four times as often.
         start_s: to become ready; opening a large model on a small, busy machine takes its time.
     """
 
@@ -114,7 +113,7 @@ class DetectorWorker:
         regions = tuple(
             RegionSettings(number, one.fd, one.slots, one.slot_bytes) for number, one in self._regions.items()
         )
-        settings = DetectorSettings(self._models, regions, BEAT_EVERY_S)
+        settings = DetectorSettings(self._models, regions, self._patience.idle_s / 4)
         self.refusal = None
         self._failures = 0
         self._progress_mono_s = self._mono()
