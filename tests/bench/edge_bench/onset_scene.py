@@ -18,7 +18,13 @@ from xueliang_demo.scenes import FireLaneScene
 
 DRAWN_FPS: Final = 10  # drawing is what costs here; each picture is shown two or three times at 25 a second
 DRAWN_WH: Final = (1280, 720)
-_KINDS: Final[tuple[VehicleKind | None, ...]] = (None, "sedan", "van", "truck", "suv")  # None: the demo's delivery truck
+_KINDS: Final[tuple[VehicleKind | None, ...]] = (
+    None,
+    "sedan",
+    "van",
+    "truck",
+    "suv",
+)  # None: the demo's delivery truck
 
 
 class OnsetLane(FireLaneScene):

@@ -151,7 +151,7 @@ def piped(url: str, before_input: list[str], picture_filter: str) -> Iterator[Im
     picture = np.empty((height, width, 3), np.uint8)
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as ffmpeg:
         assert ffmpeg.stdout is not None
-        while _read_whole(ffmpeg.stdout.fileno(), memoryview(picture.reshape(-1))):
+        while _read_whole(ffmpeg.stdout.fileno(), picture.data.cast("B")):
             yield picture
     raise RuntimeError(f"ffmpeg ended with status {ffmpeg.returncode}")
 

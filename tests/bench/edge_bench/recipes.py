@@ -121,14 +121,18 @@ def stands(seed: int, count: int, *, every_s: float = 48.0) -> tuple[tuple[float
     """
     digest = hashlib.sha256(str(seed).encode()).digest()
     return tuple(
-        (round(every_s * number + 8 + 6 * digest[number] / 256, 2), round(every_s * number + 27 + 6 * digest[number] / 256, 2))
+        (
+            round(every_s * number + 8 + 6 * digest[number] / 256, 2),
+            round(every_s * number + 27 + 6 * digest[number] / 256, 2),
+        )
         for number in range(count)
     )
 
 
-ONSETS: Final = tuple(
-    RenderedScene(f"onset-{hour}", seed, hour, 192.0, stands(seed, 4))
-    for seed, hour in ((21, "day"), (22, "overcast"), (23, "dusk"))
+ONSETS: Final = (
+    RenderedScene("onset-day", 21, "day", 192.0, stands(21, 4)),
+    RenderedScene("onset-overcast", 22, "overcast", 192.0, stands(22, 4)),
+    RenderedScene("onset-dusk", 23, "dusk", 192.0, stands(23, 4)),
 )
 
 
@@ -141,6 +145,11 @@ def scene_of_camera(number: int) -> Scene:
 
 def digest(scene: Scene, encoding: Encoding, source_sha256: str) -> str:
     """16 hex digits that name the clip. `source_sha256`: of the recording, or of the code that draws."""
-    what: dict[str, Any] = {"version": VERSION, "source": source_sha256, "scene": asdict(scene), "encoding": asdict(encoding)}
+    what: dict[str, Any] = {
+        "version": VERSION,
+        "source": source_sha256,
+        "scene": asdict(scene),
+        "encoding": asdict(encoding),
+    }
     what["scene"].pop("zone", None)  # rules may move without a new clip
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]

@@ -16,7 +16,6 @@ from tests.bench.edge_bench.clip_cache import make_clips
 from tests.bench.edge_bench.recipes import EncodingName, Scene
 
 
-
 @dataclass(frozen=True, slots=True)
 class BenchCamera:
     """One camera of the bench.
@@ -85,8 +84,8 @@ class Cameras:
     def pid(self) -> int:
         return self._child.pid
 
-    def first(self, count: int) -> list[BenchCamera]:
-        """The first `count` cameras."""
+    def some(self, count: int, begin: int = 0) -> list[BenchCamera]:
+        """`count` cameras from number `begin` on."""
         return [
             BenchCamera(
                 camera_id=_camera_id(number),
@@ -95,7 +94,8 @@ class Cameras:
                 url=f"rtsp://127.0.0.1:{self._port}/{_camera_id(number)}/main",
                 sub_url=f"rtsp://127.0.0.1:{self._port}/{_camera_id(number)}/sub",
             )
-            for number, scene in enumerate(self._scenes[:count])
+            for number, scene in enumerate(self._scenes)
+            if begin <= number < begin + count
         ]
 
     def counts(self) -> ServerCounts:

@@ -99,5 +99,7 @@ class MotionGate:
         step = cv2.absdiff(grey, cv2.convertScaleAbs(self._mean))
         cv2.accumulateWeighted(grey, self._mean, self.FORGETS)
         _, moved = cv2.threshold(step, self.MIN_STEP, 255, cv2.THRESH_BINARY)
-        contours, _ = cv2.findContours(cv2.dilate(moved, None), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        contours, _ = cv2.findContours(
+            cv2.dilate(moved, np.ones((3, 3), np.uint8)), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+        )
         return any(cv2.contourArea(contour) >= self.MIN_AREA for contour in contours)

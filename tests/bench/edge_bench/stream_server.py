@@ -136,11 +136,10 @@ class StreamServer:
         if camera.is_scheduled:
             return
         place_s = time.monotonic() - self.t0_mono_s + camera.phase_s
-        camera.loop, rest_s = divmod(place_s, camera.clip.length_s)
-        camera.loop = int(camera.loop)
+        loops, rest_s = divmod(place_s, camera.clip.length_s)
         pictures = camera.clip.pictures
         camera.index = next((k for k, picture in enumerate(pictures) if picture.offset_s >= rest_s), 0)
-        camera.loop += camera.index == 0 and rest_s > 0
+        camera.loop = int(loops) + (camera.index == 0 and rest_s > 0)
         camera.is_scheduled = True
         heapq.heappush(self._due, (self._due_at(camera), self._order[camera.name], camera))
 

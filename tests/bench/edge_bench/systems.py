@@ -179,4 +179,4 @@ def write_whole(path: Path, content: Mapping[str, Any]) -> None:
     """Readers see the old file or the new one, never half of one."""
     unfinished = path.with_suffix(".part")
     unfinished.write_text(json.dumps(content))
-    os.replace(unfinished, path)
+    unfinished.replace(path)

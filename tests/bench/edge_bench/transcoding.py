@@ -82,7 +82,7 @@ def encode(path: Path, pictures_bgr: Iterable[Image], encoding: Encoding, *, see
 
 
 class _Noise:
-    """Scales pictures to the wanted size, as I420, with noise that changes from picture to picture on the brightness."""
+    """Scales pictures to the wanted size, as I420; on the brightness lies noise that changes with every picture."""
 
     def __init__(self, size_wh: tuple[int, int], seed: int) -> None:
         self._size_wh = size_wh

@@ -21,8 +21,8 @@ COUNTS_EVERY_S = 0.5
 
 def watch(url: str, model: str, looks: Any) -> None:
     """Every picture the loader hands out is tracked; the loader drops those that come meanwhile."""
-    import torch  # noqa: PLC0415 - only here
-    from ultralytics import YOLO  # noqa: PLC0415
+    import torch
+    from ultralytics import YOLO
 
     torch.set_num_threads(1)
     for _ in YOLO(model, task="detect").track(source=url, stream=True, imgsz=320, verbose=False):
@@ -48,7 +48,7 @@ def main() -> None:
         seen = {camera_id: value.value for camera_id, value in looks.items()}
         unfinished = path.with_suffix(".part")
         unfinished.write_text(json.dumps({"looks": seen, "detections": sum(seen.values())}))
-        os.replace(unfinished, path)
+        unfinished.replace(path)
     for worker in workers:
         worker.kill()
 
