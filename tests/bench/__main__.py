@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.bench import detector, path
+from tests.bench import detector, edge, path
 
 Figures = Mapping[str, float | None]
-BENCHES: dict[str, Callable[[bool], Figures]] = {"detector": detector.measure, "path": path.measure}
+BENCHES: dict[str, Callable[[argparse.Namespace], Figures]] = {
+    "detector": lambda arguments: detector.measure(arguments.quick),
+    "edge": edge.measure,
+    "path": lambda arguments: path.measure(arguments.quick),
+}
 
 
 def main() -> None:
@@ -22,8 +25,9 @@ def main() -> None:
         "--json", type=Path, metavar="FILE", help="write the figures as flat JSON, unit last in each key"
     )
     parser.add_argument("--quick", action="store_true", help="under 50 s with prepared inputs; the rest is null")
+    edge.add_options(parser)
     arguments = parser.parse_args()
-    figures = BENCHES[arguments.name](arguments.quick)
+    figures = BENCHES[arguments.name](arguments)
     print(f"\n{platform.machine()} {platform.system()}, Python {platform.python_version()}")
     for key, value in figures.items():
         print(f"{key:40} {'not measured' if value is None else f'{value:.4g}'}")
@@ -32,4 +36,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,0 +1,158 @@
+"""One window: what systems cost while they watch, side by side with what the server sent them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from tests.bench.edge_bench.accounting import Holdings, cpu_seconds, holdings
+from tests.bench.edge_bench.figures import cameras_per_core
+from tests.bench.edge_bench.node_system import NodeSystem
+from tests.bench.edge_bench.recipes import ENCODINGS
+from tests.bench.edge_bench.serving import BenchCamera, Cameras, ServerCounts
+from tests.bench.edge_bench.systems import SystemUnderTest
+
+KEPT_UP_SHARE = 0.97  # of the pictures that were sent: below, a peer dropped some and looks cheaper than it is
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one system cost in one window. CPU is user + system of all its processes.
+
+    Attributes:
+        label: how the table names it.
+        cameras, busy: how many it watched, and how many of them were busy.
+        pictures_per_s, detections_per_s: per camera, where the system counts them.
+        gap_p50_s, gap_p99_s: between two looks at a camera, of the node only; see `gaps.py` for `are_gaps_exact`.
+        server_cpu_s: of the stream server, per camera-minute of all cameras watched in the window.
+        is_kept_up: it decoded all it should have; None: it does not count.
+        alerts: that it raised since its start.
+    """
+
+    label: str
+    cameras: int
+    busy: int
+    window_s: float
+    cpu_s_per_camera_minute: float
+    server_cpu_s: float
+    mbit_per_camera: float
+    held: Holdings
+    pictures_per_s: float | None
+    detections_per_s: float | None
+    gap_p50_s: float | None
+    gap_p99_s: float | None
+    are_gaps_exact: bool
+    is_kept_up: bool | None
+    alerts: int
+
+    @property
+    def cameras_per_core(self) -> float:
+        return cameras_per_core(self.cpu_s_per_camera_minute) or float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One system and its cameras. `nominal_fps`: pictures a second it should decode; None: it does not count."""
+
+    label: str
+    system: SystemUnderTest
+    cameras: Sequence[BenchCamera]
+    nominal_fps: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    mono_s: float
+    cpu_s: float
+    server_cpu_s: float
+    server: ServerCounts
+    pictures: int | None
+    detections: int | None
+
+
+def measure(server: Cameras, watches: Sequence[Watch], *, settle_s: float, window_s: float) -> list[Cost]:
+    """Start all, wait until each watches, let them settle, measure all in one window, stop all.
+
+    Raises:
+        SystemFailed: one of them did not begin to watch.
+    """
+    with ExitStack() as stack:
+        for watch in watches:
+            stack.callback(watch.system.stop)
+            watch.system.start(watch.cameras)
+        for watch in watches:
+            watch.system.await_watching()
+        time.sleep(settle_s)
+        return _window(server, watches, window_s)
+
+
+def _window(server: Cameras, watches: Sequence[Watch], window_s: float) -> list[Cost]:
+    ended = threading.Event()
+    nodes = [watch.system for watch in watches if isinstance(watch.system, NodeSystem)]
+    samplers = [threading.Thread(target=node.watch_gaps, args=(ended,), daemon=True) for node in nodes]
+    for sampler in samplers:
+        sampler.start()
+    before = [_mark(server, watch) for watch in watches]
+    time.sleep(window_s)
+    after = [_mark(server, watch) for watch in watches]
+    held = [holdings(watch.system.pids) for watch in watches]
+    ended.set()
+    for sampler in samplers:
+        sampler.join()
+    all_cameras = sum(len(watch.cameras) for watch in watches)
+    return [
+        _cost(watch, begin, end, has, all_cameras)
+        for watch, begin, end, has in zip(watches, before, after, held, strict=True)
+    ]
+
+
+def _mark(server: Cameras, watch: Watch) -> _Mark:
+    results = watch.system.results()
+    counts = server.counts()
+    return _Mark(
+        time.monotonic(),
+        cpu_seconds(watch.system.pids),
+        cpu_seconds([server.pid]),
+        counts,
+        results.pictures,
+        results.detections,
+    )
+
+
+def _cost(watch: Watch, begin: _Mark, end: _Mark, held: Holdings, all_cameras: int) -> Cost:
+    seconds = end.mono_s - begin.mono_s
+    count = len(watch.cameras)
+    streams = [f"{camera.camera_id}/{stream}" for camera in watch.cameras for stream in ("main", "sub")]
+    sent = sum(end.server.sent_bytes[one] - begin.server.sent_bytes[one] for one in streams)
+    pictures = _rate(begin.pictures, end.pictures, seconds * count)
+    node = watch.system if isinstance(watch.system, NodeSystem) else None
+    return Cost(
+        label=watch.label,
+        cameras=count,
+        busy=sum(camera.scene.is_busy for camera in watch.cameras),
+        window_s=seconds,
+        cpu_s_per_camera_minute=(end.cpu_s - begin.cpu_s) / count / seconds * 60,
+        server_cpu_s=(end.server_cpu_s - begin.server_cpu_s) / all_cameras / seconds * 60,
+        mbit_per_camera=sent * 8e-6 / count / seconds,
+        held=held,
+        pictures_per_s=pictures,
+        detections_per_s=_rate(begin.detections, end.detections, seconds * count),
+        gap_p50_s=node.gaps.percentile_s(0.5) if node else None,
+        gap_p99_s=node.gaps.percentile_s(0.99) if node else None,
+        are_gaps_exact=node.gaps.is_exact if node else True,
+        is_kept_up=None
+        if pictures is None or watch.nominal_fps is None
+        else pictures >= KEPT_UP_SHARE * watch.nominal_fps,
+        alerts=len(watch.system.results().alerts),
+    )
+
+
+def _rate(begin: int | None, end: int | None, per: float) -> float | None:
+    return None if begin is None or end is None else (end - begin) / per
+
+
+MAIN_FPS = float(ENCODINGS["main"].fps)
+KEY_FPS = MAIN_FPS / ENCODINGS["main"].gop
