@@ -117,6 +117,10 @@ class FaultCamera:
         """The latest connection."""
         return self.sessions[-1]
 
+    def live_sessions(self) -> list[SessionRecord]:
+        """Connections that are open now."""
+        return [session.record for session in tuple(self._live)]
+
     def start_faults(self) -> None:
         """All of them."""
         for fault in self.faults:

@@ -51,7 +51,7 @@ def cloud_clip(
         options["x264-params"] = f"{own}:slices={slices}" + (":tff=1:interlaced=1" if is_interlaced else "")
     else:
         options["x265-params"] = f"{own}:log-level=none:info=0:slices={slices}"
-    with av.open(str(path), "w", format="matroska") as container:
+    with av.open(str(path), "w", format="mp4") as container:
         name = "libx264" if codec == "h264" else "libx265"
         stream = cast(VideoStream, container.add_stream(name, rate=rate, options=options))
         stream.width, stream.height = size_wh
@@ -83,14 +83,15 @@ def cloud_pictures(count: int, size_wh: tuple[int, int], seed: int = 1) -> Itera
 class Judge:
     """Knows every picture of some clips as a sound decoder shows it.
 
-    A decoder is exact by the standard: a frame is sound when its brightness is one of these pictures bit by bit.
+    A decoder is exact by the standard: a frame is sound when its brightness is one of these pictures bit by bit. Only
+    for 8-bit clips; others are measured by `wrongness`.
     """
 
-    def __init__(self, *paths: Path) -> None:
+    def __init__(self, *clips: Path) -> None:
         self._hashes: set[bytes] = set()
         self._blocks: list[NDArray[np.float32]] = []
-        for path in paths:
-            with av.open(str(path)) as container:
+        for clip in clips:
+            with av.open(str(clip)) as container:
                 for picture in container.decode(video=0):
                     y = _luma(picture)
                     self._hashes.add(_hash(y))
@@ -107,7 +108,15 @@ class Judge:
         return min((float(np.abs(seen - true).max()) for true in fitting), default=255.0)
 
 
+def colour_wrongness(frame: Frame, count: int) -> float:
+    """The same for colour, against the pictures before encoding: of the worst block of the most similar one."""
+    seen = _block_means(frame.image_bgr)
+    return min(float(np.abs(seen - _block_means(true)).max()) for true in cloud_pictures(count, frame.size_wh))
+
+
 def _luma(picture: av.VideoFrame) -> NDArray[np.uint8]:
+    if picture.format.components[0].bits > 8:
+        picture = picture.reformat(format="yuv420p")
     plane = picture.planes[0]
     rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)  # type: ignore[call-overload]
     return np.ascontiguousarray(rows[:, : plane.width])
@@ -117,6 +126,6 @@ def _hash(luma: NDArray[np.uint8]) -> bytes:
     return hashlib.blake2b(np.ascontiguousarray(luma).tobytes() + str(luma.shape).encode(), digest_size=16).digest()
 
 
-def _block_means(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
-    size = (max(1, luma.shape[1] // BLOCK_PX), max(1, luma.shape[0] // BLOCK_PX))
-    return np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+def _block_means(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    size = (max(1, image.shape[1] // BLOCK_PX), max(1, image.shape[0] // BLOCK_PX))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.float32)

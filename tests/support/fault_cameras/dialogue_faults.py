@@ -12,6 +12,8 @@ from tests.support.fault_cameras.fault import Fault, Step, with_header
 from tests.support.fault_cameras.session import Session
 from xueliang_streams.rtsp_requests import Reply, Request
 
+Where = Literal["base", "location", "control"]
+"""Content-Base, Content-Location, or the track's own address."""
 AUDIO_TRACK = "track9"
 _CHUNK = 16 * 1024
 
@@ -130,7 +132,7 @@ class Redirect(Fault):
 class Foreign(Fault):
     """A sound description whose addresses lead elsewhere: Content-Base, Content-Location and the track's control."""
 
-    def __init__(self, address: str, where: Literal["base", "location", "control"], seed: int = 0) -> None:
+    def __init__(self, address: str, where: Where, seed: int = 0) -> None:
         super().__init__(seed)
         self.address, self.where = address, where
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from tests.support.fault_cameras.camera import FaultCamera
 from tests.support.fault_cameras.fault import Fault
@@ -15,18 +16,23 @@ _FU_BYTES = {H264.rtp_name: 2, HEVC.rtp_name: 3}
 
 
 class HalfOpen(Fault):
-    """Connections that play hang: no byte is sent and none is read, and nothing is closed until the fault stops.
+    """Connections that play when it begins hang: nothing is sent, read or closed until the fault stops.
 
-    `connections`: those that existed when it began; later ones are served.
+    Later ones are served.
     """
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__(seed)
         self.held = 0
+        self._began_mono_s = 0.0
+
+    def start(self) -> None:
+        self._began_mono_s = time.monotonic()
+        super().start()
 
     async def on_picture(self, session: Session, number: int) -> None:
-        if number == 0:
-            return  # a connection that was made after it began
+        if session.record.accepted_mono_s > self._began_mono_s:
+            return
         session.writer.transport.pause_reading()  # type: ignore[attr-defined]
         self.held += 1
         await self.while_on()

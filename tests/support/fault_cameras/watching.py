@@ -9,8 +9,11 @@ import inspect
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from random import Random
 from typing import Any
 
@@ -18,7 +21,7 @@ import psutil
 import pytest
 
 from tests.integration.streams.cameras import QUICK, mono, wall
-from xueliang_streams import Backoff, DecodingSource, Frame, Mono, SourceSettings, open_source
+from xueliang_streams import Backoff, DecodingSource, Frame, FrameSource, Mono, SourceSettings, open_source
 
 IS_FULL = os.environ.get("XUELIANG_FAULTS") == "full"
 """Full counts (`./run faults --full`); otherwise the reduced ones of every CI run."""
@@ -80,16 +83,37 @@ def watching_all(urls: list[str], reader: Reader, **settings: Any) -> Iterator[l
             closer.join()
 
 
-def frames_during(source: DecodingSource, seconds: float) -> list[Frame]:
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A frame, and when it was taken from its source."""
+
+    frame: Frame
+    mono_s: float
+    at: datetime
+
+
+def taken_during(source: FrameSource, seconds: float, *, newer_than: int = 0) -> list[Taken]:
     """What is handed out in this time to somebody who always waits for the next frame."""
-    frames: list[Frame] = []
-    newer_than, until_mono_s = 0, mono() + seconds
+    taken: list[Taken] = []
+    until_mono_s = mono() + seconds
     while (left_s := until_mono_s - mono()) > 0:
         frame = source.next_frame(newer_than, timeout_s=left_s)
         if frame is not None:
             newer_than = frame.sequence
-            frames.append(frame)
-    return frames
+            taken.append(Taken(frame, mono(), wall()))
+    return taken
+
+
+def all_taken_during(sources: Sequence[FrameSource], seconds: float) -> list[list[Taken]]:
+    """The same from several sources at a time; frames from before are left out."""
+    with ThreadPoolExecutor(len(sources)) as pool:
+        return list(pool.map(lambda source: taken_during(source, seconds, newer_than=newest_sequence(source)), sources))
+
+
+def newest_sequence(source: FrameSource) -> int:
+    """Of the newest frame so far; 0 when there is none."""
+    frame = source.next_frame(0, timeout_s=0)
+    return frame.sequence if frame is not None else 0
 
 
 class FastClock:
