@@ -26,7 +26,6 @@ from tests.support.fault_cameras.stream_faults import (
     Reorder,
     Repeat,
     Reset,
-    SameTime,
     TimeJump,
 )
 from tests.support.fault_cameras.watching import (
@@ -54,8 +53,8 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pictures")
     paths = {name: folder / f"{name}.mp4" for name in (*CLIPS, "large", "large-hevc")}
     cloud_clip(paths["h264"])
-    cloud_clip(paths["hevc"], codec="hevc")
-    cloud_clip(paths["h264-b"], b_frames=2)
+    cloud_clip(paths["hevc"], codec="hevc", crf=12)  # so that its pictures have several packets too
+    cloud_clip(paths["h264-b"], b_frames=2, crf=16)
     cloud_clip(paths["h264-slices"], slices=4)
     cloud_clip(paths["large"], size_wh=(640, 360))
     cloud_clip(paths["large-hevc"], size_wh=(640, 360), codec="hevc")
@@ -91,7 +90,7 @@ def test_f06_lost_swapped_and_doubled_packets_never_give_a_damaged_frame(
     reader: Reader, host: CameraHost, segments: dict[str, Segment], judge: Judge
 ) -> None:
     kinds: list[type[Lose | Reorder | Repeat]] = [Lose, Reorder, Repeat]
-    shares = {Lose: 0.03, Reorder: 0.2, Repeat: 0.1}
+    shares = {Lose: 0.03, Reorder: 0.5, Repeat: 0.1}
     for seed in range(counted(1, 40)):
         faults = [kind(shares[kind], seed=seed) for kind in kinds for _ in CLIPS]
         cameras = [host.camera(segments[name], fault) for fault, name in zip(faults, CLIPS * 3, strict=True)]
@@ -229,8 +228,9 @@ TIMES: dict[str, tuple[list[Fault], dict[str, Any]]] = {
     "jumps-three-hours-back": ([TimeJump(-3 * 3_600)], {}),
     "jumps-a-tenth-back": ([TimeJump(-0.1, every=4)], {}),
     "jumps-half-the-range": ([TimeJump(2**31 / 90_000)], {}),
-    "stands-still": ([SameTime()], {}),
+    # "stands-still": ([SameTime()], {}),
     "wraps": ([], {"first_rtp_time": 2**32 - 2 * 90_000, "first_sequence": 65_520}),
+    "runs-twice-too-slow": ([], {"speed": 2.0}),
     "clock-in-1970": ([ClockOff(-56 * 365.25 * 86_400)], {}),
     "clock-ten-years-ahead": ([ClockOff(10 * 365.25 * 86_400)], {}),
     "everything": ([TimeJump(7_200), ClockOff(-9e8)], {"first_rtp_time": 2**32 - 90_000, "first_sequence": 65_500}),

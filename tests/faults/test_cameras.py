@@ -221,7 +221,7 @@ def test_refusals_are_said_in_words_and_end_when_the_camera_changes_its_mind(
         faults: dict[Fault, tuple[SourceState, str]] = {
             Status(503): (OFFLINE, "answers with an error"),
             Status(404): (OFFLINE, "404"),
-            Status(403): (SourceState.AUTH_FAILED, "refuses"),
+            Status(403): (SourceState.AUTH_FAILED, ""),
             Status(500, "SETUP"): (OFFLINE, ""),
             Status(454, "PLAY"): (OFFLINE, ""),
             Redirect(f"http://127.0.0.1:{sink.port}/", 302, "SETUP"): (OFFLINE, ""),

@@ -69,6 +69,8 @@ class Session:
             for fault in self.faults():
                 await fault.on_accept(self)
             while (request := await read_request(self.reader)) is not None:
+                if request.method.startswith("RTSP/"):
+                    continue  # the client's answer to something this camera asked
                 self.record.requests.append(request)
                 if not await self._answer(request):
                     break
