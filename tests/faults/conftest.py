@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.fault_cameras import CameraHost
+from tests.support.fault_cameras.clips import cloud_clip
+from xueliang_streams.segments import Segment, load_segment
+
+
+@pytest.fixture(scope="session")
+def clip_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds at 10 fps, H.264 320x240, a key picture each second."""
+    path = tmp_path_factory.mktemp("clouds") / "clouds.mp4"
+    cloud_clip(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def clouds(clip_path: Path) -> Segment:
+    """The clip as a camera's segment."""
+    return load_segment("clouds", clip_path)
+
+
+@pytest.fixture
+def host() -> Iterator[CameraHost]:
+    """Where the faulty cameras of a test live."""
+    with CameraHost() as cameras:
+        yield cameras
