@@ -92,15 +92,17 @@ class Pipeline:
 
     def run(self, stop: threading.Event, *, until_ended: bool = False) -> None:
         """Take whatever comes until `stop`; with `until_ended` also return when every recording has ended."""
-        for camera in self.cameras.values():
-            plan = plan_of(camera.attention, camera.need, camera.has_sub, self.overload.degradation)
-            self._order(camera, plan, is_first=True)
+        self.begin()
         while not stop.is_set():
             has_come = self.turn()
             if until_ended and self.schedule.is_all_retired and not self._in_hand:
                 return
             if not has_come:
                 self._wait()
+
+    def begin(self) -> None:
+        """Tell capture how each camera is looked at to begin with."""
+        self._order_all()
 
     def turn(self) -> bool:
         """Everything that can be done now; True when a look or an answer had come."""
@@ -264,8 +266,8 @@ class Pipeline:
         )
         self._order(camera, plan)
 
-    def _order(self, camera: WatchedCamera, plan: LookPlan, *, is_first: bool = False) -> None:
-        if plan == camera.plan and not is_first:
+    def _order(self, camera: WatchedCamera, plan: LookPlan, *, is_anew: bool = False) -> None:
+        if plan == camera.plan and not is_anew:
             return
         camera.plan = plan
         self.schedule.plan(camera.config.camera_id, plan.gap_s)
@@ -304,12 +306,12 @@ class Pipeline:
             return
         step = self.overload.degradation
         log.warning("degradation", extra={"step": step.name, "words": step.words})
+        self._order_all()
+
+    def _order_all(self) -> None:
         for camera in self.cameras.values():
-            self._order(
-                camera,
-                plan_of(camera.attention, camera.need, camera.has_sub, self.overload.degradation),
-                is_first=True,
-            )
+            plan = plan_of(camera.attention, camera.need, camera.has_sub, self.overload.degradation)
+            self._order(camera, plan, is_anew=True)
 
     def _retire_ended(self) -> None:
         for camera_id, camera in self.cameras.items():

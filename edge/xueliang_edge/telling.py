@@ -89,7 +89,8 @@ class Telling:
         if self._mono() - self._saved_mono_s >= BUSY_EVERY_S:
             self._saved_mono_s = self._mono()
             for camera_id, judge in self._judges.items():
-                if _is_busy(judge.snapshot()):
+                # Something is open, or on its way to be raised.
+                if any(episode.open or episode.onset for episode in judge.episodes.values()):
                     self.save(camera_id)
 
     def save(self, camera_id: str) -> None:
@@ -212,11 +213,6 @@ class Telling:
 def _episodes(snapshot: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """The episode of each rule in a judge's snapshot."""
     return {name: rule["state"]["episode"] for name, rule in snapshot.get("rules", {}).items()}
-
-
-def _is_busy(snapshot: Mapping[str, Any]) -> bool:
-    """Something is open, or on its way to be raised."""
-    return any(episode["open"] or episode["onset"] for episode in _episodes(snapshot).values())
 
 
 def _remembers(snapshot: Mapping[str, Any], alert: Alert) -> bool:

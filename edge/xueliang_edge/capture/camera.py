@@ -71,6 +71,7 @@ class CapturedCamera:
         self._small: Small | None = None
         self._masks: dict[tuple[int, int], NDArray[np.bool_]] = {}
         self.sizes: dict[StreamName, tuple[int, int]] = {}
+        self._decode_ms: float | None = None
         self.dropped: Counter[str] = Counter()
 
     def start(self) -> None:
@@ -105,6 +106,7 @@ class CapturedCamera:
         self.sizes[name] = decoded.planes.size_wh
         self.is_hurried = False
         self.last_look_mono_s = decoded.arrival.mono_s
+        self._decode_ms = decoded.decode_ms
         return decoded, name
 
     def compare(self, decoded: Decoded) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
@@ -196,6 +198,7 @@ class CapturedCamera:
             key_interval_s=one.key_interval_s,
             pictures_per_s=one.pictures_per_s,
             mbit_per_s=one.mbit_per_s,
+            decode_ms=self._decode_ms,
             notes=tuple(self._notes(one)),
         )
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from xueliang_edge.health import CameraReport, HealthServer, NodeReport, RuleNotRunning, as_json, as_metrics
+from xueliang_edge.health import AttentionReport, CameraReport, HealthServer, NodeReport, RuleNotRunning, as_json, as_metrics
 
 AT = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 CAMERA = CameraReport(
@@ -22,8 +22,16 @@ CAMERA = CameraReport(
     problem=None,
     needed_gap_s=0.5,
     achieved_gap_s=0.6,
+    gap_p50_s=0.5,
+    gap_p99_s=0.58,
     falls_short=False,
+    level="watch",
+    reader="own",
+    key_interval_s=2.0,
+    mbit_per_s=4.1,
+    decode_ms=17.5,
     looks=12,
+    looks_dropped={"replaced": 1},
     unknown={"detector_late": 2},
     frames_dropped={"replaced": 3},
     scene_known_share=0.9,
@@ -36,6 +44,7 @@ REPORT = NodeReport(
     at=AT,
     started_at=AT,
     problems=(),
+    attention=AttentionReport("no_crops", "no closer crops", 0.5, 0.58, 0.6, 6.4, 0.3, {"watch": 1}),
     cameras=(CAMERA,),
     rules_not_running=(RuleNotRunning("lane-east", "fire", "fire_smoke", "no model"),),
     broker={"phase": "connected"},

@@ -1,8 +1,9 @@
-"""The main path with scripted neighbours: unknown is never nothing, faults stay where they are."""
+"""The main path with scripted neighbours: unknown is never nothing, faults stay where they are, handles come back."""
 
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -10,17 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xueliang_configs.cameras import CameraConfig
+from xueliang_edge.attention.levels import Level
 from xueliang_edge.attention.needs import need_of
-from xueliang_edge.capture import CaptureHealth, Look, NoPicture, PictureHandle
-from xueliang_edge.detection import Seen, StillRequest, Unknown
+from xueliang_edge.capture.orders import Pace, Release
+from xueliang_edge.capture.service import CaptureChildReport
+from xueliang_edge.detection import OpenedModel, Seen, StillRequest, Unknown, WorkerHealth, Xyxyn, merge_seen
 from xueliang_edge.evidence.masking import Refused
 from xueliang_edge.evidence.stills import Still
+from xueliang_edge.looks import CaptureHealth, Look, PictureHandle, SceneHandle
 from xueliang_edge.observations import Observation, ViewState
-from xueliang_edge.pipeline import Pipeline, WatchedCamera
+from xueliang_edge.pipeline import DETECT_TIMEOUT_S, Pipeline
 from xueliang_edge.rules.judge import CameraJudge, Judged
+from xueliang_edge.watched_camera import WatchedCamera
 from xueliang_streams.source import SourceState
 
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+STILL = np.zeros((18, 32), np.float32)
 
 
 class Clock:
@@ -37,48 +43,133 @@ class Clock:
 
 
 class Capture:
-    """One picture at each look, unless the camera is away."""
+    """Gives each camera a look at its pace, unless it is away; remembers what came back."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.away: set[str] = set()
-        self.looks = 0
-        self.learnt: list[NDArray[np.float32]] = []
+        self.sends = True  # an away camera sends no packets; False: nobody does
+        self.paces: dict[str, Pace] = {}
+        self.last_s: dict[str, float] = {}
+        self.out: dict[PictureHandle, float] = {}
+        self.released: list[Release] = []
+        self.moved: NDArray[np.float32] | None = None
+        self.lag_s = 0.0
+        self.looks_given = 0
+        self.is_ended = False
 
     def start(self) -> None: ...
 
-    def look(self, camera_id: str, deadline_mono_s: float) -> Look | NoPicture:
-        if camera_id in self.away:
-            return NoPicture(SourceState.OFFLINE, "no route")
-        self.looks += 1
-        return Look(PictureHandle(camera_id, self.looks), self.clock.mono(), self.clock.wall(), (640, 360), None)
+    def set_pace(self, camera_id: str, pace: Pace) -> None:
+        self.paces[camera_id] = pace
 
-    def learn(self, handle: PictureHandle, excluded_xyxyn: NDArray[np.float32]) -> None:
-        self.learnt.append(excluded_xyxyn)
+    def look_now(self, camera_id: str) -> None: ...
+
+    def looks(self) -> list[Look]:
+        now = self.clock.now_s
+        due = [
+            name
+            for name, pace in self.paces.items()
+            if name not in self.away
+            and not self.is_ended
+            and now - self.last_s.get(name, -1e9) >= pace.gap_s - 1e-6
+            and all(handle.camera_id != name for handle in self.out)
+        ]
+        return [self._look(name, now) for name in due]
+
+    def _look(self, camera_id: str, now: float) -> Look:
+        self.looks_given += 1
+        self.last_s[camera_id] = now
+        handle = PictureHandle(camera_id, 0, 0, self.looks_given, (640, 360))
+        self.out[handle] = now
+        return Look(handle, now, self.clock.wall(), (640, 360), None, self.moved)
+
+    def release(self, release: Release) -> None:
+        self.out.pop(release.handle, None)
+        self.released.append(release)
+
+    def lend_scene(self, handle: PictureHandle, deadline_mono_s: float) -> SceneHandle | None:
+        return None
 
     def health(self, camera_id: str) -> CaptureHealth:
-        return CaptureHealth(SourceState.STREAMING, 0.0, None, 0)
+        if self.is_ended:
+            return CaptureHealth(SourceState.ENDED, 0.0, None, 0)
+        sends = self.sends and camera_id not in self.away
+        state = SourceState.STREAMING if sends else SourceState.OFFLINE
+        return CaptureHealth(state, 0.0, None, 0, last_packet_mono_s=self.clock.now_s if sends else None)
+
+    def wait_handles(self) -> Sequence[int]:
+        return ()
+
+    def check(self) -> None: ...
+
+    def reports(self) -> tuple[CaptureChildReport, ...]:
+        return (CaptureChildReport("capture", None, len(self.paces), lag_s=self.lag_s),)
 
     def close(self) -> None: ...
 
 
 class Detection:
-    busy_since_mono_s = None
+    """Answers at once, or when told to."""
 
-    def __init__(self) -> None:
+    problem = None
+    has_answers = False
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
         self.answer: Seen | Unknown = seen(("car", 0.9), ("car", 0.2), ("person", 0.06))
-        self.asked: list[str] = []
+        self.asked: list[tuple[str, Xyxyn | None]] = []
+        self.held: dict[int, float] = {}  # tickets that wait, and until when
+        self.holds = False
+        self.workers = 1
+        self.counts: Counter[str] = Counter()
+        self._ready: list[tuple[int, Seen | Unknown]] = []
 
-    def detect(self, handle: PictureHandle, detector: str, deadline_mono_s: float) -> Seen | Unknown:
-        self.asked.append(handle.camera_id)
+    @property
+    def models(self) -> dict[str, OpenedModel]:
+        return {}
+
+    @property
+    def idle_workers(self) -> int:
+        return self.workers - len(self.held) - len(self._ready)
+
+    def submit(
+        self,
+        ticket: int,
+        handle: PictureHandle,
+        detector: str,
+        deadline_mono_s: float,
+        roi_xyxyn: Xyxyn | None = None,
+    ) -> bool:
+        self.asked.append((handle.camera_id, roi_xyxyn))
         if handle.camera_id == "lane-broken":
             raise ZeroDivisionError
-        return self.answer
+        if self.holds:
+            self.held[ticket] = deadline_mono_s
+        else:
+            self._ready.append((ticket, self.answer))
+        return True
 
-    def compose_still(self, request: StillRequest, deadline_mono_s: float) -> Still | Refused:
+    def answers(self, timeout_s: float = 0.0) -> list[tuple[int, Seen | Unknown]]:
+        ready, self._ready = self._ready, []
+        return ready
+
+    def compose_still(
+        self, request: StillRequest, scene: SceneHandle | None, deadline_mono_s: float
+    ) -> Still | Refused:
         return Refused("not_asked")
 
-    def restart(self) -> None: ...
+    def wait_handles(self) -> Sequence[int]:
+        return ()
+
+    def check(self, now_mono_s: float) -> None:
+        late = [ticket for ticket, deadline in self.held.items() if now_mono_s > deadline]
+        self._ready += [(ticket, Unknown("detector_late")) for ticket in late]
+        for ticket in late:
+            del self.held[ticket]
+
+    def describe(self) -> tuple[WorkerHealth, ...]:
+        return ()
 
     def close(self) -> None: ...
 
@@ -106,35 +197,36 @@ def seen(*things: tuple[str, float]) -> Seen:
     return Seen(boxes, np.array([s for _, s in things], np.float32), tuple(n for n, _ in things), "0" * 64, 0.4)
 
 
-def camera(camera_id: str, *, offline_only: bool = False) -> WatchedCamera:
+def camera(camera_id: str, *, offline_only: bool = False, **settings: object) -> WatchedCamera:
     rules: list[dict[str, object]] = [{"rule_id": "away", "hazard": "camera_fault", "fault": "offline"}]
     if not offline_only:
         zone = [[0, 0], [1, 0], [1, 1], [0, 1]]
-        rules.append({"rule_id": "lane", "hazard": "fire_lane_obstruction", "zone": zone, "dwell_s": 4})
+        rules.append({"rule_id": "lane", "hazard": "fire_lane_obstruction", "zone": zone, "dwell_s": 60})
     config = CameraConfig.model_validate(
-        {"camera_id": camera_id, "name": "巷", "url": f"rtsp://10.0.0.9/{camera_id}", "rules": rules}
+        {"camera_id": camera_id, "name": "巷", "url": f"rtsp://10.0.0.9/{camera_id}", "rules": rules} | settings
     )
     detectors = () if offline_only else ("objects",)
-    return WatchedCamera(config, need_of(config), detectors, WatchingJudge(config))
+    return WatchedCamera(
+        config, need_of(config), detectors, WatchingJudge(config), input_sizes_wh={"objects": (416, 416)}
+    )
 
 
 class World:
     def __init__(self, *cameras: WatchedCamera) -> None:
         self.clock = Clock()
-        self.capture, self.detection = Capture(self.clock), Detection()
+        self.capture, self.detection = Capture(self.clock), Detection(self.clock)
         self.pipeline = Pipeline(
             cameras, self.capture, self.detection, Teller(), wall=self.clock.wall, mono=self.clock.mono
         )
+        self.pipeline.begin()
 
     def pass_time(self, seconds: float) -> None:
-        """Look at whatever is due, a tenth of a second at a time."""
+        """A tenth of a second at a time, everything that can be done in each."""
         until_s = self.clock.now_s + seconds
         while self.clock.now_s < until_s:
-            due = self.pipeline.schedule.next_due()
-            if due is not None and due[1] <= self.clock.now_s:
-                self.pipeline._guarded_look(self.pipeline.cameras[due[0]])
-            else:
-                self.clock.now_s += 0.1
+            while self.pipeline.turn():
+                pass
+            self.clock.now_s += 0.1
 
 
 def shown(one: WatchedCamera) -> list[Observation]:
@@ -150,18 +242,83 @@ def test_the_rules_get_boxes_from_a_tenth_up_and_the_scene_leaves_out_people_fro
     assert observation.view is ViewState.GOOD
     assert observation.class_names == ("car", "car")
     assert observation.track_ids[0] != -1
-    (excluded,) = world.capture.learnt
-    assert np.allclose(excluded, [[0.0, 0.1, 0.1, 0.3], [0.2, 0.1, 0.3, 0.3]])
+    assert not observation.is_carried
+    (release,) = world.capture.released
+    assert release.excluded_xyxyn is not None
+    assert np.allclose(release.excluded_xyxyn, [[0.0, 0.1, 0.1, 0.3], [0.2, 0.1, 0.3, 0.3]])
+    assert release.seen_xyxyn is not None
+    assert len(release.seen_xyxyn) == 3
+
+
+def test_while_nothing_moves_an_answer_is_carried_and_refreshed_and_teaches_nothing() -> None:
+    lane = camera("lane", look_every_s=2)
+    world = World(lane)
+    world.detection.answer = seen()
+    world.capture.moved = STILL
+    world.pass_time(60.0)
+    carried = [one for one in shown(lane) if one.is_carried]
+    looked = [one for one in shown(lane) if not one.is_carried]
+    assert len(carried) >= 3 * len(looked) > 3
+    assert all(one.is_good for one in carried)
+    assert len(world.detection.asked) == len(looked)
+    taught = [release for release in world.capture.released if release.excluded_xyxyn is not None]
+    assert len(taught) == len(looked)
+
+
+def test_movement_in_a_zone_is_looked_at_by_the_detector_and_watched_closely() -> None:
+    lane = camera("lane", look_every_s=2, sub_url="rtsp://10.0.0.9/small")
+    world = World(lane)
+    world.capture.moved = STILL
+    world.detection.answer = seen()
+    world.pass_time(5.0)
+    assert lane.attention.level is Level.IDLE
+    assert world.capture.paces["lane"].gap_s == 2.0
+    moved = STILL.copy()
+    moved[9, 16] = 1.0
+    world.capture.moved = moved
+    world.pass_time(3.0)
+    assert lane.attention.level is Level.WATCH
+    assert world.capture.paces["lane"].gap_s == 1.0
+    assert not shown(lane)[-1].is_carried
+    world.capture.moved = STILL
+    world.pass_time(60.0)
+    assert lane.attention.level is Level.IDLE
 
 
 def test_a_detector_without_an_answer_is_unknown_counted_and_teaches_nothing() -> None:
     lane = camera("lane")
     world = World(lane)
-    world.detection.answer = Unknown("detector_late")
-    world.pass_time(3.0)
+    world.detection.answer = Unknown("detector_died")
+    world.pass_time(10.0)
     assert {observation.view for observation in shown(lane)} == {ViewState.UNKNOWN}
-    assert lane.unknown["detector_late"] == lane.looks > 3
-    assert world.capture.learnt == []
+    assert lane.unknown["detector_died"] == lane.looks > 3
+    assert all(release.excluded_xyxyn is None for release in world.capture.released)
+
+
+def test_a_detector_that_hangs_is_unknown_by_its_deadline_and_the_picture_comes_back() -> None:
+    lane = camera("lane")
+    world = World(lane)
+    world.detection.holds = True
+    world.pass_time(DETECT_TIMEOUT_S + 2.0)
+    assert shown(lane)[0].view is ViewState.UNKNOWN
+    assert lane.unknown["detector_late"] >= 1
+    assert len(world.capture.released) >= 1
+
+
+def test_an_old_answer_is_not_carried_over_one_that_failed() -> None:
+    """After a failed look the next one asks again: what came in between is not known."""
+    lane = camera("lane", look_every_s=2)
+    world = World(lane)
+    world.capture.moved = None
+    world.pass_time(1.0)
+    world.detection.answer = Unknown("detector_died")
+    world.pass_time(3.0)
+    assert shown(lane)[-1].view is ViewState.UNKNOWN
+    world.capture.moved = STILL
+    world.detection.answer = seen()
+    world.pass_time(2.5)
+    assert shown(lane)[-1].is_good
+    assert not shown(lane)[-1].is_carried
 
 
 def test_a_camera_without_pictures_is_offline_after_a_while_and_the_others_go_on() -> None:
@@ -170,22 +327,63 @@ def test_a_camera_without_pictures_is_offline_after_a_while_and_the_others_go_on
     world.capture.away = {"gone"}
     world.pass_time(1.5)
     assert shown(gone) == []
-    world.pass_time(8.5)
+    world.pass_time(20)
     assert {observation.view for observation in shown(gone)} == {ViewState.OFFLINE}
     pace_s = need_of(gone.config).largest_gap_s
-    assert 0.5 * 8.5 / pace_s <= len(shown(gone)) <= 1.2 * 10 / pace_s, "at the pace of a look, not of the polling"
-    assert lane.looks >= 18
+    assert 0.4 * 14 / pace_s <= len(shown(gone)) <= 1.2 * 20 / pace_s, "at the pace of a look, not of the polling"
+    assert lane.looks >= 9
     world.capture.away = set()
-    world.pass_time(1.0)
+    world.pass_time(3.0)
     assert shown(gone)[-1].view is ViewState.GOOD
 
 
-def test_a_fault_in_one_camera_does_not_end_the_watch_of_the_others() -> None:
+def test_a_camera_that_sends_while_we_have_no_time_is_unknown_never_offline() -> None:
+    lane, slow = camera("lane"), camera("slow")
+    world = World(lane, slow)
+    world.pass_time(1.0)
+    world.capture.paces.pop("slow")  # its pictures come, and are never decoded
+    world.pass_time(20.0)
+    late = [one for one in shown(slow) if not one.is_good]
+    assert late
+    assert {observation.view for observation in late} == {ViewState.UNKNOWN}
+    assert slow.unknown["look_overdue"] == len(late)
+
+
+def test_a_fault_in_one_camera_does_not_end_the_watch_of_the_others_and_gives_its_picture_back() -> None:
     lane, broken = camera("lane"), camera("lane-broken")
     world = World(lane, broken)
-    world.pass_time(5.0)
-    assert lane.looks >= 9
-    assert world.pipeline.faults["look_failed"] > 1
+    world.pass_time(10.0)
+    assert lane.looks >= 4
+    assert world.pipeline.counts.faults["look_failed"] > 1
+    assert world.capture.out == {}
+
+
+def test_under_overload_the_newest_look_of_a_camera_waits_and_the_older_one_goes_back() -> None:
+    lane, yard = camera("lane"), camera("yard")
+    world = World(lane, yard)
+    world.detection.holds = True
+    world.pass_time(0.15)
+    assert world.pipeline.in_hand == 1
+    assert world.pipeline.schedule.waiting_count == 1
+    waiting = next(handle for handle in world.capture.out if handle.camera_id == "yard")
+    newer = world.capture._look("yard", world.clock.now_s)
+    world.pipeline._arrived(newer)
+    assert waiting in [release.handle for release in world.capture.released]
+    assert world.pipeline.schedule.drops("yard")["replaced"] == 1
+
+
+def test_lag_that_lasts_takes_the_declared_steps_and_says_so() -> None:
+    lane = camera("lane", look_every_s=2)
+    world = World(lane)
+    world.capture.lag_s = 3.0
+    world.pass_time(60.0)
+    assert world.pipeline.overload.degradation.words
+    assert world.pipeline.overload.degradation >= 3
+    assert not world.capture.paces["lane"].may_decode_all
+    world.capture.lag_s = 0.0
+    world.pass_time(900.0)
+    assert world.pipeline.overload.degradation == 0
+    assert world.capture.paces["lane"].may_decode_all
 
 
 def test_a_camera_whose_rules_need_no_boxes_costs_no_detector() -> None:
@@ -202,6 +400,14 @@ def test_it_stops_when_told_and_when_nothing_is_left_to_watch() -> None:
     stop.set()
     world = World(camera("lane"))
     world.pipeline.run(stop)
-    assert world.capture.looks == 0
+    assert world.capture.looks_given == 0
     world.pipeline.schedule.retire("lane")
+    world.capture.is_ended = True
     world.pipeline.run(threading.Event(), until_ended=True)
+
+
+def test_what_a_closer_look_adds_is_merged_and_one_thing_is_said_once() -> None:
+    whole, part = seen(("car", 0.5)), seen(("car", 0.8), ("person", 0.4))
+    merged = merge_seen(whole, part)
+    assert merged.class_names == ("car", "person")
+    assert merged.scores[0] == np.float32(0.8)
