@@ -102,6 +102,9 @@ class PictureAssembler:
 
     def take(self, payload: memoryview, rtp_time: int, is_marked: bool, arrival: Arrival) -> None:
         """The next packet's payload (not empty)."""
+        if rtp_time == self._time and not is_marked and self._append_middle(payload):
+            self._arrival = arrival
+            return
         if self._time is not None and rtp_time != self._time:
             self._close()
         self._time = rtp_time
@@ -121,6 +124,19 @@ class PictureAssembler:
         if self._time is not None:
             self._is_marked = self._is_marked or is_marked
             self._has_unmarked = self._has_unmarked or not is_marked
+
+    def _append_middle(self, payload: memoryview) -> bool:
+        """The usual case in short: a fragment that goes on with the unit under way and does not end it."""
+        at = self._table.head_bytes
+        if self._is_marked or not self._table.is_fragment[payload[0]] or len(payload) <= at + 1:
+            return False
+        if payload[at] != self._fragmented:  # the kind, and neither first nor last
+            return False
+        self._data += payload[at + 1 :]
+        self._has_unmarked = True
+        if len(self._data) > MAX_PICTURE_BYTES:
+            self._spoil("too_large")
+        return True
 
     @property
     def _only_keys(self) -> bool:
