@@ -8,6 +8,8 @@ Invariants:
 - In `keyframes` mode a picture comes out with its own packet, never one GOP late: a decoder that holds it back
   (B-pictures) is drained and flushed, at the same cost.
 - Another size or codec in mid-stream goes on at its first key picture.
+- A decoder that met damage is replaced: flushed, it decodes the pictures that follow slightly wrong (measured with
+  FFmpeg 8.1 and H.264).
 - What is not handed out is counted by reason.
 
 What a decoder notices of damaged data, measured with FFmpeg 8.1 and flipped bits: H.264 marks all such pictures as
@@ -20,7 +22,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import av
 from av.packet import Packet
@@ -107,7 +109,7 @@ class OnDemandDecoder:
         self._codec: Codec | None = None
         self._context = context
         if context is not None:
-            context.thread_count = 1  # threads of its own would add a picture of delay each
+            context.thread_count = 1  # as in `_new_context`
 
     def feed(self, coded: CodedPicture | Packet[VideoStream], arrival: Arrival | None = None) -> list[Decoded]:
         """The pictures that came out and are due, in showing order. `arrival` is needed for libav's packets only."""
@@ -132,11 +134,15 @@ class OnDemandDecoder:
             self._context.flush_buffers()
         self._waits_for_key = True
 
+    def _replace(self) -> None:
+        assert self._context is not None
+        self._context = _new_context(self._context.name, self._context.extradata)
+        self._waits_for_key = True
+
     def _prepare(self, codec: Codec) -> None:
         if codec != self._codec:
             self._codec = codec
-            self._context = av.CodecContext.create(codec, "r")
-            self._context.thread_count = 1
+            self._context = _new_context(codec, None)
             self._waits_for_key = True
 
     def _feed(self, data: bytes | Packet[VideoStream], is_key: bool, arrival: Arrival) -> list[Decoded]:
@@ -161,7 +167,7 @@ class OnDemandDecoder:
             return [self._decoded(picture, arrival) for picture in self._sound(pictures)]
         except av.error.FFmpegError:
             self._drop("damaged")
-            self.restart()
+            self._replace()
             return []
 
     def _decode(self, packet: Packet[Any] | None) -> list[VideoFrame]:
@@ -191,9 +197,17 @@ class OnDemandDecoder:
         for index, picture in enumerate(pictures):
             if picture.is_corrupt:
                 self._count_dropped("damaged", len(pictures) - index)
-                self.restart()
+                self._replace()
                 return
             yield picture
 
     def _drop(self, reason: str) -> None:
         self._count_dropped(reason, 1)
+
+
+def _new_context(codec: str, extradata: bytes | None) -> VideoCodecContext:
+    context = cast(VideoCodecContext, av.CodecContext.create(codec, "r"))
+    context.thread_count = 1  # threads of its own would add a picture of delay each
+    if extradata:
+        context.extradata = extradata
+    return context

@@ -8,8 +8,8 @@ Invariants:
   the key picture that ended the wait.
 - A key picture is one of IDR slices (H.264) or of IRAP slices (H.265), and brings all parameter sets known in front.
 - A picture ends with the marker bit, or with the first packet of another time. Marker bits are trusted once a key
-  picture has shown that they stand at its end only (some cameras mark every slice): so the first picture comes when the
-  next one begins. A slice that goes on behind a marker ends the trust for good.
+  picture of several packets has shown that they stand at its end only (some cameras mark every unit): so the first
+  picture comes when the next one begins. A slice that goes on behind a marker ends the trust for good.
 - Memory: one picture of at most MAX_PICTURE_BYTES, and the parameter sets.
 
 Access unit delimiters are left out: no decoder needs them.
@@ -62,7 +62,7 @@ class PictureAssembler:
         self._own_sets: list[bytes] = []
         self._has_slice = False
         self._is_key = False
-        self._is_marked = False  # a marker came, and is not trusted yet
+        self._is_marked = self._has_unmarked = False  # packets with and without the marker bit came
         self._damage = ""
         self._fragmented = _NONE  # kind of the unit whose fragments are coming
         self._unit_at = 0
@@ -102,6 +102,9 @@ class PictureAssembler:
 
     def take(self, payload: memoryview, rtp_time: int, is_marked: bool, arrival: Arrival) -> None:
         """The next packet's payload (not empty)."""
+        if rtp_time == self._time and not is_marked and self._append_middle(payload):
+            self._arrival = arrival
+            return
         if self._time is not None and rtp_time != self._time:
             self._close()
         self._time = rtp_time
@@ -114,11 +117,26 @@ class PictureAssembler:
         else:
             self._packet(payload)
         if self._has_slice or self._damage:
-            self._is_marked = self._is_marked or is_marked
             if is_marked and self._trusts_marker:
                 self._close()
         elif not (self._data or self._own_sets):
             self._time = None
+        if self._time is not None:
+            self._is_marked = self._is_marked or is_marked
+            self._has_unmarked = self._has_unmarked or not is_marked
+
+    def _append_middle(self, payload: memoryview) -> bool:
+        """The usual case in short: a fragment that goes on with the unit under way and does not end it."""
+        at = self._table.head_bytes
+        if self._is_marked or not self._table.is_fragment[payload[0]] or len(payload) <= at + 1:
+            return False
+        if payload[at] != self._fragmented:  # the kind, and neither first nor last
+            return False
+        self._data += payload[at + 1 :]
+        self._has_unmarked = True
+        if len(self._data) > MAX_PICTURE_BYTES:
+            self._spoil("too_large")
+        return True
 
     @property
     def _only_keys(self) -> bool:
@@ -314,7 +332,7 @@ class PictureAssembler:
             self._damage = "no_parameter_sets"
         if self._damage or self._has_slice:
             self._finish()
-        if self._is_key and self._is_marked and not self._damage and not self._markers_lie:
+        if self._is_key and self._is_marked and self._has_unmarked and not (self._damage or self._markers_lie):
             self._trusts_marker = True
         self._reset()
 
@@ -354,6 +372,6 @@ class PictureAssembler:
         self._time = None
         self._data.clear()
         self._own_sets.clear()
-        self._has_slice = self._is_key = self._is_marked = False
+        self._has_slice = self._is_key = self._is_marked = self._has_unmarked = False
         self._damage = ""
         self._fragmented = _NONE

@@ -72,7 +72,8 @@ def test_planes_survive_a_buffer(size_wh: tuple[int, int]) -> None:
     random = np.random.default_rng(1)
     half = ((height + 1) // 2, (width + 1) // 2)
     padded = random.integers(0, 255, (height, width + 13), np.uint8)
-    planes = Planes(padded[:, :width], *(random.integers(0, 255, half, np.uint8) for _ in "uv"), is_full_range=True)
+    u, v = (random.integers(0, 255, half, np.uint8) for _ in "uv")
+    planes = Planes(padded[:, :width], u, v, is_full_range=True)
     buffer = memoryview(bytearray(planes.nbytes + 5))
     assert planes.copy_into(buffer) == planes.nbytes
     again = Planes.from_buffer(buffer, size_wh, is_full_range=True)
