@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import threading
 import time
@@ -15,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 import pytest
@@ -26,17 +25,13 @@ from xueliang_streams import Backoff, DecodingSource, Frame, FrameSource, Mono, 
 IS_FULL = os.environ.get("XUELIANG_FAULTS") == "full"
 """Full counts (`./run faults --full`); otherwise the reduced ones of every CI run."""
 
-_CAN_CHOOSE = "reader" in inspect.signature(open_source).parameters
-_OWN = pytest.param(
-    "own", id="own", marks=pytest.mark.skipif(not _CAN_CHOOSE, reason="open_source has no reader of its own yet")
-)
-READERS = (_OWN, pytest.param("libav", id="libav"))
-Reader = str
+Reader = Literal["auto", "own", "libav"]
+READERS: tuple[Reader, ...] = ("own", "libav")
 
 
 def only_own(reason: str) -> tuple[Any, ...]:
     """The readers of a row that libav's cannot meet."""
-    return (_OWN, pytest.param("libav", id="libav", marks=pytest.mark.skip(reason=f"libav's reader: {reason}")))
+    return ("own", pytest.param("libav", id="libav", marks=pytest.mark.skip(reason=f"libav's reader: {reason}")))
 
 
 def counted(reduced: int, full: int) -> int:
@@ -56,9 +51,8 @@ def watching(
     seed: int = 1,
 ) -> Iterator[DecodingSource]:
     """A started source that is surely closed."""
-    choice: dict[str, Any] = {"reader": reader} if _CAN_CHOOSE else {}
     source = open_source(
-        camera_id, url, wall=wall, mono=clock, settings=settings, backoff=backoff, rng=Random(seed), **choice
+        camera_id, url, wall=wall, mono=clock, settings=settings, backoff=backoff, rng=Random(seed), reader=reader
     )
     source.start()
     try:
