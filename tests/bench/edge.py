@@ -15,12 +15,13 @@ from typing import TypeVar
 
 from tests.bench.edge_bench.clip_cache import ClipsMissing
 from tests.bench.edge_bench.page import write_page
-from tests.bench.edge_bench.phases import PARTS, PEER_CAMERAS, SYSTEMS, Options, Phases
+from tests.bench.edge_bench.phases import PARTS, PEER_CAMERAS, SYSTEMS, Options, Outcome, Phases
 from tests.bench.edge_bench.quick import run_quick
 from tests.bench.edge_bench.report import HEADER, KEYS, Figures, figures_of, machine, plain_table, rows_of
 from tests.bench.edge_bench.soak import run_soak
 from tests.support.fixtures import fixtures_dir
 
+OTHER_WORK_CORES = 0.15
 Name = TypeVar("Name", bound=str)
 ULTRALYTICS_MODEL = "models/yolo11n_320_int8_AGPL.onnx"
 
@@ -53,6 +54,8 @@ def measure(arguments: argparse.Namespace) -> Figures:
 
 
 def _measure(arguments: argparse.Namespace) -> Figures:
+    if arguments.quick and arguments.write_docs:
+        raise SystemExit("--write-docs needs the whole run, not --quick")
     options = Options(
         cameras=arguments.cameras or 32,
         window_s=arguments.seconds,
@@ -71,9 +74,17 @@ def _measure(arguments: argparse.Namespace) -> Figures:
     outcome = phases.outcome
     figures = figures_of(outcome, PEER_CAMERAS if arguments.quick else options.cameras)
     print(f"\n{machine()}\n{plain_table(HEADER, rows_of(outcome.costs))}")
+    warn_of_other_work(outcome)
     if arguments.write_docs:
-        write_page(outcome, figures, "./run bench edge " + " ".join(sys.argv[2:]))
+        write_page(outcome, figures, options.cameras, "./run bench edge " + " ".join(sys.argv[2:]))
     return figures
+
+
+def warn_of_other_work(outcome: Outcome) -> None:
+    """Says when the machine was not the bench's own."""
+    cores = max((cost.other_cores for cost in outcome.costs), default=0.0)
+    if cores > OTHER_WORK_CORES:
+        print(f"other work kept up to {cores:.1f} cores busy meanwhile: every figure is worse than it would be alone")
 
 
 def _names(text: str) -> tuple[str, ...]:

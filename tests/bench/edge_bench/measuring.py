@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+
+import psutil
 
 from tests.bench.edge_bench.accounting import Holdings, cpu_seconds, holdings
 from tests.bench.edge_bench.figures import cameras_per_core
@@ -16,6 +19,8 @@ from tests.bench.edge_bench.serving import BenchCamera, Cameras, ServerCounts
 from tests.bench.edge_bench.systems import SystemUnderTest
 
 KEPT_UP_SHARE = 0.97  # of the pictures that were sent: below, a peer dropped some and looks cheaper than it is
+
+LATE_LOOKS = 1.5  # times the largest gap: a node whose looks are that late leaves work out, and looks cheaper too
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,9 @@ class Cost:
         pictures_per_s, detections_per_s: per camera, where the system counts them.
         gap_p50_s, gap_p99_s: between two looks at a camera, of the node only; see `gaps.py` for `are_gaps_exact`.
         server_cpu_s: of the stream server, per camera-minute of all cameras watched in the window.
-        is_kept_up: it decoded all it should have; None: it does not count.
+        server_late_p99_ms: how long after its time a picture left the server; beyond a few tens the server was starved.
+        is_kept_up: it decoded all it should have, or its looks came in time; None: it does not say.
+        other_cores: busy cores of the machine that were none of the bench's: they make every figure worse.
         alerts: that it raised since its start.
     """
 
@@ -38,6 +45,7 @@ class Cost:
     window_s: float
     cpu_s_per_camera_minute: float
     server_cpu_s: float
+    server_late_p99_ms: float | None
     mbit_per_camera: float
     held: Holdings
     pictures_per_s: float | None
@@ -46,6 +54,7 @@ class Cost:
     gap_p99_s: float | None
     are_gaps_exact: bool
     is_kept_up: bool | None
+    other_cores: float
     alerts: int
 
     @property
@@ -71,6 +80,8 @@ class _Mark:
     server: ServerCounts
     pictures: int | None
     detections: int | None
+    busy_s: float
+    bench_s: float
 
 
 def measure(server: Cameras, watches: Sequence[Watch], *, settle_s: float, window_s: float) -> list[Cost]:
@@ -119,7 +130,14 @@ def _mark(server: Cameras, watch: Watch) -> _Mark:
         counts,
         results.pictures,
         results.detections,
+        _machine_busy_s(),
+        cpu_seconds([os.getpid()]),
     )
+
+
+def _machine_busy_s() -> float:
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0))
 
 
 def _cost(watch: Watch, begin: _Mark, end: _Mark, held: Holdings, all_cameras: int) -> Cost:
@@ -129,6 +147,7 @@ def _cost(watch: Watch, begin: _Mark, end: _Mark, held: Holdings, all_cameras: i
     sent = sum(end.server.sent_bytes[one] - begin.server.sent_bytes[one] for one in streams)
     pictures = _rate(begin.pictures, end.pictures, seconds * count)
     node = watch.system if isinstance(watch.system, NodeSystem) else None
+    others_s = (end.busy_s - begin.busy_s) - (end.bench_s - begin.bench_s)
     return Cost(
         label=watch.label,
         cameras=count,
@@ -136,6 +155,7 @@ def _cost(watch: Watch, begin: _Mark, end: _Mark, held: Holdings, all_cameras: i
         window_s=seconds,
         cpu_s_per_camera_minute=(end.cpu_s - begin.cpu_s) / count / seconds * 60,
         server_cpu_s=(end.server_cpu_s - begin.server_cpu_s) / all_cameras / seconds * 60,
+        server_late_p99_ms=_late_p99_ms(begin.server.late_ms, end.server.late_ms),
         mbit_per_camera=sent * 8e-6 / count / seconds,
         held=held,
         pictures_per_s=pictures,
@@ -143,11 +163,29 @@ def _cost(watch: Watch, begin: _Mark, end: _Mark, held: Holdings, all_cameras: i
         gap_p50_s=node.gaps.percentile_s(0.5) if node else None,
         gap_p99_s=node.gaps.percentile_s(0.99) if node else None,
         are_gaps_exact=node.gaps.is_exact if node else True,
-        is_kept_up=None
-        if pictures is None or watch.nominal_fps is None
-        else pictures >= KEPT_UP_SHARE * watch.nominal_fps,
+        is_kept_up=_has_kept_up(watch, node, pictures),
+        other_cores=max(0.0, others_s / seconds),
         alerts=len(watch.system.results().alerts),
     )
+
+
+def _has_kept_up(watch: Watch, node: NodeSystem | None, pictures_per_s: float | None) -> bool | None:
+    if node is not None:
+        gap_s = node.gaps.percentile_s(0.99)
+        return None if gap_s is None or not node.gaps.is_exact else gap_s <= LATE_LOOKS * node.look_every_s
+    if pictures_per_s is None or watch.nominal_fps is None:
+        return None
+    return pictures_per_s >= KEPT_UP_SHARE * watch.nominal_fps
+
+
+def _late_p99_ms(begin: Mapping[int, int], end: Mapping[int, int]) -> float | None:
+    late_ms = {at: end[at] - begin.get(at, 0) for at in sorted(end)}
+    left = 0.99 * sum(late_ms.values())
+    for at, count in late_ms.items():
+        left -= count
+        if left <= 0:
+            return float(at)
+    return None
 
 
 def _rate(begin: int | None, end: int | None, per: float) -> float | None:

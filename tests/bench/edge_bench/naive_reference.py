@@ -14,11 +14,11 @@ import numpy as np
 
 from tests.bench.edge_bench.peer_program import Looker
 from tests.bench.edge_bench.recall import LATE_S
-from tests.bench.edge_bench.recipes import RenderedScene
+from tests.bench.edge_bench.recipes import Scene
 from tests.bench.edge_bench.rules import DETECT_FPS
 
 
-def found_by_naive(scene: RenderedScene, clip: Path, model: str) -> set[int]:
+def found_by_naive(scene: Scene, clip: Path, model: str) -> set[int]:
     """The numbers of the scene's onsets that it raises an alert for."""
     cv2.setNumThreads(1)
     looker = Looker({"zone": scene.zone}, model, 1 / DETECT_FPS)

@@ -43,7 +43,7 @@ class NodeSystem:
         look_every_s: float = LOOK_EVERY_S,
     ) -> None:
         self.name, self._model, self._folder = name, model, folder / name
-        self._with_sub_streams, self._look_every_s = with_sub_streams, look_every_s
+        self._with_sub_streams, self.look_every_s = with_sub_streams, look_every_s
         self._stack = ExitStack()
         self._program: Program | None = None
         self._receiver: Receiver | None = None
@@ -109,7 +109,7 @@ class NodeSystem:
             "camera_id": camera.camera_id,
             "name": camera.camera_id,
             "url": camera.url,
-            "look_every_s": self._look_every_s,
+            "look_every_s": self.look_every_s,
             "rules": rules_of(camera.scene),
         }
         return settings | ({"sub_url": camera.sub_url} if self._with_sub_streams else {})

@@ -40,24 +40,20 @@ an exact (Clopper–Pearson) 95 % interval. Gaps are between two looks at a came
 """
 
 
-def write_page(outcome: Outcome, figures: Mapping[str, float | None], command: str) -> None:
-    """Replaces what is between the marks; the rest of the page is kept."""
+def write_page(outcome: Outcome, figures: Mapping[str, float | None], cameras: int, command: str) -> None:
+    """Replaces what is between the marks; the rest of the page is kept. `cameras`: of the headline figures."""
     text = PAGE.read_text() if PAGE.exists() else _INTRODUCTION
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     PLOT.parent.mkdir(parents=True, exist_ok=True)
-    draw(PLOT, bars_of(outcome), growth_of(outcome))
+    draw(PLOT, bars_of(outcome, cameras), growth_of(outcome))
     PAGE.write_text(f"{before}{BEGIN}\n\n{_measured(outcome, figures, command)}\n{END}{after}")
 
 
-def bars_of(outcome: Outcome) -> list[tuple[str, float]]:
+def bars_of(outcome: Outcome, cameras: int) -> list[tuple[str, float]]:
     """Label and CPU-seconds per camera-minute of each system, dearest first."""
     costs = [outcome.best(label) for label in (NAIVE, PIPE, KEYFRAMES, ULTRALYTICS)]
-    count = max((cost.cameras for cost in outcome.costs if cost.label == SUB), default=None)
-    count = count or max(
-        (cost.cameras for cost in outcome.costs if cost.label == MAIN and cost.cameras <= 32), default=None
-    )
-    costs += [outcome.best(label, count) for label in (MAIN, SUB)]
+    costs += [outcome.best(label, cameras) for label in (MAIN, SUB)]
     found = [(cost.label, cost.cpu_s_per_camera_minute) for cost in costs if cost is not None]
     return sorted(found, key=lambda bar: -bar[1])
 

@@ -17,7 +17,7 @@ from tests.bench.edge_bench.measuring import KEY_FPS, MAIN_FPS, Cost, Watch, mea
 from tests.bench.edge_bench.naive_reference import found_by_naive
 from tests.bench.edge_bench.node_system import NodeSystem, knows_sub_streams, raised_in_lane
 from tests.bench.edge_bench.recall import Verdict, judge, onsets_between
-from tests.bench.edge_bench.recipes import BUSY, ONSETS, EncodingName, scene_of_camera
+from tests.bench.edge_bench.recipes import BUSY, ONSET_CLIP, ONSETS, EncodingName, Scene, scene_of_camera
 from tests.bench.edge_bench.rules import DETECT_FPS, LOOK_EVERY_S
 from tests.bench.edge_bench.serving import Cameras
 from tests.bench.edge_bench.systems import PeerSystem, SystemFailed
@@ -31,7 +31,9 @@ PEER_CAMERAS: Final = 5  # one of them busy, as in the mix; two cores hold five 
 FAIR_PEER_CAMERAS: Final = 10
 VARIANT_CAMERAS: Final = 10
 RECALL_CAMERAS: Final = 32
-RECALL_S: Final = 270.0  # five onsets for most cameras, each phase of key pictures and looks among them
+RECORDED_AMONG_THEM: Final = 2  # show a real car; reported beside the drawn ones
+RECALL_S: Final = 290.0  # five onsets for most cameras: more than 150, at every phase of key pictures and looks
+SHORT_S: Final = 40.0  # windows of what is no headline figure
 NODE_SETTLES_S: Final = 30.0  # it learns each camera's scene first
 PEER_SETTLES_S: Final = 8.0
 
@@ -74,14 +76,23 @@ class Outcome:
     naive_found: dict[str, set[int]] = field(default_factory=dict)
 
     def best(self, label: str, cameras: int | None = None) -> Cost | None:
-        """The cheapest window of that row: other work on the machine only ever adds."""
+        """The cheapest window of that row: other work on the machine only ever adds.
+
+        A window in which the system did not keep up shows less than it costs: such a row counts only when there is no
+        other, and then the dearest does.
+        """
         rows = [cost for cost in self.costs if cost.label == label and cameras in (None, cost.cameras)]
-        return min(rows, key=lambda cost: cost.cpu_s_per_camera_minute, default=None)
+        kept_up = [cost for cost in rows if cost.is_kept_up is not False]
+        return min(kept_up, key=_spent, default=None) or max(rows, key=_spent, default=None)
 
     def note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
             print(f"  not measured: {text}", flush=True)
+
+
+def _spent(cost: Cost) -> float:
+    return cost.cpu_s_per_camera_minute
 
 
 class Phases:
@@ -110,12 +121,12 @@ class Phases:
         count = self._options.cameras
         with Cameras([scene_of_camera(n) for n in range(max(count, FAIR_PEER_CAMERAS))], "main", FOLDER) as cameras:
             for _ in range(self._options.rounds):
-                self._one(cameras, lambda: self.node_watch(cameras, MAIN, count))
+                self._one(cameras, lambda: self.node_watch(cameras, MAIN, count), is_headline=True)
                 if self._has_sub():
-                    self._one(cameras, lambda: self.node_watch(cameras, SUB, count, with_sub=True))
+                    self._one(cameras, lambda: self.node_watch(cameras, SUB, count, with_sub=True), is_headline=True)
                 for letter, make in self.peers(cameras).items():
                     if letter in self._options.only:
-                        self._one(cameras, make, settle_s=PEER_SETTLES_S)
+                        self._one(cameras, make, settle_s=PEER_SETTLES_S, is_headline=True)
 
     def growth(self) -> None:
         """From one camera to 64."""
@@ -157,15 +168,17 @@ class Phases:
         if "node" not in self._options.only:
             return
         count = min(RECALL_CAMERAS, self._options.cameras)
-        with Cameras([ONSETS[n % len(ONSETS)] for n in range(count)], "main", FOLDER) as cameras:
-            for scene in ONSETS:
+        drawn = [ONSETS[n % len(ONSETS)] for n in range(max(1, count - RECORDED_AMONG_THEM))]
+        scenes: list[Scene] = [*drawn, *[ONSET_CLIP] * RECORDED_AMONG_THEM]
+        with Cameras(scenes, "main", FOLDER) as cameras:
+            for scene in dict.fromkeys(scenes):
                 self.outcome.naive_found[scene.name] = found_by_naive(
                     scene, clip_path(scene, "main"), self._options.model
                 )
                 print(f"  {scene.name}: naive finds {len(self.outcome.naive_found[scene.name])} of {len(scene.onsets)}")
-            self._recall_of(cameras, self.node_watch(cameras, MAIN, count), "")
+            self._recall_of(cameras, self.node_watch(cameras, MAIN, len(scenes)), "")
             if self._has_sub():
-                self._recall_of(cameras, self.node_watch(cameras, SUB, count, with_sub=True), "_sub_stream")
+                self._recall_of(cameras, self.node_watch(cameras, SUB, len(scenes), with_sub=True), "_sub_stream")
 
     def _recall_of(self, cameras: Cameras, watch: Watch, key: str) -> None:
         system = watch.system
@@ -232,11 +245,19 @@ class Phases:
             has = subprocess.run([python, "-c", "import ultralytics"], capture_output=True).returncode == 0
         return None if has else f"ultralytics is not installed for {python} (see --ultralytics-python)"
 
-    def _one(self, cameras: Cameras, make: Callable[[], Watch], *, settle_s: float = NODE_SETTLES_S) -> None:
+    def _one(
+        self,
+        cameras: Cameras,
+        make: Callable[[], Watch],
+        *,
+        settle_s: float = NODE_SETTLES_S,
+        is_headline: bool = False,
+    ) -> None:
         watch = make()
         if isinstance(watch.system, NodeSystem) and "node" not in self._options.only:
             return
-        self.together(cameras, [watch], settle_s=settle_s, window_s=self._options.window_s)
+        window_s = self._options.window_s if is_headline else min(SHORT_S, self._options.window_s)
+        self.together(cameras, [watch], settle_s=settle_s, window_s=window_s)
 
     def together(self, cameras: Cameras, watches: Sequence[Watch], *, settle_s: float, window_s: float) -> None:
         """Measure these in one window, and say what came out."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from tests.bench.edge_bench.figures import exact_interval
-from tests.bench.edge_bench.recipes import RenderedScene
 from tests.bench.edge_bench.serving import BenchCamera, scene_moment_mono_s
 from tests.bench.edge_bench.systems import RaisedAlert
 
@@ -50,8 +49,6 @@ def onsets_between(cameras: Sequence[BenchCamera], t0_mono_s: float, begin_s: fl
     found = []
     for camera in cameras:
         scene = camera.scene
-        if not isinstance(scene, RenderedScene):
-            continue
         first = math.floor((begin_s - t0_mono_s + camera.phase_s) / scene.length_s) - 1
         last = math.ceil((end_s - t0_mono_s + camera.phase_s) / scene.length_s)
         for loop in range(first, last + 1):

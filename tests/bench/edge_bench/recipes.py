@@ -41,26 +41,29 @@ ENCODINGS: Final[Mapping[EncodingName, Encoding]] = {
 
 @dataclass(frozen=True, slots=True)
 class RecordedScene:
-    """A stretch of a shared clip, played forwards, then backwards, so that the loop has no jump.
+    """A stretch of a shared clip, played forwards and (unless it loops well) backwards, so that the loop has no jump.
 
     Attributes:
-        begin_s, half_s: the stretch; `half_s` is a multiple of 2 s, so that every GOP of the loop is whole.
+        begin_s, stretch_s: `stretch_s` is a multiple of 2 s, so that every GOP of the loop is whole.
         keep_from: what is cut off the top of pictures narrower than 16:9, as a share of their height.
         zone: of the rules, as shares of the encoded picture.
         is_busy: something moves in the zone all the time. Otherwise things pass beside it, or seldom.
+        onsets: as of a drawn scene.
     """
 
     name: str
     clip: str
     begin_s: float
-    half_s: float
+    stretch_s: float
     zone: Polygon
     is_busy: bool
     keep_from: float = 0.0
+    goes_back: bool = True
+    onsets: tuple[tuple[float, float], ...] = ()
 
     @property
     def length_s(self) -> float:
-        return 2 * self.half_s
+        return self.stretch_s * (2 if self.goes_back else 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,12 @@ ONSETS: Final = (
     RenderedScene("onset-overcast", 22, "overcast", 192.0, stands(22, 4)),
     RenderedScene("onset-dusk", 23, "dusk", 192.0, stands(23, 4)),
 )
+
+
+ONSET_CLIP: Final = RecordedScene(
+    "lot-stops", "lot_car_stops.mp4", 0.0, 52, _LOT, is_busy=False, goes_back=False, onsets=((11.25, 46.25),)
+)
+"""A real car; times as in the recording's hand-checked events."""
 
 
 def scene_of_camera(number: int) -> Scene:

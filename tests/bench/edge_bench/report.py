@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ from tests.bench.edge_bench.phases import (
     Outcome,
 )
 from tests.bench.edge_bench.recall import Verdict, shares
+from tests.bench.edge_bench.recipes import ONSET_CLIP
 from tests.bench.edge_bench.rules import DWELL_S
 
 Figures = dict[str, float | None]
@@ -65,6 +67,8 @@ def figures_of(outcome: Outcome, cameras: int) -> Figures:
         "pss_mb_per_camera": _pss_per_camera(outcome),
         "mbit_per_camera": main.mbit_per_camera if main else None,
         "server_cpu_s_per_camera_minute": main.server_cpu_s if main else None,
+        "server_late_p99_ms": main.server_late_p99_ms if main else None,
+        "other_work_cores": max((cost.other_cores for cost in outcome.costs), default=None),
     }
     figures |= {f"cpu_s_per_camera_minute_{slug}": spent[label] for label, slug in _SLUGS.items()}
     for cost in outcome.costs:
@@ -90,11 +94,13 @@ def _pss_per_camera(outcome: Outcome) -> float | None:
 
 
 def _recall(verdict: Verdict, naive_found: Mapping[str, set[int]], key: str) -> Figures:
+    recorded = verdict.found(one for one in verdict.onsets if one.scene == ONSET_CLIP.name)
+    verdict = replace(verdict, onsets=[one for one in verdict.onsets if one.scene != ONSET_CLIP.name])
     seen_by_naive = [one for one in verdict.onsets if one.number in naive_found.get(one.scene, ())]
     against_naive = shares(*verdict.found(seen_by_naive))
     against_truth = shares(*verdict.found(verdict.onsets))
     naive = shares(len(seen_by_naive), len(verdict.onsets))
-    delays = list(verdict.delays_s.values())
+    delays = [verdict.delays_s[one] for one in verdict.onsets if one in verdict.delays_s]
     after_dwell = [delay - DWELL_S for delay in delays]
     return {
         f"event_recall{key}": against_naive[0],
@@ -104,6 +110,8 @@ def _recall(verdict: Verdict, naive_found: Mapping[str, set[int]], key: str) -> 
         f"event_recall_of_truth_low{key}": against_truth[1],
         f"event_recall_of_truth_high{key}": against_truth[2],
         f"event_recall_of_truth_naive{key}": naive[0],
+        f"event_recall_of_recorded{key}": shares(*recorded)[0],
+        f"onsets_recorded_count{key}": float(recorded[1]),
         f"onsets_count{key}": float(len(verdict.onsets)),
         f"false_alerts_count{key}": float(verdict.false_alerts),
         f"alert_delay_p50_s{key}": percentile(delays, 0.5),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tests.bench.edge_bench.recipes import RenderedScene, Scene
+from tests.bench.edge_bench.recipes import Scene
 
 LOOK_EVERY_S: Final = 4.0  # the largest gap that is measured; cameras' key pictures come every 2 s
 BUSY_LOOK_EVERY_S: Final = 2.0  # the fair peer on busy cameras: every key picture, as our node does there
@@ -26,4 +26,4 @@ def rules_of(scene: Scene) -> list[dict[str, Any]]:
 
 
 def has_onsets(scene: Scene) -> bool:
-    return isinstance(scene, RenderedScene) and bool(scene.onsets)
+    return bool(scene.onsets)

@@ -24,13 +24,15 @@ _NOISE_ROOM: Final = 64  # pixels the noise field is larger than the picture, so
 
 
 def recorded_pictures(scene: RecordedScene, clip: Path, fps: int) -> Iterator[Image]:
-    """BGR pictures of the scene, `fps` a second, forwards and then backwards; the recording's own size, cut to 16:9."""
+    """BGR pictures, `fps` a second, forwards and perhaps backwards; of the recording's own size, cut to 16:9."""
     forwards: list[Image] = []
-    for picture in _every(clip, scene.begin_s, fps, round(scene.half_s * fps)):
+    for picture in _every(clip, scene.begin_s, fps, round(scene.stretch_s * fps)):
         cut = _cut_to_wide(picture, scene.keep_from)
-        forwards.append(cut)
+        if scene.goes_back:
+            forwards.append(cut)
         yield cut
-    yield from reversed(forwards)
+    if scene.goes_back:
+        yield from reversed(forwards)
 
 
 def _every(clip: Path, begin_s: float, fps: int, count: int) -> Iterator[Image]:
