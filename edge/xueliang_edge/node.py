@@ -95,7 +95,7 @@ class Node:
             self._store = EvidenceStore(data_dir / "evidence") if config.node.centre else None
             self._past: dict[str, dict[str, Any]] = {}
             self._judges, self._past_ends = self._restore_judges()
-            self.gatherer = Gatherer(self.capture, self.detection, self._store, mono)
+            self.gatherer = Gatherer(self.detection, self._store, mono, self.capture.lend_scene)
             self.telling = Telling(
                 self.spool,
                 self._publisher,

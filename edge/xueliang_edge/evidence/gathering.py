@@ -18,12 +18,11 @@ from xueliang_alerts.contract import EndReason, EvidenceKind, EvidenceRef, Phase
 from xueliang_configs.cameras import CameraConfig
 from xueliang_configs.hazards import ZoneSettings
 from xueliang_configs.rules import Rule
-from xueliang_edge.capture.service import CaptureService
 from xueliang_edge.detection import DetectionService, StillRequest
 from xueliang_edge.evidence.masking import Refused
 from xueliang_edge.evidence.stills import Region
 from xueliang_edge.evidence.uploading import EvidenceStore
-from xueliang_edge.looks import Look
+from xueliang_edge.looks import Look, PictureHandle, SceneHandle
 from xueliang_edge.rules.episodes import Decision
 
 log = logging.getLogger(__name__)
@@ -31,18 +30,23 @@ log = logging.getLogger(__name__)
 STILL_TIMEOUT_S: Final = 2.0  # five passes of a compact detector take 0.1 s; an alert waits no longer than this
 STILLS_AT_MOST: Final = 3
 
+LendScene = Callable[[PictureHandle, float], SceneHandle | None]
+
 
 class Gatherer:
     """Asks for stills and keeps them. Without a store (no centre to send to) no still is ever composed."""
 
     def __init__(
         self,
-        capture: CaptureService,
         detection: DetectionService,
         store: EvidenceStore | None,
         mono: Callable[[], float],
+        lend_scene: LendScene | None = None,
     ) -> None:
-        self._capture, self._detection, self._store, self._mono = capture, detection, store, mono
+        """`lend_scene`: what capture knows of the place. Without it everything outside the hazard's region is filled,
+        and movement hides nobody.
+        """
+        self._detection, self._store, self._mono, self._lend_scene = detection, store, mono, lend_scene
         self.refused: Counter[str] = Counter()
         self.composed = 0
 
@@ -64,8 +68,7 @@ class Gatherer:
         region = Region(tuple(rule.zone), boxes, tuple(tuple(zone) for zone in camera.privacy_zones))
         request = StillRequest(look.handle, kind, region)
         deadline_mono_s = self._mono() + STILL_TIMEOUT_S
-        # Without a scene everything outside the hazard's region is filled, and movement hides nobody.
-        scene = self._capture.lend_scene(look.handle, deadline_mono_s)
+        scene = self._lend_scene(look.handle, deadline_mono_s) if self._lend_scene is not None else None
         still = self._detection.compose_still(request, scene, deadline_mono_s)
         if isinstance(still, Refused):
             return self._without(still.reason, so_far)

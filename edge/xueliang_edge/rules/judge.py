@@ -15,7 +15,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
 from typing import Any, Final, NamedTuple, Self
 
 from pydantic import TypeAdapter, ValidationError
@@ -176,10 +175,14 @@ class CameraJudge:
         return replace(moment, mono_s=moment.mono_s - self._offset_s)
 
 
-@cache
+# Building one costs 10 ms, using it a fraction of one.
+_ADAPTERS: Final[dict[type[Any], TypeAdapter[Any]]] = {}
+
+
 def _adapter(state_type: type[Any]) -> TypeAdapter[Any]:
-    """Building one costs 10 ms, using it a fraction of one."""
-    return TypeAdapter(state_type)
+    if state_type not in _ADAPTERS:
+        _ADAPTERS[state_type] = TypeAdapter(state_type)
+    return _ADAPTERS[state_type]
 
 
 def _started(rule: Rule) -> _Running:

@@ -12,7 +12,15 @@ from datetime import UTC, datetime
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from xueliang_edge.health import AttentionReport, CameraReport, HealthServer, NodeReport, RuleNotRunning, as_json, as_metrics
+from xueliang_edge.health import (
+    AttentionReport,
+    CameraReport,
+    HealthServer,
+    NodeReport,
+    RuleNotRunning,
+    as_json,
+    as_metrics,
+)
 
 AT = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 CAMERA = CameraReport(

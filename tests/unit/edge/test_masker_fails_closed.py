@@ -125,9 +125,9 @@ def test_no_unmasked_picture_in_many_alerts(
     store = EvidenceStore(tmp_path)
     alerts = 200
     with shared_picture(GREY) as picture:
-        gatherer = Gatherer(served(Masker(answer, classes), picture), store, time.monotonic)
+        gatherer = Gatherer(served(Masker(answer, classes), picture), store, time.monotonic, lambda *_: picture.scene)
         for _ in range(alerts):
-            assert gatherer.gather(CAMERA, CAMERA.rules[0], decision(), look(picture.handle), (), picture.scene) == ()
+            assert gatherer.gather(CAMERA, CAMERA.rules[0], decision(), look(picture.handle), ()) == ()
     assert gatherer.composed == 0
     assert list(tmp_path.iterdir()) == []
     assert set(gatherer.refused) <= reasons
@@ -136,8 +136,10 @@ def test_no_unmasked_picture_in_many_alerts(
 
 def test_a_masker_that_works_gives_a_still_that_is_kept_and_named(tmp_path: Path) -> None:
     with shared_picture(GREY) as picture:
-        gatherer = Gatherer(served(Masker(one_person), picture), EvidenceStore(tmp_path), time.monotonic)
-        (ref,) = gatherer.gather(CAMERA, CAMERA.rules[0], decision(), look(picture.handle), (), picture.scene)
+        gatherer = Gatherer(
+            served(Masker(one_person), picture), EvidenceStore(tmp_path), time.monotonic, lambda *_: picture.scene
+        )
+        (ref,) = gatherer.gather(CAMERA, CAMERA.rules[0], decision(), look(picture.handle), ())
     assert ref.kind is EvidenceKind.ONSET
     (path,) = tmp_path.iterdir()
     assert ref.sha256 in path.name
@@ -146,11 +148,13 @@ def test_a_masker_that_works_gives_a_still_that_is_kept_and_named(tmp_path: Path
 
 def test_a_picture_that_is_gone_a_camera_fault_and_no_look_give_no_still(tmp_path: Path) -> None:
     with shared_picture(GREY) as picture:
-        gatherer = Gatherer(served(Masker(one_person), picture), EvidenceStore(tmp_path), time.monotonic)
+        gatherer = Gatherer(
+            served(Masker(one_person), picture), EvidenceStore(tmp_path), time.monotonic, lambda *_: picture.scene
+        )
         gone = look(picture.older)
-        assert gatherer.gather(CAMERA, CAMERA.rules[0], decision(), gone, (), picture.scene) == ()
-        assert gatherer.gather(CAMERA, CAMERA.rules[0], decision(), None, (), picture.scene) == ()
-        assert gatherer.gather(CAMERA, CAMERA.rules[1], decision(), look(picture.handle), (), picture.scene) == ()
+        assert gatherer.gather(CAMERA, CAMERA.rules[0], decision(), gone, ()) == ()
+        assert gatherer.gather(CAMERA, CAMERA.rules[0], decision(), None, ()) == ()
+        assert gatherer.gather(CAMERA, CAMERA.rules[1], decision(), look(picture.handle), ()) == ()
     assert gatherer.refused == {"picture_gone": 1, "no_picture": 1}
 
 
