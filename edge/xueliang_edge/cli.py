@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import threading
@@ -21,6 +22,7 @@ from xueliang_configs.errors import ConfigsError
 from xueliang_configs.loading import load_node
 from xueliang_edge.node import Node, check_models
 from xueliang_edge.reporting import rules_not_running
+from xueliang_edge.watchdog import ALIVE, READY, STOPPING, ServiceManager
 from xueliang_models.errors import ModelError
 from xueliang_streams.errors import SharedMemoryTooSmall, StreamError, UnsupportedUrl
 from xueliang_streams.probe import probe
@@ -47,15 +49,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    node = Node(load_node(options.config), wall=system_wall, mono=system_mono, pace=Pace(options.recordings))
+    manager = ServiceManager(os.environ)
+    node = Node(
+        load_node(options.config),
+        wall=system_wall,
+        mono=system_mono,
+        pace=Pace(options.recordings),
+        alive=lambda: manager.tell(ALIVE),
+    )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
         node.start()
+        manager.tell(READY)
         node.run(stop, until_ended=options.until_ended)
     finally:
+        manager.tell(STOPPING)
         node.close(is_final=options.final)
+        manager.close()
     return 0
 
 

@@ -68,10 +68,12 @@ class Node:
         wall: Callable[[], datetime],
         mono: Callable[[], float],
         pace: Pace = Pace.REAL,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
         """Nothing is started yet, and nothing is left open when this raises.
 
-        `pace` is for recordings; with `Pace.FAST` they are read as fast as they are judged, on their own clock.
+        `pace` is for recordings; with `Pace.FAST` they are read as fast as they are judged, on their own clock. `alive`
+        is called about once a second while the node makes progress.
 
         Raises:
             ModelError: a model file or card cannot be used; the message says which and what to try.
@@ -112,6 +114,7 @@ class Node:
                 self.telling,
                 wall=wall,
                 mono=mono,
+                alive=alive,
             )
             self.link = MqttLink(
                 _mqtt_settings(config.node.node_id, config.node.broker),

@@ -78,7 +78,10 @@ class Pipeline:
         *,
         wall: Callable[[], datetime],
         mono: Callable[[], float],
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
+        """`alive` is called about once a second, by the main path itself."""
+        self._alive = alive
         self.cameras = {camera.config.camera_id: camera for camera in cameras}
         self._capture, self._detection, self._teller = capture, detection, teller
         self._wall, self._mono = wall, mono
@@ -287,6 +290,7 @@ class Pipeline:
         if now - self._last_tended_mono_s < TEND_EVERY_S:
             return
         self._last_tended_mono_s = now
+        self._alive()
         self._teller.tend()
         self._capture.check()
         self._detection.check(now)

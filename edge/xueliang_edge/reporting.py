@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Final
 from xueliang_alerts.contract import CameraStatus
 from xueliang_alerts.forwarder import StatusExtras
 from xueliang_configs.cameras import CameraConfig
+from xueliang_configs.hazards import ZoneSettings
 from xueliang_configs.node import NodeConfig
 from xueliang_configs.rules import Rule
+from xueliang_edge.attention.capacity import StreamCosts, why_never
 from xueliang_edge.capture.service import CaptureChildReport
 from xueliang_edge.detection import OpenedModel, WorkerHealth
 from xueliang_edge.health import AttentionReport, CameraReport, NodeReport, RuleNotRunning
@@ -24,6 +26,8 @@ from xueliang_streams.source import SourceState
 if TYPE_CHECKING:
     from xueliang_edge.node import Node
 
+# What a camera's stream costs is known once it plays; the detector's share is known before.
+NO_STREAM: Final = StreamCosts(key_interval_s=0.01, read_ms_per_s=0.0, key_decode_ms=0.0, all_decode_ms_per_s=0.0)
 CAMERAS_AT_MOST: Final = 256  # the contract's limit; configs refuses more
 
 
@@ -215,8 +219,18 @@ def rules_not_running(
         RuleNotRunning(camera.camera_id, rule.rule_id, rule.hazard.value, reason)
         for camera in cameras
         for rule in camera.rules
-        if (reason := _why_not_running(rule, detectors)) is not None
+        if (reason := _why_not_running(rule, detectors) or _why_never(camera, rule, detectors)) is not None
     )
+
+
+def _why_never(camera: CameraConfig, rule: Rule, detectors: Mapping[str, OpenedModel]) -> str | None:
+    """The arithmetic by which this machine cannot give the rule its looks, whatever else it does; None: it may."""
+    detector = detectors.get(rule.detector)
+    if not isinstance(rule, ZoneSettings) or detector is None or detector.warm_ms is None:
+        return None
+    gap_s = camera.look_every_s or rule.largest_gap_s
+    words = why_never(rule.rule_id, gap_s, NO_STREAM, detector.warm_ms)
+    return f"{words}; give it a larger gap (look_every_s) or a smaller model" if words else None
 
 
 def _why_not_running(rule: Rule, detectors: Mapping[str, OpenedModel]) -> str | None:

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -179,6 +180,32 @@ def test_children_end_with_their_node(tmp_path: Path, server: RtspServer) -> Non
         node.kill()
         node.wait(10)
     wait_until(lambda: not any(is_running(pid) for pid in children), "the children ended")
+
+
+def test_a_main_path_that_hangs_tells_the_service_manager_nothing(tmp_path: Path, server: RtspServer) -> None:
+    """F23: a stopped node falls silent, and one that goes on speaks again; the manager begins it anew meanwhile."""
+    settings = tmp_path / "node.yaml"
+    settings.write_text(json.dumps(node_settings(server)))
+    address = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(address)
+        manager.settimeout(40)
+        command = [sys.executable, "-m", "xueliang_edge.cli", "run", "--config", str(settings)]
+        node = subprocess.Popen(command, env=os.environ | {"NOTIFY_SOCKET": address})
+        try:
+            assert manager.recv(64) == b"READY=1"
+            manager.settimeout(5)
+            assert manager.recv(64) == b"WATCHDOG=1"
+            node.send_signal(signal.SIGSTOP)
+            manager.settimeout(3)
+            with pytest.raises(TimeoutError):
+                for _ in range(10):  # what was on its way
+                    manager.recv(64)
+            node.send_signal(signal.SIGCONT)
+            assert manager.recv(64) == b"WATCHDOG=1"
+        finally:
+            node.kill()
+            node.wait(10)
 
 
 def test_too_little_shared_memory_is_refused_with_the_bytes_needed(tmp_path: Path, server: RtspServer) -> None:
