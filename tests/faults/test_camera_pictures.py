@@ -31,6 +31,7 @@ from tests.support.fault_cameras.stream_faults import (
 from tests.support.fault_cameras.watching import (
     IS_FULL,
     READERS,
+    READERS_IN_TURN,
     PeakMemory,
     Reader,
     all_taken_during,
@@ -95,7 +96,7 @@ def test_f06_lost_swapped_and_doubled_packets_never_give_a_damaged_frame(
         faults = [kind(shares[kind], seed=seed) for kind in kinds for _ in CLIPS]
         cameras = [host.camera(segments[name], fault) for fault, name in zip(faults, CLIPS * 3, strict=True)]
         with watching_all([camera.url for camera in cameras], reader) as sources:
-            taken = all_taken_during(sources, 5)
+            taken = all_taken_during(sources, 3)
             for fault, source, frames, name in zip(faults, sources, taken, CLIPS * 3, strict=True):
                 what = f"{name} with {fault.describe()}"
                 assert fault.count, what
@@ -124,7 +125,7 @@ def test_f06_flipped_bits_are_survived_and_no_damaged_h264_frame_is_handed_out(
         names = ("h264-slices" if seed % 2 else "h264", "hevc") * 4
         cameras = [host.camera(segments[name], fault) for fault, name in zip(faults, names, strict=True)]
         with watching_all([camera.url for camera in cameras], reader) as sources, PeakMemory() as memory:
-            taken = all_taken_during(sources, 3)
+            taken = all_taken_during(sources, 2.5)
             for fault, frames, name in zip(faults, taken, names, strict=True):
                 assert fault.count > 10, fault.describe()
                 visible = [seen for seen in frames if judge.wrongness(seen.frame) > VISIBLE]
@@ -145,7 +146,7 @@ def test_f06_connection_that_breaks_in_a_picture_gives_no_half_picture(
 ) -> None:
     cameras = [host.camera(segments[name], Reset(after)) for name in ("h264", "hevc") for after in (3, 9, 10)]
     with watching_all([camera.url for camera in cameras], reader) as sources:
-        taken = all_taken_during(sources, 4)
+        taken = all_taken_during(sources, 3)
     for camera, frames in zip(cameras, taken, strict=True):
         assert camera.session_count > 1
         assert frames
@@ -153,24 +154,28 @@ def test_f06_connection_that_breaks_in_a_picture_gives_no_half_picture(
 
 
 @pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize("name", ["h264", "hevc"])
 def test_f06_parameter_sets_may_come_in_the_description_in_the_pictures_or_late(
-    name: str, reader: Reader, host: CameraHost, segments: dict[str, Segment], judge: Judge
+    reader: Reader, host: CameraHost, segments: dict[str, Segment], judge: Judge
 ) -> None:
-    faults = [
-        NoParameterSets(in_band=True, in_description=False),
-        NoParameterSets(in_band=False, in_description=True),
-        NoParameterSets(in_band=True, in_description=True),
+    wanting = [(True, False), (False, True), (True, True)]
+    cameras = [
+        host.camera(segments[name], NoParameterSets(in_band=in_band, in_description=in_description))
+        for name in ("h264", "hevc")
+        for in_band, in_description in wanting
     ]
-    cameras = [host.camera(segments[name], fault) for fault in faults]
     with watching_all([camera.url for camera in cameras], reader) as sources:
-        for source in sources[:2]:
-            sound_frames_come_again(source, judge, "one of both")
-        never = sources[2]
-        wait_for(lambda: cameras[2].pictures_sent > 25, "two key pictures", never.health)
-        assert never.next_frame(0, timeout_s=0) is None
-        cameras[2].stop_faults()
-        sound_frames_come_again(never, judge, "sets in band at last")
+        both = list(zip(cameras, sources, wanting * 2, strict=True))
+        for _, source, wants in both:
+            if wants != (True, True):
+                sound_frames_come_again(source, judge, f"without (in band, in description) {wants}")
+        for camera, source, wants in both:
+            if wants == (True, True):
+                wait_for(lambda camera=camera: camera.pictures_sent > 25, "two key pictures", source.health)  # type: ignore[misc]
+                assert source.next_frame(0, timeout_s=0) is None
+                camera.stop_faults()
+        for _, source, wants in both:
+            if wants == (True, True):
+                sound_frames_come_again(source, judge, "sets in band at last")
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -237,7 +242,7 @@ TIMES: dict[str, tuple[list[Fault], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("reader", READERS_IN_TURN)
 def test_f08_frames_carry_our_time_whatever_the_camera_says(
     reader: Reader, host: CameraHost, segments: dict[str, Segment], judge: Judge
 ) -> None:
@@ -250,7 +255,7 @@ def test_f08_frames_carry_our_time_whatever_the_camera_says(
         for source in sources:
             frames_of(source, 1)
         sent = [camera.pictures_sent for camera in cameras]
-        taken = all_taken_during(sources, counted(6, 60))
+        taken = all_taken_during(sources, counted(4, 60))
         sent = [camera.pictures_sent - before for camera, before in zip(cameras, sent, strict=True)]
         states = [source.health().state for source in sources]
     labels = [f"{name} {codec}" for name in TIMES for codec in ("h264", "hevc")]
@@ -267,7 +272,7 @@ def test_f08_frames_carry_our_time_whatever_the_camera_says(
             assert all(judge.is_sound(seen.frame) for seen in frames), label
 
 
-@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("reader", READERS_IN_TURN)
 def test_f08_key_pictures_alone_carry_our_time_too(
     reader: Reader, host: CameraHost, segments: dict[str, Segment]
 ) -> None:
@@ -276,7 +281,7 @@ def test_f08_key_pictures_alone_carry_our_time_too(
     with watching_all([camera.url for camera in cameras], reader, settings=settings) as sources:
         for source in sources:
             frames_of(source, 1)
-        for label, frames in zip(TIMES, all_taken_during(sources, 4.5), strict=True):
-            assert len(frames) >= 3, label
+        for label, frames in zip(TIMES, all_taken_during(sources, 3.2), strict=True):
+            assert len(frames) >= 2, label
             assert all(seen.frame.is_key for seen in frames), label
             assert all(0 <= seen.mono_s - seen.frame.received_mono_s <= 1 for seen in frames), label
