@@ -10,7 +10,7 @@ from random import Random
 
 from tests.integration.streams.cameras import QUICK, mono, scripted_peer, wall
 from tests.support.rtsp_texts import LIVE555, Maker
-from xueliang_streams import Backoff, SourceSettings
+from xueliang_streams import Backoff, SourceSettings, SourceState
 from xueliang_streams.coded_picture import CodedPicture
 from xueliang_streams.rtp_packets import H264, RtpSender
 from xueliang_streams.rtsp.messages import ServerRequest, take_message
@@ -140,3 +140,22 @@ def pictures_of(reader: RtspReader, count: int, within_s: float = 20) -> list[Co
         pictures += reader.poll()
         time.sleep(0.002)
     return pictures
+
+
+class Clock:
+    """Monotonic seconds that only the test moves."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def state_is(reader: RtspReader, *states: SourceState) -> Callable[[], bool]:
+    return lambda: reader.health().state in states
+
+
+def problem_of(reader: RtspReader) -> str:
+    poll_until(reader, lambda: reader.health().problem is not None, "a problem")
+    return reader.health().problem or ""

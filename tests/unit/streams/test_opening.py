@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from xueliang_streams.errors import RecordingUnreadable, UnsupportedUrl
-from xueliang_streams.opening import open_source, recording_path
+from xueliang_streams.falling_back import FallingBackSource
+from xueliang_streams.libav_rtsp import LibavRtspSource
+from xueliang_streams.opening import ReaderChoice, open_source, recording_path
+from xueliang_streams.rtsp.source import RtspSource
 
 
 def wall() -> datetime:
@@ -29,3 +32,26 @@ def test_paths_and_file_urls_name_recordings() -> None:
     assert recording_path("/a/b.mp4") == Path("/a/b.mp4")
     assert recording_path("file://localhost/a%20b.mp4") == Path("/a b.mp4")
     assert recording_path("rtsp://h/a") is None
+
+
+@pytest.mark.parametrize(
+    ("url", "reader", "kind"),
+    [
+        ("rtsp://h/s", "auto", FallingBackSource),
+        ("rtsp://h/s", "own", RtspSource),
+        ("rtsp://h/s", "libav", LibavRtspSource),
+        ("rtsps://h/s", "auto", RtspSource),  # libav would not verify the certificate
+        ("RTSP://h/s", "auto", FallingBackSource),
+    ],
+)
+def test_reader_is_our_own_unless_told_otherwise(url: str, reader: ReaderChoice, kind: type) -> None:
+    source = open_source("gate-3", url, wall=wall, mono=lambda: 0.0, reader=reader)
+    assert type(source) is kind
+    assert source.camera_id == "gate-3"
+    assert source.health().reader == ("libav" if kind is LibavRtspSource else "own")
+    source.close()
+
+
+def test_address_without_a_host_is_refused() -> None:
+    with pytest.raises(UnsupportedUrl, match="names no host"):
+        open_source("gate-3", "rtsp:///s", wall=wall, mono=lambda: 0.0)
