@@ -15,8 +15,10 @@ from tests.support.fault_cameras.stream_faults import ClockOff, TimeJump
 from tests.support.fault_cameras.watching import (
     READERS,
     READERS_IN_TURN,
+    PeakMemory,
     Reader,
     all_taken_during,
+    only_own,
     watching,
     watching_all,
 )
@@ -144,3 +146,14 @@ def test_distance_of_key_pictures_is_seen_without_decoding(host: CameraHost, tmp
     for intervals_s in seen:
         assert intervals_s, "never said"
         assert all(interval_s == pytest.approx(4, abs=0.5) for interval_s in intervals_s), seen
+
+
+@pytest.mark.parametrize("reader", only_own("gives libav's decoder no limit"))
+def test_picture_larger_than_8k_is_left_out_before_it_takes_memory(
+    reader: Reader, host: CameraHost, tmp_path: Path
+) -> None:
+    camera = host.camera(cloud_clip(tmp_path / "huge.mp4", size_wh=(8208, 4320), pictures=1, fps=2, crf=51))
+    with watching(camera.url, reader) as source, PeakMemory() as memory:
+        wait_for(lambda: source.health().frames_dropped.get("damaged", 0) >= 2, "two refused", source.health)
+        assert source.next_frame(0, timeout_s=0) is None
+    assert memory.growth_mb < 100, "a picture of that size takes 53 MB, its decoder 375"
