@@ -22,7 +22,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import av
 from av.packet import Packet
@@ -35,6 +35,12 @@ from xueliang_streams.coded_picture import Codec, CodedPicture
 from xueliang_streams.decoded_planes import planes_of
 from xueliang_streams.frame import Planes
 from xueliang_streams.source import DecodeMode
+
+SMALLEST_SIDE_PX: Final = 48
+"""No camera sends less (128x96 is the smallest usual format): a damaged parameter set asks for 16x64, and the decoder
+fills it without a complaint."""
+MOST_PIXELS: Final = 7680 * 4320
+"""8K. A larger picture of one colour takes a hundred bytes to send and hundreds of MB to decode."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,7 +201,7 @@ class OnDemandDecoder:
     def _sound(self, pictures: list[VideoFrame]) -> Iterator[VideoFrame]:
         """The pictures up to the first damaged one; what refers to that one is not even decoded."""
         for index, picture in enumerate(pictures):
-            if picture.is_corrupt:
+            if picture.is_corrupt or min(picture.width, picture.height) < SMALLEST_SIDE_PX:
                 self._count_dropped("damaged", len(pictures) - index)
                 self._replace()
                 return
@@ -208,6 +214,7 @@ class OnDemandDecoder:
 def _new_context(codec: str, extradata: bytes | None) -> VideoCodecContext:
     context = cast(VideoCodecContext, av.CodecContext.create(codec, "r"))
     context.thread_count = 1  # threads of its own would add a picture of delay each
+    context.options = {"max_pixels": str(MOST_PIXELS)}
     if extradata:
         context.extradata = extradata
     return context

@@ -12,7 +12,16 @@ from tests.integration.streams.cameras import frames_of, mono, wait_for, wall
 from tests.support.fault_cameras import CameraHost, Fault
 from tests.support.fault_cameras.clips import Judge, cloud_clip, colour_wrongness
 from tests.support.fault_cameras.stream_faults import ClockOff, TimeJump
-from tests.support.fault_cameras.watching import READERS, Reader, all_taken_during, watching, watching_all
+from tests.support.fault_cameras.watching import (
+    READERS,
+    READERS_IN_TURN,
+    PeakMemory,
+    Reader,
+    all_taken_during,
+    only_own,
+    watching,
+    watching_all,
+)
 from xueliang_streams import Backoff, DecodeMode, SourceSettings, SourceState
 from xueliang_streams.frame import Wh
 from xueliang_streams.rtsp.reader import RtspReader
@@ -71,7 +80,7 @@ def test_4k_is_read(reader: Reader, host: CameraHost, tmp_path: Path) -> None:
         assert Judge(path).is_sound(frame)
 
 
-@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("reader", READERS_IN_TURN)
 def test_one_picture_a_second_is_neither_late_nor_a_stall(reader: Reader, host: CameraHost, tmp_path: Path) -> None:
     slow = cloud_clip(tmp_path / "slow.mp4", fps=1, pictures=4, gop=2)
     slower = cloud_clip(tmp_path / "slower.mp4", fps=0.4, pictures=4, gop=1, codec="hevc")
@@ -90,7 +99,7 @@ def test_one_picture_a_second_is_neither_late_nor_a_stall(reader: Reader, host: 
             assert seen.mono_s - seen.frame.received_mono_s <= 0.5
 
 
-@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("reader", READERS_IN_TURN)
 def test_key_pictures_20_s_apart_are_waited_for(reader: Reader, host: CameraHost, tmp_path: Path) -> None:
     rare = cloud_clip(tmp_path / "rare.mp4", fps=5, pictures=100, gop=100)
     # Who comes in the middle of such a group: 3 s before the next key picture.
@@ -137,3 +146,14 @@ def test_distance_of_key_pictures_is_seen_without_decoding(host: CameraHost, tmp
     for intervals_s in seen:
         assert intervals_s, "never said"
         assert all(interval_s == pytest.approx(4, abs=0.5) for interval_s in intervals_s), seen
+
+
+@pytest.mark.parametrize("reader", only_own("gives libav's decoder no limit"))
+def test_picture_larger_than_8k_is_left_out_before_it_takes_memory(
+    reader: Reader, host: CameraHost, tmp_path: Path
+) -> None:
+    camera = host.camera(cloud_clip(tmp_path / "huge.mp4", size_wh=(8208, 4320), pictures=1, fps=2, crf=51))
+    with watching(camera.url, reader) as source, PeakMemory() as memory:
+        wait_for(lambda: source.health().frames_dropped.get("damaged", 0) >= 2, "two refused", source.health)
+        assert source.next_frame(0, timeout_s=0) is None
+    assert memory.growth_mb < 100, "a picture of that size takes 53 MB, its decoder 375"

@@ -28,6 +28,11 @@ MAX_BYTES_A_POLL: Final = 1024 * 1024
 MAX_TALK_BYTES_A_POLL: Final = 16 * 1024
 MAX_MESSAGES_BEFORE_PLAY: Final = 64
 """A talk with two logins and some "wait" has about ten."""
+NO_PICTURE_AFTER_S: Final = 60.0
+"""Packets for so long and no picture to hand out: the camera changed its codec, or sends what we cannot put together.
+Key pictures of a "smart codec" come up to 20 s apart, of one picture a second up to 50 s."""
+KEY_INTERVALS_WAITED: Final = 3.0
+"""A camera that showed longer distances is given so many of them."""
 
 
 class Session:
@@ -61,6 +66,7 @@ class Session:
         self._messages = 0
         self._unread = bytearray()
         self._playing_since_s: float | None = None
+        self._last_picture_s: float | None = None
         self._keep_alive_due_s = 0.0
         self._assemble: Assemble = "key"
         self._stream: InterleavedReader | None = None
@@ -123,7 +129,9 @@ class Session:
             self._connection.send(self._dialogue.begin())
         self._connection.flush()
         pictures = self._read(arrival)
-        if not pictures:
+        if pictures:
+            self._last_picture_s = now_s
+        else:
             self._refuse_lateness(now_s)
         if self.is_playing and now_s >= self._keep_alive_due_s:
             self._connection.send(self._dialogue.keep_alive())
@@ -207,6 +215,20 @@ class Session:
                 raise StreamStalled(f"connected, but no packet within {self._open_timeout_s:g} s")
         elif now_s - max(self.last_packet_s, self._playing_since_s) >= self._stall_after_s:
             raise StreamStalled(stall_words(self._stall_after_s))
+        else:
+            self._refuse_emptiness(now_s)
+
+    def _refuse_emptiness(self, now_s: float) -> None:
+        """Packets that never become a picture end the connection too: the next description may say why."""
+        assert self._playing_since_s is not None
+        interval_s = (self._stream.last_key_interval_s if self._stream is not None else None) or 0.0
+        patience_s = max(NO_PICTURE_AFTER_S, KEY_INTERVALS_WAITED * interval_s)
+        if now_s - (self._last_picture_s or self._playing_since_s) < patience_s:
+            return
+        words = f"packets come, but no key picture for {patience_s:.0f} s"
+        if self._last_picture_s is None:  # a new connection to the same will not help; another reader may
+            raise NotSpoken(words, reason=words)
+        raise StreamStalled(f"{words}; reconnecting")
 
     def _lateness_words(self) -> str:
         if not self._connection.has_address:
