@@ -198,9 +198,7 @@ def test_a_main_path_that_hangs_tells_the_service_manager_nothing(tmp_path: Path
             assert manager.recv(64) == b"WATCHDOG=1"
             node.send_signal(signal.SIGSTOP)
             manager.settimeout(3)
-            with pytest.raises(TimeoutError):
-                for _ in range(10):  # what was on its way
-                    manager.recv(64)
+            assert drained(manager) < 10, "it falls silent"
             node.send_signal(signal.SIGCONT)
             assert manager.recv(64) == b"WATCHDOG=1"
         finally:
@@ -223,6 +221,16 @@ def test_too_little_shared_memory_is_refused_with_the_bytes_needed(tmp_path: Pat
     assert "bytes" in ran.stderr
     assert "/dev/shm" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def drained(listener: socket.socket) -> int:
+    """How many datagrams come before none comes for a time-out; at most ten are waited for."""
+    for count in range(10):
+        try:
+            listener.recv(64)
+        except TimeoutError:
+            return count
+    return 10
 
 
 def node_settings(server: RtspServer) -> dict[str, object]:
