@@ -19,6 +19,7 @@ from tests.bench.edge_bench.phases import PARTS, PEER_CAMERAS, SYSTEMS, Options,
 from tests.bench.edge_bench.quick import run_quick
 from tests.bench.edge_bench.report import HEADER, KEYS, Figures, figures_of, machine, plain_table, rows_of
 from tests.bench.edge_bench.soak import run_soak
+from tests.bench.edge_bench.systems import SystemFailed
 from tests.support.fixtures import fixtures_dir
 
 OTHER_WORK_CORES = 0.15
@@ -48,7 +49,7 @@ def measure(arguments: argparse.Namespace) -> Figures:
         if arguments.soak is not None:
             return dict.fromkeys(KEYS) | run_soak(arguments.soak, arguments.cameras or 64, arguments.model)
         return _measure(arguments)
-    except ClipsMissing as error:
+    except (ClipsMissing, SystemFailed) as error:
         print(error)
         return dict.fromkeys(KEYS)
 

@@ -34,7 +34,7 @@ class Cost:
         gap_p50_s, gap_p99_s: between two looks at a camera, of the node only; see `gaps.py` for `are_gaps_exact`.
         server_cpu_s: of the stream server, per camera-minute of all cameras watched in the window.
         server_late_p99_ms: how long after its time a picture left the server; beyond a few tens the server was starved.
-        is_kept_up: it decoded all it should have, or its looks came in time; None: it does not say.
+        is_kept_up: it ran to the end, decoded all it should have, or its looks came in time; None: it does not say.
         other_cores: busy cores of the machine that were none of the bench's: they make every figure worse.
         alerts: that it raised since its start.
     """
@@ -170,6 +170,8 @@ def _cost(watch: Watch, begin: _Mark, end: _Mark, held: Holdings, all_cameras: i
 
 
 def _has_kept_up(watch: Watch, node: NodeSystem | None, pictures_per_s: float | None) -> bool | None:
+    if not watch.system.is_running:
+        return False
     if node is not None:
         gap_s = node.gaps.percentile_s(0.99)
         return None if gap_s is None or not node.gaps.is_exact else gap_s <= LATE_LOOKS * node.look_every_s

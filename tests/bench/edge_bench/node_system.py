@@ -55,6 +55,10 @@ class NodeSystem:
     def pids(self) -> tuple[int, ...]:
         return (self._program.pid,) if self._program else ()
 
+    @property
+    def is_running(self) -> bool:
+        return self._program is not None and self._program.is_running
+
     def start(self, cameras: Sequence[BenchCamera]) -> None:
         self._cameras = cameras
         shutil.rmtree(self._folder, ignore_errors=True)  # a node remembers its scenes and open alerts

@@ -64,9 +64,9 @@ def _draw_growth(canvas: Canvas, growth: Sequence[tuple[int, float]]) -> None:
 
 def _text(canvas: Canvas, text: str, at: tuple[float, float], size: float, *, is_right: bool = False) -> None:
     if is_right:
-        (width, _), _ = cv2.getTextSize(text, _FONT, size, 1)
-        at = (at[0] - width, at[1])
-    cv2.putText(canvas, text, _pixels(at), _FONT, size * _SCALE, _INK, _SCALE, cv2.LINE_AA)
+        (width, _), _ = cv2.getTextSize(text, _FONT, size * _SCALE, 1)
+        at = (at[0] - width / _SCALE, at[1])
+    cv2.putText(canvas, text, _pixels(at), _FONT, size * _SCALE, _INK, 1, cv2.LINE_AA)
 
 
 def _line(

@@ -10,7 +10,7 @@ from tests.bench.edge_bench.phases import FOLDER, MAIN, PEER_CAMERAS, SUB, Phase
 from tests.bench.edge_bench.recipes import scene_of_camera
 from tests.bench.edge_bench.serving import Cameras
 
-SETTLE_S: Final = 3.0
+SETTLE_S: Final = 2.0
 WINDOW_S: Final = 8.0  # two looks of every camera, four key pictures
 
 

@@ -127,7 +127,7 @@ HEADER: Final = (
     "cameras per core",
     "PSS MB",
     "Mbit/s per camera",
-    "detections/s per camera",
+    "pictures, detections/s per camera",
     "gap p50 / p99 s",
     "server CPU-s per camera-minute",
 )
@@ -143,12 +143,18 @@ def rows_of(costs: Sequence[Cost]) -> list[tuple[str, ...]]:
             f"{cost.cameras_per_core:.1f}",
             f"{cost.held.pss_mb:.0f}",
             f"{cost.mbit_per_camera:.2f}",
-            "" if cost.detections_per_s is None else f"{cost.detections_per_s:.2f}",
+            _work(cost),
             _gaps(cost),
             f"{cost.server_cpu_s:.3f}",
         )
         for cost in costs
     ]
+
+
+def _work(cost: Cost) -> str:
+    if cost.pictures_per_s is None or cost.detections_per_s is None:
+        return ""
+    return f"{cost.pictures_per_s:.1f}, {cost.detections_per_s:.2f}"
 
 
 def _gaps(cost: Cost) -> str:

@@ -13,13 +13,14 @@ from tests.bench.edge_bench.node_system import NodeSystem
 from tests.bench.edge_bench.phases import FOLDER, NODE_SETTLES_S
 from tests.bench.edge_bench.recipes import scene_of_camera
 from tests.bench.edge_bench.serving import Cameras
+from tests.bench.edge_bench.systems import SystemFailed
 
 SAMPLE_EVERY_S: Final = 20.0
 STEADY_AFTER_SHARE: Final = 1 / 3  # of the soak: minute 10 of 30
 
 
 def run_soak(minutes: float, cameras: int, model: str) -> dict[str, float | None]:
-    """The node on the mix. Growth is the fitted slope over the last two thirds, times their length."""
+    """The node on the mix; growth is the slope over the last two thirds, times their length. Raises SystemFailed."""
     shm_before = _shm_entries()
     with Cameras([scene_of_camera(number) for number in range(cameras)], "main", FOLDER) as server:
         node = NodeSystem("bench-soak", model, FOLDER)
@@ -31,6 +32,8 @@ def run_soak(minutes: float, cameras: int, model: str) -> dict[str, float | None
             time.sleep(NODE_SETTLES_S)
             sampler.start()
             samples, cpu_s, server_cpu_s = _sample(node, server, minutes * 60)
+            if not node.is_running:
+                raise SystemFailed("the node ended during the soak")
         finally:
             ended.set()
             node.stop()

@@ -68,6 +68,10 @@ class SystemUnderTest(Protocol):
     def pids(self) -> tuple[int, ...]:
         """Roots of the process trees whose cost is counted."""
 
+    @property
+    def is_running(self) -> bool:
+        """False once it ended by itself."""
+
     def results(self) -> Results: ...
 
     def stop(self) -> None:
@@ -94,9 +98,13 @@ class Program:
     def pid(self) -> int:
         return self._child.pid
 
+    @property
+    def is_running(self) -> bool:
+        return self._child.poll() is None
+
     def must_run(self) -> None:
         """Raises SystemFailed when it has ended."""
-        if self._child.poll() is not None:
+        if not self.is_running:
             raise SystemFailed(f"{self.name} ended with status {self._child.returncode}: {self.last_words()}")
 
     def last_words(self) -> str:
@@ -129,6 +137,10 @@ class PeerSystem:
     @property
     def pids(self) -> tuple[int, ...]:
         return (self._program.pid,) if self._program else ()
+
+    @property
+    def is_running(self) -> bool:
+        return self._program is not None and self._program.is_running
 
     def start(self, cameras: Sequence[BenchCamera]) -> None:
         self._cameras = cameras
