@@ -253,8 +253,9 @@ RATE = 20.0
 
 
 def slowly(decode: DecodeMode) -> SourceSettings:
-    """The usual deadlines on a clock that runs RATE times too fast."""
-    return SourceSettings(decode=decode, open_timeout_s=5 * RATE, stall_after_s=4 * RATE)
+    """About the usual deadlines on a clock that runs RATE times too fast; a stall is not later than the minute waited
+    for a picture."""
+    return SourceSettings(decode=decode, open_timeout_s=5 * RATE, stall_after_s=3 * RATE)
 
 
 def change(cameras: list[FaultCamera], *after: Segment) -> None:

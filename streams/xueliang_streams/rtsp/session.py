@@ -222,7 +222,7 @@ class Session:
         """Packets that never become a picture end the connection too: the next description may say why."""
         assert self._playing_since_s is not None
         interval_s = (self._stream.last_key_interval_s if self._stream is not None else None) or 0.0
-        patience_s = max(NO_PICTURE_AFTER_S, KEY_INTERVALS_WAITED * interval_s)
+        patience_s = max(NO_PICTURE_AFTER_S, self._stall_after_s, KEY_INTERVALS_WAITED * interval_s)
         if now_s - (self._last_picture_s or self._playing_since_s) < patience_s:
             return
         words = f"packets come, but no key picture for {patience_s:.0f} s"
