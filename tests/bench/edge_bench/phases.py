@@ -17,7 +17,7 @@ from tests.bench.edge_bench.measuring import KEY_FPS, MAIN_FPS, Cost, Watch, mea
 from tests.bench.edge_bench.naive_reference import found_by_naive
 from tests.bench.edge_bench.node_system import NodeSystem, knows_sub_streams, raised_in_lane
 from tests.bench.edge_bench.recall import Verdict, judge, onsets_between
-from tests.bench.edge_bench.recipes import BUSY, ONSET_CLIP, ONSETS, EncodingName, Scene, scene_of_camera
+from tests.bench.edge_bench.recipes import BUSY, LIVELY, ONSET_CLIP, ONSETS, EncodingName, Scene, scene_of_camera
 from tests.bench.edge_bench.rules import DETECT_FPS, LOOK_EVERY_S
 from tests.bench.edge_bench.serving import Cameras
 from tests.bench.edge_bench.systems import PeerSystem, SystemFailed
@@ -147,10 +147,11 @@ class Phases:
             self._one(cameras, lambda: self.node_watch(cameras, WATCH_SUB, count, with_sub=True, look_every_s=1.0))
 
     def all_busy(self) -> None:
-        """The worst case: every camera busy all the time."""
+        """The worst case, every camera busy all the time; and all of them with things that pass beside their zones."""
         count = self._options.cameras
-        with Cameras([BUSY[n % len(BUSY)] for n in range(count)], "main", FOLDER) as cameras:
-            self._one(cameras, lambda: self.node_watch(cameras, f"{MAIN}, all busy", count))
+        for words, scenes in (("all busy", BUSY), ("all lively", LIVELY)):
+            with Cameras([scenes[n % len(scenes)] for n in range(count)], "main", FOLDER) as cameras:
+                self._one(cameras, lambda said=words: self.node_watch(cameras, f"{MAIN}, {said}", count))  # type: ignore[misc]
 
     def variants(self) -> None:
         """Other codecs, sizes and key picture intervals, with and without the sub stream."""

@@ -16,6 +16,7 @@ from tests.bench.edge_bench.recipes import (
     CALM,
     ENCODINGS,
     LANE,
+    LIVELY,
     ONSET_CLIP,
     ONSETS,
     RenderedScene,
@@ -101,7 +102,7 @@ def test_a_clip_is_named_by_everything_that_decides_its_bytes() -> None:
     assert name != digest(scene, encoding, "bb")
 
 
-@pytest.mark.parametrize("scene", [*BUSY, *CALM, *ONSETS, ONSET_CLIP], ids=lambda scene: scene.name)
+@pytest.mark.parametrize("scene", [*BUSY, *CALM, *LIVELY, *ONSETS, ONSET_CLIP], ids=lambda scene: scene.name)
 def test_every_loop_is_made_of_whole_gops(scene: Any) -> None:
     for encoding in (ENCODINGS["main"], ENCODINGS["sub"]):
         assert scene.length_s * encoding.fps % encoding.gop == 0
