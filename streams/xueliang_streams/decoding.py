@@ -1,45 +1,54 @@
-"""Decode on demand: of all packets that arrive, only what is due becomes a picture.
+"""Decode on demand: of all pictures that arrive, only what is due is decoded and handed out.
+
+Takes what our own reader assembled (`CodedPicture`) and what libav reads (its packets: recordings, the second reader).
 
 Invariants:
 - Decoding begins at a key picture, and again at one after every damage or gap: no picture built on a lost reference is
   handed out knowingly.
 - In `keyframes` mode a picture comes out with its own packet, never one GOP late: a decoder that holds it back
   (B-pictures) is drained and flushed, at the same cost.
+- Another size or codec in mid-stream goes on at its first key picture.
 - What is not handed out is counted by reason.
+
+What a decoder notices of damaged data, measured with FFmpeg 8.1 and flipped bits: H.264 marks all such pictures as
+corrupt; H.265 raises an error for one in five and says nothing of the others. Lost packets are found before, by the
+reader.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from typing import Any
 
 import av
-import numpy as np
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
+from xueliang_streams.coded_picture import Arrival as Arrival
+from xueliang_streams.coded_picture import Codec, CodedPicture
+from xueliang_streams.decoded_planes import planes_of
+from xueliang_streams.frame import Planes
 from xueliang_streams.source import DecodeMode
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A moment by both clocks."""
-
-    mono_s: float
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Decoded:
-    """A picture that is due, still in the decoder's format."""
+    """A picture that is due.
 
-    picture: VideoFrame
+    Attributes:
+        planes: views of the decoder's own memory, which they keep alive.
+        is_key: coded without reference to others.
+        decode_ms: CPU time the decoder took since the picture handed out before; those skipped in between count.
+    """
+
+    planes: Planes
     arrival: Arrival
+    is_key: bool
+    decode_ms: float
 
 
 class RateLimit:
@@ -71,96 +80,120 @@ class OnDemandDecoder:
 
     A picture's moment is the arrival of the packet that made it come out: with B-pictures a few pictures late, and
     never going back. With `moment_of` it is what that says of the picture (a recording: its timestamp).
+
+    Args:
+        context: libav's own, for its packets; None: made for the codec of the `CodedPicture`s that come.
+        cpu_s: CPU seconds of the calling thread.
     """
 
     def __init__(
         self,
-        context: VideoCodecContext,
         mode: DecodeMode,
         limit: RateLimit,
         count_dropped: Callable[[str, int], None],
+        *,
+        context: VideoCodecContext | None = None,
         moment_of: Callable[[VideoFrame], Arrival | None] | None = None,
+        cpu_s: Callable[[], float] = time.thread_time,
     ) -> None:
-        context.thread_count = 1  # threads of its own would add a picture of delay each
         self.mode = mode
-        self._context = context
         self._limit = limit
         self._count_dropped = count_dropped
+        self._moment_of = moment_of
+        self._cpu_s = cpu_s
         self._running_mode = mode
         self._waits_for_key = True
-        self._moment_of = moment_of
+        self._spent_s = 0.0
+        self._codec: Codec | None = None
+        self._context = context
+        if context is not None:
+            context.thread_count = 1  # threads of its own would add a picture of delay each
 
-    def feed(self, packet: Packet[VideoStream], arrival: Arrival) -> list[Decoded]:
-        """The pictures that came out and are due, in showing order."""
-        if self.mode is not self._running_mode:
-            self._running_mode = self.mode
-            self.restart()
-        if self._waits_for_key and not packet.is_keyframe:
-            self._drop("not_key" if self._running_mode is DecodeMode.KEYFRAMES else "waiting_for_key")
-            return []
-        try:
-            if self._running_mode is DecodeMode.KEYFRAMES:
-                return self._feed_key(packet, arrival)
-            self._waits_for_key = False
-            return self._due(self._context.decode(packet), arrival)
-        except av.error.FFmpegError:
-            self._drop("damaged")
-            self.restart()
-            return []
+    def feed(self, coded: CodedPicture | Packet[VideoStream], arrival: Arrival | None = None) -> list[Decoded]:
+        """The pictures that came out and are due, in showing order. `arrival` is needed for libav's packets only."""
+        if isinstance(coded, CodedPicture):
+            self._prepare(coded.codec)
+            return self._feed(coded.data, coded.is_key, arrival or coded.arrival)
+        if arrival is None:
+            raise ValueError("a packet of libav needs its arrival")
+        return self._feed(coded, coded.is_keyframe, arrival)
 
     def finish(self) -> list[Decoded]:
         """The pictures the decoder still holds, at the end of a file."""
         if self._waits_for_key:
             return []
-        decoded = self._due(self._context.decode(None), None)
+        decoded = self._due(self._decode(None), None)
         self.restart()
         return decoded
 
     def restart(self) -> None:
         """Forget all references and begin again at the next key picture."""
-        if self._context.is_open:
+        if self._context is not None and self._context.is_open:
             self._context.flush_buffers()
         self._waits_for_key = True
 
-    def _feed_key(self, packet: Packet[VideoStream], arrival: Arrival) -> list[Decoded]:
-        # `_waits_for_key` stays set in this mode: every picture is a beginning.
-        if not self._limit.is_due(arrival.mono_s):
+    def _prepare(self, codec: Codec) -> None:
+        if codec != self._codec:
+            self._codec = codec
+            self._context = av.CodecContext.create(codec, "r")
+            self._context.thread_count = 1
+            self._waits_for_key = True
+
+    def _feed(self, data: bytes | Packet[VideoStream], is_key: bool, arrival: Arrival) -> list[Decoded]:
+        if self.mode is not self._running_mode:
+            self._running_mode = self.mode
+            self.restart()
+        if self._waits_for_key and not is_key:
+            self._drop("not_key" if self._running_mode is DecodeMode.KEYFRAMES else "waiting_for_key")
+            return []
+        if self._running_mode is DecodeMode.KEYFRAMES and not self._limit.is_due(arrival.mono_s):
             self._drop("not_due")
             return []
-        pictures = self._context.decode(packet)
-        if not pictures:
-            pictures = self._context.decode(None)
-            self._context.flush_buffers()
-        return [Decoded(picture, arrival) for picture in self._sound(pictures)]
+        # In `keyframes` mode `_waits_for_key` stays set: every picture is a beginning.
+        self._waits_for_key = self._running_mode is DecodeMode.KEYFRAMES
+        try:
+            pictures = self._decode(data if isinstance(data, Packet) else Packet(data))
+            if self._running_mode is DecodeMode.ALL:
+                return self._due(pictures, arrival)
+            if not pictures:
+                pictures = self._decode(None)
+                self.restart()
+            return [self._decoded(picture, arrival) for picture in self._sound(pictures)]
+        except av.error.FFmpegError:
+            self._drop("damaged")
+            self.restart()
+            return []
+
+    def _decode(self, packet: Packet[Any] | None) -> list[VideoFrame]:
+        assert self._context is not None
+        began_s = self._cpu_s()
+        try:
+            return self._context.decode(packet)
+        finally:
+            self._spent_s += self._cpu_s() - began_s
 
     def _due(self, pictures: list[VideoFrame], latest: Arrival | None) -> list[Decoded]:
         due = []
         for picture in self._sound(pictures):
             arrival = self._moment_of(picture) if self._moment_of else latest
             if arrival is not None and self._limit.is_due(arrival.mono_s):
-                due.append(Decoded(picture, arrival))
+                due.append(self._decoded(picture, arrival))
             else:
                 self._drop("not_due")
         return due
 
+    def _decoded(self, picture: VideoFrame, arrival: Arrival) -> Decoded:
+        spent_ms, self._spent_s = 1000 * self._spent_s, 0.0
+        return Decoded(planes_of(picture), arrival, bool(picture.key_frame), spent_ms)
+
     def _sound(self, pictures: list[VideoFrame]) -> Iterator[VideoFrame]:
-        for picture in pictures:
+        """The pictures up to the first damaged one; what refers to that one is not even decoded."""
+        for index, picture in enumerate(pictures):
             if picture.is_corrupt:
-                self._drop("damaged")
-            else:
-                yield picture
+                self._count_dropped("damaged", len(pictures) - index)
+                self.restart()
+                return
+            yield picture
 
     def _drop(self, reason: str) -> None:
         self._count_dropped(reason, 1)
-
-
-class BgrConverter:
-    """Decoder's format to BGR, keeping the scaler between pictures."""
-
-    def __init__(self) -> None:
-        self._reformatter = VideoReformatter()
-
-    def convert(self, picture: VideoFrame) -> NDArray[np.uint8]:
-        """A new array of shape (h, w, 3)."""
-        converted = self._reformatter.reformat(picture, format="bgr24")
-        return np.ascontiguousarray(converted.to_ndarray(), dtype=np.uint8)

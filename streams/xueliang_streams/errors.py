@@ -8,6 +8,8 @@
     ├── CameraRefusedLogin   wrong user or password (401, 403); retry: gently, cameras lock accounts
     ├── NotAVideo            something answers, but offers no H.264 or H.265 video; retry: rarely helps
     ├── SharedMemoryTooSmall the pictures in hand do not fit into /dev/shm; retry: no, enlarge it or watch fewer cameras
+    ├── NotSpoken            our own reader does not speak what the camera offers; retry: with libav's reader
+    ├── MalformedRtsp        what came is no RTSP, or beyond our limits (inside `rtsp`; outside it is one of the others)
     └── EncodingFailed       a clip could not be written; retry: no
 
 Messages are complete sentences for the person who must act. They name the URL through `redact_url` only, so no message
@@ -47,6 +49,24 @@ class NotAVideo(StreamError):
 
 class SharedMemoryTooSmall(StreamError):
     """The memory for pictures that processes share cannot be had. A retry cannot help until it is enlarged."""
+
+
+class NotSpoken(StreamError):
+    """The camera offers what our own reader does not speak, and libav may. A retry with libav can help.
+
+    Attributes:
+        reason: in a few words, for `SourceHealth.reader`.
+        is_udp_only: the camera refuses to send over TCP.
+    """
+
+    def __init__(self, message: str, *, reason: str, is_udp_only: bool = False) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.is_udp_only = is_udp_only
+
+
+class MalformedRtsp(StreamError):
+    """Bytes that are no RTSP message, or one beyond our limits. The connection is worth nothing from here on."""
 
 
 class EncodingFailed(StreamError):

@@ -25,7 +25,8 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from xueliang_streams.backoff import Backoff, delay_s
-from xueliang_streams.decoding import Arrival, BgrConverter, OnDemandDecoder, RateLimit
+from xueliang_streams.coded_picture import Arrival
+from xueliang_streams.decoding import OnDemandDecoder, RateLimit
 from xueliang_streams.errors import CameraRefusedLogin, CameraUnreachable, StreamError, StreamStalled
 from xueliang_streams.frame import Frame
 from xueliang_streams.libav_opening import explain, open_rtsp
@@ -71,7 +72,6 @@ class LibavRtspSource:
         self._rng = rng
         self._newest = NewestFrame()
         self._limit = RateLimit(settings.max_fps)
-        self._converter = BgrConverter()
         self._decode = settings.decode
         self._sequence = 0
         self._failures = 0
@@ -163,7 +163,7 @@ class LibavRtspSource:
 
     def _read(self, container: InputContainer, stream: VideoStream) -> None:
         """Packets to frames until we close. Raises StreamError when the connection is over."""
-        decoder = OnDemandDecoder(stream.codec_context, self._decode, self._limit, self._newest.count_dropped)
+        decoder = OnDemandDecoder(self._decode, self._limit, self._newest.count_dropped, context=stream.codec_context)
         packets = container.demux(stream)
         opened_s = self._mono()
         pauses = _Pauses(opened_s, self._read_timeout_s)
@@ -198,10 +198,10 @@ class LibavRtspSource:
             frame = Frame(
                 camera_id=self._camera_id,
                 sequence=self._sequence,
-                image_bgr=self._converter.convert(decoded.picture),
+                planes=decoded.planes,
                 received_mono_s=decoded.arrival.mono_s,
                 received_at=decoded.arrival.at,
-                is_key=bool(decoded.picture.key_frame),
+                is_key=decoded.is_key,
             )
             self._newest.put(frame)
 

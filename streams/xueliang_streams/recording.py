@@ -19,7 +19,8 @@ from typing import Literal
 import av
 from av.container import InputContainer
 
-from xueliang_streams.decoding import Arrival, BgrConverter, Decoded, OnDemandDecoder, RateLimit
+from xueliang_streams.coded_picture import Arrival
+from xueliang_streams.decoding import Decoded, OnDemandDecoder, RateLimit
 from xueliang_streams.errors import RecordingUnreadable
 from xueliang_streams.frame import Frame
 from xueliang_streams.newest_frame import NewestFrame
@@ -134,17 +135,16 @@ class RecordingSource:
 
     def _read(self, start_mono_s: float, started_at: datetime) -> Generator[Frame, None, None]:
         """Sampled frames in order, over and over with `loop`. Ends at the end of the file or where it is damaged."""
-        converter = BgrConverter()
         for sequence, decoded in enumerate(self._pictures(start_mono_s, started_at), start=1):
             with self._lock:
                 self._last_packet_mono_s = decoded.arrival.mono_s
             yield Frame(
                 camera_id=self._camera_id,
                 sequence=sequence,
-                image_bgr=converter.convert(decoded.picture),
+                planes=decoded.planes,
                 received_mono_s=decoded.arrival.mono_s,
                 received_at=decoded.arrival.at,
-                is_key=bool(decoded.picture.key_frame),
+                is_key=decoded.is_key,
             )
 
     def _pictures(self, start_mono_s: float, started_at: datetime) -> Generator[Decoded, None, None]:
@@ -178,10 +178,10 @@ class RecordingSource:
             return Arrival(start_mono_s + offset_s, started_at + timedelta(seconds=offset_s))
 
         decoder = OnDemandDecoder(
-            stream.codec_context,
             self._decode,
             self._limit,
             self._newest.count_dropped,
+            context=stream.codec_context,
             moment_of=lambda picture: None if picture.pts is None else moment(picture.pts),
         )
         end_s = 0.0

@@ -11,10 +11,9 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
-import base64
-import hmac
 import logging
 import random
+import ssl
 import threading
 from collections.abc import Coroutine, Mapping
 from types import TracebackType
@@ -22,6 +21,7 @@ from typing import Any, Self, TypeVar
 
 from xueliang_streams.errors import StreamError
 from xueliang_streams.rtp_packets import CLOCK_HZ, RtpSender
+from xueliang_streams.rtsp_login import LoginCheck, LoginScheme
 from xueliang_streams.rtsp_requests import Reply, Request, describe, mount_name, read_request
 from xueliang_streams.segments import ClipMount, Mount, Segment, SegmentedMount
 from xueliang_streams.source import Wall
@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 SENDER_REPORT_EVERY_S = 5.0  # RFC 3550 6.2: the smallest interval it recommends
 MAX_UNSENT_BYTES = 4 * 1024 * 1024  # about 8 s of a 4 Mbit/s camera: slower than that is not watching live
 START_TIMEOUT_S = 10.0
+DEFAULT_SESSION_TIMEOUT_S = 60  # RFC 2326 12.37; held against a client only when it was asked for
 
 _T = TypeVar("_T")
 
@@ -40,8 +41,10 @@ _T = TypeVar("_T")
 class RtspServer:
     """Several mounts on one port: `with RtspServer({"gate": ClipMount(path)}, wall=system_wall) as server: ...`.
 
-    `login` is (user, password) for Basic authentication of every mount. With `port` 0 a free one is taken; it stays the
-    same when the server is closed and started again.
+    `login` is (user, password) for every mount, asked for by `login_scheme`; with Digest a nonce runs out after
+    `nonce_uses` requests. With `port` 0 a free one is taken; it stays the same when the server is closed and started
+    again. With `tls` it speaks rtsps. With `session_timeout_s` a client that asks nothing for so long is dropped, as
+    cameras do.
     """
 
     def __init__(
@@ -52,12 +55,19 @@ class RtspServer:
         host: str = "127.0.0.1",
         port: int = 0,
         login: tuple[str, str] | None = None,
+        login_scheme: LoginScheme = "basic",
+        nonce_uses: int | None = None,
+        tls: ssl.SSLContext | None = None,
+        session_timeout_s: int | None = None,
     ) -> None:
         self._mounts = dict(mounts)
         self._wall = wall
         self._host = host
         self._port = port
         self._login = login
+        self._check = LoginCheck(login, login_scheme, nonce_uses) if login else None
+        self._tls = tls
+        self._session_timeout_s = session_timeout_s
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -86,7 +96,8 @@ class RtspServer:
             raise KeyError(f"no mount {name!r}, there are {sorted(self._mounts)}")
         login = f"{self._login[0]}:{self._login[1]}@" if self._login and with_login else ""
         host = "127.0.0.1" if self._host in ("0.0.0.0", "") else self._host  # noqa: S104 - read, not bound
-        return f"rtsp://{login}{host}:{self._port}/{name}"
+        scheme = "rtsp" if self._tls is None else "rtsps"
+        return f"{scheme}://{login}{host}:{self._port}/{name}"
 
     def start(self) -> None:
         """Listen. Each mount begins anew.
@@ -156,7 +167,7 @@ class RtspServer:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self._broadcasts = {name: _Broadcast(name, mount, self._wall) for name, mount in self._mounts.items()}
         try:
-            server = await asyncio.start_server(self._talk, self._host, self._port)
+            server = await asyncio.start_server(self._talk, self._host, self._port, ssl=self._tls)
         except OSError as error:
             self._failure = error
             self._is_ready.set()
@@ -174,10 +185,10 @@ class RtspServer:
             await asyncio.gather(*(broadcast.end() for broadcast in self._broadcasts.values()))
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        client = _Client(writer)
+        client = _Client(writer, self._session_timeout_s or DEFAULT_SESSION_TIMEOUT_S)
         self._clients.add(client)
         try:
-            while (request := await read_request(reader)) is not None:
+            while (request := await self._next_request(reader)) is not None:
                 reply = self._answer(client, request)
                 if not client.is_silenced():
                     writer.write(reply.encoded(request.header("cseq")))
@@ -193,11 +204,15 @@ class RtspServer:
             self._clients.discard(client)
             writer.close()
 
+    async def _next_request(self, reader: asyncio.StreamReader) -> Request | None:
+        async with asyncio.timeout(self._session_timeout_s):
+            return await read_request(reader)
+
     def _answer(self, client: _Client, request: Request) -> Reply:
         if request.method == "OPTIONS":
             return Reply(200, {"Public": "OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, TEARDOWN"})
-        if not self._is_allowed(request):
-            return Reply(401, {"WWW-Authenticate": 'Basic realm="camera"'})
+        if self._check is not None and not self._check.is_allowed(request):
+            return Reply(401, {"WWW-Authenticate": self._check.challenge(request)})
         if request.method in ("GET_PARAMETER", "SET_PARAMETER", "TEARDOWN"):
             return Reply(200, {"Session": client.session})
         broadcast = self._broadcasts.get(mount_name(request.url))
@@ -211,18 +226,12 @@ class RtspServer:
             return Reply(200, {"Session": client.session, "Range": "npt=now-"}) if client.is_set_up else Reply(455)
         return Reply(405)
 
-    def _is_allowed(self, request: Request) -> bool:
-        if self._login is None:
-            return True
-        expected = "Basic " + base64.b64encode(":".join(self._login).encode()).decode()
-        return hmac.compare_digest(request.header("authorization").encode(), expected.encode())
-
 
 class _Client:
     """One connection, and what it plays. Lives in the server's loop."""
 
-    def __init__(self, writer: asyncio.StreamWriter) -> None:
-        self.session = f"{random.getrandbits(64):016x};timeout=60"
+    def __init__(self, writer: asyncio.StreamWriter, session_timeout_s: int) -> None:
+        self.session = f"{random.getrandbits(64):016x};timeout={session_timeout_s}"
         self._writer = writer
         self._broadcast: _Broadcast | None = None
         self._channel = 0

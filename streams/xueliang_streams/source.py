@@ -68,8 +68,8 @@ class SourceSettings:
         decode: which pictures are decoded; can be changed while running (`set_decode`).
         max_fps: at most so many frames a second are handed out; None: all that are decoded.
         stall_after_s: no packet for this long: stalled, then reconnect.
-        open_timeout_s: for the RTSP dialogue, and once more for the first packet. A longer one makes `close` leave the
-            reader thread to end by itself (at most twice this time).
+        open_timeout_s: for everything up to the answer to PLAY, and once more for the first packet. With libav's reader
+            a longer one makes `close` leave the reader thread to end by itself (at most twice this time).
     """
 
     decode: DecodeMode = DecodeMode.ALL
@@ -98,6 +98,7 @@ class SourceHealth:
         frames_dropped: pictures that were not handed out since `start`, by reason: `replaced`, `not_due`, `not_key`,
             `waiting_for_key`, `damaged`.
         next_attempt_in_s: seconds until the next attempt; None when none is waiting.
+        reader: who reads the camera: "own", "libav", or "libav (the camera offers UDP only)"; empty for recordings.
     """
 
     state: SourceState
@@ -107,6 +108,7 @@ class SourceHealth:
     attempts: int = 0
     frames_dropped: Mapping[str, int] = field(default_factory=dict)
     next_attempt_in_s: float | None = None
+    reader: str = ""
 
 
 class FrameSource(Protocol):

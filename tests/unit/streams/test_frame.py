@@ -6,40 +6,90 @@ from datetime import UTC, datetime, timedelta, timezone
 import numpy as np
 import pytest
 
-from xueliang_streams.frame import Frame
+from xueliang_streams.frame import Frame, Planes
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 def frame(image_bgr: np.ndarray, sequence: int = 1, received_at: datetime = NOON) -> Frame:
-    return Frame("gate-3", sequence, image_bgr, 5.0, received_at, is_key=True)
+    return Frame("gate-3", sequence, Planes.from_bgr(image_bgr), 5.0, received_at, is_key=True)
+
+
+def primary_colours() -> np.ndarray:
+    """Blue, green and red side by side, 8 px each."""
+    image_bgr = np.zeros((8, 24, 3), np.uint8)
+    image_bgr[:, :8], image_bgr[:, 8:16], image_bgr[:, 16:] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    return image_bgr
 
 
 def test_size_is_width_then_height() -> None:
     assert frame(np.zeros((240, 320, 3), np.uint8)).size_wh == (320, 240)
 
 
-def test_luma_weighs_green_most() -> None:
-    image_bgr = np.zeros((2, 3, 3), np.uint8)
-    image_bgr[:, 0], image_bgr[:, 1], image_bgr[:, 2] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
-    luma = frame(image_bgr).luma()
-    assert luma.shape == (2, 3)
-    assert luma[0].tolist() == [29, 150, 76]
+def test_luma_weighs_green_most_and_is_a_view() -> None:
+    taken = frame(primary_colours())
+    assert taken.luma().shape == (8, 24)
+    assert taken.luma()[0, [4, 12, 20]].tolist() == [29, 150, 76]
+    assert np.shares_memory(taken.luma(), taken.planes.y)
+
+
+def test_colour_comes_back_from_the_planes() -> None:
+    image_bgr = primary_colours()
+    seen = frame(image_bgr).image_bgr
+    assert seen.shape == (8, 24, 3)
+    for left in (2, 10, 18):  # away from the edges, where half the colours are mixed
+        difference = seen[:, left : left + 4].astype(int) - image_bgr[:, left : left + 4]
+        assert abs(difference).max() <= 3
+
+
+def test_limited_range_is_stretched_and_full_range_is_not() -> None:
+    grey = np.full((2, 2), 128, np.uint8)
+    dark, bright = np.full((4, 4), 16, np.uint8), np.full((4, 4), 235, np.uint8)
+    assert Planes(dark, grey, grey).bgr().max() == 0
+    assert Planes(bright, grey, grey).bgr().min() == 255
+    assert set(Planes(dark, grey, grey, is_full_range=True).bgr().ravel().tolist()) == {16}
 
 
 @pytest.mark.parametrize(
-    "image_bgr",
+    "y",
     [
-        np.zeros((240, 320), np.uint8),
-        np.zeros((240, 320, 4), np.uint8),
-        np.zeros((0, 320, 3), np.uint8),
-        np.zeros((240, 320, 3), np.float32),
+        np.zeros((240, 320, 3), np.uint8),
+        np.zeros((0, 320), np.uint8),
+        np.zeros((240, 320), np.float32),
+        np.zeros((242, 320), np.uint8),
     ],
-    ids=["grey", "with alpha", "empty", "float"],
+    ids=["colour", "empty", "float", "other size than its colours"],
 )
-def test_other_than_bgr_bytes_is_refused(image_bgr: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="image_bgr must be uint8 of shape"):
-        frame(image_bgr)
+def test_other_than_planes_of_bytes_is_refused(y: np.ndarray) -> None:
+    half = np.zeros((120, 160), np.uint8)
+    with pytest.raises(ValueError, match="must"):
+        Planes(y, half, half)
+
+
+@pytest.mark.parametrize("size_wh", [(320, 240), (321, 241), (1, 1)])
+def test_planes_survive_a_buffer(size_wh: tuple[int, int]) -> None:
+    width, height = size_wh
+    random = np.random.default_rng(1)
+    half = ((height + 1) // 2, (width + 1) // 2)
+    padded = random.integers(0, 255, (height, width + 13), np.uint8)
+    planes = Planes(padded[:, :width], *(random.integers(0, 255, half, np.uint8) for _ in "uv"), is_full_range=True)
+    buffer = memoryview(bytearray(planes.nbytes + 5))
+    assert planes.copy_into(buffer) == planes.nbytes
+    again = Planes.from_buffer(buffer, size_wh, is_full_range=True)
+    for name in ("y", "u", "v"):
+        assert np.array_equal(getattr(again, name), getattr(planes, name))
+    with pytest.raises(ValueError, match="does not fit"):
+        planes.copy_into(buffer[: planes.nbytes - 1])
+
+
+def test_crop_and_fit_keep_the_planes_together() -> None:
+    planes = Planes.from_bgr(np.zeros((241, 321, 3), np.uint8))
+    part = planes.crop(11, -3, 40, 1000)
+    assert part.size_wh == (30, 241)
+    assert part.u.shape == (121, 15)
+    assert np.shares_memory(part.y, planes.y)
+    assert planes.fitted(160).size_wh == (160, 120)
+    assert planes.fitted(400) is planes
 
 
 @pytest.mark.parametrize("at", [NOON.replace(tzinfo=None), NOON.astimezone(timezone(timedelta(hours=8)))])

@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from xueliang_streams.frame import Frame
+from xueliang_streams.frame import Frame, Planes
 from xueliang_streams.newest_frame import NewestFrame
 
 
 def frame(sequence: int) -> Frame:
-    return Frame("gate-3", sequence, np.zeros((2, 2, 3), np.uint8), 0.0, datetime(2026, 1, 1, tzinfo=UTC), is_key=False)
+    planes = Planes.from_bgr(np.zeros((2, 2, 3), np.uint8))
+    return Frame("gate-3", sequence, planes, 0.0, datetime(2026, 1, 1, tzinfo=UTC), is_key=False)
 
 
 def test_only_the_newest_is_kept_and_what_nobody_took_is_counted() -> None:
