@@ -1,0 +1,116 @@
+"""What the commands `probe`, `import` and `measure` take and print. `cli.py` makes the clocks.
+
+Each command's own modules are imported when it is called: `measure` must be able to say that a package does not load.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from xueliang_alerts.clocks import system_mono, system_wall
+from xueliang_edge.wheels import try_wheels
+
+if TYPE_CHECKING:
+    from xueliang_streams.probe import Offer
+
+PROBE_TIMEOUT_S: Final = 15.0
+MEASURE_S: Final = 60.0
+
+Commands = argparse._SubParsersAction  # argparse has no public name for what add_subparsers returns
+
+
+def add_probe(commands: Commands[argparse.ArgumentParser]) -> None:
+    """`probe URL [--sub URL]`"""
+    look = commands.add_parser("probe", help="what a camera or a recording offers, and what watching it costs")
+    look.add_argument("url", metavar="URL", help="rtsp://…, rtsps://… or a file")
+    look.add_argument("--sub", metavar="URL", help="the camera's small stream, to see whether it fits")
+    look.add_argument("--timeout", type=float, default=PROBE_TIMEOUT_S, help="seconds for each stream")
+    look.add_argument("--json", action="store_true", help="machine-readable, on standard output")
+    look.set_defaults(act=_probe)
+
+
+def add_measure(commands: Commands[argparse.ArgumentParser]) -> None:
+    """`measure [--seconds N] [--data-dir DIR]`"""
+    what = commands.add_parser("measure", help="how many cameras this machine can carry, and what limits first")
+    what.add_argument("--seconds", type=float, default=MEASURE_S, help="about how long (60); shorter is rougher")
+    what.add_argument(
+        "--data-dir", type=Path, default=Path(), help="where the node's data will lie: fsync is timed there"
+    )
+    what.add_argument("--json", action="store_true", help="machine-readable, on standard output")
+    what.set_defaults(act=_measure)
+
+
+def _probe(options: argparse.Namespace) -> int:
+    from xueliang_edge.costs import Plan, cost_of, figures_of
+    from xueliang_edge.offers import as_json, cost_json, cost_words, sub_fit
+    from xueliang_streams.errors import StreamError, UnsupportedUrl
+    from xueliang_streams.probe import probe
+    from xueliang_streams.redaction import redact_url
+
+    offers: list[Offer] = []
+    for url in filter(None, (options.url, options.sub)):
+        address = url.removeprefix("file:")
+        try:
+            offers.append(probe(address, timeout_s=options.timeout, wall=system_wall, mono=system_mono))
+        except UnsupportedUrl as error:
+            print(error, file=sys.stderr)
+            return 2
+        except StreamError as error:
+            print(error, file=sys.stderr)
+            return 1
+    main, sub = offers[0], offers[1] if len(offers) > 1 else None
+    fit = sub_fit(main, sub) if sub else None
+    if fit is not None and fit.is_swapped and sub is not None:
+        main, sub = sub, main
+    used = sub if sub is not None and fit is not None and (fit.fits or fit.is_swapped) else None
+    cost = cost_of(figures_of(main), figures_of(used) if used else None, Plan())
+    if options.json:
+        told = {
+            "url": redact_url(options.url),
+            "main": as_json(offers[0]),
+            "sub_url": redact_url(options.sub) if options.sub else None,
+            "sub": as_json(offers[1]) if len(offers) > 1 else None,
+            "sub_fits": fit.fits if fit else None,
+            "sub_words": fit.words if fit else "no sub stream given",
+            "is_swapped": fit.is_swapped if fit else None,
+            "cost": cost_json(cost),
+        }
+        print(json.dumps(told, ensure_ascii=False, indent=2))
+        return 0
+    for name, offer in zip(("main", "sub"), offers, strict=False):
+        _tell(offer, f"{name} stream: " if len(offers) > 1 else "")
+    print(
+        f"sub stream: {fit.words}" if fit else "sub stream: none given (--sub URL); with one, everyday looks cost less"
+    )
+    print("\n".join(cost_words(cost)))
+    return 0
+
+
+def _tell(offer: Offer, before: str) -> None:
+    from xueliang_edge.offers import clock_words, described, oddities
+
+    print(before + described(offer))
+    print(f"clock: {clock_words(offer)}")
+    for oddity in oddities(offer):
+        print(f"note: {oddity}")
+
+
+def _measure(options: argparse.Namespace) -> int:
+    failing = [wheel for wheel in try_wheels() if wheel.problem]
+    if failing:
+        for wheel in failing:
+            print(f"{wheel.package}: {wheel.problem}", file=sys.stderr)
+        print("nothing can be measured before these packages load", file=sys.stderr)
+        return 2
+    from xueliang_edge.measuring import as_json, measure, words
+
+    measured = measure(seconds=options.seconds, data_dir=options.data_dir, mono=system_mono)
+    if options.json:
+        print(json.dumps(as_json(measured), ensure_ascii=False, indent=2))
+    else:
+        print("\n".join(words(measured)))
+    return 0
