@@ -27,6 +27,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from xueliang_streams.frame import Planes
+
 log = logging.getLogger(__name__)
 
 GRID_WH: Final = (32, 18)
@@ -50,11 +52,11 @@ class Scene:
     """The background as a picture for stills.
 
     Attributes:
-        image_bgr: uint8, shape (h, w, 3); meaningless where not known.
+        planes: the picture; meaningless where not known.
         known: bool, shape (h, w).
     """
 
-    image_bgr: NDArray[np.uint8]
+    planes: Planes
     known: NDArray[np.bool_]
 
 
@@ -163,7 +165,7 @@ class Background:
 
     def scene(self) -> Scene:
         """A copy that later learning does not touch."""
-        return Scene(self._colour.picture.copy(), self._colour.known.copy())
+        return Scene(Planes.from_bgr(self._colour.picture), self._colour.known.copy())
 
     def to_bytes(self) -> bytes:
         arrays = {

@@ -18,11 +18,11 @@ from xueliang_alerts.contract import EndReason, EvidenceKind, EvidenceRef, Phase
 from xueliang_configs.cameras import CameraConfig
 from xueliang_configs.hazards import ZoneSettings
 from xueliang_configs.rules import Rule
-from xueliang_edge.capture import Look
 from xueliang_edge.detection import DetectionService, StillRequest
 from xueliang_edge.evidence.masking import Refused
 from xueliang_edge.evidence.stills import Region
 from xueliang_edge.evidence.uploading import EvidenceStore
+from xueliang_edge.looks import Look, SceneHandle
 from xueliang_edge.rules.episodes import Decision
 
 log = logging.getLogger(__name__)
@@ -46,8 +46,12 @@ class Gatherer:
         decision: Decision,
         look: Look | None,
         so_far: tuple[EvidenceRef, ...],
+        scene: SceneHandle | None = None,
     ) -> tuple[EvidenceRef, ...]:
-        """The stills this revision names: those of earlier ones and, when one is due and could be made, a new one."""
+        """The stills this revision names: those of earlier ones and, when one is due and could be made, a new one.
+
+        Without `scene` everything outside the hazard's region is filled, and movement hides nobody.
+        """
         kind = due_kind(decision, so_far)
         if self._store is None or kind is None or not isinstance(rule, ZoneSettings):
             return so_far
@@ -55,7 +59,8 @@ class Gatherer:
             return self._without("no_picture", so_far)
         boxes = np.asarray(decision.boxes_xyxyn, np.float32).reshape(-1, 4)
         region = Region(tuple(rule.zone), boxes, tuple(tuple(zone) for zone in camera.privacy_zones))
-        still = self._detection.compose_still(StillRequest(look.handle, kind, region), self._mono() + STILL_TIMEOUT_S)
+        request = StillRequest(look.handle, kind, region)
+        still = self._detection.compose_still(request, scene, self._mono() + STILL_TIMEOUT_S)
         if isinstance(still, Refused):
             return self._without(still.reason, so_far)
         if not self._store.keep(still, int(decision.severity)):

@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xueliang_models.detections import Detections
+from xueliang_models.pictures import Picture
+from xueliang_streams.frame import Planes
 
 PERSON_SCORE: Final = 0.05
 VEHICLE_SCORE: Final = 0.30
@@ -28,6 +30,8 @@ VEHICLE_MOVES_SHARE: Final = 0.3  # of its box: it is the vehicle that moves, no
 SMALLEST_SIDE_PX: Final = 96
 TILE_SHARE: Final = 0.6  # of each side; two by two, overlapping by a fifth of the picture: nobody is cut in every tile
 VEHICLES: Final = frozenset({"car", "truck", "bus", "motorcycle", "bicycle"})
+STILL_LONG_SIDE_PX: Final = 1280  # P07: no still is larger
+_FULL_RANGE: Final = np.clip(np.round((np.arange(256) - 16) * 255 / 219), 0, 255).astype(np.uint8)  # BT.601 luma
 
 
 class PersonFinder(Protocol):
@@ -36,7 +40,7 @@ class PersonFinder(Protocol):
     @property
     def classes(self) -> tuple[str, ...]: ...
 
-    def detect(self, image_bgr: NDArray[np.uint8], min_score: float) -> Detections: ...
+    def detect(self, picture: Picture, min_score: float) -> Detections: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +63,18 @@ class Sighting:
     vehicles_xyxy: NDArray[np.float32]
 
 
-def find_people(
-    detector: PersonFinder, image_bgr: NDArray[np.uint8], is_late: Callable[[], bool]
-) -> Sighting | Refused:
+def find_people(detector: PersonFinder, picture: Planes, is_late: Callable[[], bool]) -> Sighting | Refused:
     """Look at the whole picture and at four overlapping tiles: small people are found in the tiles only."""
     if "person" not in detector.classes:
         return Refused("no_person_class")
-    if min(image_bgr.shape[:2]) < SMALLEST_SIDE_PX:
+    if min(picture.size_wh) < SMALLEST_SIDE_PX:
         return Refused("picture_too_small")
     found: list[tuple[str, float, NDArray[np.float32]]] = []
-    for left, top, right, bottom in [(0, 0, image_bgr.shape[1], image_bgr.shape[0]), *tiles(image_bgr.shape[:2])]:
+    for left, top, right, bottom in [(0, 0, *picture.size_wh), *tiles(picture.size_wh)]:
         if is_late():
             return Refused("late")
-        tile = np.ascontiguousarray(image_bgr[top:bottom, left:right])
         try:
-            detections = detector.detect(tile, PERSON_SCORE)
+            detections = detector.detect(picture.crop(left, top, right, bottom), PERSON_SCORE)
         except Exception:  # whatever a detector throws, the answer is the same: no picture
             return Refused("detector_failed")
         boxes, scores = np.asarray(detections.boxes_xyxy), np.asarray(detections.scores)
@@ -90,11 +91,12 @@ def find_people(
     )
 
 
-def tiles(size_hw: tuple[int, ...]) -> list[tuple[int, int, int, int]]:
-    """Four overlapping tiles as left, top, right, bottom."""
-    height, width = size_hw[:2]
-    tall, wide = round(height * TILE_SHARE), round(width * TILE_SHARE)
-    return [(left, top, left + wide, top + tall) for top in (0, height - tall) for left in (0, width - wide)]
+def tiles(size_wh: tuple[int, int]) -> list[tuple[int, int, int, int]]:
+    """Four overlapping tiles as left, top, right, bottom; they begin at even pixels, where a crop of planes does."""
+    width, height = size_wh
+    wide, tall = round(width * TILE_SHARE), round(height * TILE_SHARE)
+    lefts, tops = (0, (width - wide) & ~1), (0, (height - tall) & ~1)
+    return [(left, top, width if left else wide, height if top else tall) for top in tops for left in lefts]
 
 
 def people_mask(sighting: Sighting, size_wh: tuple[int, int]) -> NDArray[np.bool_]:
@@ -105,20 +107,42 @@ def people_mask(sighting: Sighting, size_wh: tuple[int, int]) -> NDArray[np.bool
     return mask
 
 
+def quiet_luma(picture: Planes) -> NDArray[np.uint8]:
+    """Brightness 0 to 255 at half the size of a still, smoothed: compression noise stays below `MOVING_LEVELS`.
+
+    Uint8 (h, w). Always made of the picture as it lies in its slot, not of one already brought down: two ways of
+    reducing the same picture differ at every edge, and that would read as movement.
+    """
+    width, height = still_size(picture.size_wh)
+    small = cv2.resize(picture.y, (max(1, width // 2), max(1, height // 2)), interpolation=cv2.INTER_AREA)
+    if not picture.is_full_range:
+        small = cv2.LUT(small, _FULL_RANGE)
+    return np.asarray(cv2.GaussianBlur(small, (5, 5), 0), dtype=np.uint8)
+
+
+def still_size(size_wh: tuple[int, int]) -> tuple[int, int]:
+    """What `Planes.fitted(STILL_LONG_SIDE_PX)` makes of a picture of this size."""
+    scale = STILL_LONG_SIDE_PX / max(size_wh)
+    if scale >= 1:
+        return size_wh
+    return max(2, round(size_wh[0] * scale / 2) * 2), max(2, round(size_wh[1] * scale / 2) * 2)
+
+
 def moving_mask(
-    image_bgr: NDArray[np.uint8], earlier_bgr: Sequence[NDArray[np.uint8]], sighting: Sighting
+    size_wh: tuple[int, int], luma: NDArray[np.uint8], earlier_luma: Sequence[NDArray[np.uint8]], sighting: Sighting
 ) -> NDArray[np.bool_]:
-    """What moved between this picture and earlier ones and is no moving vehicle, with a margin, bool (h, w)."""
-    height, width = image_bgr.shape[:2]
-    luma = _quiet_luma(image_bgr)
+    """What moved between this picture and earlier ones and is no moving vehicle, with a margin, bool (h, w).
+
+    `luma` and `earlier_luma` as `quiet_luma` makes them; earlier ones of another size (another stream) say nothing.
+    """
     moved = np.zeros(luma.shape, np.uint8)
-    for earlier in earlier_bgr:
-        if earlier.shape == image_bgr.shape:
-            moved |= (cv2.absdiff(luma, _quiet_luma(earlier)) > MOVING_LEVELS).astype(np.uint8)
+    for earlier in earlier_luma:
+        if earlier.shape == luma.shape:
+            moved |= (cv2.absdiff(luma, earlier) > MOVING_LEVELS).astype(np.uint8)
     moved = np.asarray(cv2.morphologyEx(moved, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)), dtype=np.uint8)
     reach = max(5, round(0.02 * min(luma.shape))) | 1
     moved = np.asarray(cv2.dilate(moved, np.ones((reach, reach), np.uint8)), dtype=np.uint8)
-    full = cv2.resize(moved, (width, height), interpolation=cv2.INTER_NEAREST).astype(np.bool_)
+    full = cv2.resize(moved, size_wh, interpolation=cv2.INTER_NEAREST).astype(np.bool_)
     unexplained = full.copy()
     for left, top, right, bottom in np.round(sighting.vehicles_xyxy).astype(int):
         box = slice(max(0, top), max(0, bottom)), slice(max(0, left), max(0, right))
@@ -150,13 +174,6 @@ def _fill(mask: NDArray[np.bool_], box_xyxy: NDArray[np.float32], margin: float)
     across, down = margin * (right - left), margin * (bottom - top)
     rows = slice(max(0, int(np.floor(top - down))), max(0, int(np.ceil(bottom + down))))
     mask[rows, max(0, int(np.floor(left - across))) : max(0, int(np.ceil(right + across)))] = True
-
-
-def _quiet_luma(image_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Brightness at half size, smoothed: compression noise stays below `MOVING_LEVELS`."""
-    height, width = image_bgr.shape[:2]
-    small = cv2.resize(image_bgr, (max(1, width // 2), max(1, height // 2)), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.GaussianBlur(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), (5, 5), 0), dtype=np.uint8)
 
 
 def _stack(boxes: list[NDArray[np.float32]]) -> NDArray[np.float32]:

@@ -19,9 +19,18 @@ from numpy.typing import NDArray
 from tests.support.fixtures import require_fixture
 from tests.support.models import open_shared_detector
 from xueliang_edge.background import Background
-from xueliang_edge.evidence.masking import PERSON_SCORE, VEHICLE_SCORE, VEHICLES, Refused, Sighting, find_people
+from xueliang_edge.evidence.masking import (
+    PERSON_SCORE,
+    VEHICLE_SCORE,
+    VEHICLES,
+    Refused,
+    Sighting,
+    find_people,
+    quiet_luma,
+)
 from xueliang_edge.evidence.stills import Polygon, Region, compose
 from xueliang_models.detector import Detector
+from xueliang_streams.frame import Planes
 
 FPS = 10
 EVERY = 20
@@ -84,11 +93,14 @@ def test_stills_cover_99_percent_of_labelled_person_area(footage: Footage, detec
         background.learn(frame, excluded_boxes(detector, frame), number / FPS)
         if number % EVERY or number == 0:
             continue
-        sighting = find_people(detector, frame, lambda: False)
+        picture = Planes.from_bgr(frame)
+        sighting = find_people(detector, picture, lambda: False)
         assert isinstance(sighting, Sighting)
-        earlier = [footage.frames[number - back] for back in (5, 10) if number >= back]
+        earlier = [quiet_luma(Planes.from_bgr(footage.frames[number - back])) for back in (5, 10) if number >= back]
         for name, zone in (("whole", WHOLE), ("path", PATH)):
-            result = compose(frame, earlier, background.scene(), sighting, Region(zone, NO_BOXES))
+            result = compose(
+                picture, quiet_luma(picture), earlier, background.scene(), sighting, Region(zone, NO_BOXES)
+            )
             assert not isinstance(result, Refused), f"frame {number}: {result}"
             person_px[name] += int(footage.people[number].sum())
             bare_px[name] += int((footage.people[number] & result.shown).sum())
@@ -105,17 +117,17 @@ def _nobody_in(background: Background, footage: Footage) -> None:
     """The scene agrees with the median of the whole clip, in which nobody stands long enough to be seen."""
     scene = background.scene()
     median = np.median(np.stack(footage.frames[::15]), axis=0)
-    difference = np.abs(scene.image_bgr.astype(int) - median).max(axis=2)
+    difference = np.abs(scene.planes.bgr().astype(int) - median).max(axis=2)
     strange = (difference > 60) & scene.known
     assert strange.mean() < 0.003, f"{strange.mean():.4f} of the scene is not what is always there"
 
 
 @pytest.mark.fixtures
 def test_a_still_of_real_people_shows_no_box_the_detector_found(footage: Footage, detector: Detector) -> None:
-    frame = footage.frames[400]
-    sighting = find_people(detector, frame, lambda: False)
+    picture = Planes.from_bgr(footage.frames[400])
+    sighting = find_people(detector, picture, lambda: False)
     assert isinstance(sighting, Sighting)
-    result = compose(frame, (), None, sighting, Region(WHOLE, NO_BOXES))
+    result = compose(picture, quiet_luma(picture), (), None, sighting, Region(WHOLE, NO_BOXES))
     assert not isinstance(result, Refused)
     for left, top, right, bottom in sighting.people_xyxy.astype(int):
         assert not result.shown[max(0, top) : bottom, max(0, left) : right].any()

@@ -9,19 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from tests.support.shared_pictures import SharedPicture, shared_picture
 from xueliang_alerts.contract import EndReason, EvidenceKind, EvidenceRef, Phase, Severity
 from xueliang_configs.cameras import CameraConfig
-from xueliang_edge.background import Scene
-from xueliang_edge.capture import Borrowed, Look, PictureHandle
-from xueliang_edge.detection import DetectionThread, OpenDetector
+from xueliang_edge.detection import OpenDetector
+from xueliang_edge.detection_in_process import DetectionInProcess
 from xueliang_edge.evidence import gathering
 from xueliang_edge.evidence.gathering import Gatherer, due_kind
 from xueliang_edge.evidence.uploading import EvidenceStore
+from xueliang_edge.looks import Look, PictureHandle
 from xueliang_edge.rules.episodes import Decision, Moment, Why
 from xueliang_models.detections import Detections
 from xueliang_models.errors import InferenceError
+from xueliang_models.pictures import Picture
 
 AT = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 CAMERA = CameraConfig.model_validate(
@@ -35,7 +36,11 @@ CAMERA = CameraConfig.model_validate(
         ],
     }
 )
-LOOK = Look(PictureHandle("lane-east", 1), 10.0, AT, (320, 240), None)
+GREY = np.full((240, 320, 3), 127, np.uint8)
+
+
+def look(handle: PictureHandle) -> Look:
+    return Look(handle, 10.0, AT, (320, 240), None)
 
 
 def decision(phase: Phase = Phase.RAISED, end_reason: EndReason | None = None) -> Decision:
@@ -55,33 +60,22 @@ def decision(phase: Phase = Phase.RAISED, end_reason: EndReason | None = None) -
     )
 
 
-class Street:
-    """Always the same picture; it is also the whole scene."""
-
-    def __init__(self, is_there: bool = True) -> None:
-        self.image_bgr = np.full((240, 320, 3), 127, np.uint8)
-        self.is_there = is_there
-
-    def picture(self, handle: PictureHandle) -> NDArray[np.uint8] | None:
-        return self.image_bgr if self.is_there else None
-
-    def borrow(self, handle: PictureHandle) -> Borrowed | None:
-        if not self.is_there:
-            return None
-        return Borrowed(self.image_bgr, self.image_bgr, (), Scene(self.image_bgr, np.ones((240, 320), np.bool_)))
-
-
 class Masker:
     model_id, digest, input_size_wh, recommended_score = "masker", "0" * 64, (320, 240), 0.4
 
     def __init__(self, answer: Callable[[], Detections], classes: tuple[str, ...] = ("person",)) -> None:
         self.answer, self.classes = answer, classes
 
-    def detect(self, image_bgr: NDArray[np.uint8], min_score: float = 0.1) -> Detections:
+    def detect(self, picture: Picture, min_score: float = 0.1) -> Detections:
         return self.answer()
 
     def close(self) -> None:
         pass
+
+
+def served(masker: Masker, picture: SharedPicture) -> DetectionInProcess:
+    detectors = {"objects": OpenDetector(masker, 0.4)}
+    return DetectionInProcess(detectors, picture.regions, mono=time.monotonic, cpu=time.thread_time)
 
 
 def one_person() -> Detections:
@@ -115,7 +109,7 @@ def slow() -> Detections:
         (killed, ("person",), {"detector_failed"}),
         (not_a_number, ("person",), {"not_finite"}),
         (infinite_box, ("person",), {"not_finite"}),
-        (slow, ("person",), {"late", "detector_late", "detector_busy"}),
+        (slow, ("person",), {"late"}),
         (one_person, ("fire", "smoke"), {"no_person_class"}),
     ],
     ids=["killed", "nan", "infinite", "slow", "knows_nobody"],
@@ -128,14 +122,12 @@ def test_no_unmasked_picture_in_many_alerts(
     reasons: set[str],
 ) -> None:
     monkeypatch.setattr(gathering, "STILL_TIMEOUT_S", 0.02 if answer is slow else 5.0)
-    masker = Masker(answer, classes)
-    detection = DetectionThread(lambda: {"objects": OpenDetector(masker, 0.4)}, Street(), time.monotonic)
     store = EvidenceStore(tmp_path)
-    gatherer = Gatherer(detection, store, time.monotonic)
     alerts = 200
-    for _ in range(alerts):
-        assert gatherer.gather(CAMERA, CAMERA.rules[0], decision(), LOOK, ()) == ()
-    detection.close()
+    with shared_picture(GREY) as picture:
+        gatherer = Gatherer(served(Masker(answer, classes), picture), store, time.monotonic)
+        for _ in range(alerts):
+            assert gatherer.gather(CAMERA, CAMERA.rules[0], decision(), look(picture.handle), (), picture.scene) == ()
     assert gatherer.composed == 0
     assert list(tmp_path.iterdir()) == []
     assert set(gatherer.refused) <= reasons
@@ -143,10 +135,9 @@ def test_no_unmasked_picture_in_many_alerts(
 
 
 def test_a_masker_that_works_gives_a_still_that_is_kept_and_named(tmp_path: Path) -> None:
-    detection = DetectionThread(lambda: {"objects": OpenDetector(Masker(one_person), 0.4)}, Street(), time.monotonic)
-    gatherer = Gatherer(detection, EvidenceStore(tmp_path), time.monotonic)
-    (ref,) = gatherer.gather(CAMERA, CAMERA.rules[0], decision(), LOOK, ())
-    detection.close()
+    with shared_picture(GREY) as picture:
+        gatherer = Gatherer(served(Masker(one_person), picture), EvidenceStore(tmp_path), time.monotonic)
+        (ref,) = gatherer.gather(CAMERA, CAMERA.rules[0], decision(), look(picture.handle), (), picture.scene)
     assert ref.kind is EvidenceKind.ONSET
     (path,) = tmp_path.iterdir()
     assert ref.sha256 in path.name
@@ -154,14 +145,12 @@ def test_a_masker_that_works_gives_a_still_that_is_kept_and_named(tmp_path: Path
 
 
 def test_a_picture_that_is_gone_a_camera_fault_and_no_look_give_no_still(tmp_path: Path) -> None:
-    detection = DetectionThread(
-        lambda: {"objects": OpenDetector(Masker(one_person), 0.4)}, Street(is_there=False), time.monotonic
-    )
-    gatherer = Gatherer(detection, EvidenceStore(tmp_path), time.monotonic)
-    assert gatherer.gather(CAMERA, CAMERA.rules[0], decision(), LOOK, ()) == ()
-    assert gatherer.gather(CAMERA, CAMERA.rules[0], decision(), None, ()) == ()
-    assert gatherer.gather(CAMERA, CAMERA.rules[1], decision(), LOOK, ()) == ()
-    detection.close()
+    with shared_picture(GREY) as picture:
+        gatherer = Gatherer(served(Masker(one_person), picture), EvidenceStore(tmp_path), time.monotonic)
+        gone = look(picture.older)
+        assert gatherer.gather(CAMERA, CAMERA.rules[0], decision(), gone, (), picture.scene) == ()
+        assert gatherer.gather(CAMERA, CAMERA.rules[0], decision(), None, (), picture.scene) == ()
+        assert gatherer.gather(CAMERA, CAMERA.rules[1], decision(), look(picture.handle), (), picture.scene) == ()
     assert gatherer.refused == {"picture_gone": 1, "no_picture": 1}
 
 
