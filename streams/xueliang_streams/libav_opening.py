@@ -6,6 +6,7 @@ libav's own messages carry the whole URL with its password: they go no further t
 from __future__ import annotations
 
 import errno
+from typing import Literal
 
 import av
 from av.container import InputContainer
@@ -15,18 +16,21 @@ from xueliang_streams.errors import CameraRefusedLogin, CameraUnreachable, NotAV
 from xueliang_streams.redaction import redact_url
 from xueliang_streams.source import Mono
 
+Transport = Literal["tcp", "udp"]
+
 OPTIONS = {
-    "rtsp_transport": "tcp",
     # Nothing but video is ever set up: no sound reaches this machine.
     "allowed_media_types": "video",
-    # A server cannot send us to a file or to another protocol.
-    "protocol_whitelist": "tcp,tls",
     # The description names codec and parameter sets; looking at more packets costs a second or two of waiting.
     "probesize": "32",
 }
+# A server cannot send us to a file or to another protocol.
+_PROTOCOLS: dict[Transport, str] = {"tcp": "tcp,tls", "udp": "tcp,udp,rtp"}
 
 
-def open_rtsp(url: str, open_timeout_s: float, read_timeout_s: float, mono: Mono) -> tuple[InputContainer, VideoStream]:
+def open_rtsp(
+    url: str, open_timeout_s: float, read_timeout_s: float, mono: Mono, *, transport: Transport = "tcp"
+) -> tuple[InputContainer, VideoStream]:
     """Connect and start playing. The caller closes the container, in the thread that reads from it.
 
     Takes at most twice `open_timeout_s`: once for the dialogue, once for the first packet.
@@ -36,10 +40,9 @@ def open_rtsp(url: str, open_timeout_s: float, read_timeout_s: float, mono: Mono
             libav's errors hold the password.
     """
     began_mono_s = mono()
+    options = OPTIONS | {"rtsp_transport": transport, "protocol_whitelist": _PROTOCOLS[transport]}
     try:
-        container = av.open(
-            url, mode="r", format="rtsp", options=dict(OPTIONS), timeout=(open_timeout_s, read_timeout_s)
-        )
+        container = av.open(url, mode="r", format="rtsp", options=options, timeout=(open_timeout_s, read_timeout_s))
     except (av.error.FFmpegError, OSError) as error:
         # A time-out may come as "invalid data": only the clock tells the two apart.
         if mono() - began_mono_s >= open_timeout_s:

@@ -1,4 +1,4 @@
-"""A camera by libav's RTSP reader (TCP interleaved), behind `FrameSource`.
+"""A camera by libav's RTSP reader (TCP interleaved; UDP where the camera offers nothing else), behind `FrameSource`.
 
 One thread per camera owns the connection from open to close: libav crashes when a container is closed while another
 thread reads from it. So `close` only signals; a reader without packets notices within MAX_READ_S.
@@ -29,7 +29,7 @@ from xueliang_streams.coded_picture import Arrival
 from xueliang_streams.decoding import OnDemandDecoder, RateLimit
 from xueliang_streams.errors import CameraRefusedLogin, CameraUnreachable, StreamError, StreamStalled
 from xueliang_streams.frame import Frame
-from xueliang_streams.libav_opening import explain, open_rtsp
+from xueliang_streams.libav_opening import Transport, explain, open_rtsp
 from xueliang_streams.newest_frame import NewestFrame
 from xueliang_streams.redaction import redact_text, redact_url
 from xueliang_streams.source import DecodeMode, Mono, SourceHealth, SourceSettings, SourceState, Wall
@@ -49,7 +49,12 @@ UNUSUAL_GAPS = 3.0
 
 
 class LibavRtspSource:
-    """See `FrameSource`. The URL brings its credentials; they are shown nowhere."""
+    """See `FrameSource`. The URL brings its credentials; they are shown nowhere.
+
+    Args:
+        reader: what `SourceHealth.reader` says.
+        last_sequence: of the frames another reader handed out before.
+    """
 
     def __init__(
         self,
@@ -61,6 +66,9 @@ class LibavRtspSource:
         settings: SourceSettings,
         backoff: Backoff,
         rng: Random,
+        transport: Transport = "tcp",
+        reader: str = "libav",
+        last_sequence: int = 0,
     ) -> None:
         self._camera_id = camera_id
         self._url = url
@@ -73,7 +81,9 @@ class LibavRtspSource:
         self._newest = NewestFrame()
         self._limit = RateLimit(settings.max_fps)
         self._decode = settings.decode
-        self._sequence = 0
+        self._transport = transport
+        self._reader = reader
+        self._sequence = last_sequence
         self._failures = 0
         self._logged: str | None = None
         self._stopping = threading.Event()
@@ -120,6 +130,7 @@ class LibavRtspSource:
             attempts=attempts,
             frames_dropped=self._newest.dropped(),
             next_attempt_in_s=None if next_s is None else max(0.0, next_s - now_s),
+            reader=self._reader,
         )
 
     def close(self) -> None:
@@ -148,7 +159,13 @@ class LibavRtspSource:
             self._next_attempt_mono_s = None
         container = None
         try:
-            container, stream = open_rtsp(self._url, self._settings.open_timeout_s, self._read_timeout_s, self._mono)
+            container, stream = open_rtsp(
+                self._url,
+                self._settings.open_timeout_s,
+                self._read_timeout_s,
+                self._mono,
+                transport=self._transport,
+            )
             self._read(container, stream)
         except StreamError as problem:
             return problem

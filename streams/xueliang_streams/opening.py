@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
+import ssl
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from xueliang_streams.backoff import Backoff
-from xueliang_streams.errors import UnsupportedUrl
+from xueliang_streams.errors import NotSpoken, UnsupportedUrl
+from xueliang_streams.falling_back import FallingBackSource
 from xueliang_streams.libav_rtsp import LibavRtspSource
 from xueliang_streams.recording import RecordingSource
 from xueliang_streams.redaction import redact_url
+from xueliang_streams.rtsp.source import RtspSource
 from xueliang_streams.source import DecodingSource, Mono, Pace, SourceSettings, Wall
+
+ReaderChoice = Literal["auto", "own", "libav"]
 
 
 def open_source(
@@ -27,10 +33,15 @@ def open_source(
     loop: bool = False,
     backoff: Backoff | None = None,
     rng: Random | None = None,
+    reader: ReaderChoice = "auto",
+    tls: ssl.SSLContext | None = None,
 ) -> DecodingSource:
     """A source for `rtsp://`, `rtsps://`, `file://` or a plain path. The caller calls `start` and `close`.
 
-    `pace` and `loop` are for recordings, `backoff` and `rng` for cameras; each is ignored by the other kind.
+    `pace` and `loop` are for recordings, the rest from `backoff` on for cameras; each is ignored by the other kind.
+    `reader`: "auto" is our own, and libav's by itself for a camera that ours does not speak with (`SourceHealth.reader`
+    says so); except over `rtsps`, where libav would not verify whom it speaks with. `tls` is for our own reader; None:
+    certificates are verified against what this machine trusts.
 
     Raises:
         UnsupportedUrl: no reader here opens this address. Nothing has been contacted.
@@ -42,10 +53,38 @@ def open_source(
     if recording is not None:
         return RecordingSource(camera_id, recording, pace=pace, wall=wall, mono=mono, loop=loop, settings=settings)
     camera_scheme(url)
+    return _camera(camera_id, url, settings, wall, mono, backoff or Backoff(), rng, reader, tls)
+
+
+def _camera(
+    camera_id: str,
+    url: str,
+    settings: SourceSettings,
+    wall: Wall,
+    mono: Mono,
+    backoff: Backoff,
+    rng: Random | None,
+    reader: ReaderChoice,
+    tls: ssl.SSLContext | None,
+) -> DecodingSource:
     dice = rng or Random()  # noqa: S311 - spreads reconnects, keeps no secret
-    return LibavRtspSource(
-        camera_id, url, settings=settings, wall=wall, mono=mono, backoff=backoff or Backoff(), rng=dice
+    open_libav = partial(
+        LibavRtspSource, camera_id, url, settings=settings, wall=wall, mono=mono, backoff=backoff, rng=dice
     )
+    if reader == "libav":
+        return open_libav()
+    own = RtspSource(camera_id, url, settings=settings, wall=wall, mono=mono, backoff=backoff, rng=dice, tls=tls)
+    if reader == "own" or camera_scheme(url) == "rtsps":
+        return own
+
+    def open_other(reason: NotSpoken, last_sequence: int) -> LibavRtspSource:
+        return open_libav(
+            transport="udp" if reason.is_udp_only else "tcp",
+            reader=f"libav ({reason.reason})",
+            last_sequence=last_sequence,
+        )
+
+    return FallingBackSource(own, open_other)
 
 
 def refuse_half_addresses(url: str) -> None:

@@ -90,6 +90,7 @@ class RtspReader:
         self._media: Media | None = None
         self._not_spoken: NotSpoken | None = None
         self._past_counts: Counter[str] = Counter()
+        self._connections = 0
         self._is_closed = False
 
     @property
@@ -107,6 +108,11 @@ class RtspReader:
         self._assemble = assemble
         if self._session is not None:
             self._session.set_assemble(assemble)
+
+    @property
+    def connection(self) -> int:
+        """Counts the connections begun: pictures under another number do not go on where the last ones ended."""
+        return self._connections
 
     @property
     def not_spoken(self) -> NotSpoken | None:
@@ -200,6 +206,7 @@ class RtspReader:
 
     def _begin(self, now_s: float) -> Session:
         self._standing.attempt_begins()
+        self._connections += 1
         session = Session(
             self._url,
             self._host,

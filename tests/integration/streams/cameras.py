@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from xueliang_streams import (
     SourceState,
     open_source,
 )
+from xueliang_streams.opening import ReaderChoice
 
 QUICK = Backoff(first_s=0.2, cap_s=0.5)
 """So that reconnects fit into a test."""
@@ -36,9 +38,25 @@ def mono() -> float:
 
 @contextmanager
 def opened(
-    url: str, *, settings: SourceSettings | None = None, backoff: Backoff = QUICK, camera_id: str = "gate-3"
+    url: str,
+    *,
+    settings: SourceSettings | None = None,
+    backoff: Backoff = QUICK,
+    camera_id: str = "gate-3",
+    reader: ReaderChoice = "auto",
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[DecodingSource]:
-    source = open_source(camera_id, url, wall=wall, mono=mono, settings=settings, backoff=backoff, rng=Random(1))
+    source = open_source(
+        camera_id,
+        url,
+        wall=wall,
+        mono=mono,
+        settings=settings,
+        backoff=backoff,
+        rng=Random(1),
+        reader=reader,
+        tls=tls,
+    )
     source.start()
     try:
         yield source
@@ -78,9 +96,9 @@ def newest_of(source: FrameSource) -> Frame:
 
 
 @contextmanager
-def scripted_peer(talk: Callable[[socket.socket], None]) -> Iterator[int]:
+def scripted_peer(talk: Callable[[socket.socket], None], port: int = 0) -> Iterator[int]:
     """Something on a port that is no camera: `talk` has each connection in turn. Yields the port."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", port))
     listener.settimeout(0.1)
     stopping = threading.Event()
 

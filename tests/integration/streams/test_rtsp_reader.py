@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -33,6 +35,9 @@ from xueliang_streams.rtsp_login import LoginScheme
 from xueliang_streams.rtsp_server import ClipMount, RtspServer
 
 SOON = SourceSettings(open_timeout_s=1, stall_after_s=1)
+
+GARBAGE_SESSIONS = 150
+"""Enough for each kind of garbage; 2,500 were tried once by hand."""
 
 
 class Clock:
@@ -451,3 +456,50 @@ def test_camera_that_comes_back_during_a_talk_is_always_found_again(delay_s: flo
     camera = ScriptedCamera({"OPTIONS": late("OPTIONS"), "SETUP": late("SETUP")}, after_play=rtp_frames(2))
     with reading_scripted(camera, settings=SourceSettings(open_timeout_s=0.3)) as reader:
         assert pictures_of(reader, 1, within_s=15)
+
+
+def test_garbage_of_every_kind_is_contained_and_nobody_else_is_visited(caplog: pytest.LogCaptureFixture) -> None:
+    """F05: sessions whose answers, frames or addresses are changed at random."""
+    dice = Random(5)
+    outcomes: set[str] = set()
+    with _trap() as (trap_port, visits):
+
+        def spoil(text: bytes) -> bytes:
+            places = (b"rtsp://cam.local", b"rtsp://10.0.0.7", b"track1")
+            for _ in range(dice.choice((0, 0, 1, 3))):
+                at = dice.randrange(len(text) + 1)
+                text = text[:at] + dice.randbytes(dice.randrange(4)) + text[at + dice.randrange(3) :]
+            if dice.random() < 0.2:
+                text = text.replace(
+                    dice.choice(places), b"%s://127.0.0.1:%d" % (dice.choice((b"rtsp", b"http")), trap_port)
+                )
+            return text[: dice.randrange(len(text))] if dice.random() < 0.05 else text
+
+        def talk(peer: socket.socket) -> None:
+            nonlocal sessions
+            sessions += 1
+            peer.settimeout(0.5)
+            while request := peer.recv(65536):
+                number = re.search(rb"CSeq: ([0-9]+)", request)
+                method = request.split(b" ")[0].decode()
+                if number is None or method not in ("OPTIONS", "DESCRIBE", "SETUP", "PLAY"):
+                    return
+                redirect = b"RTSP/1.0 302 X\r\nCSeq: %s\r\nLocation: rtsp://127.0.0.1:%d/\r\n\r\n" % (
+                    number[1],
+                    trap_port,
+                )
+                answer = redirect if dice.random() < 0.02 else CAMERA.answer(method, int(number[1]))
+                peer.sendall(spoil(answer) + (spoil(rtp_frames(6)) if method == "PLAY" else b""))
+
+        sessions = 0
+        settings = SourceSettings(open_timeout_s=0.15, stall_after_s=0.1)
+        quick = Backoff(first_s=0.001, cap_s=0.001)
+        with reading_scripted(talk, login="admin:canary@", settings=settings, backoff=quick) as reader:
+            while sessions < GARBAGE_SESSIONS:
+                reader.poll()
+                outcomes.add(f"{reader.health().state} {(reader.health().problem or '')[-30:]}")
+                time.sleep(0.001)
+    assert not visits
+    assert not [record for record in caplog.records if record.getMessage() == "camera reader failed"]
+    assert "canary" not in "".join([*outcomes, caplog.text, *(str(vars(record)) for record in caplog.records)])
+    assert len(outcomes) >= 8, f"hardly anything was tried: {outcomes}"
