@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,8 +20,20 @@ if TYPE_CHECKING:
 
 PROBE_TIMEOUT_S: Final = 15.0
 MEASURE_S: Final = 60.0
+LONGEST_S: Final = 3600.0
 
 Commands = argparse._SubParsersAction  # argparse has no public name for what add_subparsers returns
+
+
+def seconds(text: str) -> float:
+    """For argparse: a time above zero, an hour at most."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= LONGEST_S:
+        raise argparse.ArgumentTypeError(f'expected seconds above 0 and at most {LONGEST_S:g}, got "{text}"')
+    return value
 
 
 def add_probe(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -28,7 +41,7 @@ def add_probe(commands: Commands[argparse.ArgumentParser]) -> None:
     look = commands.add_parser("probe", help="what a camera or a recording offers, and what watching it costs")
     look.add_argument("url", metavar="URL", help="rtsp://…, rtsps://… or a file")
     look.add_argument("--sub", metavar="URL", help="the camera's small stream, to see whether it fits")
-    look.add_argument("--timeout", type=float, default=PROBE_TIMEOUT_S, help="seconds for each stream")
+    look.add_argument("--timeout", type=seconds, default=PROBE_TIMEOUT_S, help="seconds for each stream")
     look.add_argument("--json", action="store_true", help="machine-readable, on standard output")
     look.set_defaults(act=_probe)
 
@@ -36,7 +49,7 @@ def add_probe(commands: Commands[argparse.ArgumentParser]) -> None:
 def add_measure(commands: Commands[argparse.ArgumentParser]) -> None:
     """`measure [--seconds N] [--data-dir DIR]`"""
     what = commands.add_parser("measure", help="how many cameras this machine can carry, and what limits first")
-    what.add_argument("--seconds", type=float, default=MEASURE_S, help="about how long (60); shorter is rougher")
+    what.add_argument("--seconds", type=seconds, default=MEASURE_S, help="about how long (60); shorter is rougher")
     what.add_argument(
         "--data-dir", type=Path, default=Path(), help="where the node's data will lie: fsync is timed there"
     )
@@ -48,14 +61,21 @@ def _probe(options: argparse.Namespace) -> int:
     from xueliang_edge.costs import Plan, cost_of, figures_of
     from xueliang_edge.offers import as_json, cost_json, cost_words, sub_fit
     from xueliang_streams.errors import StreamError, UnsupportedUrl
-    from xueliang_streams.probe import probe
+    from xueliang_streams.probe import CLOCK_WAIT_S, probe
     from xueliang_streams.redaction import redact_url
 
     offers: list[Offer] = []
-    for url in filter(None, (options.url, options.sub)):
-        address = url.removeprefix("file:")
+    # One clock in a camera: it is asked of the main stream only.
+    for url, clock_wait_s in [(options.url, CLOCK_WAIT_S), *([(options.sub, 0.0)] if options.sub else [])]:
         try:
-            offers.append(probe(address, timeout_s=options.timeout, wall=system_wall, mono=system_mono))
+            offer = probe(
+                url.removeprefix("file:"),
+                timeout_s=options.timeout,
+                wall=system_wall,
+                mono=system_mono,
+                clock_wait_s=clock_wait_s,
+            )
+            offers.append(offer)
         except UnsupportedUrl as error:
             print(error, file=sys.stderr)
             return 2

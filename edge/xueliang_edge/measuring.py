@@ -86,7 +86,7 @@ def measure(*, seconds: float, data_dir: Path, mono: Mono) -> Measured:
     samples = _sampled(large, small, left_s, mono)
     prices = Prices(*(spread_of(samples[name]) for name in ("key_1080", "all_1080", "key_360", "all_360", "detect")))
     together = _together(large, machine, CORES_SHARE * left_s, mono)
-    fsync_ms, fsync_problem = _fsync(data_dir, FSYNC_SHARE * left_s, mono)
+    fsync_ms, fsync_problem = fsync_spread(data_dir, FSYNC_SHARE * left_s, mono)
     room = Room(machine.cores_usable, together.share, machine.memory_bytes, machine.shm_free_bytes)
     return Measured(
         machine,
@@ -266,8 +266,8 @@ def _speed(clip: _Clip, workers: int, seconds: float, mono: Mono) -> tuple[float
     return sum(runs) / max(1e-6, sum(cpu_s)), sum(cpu_s) / max(1e-6, workers * (mono() - began_s))
 
 
-def _fsync(folder: Path, seconds: float, mono: Mono) -> tuple[Spread | None, str]:
-    """Milliseconds by the clock until a small record is surely on the disk."""
+def fsync_spread(folder: Path, seconds: float, mono: Mono) -> tuple[Spread | None, str]:
+    """Milliseconds by the clock until a small record is surely on the disk; None and why, when it cannot be written."""
     samples: list[float] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -85,7 +85,7 @@ def probe(url: str, *, timeout_s: float, wall: Wall, mono: Mono, clock_wait_s: f
 
     Raises:
         UnsupportedUrl: no reader here opens it.
-        CameraUnreachable, CameraRefusedLogin, NotAVideo, RecordingUnreadable: in words a person can act on.
+        CameraUnreachable, CameraRefusedLogin, NotAVideo, NotSpoken, RecordingUnreadable: in words a person can act on.
     """
     return probe_with_pictures(url, timeout_s=timeout_s, wall=wall, mono=mono, clock_wait_s=clock_wait_s)[0]
 

@@ -27,7 +27,7 @@ from av.video.stream import VideoStream
 
 from xueliang_streams.coded_picture import Arrival, CodedPicture
 from xueliang_streams.errors import NotAVideo, NotSpoken, StreamError
-from xueliang_streams.libav_opening import explain, open_rtsp
+from xueliang_streams.libav_opening import Transport, explain, open_rtsp
 from xueliang_streams.recording import open_recording
 from xueliang_streams.redaction import redact_url
 from xueliang_streams.rtsp.connection import NameLookup
@@ -129,15 +129,20 @@ def caught_from_file(path: Path, deadline_mono_s: float, mono: Mono) -> Iterator
 def caught_from_camera(url: str, *, timeout_s: float, clock_wait_s: float, wall: Wall, mono: Mono) -> Iterator[Catch]:
     """Two GOPs of a camera by our own reader, or by libav where ours does not speak what is offered.
 
+    Over `rtsps` only ours is used: libav would not verify whom it speaks with.
+
     Raises:
-        UnsupportedUrl, CameraUnreachable, CameraRefusedLogin, NotAVideo: in words a person can act on.
+        UnsupportedUrl, CameraUnreachable, CameraRefusedLogin, NotAVideo, NotSpoken: in words a person can act on.
     """
     deadline_mono_s = mono() + timeout_s
     try:
         catch = _by_own_reader(url, timeout_s, clock_wait_s, wall, mono)
     except NotSpoken as reason:
+        if place_of(url)[2]:
+            raise
         left_s = max(1.0, deadline_mono_s - mono())
-        container, stream = open_rtsp(url, left_s / 2, min(_SLICE_S, left_s / 4), mono)
+        transport: Transport = "udp" if reason.is_udp_only else "tcp"
+        container, stream = open_rtsp(url, left_s / 2, min(_SLICE_S, left_s / 4), mono, transport=transport)
         with container:
             codec = stream.codec_context.name
             catch = Catch(codec, stream.codec_context, "libav", reader_note=reason.reason)

@@ -13,7 +13,8 @@ import pytest
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
-from tests.integration.streams.cameras import mono, wall
+from tests.integration.streams.cameras import mono, scripted_peer, wall
+from tests.integration.streams.udp_camera import UdpCamera
 from tests.support.clips import moving_box_clip, moving_box_frame
 from xueliang_streams import (
     CameraRefusedLogin,
@@ -149,3 +150,11 @@ def test_sound_of_a_recording_is_noticed(tmp_path: Path) -> None:
         container.mux(sound.encode())
         container.mux(stream.encode())
     assert probe(str(path), timeout_s=10, wall=wall, mono=mono).offers_sound is True
+
+
+def test_camera_that_sends_over_udp_only_is_read_by_libav_and_it_is_said(clips: dict[str, Path]) -> None:
+    with scripted_peer(UdpCamera(clips["h264"])) as port:
+        offer = probe(f"rtsp://127.0.0.1:{port}/gate", timeout_s=10, wall=wall, mono=mono, clock_wait_s=0)
+    assert (offer.reader, offer.reader_note) == ("libav", "the camera offers UDP only")
+    assert offer.size_wh == (320, 240)
+    assert offer.clock_ahead_s is None
