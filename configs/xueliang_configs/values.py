@@ -155,7 +155,7 @@ Polygon = Annotated[
 
 
 def redact_url(url: str) -> str:
-    """The URL without user, password, or values in query and path that tell; for anything that is printed, logged or stored."""
+    """The URL without user, password, or telling values in query and path; for all that is printed, logged or stored."""
     scheme, separator, rest = url.partition("://")
     if not separator:
         return f"{REDACTED}@{url.rpartition('@')[2]}" if "@" in url else url

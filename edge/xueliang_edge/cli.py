@@ -22,7 +22,7 @@ from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_alerts.errors import AlertsError
 from xueliang_configs.errors import ConfigsError
 from xueliang_configs.loading import load_node
-from xueliang_edge.commands import add_measure, add_probe
+from xueliang_edge.commands import add_import, add_measure, add_probe
 from xueliang_models.errors import ModelError
 
 _STANDARD_FIELDS: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
@@ -88,7 +88,7 @@ def _check(options: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="xueliang-edge", description="One edge node: cameras in, alerts out.")
     parser.add_argument("--verbose", action="store_true", help="log more")
-    commands = parser.add_subparsers(required=True, metavar="run | check | probe | measure")
+    commands = parser.add_subparsers(required=True, metavar="run | check | probe | import | measure")
 
     run = commands.add_parser("run", help="watch the cameras of a settings file until SIGTERM or Ctrl-C")
     run.add_argument("--config", type=Path, required=True, help="node.yaml")
@@ -107,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(act=_check)
 
     add_probe(commands)
+    add_import(commands)
     add_measure(commands)
     return parser
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 PROBE_TIMEOUT_S: Final = 15.0
 MEASURE_S: Final = 60.0
 LONGEST_S: Final = 3600.0
+IMPORT_TIMEOUT_S: Final = 12.0
+ASSUMED_NODE: Final = "2,100"
+MOST_AT_ONCE: Final = 64
 
 Commands = argparse._SubParsersAction  # argparse has no public name for what add_subparsers returns
 
@@ -36,6 +40,12 @@ def seconds(text: str) -> float:
     return value
 
 
+def _at_once(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= MOST_AT_ONCE:
+        raise argparse.ArgumentTypeError(f'expected a whole number from 1 to {MOST_AT_ONCE}, got "{text}"')
+    return int(text)
+
+
 def add_probe(commands: Commands[argparse.ArgumentParser]) -> None:
     """`probe URL [--sub URL]`"""
     look = commands.add_parser("probe", help="what a camera or a recording offers, and what watching it costs")
@@ -44,6 +54,46 @@ def add_probe(commands: Commands[argparse.ArgumentParser]) -> None:
     look.add_argument("--timeout", type=seconds, default=PROBE_TIMEOUT_S, help="seconds for each stream")
     look.add_argument("--json", action="store_true", help="machine-readable, on standard output")
     look.set_defaults(act=_probe)
+
+
+def add_import(commands: Commands[argparse.ArgumentParser]) -> None:
+    """`import TABLE --node NAME[=CORES,MBIT]… --out DIR [--apply]`"""
+    many = commands.add_parser(
+        "import",
+        help="many cameras from a table: look at each, share them out among nodes, write the settings",
+        description="Without --apply nothing is written: every bad row and every camera that does not answer is told.",
+    )
+    many.add_argument("table", type=Path, metavar="TABLE", help="cameras.xlsx or cameras.csv, headings in a row on top")
+    many.add_argument(
+        "--node",
+        action="append",
+        required=True,
+        metavar="NAME[=CORES,MBIT]",
+        help=f"a node the cameras go to: its cores, and the Mbit/s it can take in (assumed: {ASSUMED_NODE})",
+    )
+    many.add_argument("--out", type=Path, metavar="DIR", help="folder for what is written")
+    many.add_argument("--apply", action="store_true", help="write: node-NAME.cameras.yaml, cameras.yaml, stills/")
+    many.add_argument("--replace", action="store_true", help="replace files that are there already")
+    many.add_argument(
+        "--with-passwords", action="store_true", help="write node-NAME.env too: logins in clear, mode 0600"
+    )
+    many.add_argument(
+        "--include-unreachable",
+        action="store_true",
+        help="import cameras that did not answer as well, at a middle cost",
+    )
+    many.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="COLUMN=VALUE",
+        help="what an empty cell means: datum=gcj02, purpose=…",
+    )
+    many.add_argument("--sheet", metavar="NAME", help="the workbook's sheet; else its first")
+    many.add_argument("--timeout", type=seconds, default=IMPORT_TIMEOUT_S, help="seconds for each stream (12)")
+    many.add_argument("--at-once", type=_at_once, default=16, help="cameras looked at at the same time (16)")
+    many.add_argument("--json", action="store_true", help="machine-readable, on standard output")
+    many.set_defaults(act=_import)
 
 
 def add_measure(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -117,6 +167,67 @@ def _tell(offer: Offer, before: str) -> None:
     print(f"clock: {clock_words(offer)}")
     for oddity in oddities(offer):
         print(f"note: {oddity}")
+
+
+def _import(options: argparse.Namespace) -> int:
+    from xueliang_edge.errors import EdgeError
+    from xueliang_edge.importing.asking import asked_of
+    from xueliang_edge.importing.files import write_plan
+    from xueliang_edge.importing.looking import Looker
+    from xueliang_edge.importing.planning import PlannedCamera, make_plan
+    from xueliang_edge.importing.reporting import camera_words, plan_json, plan_words, problem_words
+    from xueliang_models.catalogue import EMBEDDED, open_detector
+    from xueliang_streams.redaction import redact_text
+
+    def tell(done: int, count: int, camera: PlannedCamera) -> None:
+        print(f"[{done}/{count}] {camera_words(camera)}", file=sys.stderr)
+
+    looker = Looker(wall=system_wall, mono=system_mono, timeout_s=options.timeout, at_once=options.at_once)
+    try:
+        asked = asked_of(
+            options.table,
+            nodes=options.node,
+            sheet=options.sheet,
+            bulk=options.set,
+            keeps_unreachable=options.include_unreachable,
+            assumed_node=ASSUMED_NODE,
+        )
+        if options.apply and options.out is None:
+            print("--apply: expected --out DIR beside it", file=sys.stderr)
+            return 2
+        detector = open_detector(EMBEDDED)
+        try:
+            plan = make_plan(
+                asked, detector=detector, environment=os.environ, looker=looker, mono=system_mono, tell=tell
+            )
+        finally:
+            detector.close()
+        written = []
+        if options.apply and plan.can_be_applied:
+            written = write_plan(plan, options.out, replaces=options.replace, with_passwords=options.with_passwords)
+    except EdgeError as error:
+        print(redact_text(str(error)), file=sys.stderr)
+        return 2
+    for line in problem_words(plan):
+        print(line, file=sys.stderr)
+    if options.json:
+        print(json.dumps(plan_json(plan) | {"written": [str(path) for path in written]}, ensure_ascii=False, indent=2))
+    else:
+        print("\n".join(plan_words(plan)))
+        print(_outcome(options, plan.can_be_applied, written))
+    if not plan.can_be_applied and (plan.problems or plan.kept):
+        return 2
+    return 1 if plan.unreachable else 0
+
+
+def _outcome(options: argparse.Namespace, can_be_applied: bool, written: list[Path]) -> str:
+    if written:
+        stills = sum(path.suffix == ".jpg" for path in written)
+        names = ", ".join(path.name for path in written if path.suffix != ".jpg")
+        return f"written into {options.out}: {names}, {stills} stills"
+    if options.apply:
+        return "nothing was written: see above"
+    return "dry run, nothing was written; --apply writes" + ("" if can_be_applied else " once the above is mended")
 
 
 def _measure(options: argparse.Namespace) -> int:

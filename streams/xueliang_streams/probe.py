@@ -143,14 +143,12 @@ def _decode(catch: Catch) -> _DecodedSome | None:
         shown = run.kept or shown
     newest = shown[-1]
     same_size = [one for one in reversed(shown) if (one.width, one.height) == (newest.width, newest.height)]
-    return _DecodedSome(
-        tuple(key_ms),
-        all_ms,
-        newest.format.name,
-        bool(newest.interlaced_frame),
-        _display_aspect(catch, newest),
-        tuple(planes_of(one) for one in same_size[:PICTURES_KEPT]),
-    )
+    try:
+        pictures = tuple(planes_of(one) for one in same_size[:PICTURES_KEPT])
+    except av.error.FFmpegError:  # a format that cannot be brought to 8-bit 4:2:0
+        return None
+    aspect = _display_aspect(catch, newest)
+    return _DecodedSome(tuple(key_ms), all_ms, newest.format.name, bool(newest.interlaced_frame), aspect, pictures)
 
 
 def _first_key(catch: Catch) -> int:
