@@ -182,6 +182,12 @@ def _import(options: argparse.Namespace) -> int:
     def tell(done: int, count: int, camera: PlannedCamera) -> None:
         print(f"[{done}/{count}] {camera_words(camera)}", file=sys.stderr)
 
+    def begins(count: int, longest_s: float) -> None:
+        print(
+            f"looking at {count} cameras, {options.at_once} at once: {longest_s / 60:.1f} minutes at most",
+            file=sys.stderr,
+        )
+
     looker = Looker(wall=system_wall, mono=system_mono, timeout_s=options.timeout, at_once=options.at_once)
     try:
         asked = asked_of(
@@ -198,7 +204,13 @@ def _import(options: argparse.Namespace) -> int:
         detector = open_detector(EMBEDDED)
         try:
             plan = make_plan(
-                asked, detector=detector, environment=os.environ, looker=looker, mono=system_mono, tell=tell
+                asked,
+                detector=detector,
+                environment=os.environ,
+                looker=looker,
+                mono=system_mono,
+                begins=begins,
+                tell=tell,
             )
         finally:
             detector.close()

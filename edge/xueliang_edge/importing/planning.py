@@ -115,11 +115,13 @@ def make_plan(
     environment: Mapping[str, str],
     looker: Looker,
     mono: Callable[[], float],
+    begins: Callable[[int, float], None],
     tell: Callable[[int, int, PlannedCamera], None],
 ) -> ImportPlan:
     """Read the table and look at its cameras.
 
     Args:
+        begins: called once with how many cameras are looked at, and the seconds that takes at most.
         tell: called after each camera with how many are done, of how many.
 
     Raises:
@@ -132,6 +134,7 @@ def make_plan(
     wanted, problems = wanted_cameras(table, bulk=asked.bulk, nodes=names, environment=environment)
     plan = Plan(detect_ms=detect_ms_here(detector))
     planned: list[PlannedCamera] = []
+    begins(len(wanted), looker.longest_s(wanted))
     for found in looker.look_at(wanted):
         camera = _planned(found, plan, detector, mono)
         planned.append(camera)
