@@ -26,7 +26,7 @@ from xueliang_alerts.contract import ID_PATTERN
 
 REDACTED: Final = "***"
 MAX_ZONE_POINTS: Final = 64
-_SECRET_NAMES: Final = re.compile(r"pass|pwd|token|secret|auth|key|user|sign|ticket|session|cred", re.IGNORECASE)
+_SECRET_NAMES: Final = re.compile(r"pass|pwd|token|secret|auth|key|user|sign|ticket|session|cred|callid", re.IGNORECASE)
 # Logins and tickets that some cameras and platforms have in the path: /user=a_password=b_channel=1.sdp, /openUrl/a1B2c3
 _SECRET_IN_PATH: Final = re.compile(
     r"((?:password|passwd|pwd|pass|token|secret|auth|key)[=:]|/openurl/)[^/&;]*?(?=$|[/&;]|_(?:channel|stream|user)[=_])",

@@ -23,7 +23,7 @@ EXAMPLE: Final = "rtsp://10.0.0.9/stream1"
 _SCHEME: Final = re.compile(r"(?P<scheme>rtsps?)://(?P<authority>[^/?#]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _REFERENCE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _TELLING: Final = re.compile(
-    r"pass|pwd|token|secret|auth|key|user|sign|ticket|session|cred|^(?:t|ts|expires?|callid)$", re.IGNORECASE
+    r"pass|pwd|token|secret|auth|key|user|sign|ticket|session|cred|callid|^(?:t|ts|expires?)$", re.IGNORECASE
 )
 _DEFAULT_PORTS: Final = {"rtsp": 554, "rtsps": 322}
 
