@@ -1,7 +1,7 @@
 """What an import writes: settings of each node, the centre's register, stills, and passwords only when asked.
 
 Invariants
-    - All files or none of their kind: each is written beside and renamed, readable by the owner only.
+    - Each file is whole or not there, and readable by the owner only; the register, which the centre takes, comes last.
     - What is there already is not replaced unless told so: a list of cameras may have got its rules by hand.
     - No secret is in any file but the environment file, and that one is only written when asked for.
 """
