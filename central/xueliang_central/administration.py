@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy import select
 
-from xueliang_central.areas.datums import Datum, to_wgs84
+from xueliang_central.areas.datums import to_wgs84
 from xueliang_central.areas.importing import import_areas
 from xueliang_central.areas.tree import load_tree
 from xueliang_central.audit.chain import Head, verify
@@ -63,7 +63,7 @@ async def take_cameras(database: Database, register: CameraRegister, *, at: date
 
 
 def _place(camera: RegisteredCamera) -> CameraPlace:
-    longitude, latitude = to_wgs84((camera.longitude, camera.latitude), Datum(camera.datum.value))
+    longitude, latitude = to_wgs84((camera.longitude, camera.latitude), camera.datum)
     return CameraPlace(
         camera_id=camera.camera_id,
         name=camera.name,

@@ -11,12 +11,14 @@ import math
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_edge.wheels import try_wheels
 
 if TYPE_CHECKING:
+    from xueliang_edge.costs import Cost
+    from xueliang_edge.offers import SubFit
     from xueliang_streams.probe import Offer
 
 PROBE_TIMEOUT_S: Final = 15.0
@@ -109,55 +111,68 @@ def add_measure(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _probe(options: argparse.Namespace) -> int:
     from xueliang_edge.costs import Plan, cost_of, figures_of
-    from xueliang_edge.offers import as_json, cost_json, cost_words, sub_fit
+    from xueliang_edge.offers import cost_words, sub_fit
     from xueliang_streams.errors import StreamError, UnsupportedUrl
     from xueliang_streams.probe import CLOCK_WAIT_S, probe
-    from xueliang_streams.redaction import redact_url
 
-    offers: list[Offer] = []
-    # One clock in a camera: it is asked of the main stream only.
-    for url, clock_wait_s in [(options.url, CLOCK_WAIT_S), *([(options.sub, 0.0)] if options.sub else [])]:
+    def look(url: str, clock_wait_s: float) -> Offer | StreamError:
+        address = url.removeprefix("file:")
         try:
-            offer = probe(
-                url.removeprefix("file:"),
-                timeout_s=options.timeout,
-                wall=system_wall,
-                mono=system_mono,
-                clock_wait_s=clock_wait_s,
+            return probe(
+                address, timeout_s=options.timeout, wall=system_wall, mono=system_mono, clock_wait_s=clock_wait_s
             )
-            offers.append(offer)
-        except UnsupportedUrl as error:
-            print(error, file=sys.stderr)
-            return 2
         except StreamError as error:
             print(error, file=sys.stderr)
-            return 1
-    main, sub = offers[0], offers[1] if len(offers) > 1 else None
-    fit = sub_fit(main, sub) if sub else None
-    if fit is not None and fit.is_swapped and sub is not None:
-        main, sub = sub, main
-    used = sub if sub is not None and fit is not None and (fit.fits or fit.is_swapped) else None
-    cost = cost_of(figures_of(main), figures_of(used) if used else None, Plan())
-    if options.json:
-        told = {
-            "url": redact_url(options.url),
-            "main": as_json(offers[0]),
-            "sub_url": redact_url(options.sub) if options.sub else None,
-            "sub": as_json(offers[1]) if len(offers) > 1 else None,
-            "sub_fits": fit.fits if fit else None,
-            "sub_words": fit.words if fit else "no sub stream given",
-            "is_swapped": fit.is_swapped if fit else None,
-            "cost": cost_json(cost),
-        }
-        print(json.dumps(told, ensure_ascii=False, indent=2))
-        return 0
-    for name, offer in zip(("main", "sub"), offers, strict=False):
-        _tell(offer, f"{name} stream: " if len(offers) > 1 else "")
-    print(
-        f"sub stream: {fit.words}" if fit else "sub stream: none given (--sub URL); with one, everyday looks cost less"
+            return error
+
+    main = look(options.url, CLOCK_WAIT_S)
+    # One clock in a camera: it is asked of the main stream only.
+    sub = look(options.sub, 0.0) if options.sub and not isinstance(main, StreamError) else None
+    status = max(
+        (2 if isinstance(one, UnsupportedUrl) else 1 for one in (main, sub) if isinstance(one, StreamError)), default=0
     )
+    if isinstance(main, StreamError):
+        return status
+    opened = None if isinstance(sub, StreamError) else sub
+    fit = sub_fit(main, opened) if opened else None
+    everyday = opened if fit is not None and (fit.fits or fit.is_swapped) else None
+    large = main
+    if fit is not None and fit.is_swapped and opened is not None:
+        large, everyday = opened, main
+    cost = cost_of(figures_of(large), figures_of(everyday) if everyday else None, Plan())
+    if fit is not None:
+        words = fit.words
+    elif options.sub:
+        words = f"could not be opened: {sub}"
+    else:
+        words = "none given (--sub URL); with one, everyday looks cost less"
+    if options.json:
+        print(json.dumps(_probe_json(options, main, opened, fit, words, cost), ensure_ascii=False, indent=2))
+        return status
+    _tell(main, "main stream: " if opened else "")
+    if opened:
+        _tell(opened, "sub stream: ")
+    print(f"sub stream: {words}")
     print("\n".join(cost_words(cost)))
-    return 0
+    return status
+
+
+def _probe_json(
+    options: argparse.Namespace, main: Offer, sub: Offer | None, fit: SubFit | None, words: str, cost: Cost
+) -> dict[str, Any]:
+    from xueliang_edge.offers import as_json, cost_json
+    from xueliang_streams.redaction import redact_url
+
+    return {
+        "url": redact_url(options.url),
+        "main": as_json(main),
+        "sub_url": redact_url(options.sub) if options.sub else None,
+        "sub": as_json(sub) if sub else None,
+        "sub_fits": fit.fits if fit else None,
+        "sub_words": words,
+        "is_swapped": fit.is_swapped if fit else None,
+        "cost": cost_json(cost),
+    }
 
 
 def _tell(offer: Offer, before: str) -> None:
@@ -243,7 +258,9 @@ def _outcome(options: argparse.Namespace, can_be_applied: bool, written: list[Pa
 
 
 def _measure(options: argparse.Namespace) -> int:
-    failing = [wheel for wheel in try_wheels() if wheel.problem]
+    began_s = system_mono()
+    wheels = try_wheels()
+    failing = [wheel for wheel in wheels if wheel.problem]
     if failing:
         for wheel in failing:
             print(f"{wheel.package}: {wheel.problem}", file=sys.stderr)
@@ -251,7 +268,8 @@ def _measure(options: argparse.Namespace) -> int:
         return 2
     from xueliang_edge.measuring import as_json, measure, words
 
-    measured = measure(seconds=options.seconds, data_dir=options.data_dir, mono=system_mono)
+    left_s = options.seconds - (system_mono() - began_s)
+    measured = measure(seconds=left_s, data_dir=options.data_dir, wheels=wheels, mono=system_mono)
     if options.json:
         print(json.dumps(as_json(measured), ensure_ascii=False, indent=2))
     else:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from xueliang_edge.capacity import FILLED_SHARE, Carried, Prices, Room, Spread, carried, spread_of
 from xueliang_edge.machine import Machine, read_machine
-from xueliang_edge.wheels import Wheel, try_wheels
+from xueliang_edge.wheels import Wheel
 from xueliang_models.catalogue import EMBEDDED, open_detector
 from xueliang_streams.decoded_planes import planes_of
 from xueliang_streams.encoding import encode_clip
@@ -70,15 +70,15 @@ class Measured:
     carried: tuple[Carried, ...]
 
 
-def measure(*, seconds: float, data_dir: Path, mono: Mono) -> Measured:
-    """Takes about `seconds`, and at least the ten or so that encoding the clips takes.
+def measure(*, seconds: float, data_dir: Path, wheels: tuple[Wheel, ...], mono: Mono) -> Measured:
+    """Takes about `seconds`, and at least the ten or so that encoding the clips takes. `wheels`: see `try_wheels`.
 
     Raises:
         ModelError: the embedded detector does not open.
         StreamError: this build of the libraries cannot encode the clips.
     """
     began_s = mono()
-    machine, wheels = read_machine(), try_wheels()
+    machine = read_machine()
     with tempfile.TemporaryDirectory(prefix="xueliang-measure-") as folder:
         large = _Clip.made(Path(folder) / "1080.mp4", (1920, 1080), 25, 4_000_000)
         small = _Clip.made(Path(folder) / "360.mp4", (640, 360), 10, 500_000)

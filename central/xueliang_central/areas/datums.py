@@ -12,9 +12,10 @@ Outside China nothing is shifted: a position there is the same in all three.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import StrEnum
 from math import atan2, cos, hypot, pi, sin, sqrt
 from typing import Final
+
+from xueliang_configs.cameras import Datum
 
 Place = tuple[float, float]
 """Longitude and latitude, degrees."""
@@ -27,14 +28,6 @@ _BD_ANGLE: Final = pi * 3000.0 / 180.0
 _BD_SHIFT: Final = (0.0065, 0.006)
 _CLOSE_DEG: Final = 1e-8  # about a millimetre
 _STEPS: Final = 20  # each makes the rest some hundred times smaller
-
-
-class Datum(StrEnum):
-    """What a pair of degrees is measured against."""
-
-    WGS84 = "wgs84"
-    GCJ02 = "gcj02"
-    BD09 = "bd09"
 
 
 def to_wgs84(place: Place, datum: Datum) -> Place:

@@ -11,14 +11,14 @@ from sqlalchemy import func, select
 from tests.support import city
 from tests.support.centres import START, TestCentre, camera
 from xueliang_central.administration import take_areas, take_cameras
-from xueliang_central.areas.datums import Datum, from_wgs84
+from xueliang_central.areas.datums import from_wgs84
 from xueliang_central.areas.tables import area_imports, areas
 from xueliang_central.areas.tree import AreaBook, load_tree
 from xueliang_central.cameras.register import place_of, upsert_cameras
 from xueliang_central.errors import ImportRefused
 from xueliang_central.rights.scope import Role
 from xueliang_central.store.database import Database
-from xueliang_configs.cameras import CameraRegister
+from xueliang_configs.cameras import CameraRegister, Datum
 
 
 async def _take(database: Database, value: dict[str, Any], *, remove_missing: bool = False) -> list[str]:

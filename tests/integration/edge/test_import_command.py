@@ -320,6 +320,19 @@ def test_a_refused_login_is_not_tried_again_and_again(
     assert said.count("not tried: row ") // 2 == 12 - refused
 
 
+def test_a_table_with_a_bad_row_is_not_applied(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table, out = (
+        write_csv(tmp_path / "cameras.csv", [("东门", "", "rtsp://10.0.0.9", "", "", "", *PLACE)]),
+        tmp_path / "out",
+    )
+    assert run(table, "--node", "edge-01", "--out", out, "--apply") == 2
+    said = capsys.readouterr()
+    assert "row 2, url: expected the path of a stream behind 10.0.0.9" in said.err
+    assert "try: the camera's manual names it" in said.err
+    assert "nothing was written" in said.out
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

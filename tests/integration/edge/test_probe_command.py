@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,6 +74,35 @@ def test_refusals_are_words_without_a_password(
     assert said in printed.err
     assert printed.out == ""
     assert "canary" not in printed.err
+
+
+def test_sub_stream_that_does_not_open_is_said_beside_the_main_stream(
+    server: RtspServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = server.url("sub").replace("/sub", "/nowhere")
+    assert main(["probe", server.url("main"), "--sub", nowhere]) == 1
+    said = capsys.readouterr()
+    assert "no stream at this path (404)" in said.err
+    assert said.out.startswith("h264 640x360")
+    assert "sub stream: could not be opened" in said.out
+    assert "canary" not in said.out + said.err
+
+
+def test_measure_says_which_package_does_not_load(tmp_path: Path) -> None:
+    """The command itself must come up without it."""
+    (tmp_path / "av.py").write_text("raise ImportError('libavcodec.so.62: cannot open shared object file')")
+    paths = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    done = subprocess.run(
+        [sys.executable, "-m", "xueliang_edge.cli", "measure"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONPATH": paths},
+    )
+    assert done.returncode == 2, done.stderr
+    assert "av: ImportError: libavcodec.so.62: cannot open shared object file" in done.stderr
+    assert "nothing can be measured" in done.stderr
 
 
 @pytest.mark.slow
