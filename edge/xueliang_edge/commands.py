@@ -110,7 +110,7 @@ def add_measure(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _probe(options: argparse.Namespace) -> int:
-    from xueliang_edge.costs import Plan, cost_of, figures_of
+    from xueliang_edge.costs import DETECT_MS, Plan, cost_of, figures_of
     from xueliang_edge.offers import cost_words, sub_fit
     from xueliang_streams.errors import StreamError, UnsupportedUrl
     from xueliang_streams.probe import CLOCK_WAIT_S, probe
@@ -154,6 +154,7 @@ def _probe(options: argparse.Namespace) -> int:
         _tell(opened, "sub stream: ")
     print(f"sub stream: {words}")
     print("\n".join(cost_words(cost)))
+    print(f"  ({DETECT_MS:g} ms a look of the detector is assumed; `measure` tells this machine's)")
     return status
 
 

@@ -121,8 +121,7 @@ class _Clip:
 
     @property
     def key_kb(self) -> float:
-        sizes = [len(data) for data, is_key in self.packets if is_key]
-        return sum(sizes) / len(sizes) / 1000
+        return sum(len(data) for data in self.keys) / len(self.keys) / 1000
 
     def decoder(self) -> Any:
         context = av.CodecContext.create("h264", "r")
@@ -130,21 +129,19 @@ class _Clip:
         context.thread_count = 1
         return context
 
-    def key_pictures(self) -> Iterator[Callable[[], Any]]:
-        """Each decodes the next key picture by itself."""
-        context = self.decoder()
-        while True:
-            for data, is_key in self.packets:
-                if is_key:
-                    yield lambda data=data: _one(context, data)  # type: ignore[misc]
+    @property
+    def keys(self) -> list[bytes]:
+        return [data for data, is_key in self.packets if is_key]
 
-    def runs(self) -> Iterator[Callable[[], Any]]:
-        """Each decodes ten pictures in a row: single ones cost too differently to tell anything."""
+    def key_pictures(self) -> Callable[[], Any]:
+        """Decodes all key pictures, each by itself: they cost differently, together always the same."""
+        context, keys = self.decoder(), self.keys
+        return lambda: [_one(context, data) for data in keys]
+
+    def all_pictures(self) -> Callable[[], Any]:
+        """Decodes every picture, in order."""
         context = self.decoder()
-        while True:
-            for begin in range(0, len(self.packets), 10):
-                run = self.packets[begin : begin + 10]
-                yield lambda run=run: [context.decode(Packet(data)) for data, _ in run]  # type: ignore[misc]
+        return lambda: [context.decode(Packet(data)) for data, _ in self.packets]
 
     def picture(self) -> Planes:
         return planes_of(_one(self.decoder(), self.packets[0][0]))
@@ -185,13 +182,13 @@ def _sampled(large: _Clip, small: _Clip, seconds: float, mono: Mono) -> dict[str
     still = picture.fitted(1280).bgr()
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     with _embedded() as detect:
-        works: dict[str, tuple[Iterator[Callable[[], Any]], float]] = {
-            "key_1080": (large.key_pictures(), 1.0),
-            "all_1080": (large.runs(), 10.0),
-            "key_360": (small.key_pictures(), 1.0),
-            "all_360": (small.runs(), 10.0),
-            "detect": (_again(lambda: detect(picture)), 1.0),
-            "jpeg": (_again(lambda: cv2.imencode(".jpg", still, options)), 1.0),
+        works: dict[str, tuple[Callable[[], Any], int]] = {
+            "key_1080": (large.key_pictures(), len(large.keys)),
+            "all_1080": (large.all_pictures(), len(large.packets)),
+            "key_360": (small.key_pictures(), len(small.keys)),
+            "all_360": (small.all_pictures(), len(small.packets)),
+            "detect": (lambda: detect(picture), 1),
+            "jpeg": (lambda: cv2.imencode(".jpg", still, options), 1),
         }
         return {
             name: _cpu_ms(work, SHARES[name] * seconds, mono, pictures=pictures)
@@ -208,18 +205,12 @@ def _embedded() -> Iterator[Callable[[Planes], Any]]:
         detector.close()
 
 
-def _again(work: Callable[[], Any]) -> Iterator[Callable[[], Any]]:
-    while True:
-        yield work
-
-
-def _cpu_ms(works: Iterator[Callable[[], Any]], seconds: float, mono: Mono, *, pictures: float) -> list[float]:
-    """CPU milliseconds a picture of one work after the other; the first one only warms up."""
-    next(works)()
+def _cpu_ms(work: Callable[[], Any], seconds: float, mono: Mono, *, pictures: int) -> list[float]:
+    """CPU milliseconds a picture, again and again; the first time only warms up."""
+    work()
     samples: list[float] = []
     until_s = mono() + seconds
     while not samples or (mono() < until_s and len(samples) < MOST_SAMPLES):
-        work = next(works)
         began_s = time.thread_time()
         work()
         samples.append(1000 * (time.thread_time() - began_s) / pictures)
@@ -243,7 +234,7 @@ def _together(clip: _Clip, machine: Machine, seconds: float, mono: Mono) -> _Tog
 
 
 def _speed(clip: _Clip, workers: int, seconds: float, mono: Mono) -> tuple[float, float]:
-    """Runs decoded a CPU-second by so many threads, and the share of the time that they got.
+    """Clips decoded a CPU-second by so many threads, and the share of the time that they got.
 
     Decoders let other threads of the process go on meanwhile.
     """
@@ -251,12 +242,11 @@ def _speed(clip: _Clip, workers: int, seconds: float, mono: Mono) -> tuple[float
     runs, cpu_s = [0] * workers, [0.0] * workers
 
     def work(index: int) -> None:
-        for run in clip.runs():
-            run()
+        decode = clip.all_pictures()
+        while not runs[index] or mono() < began_s + seconds:
+            decode()
             runs[index] += 1
             cpu_s[index] = time.thread_time()
-            if mono() >= began_s + seconds:
-                return
 
     threads = [threading.Thread(target=work, args=(index,), daemon=True) for index in range(workers)]
     for thread in threads:
