@@ -11,6 +11,7 @@ import statistics
 from dataclasses import dataclass
 from typing import Final
 
+from xueliang_edge.attention.overload import REFRESH_S
 from xueliang_streams.probe import Offer
 
 DETECT_MS: Final = 7.0
@@ -39,12 +40,14 @@ class Plan:
         look_every_s: largest gap between two looks while nothing moves: what the usual rules need.
         busy_share: share of the time in which it is watched closely.
         watch_every_s: between two looks then, on a sub stream; a main stream gives every key picture.
+        refresh_s: how old a detector's answer may grow while nothing moves.
         detect_ms: CPU milliseconds of one look of the detector.
     """
 
     look_every_s: float = 4.0
     busy_share: float = 0.2
     watch_every_s: float = 1.0
+    refresh_s: float = REFRESH_S
     detect_ms: float = DETECT_MS
 
 
@@ -117,6 +120,8 @@ def cost_of(main: StreamFigures, sub: StreamFigures | None, plan: Plan) -> Cost:
     busy = _looking(everyday, plan.watch_every_s if sub else min(everyday.gop_s or math.inf, plan.look_every_s))
     quiet_share = 1 - plan.busy_share
     looks = quiet_share * idle.looks + plan.busy_share * busy.looks
+    # While nothing moves, the change test looks at every picture and the detector only so often.
+    detections = quiet_share * min(idle.looks, 60 / plan.refresh_s) + plan.busy_share * busy.looks
     lines = [_reading(everyday, 1.0, "the sub stream" if sub else "the main stream")]
     if sub:
         lines.append(_reading(main, MAIN_SHARE, "the main stream"))
@@ -129,7 +134,9 @@ def cost_of(main: StreamFigures, sub: StreamFigures | None, plan: Plan) -> Cost:
         words = f"{CLOSE_LOOKS:g} look a minute on the main stream x {main.key_ms:.1f} ms"
         lines.append(CostLine("decode", CLOSE_LOOKS * main.key_ms / 1000, words))
         looks += CLOSE_LOOKS
-    lines.append(CostLine("detect", looks * plan.detect_ms / 1000, f"{looks:.1f} looks x {plan.detect_ms:.1f} ms"))
+        detections += CLOSE_LOOKS
+    words = f"{detections:.1f} looks of a detector x {plan.detect_ms:.1f} ms"
+    lines.append(CostLine("detect", detections * plan.detect_ms / 1000, words))
     lines.append(
         CostLine("look", looks * LOOK_MS / 1000, f"{looks:.1f} looks x {LOOK_MS:g} ms for copy, change, rules")
     )

@@ -22,7 +22,7 @@ import numpy as np
 from av.packet import Packet
 from numpy.typing import NDArray
 
-from xueliang_edge.capacity import FILLED_SHARE, Carried, Prices, Room, Spread, carried, spread_of
+from xueliang_edge.carrying import FILLED_SHARE, Carried, Prices, Room, Spread, carried, spread_of
 from xueliang_edge.machine import Machine, read_machine
 from xueliang_edge.wheels import Wheel
 from xueliang_models.catalogue import EMBEDDED, open_detector

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from xueliang_edge.capacity import FILLED_SHARE, NODE_CAMERAS
+from xueliang_edge.carrying import FILLED_SHARE, NODE_CAMERAS
 
 LINK_SHARE: Final = 0.8
 """Of a node's link; key pictures of many cameras come at once."""

@@ -6,6 +6,8 @@ import json
 import os
 import socket
 import stat
+import subprocess
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -68,8 +70,6 @@ class _Garbage(ExitStack):
     """Answers everything with a web page."""
 
     def __enter__(self) -> _Garbage:
-        import threading
-
         listener = self.enter_context(socket.create_server(("127.0.0.1", 0)))
         self.port: int = listener.getsockname()[1]
 
@@ -142,8 +142,6 @@ def loaded(out: Path, node: str, environment: Mapping[str, str], folder: Path) -
 
 def environment_of(path: Path) -> dict[str, str]:
     """As a shell reads it."""
-    import subprocess
-
     script = f'set -a; . "{path}"; env -0'
     said = subprocess.run(
         ["sh", "-c", script], capture_output=True, check=True, env={"PATH": os.environ["PATH"]}

@@ -14,7 +14,7 @@ from tests.support.fixtures import REPOSITORY
 from xueliang_configs.values import CameraUrl
 from xueliang_configs.values import redact_url as redacted_by_settings
 from xueliang_edge.importing.addresses import address_of
-from xueliang_streams import probe, redact_url
+from xueliang_streams import NotAVideo, probe, redact_url
 from xueliang_streams.rtsp_server import ClipMount, RtspServer
 
 PAGE = REPOSITORY / "docs/gb28181.md"
@@ -70,7 +70,5 @@ def test_our_own_reader_opens_it(kind: str, platform: RtspServer) -> None:
 
 
 def test_an_address_that_is_none_of_them_is_not_served(platform: RtspServer, tmp_path: Path) -> None:
-    from xueliang_streams import NotAVideo
-
     with pytest.raises(NotAVideo, match="404"):
         probe(f"rtsp://127.0.0.1:{platform.port}/rtp/0", timeout_s=8, wall=wall, mono=mono, clock_wait_s=0)

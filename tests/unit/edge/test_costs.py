@@ -6,7 +6,7 @@ import pytest
 
 from xueliang_edge.costs import LOOK_MS, MAIN_SHARE, READ_S_PER_MBIT, UPKEEP_S, Plan, StreamFigures, cost_of
 
-PLAN = Plan(look_every_s=4.0, busy_share=0.2, watch_every_s=1.0, detect_ms=10.0)
+PLAN = Plan(look_every_s=4.0, busy_share=0.2, watch_every_s=1.0, refresh_s=10.0, detect_ms=10.0)
 MAIN = StreamFigures(mbit_per_s=4.0, gop_s=2.0, fps=25.0, key_ms=20.0, all_ms=4.0)
 SUB = StreamFigures(mbit_per_s=0.5, gop_s=2.0, fps=10.0, key_ms=4.0, all_ms=1.0)
 
@@ -15,7 +15,8 @@ def test_main_stream_alone_pays_every_second_key_picture_and_all_of_them_while_w
     cost = cost_of(MAIN, None, PLAN)
     idle, busy = 0.8 * 15, 0.2 * 30  # key pictures a minute: every second one, every one
     looks = idle + busy
-    expected = 4.0 * READ_S_PER_MBIT + looks * (20.0 + 10.0 + LOOK_MS) / 1000 + UPKEEP_S
+    detections = 0.8 * 6 + busy  # while nothing moves, once in ten seconds
+    expected = 4.0 * READ_S_PER_MBIT + (looks * (20.0 + LOOK_MS) + detections * 10.0) / 1000 + UPKEEP_S
     assert cost.cpu_s_per_minute == pytest.approx(expected)
     assert cost.mbit_per_s == 4.0
     assert not cost.needs_all_pictures
@@ -23,10 +24,12 @@ def test_main_stream_alone_pays_every_second_key_picture_and_all_of_them_while_w
 
 def test_sub_stream_does_the_everyday_looks() -> None:
     cost = cost_of(MAIN, SUB, PLAN)
-    looks = 0.8 * 15 + 0.2 * 60 + 1
+    looks, detections = 0.8 * 15 + 0.2 * 60 + 1, 0.8 * 6 + 0.2 * 60 + 1
     decode_s = (0.8 * 15 * 4.0 + 0.2 * 600 * 1.0 + 1 * 20.0) / 1000
     read_s = (0.5 + MAIN_SHARE * 4.0) * READ_S_PER_MBIT
-    assert cost.cpu_s_per_minute == pytest.approx(read_s + decode_s + looks * (10.0 + LOOK_MS) / 1000 + UPKEEP_S)
+    assert cost.cpu_s_per_minute == pytest.approx(
+        read_s + decode_s + (detections * 10.0 + looks * LOOK_MS) / 1000 + UPKEEP_S
+    )
     assert cost.mbit_per_s == pytest.approx(0.5 + MAIN_SHARE * 4.0)
     assert cost.cpu_s_per_minute < cost_of(MAIN, None, PLAN).cpu_s_per_minute
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xueliang_edge.capacity import FILLED_SHARE, NODE_CAMERAS
+from xueliang_edge.carrying import FILLED_SHARE, NODE_CAMERAS
 from xueliang_edge.importing.spreading import LINK_SHARE, DoesNotFit, Load, NodeRoom, Spread, spread
 
 SMALL, LARGE = NodeRoom("small", 1.0, 100.0), NodeRoom("large", 4.0, 400.0)

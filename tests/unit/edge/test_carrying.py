@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from xueliang_edge.capacity import (
+from xueliang_edge.carrying import (
     CAMERA_BYTES,
     FILLED_SHARE,
     NODE_BYTES,
