@@ -11,6 +11,7 @@ from typing import Final
 
 from sqlalchemy import select
 
+from xueliang_central.areas.datums import to_wgs84
 from xueliang_central.areas.importing import import_areas
 from xueliang_central.areas.tree import load_tree
 from xueliang_central.audit.chain import Head, verify
@@ -24,7 +25,7 @@ from xueliang_central.rights.scope import Role
 from xueliang_central.rights.tables import users
 from xueliang_central.store.database import Database
 from xueliang_configs.areas import AreaTable
-from xueliang_configs.cameras import CameraRegister
+from xueliang_configs.cameras import CameraRegister, RegisteredCamera
 
 BY: Final = "administrator"  # who sits at the machine; the operating system knows who that is
 
@@ -46,19 +47,8 @@ async def take_areas(database: Database, table: AreaTable, *, at: datetime, remo
 
 
 async def take_cameras(database: Database, register: CameraRegister, *, at: datetime) -> list[str]:
-    """Import cameras; each that lies in no grid is named."""
-    places = [
-        CameraPlace(
-            camera_id=camera.camera_id,
-            name=camera.name,
-            area_code=camera.area_code,
-            longitude=camera.longitude,
-            latitude=camera.latitude,
-            place_class=camera.place_class.value,
-            node_id=camera.node_id,
-        )
-        for camera in register.cameras
-    ]
+    """Import cameras, their positions brought to WGS84; each that lies in no grid is named."""
+    places = [_place(camera) for camera in register.cameras]
     async with database.transaction() as conn:
         changes = await upsert_cameras(conn, places, await load_tree(conn), at=at, actor=BY)
         odd = await conn.execute(
@@ -70,6 +60,21 @@ async def take_cameras(database: Database, register: CameraRegister, *, at: date
     lines = [f"+ {camera_id}" for camera_id in changes.added] + [f"~ {camera_id}" for camera_id in changes.changed]
     sums = f"{len(changes.added)} added, {len(changes.changed)} changed, {changes.unchanged} unchanged"
     return [*lines, sums, *notes]
+
+
+def _place(camera: RegisteredCamera) -> CameraPlace:
+    longitude, latitude = to_wgs84((camera.longitude, camera.latitude), camera.datum)
+    return CameraPlace(
+        camera_id=camera.camera_id,
+        name=camera.name,
+        area_code=camera.area_code,
+        longitude=longitude,
+        latitude=latitude,
+        place_class=camera.place_class.value,
+        node_id=camera.node_id,
+        purpose=camera.purpose,
+        legal_basis=camera.legal_basis,
+    )
 
 
 async def new_user(

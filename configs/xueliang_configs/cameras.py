@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field, field_validator
@@ -9,6 +10,8 @@ from pydantic import Field, field_validator
 from xueliang_configs.areas import AreaCode
 from xueliang_configs.rules import Rule
 from xueliang_configs.values import CameraUrl, Name, PlaceClass, PlainId, Polygon, PositiveSeconds, Settings, problem
+
+RegisterNote = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class CameraConfig(Settings):
@@ -51,6 +54,14 @@ class CameraConfig(Settings):
         return min((rule.largest_gap_s for rule in self.rules), default=2.0)
 
 
+class Datum(StrEnum):
+    """What longitude and latitude are measured against: Chinese maps draw 100 to 1,000 m beside WGS84."""
+
+    WGS84 = "wgs84"
+    GCJ02 = "gcj02"
+    BD09 = "bd09"
+
+
 class RegisteredCamera(Settings):
     """One row of the centre's camera register."""
 
@@ -59,10 +70,19 @@ class RegisteredCamera(Settings):
     area_code: AreaCode | None = Field(
         default=None, description="Grid (or higher area) it belongs to; null: found by its position."
     )
-    longitude: Annotated[float, Field(ge=-180, le=180)] = Field(description="WGS84 degrees.")
-    latitude: Annotated[float, Field(ge=-90, le=90)] = Field(description="WGS84 degrees.")
+    longitude: Annotated[float, Field(ge=-180, le=180)] = Field(description="Degrees in `datum`.")
+    latitude: Annotated[float, Field(ge=-90, le=90)] = Field(description="Degrees in `datum`.")
+    datum: Datum = Field(
+        default=Datum.WGS84,
+        description="What the two are measured against: wgs84 (GPS), gcj02 (Amap, Tencent), bd09 (Baidu). The register "
+        "keeps WGS84.",
+    )
     place_class: PlaceClass = Field(default=PlaceClass.OTHER, description="What kind of place it watches.")
     node_id: PlainId | None = Field(default=None, description="Edge node that runs it; alerts of others are refused.")
+    purpose: RegisterNote | None = Field(default=None, description="What it is there for; null: not stated yet.")
+    legal_basis: RegisterNote | None = Field(
+        default=None, description="By which right it watches; null: not stated yet."
+    )
 
 
 class CameraRegister(Settings):

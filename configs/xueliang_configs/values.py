@@ -26,7 +26,12 @@ from xueliang_alerts.contract import ID_PATTERN
 
 REDACTED: Final = "***"
 MAX_ZONE_POINTS: Final = 64
-_SECRET_NAMES: Final = re.compile(r"pass|pwd|token|secret|auth|key|user|sign", re.IGNORECASE)
+_SECRET_NAMES: Final = re.compile(r"pass|pwd|token|secret|auth|key|user|sign|ticket|session|cred|callid", re.IGNORECASE)
+# Logins and tickets that some cameras and platforms have in the path: /user=a_password=b_channel=1.sdp, /openUrl/a1B2c3
+_SECRET_IN_PATH: Final = re.compile(
+    r"((?:password|passwd|pwd|pass|token|secret|auth|key)[=:]|/openurl/)[^/&;]*?(?=$|[/&;]|_(?:channel|stream|user)[=_])",
+    re.IGNORECASE,
+)
 
 
 class Settings(BaseModel):
@@ -150,7 +155,7 @@ Polygon = Annotated[
 
 
 def redact_url(url: str) -> str:
-    """The URL without user, password or telling query values; for anything that is printed, logged or stored."""
+    """The URL without user, password, or telling values in query and path; for all that is printed or stored."""
     scheme, separator, rest = url.partition("://")
     if not separator:
         return f"{REDACTED}@{url.rpartition('@')[2]}" if "@" in url else url
@@ -161,13 +166,13 @@ def redact_url(url: str) -> str:
         parts = urlsplit(f"{scheme}{separator}{rest}")
     except ValueError:
         return REDACTED
-    netloc = parts.netloc
+    netloc, path = parts.netloc, _SECRET_IN_PATH.sub(rf"\g<1>{REDACTED}", parts.path)
     if not parts.query:
-        return urlunsplit((parts.scheme, netloc, parts.path, "", ""))
+        return urlunsplit((parts.scheme, netloc, path, "", ""))
     pairs = parse_qsl(parts.query, keep_blank_values=True)
     shown = (f"{name}={REDACTED if _SECRET_NAMES.search(name) else quote(value)}" for name, value in pairs)
     query = "&".join(shown) if pairs else REDACTED
-    return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
+    return urlunsplit((parts.scheme, netloc, path, query, ""))
 
 
 class SecretUrl:

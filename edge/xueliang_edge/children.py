@@ -16,6 +16,7 @@ import contextlib
 import ctypes
 import dataclasses
 import enum
+import errno
 import io
 import logging
 import os
@@ -62,6 +63,9 @@ _PLAIN: Final = frozenset(
         ("numpy._core.numeric", "_frombuffer"),
     }
 )
+
+# One thread a child: the pools of these libraries would only cost memory.
+_CHILD_ENVIRONMENT: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 # Linux ends a child with the *thread* that started it: so one thread starts them all and lives as long as the process.
 _STARTER: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="children")
@@ -159,6 +163,9 @@ class Child:
             for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
                 ours.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", STUCK_S, 0))
             process = _STARTER.submit(_spawn, module, name, theirs.fileno(), tuple(fds)).result()
+        except RuntimeError as error:  # no thread could be begun to begin it
+            ours.close()
+            raise OSError(errno.EAGAIN, str(error)) from error
         except BaseException:
             ours.close()
             raise
@@ -285,9 +292,10 @@ def _spawn(module: str, name: str, line_fd: int, fds: tuple[int, ...]) -> subpro
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         pass_fds=(line_fd, *fds),
-        env=os.environ | _CHILD_ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        env=os.environ | _CHILD_ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(_import_paths())},
     )
 
 
-# One thread a child: the pools of these libraries would only cost memory.
-_CHILD_ENVIRONMENT: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+def _import_paths() -> list[str]:
+    """Where this process finds its code: a child must run the very same."""
+    return [str(Path(path).absolute()) for path in sys.path if path]

@@ -1,7 +1,10 @@
-"""xueliang-edge: run a node, check its settings, look at what a camera offers.
+"""xueliang-edge: run a node, check its settings; probe a camera, import many, measure the machine (`commands.py`).
 
 Exit status: 0 well, 1 something that may pass (a camera that does not answer), 2 something a person must change first
 (settings, a model file, a folder). The only place of the room that makes the real clocks.
+
+Whatever needs a compiled package is imported by the command that needs it: `measure` must be able to say that one does
+not load on this machine.
 """
 
 from __future__ import annotations
@@ -20,17 +23,12 @@ from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_alerts.errors import AlertsError
 from xueliang_configs.errors import ConfigsError
 from xueliang_configs.loading import load_node
-from xueliang_edge.node import Node, check_models
-from xueliang_edge.reporting import rules_not_running
+from xueliang_edge.commands import add_import, add_measure, add_probe
 from xueliang_edge.watchdog import ALIVE, READY, STOPPING, ServiceManager
 from xueliang_models.errors import ModelError
-from xueliang_streams.errors import SharedMemoryTooSmall, StreamError, UnsupportedUrl
-from xueliang_streams.probe import probe
-from xueliang_streams.redaction import redact_text
-from xueliang_streams.source import Pace
 
 _STANDARD_FIELDS: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
-PROBE_TIMEOUT_S: Final = 15.0
+PACES: Final = ("real", "fast")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,16 +37,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _log_to_stderr(options.verbose)
     try:
         return int(options.act(options))
-    except (ConfigsError, ModelError, AlertsError, SharedMemoryTooSmall) as error:
-        print(redact_text(str(error)), file=sys.stderr)
+    except (ConfigsError, ModelError, AlertsError) as error:
+        print(_redacted(str(error)), file=sys.stderr)
         return 2
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(redact_text(f"{where}{error.strerror or error}"), file=sys.stderr)
+        print(_redacted(f"{where}{error.strerror or error}"), file=sys.stderr)
         return 2
 
 
+def _redacted(text: str) -> str:
+    from xueliang_streams.redaction import redact_text
+
+    return redact_text(text)
+
+
 def _run(options: argparse.Namespace) -> int:
+    from xueliang_edge.node import Node
+    from xueliang_streams.source import Pace
+
     manager = ServiceManager(os.environ)
     node = Node(
         load_node(options.config),
@@ -72,6 +79,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    from xueliang_edge.node import check_models
+    from xueliang_edge.reporting import rules_not_running
+
     config = load_node(options.config)
     detectors = check_models(config)
     for name, opened in detectors.items():
@@ -85,35 +95,18 @@ def _check(options: argparse.Namespace) -> int:
     return 0
 
 
-def _probe(options: argparse.Namespace) -> int:
-    try:
-        offer = probe(options.url.removeprefix("file:"), timeout_s=options.timeout, mono=system_mono)
-    except UnsupportedUrl as error:
-        print(error, file=sys.stderr)
-        return 2
-    except StreamError as error:
-        print(error, file=sys.stderr)
-        return 1
-    width, height = offer.size_wh
-    print(f"{offer.codec} {width}x{height}", end="")
-    print(f", {offer.fps:.1f} pictures a second" if offer.fps else "", end="")
-    print(f", a key picture every {offer.gop_s:.1f} s" if offer.gop_s else "", end="")
-    print(f", {offer.bitrate_bps / 1e6:.2f} Mbit/s" if offer.bitrate_bps else "")
-    return 0
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="xueliang-edge", description="One edge node: cameras in, alerts out.")
     parser.add_argument("--verbose", action="store_true", help="log more")
-    commands = parser.add_subparsers(required=True, metavar="run | check | probe")
+    commands = parser.add_subparsers(required=True, metavar="run | check | probe | import | measure")
 
     run = commands.add_parser("run", help="watch the cameras of a settings file until SIGTERM or Ctrl-C")
     run.add_argument("--config", type=Path, required=True, help="node.yaml")
     run.add_argument("--final", action="store_true", help="at the stop, end open alerts as node_stopped")
     run.add_argument(
         "--recordings",
-        choices=[pace.value for pace in Pace],
-        default=Pace.REAL.value,
+        choices=PACES,
+        default=PACES[0],
         help="pace of file: cameras; fast: as fast as they are judged, on the recording's own clock",
     )
     run.add_argument("--until-ended", action="store_true", help="stop when every fast recording has ended")
@@ -123,10 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--config", type=Path, required=True, help="node.yaml")
     check.set_defaults(act=_check)
 
-    look = commands.add_parser("probe", help="what a camera or a recording offers")
-    look.add_argument("url", metavar="URL", help="rtsp://…, rtsps://… or a file")
-    look.add_argument("--timeout", type=float, default=PROBE_TIMEOUT_S, help="seconds")
-    look.set_defaults(act=_probe)
+    add_probe(commands)
+    add_import(commands)
+    add_measure(commands)
     return parser
 
 
@@ -138,7 +130,7 @@ class _EventFormatter(logging.Formatter):
         fields = {key: value for key, value in vars(record).items() if key not in _STANDARD_FIELDS}
         told = " ".join(f"{key}={value!r}" if " " in str(value) else f"{key}={value}" for key, value in fields.items())
         head, *rest = line.split("\n")
-        return redact_text("\n".join([f"{head} {told}".rstrip(), *rest]))
+        return _redacted("\n".join([f"{head} {told}".rstrip(), *rest]))
 
 
 def _log_to_stderr(verbose: bool) -> None:

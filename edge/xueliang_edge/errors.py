@@ -2,6 +2,8 @@
 
 EdgeError
 ├── ChildGone           a child process ended, or said what it may not say. A retry with a new child can help.
+├── TableUnreadable     a camera table that nothing can be read from. Retry after the file was mended.
+├── ImportRefused       cameras that do not fit on the nodes, or files that are there already. Retry after a change.
 └── NotRepresentable    a decision that the contract cannot carry (NaN, a broken box). A retry cannot help: it is a
                         fault in a rule or a model; count it, say it, go on.
 """
@@ -15,6 +17,14 @@ class EdgeError(Exception):
 
 class ChildGone(EdgeError):
     """Nobody is at the other end of the line any more, or nobody to be trusted. A new child can help."""
+
+
+class TableUnreadable(EdgeError):
+    """A camera table that cannot be used at all. A retry helps only after an edit."""
+
+
+class ImportRefused(EdgeError):
+    """An import that would not come out well. Nothing was written; a retry helps after what the message says."""
 
 
 class NotRepresentable(EdgeError):

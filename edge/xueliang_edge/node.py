@@ -12,6 +12,7 @@ Neither ever reads as seen_clear.
 
 from __future__ import annotations
 
+import errno
 import logging
 import ssl
 import threading
@@ -49,6 +50,7 @@ from xueliang_edge.rules.judge import CameraJudge, Judged
 from xueliang_edge.snapshots import SnapshotFiles
 from xueliang_edge.telling import Telling
 from xueliang_edge.watched_camera import WatchedCamera
+from xueliang_streams.errors import SharedMemoryTooSmall
 from xueliang_streams.shared_frames import SharedFrames
 from xueliang_streams.source import Pace
 
@@ -78,7 +80,7 @@ class Node:
         Raises:
             ModelError: a model file or card cannot be used; the message says which and what to try.
             AlertsError: the spool is another node's, in use, or cannot be written.
-            OSError: the data folder or the health port cannot be used.
+            OSError: the data folder, the health port or enough shared memory cannot be had.
         """
         self._config, self._wall, self._mono = config, wall, mono
         data_dir = config.data_dir
@@ -189,12 +191,15 @@ class Node:
         log.info("node stopped", extra={"node_id": self._config.node.node_id, "final": is_final})
 
     def _reserve_pictures(self, pace: Pace, undo: ExitStack) -> dict[int, SharedFrames]:
-        """The capture side, not started, and its shared memory by region. Raises SharedMemoryTooSmall."""
+        """The capture side, not started, and its shared memory by region. Raises OSError."""
         config = self._config
         has_fast = any(is_fast(camera, pace) for camera in config.cameras)
         per_process = len(config.cameras) if has_fast else config.node.processes.cameras_per_process
         groups = group_cameras(config.cameras, max(1, per_process), config.data_dir / "background", pace)
-        groups, frames = reserve(groups)
+        try:
+            groups, frames = reserve(groups)
+        except SharedMemoryTooSmall as error:
+            raise OSError(errno.ENOSPC, str(error)) from error
         self.capture: CaptureService
         if has_fast:
             self.capture = LocalCapture(groups[0], frames[0], wall=self._wall, mono=self._mono)

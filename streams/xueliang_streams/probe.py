@@ -1,27 +1,35 @@
-"""What a URL offers: codec, size, rate, distance of key pictures. For the import of cameras and the command line."""
+"""What a URL offers: codec, size, rate, distance of key pictures, and what its pictures cost to decode.
+
+For the import of cameras and the command line. Nothing is guessed: a figure that was not seen is None.
+"""
 
 from __future__ import annotations
 
+import statistics
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from fractions import Fraction
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any, Final
 
 import av
-from av.container import InputContainer
 from av.packet import Packet
-from av.video.stream import VideoStream
+from av.video.frame import VideoFrame
 
-from xueliang_streams.errors import CameraUnreachable, NotAVideo, RecordingUnreadable
-from xueliang_streams.libav_opening import explain, open_rtsp
-from xueliang_streams.opening import camera_scheme, recording_path
-from xueliang_streams.recording import open_recording
+from xueliang_streams.decoded_planes import planes_of
+from xueliang_streams.errors import CameraUnreachable, RecordingUnreadable, StreamError
+from xueliang_streams.frame import Planes
+from xueliang_streams.opening import camera_scheme, recording_path, refuse_half_addresses
+from xueliang_streams.probe_reading import RUN_LENGTH, Catch, ReaderName, caught_from_camera, caught_from_file
 from xueliang_streams.redaction import redact_url
-from xueliang_streams.source import Mono
+from xueliang_streams.source import Mono, Wall
 
-_KEYS_WANTED = 3
-"""Two whole GOPs: one may be cut short by the moment we came."""
-_SLICE_S = 0.5
+CLOCK_WAIT_S: Final = 6.0
+"""Cameras send a sender report every five seconds (RFC 3550, 6.2), and a little later than that."""
+PICTURES_KEPT: Final = 3
+"""The newest and two before it: what moved between them is hidden in a still."""
+_CPU_S: Final[Callable[[], float]] = time.thread_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,17 @@ class Offer:
         gop_pictures: longest distance of key pictures seen; None: fewer than two key pictures came before the deadline.
         gop_s: the same in seconds.
         bitrate_bps: of the video as it came; None: too few pictures came.
+        pixel_format: as the decoder names it, "yuv420p" in nearly all cameras.
+        display_aspect: width by height as it is meant to be shown.
+        key_decode_ms: CPU milliseconds of each key picture that was decoded.
+        all_decode_ms: CPU milliseconds a picture when all are decoded; None: only key pictures were.
+        key_bytes: size of a key picture, the mean.
+        clock_ahead_s: how far the camera's clock is ahead of ours (behind: negative), by its sender reports; encoding
+            and network are in it, some tenths of a second. None: it sent none, or a reader that cannot tell was used.
+        offers_sound: sound that is never set up; None: not known.
+        reader: which reader served; reader_note: why not our own.
+        watched_s: how long it was watched, by the stream's own time.
+        packets_lost, pictures_damaged: on the way here, while watching.
     """
 
     codec: str
@@ -43,89 +62,169 @@ class Offer:
     gop_pictures: int | None
     gop_s: float | None
     bitrate_bps: float | None
+    pixel_format: str = "yuv420p"
+    is_interlaced: bool = False
+    display_aspect: float = 0.0
+    key_decode_ms: tuple[float, ...] = ()
+    all_decode_ms: float | None = None
+    key_bytes: int = 0
+    clock_ahead_s: float | None = None
+    offers_sound: bool | None = None
+    reader: ReaderName = "own"
+    reader_note: str = ""
+    watched_s: float = 0.0
+    packets_lost: int = 0
+    pictures_damaged: int = 0
 
 
-def probe(url: str, *, timeout_s: float, mono: Mono) -> Offer:
+def probe(url: str, *, timeout_s: float, wall: Wall, mono: Mono, clock_wait_s: float = CLOCK_WAIT_S) -> Offer:
     """Look at a camera or a file until two GOPs have passed, at most `timeout_s`.
+
+    Args:
+        clock_wait_s: how long to wait for a word of the camera's clock, when two GOPs are shorter.
 
     Raises:
         UnsupportedUrl: no reader here opens it.
-        CameraUnreachable, CameraRefusedLogin, NotAVideo, RecordingUnreadable: in words a person can act on.
+        CameraUnreachable, CameraRefusedLogin, NotAVideo, NotSpoken, RecordingUnreadable: in words a person can act on.
     """
-    deadline_mono_s = mono() + timeout_s
+    return probe_with_pictures(url, timeout_s=timeout_s, wall=wall, mono=mono, clock_wait_s=clock_wait_s)[0]
+
+
+def probe_with_pictures(
+    url: str, *, timeout_s: float, wall: Wall, mono: Mono, clock_wait_s: float = CLOCK_WAIT_S
+) -> tuple[Offer, tuple[Planes, ...]]:
+    """`probe`, with up to three of the pictures that were decoded for it, newest first, all of one size."""
+    refuse_half_addresses(url)
     recording = recording_path(url)
+    catching: AbstractContextManager[Catch]
     if recording is not None:
-        container = open_recording(recording)
-        stream = container.streams.video[0]
-        if stream.codec_context.name not in ("h264", "hevc"):
-            container.close()
-            raise NotAVideo(f"{recording}: needs H.264 or H.265 video, the file holds {stream.codec_context.name}")
+        catching = caught_from_file(recording, mono() + timeout_s, mono)
     else:
         camera_scheme(url)
-        # Opening has two steps with a time-out each.
-        container, stream = open_rtsp(url, timeout_s / 2, min(_SLICE_S, timeout_s / 4), mono)
-    with container:
-        packets = _collect(container, stream, url, lambda: mono() < deadline_mono_s)
-        size_wh = _size_wh(stream, packets)
-    if size_wh is None:
+        catching = caught_from_camera(url, timeout_s=timeout_s, clock_wait_s=clock_wait_s, wall=wall, mono=mono)
+    with catching as catch:
+        decoded = _decode(catch)
+    if decoded is None:
         raise _no_picture(url, is_file=recording is not None, timeout_s=timeout_s)
-    return _measured(stream, packets, size_wh)
+    return _offer(catch, decoded), decoded.pictures
 
 
-def _collect(
-    container: InputContainer, stream: VideoStream, url: str, has_time: Callable[[], bool]
-) -> list[Packet[VideoStream]]:
-    packets: list[Packet[VideoStream]] = []
-    incoming = container.demux(stream)
-    while has_time() and sum(packet.is_keyframe for packet in packets) < _KEYS_WANTED:
-        try:
-            packet = next(incoming, None)
-        except av.error.ExitError:
-            incoming = container.demux(stream)
-            continue
-        except (av.error.FFmpegError, OSError) as error:
-            if packets:
-                break
-            raise explain(error, url) from None
-        if packet is None or not packet.size:
-            break
-        packets.append(packet)
-    return packets
+@dataclass(frozen=True, slots=True)
+class _DecodedSome:
+    key_ms: tuple[float, ...]
+    all_ms: float | None
+    pixel_format: str
+    is_interlaced: bool
+    display_aspect: float
+    pictures: tuple[Planes, ...]
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        return self.pictures[0].size_wh
 
 
-def _size_wh(stream: VideoStream, packets: list[Packet[VideoStream]]) -> tuple[int, int] | None:
-    """From the description, else from the first key picture."""
-    context = stream.codec_context
-    if context.width and context.height:
-        return context.width, context.height
-    for packet in packets:
-        if packet.is_keyframe:
-            for picture in [*context.decode(packet), *context.decode(None)]:
-                return picture.width, picture.height
-    return None
+def _decode(catch: Catch) -> _DecodedSome | None:
+    """Each key picture by itself, then the run from the first one on. None: nothing could be decoded."""
+    catch.context.thread_count = 1
+    key_ms: list[float] = []
+    shown: list[VideoFrame] = []
+    for picture in catch.pictures:
+        if picture.is_key and picture.packet is not None:
+            run = _decoded(catch, [picture.packet])
+            if run.kept:
+                key_ms.append(run.spent_ms)
+                shown.append(run.kept[-1])
+    if not shown:
+        return None
+    run = _decoded(catch, [one.packet for one in catch.pictures[_first_key(catch) :] if one.packet is not None])
+    all_ms = run.spent_ms / run.pictures if run.pictures > 1 else None
+    if len(shown) < 2:
+        # Long GOPs: what moved is seen between the begin, the middle and the end of the run.
+        shown = run.kept or shown
+    newest = shown[-1]
+    same_size = [one for one in reversed(shown) if (one.width, one.height) == (newest.width, newest.height)]
+    try:
+        pictures = tuple(planes_of(one) for one in same_size[:PICTURES_KEPT])
+    except av.error.FFmpegError:  # a format that cannot be brought to 8-bit 4:2:0
+        return None
+    aspect = _display_aspect(catch, newest)
+    return _DecodedSome(tuple(key_ms), all_ms, newest.format.name, bool(newest.interlaced_frame), aspect, pictures)
 
 
-def _no_picture(url: str, *, is_file: bool, timeout_s: float) -> Exception:
+def _first_key(catch: Catch) -> int:
+    return next((index for index, picture in enumerate(catch.pictures) if picture.is_key), 0)
+
+
+@dataclass(slots=True)
+class _Run:
+    """Pictures decoded one after the other; the first, the middle one and the last are kept, in this order."""
+
+    spent_ms: float = 0.0
+    pictures: int = 0
+    kept: list[VideoFrame] = field(default_factory=list)
+
+    def add(self, frame: VideoFrame) -> None:
+        self.kept = [*self.kept[: 1 if self.pictures <= RUN_LENGTH // 2 else 2], frame]
+        self.pictures += 1
+
+
+def _decoded(catch: Catch, packets: list[Packet[Any]]) -> _Run:
+    """Damage ends the run."""
+    run = _Run()
+    began_s = _CPU_S()
+    try:
+        for packet in [*packets, None]:
+            for frame in catch.context.decode(packet):
+                if not frame.is_corrupt:
+                    run.add(frame)
+    except av.error.FFmpegError:
+        pass
+    run.spent_ms = 1000 * (_CPU_S() - began_s)
+    if catch.context.is_open:
+        catch.context.flush_buffers()
+    return run
+
+
+def _display_aspect(catch: Catch, picture: VideoFrame) -> float:
+    stretched = catch.context.sample_aspect_ratio
+    return picture.width * float(stretched or 1) / picture.height
+
+
+def _no_picture(url: str, *, is_file: bool, timeout_s: float) -> StreamError:
     shown = redact_url(url)
     if is_file:
         return RecordingUnreadable(f"{shown}: holds no picture that can be decoded")
     return CameraUnreachable(f"{shown}: connected, but no key picture within {timeout_s:g} s")
 
 
-def _measured(stream: VideoStream, packets: list[Packet[VideoStream]], size_wh: tuple[int, int]) -> Offer:
-    base = stream.time_base or Fraction(1, 90_000)
+def _offer(catch: Catch, decoded: _DecodedSome) -> Offer:
     # libav gives the first packet of an RTSP stream no time: rates are taken from those that have one.
-    times_s = [float(packet.pts * base) for packet in packets if packet.pts is not None]
+    times_s = [one.time_s for one in catch.pictures if one.time_s is not None]
     span_s = max(times_s) - min(times_s) if len(times_s) > 2 else 0.0
     fps = (len(times_s) - 1) / span_s if span_s > 0 else None
-    keys = [index for index, packet in enumerate(packets) if packet.is_keyframe]
+    keys = [index for index, one in enumerate(catch.pictures) if one.is_key]
     gop = max((after - before for before, after in pairwise(keys)), default=None)
-    sizes = [packet.size for packet in packets]
+    sizes = [one.size_bytes for one in catch.pictures]
+    ahead_s = [one.ahead_s for one in catch.pictures if one.ahead_s is not None]
     return Offer(
-        codec=stream.codec_context.name,
-        size_wh=size_wh,
+        codec=catch.codec,
+        size_wh=decoded.size_wh,
         fps=fps,
         gop_pictures=gop,
         gop_s=gop / fps if gop is not None and fps else None,
         bitrate_bps=8 * sum(sizes) / len(sizes) * fps if fps else None,
+        pixel_format=decoded.pixel_format,
+        is_interlaced=decoded.is_interlaced,
+        display_aspect=decoded.display_aspect,
+        key_decode_ms=decoded.key_ms,
+        all_decode_ms=decoded.all_ms,
+        key_bytes=round(statistics.fmean(catch.pictures[index].size_bytes for index in keys)),
+        # The picture that was least delayed on its way tells the difference of the clocks best.
+        clock_ahead_s=max(ahead_s) if ahead_s else None,
+        offers_sound=catch.offers_sound,
+        reader=catch.reader,
+        reader_note=catch.reader_note,
+        watched_s=catch.watched_s,
+        packets_lost=catch.packets_lost,
+        pictures_damaged=catch.pictures_damaged,
     )

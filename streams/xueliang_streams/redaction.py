@@ -15,12 +15,13 @@ _URL = re.compile(
     re.DOTALL,
 )
 _URL_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://\S+")
-# Some vendors put the login into the path: /user=admin_password=secret_channel=1.sdp
-_SECRET_IN_PATH = re.compile(
-    r"(?P<key>(?:password|passwd|passwort|pwd|pass|token|secret|auth|key)[=:])(?P<value>[^/&;]*?)"
+SECRET_IN_PATH = re.compile(
+    r"(?P<key>(?:password|passwd|passwort|pwd|pass|token|secret|auth|key)[=:]|/openurl/)(?P<value>[^/&;]*?)"
     r"(?=$|[/&;]|_(?:channel|stream|user)[=_])",
     re.IGNORECASE,
 )
+"""Some vendors put the login into the path (/user=admin_password=secret_channel=1.sdp), some platforms a ticket
+(/openUrl/a1B2c3)."""
 
 
 def redact_url(url: str) -> str:
@@ -56,4 +57,4 @@ def _hide_value(field: str) -> str:
 
 
 def _hide_login_fields(path: str) -> str:
-    return _SECRET_IN_PATH.sub(rf"\g<key>{HIDDEN}", path)
+    return SECRET_IN_PATH.sub(rf"\g<key>{HIDDEN}", path)

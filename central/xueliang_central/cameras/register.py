@@ -26,6 +26,7 @@ PLACE_CLASSES: Final = frozenset(
     {"residential", "school", "hospital", "mall", "street", "industrial", "scenic", "other"}
 )
 ASSIGNED: Final = "assigned"
+MAX_NOTE_LETTERS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class CameraPlace:
     area_path: str = ""
     located: str = ASSIGNED
     located_note: str = ""
+    purpose: str | None = None
+    legal_basis: str | None = None
 
     @property
     def is_misplaced(self) -> bool:
@@ -94,6 +97,9 @@ def check_places(places: Sequence[CameraPlace], tree: AreaTree) -> list[str]:
             problems.append(f"{where}: area {place.area_code[:15]!r} is not in the area tree; import areas first")
         if place.node_id is not None and not re.match(ID_PATTERN, place.node_id):
             problems.append(f"{where}: node_id must match {ID_PATTERN}")
+        for name, note in (("purpose", place.purpose), ("legal_basis", place.legal_basis)):
+            if note is not None and not 0 < len(note) <= MAX_NOTE_LETTERS:
+                problems.append(f"{where}: {name} must have 1 to {MAX_NOTE_LETTERS} characters")
     return problems
 
 
@@ -114,6 +120,8 @@ def _row(place: CameraPlace, tree: AreaTree) -> dict[str, Any]:
         "latitude": place.latitude,
         "place_class": place.place_class,
         "node_id": place.node_id,
+        "purpose": place.purpose,
+        "legal_basis": place.legal_basis,
     }
 
 

@@ -21,6 +21,8 @@ cameras: Final = Table(
     Column("latitude", Float, nullable=False),
     Column("place_class", String(16), nullable=False),
     Column("node_id", String(63), nullable=True),
+    Column("purpose", String(200), nullable=True),
+    Column("legal_basis", String(200), nullable=True),
     Column("updated_at", UtcDateTime, nullable=False),
     Index(None, "area_path"),
     Index(None, "node_id"),

@@ -46,6 +46,7 @@ class Media:
         clock_hz: of its RTP times.
         parameter_sets: as the description brings them, without start codes, in their order; may be empty (then they
             come with the pictures).
+        offers_sound: there is sound beside it, which is never set up.
     """
 
     codec: Codec
@@ -53,6 +54,7 @@ class Media:
     payload_type: int
     clock_hz: int = DEFAULT_CLOCK_HZ
     parameter_sets: tuple[bytes, ...] = ()
+    offers_sound: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ def read_description(body: bytes, base_url: str) -> Description:
                 _refuse_what_is_not_spoken(section, payload_type, codec)
                 url = joined(session_url, section.control)
                 sets = _parameter_sets(codec, section.formats.get(payload_type, {}))
-                return Description(Media(codec, url, payload_type, clock_hz, sets), session_url)
+                sound = any(one.kind == "audio" for one in sections)
+                return Description(Media(codec, url, payload_type, clock_hz, sets, sound), session_url)
     raise _no_video(sections, videos)
 
 

@@ -80,7 +80,7 @@ class RtspReader:
         self._wall = wall
         self._mono = mono
         self._settings = settings
-        self._host, port, is_tls = _place(url)
+        self._host, port, is_tls = place_of(url)
         self._lookup = NameLookup(self._host, port)
         self._tls = (tls or ssl.create_default_context()) if is_tls else None
         self._scratch = memoryview(bytearray(SCRATCH_BYTES)) if scratch is None else scratch
@@ -233,8 +233,12 @@ class RtspReader:
             self._session = None
 
 
-def _place(url: str) -> tuple[str, int, bool]:
-    """Host, port, and whether TLS is spoken there."""
+def place_of(url: str) -> tuple[str, int, bool]:
+    """Host, port, and whether TLS is spoken there.
+
+    Raises:
+        UnsupportedUrl: the address does not name them.
+    """
     split_login(url)  # refuses an address without a host
     parts = urlsplit(url)
     scheme = parts.scheme.lower()

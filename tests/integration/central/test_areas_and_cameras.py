@@ -10,13 +10,15 @@ from sqlalchemy import func, select
 
 from tests.support import city
 from tests.support.centres import START, TestCentre, camera
-from xueliang_central.administration import take_areas
+from xueliang_central.administration import take_areas, take_cameras
+from xueliang_central.areas.datums import from_wgs84
 from xueliang_central.areas.tables import area_imports, areas
 from xueliang_central.areas.tree import AreaBook, load_tree
 from xueliang_central.cameras.register import place_of, upsert_cameras
 from xueliang_central.errors import ImportRefused
 from xueliang_central.rights.scope import Role
 from xueliang_central.store.database import Database
+from xueliang_configs.cameras import CameraRegister, Datum
 
 
 async def _take(database: Database, value: dict[str, Any], *, remove_missing: bool = False) -> list[str]:
@@ -187,3 +189,25 @@ async def test_importing_cameras_twice_changes_nothing(centre: TestCentre) -> No
         again = await upsert_cameras(conn, [camera("one", city.GRID)], centre.tree, at=START)
         moved = await upsert_cameras(conn, [camera("one", city.EAST_GRID)], centre.tree, at=START)
     assert (first.added, again.unchanged, moved.changed) == (("one",), 1, ("one",))
+
+
+async def test_a_position_of_a_chinese_map_is_kept_as_wgs84_and_found_in_its_grid(centre: TestCentre) -> None:
+    """Read as WGS84 it would lie 600 m beside, in another grid or in none."""
+    true = camera("lane-east", None)
+    rows = []
+    for datum in Datum:
+        longitude, latitude = from_wgs84((true.longitude, true.latitude), datum)
+        row = {"camera_id": f"by-{datum.value}", "name": "东巷", "longitude": longitude, "latitude": latitude}
+        rows.append({**row, "datum": datum.value, "purpose": "消防通道", "legal_basis": "条例第三条"})
+    register = CameraRegister.model_validate({"cameras": rows})
+    lines = await take_cameras(centre.database, register, at=START)
+    assert "3 added, 0 changed, 0 unchanged" in lines
+    assert "0 added, 0 changed, 3 unchanged" in await take_cameras(centre.database, register, at=START)
+    async with centre.database.reading() as conn:
+        for row in rows:
+            place = await place_of(conn, row["camera_id"])
+            assert place is not None
+            assert place.longitude == pytest.approx(true.longitude, abs=1e-7)
+            assert place.latitude == pytest.approx(true.latitude, abs=1e-7)
+            assert (place.area_code, place.located) == (city.GRID, "inside")
+            assert (place.purpose, place.legal_basis) == ("消防通道", "条例第三条")

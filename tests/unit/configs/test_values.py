@@ -26,6 +26,8 @@ POLYGON: TypeAdapter[tuple[tuple[float, float], ...]] = TypeAdapter(Polygon)
         ("rtsp://h/s?user=u&password=pw&channel=1", "rtsp://h/s?user=***&password=***&channel=1"),
         ("rtsp://h/s?token=t#frag", "rtsp://h/s?token=***"),
         ("rtsp://u:p@[::1", "***"),
+        ("rtsp://h/user=a_password=pw_channel=1.sdp", "rtsp://h/user=a_password=***_channel=1.sdp"),
+        ("rtsp://h:554/openUrl/a1B2c3?ticket=t&channel=1", "rtsp://h:554/openUrl/***?ticket=***&channel=1"),
         ("file:clips/a.mp4", "file:clips/a.mp4"),
         ("user:pw@h/s", "***@h/s"),
     ],

@@ -24,6 +24,7 @@ from xueliang_streams.redaction import redact_text, redact_url
             "rtsp://h/user=admin_password=***_channel=1_stream=0.sdp",
             id="login in path",
         ),
+        pytest.param("rtsp://h:554/openUrl/canary", "rtsp://h:554/openUrl/***", id="ticket in path"),
         pytest.param("/data/gate 3.mp4", "/data/gate 3.mp4", id="file path"),
     ],
 )
