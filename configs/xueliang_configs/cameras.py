@@ -48,7 +48,10 @@ class RegisteredCamera(Settings):
     longitude: Annotated[float, Field(ge=-180, le=180)] = Field(description="WGS84 degrees.")
     latitude: Annotated[float, Field(ge=-90, le=90)] = Field(description="WGS84 degrees.")
     place_class: PlaceClass = Field(default=PlaceClass.OTHER, description="What kind of place it watches.")
-    node_id: PlainId | None = Field(default=None, description="Edge node that runs it; alerts of others are refused.")
+    node_id: PlainId | None = Field(
+        default=None,
+        description="Edge node that runs it; alerts of others are refused. null: any node may speak for it.",
+    )
 
 
 class CameraRegister(Settings):
