@@ -173,6 +173,8 @@ def rules_not_running(cameras: Iterable[CameraConfig], detectors: Mapping[str, D
 
 
 def _why_not_running(rule: Rule, detectors: Mapping[str, Detector]) -> str | None:
+    if rule.hazard not in RULES:  # first: no model that could be brought would change it
+        return f"this version cannot judge {rule.hazard.value} yet"
     classes: tuple[str, ...] | None = getattr(rule, "classes", None)
     if classes is not None:
         detector = detectors.get(rule.detector)
@@ -184,6 +186,4 @@ def _why_not_running(rule: Rule, detectors: Mapping[str, Detector]) -> str | Non
                 f'the model of detector "{rule.detector}" ({detector.model_id}) knows none of {", ".join(classes)}; '
                 "bring a model that does, add it under detectors and name it by the rule's `detector`"
             )
-    if rule.hazard not in RULES:
-        return f"this version cannot judge {rule.hazard.value} yet"
     return None
