@@ -1,11 +1,13 @@
 """One box with everything on it: embedded broker, centre on SQLite, one edge node. The demo and the tests start it.
 
-The folder holds all of it and survives: secrets, configuration, spool, database. A second start finds it intact.
+The folder holds all of it and survives: secrets, configuration, spool, database. A second start finds it intact, with
+other cameras too; a set-up that was cut off is gone on with.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,7 +21,8 @@ import yaml
 from xueliang_alerts.embedded_broker import EmbeddedBroker, NodeUser
 from xueliang_demo.api_client import Person
 from xueliang_demo.city import City, MadeArea
-from xueliang_demo.processes import Program, free_port, run_once, wait_until
+from xueliang_demo.private_files import make_private_folder, write_private
+from xueliang_demo.processes import ProcessEnded, Program, free_port, run_once, wait_until
 
 NODE_ID: Final = "edge-demo"
 START_LIMIT_S: Final = 60.0
@@ -113,10 +116,21 @@ class Installation:
     def start(self) -> None:
         """Everything up and answering. Raises ProcessEnded or TimeoutError."""
         self.start_broker()
-        self._write_configuration()
-        self._set_up_centre()
+        self.set_up()
         self.start_centre()
         self.node.start()
+
+    def set_up(self) -> None:
+        """Files and database as the plan says; at every start. Each step is done once, or has no effect when repeated:
+        an earlier set-up may have been cut off anywhere. Raises ProcessEnded."""
+        self._write_configuration()
+        self._centre_command("migrate")
+        self._centre_command("import-areas", str(self.folder / "areas.geojson"))
+        for account in self._plan.accounts:
+            self._add_account(account)
+        self._add_node()
+        self._centre_command("import-cameras", str(self.folder / "cameras.yaml"))
+        self.node = self._program("node", "xueliang_edge.cli", ["run", "--config", str(self.folder / "node.yaml")])
 
     def start_centre(self) -> None:
         self.centre.start()
@@ -164,7 +178,7 @@ class Installation:
 
     def _load_secrets(self) -> dict[str, Any]:
         """Made once, kept readable by the owner only."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self.folder)
         path = self.folder / "secrets.json"
         kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
         kept.setdefault("broker_node", secrets.token_urlsafe(18))
@@ -176,10 +190,7 @@ class Installation:
         return kept
 
     def _save_secrets(self, kept: dict[str, Any]) -> None:
-        path = self.folder / "secrets.json"
-        path.touch(mode=0o600)
-        path.chmod(0o600)
-        path.write_text(json.dumps(kept, indent=1))
+        write_private(self.folder / "secrets.json", json.dumps(kept, indent=1))
 
     def _write_configuration(self) -> None:
         files = {
@@ -190,9 +201,9 @@ class Installation:
         }
         for name, content in files.items():
             text = yaml.dump(content, Dumper=_Plain, allow_unicode=True, sort_keys=False)
-            (self.folder / name).write_text(text, encoding="utf-8")
+            write_private(self.folder / name, text)
         geojson = json.dumps(self._plan.city.to_geojson(), ensure_ascii=False)
-        (self.folder / "areas.geojson").write_text(geojson, encoding="utf-8")
+        write_private(self.folder / "areas.geojson", geojson)
 
     def _node_settings(self) -> dict[str, Any]:
         broker = {"host": "127.0.0.1", "port": self.broker_port, "username": NODE_ID}
@@ -230,25 +241,41 @@ class Installation:
             settings["database"] = self._plan.database_url
         return {"centre": settings}
 
-    def _set_up_centre(self) -> None:
-        """Once: database, areas, cameras, people, the node's token."""
-        if self._secrets.get("set_up"):
+    def _add_account(self, account: Account) -> None:
+        added: list[str] = self._secrets.setdefault("accounts_added", [])
+        if account.username in added:
             return
-        self._centre_command("migrate")
-        self._centre_command("import-areas", str(self.folder / "areas.geojson"))
-        for account in self._plan.accounts:
-            who = ["--username", account.username, "--role", account.role, "--area", account.area_code]
-            name = ["--display-name", account.display_name, "--password-stdin"]
+        who = ["--username", account.username, "--role", account.role, "--area", account.area_code]
+        name = ["--display-name", account.display_name, "--password-stdin"]
+        try:
             self._centre_command("add-user", *who, *name, stdin=self.password_of(account.username))
-        self._secrets["node_token"] = self._centre_command("add-node", "--node-id", NODE_ID).split()[-1]
-        self._centre_command("import-cameras", str(self.folder / "cameras.yaml"))
-        self._secrets["set_up"] = True
+        except ProcessEnded as ended:
+            if not _is_there_already(ended):
+                raise
+        added.append(account.username)
         self._save_secrets(self._secrets)
-        self.node = self._program("node", "xueliang_edge.cli", ["run", "--config", str(self.folder / "node.yaml")])
+
+    def _add_node(self) -> None:
+        if "node_token" in self._secrets:
+            return
+        add_node = ("add-node", "--node-id", NODE_ID)
+        try:
+            told = self._centre_command(*add_node)
+        except ProcessEnded as ended:
+            if not _is_there_already(ended):
+                raise
+            told = self._centre_command(*add_node, "--renew")  # its token was printed once, and is lost
+        self._secrets["node_token"] = told.split()[-1]
+        self._save_secrets(self._secrets)
 
     def _centre_command(self, *arguments: str, stdin: str | None = None) -> str:
         command = ["--config", str(self.folder / "centre.yaml"), *arguments]
         return run_once("xueliang_central.cli", command, self._environment(), stdin)
+
+
+def _is_there_already(ended: ProcessEnded) -> bool:
+    """Added by a set-up that was cut off before it was noted."""
+    return re.search(r"there is a (user|node) \S+ already", str(ended)) is not None
 
 
 def _register_entry(camera: WatchedCamera) -> dict[str, Any]:
