@@ -7,7 +7,6 @@ other cameras too; a set-up that was cut off is gone on with.
 from __future__ import annotations
 
 import json
-import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,9 +19,10 @@ import yaml
 
 from xueliang_alerts.embedded_broker import EmbeddedBroker, NodeUser
 from xueliang_demo.api_client import Person
+from xueliang_demo.centre_commands import Command, run_commands
 from xueliang_demo.city import City, MadeArea
 from xueliang_demo.private_files import make_private_folder, write_private
-from xueliang_demo.processes import ProcessEnded, Program, free_port, run_once, wait_until
+from xueliang_demo.processes import Program, free_port, wait_until
 
 NODE_ID: Final = "edge-demo"
 START_LIMIT_S: Final = 60.0
@@ -117,20 +117,40 @@ class Installation:
         """Everything up and answering. Raises ProcessEnded or TimeoutError."""
         self.start_broker()
         self.set_up()
+        self.node.start()  # waits for nobody: it watches and keeps its alerts until the centre is up
         self.start_centre()
-        self.node.start()
 
     def set_up(self) -> None:
-        """Files and database as the plan says; at every start. Each step is done once, or has no effect when repeated:
-        an earlier set-up may have been cut off anywhere. Raises ProcessEnded."""
+        """Files and database as the plan says; at every start. Raises ProcessEnded.
+
+        An earlier set-up may have been cut off anywhere: each step has no effect when repeated, and a person or node
+        that was added and not noted is noted now.
+        """
         self._write_configuration()
-        self._centre_command("migrate")
-        self._centre_command("import-areas", str(self.folder / "areas.geojson"))
-        for account in self._plan.accounts:
-            self._add_account(account)
-        self._add_node()
-        self._centre_command("import-cameras", str(self.folder / "cameras.yaml"))
+        added = self._secrets.setdefault("accounts_added", [])
+        missing = [account for account in self._plan.accounts if account.username not in added]
+        add_node = Command(("add-node", "--node-id", NODE_ID))
+        commands = [Command(("migrate",)), Command(("import-areas", str(self.folder / "areas.geojson")))]
+        commands += [self._add_user(account) for account in missing]
+        commands.append(Command(("import-cameras", str(self.folder / "cameras.yaml"))))
+        if "node_token" not in self._secrets:
+            commands.append(add_node)
+        *_, told = self._centre_commands(*commands)
+        added += [account.username for account in missing]
+        if "node_token" not in self._secrets:
+            if told is None:  # it was registered, and its token, which is printed once, is lost
+                (told,) = self._centre_commands(Command((*add_node.arguments, "--renew")))
+            self._secrets["node_token"] = str(told).split()[-1]
+        self._save_secrets(self._secrets)
         self.node = self._program("node", "xueliang_edge.cli", ["run", "--config", str(self.folder / "node.yaml")])
+
+    def _add_user(self, account: Account) -> Command:
+        who = ("--username", account.username, "--role", account.role, "--area", account.area_code)
+        name = ("--display-name", account.display_name, "--password-stdin")
+        return Command(("add-user", *who, *name), stdin=self.password_of(account.username))
+
+    def _centre_commands(self, *commands: Command) -> list[str | None]:
+        return run_commands(commands, self.folder / "centre.yaml", self._environment())
 
     def start_centre(self) -> None:
         self.centre.start()
@@ -141,6 +161,13 @@ class Installation:
         self.node.stop()
         self.centre.stop()
         self.stop_broker()
+
+    def kill(self) -> None:
+        """As a power cut would, all at once: for who has no time and does not need the data again."""
+        self.node.kill()
+        self.centre.kill()
+        self.kill_broker()
+        self.stop()
 
     def must_run(self) -> None:
         """Raises ProcessEnded when a program has ended by itself."""
@@ -240,42 +267,6 @@ class Installation:
         if self._plan.database_url:
             settings["database"] = self._plan.database_url
         return {"centre": settings}
-
-    def _add_account(self, account: Account) -> None:
-        added: list[str] = self._secrets.setdefault("accounts_added", [])
-        if account.username in added:
-            return
-        who = ["--username", account.username, "--role", account.role, "--area", account.area_code]
-        name = ["--display-name", account.display_name, "--password-stdin"]
-        try:
-            self._centre_command("add-user", *who, *name, stdin=self.password_of(account.username))
-        except ProcessEnded as ended:
-            if not _is_there_already(ended):
-                raise
-        added.append(account.username)
-        self._save_secrets(self._secrets)
-
-    def _add_node(self) -> None:
-        if "node_token" in self._secrets:
-            return
-        add_node = ("add-node", "--node-id", NODE_ID)
-        try:
-            told = self._centre_command(*add_node)
-        except ProcessEnded as ended:
-            if not _is_there_already(ended):
-                raise
-            told = self._centre_command(*add_node, "--renew")  # its token was printed once, and is lost
-        self._secrets["node_token"] = told.split()[-1]
-        self._save_secrets(self._secrets)
-
-    def _centre_command(self, *arguments: str, stdin: str | None = None) -> str:
-        command = ["--config", str(self.folder / "centre.yaml"), *arguments]
-        return run_once("xueliang_central.cli", command, self._environment(), stdin)
-
-
-def _is_there_already(ended: ProcessEnded) -> bool:
-    """Added by a set-up that was cut off before it was noted."""
-    return re.search(r"there is a (user|node) \S+ already", str(ended)) is not None
 
 
 def _register_entry(camera: WatchedCamera) -> dict[str, Any]:

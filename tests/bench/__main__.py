@@ -6,29 +6,44 @@ import argparse
 import json
 import platform
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench import detector, path
-
-Figures = Mapping[str, float | None]
-BENCHES: dict[str, Callable[[bool], Figures]] = {"detector": detector.measure, "path": path.measure}
+from tests.bench.figures import Figures
 
 
-def main() -> None:
+@dataclass(frozen=True)
+class Bench:
+    """`measure(quick, figures)` fills in what it can; every key is there from the start, as null."""
+
+    keys: tuple[str, ...]
+    measure: Callable[[bool, Figures], None]
+
+
+BENCHES: dict[str, Bench] = {
+    "detector": Bench(detector.KEYS, detector.measure),
+    "path": Bench(path.KEYS, path.measure),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
     parser.add_argument("name", choices=sorted(BENCHES))
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write the figures as flat JSON, unit last in each key"
     )
     parser.add_argument("--quick", action="store_true", help="under 50 s with prepared inputs; the rest is null")
-    arguments = parser.parse_args()
-    figures = BENCHES[arguments.name](arguments.quick)
+    options = parser.parse_args(arguments)
+    bench = BENCHES[options.name]
+    figures: Figures = dict.fromkeys(bench.keys)
+    bench.measure(options.quick, figures)
     print(f"\n{platform.machine()} {platform.system()}, Python {platform.python_version()}")
     for key, value in figures.items():
         print(f"{key:40} {'not measured' if value is None else f'{value:.4g}'}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":
