@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
-    command("serve", _serve, "Run the roles that centre.yaml names, until SIGTERM or Ctrl-C.")
+    command("serve", _serve, "Run the roles that centre.yaml names, until SIGTERM, a hang-up or Ctrl-C.")
     command("init", _init, "Make the data folder and the database.")
     command("migrate", _init, "Bring the database to the schema of this program.")
     areas = command("import-areas", _import_areas, "Take an area tree (GeoJSON); prints what changes.")

@@ -25,7 +25,12 @@ log = logging.getLogger(__name__)
 
 _HEADER_BYTES: Final = 16 * 1024
 _CONNECTIONS: Final = 4000
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+def _stop_signals() -> tuple[signal.Signals, ...]:
+    """A hang-up (the terminal was closed) stops it as well, unless whoever started it ignores one, as nohup does."""
+    ends_at_hangup = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+    return (signal.SIGTERM, signal.SIGINT, *((signal.SIGHUP,) if ends_at_hangup else ()))
 
 
 class _Server(uvicorn.Server):
@@ -40,13 +45,13 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
+        loop, numbers = asyncio.get_running_loop(), _stop_signals()
+        for number in numbers:
             loop.add_signal_handler(number, self._stop, number)
         try:
             yield
         finally:
-            for number in _SIGNALS:
+            for number in numbers:
                 loop.remove_signal_handler(number)
 
     def _stop(self, number: int) -> None:
@@ -64,7 +69,7 @@ def _parts(config: CentreConfig, centre: Centre) -> list[Part]:
 
 
 async def serve(config: CentreConfig, policies: PolicyTable, *, wall: Wall, mono: Mono, stop_within_s: int) -> int:
-    """Run until SIGTERM or SIGINT; the exit status.
+    """Run until SIGTERM, SIGINT or SIGHUP; the exit status.
 
     Raises:
         SchemaError: these roles cannot share this database.
@@ -103,12 +108,12 @@ async def _serve_http(config: CentreConfig, centre: Centre, running: Running, st
 
 
 async def _until_signal() -> None:
-    loop = asyncio.get_running_loop()
+    loop, numbers = asyncio.get_running_loop(), _stop_signals()
     asked = asyncio.Event()
-    for number in _SIGNALS:
+    for number in numbers:
         loop.add_signal_handler(number, asked.set)
     try:
         await asked.wait()
     finally:
-        for number in _SIGNALS:
+        for number in numbers:
             loop.remove_signal_handler(number)

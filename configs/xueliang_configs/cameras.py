@@ -78,7 +78,10 @@ class RegisteredCamera(Settings):
         "keeps WGS84.",
     )
     place_class: PlaceClass = Field(default=PlaceClass.OTHER, description="What kind of place it watches.")
-    node_id: PlainId | None = Field(default=None, description="Edge node that runs it; alerts of others are refused.")
+    node_id: PlainId | None = Field(
+        default=None,
+        description="Edge node that runs it; alerts of others are refused. null: any node may speak for it.",
+    )
     purpose: RegisterNote | None = Field(default=None, description="What it is there for; null: not stated yet.")
     legal_basis: RegisterNote | None = Field(
         default=None, description="By which right it watches; null: not stated yet."

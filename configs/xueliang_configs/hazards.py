@@ -149,7 +149,7 @@ class CrowdSettings(EpisodeSettings):
 
 
 class FireSmokeSettings(EpisodeSettings):
-    """Flame or smoke that persists. Needs a model that knows the classes fire or smoke: name it by `detector`."""
+    """Flame or smoke that persists. Will need a model that knows fire or smoke; no version judges it yet."""
 
     hazard: Literal[Hazard.FIRE_SMOKE]
     severity: Severity = Field(default=Severity.RED, description="1 (most severe, red) to 4 (blue).")

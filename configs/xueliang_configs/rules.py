@@ -48,7 +48,7 @@ class CrowdRule(RuleSettings, ZoneSettings, CrowdSettings):
 
 
 class FireSmokeRule(RuleSettings, ZoneSettings, FireSmokeSettings):
-    """A zone watched for flame and smoke."""
+    """A zone watched for flame and smoke. This version cannot judge it yet: the node says so at its start."""
 
 
 class CameraOfflineRule(RuleSettings, CameraOfflineSettings):

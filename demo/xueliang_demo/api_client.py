@@ -27,6 +27,9 @@ class Person:
     def incident(self, incident_id: str) -> dict[str, Any]:
         return self._get(f"/api/incidents/{incident_id}")
 
+    def cameras(self) -> list[dict[str, Any]]:
+        return list(self._get("/api/cameras")["cameras"])
+
     def tasks(self, state: str = "all") -> list[dict[str, Any]]:
         return list(self._get("/api/tasks", {"state": state})["items"])
 

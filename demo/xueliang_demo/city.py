@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import shapely
+import yaml
 from shapely.geometry import MultiPoint, Point, Polygon, mapping
 from shapely.geometry.base import BaseGeometry
 
@@ -211,16 +212,43 @@ def _point_inside(polygon: Polygon, generator: np.random.Generator) -> tuple[flo
             return float(x), float(y)
 
 
-def main() -> None:
-    """Write a city: `python -m xueliang_demo.city --size full --out city.geojson`."""
-    parser = argparse.ArgumentParser(description="Write a synthetic city as GeoJSON.")
-    parser.add_argument("--size", choices=("demo", "full"), default="demo")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
-    city = make_city(DEMO if arguments.size == "demo" else FULL, arguments.seed)
-    arguments.out.write_text(json.dumps(city.to_geojson(), ensure_ascii=False), encoding="utf-8")
-    print(f"{len(city.areas)} areas written to {arguments.out}")
+def plan_for(grids: int) -> CityPlan:
+    """A city with about the proportions of a real one (9 counties, 105 townships, 1,388 villages to 3,390 grids)."""
+    if grids == FULL.grids:
+        return FULL
+    share = grids / FULL.grids
+    villages = max(1, min(grids, round(FULL.villages * share)))
+    townships = max(1, min(villages, round(FULL.townships * share)))
+    counties = max(1, min(townships, round(FULL.counties * share)))
+    return CityPlan(counties, townships, villages, grids, radius_m=max(1_000.0, FULL.radius_m * math.sqrt(share)))
+
+
+def write_city(city: City, cameras: list[MadeCamera], folder: Path) -> tuple[Path, Path]:
+    """areas.geojson and cameras.yaml, as `xueliang-centre import-areas` and `import-cameras` take them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    areas, register = folder / "areas.geojson", folder / "cameras.yaml"
+    areas.write_text(json.dumps(city.to_geojson(), ensure_ascii=False), encoding="utf-8")
+    entries = {"cameras": [asdict(camera) for camera in cameras]}
+    register.write_text(yaml.safe_dump(entries, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    return areas, register
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """`./run city --grids 200 --cameras 800 --out city`: the files of a made-up city."""
+    parser = argparse.ArgumentParser(
+        prog="./run city", description="Write a made-up city: areas.geojson and cameras.yaml for the centre's import."
+    )
+    parser.add_argument("--grids", type=int, default=DEMO.grids, help="3390: the full tree of 1/9/105/1388/3390 areas")
+    parser.add_argument("--cameras", type=int, default=24, help="spread evenly over the grids")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same city")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    options = parser.parse_args(arguments)
+    if options.grids < 1 or options.cameras < 1:
+        parser.error("--grids and --cameras must be 1 or more")
+    city = make_city(plan_for(options.grids), options.seed)
+    areas, register = write_city(city, make_cameras(city, options.cameras, options.seed), options.out)
+    print(f"{len(city.areas)} areas in {areas}\n{options.cameras} cameras in {register}")
+    print(f"next: ./run centre --config centre.yaml import-areas {areas}, then import-cameras {register}")
 
 
 if __name__ == "__main__":

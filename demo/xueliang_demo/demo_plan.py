@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
 from xueliang_demo.city import City, MadeArea, make_cameras
@@ -44,7 +43,10 @@ POLICIES: Final[dict[str, Any]] = {
 
 
 def demo_plan(city: City, stage: Stage | None, own_camera: str | None) -> Plan:
-    """Areas, people, and the cameras: the two rendered ones, or the user's own with a zone over its middle."""
+    """Areas, people, and the cameras: the two rendered ones, or the user's own with a zone over its middle.
+
+    `own_camera` is its address; empty: one of the demo's own server, which `with_urls` fills in.
+    """
     grids = city.of_level("grid")
     lane_grid, plaza_grid = grids[3], grids[11]
     cameras: list[WatchedCamera] = []
@@ -111,8 +113,7 @@ def _own_camera(url: str, grid: MadeArea) -> WatchedCamera:
         _offline_rule(),
     )
     place = grid.polygon.representative_point()
-    address = url if "://" in url else f"file:{Path(url).expanduser().resolve()}"
-    return WatchedCamera(OWN_CAMERA, "自带摄像机", address, grid.code, place.x + 0.001, place.y, "other", rules)
+    return WatchedCamera(OWN_CAMERA, "自带摄像机", url, grid.code, place.x + 0.001, place.y, "other", rules)
 
 
 def with_urls(plan: Plan, server: RtspServer | None) -> Plan:

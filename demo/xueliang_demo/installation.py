@@ -1,6 +1,7 @@
 """One box with everything on it: embedded broker, centre on SQLite, one edge node. The demo and the tests start it.
 
-The folder holds all of it and survives: secrets, configuration, spool, database. A second start finds it intact.
+The folder holds all of it and survives: secrets, configuration, spool, database. A second start finds it intact, with
+other cameras too; a set-up that was cut off is gone on with.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ import yaml
 
 from xueliang_alerts.embedded_broker import EmbeddedBroker, NodeUser
 from xueliang_demo.api_client import Person
+from xueliang_demo.centre_commands import Command, run_commands
 from xueliang_demo.city import City, MadeArea
-from xueliang_demo.processes import Program, free_port, run_once, wait_until
+from xueliang_demo.private_files import make_private_folder, write_private
+from xueliang_demo.processes import Program, free_port, wait_until
 
 NODE_ID: Final = "edge-demo"
 START_LIMIT_S: Final = 60.0
@@ -113,10 +116,41 @@ class Installation:
     def start(self) -> None:
         """Everything up and answering. Raises ProcessEnded or TimeoutError."""
         self.start_broker()
-        self._write_configuration()
-        self._set_up_centre()
+        self.set_up()
+        self.node.start()  # waits for nobody: it watches and keeps its alerts until the centre is up
         self.start_centre()
-        self.node.start()
+
+    def set_up(self) -> None:
+        """Files and database as the plan says; at every start. Raises ProcessEnded.
+
+        An earlier set-up may have been cut off anywhere: each step has no effect when repeated, and a person or node
+        that was added and not noted is noted now.
+        """
+        self._write_configuration()
+        added = self._secrets.setdefault("accounts_added", [])
+        missing = [account for account in self._plan.accounts if account.username not in added]
+        add_node = Command(("add-node", "--node-id", NODE_ID))
+        commands = [Command(("migrate",)), Command(("import-areas", str(self.folder / "areas.geojson")))]
+        commands += [self._add_user(account) for account in missing]
+        commands.append(Command(("import-cameras", str(self.folder / "cameras.yaml"))))
+        if "node_token" not in self._secrets:
+            commands.append(add_node)
+        *_, told = self._centre_commands(*commands)
+        added += [account.username for account in missing]
+        if "node_token" not in self._secrets:
+            if told is None:  # it was registered, and its token, which is printed once, is lost
+                (told,) = self._centre_commands(Command((*add_node.arguments, "--renew")))
+            self._secrets["node_token"] = str(told).split()[-1]
+        self._save_secrets(self._secrets)
+        self.node = self._program("node", "xueliang_edge.cli", ["run", "--config", str(self.folder / "node.yaml")])
+
+    def _add_user(self, account: Account) -> Command:
+        who = ("--username", account.username, "--role", account.role, "--area", account.area_code)
+        name = ("--display-name", account.display_name, "--password-stdin")
+        return Command(("add-user", *who, *name), stdin=self.password_of(account.username))
+
+    def _centre_commands(self, *commands: Command) -> list[str | None]:
+        return run_commands(commands, self.folder / "centre.yaml", self._environment())
 
     def start_centre(self) -> None:
         self.centre.start()
@@ -127,6 +161,13 @@ class Installation:
         self.node.stop()
         self.centre.stop()
         self.stop_broker()
+
+    def kill(self) -> None:
+        """As a power cut would, all at once: for who has no time and does not need the data again."""
+        self.node.kill()
+        self.centre.kill()
+        self.kill_broker()
+        self.stop()
 
     def must_run(self) -> None:
         """Raises ProcessEnded when a program has ended by itself."""
@@ -164,7 +205,7 @@ class Installation:
 
     def _load_secrets(self) -> dict[str, Any]:
         """Made once, kept readable by the owner only."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self.folder)
         path = self.folder / "secrets.json"
         kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
         kept.setdefault("broker_node", secrets.token_urlsafe(18))
@@ -176,10 +217,7 @@ class Installation:
         return kept
 
     def _save_secrets(self, kept: dict[str, Any]) -> None:
-        path = self.folder / "secrets.json"
-        path.touch(mode=0o600)
-        path.chmod(0o600)
-        path.write_text(json.dumps(kept, indent=1))
+        write_private(self.folder / "secrets.json", json.dumps(kept, indent=1))
 
     def _write_configuration(self) -> None:
         files = {
@@ -190,9 +228,9 @@ class Installation:
         }
         for name, content in files.items():
             text = yaml.dump(content, Dumper=_Plain, allow_unicode=True, sort_keys=False)
-            (self.folder / name).write_text(text, encoding="utf-8")
+            write_private(self.folder / name, text)
         geojson = json.dumps(self._plan.city.to_geojson(), ensure_ascii=False)
-        (self.folder / "areas.geojson").write_text(geojson, encoding="utf-8")
+        write_private(self.folder / "areas.geojson", geojson)
 
     def _node_settings(self) -> dict[str, Any]:
         broker = {"host": "127.0.0.1", "port": self.broker_port, "username": NODE_ID}
@@ -229,26 +267,6 @@ class Installation:
         if self._plan.database_url:
             settings["database"] = self._plan.database_url
         return {"centre": settings}
-
-    def _set_up_centre(self) -> None:
-        """Once: database, areas, cameras, people, the node's token."""
-        if self._secrets.get("set_up"):
-            return
-        self._centre_command("migrate")
-        self._centre_command("import-areas", str(self.folder / "areas.geojson"))
-        for account in self._plan.accounts:
-            who = ["--username", account.username, "--role", account.role, "--area", account.area_code]
-            name = ["--display-name", account.display_name, "--password-stdin"]
-            self._centre_command("add-user", *who, *name, stdin=self.password_of(account.username))
-        self._secrets["node_token"] = self._centre_command("add-node", "--node-id", NODE_ID).split()[-1]
-        self._centre_command("import-cameras", str(self.folder / "cameras.yaml"))
-        self._secrets["set_up"] = True
-        self._save_secrets(self._secrets)
-        self.node = self._program("node", "xueliang_edge.cli", ["run", "--config", str(self.folder / "node.yaml")])
-
-    def _centre_command(self, *arguments: str, stdin: str | None = None) -> str:
-        command = ["--config", str(self.folder / "centre.yaml"), *arguments]
-        return run_once("xueliang_central.cli", command, self._environment(), stdin)
 
 
 def _register_entry(camera: WatchedCamera) -> dict[str, Any]:

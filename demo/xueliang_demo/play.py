@@ -18,13 +18,17 @@ from typing import Final
 
 from xueliang_alerts.errors import AlertsError
 from xueliang_demo.city import DEMO, make_city
-from xueliang_demo.demo_plan import demo_plan, with_urls
+from xueliang_demo.demo_plan import OWN_CAMERA, demo_plan, with_urls
 from xueliang_demo.installation import Installation
 from xueliang_demo.loop_check import LoopCheck, StepMissed
+from xueliang_demo.own_clip import OwnClip, path_of
+from xueliang_demo.private_files import make_private_folder
 from xueliang_demo.processes import ProcessEnded, is_free
 from xueliang_demo.theatre import DRIVER_LEAVES_AFTER_S, LANE_CAMERA, DriverTold, Stage
+from xueliang_streams.errors import StreamError
 
 DEFAULT_PORT: Final = 8080
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 WHAT_WILL_HAPPEN: Final = (
     "  What will happen: a lorry drives into the fire lane and stands. After 8 s the first alert is on the list and",
@@ -58,19 +62,24 @@ def tell(installation: Installation, own_camera: str | None) -> None:
 def running(arguments: argparse.Namespace) -> Iterator[tuple[Installation, Stage | None]]:
     """Footage, cameras, broker, centre, node: up on entry, down on exit."""
     folder = arguments.data.resolve()
-    stage = None
-    if arguments.camera is None:
+    make_private_folder(folder)
+    stage, own, address = None, None, arguments.camera
+    if address is None:
         stage = Stage(folder / "footage", lorry_after_s=arguments.lorry_after)
-    plan = demo_plan(make_city(DEMO), stage, arguments.camera)
+    elif (path := path_of(address)) is not None:
+        own, address = OwnClip(path, OWN_CAMERA, folder / "footage"), ""
+    plan = demo_plan(make_city(DEMO), stage, address)
     port = arguments.port or (DEFAULT_PORT if is_free(DEFAULT_PORT) else None)
     installation = Installation(folder, plan, http_port=port)
+    served = stage or own
     try:
-        installation.start_programs_for(with_urls(plan, stage.open() if stage else None))
+        installation.start_programs_for(with_urls(plan, served.open() if served else None))
         yield installation, stage
     finally:
+        _ignore_signals()
         installation.stop()
-        if stage is not None:
-            stage.close()
+        if served is not None:
+            served.close()
 
 
 def check(installation: Installation) -> None:
@@ -92,14 +101,28 @@ def keep_going(installation: Installation, own_camera: str | None) -> None:
         time.sleep(1.0)
 
 
+def _stop_at_signals() -> None:
+    """Ctrl-C, SIGTERM, a closed terminal (unless hang-ups are ignored, as under nohup): everything is stopped."""
+    for number in STOP_SIGNALS:
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+
+
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    _ignore_signals()
     raise KeyboardInterrupt
+
+
+def _ignore_signals() -> None:
+    """What stops must not be cut short by a second Ctrl-C: programs would be left behind."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def main() -> None:
     """Exit status 0; 1 when `--check` missed a step; 2 when something could not be started."""
     parser = argparse.ArgumentParser(prog="./run demo", description="The whole system on this machine.")
-    parser.add_argument("--camera", metavar="URL|FILE", help="watch this instead: rtsp://… or a video file")
+    parser.add_argument("--camera", metavar="URL|FILE", help="watch this instead: rtsp://… or a video file, looped")
     parser.add_argument("--check", action="store_true", help="walk the whole loop without a browser and exit")
     parser.add_argument(
         "--data", type=Path, default=Path(".run/demo"), help="where everything is kept (default .run/demo)"
@@ -109,7 +132,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.check and arguments.camera:
         parser.error("--check walks the demo's own loop; leave --camera out")
-    signal.signal(signal.SIGTERM, _interrupt)
+    _stop_at_signals()
     status = 0
     try:
         with running(arguments) as (installation, stage):
@@ -130,7 +153,7 @@ def main() -> None:
     except StepMissed as missed:
         print(f"MISSED  {missed}", file=sys.stderr)
         status = 1
-    except (ProcessEnded, TimeoutError, AlertsError, OSError) as error:
+    except (ProcessEnded, TimeoutError, AlertsError, StreamError, OSError) as error:
         print(error, file=sys.stderr)
         status = 2
     sys.exit(status)

@@ -65,8 +65,9 @@ def _run(options: argparse.Namespace) -> int:
         alive=lambda: manager.tell(ALIVE),
     )
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores hang-ups, and means it
+            signal.signal(number, lambda *_: stop.set())
     try:
         node.start()
         manager.tell(READY)
@@ -100,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--verbose", action="store_true", help="log more")
     commands = parser.add_subparsers(required=True, metavar="run | check | probe | import | measure")
 
-    run = commands.add_parser("run", help="watch the cameras of a settings file until SIGTERM or Ctrl-C")
+    run = commands.add_parser("run", help="watch the cameras of a settings file until SIGTERM, a hang-up or Ctrl-C")
     run.add_argument("--config", type=Path, required=True, help="node.yaml")
     run.add_argument("--final", action="store_true", help="at the stop, end open alerts as node_stopped")
     run.add_argument(

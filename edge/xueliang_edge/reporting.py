@@ -234,6 +234,8 @@ def _why_never(camera: CameraConfig, rule: Rule, detectors: Mapping[str, OpenedM
 
 
 def _why_not_running(rule: Rule, detectors: Mapping[str, OpenedModel]) -> str | None:
+    if rule.hazard not in RULES:  # first: no model that could be brought would change it
+        return f"this version cannot judge {rule.hazard.value} yet"
     classes: tuple[str, ...] | None = getattr(rule, "classes", None)
     if classes is not None:
         detector = detectors.get(rule.detector)
@@ -245,6 +247,4 @@ def _why_not_running(rule: Rule, detectors: Mapping[str, OpenedModel]) -> str | 
                 f'the model of detector "{rule.detector}" ({detector.model_id}) knows none of {", ".join(classes)}; '
                 "bring a model that does, add it under detectors and name it by the rule's `detector`"
             )
-    if rule.hazard not in RULES:
-        return f"this version cannot judge {rule.hazard.value} yet"
     return None

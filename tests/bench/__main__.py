@@ -5,20 +5,30 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench import detector, edge, path
+from tests.bench.figures import Figures
 
-Figures = Mapping[str, float | None]
-BENCHES: dict[str, Callable[[argparse.Namespace], Figures]] = {
-    "detector": lambda arguments: detector.measure(arguments.quick),
-    "edge": edge.measure,
-    "path": lambda arguments: path.measure(arguments.quick),
+
+@dataclass(frozen=True)
+class Bench:
+    """`measure(options, figures)` fills in what it can; every key is there from the start, as null."""
+
+    keys: tuple[str, ...]
+    measure: Callable[[argparse.Namespace, Figures], None]
+
+
+BENCHES: dict[str, Bench] = {
+    "detector": Bench(detector.KEYS, lambda options, figures: detector.measure(options.quick, figures)),
+    "edge": Bench(edge.KEYS, lambda options, figures: figures.update(edge.measure(options))),
+    "path": Bench(path.KEYS, lambda options, figures: path.measure(options.quick, figures)),
 }
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
     parser.add_argument("name", choices=sorted(BENCHES))
     parser.add_argument(
@@ -26,13 +36,15 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="under 50 s with prepared inputs; the rest is null")
     edge.add_options(parser)
-    arguments = parser.parse_args()
-    figures = BENCHES[arguments.name](arguments)
+    options = parser.parse_args(arguments)
+    bench = BENCHES[options.name]
+    figures: Figures = dict.fromkeys(bench.keys)
+    bench.measure(options, figures)
     print(f"\n{platform.machine()} {platform.system()}, Python {platform.python_version()}")
     for key, value in figures.items():
         print(f"{key:40} {'not measured' if value is None else f'{value:.4g}'}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -12,13 +12,14 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
-import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from tests.support.fixtures import leave_out
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 CONSOLE_BUILD: Final = REPOSITORY / "central/xueliang_central/console_build"
@@ -32,14 +33,8 @@ def chromium_path() -> str:
     """The chromium program. Missing: fails in CI (`CI` set), elsewhere the test is skipped."""
     found = os.environ.get("XUELIANG_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if found is None:
-        _leave_out("needs the chromium program; XUELIANG_CHROMIUM names one that is not on PATH")
+        leave_out("needs the chromium program; XUELIANG_CHROMIUM names one that is not on PATH")
     return found
-
-
-def _leave_out(reason: str) -> NoReturn:
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 def require_console() -> None:
@@ -48,7 +43,7 @@ def require_console() -> None:
 
     hatch_build.build_or_warn(REPOSITORY)
     if not (CONSOLE_BUILD / "index.html").is_file():
-        _leave_out("the console is not built: python hatch_build.py")
+        leave_out("the console is not built: python hatch_build.py")
 
 
 @contextmanager

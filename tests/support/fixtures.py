@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -15,14 +16,18 @@ def fixtures_dir() -> Path:
     return Path(os.environ.get("XUELIANG_FIXTURES", REPOSITORY.parent / "shared"))
 
 
+def leave_out(reason: str) -> NoReturn:
+    """What a test needs is not here: fails in CI (`CI` set), elsewhere the test is skipped and says why."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
 def require_fixture(relative: str) -> Path:
     """One shared file or folder. Missing: fails in CI (`CI` set), elsewhere the test is skipped and says why."""
     path = fixtures_dir() / relative
     if path.exists():
         return path
-    message = (
+    leave_out(
         f"shared fixture {relative} not found below {fixtures_dir()}; set XUELIANG_FIXTURES to the folder that holds it"
     )
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)

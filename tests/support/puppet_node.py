@@ -40,8 +40,7 @@ class CentreOnly(Installation):
 
     def start(self) -> None:
         self.start_broker()
-        self._write_configuration()
-        self._set_up_centre()
+        self.set_up()
         self.start_centre()
 
 

@@ -34,13 +34,20 @@ class RefusalKind(StrEnum):
     UNKNOWN_NODE = "unknown_node"  # not registered: no receipt, so that the node repeats it until it is
     CLONED_NODE = "cloned_node"  # the same key with other bytes
     FOREIGN_ALERT = "foreign_alert"  # a revision of an alert that another node, camera or rule has begun
+    FOREIGN_CAMERA = "foreign_camera"  # a new alert of a camera that the register gives to another node
     FAILED = "failed"  # understood, and yet it could not be committed: a fault of ours
 
 
 # Answered "rejected" so that the node stops repeating it. Not: an unknown node (it may be registered in a minute), and
 # a clone (that sequence is committed with other bytes).
 ANSWERED: Final = frozenset(
-    {RefusalKind.NOT_UNDERSTOOD, RefusalKind.FOREIGN_NODE, RefusalKind.FOREIGN_ALERT, RefusalKind.FAILED}
+    {
+        RefusalKind.NOT_UNDERSTOOD,
+        RefusalKind.FOREIGN_NODE,
+        RefusalKind.FOREIGN_ALERT,
+        RefusalKind.FOREIGN_CAMERA,
+        RefusalKind.FAILED,
+    }
 )
 
 

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import insert, select, tuple_
 
-from xueliang_alerts.contract import NodeStatus, Receipt
+from xueliang_alerts.contract import Alert, NodeStatus, Receipt
 from xueliang_central.audit import chain
+from xueliang_central.cameras.register import places_of
 from xueliang_central.fleet.nodes import store_status
 from xueliang_central.fleet.tables import nodes
 from xueliang_central.incidents.change import Change
@@ -74,7 +76,7 @@ async def commit_batch(
     books = await open_books(change.conn, ((key.node_id, key.spool_id) for key in keys), change.now)
     outcome = Outcome()
     new = await _take_new(change, sorted_, books, outcome, is_replay=is_replay)
-    new = await _refuse_foreign_alerts(change, sorted_, new)
+    new = await _take_own(change, sorted_, new)
     await _settle(change, sorted_, new, books)
     await _tell_of_clones(change, sorted_.refusals)
     for status, received in sorted_.statuses.values():
@@ -94,8 +96,7 @@ def _sort(batch: Sequence[Received], refuse: str | None) -> _Sorted:
         found = understand(received)
         match found:
             case Record() if refuse is not None:
-                refusal = Refusal(received, RefusalKind.FAILED, refuse, found.key.node_id, found.key)
-                sorted_.refusals.append(refusal)
+                sorted_.refusals.append(_refusal(found, RefusalKind.FAILED, refuse))
             case Record():
                 sorted_.records.append(found)
             case NodeStatus() if refuse is None:
@@ -123,10 +124,7 @@ async def _refuse_unregistered(change: Change, sorted_: _Sorted) -> None:
         else refusal
         for refusal in sorted_.refusals
     ]
-    sorted_.refusals += [
-        Refusal(record.received, RefusalKind.UNKNOWN_NODE, reason, record.key.node_id, record.key)
-        for record in strangers
-    ]
+    sorted_.refusals += [_refusal(record, RefusalKind.UNKNOWN_NODE, reason) for record in strangers]
     for node_id in unknown & set(sorted_.statuses):
         _, received = sorted_.statuses.pop(node_id)
         sorted_.refusals.append(Refusal(received, RefusalKind.UNKNOWN_NODE, reason, node_id))
@@ -149,8 +147,7 @@ async def _take_new(
         before = known.get(record.key)
         if before is not None and before != record.content_hash:
             reason = f"sequence {sequence} of this spool came before with other content"
-            refusal = Refusal(record.received, RefusalKind.CLONED_NODE, reason, record.key.node_id, record.key)
-            sorted_.refusals.append(refusal)
+            sorted_.refusals.append(_refusal(record, RefusalKind.CLONED_NODE, reason))
             continue
         may_return = book.is_missing(sequence) or (is_replay and book.was_rejected(sequence))
         if before is not None or (book.is_settled(sequence) and not may_return):
@@ -174,12 +171,13 @@ async def _known_hashes(change: Change, keys: Iterable[SpoolKey]) -> dict[SpoolK
     return {SpoolKey(row.node_id, row.spool_id, row.sequence): row.content_hash for row in found}
 
 
-async def _refuse_foreign_alerts(change: Change, sorted_: _Sorted, new: list[Record]) -> list[Record]:
-    """Fold in what is new; a revision that claims another's alert goes to quarantine. Returns what was taken."""
-    owner: dict[str, tuple[str, ...]] = {}
+async def _take_own(change: Change, sorted_: _Sorted, new: list[Record]) -> list[Record]:
+    """Fold in what is new; what speaks for another's alert or camera goes to quarantine. Returns what was taken."""
     known = await known_alerts(change, sorted({str(record.alert.alert_id) for record in new if record.alert}))
-    for alert_id, row in known.items():
-        owner[alert_id] = (row["node_id"], row["camera_id"], row["rule_id"], row["hazard"])
+    new = await _refuse_foreign_cameras(change, sorted_, new, known)
+    owner: dict[str, tuple[str, ...]] = {
+        alert_id: (row["node_id"], row["camera_id"], row["rule_id"], row["hazard"]) for alert_id, row in known.items()
+    }
     revisions: dict[str, list[Revision]] = {}
     taken: list[Record] = []
     for record in new:
@@ -190,23 +188,46 @@ async def _refuse_foreign_alerts(change: Change, sorted_: _Sorted, new: list[Rec
         mine = (record.key.node_id, alert.camera_id, alert.rule_id, alert.hazard.value)
         if owner.setdefault(str(alert.alert_id), mine) != mine:
             reason = "this alert was begun by another node, camera, rule or hazard"
-            refusal = Refusal(record.received, RefusalKind.FOREIGN_ALERT, reason, record.key.node_id, record.key)
-            sorted_.refusals.append(refusal)
+            sorted_.refusals.append(_refusal(record, RefusalKind.FOREIGN_ALERT, reason))
             continue
         taken.append(record)
-        revisions.setdefault(str(alert.alert_id), []).append(
-            Revision(
-                node_id=record.key.node_id,
-                spool_id=record.key.spool_id,
-                sequence=record.key.sequence,
-                emitted_at=record.message.emitted_at,
-                received_at=record.received.received_at,
-                alert=alert,
-            )
-        )
+        revisions.setdefault(str(alert.alert_id), []).append(_revision(record, alert))
     if revisions:
         await fold_in(change, revisions, known)
     return taken
+
+
+async def _refuse_foreign_cameras(
+    change: Change, sorted_: _Sorted, new: list[Record], known: Mapping[str, Mapping[str, Any]]
+) -> list[Record]:
+    """New alerts only: a camera that was given to another node in the meantime must not leave its open alerts open."""
+    watched = {record.alert.camera_id for record in new if record.alert and str(record.alert.alert_id) not in known}
+    places = await places_of(change.conn, sorted(watched))
+    kept: list[Record] = []
+    for record in new:
+        alert = record.alert
+        place = places.get(alert.camera_id) if alert and str(alert.alert_id) not in known else None
+        if place is None or place.node_id in {None, record.key.node_id}:
+            kept.append(record)
+            continue
+        reason = f"camera {place.camera_id} is registered to {place.node_id}"
+        sorted_.refusals.append(_refusal(record, RefusalKind.FOREIGN_CAMERA, reason))
+    return kept
+
+
+def _refusal(record: Record, kind: RefusalKind, reason: str) -> Refusal:
+    return Refusal(record.received, kind, reason, record.key.node_id, record.key)
+
+
+def _revision(record: Record, alert: Alert) -> Revision:
+    return Revision(
+        node_id=record.key.node_id,
+        spool_id=record.key.spool_id,
+        sequence=record.key.sequence,
+        emitted_at=record.message.emitted_at,
+        received_at=record.received.received_at,
+        alert=alert,
+    )
 
 
 async def _settle(

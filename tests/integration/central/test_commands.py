@@ -215,6 +215,15 @@ def test_a_database_that_freezes_is_said_within_seconds_and_it_goes_on_by_itself
         assert _stop(server, signal.SIGINT) < 10
 
 
+def test_a_closed_terminal_stops_it_cleanly(tmp_path: Path) -> None:
+    config = _write_config(tmp_path)
+    _must(config, "init")
+    with _served(config) as (server, client):
+        _wait_for(client, server, missing={"broker"})
+        assert _stop(server, signal.SIGHUP) < 10
+    assert server.returncode == 0
+
+
 def test_it_waits_for_a_database_that_is_not_there_and_stops_when_asked(tmp_path: Path) -> None:
     url = f"postgresql+asyncpg://nobody@127.0.0.1:{_free_port()}/centre"
     config = _write_config(tmp_path, database=url)

@@ -53,11 +53,11 @@ class NodeProcess:
         self._child.kill()
         self._child.wait()
 
-    def terminate(self) -> tuple[int, float]:
+    def terminate(self, number: int = signal.SIGTERM) -> tuple[int, float]:
         """Exit status and seconds it took."""
         assert self._child is not None
         begun = time.monotonic()
-        self._child.send_signal(signal.SIGTERM)
+        self._child.send_signal(number)
         return self._child.wait(30), time.monotonic() - begun
 
     def health(self) -> dict[str, Any]:
@@ -158,6 +158,16 @@ def test_a_blocked_lane_reaches_the_centre_and_its_end_too(
     for secret in (CAMERA_PASSWORD, TOKEN, f"secret of {NODE_ID}"):
         assert secret not in told
     assert "rule not running" in node.log.read_text()
+
+
+def test_a_closed_terminal_stops_it_cleanly(tmp_path: Path) -> None:
+    camera = lane_camera(f"rtsp://user:{CAMERA_PASSWORD}@127.0.0.1:{free_port()}/nobody")
+    with node_process(write_settings(tmp_path, [camera])) as node:
+        node.start()
+        node.until(lambda health: health["cameras"], "the health page answers")
+        status, seconds = node.terminate(signal.SIGHUP)
+    assert status == 0, node.log.read_text()[-2000:]
+    assert seconds < 10
 
 
 def test_kill_9_in_an_open_alert_and_the_same_alert_goes_on(

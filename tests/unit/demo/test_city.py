@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from xueliang_demo.city import DEMO, FULL, LEVELS, CityPlan, make_cameras, make_city
+from xueliang_configs.loading import load_areas, load_cameras
+from xueliang_demo.city import DEMO, FULL, LEVELS, CityPlan, main, make_cameras, make_city
 
 CODE_LENGTHS = {"city": 4, "county": 6, "township": 9, "village": 12, "grid": 15}
 
@@ -42,6 +45,17 @@ def test_same_seed_same_city_and_cameras_lie_in_their_grids() -> None:
 
     for camera in make_cameras(city, 45, seed=2):
         assert polygons[camera.area_code].buffer(1e-5).contains(Point(camera.longitude, camera.latitude))
+
+
+@pytest.mark.parametrize("grids", [1, 2, 20, 333, 3390])
+def test_the_command_writes_a_city_of_any_size_as_the_centre_reads_it(tmp_path: Path, grids: int) -> None:
+    main(["--grids", str(grids), "--cameras", "30", "--out", str(tmp_path / "city")])
+    areas = load_areas(tmp_path / "city/areas.geojson")
+    codes = {feature.properties.code for feature in areas.features}
+    assert len([code for code in codes if len(code) == CODE_LENGTHS["grid"]]) == grids
+    cameras = load_cameras(tmp_path / "city/cameras.yaml").cameras
+    assert len(cameras) == 30
+    assert {camera.area_code for camera in cameras} <= codes
 
 
 def test_more_parents_than_children_is_refused() -> None:

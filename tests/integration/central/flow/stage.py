@@ -1,4 +1,6 @@
-"""A small city for tests of the flow: one branch of the tree with two grids, people, a node, three cameras.
+"""A small city for tests of the flow: one branch of the tree with two grids, people, two nodes, four cameras.
+
+All cameras but one are registered to edge-01; lane-west belongs to no node, so that any may speak for it.
 
 3701 city ─ 370102 county ─ 370102003 township ─ 370102003005 village ─┬ …007 grid (worker wang, worker zhou)
                                                                        └ …008 grid (nobody)
@@ -208,9 +210,9 @@ async def build(
         tree = await load_tree(conn)
         places = [
             CameraPlace("lane-east", "东巷", GRID, 117.005, 36.005, "residential", "edge-01"),
-            CameraPlace("lane-west", "西巷", GRID, 117.0052, 36.005, "residential", "edge-01"),  # 18 m away
-            CameraPlace("far-gate", "远门", GRID, 117.009, 36.009, "residential", "edge-02"),
-            CameraPlace("other-gate", "邻门", OTHER_GRID, 117.015, 36.005, "street", "edge-02"),
+            CameraPlace("lane-west", "西巷", GRID, 117.0052, 36.005, "residential", None),  # 18 m away
+            CameraPlace("far-gate", "远门", GRID, 117.009, 36.009, "residential", "edge-01"),
+            CameraPlace("other-gate", "邻门", OTHER_GRID, 117.015, 36.005, "street", "edge-01"),
         ]
         await upsert_cameras(conn, places, tree, at=clock())
     table = PolicyTable.model_validate(policies or POLICIES)

@@ -36,10 +36,11 @@ from xueliang_alerts.contract import (
     to_bytes,
 )
 from xueliang_alerts.topics import Leaf, node_topic
+from xueliang_central.cameras.tables import cameras
 from xueliang_central.clocks.tables import clocks
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.fleet.tables import nodes
-from xueliang_central.incidents.tables import expected_pictures, incidents
+from xueliang_central.incidents.tables import alerts, expected_pictures, incidents
 from xueliang_central.ingest import quarantine as quarantining
 from xueliang_central.ingest.admission import Received
 from xueliang_central.ingest.tables import quarantine, spool_records
@@ -185,8 +186,57 @@ async def test_an_alert_that_another_node_began_is_not_touched(stage: Stage) -> 
     assert (await stage.one_incident())["state"] == "dispatched"
 
 
+async def _give(stage: Stage, camera_id: str, node_id: str) -> None:
+    async with stage.database.transaction() as conn:
+        await conn.execute(cameras.update().where(cameras.c.camera_id == camera_id).values(node_id=node_id))
+
+
+async def test_a_node_raises_nothing_on_a_camera_registered_to_another(stage: Stage) -> None:
+    began = [alert(phase, revision) for phase, revision in ((Phase.RAISED, 1), (Phase.CLEARED, 2))]
+    outcome = await stage.take(*(received(body, number, node_id="edge-02") for number, body in enumerate(began, 1)))
+    assert (outcome.counts["quarantined_foreign_camera"], outcome.counts["taken"]) == (2, 0)
+    spool = only_spool(outcome)
+    assert [item.sequence for item in spool.rejected] == [1, 2], "answered, so that the node stops sending it"
+    assert (spool.rejected[0].reason, spool.settles(1)) == ("camera lane-east is registered to edge-01", True)
+    assert {row["reason"] for row in await stage.rows(quarantine)} == {"camera lane-east is registered to edge-01"}
+    assert await stage.count(incidents) == 0
+
+
+async def test_a_foreign_camera_holds_up_nothing_else_of_its_batch(stage: Stage) -> None:
+    theirs = received(alert(Phase.RAISED, 1), 1, node_id="edge-02")
+    nobodys = received(alert(Phase.RAISED, 1, camera_id="lane-west"), 2, node_id="edge-02")
+    unregistered = received(alert(Phase.RAISED, 1, camera_id="new-one"), 3, node_id="edge-02")
+    outcome = await stage.take(raised(1, camera_id="far-gate"), theirs, nobodys, unregistered)
+    assert (outcome.counts["quarantined_foreign_camera"], outcome.counts["taken"]) == (1, 3)
+    by_node = {receipt.node_id: receipt.spools[0] for receipt in outcome.receipts}
+    assert [item.sequence for item in by_node["edge-02"].rejected] == [1]
+    assert by_node["edge-01"].rejected == ()
+    assert {row["camera_id"] for row in await stage.rows(alerts)} == {"far-gate", "lane-west", "new-one"}
+
+
+async def test_a_camera_that_changes_hands_keeps_its_open_alert(stage: Stage) -> None:
+    await stage.take(raised(1))
+    await _give(stage, "lane-east", "edge-02")
+    outcome = await stage.take(cleared(2), raised(3, began_at=NOON + timedelta(minutes=5)))
+    assert (outcome.counts["taken"], outcome.counts["quarantined_foreign_camera"]) == (1, 1)
+    assert {phase for _, phase, _ in (await stage.alerts_known()).values()} == {"cleared"}
+
+
+async def test_what_was_refused_is_taken_once_the_register_is_right(stage: Stage) -> None:
+    await stage.take(received(alert(Phase.RAISED, 1), 1, node_id="edge-02"))
+    await _give(stage, "lane-east", "edge-02")
+    async with stage.database.transaction() as conn:
+        await quarantining.ask_for_replay(conn, None, NOON)
+        [quarantine_id] = await quarantining.asked_for(conn)
+        kept = await quarantining.take_out(conn, quarantine_id, NOON)
+    assert kept is not None
+    outcome = await stage.take(kept, is_replay=True)
+    assert (outcome.counts["taken"], only_spool(outcome).rejected) == (1, ())
+    assert (await stage.one_incident())["state"] == "dispatched"
+
+
 async def test_an_unknown_node_gets_no_receipt_and_comes_in_once_registered(stage: Stage, clock: HandClock) -> None:
-    body = alert(Phase.RAISED, 1)
+    body = alert(Phase.RAISED, 1, camera_id="lane-west")
     stranger = received(body, 1, node_id="edge-77")
     outcome = await stage.take(stranger)
     assert (outcome.counts["quarantined_unknown_node"], outcome.receipts) == (1, [])

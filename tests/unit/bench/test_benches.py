@@ -1,0 +1,111 @@
+"""`./run bench`: the names of the figures, and null for what was not measured. (The measuring itself is no test.)"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.bench import __main__ as command
+from tests.bench import deadline as deadlines
+from tests.bench import detector, path
+from tests.bench.deadline import deadline, left_of_quick_s
+from tests.bench.figures import Figures
+
+PROMISED = {
+    "detector": {
+        "campus_walkers_person_ap50",
+        "campus_walkers_person_ap50_low",
+        "campus_walkers_person_ap50_high",
+        "traffic_cams_car_ap50",
+        "traffic_cams_bus_ap50",
+        "traffic_cams_truck_ap50",
+        "traffic_cams_mean_ap50",
+        "coco_val128_person_ap50",
+        "coco_val128_mean_ap50",
+        "one_thread_ms",
+        "one_thread_cpu_ms",
+    },
+    "path": {
+        "alert_latency_p50_ms",
+        "alert_latency_p95_ms",
+        "alert_latency_max_ms",
+        "alerts_measured_count",
+        "cpu_s_per_camera_minute",
+    },
+}
+LAST_WORDS = {"ap50", "low", "high", "ms", "count", "minute"}
+
+
+@pytest.mark.parametrize("name", command.BENCHES)
+def test_every_promised_figure_has_a_key_that_ends_in_its_unit(name: str) -> None:
+    keys = command.BENCHES[name].keys
+    assert set(keys) >= PROMISED[name]
+    assert {key.rsplit("_", 1)[-1] for key in keys} <= LAST_WORDS
+    assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize("name", command.BENCHES)
+def test_what_is_not_measured_is_null_in_the_file(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = command.BENCHES[name].keys
+    asked: list[bool] = []
+
+    def measure_one(quick: bool, figures: Figures) -> None:
+        asked.append(quick)
+        figures[keys[0]] = 0.5
+
+    monkeypatch.setitem(command.BENCHES, name, command.Bench(keys, measure_one))
+    command.main([name, "--quick", "--json", str(tmp_path / "figures.json")])
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert asked == [True]
+    assert figures == dict.fromkeys(keys) | {keys[0]: 0.5}
+    assert capsys.readouterr().out.count("not measured") == len(keys) - 1
+
+
+def test_a_handful_of_alerts_has_no_95th_percentile() -> None:
+    few = path.latency_figures([100.0, 300.0, 200.0])
+    assert few["alert_latency_p50_ms"] == 200.0
+    assert few["alert_latency_p95_ms"] is None
+    assert few["alert_latency_max_ms"] == 300.0
+    assert path.QUICK_ALERTS < path.ALERTS_FOR_P95 <= path.FULL_ALERTS
+    many = path.latency_figures([float(number) for number in range(path.ALERTS_FOR_P95)])
+    assert many["alert_latency_p95_ms"] == pytest.approx(18.05)
+
+
+def test_no_alert_at_all_is_a_count_of_zero_and_nothing_else() -> None:
+    assert path.latency_figures([]) == {"alerts_measured_count": 0.0}
+
+
+def test_without_pictures_only_the_milliseconds_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XUELIANG_FIXTURES", str(tmp_path / "nothing"))
+    monkeypatch.setattr(detector, "QUICK_ROUNDS", 2)
+    figures: Figures = dict.fromkeys(detector.KEYS)
+    detector.measure(True, figures)
+    assert tuple(figures) == detector.KEYS
+    assert {key for key, value in figures.items() if value is not None} == {"one_thread_ms", "one_thread_cpu_ms"}
+
+
+def test_the_deadline_cuts_off_whatever_runs_and_keeps_what_was_measured() -> None:
+    figures: Figures = {"first": None, "second": None}
+    began_mono_s = time.monotonic()
+    with deadline(0.2):
+        figures["first"] = 1.0
+        try:
+            time.sleep(30)
+        except Exception:  # a fault handler on the way must not swallow it
+            figures["second"] = 2.0
+    assert time.monotonic() - began_mono_s < 5
+    assert figures == {"first": 1.0, "second": None}
+
+
+def test_a_quick_run_has_less_than_fifty_seconds_from_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Old:
+        def create_time(self) -> float:
+            return time.time() - 10
+
+    monkeypatch.setattr(deadlines.psutil, "Process", Old)
+    assert left_of_quick_s() == pytest.approx(35, abs=1)
