@@ -241,7 +241,7 @@ def open_detectors(config: NodeConfig) -> dict[str, OpenDetector]:
     opened: dict[str, OpenDetector] = {}
     try:
         for name, settings in config.detectors.items():
-            detector = open_detector(settings.model, card=settings.card)
+            detector = open_detector(settings.model, card=settings.card, catalogue=config.models_catalogue)
             score = detector.recommended_score if settings.score is None else settings.score
             opened[name] = OpenDetector(detector, score)
     except BaseException:
