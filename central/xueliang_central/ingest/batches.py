@@ -44,7 +44,7 @@ IDLE_S: Final = 0.5  # how long one wait for a first message lasts; also how lon
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
 REPLAY_LOOK_S: Final = 1.0
-_FAULT: Final = "stopped by a fault of its own, see the log; it tries again"
+FAULT: Final = "stopped by a fault of its own, see the log; it tries again"
 _NOT_NOW: Final = (DatabaseUnavailable, DatabaseConflict, NoAreas, OSError)  # try again; other faults are ours
 
 SaysWaiting = Callable[[str, str | None], None]  # (what, why); why None: no longer
@@ -105,7 +105,7 @@ class Ingest:
             except Exception:
                 failed += 1
                 self.counts["rounds_failed"] += 1
-                self._says_waiting("ingest", _FAULT)
+                self._says_waiting("ingest", FAULT)
                 if failed == 1:
                     log.exception("ingest failed")
                 await asyncio.sleep(pause_s)
