@@ -131,9 +131,19 @@ def _node_checks(value: Any) -> Iterator[Found]:
             text = f'"{redact_url(camera["url"])}" is the main stream too'
             yield ("cameras", index, "sub_url"), text, "give the address of the small stream, or leave sub_url out"
     detectors = value.get("detectors") if isinstance(value, dict) else None
+    if isinstance(detectors, dict) and value.get("models_catalogue") is None:
+        yield from _names_without_catalogue(detectors)
     known = set(detectors) if isinstance(detectors, dict) else {"objects"}
     for index, camera in cameras:
         yield from _rule_checks(camera, ("cameras", index, "rules"), known)
+
+
+def _names_without_catalogue(detectors: dict[Any, Any]) -> Iterator[Found]:
+    for name, detector in detectors.items():
+        model = detector.get("model") if isinstance(detector, dict) else None
+        if isinstance(model, str) and model and model != "embedded" and not model.endswith(".onnx"):
+            text = f'"{model}" is no path ending in .onnx, and no models_catalogue says what it names'
+            yield ("detectors", name, "model"), text, "models_catalogue: models/catalogue.json"
 
 
 def _rule_checks(camera: dict[str, Any], above: Key, detectors: set[str]) -> Iterator[Found]:

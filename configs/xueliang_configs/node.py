@@ -90,7 +90,7 @@ class DetectorConfig(Settings):
     """One model under a name of its own."""
 
     model: Annotated[str, BeforeValidator(_model), Field(min_length=1)] = Field(
-        description='"embedded", a name of the catalogue, or a path ending in .onnx (relative to this file).'
+        description='"embedded", a name of `models_catalogue`, or a path ending in .onnx (relative to this file).'
     )
     card: PathBesideFile | None = Field(
         default=None, description="Model card; null: beside the model, or the catalogue's."
@@ -109,6 +109,9 @@ class NodeConfig(Settings):
     node: NodeSettings
     detectors: dict[PlainId, DetectorConfig] = Field(
         default={"objects": EMBEDDED}, description="Name to model. `objects` is what rules use by default."
+    )
+    models_catalogue: PathBesideFile | None = Field(
+        default=None, description='JSON, `{"models": [card, …]}`: the models that `detectors` may name. Null: none.'
     )
     cameras: tuple[CameraConfig, ...] = Field(default=(), max_length=256, description="The cameras this node runs.")
 

@@ -72,14 +72,17 @@ class ModelSettings:
     """One detector as configured: its name in the rules, and where its model is.
 
     Attributes:
-        model: "embedded", or the path of an ONNX file; card: the path of its card, None: beside it or in it.
+        model: "embedded", a name of the catalogue, or the path of an ONNX file.
+        card: the path of its card; None: beside it or in it.
         score: believed from here on; None: what its card recommends.
+        catalogue: the path of the catalogue in which `model` may be a name; None: there is none.
     """
 
     name: str
     model: str
     card: str | None = None
     score: float | None = None
+    catalogue: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,11 @@ def open_models(models: Sequence[ModelSettings]) -> dict[str, OpenDetector]:
     opened: dict[str, OpenDetector] = {}
     try:
         for one in models:
-            detector = open_detector(one.model, card=Path(one.card) if one.card else None)
+            detector = open_detector(
+                one.model,
+                card=Path(one.card) if one.card else None,
+                catalogue=Path(one.catalogue) if one.catalogue else None,
+            )
             opened[one.name] = OpenDetector(detector, detector.recommended_score if one.score is None else one.score)
     except BaseException:
         for earlier in opened.values():

@@ -258,8 +258,9 @@ class Node:
 
 def model_settings(config: NodeConfig) -> tuple[ModelSettings, ...]:
     """The configured detectors as plain values."""
+    catalogue = str(config.models_catalogue) if config.models_catalogue is not None else None
     return tuple(
-        ModelSettings(name, one.model, str(one.card) if one.card is not None else None, one.score)
+        ModelSettings(name, one.model, str(one.card) if one.card is not None else None, one.score, catalogue)
         for name, one in config.detectors.items()
     )
 

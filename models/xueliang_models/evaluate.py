@@ -6,7 +6,7 @@ without size limits. The interval is a bootstrap over pictures: 2.5 and 97.5 % o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -98,3 +98,33 @@ def average_precision(
     low, high = np.percentile(usable, [2.5, 97.5]) if usable else (float("nan"), float("nan"))
     boxes = sum(one.truths for one in matched)
     return AveragePrecision(_area_under(matched), float(low), float(high), boxes, len(matched))
+
+
+def mean_average_precision(
+    found: Sequence[Detections],
+    truths: Sequence[Truth],
+    class_ids: Sequence[int],
+    *,
+    iou_threshold: float = 0.5,
+    resamples: int = 200,
+    seed: int = 1,
+) -> AveragePrecision:
+    """The mean over classes, every class drawn on the same pictures. A class without a true box is left out of it."""
+    by_class = [
+        [_match(one, truth, class_id, iou_threshold) for one, truth in zip(found, truths, strict=True)]
+        for class_id in class_ids
+    ]
+    generator = np.random.default_rng(seed)
+    everything = range(len(found))
+    draws = [_mean_area(by_class, generator.integers(0, len(found), len(found))) for _ in range(resamples)]
+    usable = [value for value in draws if not np.isnan(value)]
+    low, high = np.percentile(usable, [2.5, 97.5]) if usable else (float("nan"), float("nan"))
+    boxes = sum(one.truths for matched in by_class for one in matched)
+    return AveragePrecision(_mean_area(by_class, everything), float(low), float(high), boxes, len(found))
+
+
+def _mean_area(by_class: Sequence[Sequence[_Matched]], pictures: Iterable[int]) -> float:
+    chosen = list(pictures)
+    areas = [_area_under([matched[index] for index in chosen]) for matched in by_class]
+    usable = [area for area in areas if not np.isnan(area)]
+    return float(np.mean(usable)) if usable else float("nan")

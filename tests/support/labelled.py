@@ -13,10 +13,11 @@ from xueliang_models.detections import Detections
 from xueliang_models.evaluate import Truth
 from xueliang_models.onnx_detector import OnnxDetector
 
+Labelled = list[tuple[NDArray[np.uint8], Truth]]
 CLASSES = ("person", "bicycle", "car", "motorcycle", "bus", "truck")
 
 
-def labelled_pictures(name: str) -> list[tuple[NDArray[np.uint8], Truth]]:
+def labelled_pictures(name: str) -> Labelled:
     """Every picture of `data/<name>` with its boxes in pixels."""
     folder = require_fixture(f"data/{name}")
     return [_read(path, folder / "labels" / f"{path.stem}.txt") for path in sorted((folder / "images").iterdir())]
@@ -33,7 +34,7 @@ def _read(picture: Path, labels: Path) -> tuple[NDArray[np.uint8], Truth]:
     return image, Truth(boxes.astype(np.float32), rows[:, 0].astype(np.int64))
 
 
-def campus_people(every: int = 20) -> list[tuple[NDArray[np.uint8], Truth]]:
+def campus_people(every: int = 20) -> Labelled:
     """Every `every`-th frame of campus_walkers with all its people."""
     tracks = np.genfromtxt(require_fixture("clips/campus_walkers.tracks.csv"), delimiter=",", skip_header=1)
     capture = cv2.VideoCapture(str(require_fixture("clips/campus_walkers.mp4")))
@@ -57,7 +58,7 @@ def as_project_classes(found: Detections, classes: tuple[str, ...]) -> Detection
     return Detections(found.boxes_xyxy[kept], found.scores[kept], mapped[kept].astype(np.int64))
 
 
-def detect_all(detector: OnnxDetector, pictures: list[tuple[NDArray[np.uint8], Truth]]) -> list[Detections]:
+def detect_all(detector: OnnxDetector, pictures: Labelled) -> list[Detections]:
     """Everything from score 0.001, each class by itself, as average precision counts."""
     detector.merges_confused = False
     return [as_project_classes(detector.detect(image, 0.001), detector.classes) for image, _ in pictures]

@@ -47,6 +47,12 @@ _CARDS: dict[str, dict[str, object]] = {
         "licence": "AGPL-3.0",
         "sha256": "5ea9b19c6c4d89041175fd2d4f9d2e1581d16f37b817021d547278fc5e2f2b58",
     },
+    "yolov5n_640_fp16_GPL": {
+        "layout": "yolov5",
+        "classes": "coco-80",
+        "licence": "GPL-3.0",
+        "sha256": "01203d4258fb2dcf7d7cc138d5a9271bcff65a5304644543c7ec829050736300",
+    },
 }
 SHARED_MODELS = tuple(_CARDS)
 

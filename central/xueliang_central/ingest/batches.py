@@ -44,6 +44,7 @@ IDLE_S: Final = 0.5  # how long one wait for a first message lasts; also how lon
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
 REPLAY_LOOK_S: Final = 1.0
+FAULT: Final = "stopped by a fault of its own, see the log; it tries again"
 _NOT_NOW: Final = (DatabaseUnavailable, DatabaseConflict, NoAreas, OSError)  # try again; other faults are ours
 
 SaysWaiting = Callable[[str, str | None], None]  # (what, why); why None: no longer
@@ -83,6 +84,8 @@ class Ingest:
         self._mono = mono
         self._says_waiting = says_waiting
         self._shards = tuple(shards)
+        self._in_hand: list[_Held] = []  # taken from the link and not seen through yet
+        self._looked_mono_s = mono()
         self.batch_limit = MAX_BATCH_ONE_WRITER if database.dialect == "sqlite" else MAX_BATCH
         self.counts: Counter[str] = Counter()
 
@@ -93,28 +96,57 @@ class Ingest:
             self._transport.subscribe(shard_filter(shard, Leaf.STATUS))
 
     async def run(self) -> None:
-        """Until cancelled."""
-        self.subscribe()
-        looked_mono_s = self._mono()
+        """Until cancelled: nothing else ends it."""
+        failed, pause_s = 0, FIRST_PAUSE_S
+        work = self._first_round
         while True:
-            await self.step()
-            if self._mono() - looked_mono_s >= REPLAY_LOOK_S:
-                await self._replay_or_wait()
-                looked_mono_s = self._mono()
+            try:
+                await work()
+            except Exception:
+                failed += 1
+                self.counts["rounds_failed"] += 1
+                self._says_waiting("ingest", FAULT)
+                if failed == 1:
+                    log.exception("ingest failed")
+                await asyncio.sleep(pause_s)
+                pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
+            else:
+                work = self._round
+                if failed:
+                    log.warning("ingest goes on", extra={"failed": failed})
+                    self._says_waiting("ingest", None)
+                    failed, pause_s = 0, FIRST_PAUSE_S
+
+    async def _first_round(self) -> None:
+        self.subscribe()
+        await self._round()
+
+    async def _round(self) -> None:
+        await self.step()
+        if self._mono() - self._looked_mono_s >= REPLAY_LOOK_S:
+            await self._replay_or_wait()
+            self._looked_mono_s = self._mono()
 
     async def step(self) -> int:
-        """Wait for a batch and see it through; returns how many messages it had."""
-        held = await asyncio.to_thread(self._gather)
-        if held:
-            await self.take(held)
-        return len(held)
+        """Wait for a batch and see it through; returns how many messages it had.
 
-    def _gather(self) -> list[_Held]:
+        What an earlier step could not see through comes first: the broker repeats it only after a reconnect.
+        """
+        if not self._in_hand:
+            await asyncio.to_thread(self._gather)
+        total = len(self._in_hand)
+        if total:
+            await self.take(self._in_hand)
+        self._in_hand = []
+        return total
+
+    def _gather(self) -> None:
         """In a thread of its own: the first message, and what comes within 20 ms of it."""
+        held = self._in_hand
         first = self._transport.get(IDLE_S)
         if first is None:
-            return []
-        held = [self._hold(first)]
+            return
+        held.append(self._hold(first))
         until_mono_s = self._mono() + GATHER_S
         while len(held) < self.batch_limit:
             left_s = until_mono_s - self._mono()
@@ -122,7 +154,6 @@ class Ingest:
             if incoming is None:
                 break
             held.append(self._hold(incoming))
-        return held
 
     def _hold(self, incoming: Incoming) -> _Held:
         return _Held(Received(incoming.topic, incoming.payload, self._wall()), incoming)

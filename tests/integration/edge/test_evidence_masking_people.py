@@ -29,6 +29,7 @@ from xueliang_edge.evidence.masking import (
     quiet_luma,
 )
 from xueliang_edge.evidence.stills import Polygon, Region, compose
+from xueliang_models.catalogue import open_detector
 from xueliang_models.detector import Detector
 from xueliang_streams.frame import Planes
 
@@ -61,9 +62,12 @@ def footage() -> Footage:
     return Footage(frames, people)
 
 
-@pytest.fixture(scope="module")
-def detector(tmp_path_factory: pytest.TempPathFactory) -> Detector:
-    return open_shared_detector("yolox_nano_416", tmp_path_factory.mktemp("card"))
+@pytest.fixture(scope="module", params=["embedded", "yolox_nano_416"])
+def detector(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Detector:
+    """The one in the box, and one that a user may bring."""
+    if request.param == "embedded":
+        return open_detector("embedded")
+    return open_shared_detector(request.param, tmp_path_factory.mktemp("card"))
 
 
 def excluded_boxes(detector: Detector, image_bgr: NDArray[np.uint8]) -> NDArray[np.float32]:

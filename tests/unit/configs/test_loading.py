@@ -45,12 +45,14 @@ def test_paths_start_at_the_file(tmp_path: Path) -> None:
     file.write_text(
         "node: {node_id: n, data_dir: data}\n"
         "detectors: {objects: {model: models/a.onnx, card: models/a.json}, other: {model: embedded}}\n"
+        "models_catalogue: models/catalogue.json\n"
         "cameras: [{camera_id: a, name: a, url: 'file:clips/a.mp4'}, {camera_id: b, name: b, url: 'file:/abs/b.mp4'}]\n"
     )
     node = load_node(file, {})
     assert node.data_dir == tmp_path / "data"
     assert node.detectors["objects"].model == str(tmp_path / "models/a.onnx")
     assert node.detectors["other"].model == "embedded"
+    assert node.models_catalogue == tmp_path / "models/catalogue.json"
     assert [camera.url.reveal() for camera in node.cameras] == [f"file:{tmp_path}/clips/a.mp4", "file:/abs/b.mp4"]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from xueliang_models.detections import Detections
-from xueliang_models.evaluate import Truth, average_precision
+from xueliang_models.evaluate import Truth, average_precision, mean_average_precision
 
 BOX = [10.0, 10.0, 50.0, 50.0]
 FAR = [100.0, 100.0, 140.0, 140.0]
@@ -49,3 +49,16 @@ def test_interval_holds_the_value_and_narrows_with_pictures() -> None:
     narrow = average_precision(many, [truth(BOX)] * len(many), 0)
     assert wide.low <= wide.value <= wide.high
     assert narrow.high - narrow.low < wide.high - wide.low
+
+
+def test_the_mean_is_over_the_classes_that_have_true_boxes_and_has_an_interval() -> None:
+    pictures = [found((BOX, 0.9)) if number % 3 else found() for number in range(12)]
+    truths = [
+        Truth(np.array([BOX, FAR], np.float32), np.array([0, 1], np.int64)) for _ in pictures
+    ]  # class 0 found in two of three, class 1 never, class 2 not there
+    mean = mean_average_precision(pictures, truths, (0, 1, 2))
+    alone = average_precision(pictures, truths, 0)
+    assert mean.value == pytest.approx(alone.value / 2)
+    assert mean.low < mean.value < mean.high
+    assert (mean.boxes, mean.pictures) == (24, 12)
+    assert math.isnan(mean_average_precision([found()], [truth()], (0, 1), resamples=5).value)

@@ -249,3 +249,36 @@ async def test_a_batch_is_bounded(ingest: Ingest, broker: Broker) -> None:
     broker.deliver(*(raised(number, camera_id="far-gate") for number in range(1, 260)))
     assert await ingest.step() == ingest.batch_limit <= batches.MAX_BATCH
     assert len(broker.waiting) == 259 - ingest.batch_limit
+
+
+async def test_a_fault_of_ours_does_not_end_ingest_and_is_said(
+    ingest: Ingest,
+    broker: Broker,
+    stage: Stage,
+    said: list[tuple[str, str | None]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    real, is_broken = broker.publish, True
+
+    def publish(topic: str, payload: bytes, **more: Any) -> Any:
+        if is_broken:
+            raise ZeroDivisionError
+        return real(topic, payload, **more)
+
+    monkeypatch.setattr(broker, "publish", publish)
+    broker.deliver(raised())
+    running = asyncio.create_task(ingest.run())
+    try:
+        await _until(lambda: running.done() or ingest.counts["rounds_failed"] >= 3, "three failed rounds")
+        assert not running.done(), "ingest ended"
+        assert said[-1][0] == "ingest"
+        assert "see the log" in str(said[-1][1])
+        assert [record.getMessage() for record in caplog.records if record.exc_info] == ["ingest failed"]
+        is_broken = False
+        await _until(lambda: "acknowledged" in broker.happened, "the message in hand")
+        await _until(lambda: said[-1] == ("ingest", None), "health is good again")
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert await stage.count(incidents) == 1

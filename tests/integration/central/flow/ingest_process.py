@@ -1,0 +1,39 @@
+"""An ingest in a process of its own, to be killed. Arguments: database URL, broker port, user, password."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from tests.integration.central.flow.stage import POLICIES
+from xueliang_alerts.clocks import system_mono, system_wall
+from xueliang_central.centre import Centre, Settings
+from xueliang_central.ingest.service import IngestService
+from xueliang_central.running import centre_on
+from xueliang_central.store.database import Database
+from xueliang_configs.node import BrokerConfig
+from xueliang_configs.policies import PolicyTable
+
+
+async def open_service(url: str, port: int, user: str, password: str) -> tuple[Centre, IngestService]:
+    """Not started yet. Close the centre's database when done."""
+    database = await Database.open(url, wait_s=20)
+    table = PolicyTable.model_validate(POLICIES)
+    centre = centre_on(database, Settings(Path(tempfile.gettempdir())), table, wall=system_wall, mono=system_mono)
+    await centre.areas.refresh(database)
+    broker = BrokerConfig(port=port, username=user, password=SecretStr(password))
+    return centre, IngestService(centre, broker)
+
+
+async def main(url: str, port: str, user: str, password: str) -> None:
+    _, service = await open_service(url, int(port), user, password)
+    await service.start()
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
