@@ -108,17 +108,23 @@ class Pipeline:
         self._order_all()
 
     def turn(self) -> bool:
-        """Everything that can be done now; True when a look or an answer had come."""
+        """Everything that can be done now; True when something was: then there may be more."""
         self._tend_when_due()
+        self._detection.check(self._mono())
         looks, answers = self._capture.looks(), self._detection.answers()
-        for look in looks:
-            self._arrived(look)
+        for came in looks:
+            self._arrived(came)
         for ticket, answer in answers:
             self._answered(ticket, answer)
         self._worst_lag_s = max(self._worst_lag_s, self.schedule.lag_s(self._mono()))
-        while self._detection.idle_workers > 0 and (look_next := self.schedule.next_look()) is not None:
-            self._guarded(look_next, self._begin)
-        return bool(looks or answers)
+        has_begun = False
+        # With no detector alive and no question in hand looks go on all the same: what nobody can judge is unknown.
+        while (self._detection.idle_workers > 0 or not self._in_hand) and (
+            look := self.schedule.next_look()
+        ) is not None:
+            has_begun = True
+            self._guarded(look, self._begin)
+        return bool(looks or answers or has_begun)
 
     @property
     def in_hand(self) -> int:
@@ -127,6 +133,8 @@ class Pipeline:
 
     def _wait(self) -> None:
         handles = [*self._capture.wait_handles(), *self._detection.wait_handles()]
+        if self._detection.has_answers:
+            return
         if handles:
             connection.wait([*handles], IDLE_S)
         else:
@@ -293,7 +301,6 @@ class Pipeline:
         self._alive()
         self._teller.tend()
         self._capture.check()
-        self._detection.check(now)
         self._weigh(now)
         self._retire_ended()
         for camera_id in self.schedule.overdue(now):

@@ -32,6 +32,7 @@ EARLIER_KEPT: Final = 3
 EARLIER_AT_MOST_S: Final = 8.0  # two looks at the slowest usual pace: what moved since then is hidden in stills
 MAIN_LINGERS_S: Final = 30.0  # connecting costs a second and a key picture: not at every change of level
 SUB_GIVEN_UP_AFTER_S: Final = 10.0  # a sub stream that gives nothing for so long: the main stream serves meanwhile
+SUB_CHECK_EVERY_S: Final = 0.5
 RARE_KEYS_S: Final = 6.0  # said to the installer: beyond this a camera costs many times more ("smart codec")
 LARGEST_LONG_SIDE_PX: Final = 1920  # what a slot holds; detectors see less, stills are at most 1280
 SAME_SHAPE: Final = 0.02  # 640x360 and 704x400 are the same picture
@@ -59,6 +60,8 @@ class CapturedCamera:
         self._wanted_main_mono_s = mono()
         self._started_mono_s = mono()
         self.next_poll_mono_s = mono()
+        self._sub_checked_mono_s = mono()
+        self._has_no_sub = False
         self.is_out = False  # a look of it was sent and not released yet
         self.is_hurried = False
         self.last_look_mono_s: float | None = None
@@ -270,7 +273,9 @@ class CapturedCamera:
         if self.spec.sub_url is None:
             return
         now = self._mono()
-        if self.pace.stream == "main" or self._is_sub_away(now):
+        if now - self._sub_checked_mono_s >= SUB_CHECK_EVERY_S:
+            self._sub_checked_mono_s, self._has_no_sub = now, self._is_sub_away(now)
+        if self.pace.stream == "main" or self._has_no_sub:
             self._wanted_main_mono_s = now
             if "main" not in self._feeds:
                 self._open("main")
@@ -288,8 +293,7 @@ class CapturedCamera:
         if sub is None:
             return "main" if main is not None else None
         if main is not None and main.health().source.state is SourceState.STREAMING:
-            is_wanted = self.pace.stream == "main" or self._is_sub_away(self._mono())
-            return "main" if is_wanted else "sub"
+            return "main" if self.pace.stream == "main" or self._has_no_sub else "sub"
         return "sub"
 
 

@@ -141,6 +141,8 @@ class Detection:
         deadline_mono_s: float,
         roi_xyxyn: Xyxyn | None = None,
     ) -> bool:
+        if not self.workers:
+            return False
         self.asked.append((handle.camera_id, roi_xyxyn))
         if handle.camera_id == "lane-broken":
             raise ZeroDivisionError
@@ -303,6 +305,18 @@ def test_a_detector_that_hangs_is_unknown_by_its_deadline_and_the_picture_comes_
     assert shown(lane)[0].view is ViewState.UNKNOWN
     assert lane.unknown["detector_late"] >= 1
     assert len(world.capture.released) >= 1
+
+
+def test_with_no_detector_alive_looks_are_unknown_and_counted_never_silence() -> None:
+    lane = camera("lane")
+    world = World(lane)
+    world.detection.workers = 0
+    world.pass_time(6.0)
+    assert {observation.view for observation in shown(lane)} == {ViewState.UNKNOWN}
+    assert lane.unknown["no_idle_detector"] == len(shown(lane)) >= 3
+    world.detection.workers = 1
+    world.pass_time(3.0)
+    assert shown(lane)[-1].is_good
 
 
 def test_an_old_answer_is_not_carried_over_one_that_failed() -> None:
