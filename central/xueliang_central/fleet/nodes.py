@@ -97,6 +97,25 @@ async def store_status(conn: AsyncConnection, status: NodeStatus, at: datetime) 
     return True
 
 
+async def tell_problem(
+    conn: AsyncConnection,
+    node_id: str,
+    problem: str | None,
+    values: dict[str, Any],
+    detail: dict[str, Any],
+    at: datetime,
+) -> None:
+    """Keep `values` of a registered node, and tell those who watch it. `problem` None: only what is kept changed."""
+    from xueliang_central.fleet.overview import node_bodies  # the overview reads what this module writes
+
+    await conn.execute(update(nodes).where(nodes.c.node_id == node_id).values(**values))
+    found = await conn.execute(select(nodes.c.area_path).where(nodes.c.node_id == node_id))
+    area_path = found.scalar_one()
+    for body in await node_bodies(conn, nodes.c.node_id == node_id):
+        told = body if problem is None else {**body, "problem": problem, **detail}
+        await events.append(conn, kind="node", area_path=area_path, body={"node": told}, at=at)
+
+
 async def _own_places(conn: AsyncConnection, status: NodeStatus) -> dict[str, CameraPlace]:
     """The cameras of the status that the register gives to this node: a node speaks for no other's camera."""
     claimed = await places_of(conn, [camera.camera_id for camera in status.cameras])

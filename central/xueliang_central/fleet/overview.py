@@ -83,5 +83,7 @@ def _node_body(row: RowMapping) -> dict[str, Any]:
         "clock_state": row["clock_state"],
         "backlog": {"records": row["backlog_records"], "empty_since": iso(row["backlog_empty_since"])},
         "last_sequence": row["last_sequence"],
+        "data_missing": {"records": row["missing_records"] or 0, "found_at": iso(row["missing_at"])},
+        "cloned_at": iso(row["cloned_at"]),
         "counters": row["counters"] or {},
     }

@@ -27,6 +27,9 @@ nodes: Final = Table(
     Column("backlog_empty_since", UtcDateTime, nullable=True),
     Column("clock_state", String(16), nullable=True),
     Column("counters", JsonText, nullable=True),
+    Column("missing_records", BigInteger, nullable=True),  # in all its spools together; see ingest.missing
+    Column("missing_at", UtcDateTime, nullable=True),  # when some were last found missing
+    Column("cloned_at", UtcDateTime, nullable=True),  # when the same key last came with other content
 )
 
 camera_states: Final = Table(

@@ -9,7 +9,6 @@ Invariants
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,10 +35,8 @@ from xueliang_central.ingest.admission import (
 )
 from xueliang_central.ingest.folding_in import fold_in, known_alerts
 from xueliang_central.ingest.ledger import Books, close_books, open_books, receipts_for
+from xueliang_central.ingest.missing import find_open_holes, tell_cloned, tell_missing
 from xueliang_central.ingest.tables import spool_records
-from xueliang_central.store import events
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -73,7 +70,9 @@ async def commit_batch(
     await _refuse_unregistered(change, sorted_)
     keys = [record.key for record in sorted_.records]
     keys += [refusal.key for refusal in sorted_.refusals if refusal.key and refusal.kind in ANSWERED]
-    books = await open_books(change.conn, ((key.node_id, key.spool_id) for key in keys), change.now)
+    holes = await find_open_holes(change, (status for status, _ in sorted_.statuses.values()))
+    spools = [(key.node_id, key.spool_id) for key in keys] + [(hole.node_id, hole.spool_id) for hole in holes]
+    books = await open_books(change.conn, spools, change.now)
     outcome = Outcome()
     new = await _take_new(change, sorted_, books, outcome, is_replay=is_replay)
     new = await _take_own(change, sorted_, new)
@@ -82,10 +81,13 @@ async def commit_batch(
     for status, received in sorted_.statuses.values():
         await store_status(change.conn, status, received.received_at)
         outcome.counts["status"] += 1
+    for hole in holes:
+        books[hole.node_id, hole.spool_id].give_up_on(hole.through)
     await quarantine.keep(change.conn, sorted_.refusals)
     outcome.counts.update(f"quarantined_{refusal.kind.value}" for refusal in sorted_.refusals)
     outcome.counts["taken"] += len(new)
     await close_books(change.conn, books.values(), change.now)
+    outcome.counts["data_missing"] += await tell_missing(change, books.values())
     outcome.receipts = await receipts_for(change.conn, sorted({node_id for node_id, _ in books}), change.now)
     return outcome
 
@@ -111,8 +113,7 @@ def _sort(batch: Sequence[Received], refuse: str | None) -> _Sorted:
 async def _refuse_unregistered(change: Change, sorted_: _Sorted) -> None:
     speaking = {record.key.node_id for record in sorted_.records} | set(sorted_.statuses)
     speaking |= {refusal.node_id for refusal in sorted_.refusals if refusal.node_id}
-    found = await change.conn.execute(select(nodes.c.node_id).where(nodes.c.node_id.in_(speaking)))
-    unknown = speaking - set(found.scalars())
+    unknown = speaking - await _registered(change, speaking)
     if not unknown:
         return
     reason = "this node is not registered"
@@ -128,6 +129,11 @@ async def _refuse_unregistered(change: Change, sorted_: _Sorted) -> None:
     for node_id in unknown & set(sorted_.statuses):
         _, received = sorted_.statuses.pop(node_id)
         sorted_.refusals.append(Refusal(received, RefusalKind.UNKNOWN_NODE, reason, node_id))
+
+
+async def _registered(change: Change, node_ids: Iterable[str]) -> set[str]:
+    found = await change.conn.execute(select(nodes.c.node_id).where(nodes.c.node_id.in_(list(node_ids))))
+    return set(found.scalars())
 
 
 async def _take_new(
@@ -264,15 +270,10 @@ async def _tell_of_clones(change: Change, refusals: Iterable[Refusal]) -> None:
     cloned = {refusal.key.node_id: refusal.key for refusal in refusals if _is_clone(refusal) and refusal.key}
     if not cloned:
         return
-    found = await change.conn.execute(
-        select(nodes.c.node_id, nodes.c.area_path).where(nodes.c.node_id.in_(list(cloned)))
-    )
-    for node_id, area_path in found:
+    for node_id in sorted(await _registered(change, cloned)):
         key = cloned[node_id]
         detail = {"spool_id": key.spool_id, "sequence": key.sequence}
-        log.error("cloned node", extra={"node_id": node_id, **detail})
-        body = {"node": {"node_id": node_id, "problem": "cloned_node", **detail}}
-        await events.append(change.conn, kind="node", area_path=area_path, body=body, at=change.now)
+        await tell_cloned(change, node_id, detail)
         await chain.record(
             change.conn,
             actor=f"node:{node_id}",

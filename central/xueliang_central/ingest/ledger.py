@@ -3,7 +3,7 @@
 Invariants
     - A sequence is settled when its record is committed, answered "rejected", or declared missing by a gap record. Only
       then does a receipt say so, and a receipt is made from rows that are committed.
-    - A record that a gap has declared missing and that arrives after all (it was still with the broker) is taken.
+    - A record that was declared or found missing and that arrives after all (it was still with the broker) is taken.
 """
 
 from __future__ import annotations
@@ -35,6 +35,11 @@ class Books:
     settled: SequenceRanges
     missing: SequenceRanges = field(default_factory=SequenceRanges)
     rejected: list[tuple[int, str]] = field(default_factory=list)
+    newly_missing: int = 0
+    missing_before: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.missing_before = self.missing.count()
 
     def is_settled(self, sequence: int) -> bool:
         return sequence in self.settled
@@ -50,9 +55,18 @@ class Books:
 
     def close_gap(self, first: int, last: int) -> None:
         """The node no longer has these: the holes among them are data missing, declared."""
+        self._miss(first, last)
+        self.settled.add(first, last)
+
+    def give_up_on(self, last: int) -> None:
+        """The node has nothing more to send: the holes up to here are data missing. They stay open."""
+        self._miss(1, last)
+
+    def _miss(self, first: int, last: int) -> None:
+        before = self.missing.count()
         for low, high in self.settled.missing_within(first, last):
             self.missing.add(low, high)
-        self.settled.add(first, last)
+        self.newly_missing += self.missing.count() - before
 
     def reject(self, sequence: int, reason: str) -> None:
         """Settled by quarantine. A sequence that is committed stays so."""

@@ -42,7 +42,7 @@ ledger = Table(
     Column("contiguous_through", BigInteger, nullable=False),
     Column("ranges", JsonText, nullable=False),  # [[first, last], ...] settled beyond contiguous_through
     Column("rejected", JsonText, nullable=False),  # newest last: [[sequence, reason], ...], at most 200
-    Column("missing", JsonText, nullable=False),  # [[first, last], ...] closed by gap records: data missing, declared
+    Column("missing", JsonText, nullable=False),  # [[first, last], ...] data missing: see ingest.missing
     Column("first_heard_at", UtcDateTime, nullable=False),
     Column("last_heard_at", UtcDateTime, nullable=False),
 )

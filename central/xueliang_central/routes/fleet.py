@@ -26,6 +26,13 @@ class Backlog(BaseModel):
     empty_since: str | None
 
 
+class DataMissing(BaseModel):
+    """Records that the node had and the centre will not get: declared by it, or not here long after its last one."""
+
+    records: int
+    found_at: str | None
+
+
 class NodeOut(BaseModel):
     node_id: str
     area_code: str
@@ -36,6 +43,8 @@ class NodeOut(BaseModel):
     clock_state: str | None
     backlog: Backlog
     last_sequence: int | None
+    data_missing: DataMissing
+    cloned_at: str | None
     counters: dict[str, int]
     cameras: list[CameraOut]
 

@@ -41,6 +41,10 @@ export const en: Record<WordKey, string> = {
   "strip.nodes": "Edge nodes",
   "strip.cameras": "Cameras offline",
   "strip.backlog": "Backlog",
+  "strip.dataMissing": "Data missing",
+  "strip.dataMissingDetail": "{node}: {count} records never reached the centre and will not come, found {at}",
+  "strip.cloned": "Cloned node",
+  "strip.clonedDetail": "{node}: one number came with two contents, perhaps two machines share its identity, last {at}",
   "strip.fleetUnknown": "Fleet state unknown",
 
   "queue.all": "All",

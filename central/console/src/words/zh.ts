@@ -39,6 +39,10 @@ export const zh = {
   "strip.nodes": "边缘节点",
   "strip.cameras": "离线摄像机",
   "strip.backlog": "待补传",
+  "strip.dataMissing": "数据缺失",
+  "strip.dataMissingDetail": "{node}：{count} 条记录中心未收到，也不会再补传，发现于 {at}",
+  "strip.cloned": "节点身份重复",
+  "strip.clonedDetail": "{node}：同一编号收到了不同内容，可能有两台设备共用一个身份，最近一次 {at}",
   "strip.fleetUnknown": "设备状态未知",
 
   "queue.all": "全部",
