@@ -101,7 +101,7 @@ def test_f06_lost_swapped_and_doubled_packets_never_give_a_damaged_frame(
         faults = [kind(shares[kind], seed=seed) for kind in kinds for _ in CLIPS]
         cameras = [host.camera(segments[name], fault) for fault, name in zip(faults, CLIPS * 3, strict=True)]
         with watching_all([camera.url for camera in cameras], reader) as sources:
-            taken = all_taken_during(sources, 3)
+            taken = all_taken_during(sources, 2.5)
             for fault, source, frames, name in zip(faults, sources, taken, CLIPS * 3, strict=True):
                 what = f"{name} with {fault.describe()}"
                 assert fault.count, what
@@ -120,7 +120,7 @@ def test_f06_lost_swapped_and_doubled_packets_never_give_a_damaged_frame(
     assert handed_out >= 50 * counted(1, 40)
 
 
-@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("reader", READERS_IN_TURN)
 @pytest.mark.timeout(3_600 if IS_FULL else 120)
 def test_f06_flipped_bits_are_survived_and_no_damaged_h264_frame_is_handed_out(
     reader: Reader, host: CameraHost, segments: dict[str, Segment], judge: Judge
@@ -160,7 +160,7 @@ def test_f06_connection_that_breaks_in_a_picture_gives_no_half_picture(
         assert all(judge.is_sound(seen.frame) for seen in frames)
 
 
-@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("reader", READERS_IN_TURN)
 def test_f06_parameter_sets_may_come_in_the_description_in_the_pictures_or_late(
     reader: Reader, host: CameraHost, segments: dict[str, Segment], judge: Judge
 ) -> None:
@@ -302,7 +302,7 @@ def test_f08_frames_carry_our_time_whatever_the_camera_says(
         for source in sources:
             frames_of(source, 1)
         sent = [camera.pictures_sent for camera in cameras]
-        taken = all_taken_during(sources, counted(4, 60))
+        taken = all_taken_during(sources, counted(3, 60))
         sent = [camera.pictures_sent - before for camera, before in zip(cameras, sent, strict=True)]
         states = [source.health().state for source in sources]
     labels = [f"{name} {codec}" for name in TIMES for codec in ("h264", "hevc")]

@@ -66,8 +66,8 @@ def test_f01_absent_camera_is_offline_within_15_s_and_says_why(reader: Reader) -
 def test_f01_64_absent_cameras_are_tried_seldom(reader: Reader) -> None:
     """The table's 0.5 attempts/s for all 64 is the node's to keep: one source cannot know of the other 63, and 64
     cameras that wait 60 s at most are tried 64/60 = 1.07 times a second at best."""
-    clock = FastClock(20)
-    begin_s, end_s = 100.0, float(counted(260, 3_700))  # after 100 s every camera waits its longest
+    clock = FastClock(30)
+    begin_s, end_s = 100.0, float(counted(270, 3_700))  # after 100 s every camera waits its longest
     began_s = clock()
     with Nobody() as nobody, watching_all([nobody.url] * 64, reader, backoff=Backoff(), clock=clock) as sources:
 
@@ -139,10 +139,10 @@ def test_f02_half_open_cycles_leak_no_descriptor_and_no_thread(
         cycle()
         wait_for(lambda: all(len(camera.live_sessions()) == 1 for camera in cameras), "old connections end", held)
         before = held()
-        for _ in range(counted(3, 50)):
+        for _ in range(counted(2, 50)):
             cycle()
         assert eventually(lambda: held() == before, 10), f"{before} before, {held()} after {hang.held} hangs"
-    assert hang.held >= 4 * counted(3, 50)
+    assert hang.held >= 4 * counted(2, 50)
 
 
 # F03
@@ -153,7 +153,7 @@ def test_f03_camera_that_answers_late_at_any_step_always_comes(
     reader: Reader, host: CameraHost, clouds: Segment
 ) -> None:
     steps: tuple[Step, ...] = ("accept", *HANDSHAKE, "stream")
-    delays_s = [index * 0.6 for index in range(17)] if IS_FULL else [0.3, 2.5, 4.8, 7.0]
+    delays_s = [index * 0.6 for index in range(17)] if IS_FULL else [0.3, 2.5, 4.8, 6.0]
     faults = [Late(step, delay_s, connections=1) for step, delay_s in itertools.product(steps, delays_s)]
     cameras = [host.camera(clouds, fault) for fault in faults]
     began_s = mono()
@@ -235,7 +235,7 @@ def test_refusals_are_said_in_words_and_end_when_the_camera_changes_its_mind(
 def test_f09_flapping_cameras_cost_bounded_work_and_leak_nothing(
     reader: Reader, host: CameraHost, clouds: Segment
 ) -> None:
-    count, period_s, lasts_s = counted(24, 64), float(counted(2, 10)), float(counted(10, 3_600))
+    count, period_s, lasts_s = counted(24, 64), float(counted(2, 10)), float(counted(6, 3_600))
     flaps = [Flapping(period_s, seed=index) for index in range(count)]
     cameras = [host.camera(clouds, flap, is_faulty=False) for flap in flaps]
     resets = [Reset(5), Reset(12)]
@@ -269,7 +269,7 @@ def test_f09_flapping_cameras_cost_bounded_work_and_leak_nothing(
     assert max(tries) <= 3 + lasts_s / 2, f"{max(tries)} connections in {lasts_s} s"
     half = grown_mb[len(grown_mb) // 2 :]
     slope_mb_per_h = (half[-1][1] - half[0][1]) / (half[-1][0] - half[0][0]) * 3_600
-    allowed_mb_per_h = 1.0 if IS_FULL else 4 / (lasts_s / 2) * 3_600  # in 5 s no slope shows: 4 MB at most
+    allowed_mb_per_h = 1.0 if IS_FULL else 4 / (lasts_s / 2) * 3_600  # in 3 s no slope shows: 4 MB at most
     assert slope_mb_per_h <= allowed_mb_per_h
 
 
@@ -285,7 +285,7 @@ def test_f10_changed_password_is_said_tried_once_a_minute_and_shown_nowhere(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    rate = 60
+    rate = 90
     logins = [Login("Basic", "admin", "canary-old"), Login("Digest", "admin", "canary-old", has_qop=True)]
     cameras = [host.camera(clouds, login) for login in logins]
     urls = [camera.url.replace("rtsp://", "rtsp://admin:canary-old@") for camera in cameras]
@@ -301,7 +301,7 @@ def test_f10_changed_password_is_said_tried_once_a_minute_and_shown_nowhere(
             health = wait_for_state(source, SourceState.AUTH_FAILED)
             assert "refuses this user and password" in (health.problem or "")
             assert health.next_attempt_in_s is not None
-        tries = counted(4, 20)
+        tries = counted(3, 20)
         for source, login in zip(sources, logins, strict=True):
             wait_for(lambda login=login: login.tries >= tries, "more tries", source.health, within_s=60)  # type: ignore[misc]
             shown += [str(source.health()), repr(source)]

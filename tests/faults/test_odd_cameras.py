@@ -88,11 +88,11 @@ def test_one_picture_a_second_is_neither_late_nor_a_stall(reader: Reader, host: 
     with watching_all([camera.url for camera in cameras], reader) as sources:
         for source in sources:
             frames_of(source, 1)
-        once_a_second, seldom = all_taken_during(sources, 6)
+        once_a_second, seldom = all_taken_during(sources, 4.5)
         assert all(source.health().state is SourceState.STREAMING for source in sources)
         assert all(source.health().frames_dropped.get("damaged", 0) == 0 for source in sources)
-    assert len(once_a_second) >= 5
-    assert len(seldom) >= 2
+    assert len(once_a_second) >= 4
+    assert len(seldom) >= 1
     assert [camera.session_count for camera in cameras] == [1, 1]
     if reader == "own":  # libav's holds each picture back until the next one begins
         for seen in [*once_a_second, *seldom]:
@@ -102,8 +102,8 @@ def test_one_picture_a_second_is_neither_late_nor_a_stall(reader: Reader, host: 
 @pytest.mark.parametrize("reader", READERS_IN_TURN)
 def test_key_pictures_20_s_apart_are_waited_for(reader: Reader, host: CameraHost, tmp_path: Path) -> None:
     rare = cloud_clip(tmp_path / "rare.mp4", fps=5, pictures=100, gop=100)
-    # Who comes in the middle of such a group: 3 s before the next key picture.
-    cameras = [host.camera(rare, first_picture=85) for _ in range(2)]
+    # Who comes in the middle of such a group: 2 s before the next key picture.
+    cameras = [host.camera(rare, first_picture=90) for _ in range(2)]
     with (
         watching(cameras[0].url, reader, settings=EVERY_PICTURE) as every,
         watching(cameras[1].url, reader, settings=KEYS_ONLY) as keys,
@@ -116,17 +116,17 @@ def test_key_pictures_20_s_apart_are_waited_for(reader: Reader, host: CameraHost
             assert frame is not None
             assert frame.is_key or source is every, "the second picture may have replaced it already"
             assert source.health().state is SourceState.STREAMING
-        assert mono() - began_s >= 2.5
-        assert every.health().frames_dropped["waiting_for_key"] >= 10
+        assert mono() - began_s >= 1.5
+        assert every.health().frames_dropped["waiting_for_key"] >= 7
         assert len(frames_of(every, 5, newer_than=1)) == 5
         assert keys.next_frame(1, timeout_s=1) is None
     assert [camera.session_count for camera in cameras] == [1, 1]
 
 
 def test_distance_of_key_pictures_is_seen_without_decoding(host: CameraHost, tmp_path: Path) -> None:
-    every_4_s = cloud_clip(tmp_path / "rare.mp4", fps=5, pictures=20, gop=20)
+    every_2_s = cloud_clip(tmp_path / "every-2-s.mp4", fps=10, pictures=20, gop=20)
     faults: list[list[Fault]] = [[], [TimeJump(3_600, every=30)], [TimeJump(-3_600, every=30)], [ClockOff(-1e9)]]
-    cameras = [host.camera(every_4_s, *jumps) for jumps in faults]
+    cameras = [host.camera(every_2_s, *jumps) for jumps in faults]
     readers = [
         RtspReader("gate-3", camera.url, wall=wall, mono=mono, settings=KEYS_ONLY, backoff=Backoff(), rng=Random(1))
         for camera in cameras
@@ -145,7 +145,7 @@ def test_distance_of_key_pictures_is_seen_without_decoding(host: CameraHost, tmp
         reader.close()
     for intervals_s in seen:
         assert intervals_s, "never said"
-        assert all(interval_s == pytest.approx(4, abs=0.5) for interval_s in intervals_s), seen
+        assert all(interval_s == pytest.approx(2, abs=0.3) for interval_s in intervals_s), seen
 
 
 @pytest.mark.parametrize("reader", only_own("gives libav's decoder no limit"))
