@@ -9,11 +9,13 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from tests.bench.edge_bench.onset_scene import drawing_sha256, drawn_pictures
-from tests.bench.edge_bench.recipes import ENCODINGS, EncodingName, RecordedScene, Scene, digest
-from tests.bench.edge_bench.transcoding import Image, encode, recorded_pictures
+from tests.bench.edge_bench.onset_scene import DRAWN_FPS, drawing_sha256, drawn_pictures
+from tests.bench.edge_bench.recipes import ENCODINGS, EncodingName, RecordedScene, RenderedScene, Scene, digest
+from tests.bench.edge_bench.transcoding import Image, encode, pictures_at, recorded_pictures
 from tests.support.fixtures import fixtures_dir
+from xueliang_streams.encoding import encode_clip
 
+DRAWN_CRF: Final = 14
 CLIPS_DIR: Final = Path(".run/bench/clips")
 
 
@@ -24,11 +26,6 @@ class ClipsMissing(Exception):
 def clip_path(scene: Scene, encoding: EncodingName) -> Path:
     """Where the clip lies, or will lie. Raises ClipsMissing when its recording is not there."""
     return CLIPS_DIR / f"{scene.name}-{encoding}-{digest(scene, ENCODINGS[encoding], _source_sha256(scene))}.mp4"
-
-
-def is_made(scenes: Iterable[tuple[Scene, EncodingName]]) -> bool:
-    """Whether all of them lie there."""
-    return all(clip_path(scene, encoding).exists() for scene, encoding in scenes)
 
 
 def make_clips(wanted: Iterable[tuple[Scene, EncodingName]]) -> dict[tuple[str, EncodingName], Path]:
@@ -52,7 +49,15 @@ def make_clips(wanted: Iterable[tuple[Scene, EncodingName]]) -> dict[tuple[str, 
 def _pictures(scene: Scene, fps: int) -> Iterator[Image]:
     if isinstance(scene, RecordedScene):
         return recorded_pictures(scene, _recording(scene), fps)
-    return drawn_pictures(scene, fps)
+    return pictures_at(_drawing(scene), 0.0, fps, round(scene.length_s * fps))
+
+
+def _drawing(scene: RenderedScene) -> Path:
+    """The scene drawn once, hardly compressed, for all its encodings: drawing costs more than coding."""
+    path = CLIPS_DIR / f"{scene.name}-drawn-{digest(scene, ENCODINGS['main'], drawing_sha256())}.mp4"
+    if not path.exists():
+        encode_clip(path, drawn_pictures(scene), DRAWN_FPS, crf=DRAWN_CRF)
+    return path
 
 
 def _recording(scene: RecordedScene) -> Path:

@@ -57,15 +57,11 @@ class OnsetLane(FireLaneScene):
         return None
 
 
-def drawn_pictures(scene: RenderedScene, fps: int) -> Iterator[Image]:
-    """BGR pictures of the whole clip, `fps` a second."""
+def drawn_pictures(scene: RenderedScene) -> Iterator[Image]:
+    """BGR pictures of the whole scene, `DRAWN_FPS` a second."""
     lane = OnsetLane(scene)
-    drawn, picture = -1, None
-    for number in range(round(scene.length_s * fps)):
-        wanted = int(number * DRAWN_FPS / fps)
-        if wanted != drawn or picture is None:
-            drawn, picture = wanted, lane.picture(wanted / DRAWN_FPS)
-        yield picture
+    for number in range(round(scene.length_s * DRAWN_FPS)):
+        yield lane.picture(number / DRAWN_FPS)
 
 
 def drawing_sha256() -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from tests.bench.edge_bench.clip_cache import clip_path
+from tests.bench.edge_bench.figures import exact_interval
 from tests.bench.edge_bench.measuring import KEY_FPS, MAIN_FPS, Cost, Watch, measure
 from tests.bench.edge_bench.naive_reference import found_by_naive
 from tests.bench.edge_bench.node_system import NodeSystem, knows_sub_streams, raised_in_lane
@@ -203,7 +204,12 @@ class Phases:
         onsets = onsets_between(watch.cameras, cameras.t0_mono_s, begin_s, end_s)
         self.outcome.verdicts[key] = verdict = judge(onsets, alerts, begin_s, end_s)
         hits, tries = verdict.found(verdict.onsets)
-        print(f"  {watch.label}: {hits} of {tries} onsets found, {verdict.false_alerts} false alerts", flush=True)
+        low, high = exact_interval(hits, tries)
+        print(
+            f"  {watch.label}: {hits} of {tries} onsets found ({low:.3f} to {high:.3f}), "
+            f"{verdict.false_alerts} false alerts, {cameras.counts().dropped} connections too slow and dropped",
+            flush=True,
+        )
 
     def node_watch(
         self, cameras: Cameras, label: str, count: int, *, with_sub: bool = False, look_every_s: float = LOOK_EVERY_S

@@ -26,7 +26,7 @@ _NOISE_ROOM: Final = 64  # pixels the noise field is larger than the picture, so
 def recorded_pictures(scene: RecordedScene, clip: Path, fps: int) -> Iterator[Image]:
     """BGR pictures, `fps` a second, forwards and perhaps backwards; of the recording's own size, cut to 16:9."""
     forwards: list[Image] = []
-    for picture in _every(clip, scene.begin_s, fps, round(scene.stretch_s * fps)):
+    for picture in pictures_at(clip, scene.begin_s, fps, round(scene.stretch_s * fps)):
         cut = _cut_to_wide(picture, scene.keep_from)
         if scene.goes_back:
             forwards.append(cut)
@@ -35,7 +35,7 @@ def recorded_pictures(scene: RecordedScene, clip: Path, fps: int) -> Iterator[Im
         yield from reversed(forwards)
 
 
-def _every(clip: Path, begin_s: float, fps: int, count: int) -> Iterator[Image]:
+def pictures_at(clip: Path, begin_s: float, fps: int, count: int) -> Iterator[Image]:
     """The picture shown at begin_s, begin_s + 1/fps, …; the last one stays when the recording ends early."""
     with av.open(str(clip)) as container:
         shown: Image | None = None
