@@ -240,6 +240,7 @@ class Node:
             detectors=tuple(sorted(detectors)),
             judge=judge,
             input_sizes_wh={name: one.input_size_wh for name, one in self.detection.models.items()},
+            knows_people=frozenset(name for name, one in self.detection.models.items() if "person" in one.classes),
             is_fast=is_fast(judge.camera, pace),
         )
 

@@ -46,7 +46,9 @@ DETECT_TIMEOUT_S: Final = 3.0  # some 100 times a compact detector's time; longe
 KEPT_SCORE: Final = 0.10  # what an observation holds (observations.py)
 IDLE_S: Final = 0.25
 TEND_EVERY_S: Final = 1.0
-SENDING_WITHIN_S: Final = 2.0  # a camera that gave a packet so recently is not offline, whatever we made of it
+SENDING_WITHIN_S: Final = (
+    4.0  # with a beat of a second: a camera that gave a packet so recently is not offline, whatever we made of it
+)
 
 
 class Teller(Protocol):
@@ -194,9 +196,18 @@ class Pipeline:
             work(look)
         except Exception:
             self.counts.faults["look_failed"] += 1
-            if self.counts.faults["look_failed"] == 1:
-                log.exception("look failed", extra={"camera_id": look.handle.camera_id})
             self._capture.release(Release(look.handle))
+            self._failed(self.cameras[look.handle.camera_id], look)
+
+    def _failed(self, camera: WatchedCamera, look: Look) -> None:
+        """A look that a defect ended is unknown, not silence. Called while the exception is handled."""
+        camera.unknown["look_failed"] += 1
+        if camera.unknown["look_failed"] == 1:
+            log.exception("look failed", extra={"camera_id": camera.config.camera_id})
+        try:
+            self._say_blind(camera, ViewState.UNKNOWN, look.observed_mono_s, look.observed_at)
+        except Exception:
+            self.counts.faults["camera_not_judged"] += 1
 
     # It is judged.
 
@@ -333,6 +344,7 @@ class Pipeline:
         """No picture for too long: offline, unless it sends and we are the ones who have no time for it."""
         health = self._capture.health(camera.config.camera_id)
         is_sending = health.last_packet_mono_s is not None and now - health.last_packet_mono_s < SENDING_WITHIN_S
+        is_ours = is_sending or not health.is_watched
         if not camera.is_overdue:
             camera.is_overdue = True
             log.warning(
@@ -342,9 +354,11 @@ class Pipeline:
         if now - camera.last_offline_mono_s < camera.need.largest_gap_s:
             return
         camera.last_offline_mono_s = now
-        view = ViewState.UNKNOWN if is_sending else ViewState.OFFLINE
-        if is_sending:
+        if is_ours:
             camera.unknown["look_overdue"] += 1
+        self._say_blind(camera, ViewState.UNKNOWN if is_ours else ViewState.OFFLINE, now, self._wall())
+
+    def _say_blind(self, camera: WatchedCamera, view: ViewState, mono_s: float, at: datetime) -> None:
         for detector in camera.detectors or (NO_DETECTOR,):
-            observation = blind(camera.config.camera_id, view, mono_s=now, at=self._wall(), detector=detector)
+            observation = blind(camera.config.camera_id, view, mono_s=mono_s, at=at, detector=detector)
             self._teller.tell(camera.config, camera.judge.look(observation), None)

@@ -34,6 +34,7 @@ class WatchedCamera:
     Attributes:
         detectors: the configured names its rules look through; empty when no rule needs a picture.
         input_sizes_wh: what each detector's network sees, in pixels.
+        knows_people: the detectors that have a class "person".
         is_fast: a recording that is read as fast as possible: always due, never late.
         near_zones: bool (18, 32): the cells in or beside a zone of any rule.
         last_seen, seen_mono_s: each detector's last answer, and of which picture.
@@ -48,10 +49,12 @@ class WatchedCamera:
         judge: CameraJudge,
         *,
         input_sizes_wh: Mapping[str, tuple[int, int]] | None = None,
+        knows_people: frozenset[str] = frozenset({"objects"}),
         is_fast: bool = False,
     ) -> None:
         self.config, self.need, self.detectors, self.judge = config, need, detectors, judge
         self.input_sizes_wh = dict(input_sizes_wh or {})
+        self.knows_people = knows_people
         self.is_fast = is_fast
         self.attention = Attention()
         self.plan: LookPlan | None = None
@@ -153,6 +156,8 @@ class InHand:
             return Release(self.look.handle)
         excluded = [self.camera.open_zones(), *(_people_and_vehicles(one) for one in found)]
         boxes = [one.boxes_xyxyn for one in found]
+        if not self.camera.knows_people.intersection(self.detectors):  # nobody searched it for people
+            return Release(self.look.handle, np.concatenate(boxes))
         return Release(self.look.handle, np.concatenate(boxes), np.concatenate(excluded))
 
 

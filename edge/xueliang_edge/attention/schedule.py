@@ -20,7 +20,6 @@ import heapq
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import islice
 from math import ceil
 from typing import Final, Generic, TypeVar
 
@@ -169,11 +168,12 @@ class Schedule(Generic[LookT]):
 
     def achieved(self, camera_id: str) -> Gaps | None:
         """What this camera really got; None before the second look."""
-        return _summed(self._cameras[camera_id].gaps_s)
+        return _summed(tuple(self._cameras[camera_id].gaps_s))
 
     def achieved_by_all(self) -> Gaps | None:
         """What all cameras together got."""
-        return _summed(gap_s for camera in self._cameras.values() for gap_s in camera.gaps_s)
+        # Copied whole: the health page asks from its own thread.
+        return _summed(gap_s for camera in self._cameras.values() for gap_s in tuple(camera.gaps_s))
 
     def achieved_gap_s(self, camera_id: str) -> float | None:
         """Longest time between two of the last few looks; None before the second."""
@@ -187,7 +187,7 @@ class Schedule(Generic[LookT]):
         return sum(recent_s) / len(recent_s) > MISSED_FACTOR * self._cameras[camera_id].need.largest_gap_s
 
     def _recent(self, camera_id: str) -> list[float]:
-        return list(islice(reversed(self._cameras[camera_id].gaps_s), RECENT))
+        return list(tuple(self._cameras[camera_id].gaps_s)[-RECENT:])
 
     def _enter(self, camera_id: str, camera: _Attended[LookT]) -> None:
         """Give a waiting look its place by its deadline; the place it had before becomes stale."""

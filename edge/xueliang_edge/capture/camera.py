@@ -32,6 +32,8 @@ EARLIER_KEPT: Final = 3
 EARLIER_AT_MOST_S: Final = 8.0  # two looks at the slowest usual pace: what moved since then is hidden in stills
 MAIN_LINGERS_S: Final = 30.0  # connecting costs a second and a key picture: not at every change of level
 SUB_GIVEN_UP_AFTER_S: Final = 10.0  # a sub stream that gives nothing for so long: the main stream serves meanwhile
+GIVEN_UP_AFTER_FAILURES: Final = 5  # pictures in a row that could not be decoded
+LEAST_PATIENCE_S: Final = 2.5  # a key picture every two seconds is usual
 SUB_CHECK_EVERY_S: Final = 0.5
 RARE_KEYS_S: Final = 6.0  # said to the installer: beyond this a camera costs many times more ("smart codec")
 LARGEST_LONG_SIDE_PX: Final = 1920  # what a slot holds; detectors see less, stills are at most 1280
@@ -60,6 +62,9 @@ class CapturedCamera:
         self._wanted_main_mono_s = mono()
         self._started_mono_s = mono()
         self.next_poll_mono_s = mono()
+        self._due_on: StreamName = "sub" if spec.sub_url else "main"
+        self._failed_takes: Counter[StreamName] = Counter()
+        self._gave_mono_s: dict[StreamName, float] = {}
         self._sub_checked_mono_s = mono()
         self._has_no_sub = False
         self.is_out = False  # a look of it was sent and not released yet
@@ -93,45 +98,57 @@ class CapturedCamera:
         """Until when the most urgent picture should be decoded; None: nothing is due, or a look is still out."""
         if self.is_out:
             return None
-        name = self._chosen()
-        if name is None:
-            return None
-        return self._feeds[name].due_mono_s(self.pace, self.last_look_mono_s, is_hurried=self.is_hurried)
+        for name in self._in_order():
+            due = self._feeds[name].due_mono_s(self.pace, self.last_look_mono_s, is_hurried=self.is_hurried)
+            if due is not None:
+                self._due_on = name
+                return due
+            if self._serves(name):
+                break
+        return None
 
     def take(self) -> tuple[Decoded, StreamName] | None:
-        """Decode what is due, newest stream first. None: it could not be decoded, and was counted."""
-        name = self._chosen()
-        if name is None:
-            return None
-        decoded = self._feeds[name].take()
+        """Decode what is due. None: it could not be decoded, and was counted."""
+        name = self._due_on
+        decoded = self._feeds[name].take() if name in self._feeds else None
         if decoded is None:
+            self._failed_takes[name] += 1
             return None
+        self._failed_takes[name] = 0
+        self._gave_mono_s[name] = self._mono()
         self.sizes[name] = decoded.planes.size_wh
         self.is_hurried = False
         self.last_look_mono_s = decoded.arrival.mono_s
         self._decode_ms = decoded.decode_ms
         return decoded, name
 
-    def compare(self, decoded: Decoded) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
-        """What differs from the long-term scene, and from the picture the detectors last looked at."""
-        planes = decoded.planes
-        if self._background is None or not _is_same_shape(self._background.frame_size_wh, planes.size_wh):
-            self._background = Background(planes.size_wh)
+    def compare(
+        self, planes: Planes, frame_size_wh: tuple[int, int], stream: StreamName
+    ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
+        """What differs from the long-term scene, and from the picture the detectors last looked at.
+
+        `planes` is the picture as it lies in its slot, privacy zones filled. Both streams of a camera show the same
+        view, whatever their shapes: only another shape of the primary stream is another view.
+        """
+        is_primary = stream == ("sub" if self.spec.sub_url else "main")
+        is_other = self._background is not None and not _is_same_shape(self._background.frame_size_wh, frame_size_wh)
+        if self._background is None or (is_primary and is_other):
+            self._background = Background(frame_size_wh)
             self._saved_mono_s = None
             self._stillness = None
         if self._stillness is None:
             self._stillness = Stillness(self._background.restlessness)
         self._small = small_brightness(planes)
-        self._keep_quiet(decoded)
+        self._keep_quiet(planes)
         return self._background.change(self._small), self._stillness.moved(self._small)
 
-    def _keep_quiet(self, decoded: Decoded) -> None:
+    def _keep_quiet(self, planes: Planes) -> None:
         """Keep what a still compares with, while something is going on: an idle camera raises nothing."""
         if self._quiet is not None:
             self._earlier.appendleft(self._quiet)
         is_idle = not self.pace.every_key and not self.spec.is_fast
-        at = decoded.arrival.mono_s
-        self._quiet = None if is_idle else (at, quiet_luma(decoded.planes.fitted(LARGEST_LONG_SIDE_PX)))
+        at = self.last_look_mono_s or 0.0
+        self._quiet = None if is_idle else (at, quiet_luma(planes))
 
     def hide_private(self, planes: Planes) -> None:
         """Fill the privacy zones in a picture that lies in memory of ours."""
@@ -160,7 +177,9 @@ class CapturedCamera:
         """The long-term scene, and what a still compares its picture with to find what moves, newest first."""
         scene = self._background.scene() if self._background is not None else None
         now = self.last_look_mono_s or 0.0
-        return scene, [picture for at, picture in self._earlier if 0 <= now - at <= EARLIER_AT_MOST_S]
+        recent = [picture for at, picture in self._earlier if 0 <= now - at <= EARLIER_AT_MOST_S]
+        # Those of the other stream have another size and say nothing.
+        return scene, [picture for picture in recent if picture.shape == recent[0].shape]
 
     def scene_to_save(self) -> Background | None:
         """Its long-term scene when it is time to write it."""
@@ -183,7 +202,7 @@ class CapturedCamera:
 
     def health(self) -> CaptureHealth:
         """How it does. The primary stream speaks for it, unless the other one serves."""
-        shown = self._feeds.get(self._chosen() or ("sub" if self.spec.sub_url else "main"))
+        shown = self._feeds.get(next(iter(self._in_order()), "main"))
         if shown is None:
             return CaptureHealth(SourceState.CONNECTING, self._started_mono_s, None, 0)
         one = shown.health()
@@ -285,16 +304,20 @@ class CapturedCamera:
     def _is_sub_away(self, now: float) -> bool:
         source = self._feeds["sub"].health().source
         away_s = now - (source.last_packet_mono_s or self._started_mono_s)
-        return source.state is not SourceState.STREAMING and away_s > SUB_GIVEN_UP_AFTER_S
+        is_silent = source.state is not SourceState.STREAMING and away_s > SUB_GIVEN_UP_AFTER_S
+        return is_silent or self._failed_takes["sub"] >= GIVEN_UP_AFTER_FAILURES
 
-    def _chosen(self) -> StreamName | None:
-        """The stream to look at: the main one while it is wanted and gives pictures, else the sub stream."""
-        main, sub = self._feeds.get("main"), self._feeds.get("sub")
-        if sub is None:
-            return "main" if main is not None else None
-        if main is not None and main.health().source.state is SourceState.STREAMING:
-            return "main" if self.pace.stream == "main" or self._has_no_sub else "sub"
-        return "sub"
+    def _in_order(self) -> list[StreamName]:
+        """The streams to look at, best first: the main one while it is wanted, else the sub stream."""
+        if "sub" not in self._feeds:
+            return ["main"] if "main" in self._feeds else []
+        wants_main = "main" in self._feeds and (self.pace.stream == "main" or self._has_no_sub)
+        return ["main", "sub"] if wants_main else ["sub"]
+
+    def _serves(self, name: StreamName) -> bool:
+        """It gave a picture of late, so that nobody looks at the other stream while its next one is on its way."""
+        gave = self._gave_mono_s.get(name)
+        return gave is not None and self._mono() - gave <= max(LEAST_PATIENCE_S, 1.5 * self.pace.gap_s)
 
 
 def _is_same_shape(one_wh: tuple[int, int], other_wh: tuple[int, int]) -> bool:

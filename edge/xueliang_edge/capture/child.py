@@ -55,14 +55,10 @@ class CaptureLoop:
     def _take_orders(self) -> None:
         """Everything that was said."""
         while (order := self._line.receive(0.0)) is not None:
-            if isinstance(order, Release):
-                self._group.release(order)
-            elif isinstance(order, SetPace):
-                self._group.set_pace(order)
-            elif isinstance(order, LendScene):
-                self._line.send(self._group.lend(order), None)
-            elif isinstance(order, LookNow):
-                self._group.look_now(order)
+            if isinstance(order, Release | SetPace | LendScene | LookNow):
+                answer = self._group.obey(order)
+                if answer is not None:
+                    self._line.send(answer, None)
 
     def _beat_when_due(self) -> None:
         now = self._mono()

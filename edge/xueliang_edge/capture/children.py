@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import wait
 from typing import Final
 
@@ -39,6 +39,8 @@ from xueliang_streams.source import SourceState
 log = logging.getLogger(__name__)
 
 MODULE: Final = "xueliang_edge.capture.child"
+BEAT_FRESH_S: Final = 3.0  # what a child last said of its cameras is believed for so long
+FROZEN_S: Final = 2.0
 BEAT_LOST_S: Final = 10.0  # a round takes 0.1 s, a burst of key pictures of 32 cameras under one second
 STARTS_WITHIN_S: Final = 30.0  # importing the decoders on a busy machine
 CLOSE_WAITS_S: Final = 6.0
@@ -73,6 +75,7 @@ class CaptureChildren:
         self._groups = [_Group(spec, one) for spec, one in zip(specs, frames, strict=True)]
         self._group_of = {camera.camera_id: group for group in self._groups for camera in group.spec.cameras}
         self._last_ticket = 0
+        self._checked_mono_s = mono()
 
     def start(self) -> None:
         for group in self._groups:
@@ -113,15 +116,21 @@ class CaptureChildren:
 
     def health(self, camera_id: str) -> CaptureHealth:
         group = self._group_of[camera_id]
-        if group.beat is not None and camera_id in group.beat.cameras and group.child is not None:
-            return group.beat.cameras[camera_id]
-        return CaptureHealth(SourceState.CONNECTING, group.started_mono_s, group.problem, 0)
+        beat = group.beat
+        if beat is not None and camera_id in beat.cameras:
+            is_fresh = self._mono() - group.beat_mono_s <= BEAT_FRESH_S
+            return replace(beat.cameras[camera_id], is_watched=is_fresh)
+        return CaptureHealth(SourceState.CONNECTING, group.started_mono_s, group.problem, 0, is_watched=False)
 
     def wait_handles(self) -> Sequence[int]:
         return [group.child.fileno() for group in self._groups if group.child is not None]
 
     def check(self) -> None:
         now = self._mono()
+        if now - self._checked_mono_s > FROZEN_S:  # we ourselves did nothing for a while: so may have the children
+            for group in self._groups:
+                group.beat_mono_s = max(group.beat_mono_s, now)
+        self._checked_mono_s = now
         for group in self._groups:
             self._receive(group)  # what has been said already counts
             self._tell(group)
@@ -134,19 +143,7 @@ class CaptureChildren:
                 self._lose(group, f"no beat for {patience_s:g} s")
 
     def reports(self) -> tuple[CaptureChildReport, ...]:
-        return tuple(
-            CaptureChildReport(
-                name=f"capture-{group.spec.region}",
-                pid=group.child.pid if group.child is not None else None,
-                cameras=len(group.spec.cameras),
-                lag_s=group.beat.lag_s if group.beat is not None else 0.0,
-                busy_share=group.beat.busy_share if group.beat is not None else 0.0,
-                restarts=group.restarts,
-                problem=group.problem,
-                faults=dict(group.beat.faults) if group.beat is not None else {},
-            )
-            for group in self._groups
-        )
+        return tuple(_report(group) for group in self._groups)
 
     def close(self) -> None:
         for group in self._groups:
@@ -191,6 +188,10 @@ class CaptureChildren:
 
     def _received(self, group: _Group, message: object) -> None:
         if isinstance(message, Look):
+            handle = message.handle
+            if handle.region != group.spec.region or self._group_of.get(handle.camera_id) is not group:
+                self._lose(group, "spoke for cameras that are not its own")
+                return
             group.waiting.append(message)
         elif isinstance(message, Beat):
             has_progress = group.beat is None or message.rounds != group.beat.rounds
@@ -215,3 +216,17 @@ class CaptureChildren:
         group.beat = None
         group.waiting.clear()
         log.error("capture child lost", extra={"child": child.name, "why": why, "cameras": len(group.spec.cameras)})
+
+
+def _report(group: _Group) -> CaptureChildReport:
+    child, beat = group.child, group.beat  # asked for by the health page's thread too
+    return CaptureChildReport(
+        name=f"capture-{group.spec.region}",
+        pid=child.pid if child is not None else None,
+        cameras=len(group.spec.cameras),
+        lag_s=beat.lag_s if beat is not None else 0.0,
+        busy_share=beat.busy_share if beat is not None else 0.0,
+        restarts=group.restarts,
+        problem=group.problem,
+        faults=dict(beat.faults) if beat is not None else {},
+    )

@@ -91,6 +91,7 @@ class ReaderFeed:
         self._decoder = OnDemandDecoder(DecodeMode.KEYFRAMES, RateLimit(None), self._count_dropped)
         self._mono = mono
         self._rhythm = _Rhythm()
+        self._connection = self.reader.connection
         self._since_key: list[CodedPicture] = []
         self._since_key_bytes = 0
         self._is_whole = False  # nothing is missing in `_since_key`
@@ -110,6 +111,9 @@ class ReaderFeed:
         self.reader.assemble = "all"
 
     def poll(self) -> None:
+        if self.reader.connection != self._connection:
+            self._connection = self.reader.connection
+            self._rhythm.restart()
         self._rhythm.saw_bytes(self.reader.bytes_since_key)
         for picture in self.reader.poll():
             self._arrived(picture)
@@ -167,12 +171,14 @@ class ReaderFeed:
         too_rare = interval_s is not None and interval_s > pace.gap_s + GAP_TOLERANCE_S
         wants_whole = too_rare and pace.may_decode_all
         is_small = (self._rhythm.mbit_per_s or 9.0) * 1e6 < SMALL_STREAM_BPS
-        self._assemble("all" if wants_whole or self._rhythm.keys < 2 or is_small else "key")
+        is_known = self.reader.last_key_interval_s is not None
+        self._assemble("all" if wants_whole or not is_known or is_small else "key")
         if wants_whole and not self._decodes_whole and self._is_whole:
             self._set_whole(True)
             self._decode_on()
         elif not wants_whole and self._decodes_whole:
             self._set_whole(False)
+            self._is_whole = False  # what was decoded is not kept: whole again from the next key picture on
 
     def _assemble(self, what: Literal["key", "all"]) -> None:
         if self.reader.assemble != what:
@@ -209,7 +215,8 @@ class ReaderFeed:
             return self._decoded.arrival.mono_s
         next_one_in_s = max(ROUND_S, 1 / max(0.1, self.reader.pictures_per_s or 10.0))
         deadline = last_look_mono_s + pace.gap_s
-        return deadline if self._decoded.arrival.mono_s + next_one_in_s > deadline else None
+        is_late = self._decoded.arrival.mono_s + next_one_in_s > deadline or self._mono() > deadline + GAP_TOLERANCE_S
+        return deadline if is_late else None
 
     def _decode_on(self) -> None:
         """Whole mode: decode what came; only the newest picture is kept."""
@@ -235,11 +242,14 @@ class _Rhythm:
     """How many bytes come between two key pictures, usually and just now."""
 
     def __init__(self) -> None:
-        self.keys = 0
         self.last_key_mono_s: float | None = None
         self.mbit_per_s: float | None = None
         self._bytes = 0
         self._usual_bytes: float | None = None
+
+    def restart(self) -> None:
+        """Another connection: what was usual still is, what was under way is gone."""
+        self.last_key_mono_s, self._bytes = None, 0
 
     def saw_bytes(self, since_key: int) -> None:
         """Before each read: what had come since the last key picture."""
@@ -247,7 +257,6 @@ class _Rhythm:
 
     def key_came(self, at_mono_s: float) -> bool:
         """True when far more than usual came since the key picture before."""
-        self.keys += 1
         last, self.last_key_mono_s = self.last_key_mono_s, at_mono_s
         came, self._bytes = self._bytes, 0
         if last is None or at_mono_s <= last or not came:

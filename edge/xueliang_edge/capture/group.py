@@ -22,7 +22,7 @@ from typing import Final
 
 from xueliang_edge.background import BackgroundFiles
 from xueliang_edge.capture.camera import LARGEST_LONG_SIDE_PX, CapturedCamera
-from xueliang_edge.capture.orders import GroupSpec, LendScene, Lent, LookNow, Release, SetPace
+from xueliang_edge.capture.orders import GroupSpec, LendScene, Lent, Order, Release, SetPace
 from xueliang_edge.looks import CaptureHealth, Look, PictureHandle
 from xueliang_edge.scene_slots import pack
 from xueliang_streams.frame import Planes
@@ -102,11 +102,22 @@ class CameraGroup:
                 return look
         return None
 
-    def set_pace(self, order: SetPace) -> None:
-        self.cameras[order.camera_id].pace = order.pace
-
-    def look_now(self, order: LookNow) -> None:
-        self.cameras[order.camera_id].is_hurried = True
+    def obey(self, order: Order) -> Lent | None:
+        """Do what was ordered; a defect in one camera's pictures ends neither the others nor the loop."""
+        camera_id = order.handle.camera_id if isinstance(order, Release | LendScene) else order.camera_id
+        try:
+            if isinstance(order, LendScene):
+                return self.lend(order)
+            if isinstance(order, Release):
+                self.release(order)
+            elif isinstance(order, SetPace):
+                self.cameras[camera_id].pace = order.pace
+            else:
+                self.cameras[camera_id].is_hurried = True
+        except Exception:
+            self._failed(camera_id)
+            return Lent(order.ticket, None) if isinstance(order, LendScene) else None
+        return None
 
     def release(self, order: Release) -> None:
         """Free the slot; let the picture teach before. A handle that is not out (an earlier child's) is nothing."""
@@ -115,10 +126,10 @@ class CameraGroup:
             return
         del self._out[handle.slot]
         self._free.append(handle.slot)
-        planes = self._frames.read(handle.slot, handle.generation, handle.size_wh, handle.is_full_range)
         camera = self.cameras[handle.camera_id]
+        camera.is_out = False
+        planes = self._frames.read(handle.slot, handle.generation, handle.size_wh, handle.is_full_range)
         if planes is None:
-            camera.is_out = False
             return
         camera.released(planes, order)
         background = camera.scene_to_save()
@@ -157,15 +168,16 @@ class CameraGroup:
         if taken is None:
             return None
         decoded, stream = taken
-        change, moved = camera.compare(decoded)
-        planes = decoded.planes.fitted(LARGEST_LONG_SIDE_PX)
-        slot = self._free.pop(0)
+        planes = _fitting(decoded.planes, self._frames.slot_bytes)
+        slot = self._free[0]  # taken below, when nothing can fail any more
         with self._frames.writing(slot) as payload:
             planes.copy_into(payload)
-            camera.hide_private(Planes.from_buffer(payload, planes.size_wh, is_full_range=planes.is_full_range))
+            written = Planes.from_buffer(payload, planes.size_wh, is_full_range=planes.is_full_range)
+            camera.hide_private(written)
+        change, moved = camera.compare(written, decoded.planes.size_wh, stream)
         generation = self._frames.generation(slot)
         handle = PictureHandle(camera_id, self._spec.region, slot, generation, planes.size_wh, planes.is_full_range)
-        self._out[slot] = handle
+        self._out[self._free.pop(0)] = handle
         camera.is_out = True
         return Look(
             handle=handle,
@@ -184,6 +196,14 @@ class CameraGroup:
         self.faults[f"camera_failed:{camera_id}"] += 1
         if self.faults[f"camera_failed:{camera_id}"] == 1:
             log.exception("camera failed in the capture loop", extra={"camera_id": camera_id})
+
+
+def _fitting(planes: Planes, limit_bytes: int) -> Planes:
+    """Brought down to what detectors and stills can use, and to what fits into a slot whatever its shape."""
+    planes = planes.fitted(LARGEST_LONG_SIDE_PX)
+    while planes.nbytes > limit_bytes:
+        planes = planes.fitted(int(max(planes.size_wh) * 0.98 * (limit_bytes / planes.nbytes) ** 0.5))
+    return planes
 
 
 class _Saver:

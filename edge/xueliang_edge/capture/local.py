@@ -25,10 +25,10 @@ class LocalCapture:
         self._group.start()
 
     def set_pace(self, camera_id: str, pace: Pace) -> None:
-        self._group.set_pace(SetPace(camera_id, pace))
+        self._group.obey(SetPace(camera_id, pace))
 
     def look_now(self, camera_id: str) -> None:
-        self._group.look_now(LookNow(camera_id))
+        self._group.obey(LookNow(camera_id))
 
     def looks(self) -> list[Look]:
         self._group.poll()
@@ -38,10 +38,11 @@ class LocalCapture:
         return looks
 
     def release(self, release: Release) -> None:
-        self._group.release(release)
+        self._group.obey(release)
 
     def lend_scene(self, handle: PictureHandle, deadline_mono_s: float) -> SceneHandle | None:  # noqa: ARG002 - at once
-        return self._group.lend(LendScene(0, handle)).scene
+        lent = self._group.obey(LendScene(0, handle))
+        return lent.scene if lent is not None else None
 
     def health(self, camera_id: str) -> CaptureHealth:
         return self._group.cameras[camera_id].health()

@@ -49,7 +49,7 @@ class Loop:
 
     def release(self, look: Look) -> None:
         boxes = NOBODY if self.teaches else None
-        self.group.release(Release(look.handle, boxes, boxes))
+        self.group.obey(Release(look.handle, boxes, boxes))
 
     def until(self, condition: Callable[[], bool], what: str, within_s: float = 30) -> None:
         give_up = time.monotonic() + within_s
@@ -108,11 +108,11 @@ def test_every_key_picture_while_watched_and_more_where_the_pace_needs_more(tmp_
     clip = moving_box_clip(tmp_path / "gate.mp4", seconds=4, fps=FPS, gop=FPS)
     with served(gate=clip) as server, looping(tmp_path, camera(server)) as loop:
         loop.until_looks(3)
-        loop.group.set_pace(SetPace("gate", Pace(2.0, every_key=True)))
+        loop.group.obey(SetPace("gate", Pace(2.0, every_key=True)))
         watched = loop.until_looks(4)[1:]
-        loop.group.set_pace(SetPace("gate", Pace(0.5)))
+        loop.group.obey(SetPace("gate", Pace(0.5)))
         close = loop.until_looks(8)[3:]
-        loop.group.set_pace(SetPace("gate", Pace(0.5, may_decode_all=False)))
+        loop.group.obey(SetPace("gate", Pace(0.5, may_decode_all=False)))
         relieved = loop.until_looks(5)[2:]
     watched_gaps = [b.observed_mono_s - a.observed_mono_s for a, b in pairwise(watched)]
     assert all(0.75 <= gap <= 1.3 for gap in watched_gaps), watched_gaps
@@ -159,7 +159,7 @@ def test_a_look_asked_for_comes_at_once(tmp_path: Path) -> None:
         loop.until_looks(1)
         loop.until(lambda: loop.group.health()["gate"].key_interval_s is not None, "the distance of key pictures")
         count = len(loop.looks)
-        loop.group.look_now(LookNow("gate"))
+        loop.group.obey(LookNow("gate"))
         began = time.monotonic()
         loop.until(lambda: len(loop.looks) > count, "the look")
         assert time.monotonic() - began < 1.5
@@ -224,10 +224,10 @@ def test_cheap_looks_come_from_the_sub_stream_and_the_main_one_is_connected_whil
             looks = loop.until_looks(3)
             assert {(look.stream, look.frame_size_wh) for look in looks} == {("sub", (320, 240))}
             assert server.client_count("main") == 0
-            loop.group.set_pace(SetPace("gate", Pace(1.0, every_key=True, stream="main")))
+            loop.group.obey(SetPace("gate", Pace(1.0, every_key=True, stream="main")))
             loop.until(lambda: loop.looks[-1].stream == "main", "a look on the main stream")
             assert loop.looks[-1].frame_size_wh == (640, 480)
-            loop.group.set_pace(SetPace("gate", Pace(1.0, stream="sub")))
+            loop.group.obey(SetPace("gate", Pace(1.0, stream="sub")))
             loop.until(lambda: loop.looks[-1].stream == "sub", "back on the sub stream")
 
 
@@ -252,7 +252,7 @@ def test_swapped_streams_are_noticed_and_said(tmp_path: Path) -> None:
         spec = CameraSpec("gate", server.url("small"), server.url("large"), gap_s=1.0)
         with looping(tmp_path, spec) as loop:
             loop.until_looks(1)
-            loop.group.set_pace(SetPace("gate", Pace(1.0, every_key=True, stream="main")))
+            loop.group.obey(SetPace("gate", Pace(1.0, every_key=True, stream="main")))
             loop.until(lambda: bool(loop.group.health()["gate"].notes), "it is said")
             assert "swapped?" in loop.group.health()["gate"].notes[0]
 

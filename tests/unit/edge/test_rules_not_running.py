@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from xueliang_configs.cameras import CameraConfig
+from xueliang_edge.detection import OpenedModel
 from xueliang_edge.reporting import rules_not_running
-from xueliang_models.detector import Detector
 
 WHOLE = [[0, 0], [1, 0], [1, 1], [0, 1]]
 
 
-class Knows:
-    """A detector as far as its classes go."""
-
-    model_id = "a-model"
-
-    def __init__(self, *classes: str) -> None:
-        self.classes = classes
+def knows(*classes: str, warm_ms: float = 7.0) -> OpenedModel:
+    """A detector as far as its classes and its speed go."""
+    return OpenedModel("objects", "a-model", "0" * 64, classes, 0.4, warm_ms, (416, 416))
 
 
 def camera(**rule: Any) -> CameraConfig:
@@ -29,28 +25,38 @@ def camera(**rule: Any) -> CameraConfig:
     )
 
 
-def said(watched: CameraConfig, **detectors: Knows) -> str | None:
-    found = rules_not_running([watched], cast("dict[str, Detector]", detectors))
+def said(watched: CameraConfig, **detectors: OpenedModel) -> str | None:
+    found = rules_not_running([watched], detectors)
     return found[0].reason if found else None
 
 
 @pytest.mark.parametrize(
     "detectors",
-    [{}, {"objects": Knows("person", "car")}, {"objects": Knows("person"), "flames": Knows("fire", "smoke")}],
+    [{}, {"objects": knows("person", "car")}, {"objects": knows("person"), "flames": knows("fire", "smoke")}],
     ids=["none", "one_without_fire", "one_that_knows_fire"],
 )
 @pytest.mark.parametrize("named", ["objects", "flames"])
-def test_fire_and_smoke_cannot_be_judged_yet_whatever_model_is_there(detectors: dict[str, Knows], named: str) -> None:
+def test_fire_and_smoke_cannot_be_judged_yet_whatever_model_is_there(
+    detectors: dict[str, OpenedModel], named: str
+) -> None:
     watched = camera(hazard="fire_smoke", detector=named)
     assert said(watched, **detectors) == "this version cannot judge fire_smoke yet"
 
 
 def test_a_model_that_knows_none_of_the_classes_is_named_with_what_to_do() -> None:
-    reason = said(camera(hazard="crowd", raise_at_count=5, clear_at_count=2), objects=Knows("car"))
+    reason = said(camera(hazard="crowd", raise_at_count=5, clear_at_count=2), objects=knows("car"))
     assert reason is not None
     assert "a-model" in reason
     assert "bring a model" in reason
 
 
 def test_a_rule_that_can_be_judged_is_not_mentioned() -> None:
-    assert said(camera(hazard="crowd", raise_at_count=5, clear_at_count=2), objects=Knows("person")) is None
+    assert said(camera(hazard="crowd", raise_at_count=5, clear_at_count=2), objects=knows("person")) is None
+
+
+def test_a_need_that_no_schedule_can_meet_on_this_machine_is_refused_with_the_arithmetic() -> None:
+    crowd = camera(hazard="crowd", raise_at_count=5, clear_at_count=2)
+    reason = said(crowd, objects=knows("person", warm_ms=2400.0))
+    assert reason is not None
+    assert "2400 / 1 s = 2400 ms of CPU a second, and one session has 850" in reason
+    assert "look_every_s" in reason

@@ -29,23 +29,32 @@ export function useBoard() {
     } else incidents.set(incident.incident_id, incident);
   }
 
+  // What the stream told while a list was on its way: that list is older than it, whatever it holds.
+  const readings = new Set<Set<string>>();
+
   function onEvent(event: CentreEvent): void {
-    if (event.kind === "incident") take(event.incident);
-    else if (event.kind === "camera") {
+    if (event.kind === "incident") {
+      for (const told of readings) told.add(event.incident.incident_id);
+      take(event.incident);
+    } else if (event.kind === "camera") {
       cameras.set(event.camera.camera_id, { ...cameras.get(event.camera.camera_id), ...event.camera });
     } else if (event.kind === "node") nodes.set(event.node.node_id, { ...nodes.get(event.node.node_id), ...event.node });
   }
 
   async function readIncidents(): Promise<void> {
+    const told = new Set<string>();
+    readings.add(told);
     try {
       const found = await incidentCalls.allOpen();
       const open = new Set(found.map((incident) => incident.incident_id));
-      for (const id of [...incidents.keys()]) if (!open.has(id)) incidents.delete(id);
-      found.forEach(take);
+      for (const id of [...incidents.keys()]) if (!open.has(id) && !told.has(id)) incidents.delete(id);
+      found.filter((incident) => !told.has(incident.incident_id)).forEach(take);
       hasFailed.value = false;
       isLoaded.value = true;
     } catch {
       hasFailed.value = !isLoaded.value;
+    } finally {
+      readings.delete(told);
     }
   }
 
