@@ -26,7 +26,8 @@ camera-fault rule and is to be looked at every 4 s.
 CPU is user + system of every process of the system, per camera and minute; cameras per core = 60 / that. The stream
 server, the broker and the receiving end run beside it and are not counted. All systems use the same model file on one
 thread and see the same pictures on the same machine in the same run; of several windows the cheapest counts, for all
-alike, and none in which a system did not keep up. The peers are written for this bench after what is common:
+alike, and none in which a system did not keep
+up or still caught up. The peers are written for this bench after what is common:
 
 - (a) OpenCV decodes every picture, the detector looks at five a second.
 - (b) one ffmpeg per camera pipes five 640-pixel pictures a second, the detector looks at those with motion.

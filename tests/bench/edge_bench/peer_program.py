@@ -94,6 +94,7 @@ class Counts:
         with self._lock:
             return {
                 "looks": dict(self.looks),
+                "counted_mono_s": time.monotonic(),
                 "pictures": self.pictures,
                 "detections": self.detections,
                 "alerts": list(self.alerts),

@@ -30,7 +30,7 @@ def run_quick(phases: Phases, only: tuple[str, ...]) -> None:
         if "b" in peers:
             dear.append(peers["b"]())
         if "a" in peers:
-            dear.append(_moved(peers["a"](), cameras, 2, PEER_CAMERAS))
+            dear.append(_moved(peers["a"](), cameras, 1, PEER_CAMERAS + 1))
         for watches in (cheap, dear):
             if watches:
                 phases.together(cameras, watches, settle_s=SETTLE_S, window_s=WINDOW_S)

@@ -72,7 +72,8 @@ def figures_of(outcome: Outcome, cameras: int) -> Figures:
     }
     figures |= {f"cpu_s_per_camera_minute_{slug}": spent[label] for label, slug in _SLUGS.items()}
     for cost in outcome.costs:
-        if cost.label not in _SLUGS or cost.cameras != (best[cost.label] or cost).cameras:
+        is_other = cost.label not in _SLUGS or (cost.label in (MAIN, SUB) and cost.cameras != cameras)
+        if is_other and cost.is_steady is not False:
             figures[f"cpu_s_per_camera_minute_{_slug(cost)}"] = cost.cpu_s_per_camera_minute
     for key, verdict in outcome.verdicts.items():
         figures |= _recall(verdict, outcome.naive_found, key)
@@ -137,7 +138,7 @@ def rows_of(costs: Sequence[Cost]) -> list[tuple[str, ...]]:
     """One row a window, as text."""
     return [
         (
-            cost.label + ("" if cost.is_kept_up is not False else " (did not keep up)"),
+            cost.label + ("" if cost.is_steady is not False else " (not steady)"),
             f"{cost.cameras} ({cost.busy})",
             f"{cost.cpu_s_per_camera_minute:.2f}",
             f"{cost.cameras_per_core:.1f}",

@@ -46,12 +46,14 @@ class Results:
         looks: pictures looked at (those of which a decision was made), by camera.
         pictures: pictures decoded, where the system counts them.
         detections: detector runs, where it counts them.
+        counted_mono_s: when it counted both.
     """
 
     looks: Mapping[str, int]
     alerts: Sequence[RaisedAlert] = ()
     pictures: int | None = None
     detections: int | None = None
+    counted_mono_s: float = 0.0
 
 
 class SystemUnderTest(Protocol):
@@ -168,7 +170,13 @@ class PeerSystem:
     def results(self) -> Results:
         counts = self._counts()
         alerts = [RaisedAlert(one["camera_id"], one["hazard"], one["mono_s"]) for one in counts.get("alerts", ())]
-        return Results(counts.get("looks", {}), alerts, counts.get("pictures"), counts.get("detections"))
+        return Results(
+            counts.get("looks", {}),
+            alerts,
+            counts.get("pictures"),
+            counts.get("detections"),
+            counts.get("counted_mono_s", 0.0),
+        )
 
     def stop(self) -> None:
         if self._program is not None:

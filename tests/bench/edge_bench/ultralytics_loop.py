@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,9 @@ def main() -> None:
     path = Path(plan["counts"])
     while not ended.wait(COUNTS_EVERY_S) and all(worker.is_alive() for worker in workers):
         seen = {camera_id: value.value for camera_id, value in looks.items()}
+        counts = {"looks": seen, "detections": sum(seen.values()), "counted_mono_s": time.monotonic()}
         unfinished = path.with_suffix(".part")
-        unfinished.write_text(json.dumps({"looks": seen, "detections": sum(seen.values())}))
+        unfinished.write_text(json.dumps(counts))
         unfinished.replace(path)
     for worker in workers:
         worker.kill()
