@@ -9,6 +9,7 @@ damaged view looks like is judged behind this room.
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,7 @@ def test_f06_lost_swapped_and_doubled_packets_never_give_a_damaged_frame(
 ) -> None:
     kinds: list[type[Lose | Reorder | Repeat]] = [Lose, Reorder, Repeat]
     shares = {Lose: 0.02, Reorder: 0.5, Repeat: 0.1}
-    handed_out = 0
+    handed_out, spoiled = 0, Counter[str]()
     for seed in range(counted(1, 40)):
         faults = [kind(shares[kind], seed=seed) for kind in kinds for _ in CLIPS]
         cameras = [host.camera(segments[name], fault) for fault, name in zip(faults, CLIPS * 3, strict=True)]
@@ -104,11 +105,11 @@ def test_f06_lost_swapped_and_doubled_packets_never_give_a_damaged_frame(
             taken = all_taken_during(sources, 2.5)
             for fault, source, frames, name in zip(faults, sources, taken, CLIPS * 3, strict=True):
                 what = f"{name} with {fault.describe()}"
-                assert fault.count, what
+                spoiled[type(fault).__name__] += fault.count
                 handed_out += len(frames)  # none of one camera may be: two key pictures in a row were hit
                 damaged = [judge.wrongness(seen.frame) for seen in frames if not judge.is_sound(seen.frame)]
                 assert not damaged, f"{what}: {len(damaged)} of {len(frames)} frames"
-                if not isinstance(fault, Repeat):
+                if fault.count and not isinstance(fault, Repeat):
                     assert source.health().frames_dropped["damaged"], what
             for camera in cameras:
                 camera.stop_faults()
@@ -118,6 +119,7 @@ def test_f06_lost_swapped_and_doubled_packets_never_give_a_damaged_frame(
         for camera in cameras:
             camera.down()
     assert handed_out >= 50 * counted(1, 40)
+    assert min(spoiled[kind.__name__] for kind in kinds) >= 3 * counted(1, 40), spoiled
 
 
 @pytest.mark.parametrize("reader", READERS_IN_TURN)

@@ -1,7 +1,8 @@
 """The parameter sets of one stream, each by its number: what a decoder must know before a key picture.
 
 They come from the description (SDP) and in band; the newest of each number counts. A camera that changes its size sends
-new ones under the same numbers.
+new ones under the same numbers. A damaged one may come under any number, and one that a decoder cannot read spoils
+every picture behind it: so a key picture that brings all its sets itself ends what came in band before.
 """
 
 from __future__ import annotations
@@ -29,11 +30,13 @@ class ParameterSets:
     def __init__(self, codec: Codec, units: Iterable[bytes] = ()) -> None:
         self._codec = codec
         self._units: dict[tuple[int, int], bytes] = {}
+        self._has_news = False
         self._joined: bytes | None = None
         self.come_in_band = False
         """The leading kind (SPS, VPS) was seen in band: a key picture without it after a gap has lost it."""
         for unit in units:
             self.add(unit, is_in_band=False)
+        self._described = dict(self._units)
 
     def add(self, unit: bytes, *, is_in_band: bool = True) -> bool:
         """Take a set, without start code. False: it is damaged or no parameter set, and was not taken."""
@@ -45,9 +48,20 @@ class ParameterSets:
             self._units.pop(key, None)  # the newest stands last
             self._units[key] = unit
             self._joined = None
+            self._has_news = True
             if len(self._units) > MAX_SETS:
                 del self._units[next(iter(self._units))]
         return True
+
+    def renew(self, own: Iterable[bytes]) -> None:
+        """A key picture came with these, without start codes. Those of before are kept when it does not bring all."""
+        if not self._has_news:
+            return
+        brought = {key: unit for unit in own if (key := _kind_and_id(unit, self._codec)) is not None}
+        if {kind for kind, _ in brought} == set(_ORDER[self._codec]):
+            self._units = self._described | brought
+            self._joined = None
+            self._has_news = False
 
     @property
     def is_complete(self) -> bool:

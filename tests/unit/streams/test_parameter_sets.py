@@ -31,6 +31,16 @@ def test_newest_of_each_number_counts() -> None:
     assert sets.come_in_band
 
 
+def test_key_picture_with_all_its_sets_ends_what_came_in_band_before() -> None:
+    sets = ParameterSets("h264", [SPS_0, PPS_0, PPS_2])
+    damaged = PPS_1 + b"\x80"
+    sets.add(damaged)
+    sets.renew([PPS_0])
+    assert damaged in sets.joined(), "it did not bring an SPS: what is known is kept"
+    sets.renew([SPS_0, PPS_0])
+    assert sets.joined() == annex_b([SPS_0, PPS_0, PPS_2]), "the described ones are kept, the damaged one is not"
+
+
 def test_sps_number_of_h265_stands_behind_the_levels_of_its_sub_layers() -> None:
     """Two sub-layers below the highest, one with profile and level of its own, one with a profile; numbers 0 and 1."""
     levels = bytes.fromhex("0160000000b0000000000078")
