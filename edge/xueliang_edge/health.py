@@ -40,6 +40,7 @@ class CameraReport:
         looks, unknown: looks that gave a picture; those of them that could not be judged.
         looks_dropped: looks that were given up, by reason.
         notes: what an installer should know of its stream.
+        recent_gaps_s: between the pictures of its last looks, newest last.
     """
 
     camera_id: str
@@ -64,6 +65,7 @@ class CameraReport:
     rules: tuple[str, ...]
     open_alerts: int
     notes: tuple[str, ...] = ()
+    recent_gaps_s: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,6 +151,7 @@ class Reporter:
             rules=tuple(rule.rule_id for rule in camera.config.rules),
             open_alerts=len(camera.judge.open_rules),
             notes=health.notes,
+            recent_gaps_s=tuple(round(gap_s, 3) for gap_s in schedule.recent_gaps_s(camera_id)),
         )
 
     def _status(self, camera: WatchedCamera) -> CameraStatus:

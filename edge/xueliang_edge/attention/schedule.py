@@ -179,6 +179,10 @@ class Schedule(Generic[LookT]):
         """Longest time between two of the last few looks; None before the second."""
         return max(self._recent(camera_id), default=None)
 
+    def recent_gaps_s(self, camera_id: str) -> tuple[float, ...]:
+        """Seconds between the pictures of its last looks, newest last."""
+        return tuple(self._recent(camera_id))
+
     def falls_short(self, camera_id: str) -> bool:
         """True when the mean of the last few gaps is well beyond what the camera's rules need."""
         recent_s = self._recent(camera_id)
