@@ -72,8 +72,9 @@ class Demo:
 
     def stop(self, number: signal.Signals) -> int:
         """Send the signal to the program alone; its status, once nothing that it started is left."""
-        children = self.children()
-        assert len(children) == 3, f"broker, centre and node, got {children}"
+        direct = psutil.Process(self.process.pid).children()
+        assert len(direct) == 3, f"broker, centre and node, got {direct}"
+        children = self.children()  # and the node's own
         self.process.send_signal(number)
         status = self.process.wait(STOPPED_WITHIN_S)
         _, left = psutil.wait_procs(children, timeout=1)
