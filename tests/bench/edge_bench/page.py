@@ -19,8 +19,8 @@ _INTRODUCTION: Final = f"""# What an edge node costs
 
 Live RTSP cameras on loopback: the shared test recordings and drawn scenes, 1080p25 H.264 with a key picture every two
 seconds, about 4 Mbit/s, with a 640×360 sub stream. One camera in five is busy: something moves in its zone all the
-time. Of the four others half show nothing in theirs, half something in a fifth of the looks; rows named *all lively*
-have things passing beside every zone, *all busy* in every zone. Every camera carries an obstruction, a crowd and a
+time. In the zones of the four others nothing moves; rows named *all lively* have things passing in or beside every
+zone, *all busy* in every zone all the time. Every camera carries an obstruction, a crowd and a
 camera-fault rule and is to be looked at every 4 s.
 
 CPU is user + system of every process of the system, per camera and minute; cameras per core = 60 / that. The stream
