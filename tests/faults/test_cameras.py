@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.streams.cameras import QUICK, frames_of, mono, newest_of, wait_for, wait_for_state
+from tests.integration.streams.cameras import QUICK, frames_of, mono, newest_of, wait_for, wait_for_state, wall
 from tests.support.fault_cameras import HANDSHAKE, CameraHost
 from tests.support.fault_cameras.child import CameraProcess, Recipe
 from tests.support.fault_cameras.dialogue_faults import Late, Login, Redirect, Status
@@ -308,7 +308,7 @@ def test_f10_changed_password_is_said_tried_once_a_minute_and_shown_nowhere(
         shown += [thread.name for thread in threading.enumerate()]
     logins[0].password = "canary-new"
     with pytest.raises(CameraRefusedLogin) as refused:
-        probe(urls[0], timeout_s=5, mono=mono)
+        probe(urls[0], timeout_s=5, wall=wall, mono=mono)
     shown += [str(refused.value), repr(refused.value.__cause__), repr(refused.value.__context__)]
     logged = [str(vars(record)) for record in caplog.records if record.name.startswith("xueliang")]
     assert len(logged) >= 4, "what happens must be logged"
