@@ -355,7 +355,7 @@ class PictureAssembler:
 
     def _hand_out(self, rtp_time: int, arrival: Arrival) -> None:
         if self._is_key:
-            self._sets.renew(unit.removeprefix(START_CODE) for unit in self._own_sets)
+            self._sets.renew(tuple(unit.removeprefix(START_CODE) for unit in self._own_sets))
             front = self._sets.joined()
             self._drops_leading = self._waits_for_key or self._has_ended
             self._waits_for_key = self._has_ended = False

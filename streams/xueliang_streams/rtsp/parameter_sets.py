@@ -31,6 +31,7 @@ class ParameterSets:
         self._codec = codec
         self._units: dict[tuple[int, int], bytes] = {}
         self._has_news = False
+        self._renewed_by: tuple[bytes, ...] = ()
         self._joined: bytes | None = None
         self.come_in_band = False
         """The leading kind (SPS, VPS) was seen in band: a key picture without it after a gap has lost it."""
@@ -53,15 +54,15 @@ class ParameterSets:
                 del self._units[next(iter(self._units))]
         return True
 
-    def renew(self, own: Iterable[bytes]) -> None:
+    def renew(self, own: tuple[bytes, ...]) -> None:
         """A key picture came with these, without start codes. Those of before are kept when it does not bring all."""
-        if not self._has_news:
+        if own == self._renewed_by and not self._has_news:
             return
         brought = {key: unit for unit in own if (key := _kind_and_id(unit, self._codec)) is not None}
         if {kind for kind, _ in brought} == set(_ORDER[self._codec]):
             self._units = self._described | brought
             self._joined = None
-            self._has_news = False
+            self._renewed_by, self._has_news = own, False
 
     @property
     def is_complete(self) -> bool:

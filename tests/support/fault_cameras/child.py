@@ -2,8 +2,8 @@
 
     python -m tests.support.fault_cameras.child CLIP '[[["Drip", {"step": "SETUP"}]], []]'
 
-One camera per inner list. Says its ports as one line of JSON, then waits: `heal` on standard input stops every fault,
-the end of standard input ends the process.
+One camera per inner list. Says its ports as one line of JSON, then does what standard input says: `heal` stops every
+fault, `count` says how many connections each camera had; the end of it ends the process.
 """
 
 from __future__ import annotations
@@ -70,10 +70,20 @@ class CameraProcess:
         self._signal(signal.SIGCONT)
 
     def heal(self) -> None:
-        """Every fault stops."""
+        """Every fault stops, every camera listens."""
+        self._say("heal")
+
+    def session_counts(self) -> list[int]:
+        """How many connections each camera had so far."""
+        assert self._child is not None
+        self._say("count")
+        counts: list[int] = json.loads(_stream(self._child.stdout).readline())
+        return counts
+
+    def _say(self, word: str) -> None:
         assert self._child is not None
         stdin = _stream(self._child.stdin)
-        stdin.write("heal\n")
+        stdin.write(f"{word}\n")
         stdin.flush()
 
     def _signal(self, number: signal.Signals) -> None:
@@ -100,12 +110,19 @@ def main() -> None:
     segment = load_segment("clip", Path(sys.argv[1]))
     with CameraHost() as host:
         cameras = [host.camera(segment, *map(_made, recipes)) for recipes in json.loads(sys.argv[2])]
-        sys.stdout.write(json.dumps([camera.port for camera in cameras]) + "\n")
-        sys.stdout.flush()
+        _tell([camera.port for camera in cameras])
         for line in sys.stdin:
-            if line.strip() == "heal":
+            if line.strip() == "count":
+                _tell([camera.session_count for camera in cameras])
+            else:
                 for camera in cameras:
                     camera.stop_faults()
+                    camera.up()
+
+
+def _tell(numbers: list[int]) -> None:
+    sys.stdout.write(json.dumps(numbers) + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

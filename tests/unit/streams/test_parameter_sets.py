@@ -35,10 +35,15 @@ def test_key_picture_with_all_its_sets_ends_what_came_in_band_before() -> None:
     sets = ParameterSets("h264", [SPS_0, PPS_0, PPS_2])
     damaged = PPS_1 + b"\x80"
     sets.add(damaged)
-    sets.renew([PPS_0])
+    sets.renew((PPS_0,))
     assert damaged in sets.joined(), "it did not bring an SPS: what is known is kept"
-    sets.renew([SPS_0, PPS_0])
+    sets.renew((SPS_0, PPS_0))
     assert sets.joined() == annex_b([SPS_0, PPS_0, PPS_2]), "the described ones are kept, the damaged one is not"
+    sets.add(damaged)
+    sets.renew((SPS_0, damaged))
+    assert damaged in sets.joined(), "it brings all: the damaged one among them"
+    sets.renew((SPS_0, PPS_0))
+    assert sets.joined() == annex_b([SPS_0, PPS_0, PPS_2]), "nothing new came, and still the damaged one goes"
 
 
 def test_sps_number_of_h265_stands_behind_the_levels_of_its_sub_layers() -> None:
