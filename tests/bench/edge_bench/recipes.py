@@ -106,9 +106,7 @@ BUSY: Final = (
     RecordedScene("plaza", "plaza_crowd.mp4", 0.0, 12, _SQUARE, is_busy=True),
     RecordedScene("campus", "campus_walkers.mp4", 20.0, 20, _PATH, is_busy=True, keep_from=0.1),
 )
-CALM: Final = (
-    RecordedScene("lot-empty", "lot_person_bicycle_car.mp4", 14.0, 10, _LOT, is_busy=False),
-)
+CALM: Final = (RecordedScene("lot-empty", "lot_person_bicycle_car.mp4", 14.0, 10, _LOT, is_busy=False),)
 """Nothing moves in its zone: what makes every key picture worth a look is the busy fifth's alone."""
 LIVELY: Final = (
     RecordedScene("lot-passing", "lot_person_bicycle_car.mp4", 10.0, 20, _LOT, is_busy=False),
