@@ -238,8 +238,11 @@ def test_another_model_in_the_same_place_is_not_taken_up_by_a_restart(picture: S
 
 @contextmanager
 def no_more_descriptors() -> Iterator[None]:
+    """No descriptor can be opened: the limit is a number, so it is put at the lowest one that is free."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (Holdings.now().descriptors, hard))
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
     try:
         yield
     finally:
