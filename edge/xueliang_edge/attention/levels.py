@@ -6,6 +6,8 @@ Invariants
     - A level is held for a while after its last reason: it never flaps from look to look.
     - What stands and does not change is no reason for ever: a parked car is watched closely for `SETTLED_S`, then at
       the rate the rules asked for, until something moves again or a rule is about to raise.
+    - Where small things always pass, that one more passes is no reason for closer crops: they are for what has newly
+      come, and for what a rule is about to raise.
 """
 
 from __future__ import annotations
@@ -84,7 +86,8 @@ class Attention:
         level: as of the last look.
         had_open_episode: at the last look.
         stood_mono_s: when there was last a candidate, a rule that counts, an open episode.
-        changed_mono_s: when something last moved, or one of these came that had not been there for a while.
+        appeared_mono_s: when one of these last came that had not been there for a while.
+        changed_mono_s: when that was, or something moved.
         watch_until_mono_s, confirm_until_mono_s: how long a level is held after its last reason.
         needs_crops: confirm was last asked for because of small candidates.
     """
@@ -92,6 +95,7 @@ class Attention:
     level: Level = Level.IDLE
     had_open_episode: bool = False
     stood_mono_s: tuple[float, float, float] = (-inf, -inf, -inf)
+    appeared_mono_s: float = -inf
     changed_mono_s: float = -inf
     watch_until_mono_s: float = -inf
     confirm_until_mono_s: float = -inf
@@ -107,11 +111,13 @@ def attend(
     is_new = any(
         is_now and now_mono_s - last > SETTLED_S for is_now, last in zip(standing, state.stood_mono_s, strict=True)
     )
+    appeared_mono_s = now_mono_s if is_new else state.appeared_mono_s
     changed_mono_s = now_mono_s if signs.has_moved or is_new else state.changed_mono_s
     is_fresh = now_mono_s - changed_mono_s <= SETTLED_S
+    has_newly_come = now_mono_s - appeared_mono_s <= SETTLED_S
     is_due = signs.raises_in_s is not None and signs.raises_in_s <= CONFIRM_BEFORE_S
     was_raised = signs.has_open_episode and not state.had_open_episode
-    is_small = is_fresh and _is_small(signs) and degradation < Degradation.NO_CROPS
+    is_small = (has_newly_come or is_due) and _is_small(signs) and degradation < Degradation.NO_CROPS
     stands = is_fresh and any(standing)
 
     confirms = is_due or was_raised or is_small
@@ -121,6 +127,7 @@ def attend(
         state,
         had_open_episode=signs.has_open_episode,
         stood_mono_s=_stood(state, standing, now_mono_s),
+        appeared_mono_s=appeared_mono_s,
         changed_mono_s=changed_mono_s,
         watch_until_mono_s=until if watches else state.watch_until_mono_s,
         confirm_until_mono_s=until if confirms else state.confirm_until_mono_s,

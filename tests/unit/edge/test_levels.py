@@ -145,6 +145,18 @@ def test_small_candidates_get_closer_crops_unless_that_is_given_up() -> None:
     assert (plan.level, plan.has_crops) == (Level.WATCH, False)
 
 
+def test_where_small_things_always_pass_crops_are_for_what_a_rule_is_about_to_raise() -> None:
+    small = Signs(has_moved=True, has_candidate=True, smallest_candidate_px=12.0)
+    road = Watched()
+    crops = [road.look(2.0 * second, small).has_crops for second in range(60)]
+    assert crops[0]
+    assert not any(crops[int(SETTLED_S + HOLD_S) // 2 + 1 :])
+    about_to_raise = replace(small, raises_in_s=4.0)
+    assert road.look(120.0, about_to_raise).has_crops
+    road.levels(range(122, 200, 2))
+    assert road.look(200.0, small).has_crops, "after a quiet minute what comes is new again"
+
+
 @pytest.mark.parametrize(
     ("degradation", "level", "severity", "gap_s"),
     [
