@@ -36,7 +36,7 @@ RECALL_CAMERAS: Final = 32
 RECORDED_AMONG_THEM: Final = 2  # show a real car; reported beside the drawn ones
 RECALL_S: Final = 290.0  # five onsets for most cameras: more than 150, at every phase of key pictures and looks
 SHORT_S: Final = 40.0  # windows of what is no headline figure
-NODE_SETTLES_S: Final = 30.0  # it learns each camera's scene first
+NODE_SETTLES_S: Final = 60.0  # it learns each camera's scene first, most of it within a minute
 PEER_SETTLES_S: Final = 15.0  # what came while it started is worked off
 
 MAIN, SUB, WATCH_SUB = "node, main stream", "node, sub stream", "node, sub stream, 1 look/s"
