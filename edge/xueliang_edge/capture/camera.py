@@ -23,6 +23,7 @@ from xueliang_streams.decoding import Decoded
 from xueliang_streams.errors import StreamError
 from xueliang_streams.frame import Planes
 from xueliang_streams.opening import open_source
+from xueliang_streams.reconnects import Reconnects
 from xueliang_streams.source import Pace as PlayPace
 from xueliang_streams.source import SourceSettings, SourceState
 
@@ -54,10 +55,12 @@ class CapturedCamera:
         mono: Callable[[], float],
         rng: Random,
         scratch: memoryview,
+        reconnects: Reconnects,
     ) -> None:
         self.spec = spec
         self.pace = Pace(spec.gap_s, every_key=False, stream="sub" if spec.sub_url else "main")
         self._wall, self._mono, self._rng, self._scratch = wall, mono, rng, scratch
+        self._reconnects = reconnects
         self._feeds: dict[StreamName, Feed] = {}
         self._wanted_main_mono_s = mono()
         self._started_mono_s = mono()
@@ -264,6 +267,7 @@ class CapturedCamera:
                     mono=self._mono,
                     rng=self._rng,
                     scratch=self._scratch,
+                    reconnects=self._reconnects,
                 )
         except StreamError as error:
             log.error("camera cannot be opened", extra={"camera_id": camera_id, "problem": str(error)})
@@ -282,7 +286,13 @@ class CapturedCamera:
             url = self.spec.main_url if name == "main" else self.spec.sub_url or ""
             settings = SourceSettings(stall_after_s=self.spec.stall_after_s, max_fps=2.0 / self.spec.gap_s)
             source = open_source(
-                self.spec.camera_id, url, wall=self._wall, mono=self._mono, settings=settings, reader="libav"
+                self.spec.camera_id,
+                url,
+                wall=self._wall,
+                mono=self._mono,
+                settings=settings,
+                reader="libav",
+                reconnects=self._reconnects,
             )
             self._feeds[name] = SourceFeed(source, is_fast=False, reader=f"libav ({reason})")
             self._feeds[name].start()

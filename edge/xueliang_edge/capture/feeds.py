@@ -24,6 +24,7 @@ from xueliang_streams.backoff import Backoff
 from xueliang_streams.coded_picture import Arrival, CodedPicture
 from xueliang_streams.decoding import Decoded, OnDemandDecoder, RateLimit
 from xueliang_streams.frame import Frame
+from xueliang_streams.reconnects import Reconnects
 from xueliang_streams.rtsp.reader import RtspReader
 from xueliang_streams.source import DecodeMode, FrameSource, SourceHealth, SourceSettings, SourceState
 
@@ -82,10 +83,19 @@ class ReaderFeed:
         mono: Callable[[], float],
         rng: Random,
         scratch: memoryview | None = None,
+        reconnects: Reconnects | None = None,
     ) -> None:
         """Raises UnsupportedUrl."""
         self.reader = RtspReader(
-            camera_id, url, wall=wall, mono=mono, settings=settings, backoff=Backoff(), rng=rng, scratch=scratch
+            camera_id,
+            url,
+            wall=wall,
+            mono=mono,
+            settings=settings,
+            backoff=Backoff(),
+            rng=rng,
+            scratch=scratch,
+            reconnects=reconnects,
         )
         self.dropped: Counter[str] = Counter()
         self._decoder = OnDemandDecoder(DecodeMode.KEYFRAMES, RateLimit(None), self._count_dropped)
