@@ -152,6 +152,7 @@ class Reporter:
             open_alerts=len(camera.judge.open_rules),
             notes=health.notes,
             recent_gaps_s=tuple(round(gap_s, 3) for gap_s in schedule.recent_gaps_s(camera_id)),
+            pictures_decoded=health.pictures_decoded,
         )
 
     def _status(self, camera: WatchedCamera) -> CameraStatus:

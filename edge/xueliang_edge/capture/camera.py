@@ -83,6 +83,7 @@ class CapturedCamera:
         self._masks: dict[tuple[int, int], NDArray[np.bool_]] = {}
         self.sizes: dict[StreamName, tuple[int, int]] = {}
         self._decode_ms: float | None = None
+        self._decoded_before: Counter[str] = Counter()  # by feeds that are closed
         self.dropped: Counter[str] = Counter()
 
     def start(self) -> None:
@@ -92,7 +93,10 @@ class CapturedCamera:
     def poll(self) -> None:
         """Input and output of its streams; opens and closes the main stream as it is needed."""
         self._tend_main()
-        for feed in self._feeds.values():
+        looked_at = self._looked_at()
+        for name, feed in self._feeds.items():
+            if name not in looked_at:
+                feed.rest(self.pace)
             feed.poll()
         self._replace_what_is_not_spoken()
         self.next_poll_mono_s = self._mono() + min(feed.next_poll_in_s for feed in self._feeds.values())
@@ -101,13 +105,11 @@ class CapturedCamera:
         """Until when the most urgent picture should be decoded; None: nothing is due, or a look is still out."""
         if self.is_out:
             return None
-        for name in self._in_order():
+        for name in self._looked_at():
             due = self._feeds[name].due_mono_s(self.pace, self.last_look_mono_s, is_hurried=self.is_hurried)
             if due is not None:
                 self._due_on = name
                 return due
-            if self._serves(name):
-                break
         return None
 
     def take(self) -> tuple[Decoded, StreamName] | None:
@@ -224,12 +226,19 @@ class CapturedCamera:
             pictures_per_s=one.pictures_per_s,
             mbit_per_s=one.mbit_per_s,
             decode_ms=self._decode_ms,
+            pictures_decoded=self._pictures_decoded(),
             notes=tuple(self._notes(one)),
         )
 
     def close(self) -> None:
         for feed in self._feeds.values():
             feed.close()
+
+    def _pictures_decoded(self) -> dict[str, int]:
+        counts = self._decoded_before.copy()
+        for name, feed in self._feeds.items():
+            counts[name] += feed.health().pictures_decoded or 0
+        return dict(counts)
 
     def _notes(self, one: FeedHealth) -> list[str]:
         notes = []
@@ -309,7 +318,9 @@ class CapturedCamera:
             if "main" not in self._feeds:
                 self._open("main")
         elif "main" in self._feeds and now - self._wanted_main_mono_s > MAIN_LINGERS_S:
-            self._feeds.pop("main").close()
+            main = self._feeds.pop("main")
+            self._decoded_before["main"] += main.health().pictures_decoded or 0
+            main.close()
 
     def _is_sub_away(self, now: float) -> bool:
         source = self._feeds["sub"].health().source
@@ -323,6 +334,12 @@ class CapturedCamera:
             return ["main"] if "main" in self._feeds else []
         wants_main = "main" in self._feeds and (self.pace.stream == "main" or self._has_no_sub)
         return ["main", "sub"] if wants_main else ["sub"]
+
+    def _looked_at(self) -> list[StreamName]:
+        """The streams that may give the next look, best first: none beside one that serves."""
+        names = self._in_order()
+        serving = next((place for place, name in enumerate(names) if self._serves(name)), len(names))
+        return names[: serving + 1]
 
     def _serves(self, name: StreamName) -> bool:
         """It gave a picture of late, so that nobody looks at the other stream while its next one is on its way."""
