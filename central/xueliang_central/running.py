@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final, Protocol
@@ -81,7 +82,10 @@ class Running:
         self._make_parts = parts
         self._parts: list[Part] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._forgot_mono_s = float("-inf")
+        self._failed: dict[str, str] = {}  # what housekeeping failed with last, by step
         self.ready = asyncio.Event()
+        self.counts: Counter[str] = Counter()
 
     async def start(self) -> None:
         """Returns at once; what must wait for the database does so in the background."""
@@ -136,19 +140,41 @@ class Running:
             await asyncio.sleep(TRY_AGAIN_S)
 
     async def _keep_house(self) -> None:
-        """Areas that another process imported; sessions that are over."""
-        forgot_mono_s = float("-inf")
+        """Areas that another process imported; sessions that are over. No step holds up another, whatever it does."""
+        steps = {"areas": self._read_areas, "sessions": self._forget_sessions}
         while True:
-            try:
-                if await self._centre.areas.refresh(self._centre.database):
-                    log.info("areas were read again", extra={"areas": len(self._centre.areas.tree)})
-                if self._centre.mono() - forgot_mono_s >= FORGET_EVERY_S:
-                    async with self._centre.database.transaction() as conn:
-                        await forget_old(conn, self._centre.wall())
-                    forgot_mono_s = self._centre.mono()
-            except CentralError as error:
-                log.warning("housekeeping waits", extra={"why": str(error)})
+            for name, step in steps.items():
+                await self._keep(name, step)
+            failed = ", ".join(sorted(self._failed))
+            self._centre.health.note("housekeeping", f"{failed}: failed, see the log" if failed else None)
             await asyncio.sleep(AREAS_ASK_EVERY_S)
+
+    async def _keep(self, name: str, step: Callable[[], Awaitable[None]]) -> None:
+        """One step. A fault of ours is logged once with its traceback, then counted, and tried again next time."""
+        try:
+            await step()
+        except CentralError as error:
+            self.counts[f"{name}_waited"] += 1
+            log.warning("housekeeping waits", extra={"step": name, "why": str(error)})
+        except Exception as error:
+            self.counts[f"{name}_failed"] += 1
+            if self._failed.get(name) != repr(error):
+                self._failed[name] = repr(error)
+                log.exception("housekeeping failed", extra={"step": name})
+        else:
+            if self._failed.pop(name, None) is not None:
+                log.info("housekeeping works again", extra={"step": name, "failures": self.counts[f"{name}_failed"]})
+
+    async def _read_areas(self) -> None:
+        if await self._centre.areas.refresh(self._centre.database):
+            log.info("areas were read again", extra={"areas": len(self._centre.areas.tree)})
+
+    async def _forget_sessions(self) -> None:
+        if self._centre.mono() - self._forgot_mono_s < FORGET_EVERY_S:
+            return
+        async with self._centre.database.transaction() as conn:
+            await forget_old(conn, self._centre.wall())
+        self._forgot_mono_s = self._centre.mono()
 
 
 @asynccontextmanager

@@ -24,17 +24,17 @@ from xueliang_alerts.errors import AlertsError
 from xueliang_configs.errors import ConfigsError
 from xueliang_configs.loading import load_node
 from xueliang_edge.commands import add_import, add_measure, add_probe
+from xueliang_edge.logs import log_to_stderr
 from xueliang_edge.watchdog import ALIVE, READY, STOPPING, ServiceManager
 from xueliang_models.errors import ModelError
 
-_STANDARD_FIELDS: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 PACES: Final = ("real", "fast")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     options = _parser().parse_args(arguments)
-    _log_to_stderr(options.verbose)
+    log_to_stderr(logging.DEBUG if options.verbose else logging.INFO)
     try:
         return int(options.act(options))
     except (ConfigsError, ModelError, AlertsError) as error:
@@ -121,25 +121,6 @@ def _parser() -> argparse.ArgumentParser:
     add_import(commands)
     add_measure(commands)
     return parser
-
-
-class _EventFormatter(logging.Formatter):
-    """One line an event: time, level, where, what, then its fields as key=value; every URL redacted."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line = super().format(record)
-        fields = {key: value for key, value in vars(record).items() if key not in _STANDARD_FIELDS}
-        told = " ".join(f"{key}={value!r}" if " " in str(value) else f"{key}={value}" for key, value in fields.items())
-        head, *rest = line.split("\n")
-        return _redacted("\n".join([f"{head} {told}".rstrip(), *rest]))
-
-
-def _log_to_stderr(verbose: bool) -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_EventFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler], force=True)
-    for chatty in ("httpx", "httpcore"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 if __name__ == "__main__":

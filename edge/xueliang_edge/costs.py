@@ -1,7 +1,7 @@
 """What watching a camera costs before it is watched: CPU-seconds per camera-minute and Mbit/s, with the arithmetic.
 
-Pure. An estimate for planning: the measured price of a picture times the pictures that are needed. What a node really
-spends is in its metrics.
+Pure, and the only place with such arithmetic. An estimate for planning: the measured price of a picture times the
+pictures that are needed. What a node really spends is in its metrics.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ MAIN_SHARE: Final = 0.1
 """Of the time, the main stream is connected beside a sub stream: to look closely, and for evidence."""
 CLOSE_LOOKS: Final = 1.0
 """Looks a minute on the main stream beside a sub stream."""
+USABLE_MS_PER_S: Final = 850.0
+"""Of one detector's session: bursts of looks, the disk and the operating system take the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,24 @@ def cost_of(main: StreamFigures, sub: StreamFigures | None, plan: Plan) -> Cost:
     lines.append(CostLine("upkeep", UPKEEP_S, "polls, health, metrics"))
     mbit = everyday.mbit_per_s + (MAIN_SHARE * main.mbit_per_s if sub else 0.0)
     return Cost(tuple(lines), mbit, needs_all_pictures=idle.is_all)
+
+
+def why_never(rule: str, gap_s: float, detect_ms: float) -> str | None:
+    """Why this rule's need cannot be met even if it had the machine to itself; None: it may.
+
+    A detector answers one look after the other. What a camera's stream costs is known only once it plays.
+    """
+    if detect_ms / gap_s <= USABLE_MS_PER_S:
+        return None
+    return (
+        f"rule {rule} needs a look every {gap_s:.3g} s; its detector takes {_figure(detect_ms)} ms a look, "
+        f"{_figure(detect_ms)} / {gap_s:.3g} s = {detect_ms / gap_s:.0f} ms of CPU a second, and one session has "
+        f"{USABLE_MS_PER_S:.0f}"
+    )
+
+
+def _figure(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 @dataclass(frozen=True, slots=True)

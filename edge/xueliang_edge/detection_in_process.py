@@ -19,6 +19,7 @@ from xueliang_edge.detection import (
     WorkerHealth,
     Xyxyn,
 )
+from xueliang_edge.detection_answers import Answers, mean_detect_ms
 from xueliang_edge.detector_work import DetectorWork, Regions, known_of
 from xueliang_edge.evidence.masking import Refused
 from xueliang_edge.evidence.stills import Still
@@ -38,12 +39,15 @@ class DetectionInProcess:
     ) -> None:
         """Takes over the detectors. `cpu`: CPU seconds of the thread that asks."""
         self.models: Mapping[str, OpenedModel] = {one.name: one for one in known_of(opened, {})}
-        self.counts: Counter[str] = Counter()
         self.problem: str | None = None
         self._work = DetectorWork(opened, regions, mono=mono, cpu=cpu)
         self._mono = mono
-        self._kept: list[tuple[int, Seen | Unknown]] = []
+        self._answers = Answers()
         self._detect_ms: float | None = None
+
+    @property
+    def counts(self) -> Counter[str]:
+        return self._answers.counts
 
     @property
     def idle_workers(self) -> int:
@@ -51,7 +55,7 @@ class DetectionInProcess:
 
     @property
     def has_answers(self) -> bool:
-        return bool(self._kept)
+        return bool(self._answers)
 
     def submit(
         self,
@@ -65,22 +69,17 @@ class DetectionInProcess:
         if self._mono() > deadline_mono_s:
             answer = Unknown("detector_late", answer.detect_ms)
         if isinstance(answer, Seen):
-            last = self._detect_ms
-            self._detect_ms = answer.detect_ms if last is None else 0.95 * last + 0.05 * answer.detect_ms
-        self.counts["answers" if isinstance(answer, Seen) else answer.reason] += 1
-        self._kept.append((ticket, answer))
+            self._detect_ms = mean_detect_ms(self._detect_ms, answer.detect_ms)
+        self._answers.keep(ticket, answer)
         return True
 
     def answers(self, timeout_s: float = 0.0) -> list[tuple[int, Seen | Unknown]]:  # noqa: ARG002 - nothing to wait for
-        kept, self._kept = self._kept, []
-        return kept
+        return self._answers.take()
 
     def compose_still(
         self, request: StillRequest, scene: SceneHandle | None, deadline_mono_s: float
     ) -> Still | Refused:
-        still = self._work.compose(request, scene, deadline_mono_s)
-        self.counts["stills" if isinstance(still, Still) else "stills_refused"] += 1
-        return still
+        return self._answers.still(self._work.compose(request, scene, deadline_mono_s))
 
     def wait_handles(self) -> Sequence[int]:
         return ()

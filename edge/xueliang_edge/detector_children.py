@@ -24,6 +24,7 @@ from xueliang_edge.detection import (
     Xyxyn,
     finder_of_people,
 )
+from xueliang_edge.detection_answers import Answers
 from xueliang_edge.detector_worker import DetectorWorker, Patience, Settled
 from xueliang_edge.evidence.masking import Refused
 from xueliang_edge.evidence.stills import Still
@@ -58,12 +59,11 @@ class DetectorChildren:
         """
         if count < 1:
             raise ValueError(f"expected at least one detector worker, got {count}")
-        self.counts: Counter[str] = Counter()
         self.models: Mapping[str, OpenedModel] = {}
         self._mono = mono
         self._patience = patience or Patience()
         self._number = 0
-        self._kept: list[tuple[int, Seen | Unknown]] = []
+        self._answers = Answers()
         self._stills: dict[int, Still | Refused] = {}
         self._awaited: int | None = None
         self._workers = tuple(
@@ -79,6 +79,10 @@ class DetectorChildren:
             raise
 
     @property
+    def counts(self) -> Counter[str]:
+        return self._answers.counts
+
+    @property
     def problem(self) -> str | None:
         said = [f"{worker.name}: {worker.problem}" for worker in self._workers if worker.problem is not None]
         return "; ".join(said) or None
@@ -89,7 +93,7 @@ class DetectorChildren:
 
     @property
     def has_answers(self) -> bool:
-        return bool(self._kept)
+        return bool(self._answers)
 
     def submit(
         self,
@@ -100,7 +104,7 @@ class DetectorChildren:
         roi_xyxyn: Xyxyn | None = None,
     ) -> bool:
         if detector not in self.models:
-            self._keep(ticket, Unknown("no_such_detector"))
+            self._answers.keep(ticket, Unknown("no_such_detector"))
             return True
         number = self._next_number()
         return any(
@@ -110,16 +114,15 @@ class DetectorChildren:
         )
 
     def answers(self, timeout_s: float = 0.0) -> list[tuple[int, Seen | Unknown]]:
-        if not self._kept:
+        if not self._answers:
             self._receive(timeout_s)
-        kept, self._kept = self._kept, []
-        return kept
+        return self._answers.take()
 
     def compose_still(
         self, request: StillRequest, scene: SceneHandle | None, deadline_mono_s: float
     ) -> Still | Refused:
         if finder_of_people({name: one.classes for name, one in self.models.items()}) is None:
-            return self._refused("no_person_class")
+            return self._answers.still(Refused("no_person_class"))
         number = self._next_number()
         is_asked = False
         self._awaited = number
@@ -132,12 +135,12 @@ class DetectorChildren:
                         if worker.state == "idle"
                     )
                     if not is_asked and all(worker.state == "down" for worker in self._workers):
-                        return self._refused("detector_down")
+                        return self._answers.still(Refused("detector_down"))
                 self._receive(min(CHECK_EVERY_S, deadline_mono_s - now))
                 still = self._stills.pop(number, None)
                 if still is not None:
-                    return self._count_still(still)
-            return self._refused("detector_late" if is_asked else "detector_busy")
+                    return self._answers.still(still)
+            return self._answers.still(Refused("detector_late" if is_asked else "detector_busy"))
         finally:
             self._awaited = None
 
@@ -190,21 +193,9 @@ class DetectorChildren:
         for one in settled:
             if one.ticket is not None:
                 if isinstance(one.answer, Seen | Unknown):
-                    self._keep(one.ticket, one.answer)
+                    self._answers.keep(one.ticket, one.answer)
             elif one.number == self._awaited and isinstance(one.answer, Still | Refused):
                 self._stills[one.number] = one.answer
-
-    def _keep(self, ticket: int, answer: Seen | Unknown) -> None:
-        self.counts["answers" if isinstance(answer, Seen) else answer.reason] += 1
-        self._kept.append((ticket, answer))
-
-    def _count_still(self, still: Still | Refused) -> Still | Refused:
-        self.counts["stills" if isinstance(still, Still) else "stills_refused"] += 1
-        return still
-
-    def _refused(self, reason: str) -> Refused:
-        self.counts["stills_refused"] += 1
-        return Refused(reason)
 
     def _next_number(self) -> int:
         self._number += 1

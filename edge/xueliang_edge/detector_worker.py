@@ -18,6 +18,7 @@ from typing import Final, Literal
 
 from xueliang_edge.children import Child, RestartBudget
 from xueliang_edge.detection import ModelSettings, OpenedModel, Seen, StillRequest, Unknown, WorkerHealth, Xyxyn
+from xueliang_edge.detection_answers import mean_detect_ms
 from xueliang_edge.detector_messages import (
     Answered,
     Beat,
@@ -258,8 +259,7 @@ class DetectorWorker:
         self._busy.end(now)
         answer = message.answer
         if isinstance(answer, Seen):
-            last = self._detect_ms
-            self._detect_ms = answer.detect_ms if last is None else 0.95 * last + 0.05 * answer.detect_ms
+            self._detect_ms = mean_detect_ms(self._detect_ms, answer.detect_ms)
         settled = [] if hand.is_settled else [_late(hand) if now > hand.deadline_mono_s else _settled(hand, answer)]
         failed = isinstance(answer, Unknown | Refused) and answer.reason == "detector_failed"
         self._failures = self._failures + 1 if failed else 0

@@ -41,6 +41,7 @@ class CameraReport:
         looks_dropped: looks that were given up, by reason.
         notes: what an installer should know of its stream.
         recent_gaps_s: between the pictures of its last looks, newest last.
+        pictures_decoded: by stream, whatever became of them.
     """
 
     camera_id: str
@@ -66,6 +67,7 @@ class CameraReport:
     open_alerts: int
     notes: tuple[str, ...] = ()
     recent_gaps_s: tuple[float, ...] = ()
+    pictures_decoded: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +234,7 @@ class _Report:
         looks = CounterMetricFamily("edge_looks", "Pictures looked at", labels=["camera_id"])
         unknown = CounterMetricFamily("edge_looks_unknown", "Looks not judged", labels=["camera_id", "reason"])
         dropped = CounterMetricFamily("edge_frames_dropped", "Pictures not used", labels=["camera_id", "reason"])
+        decoded = CounterMetricFamily("edge_pictures_decoded", "Pictures decoded", labels=["camera_id", "stream"])
         gap = GaugeMetricFamily("edge_camera_gap_p99_seconds", "99 % of recent gaps are shorter", labels=["camera_id"])
         decode = GaugeMetricFamily("edge_camera_decode_milliseconds", "Last decode, CPU", labels=["camera_id"])
         given_up = CounterMetricFamily("edge_looks_dropped", "Looks given up", labels=["camera_id", "reason"])
@@ -247,13 +250,15 @@ class _Report:
                 unknown.add_metric([*key, reason], count)
             for reason, count in camera.frames_dropped.items():
                 dropped.add_metric([*key, reason], count)
+            for stream, count in camera.pictures_decoded.items():
+                decoded.add_metric([*key, stream], count)
             for reason, count in camera.looks_dropped.items():
                 given_up.add_metric([*key, reason], count)
             if camera.gap_p99_s is not None:
                 gap.add_metric(key, camera.gap_p99_s)
             if camera.decode_ms is not None:
                 decode.add_metric(key, camera.decode_ms)
-        return [streaming, needed, achieved, gap, decode, open_alerts, looks, unknown, dropped, given_up]
+        return [streaming, needed, achieved, gap, decode, open_alerts, looks, unknown, dropped, decoded, given_up]
 
     def _node(self) -> list[Metric]:
         report = self._report

@@ -1,12 +1,13 @@
-"""How every process of a node logs: one line an event to stderr, every address without its password."""
+"""How every process of a node logs: one line an event to stderr, every address without its password.
+
+Redaction is imported by the first line that is logged: `xueliang-edge measure` must start where its room does not load.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
 from typing import Final
-
-from xueliang_streams.redaction import redact_text
 
 _STANDARD_FIELDS: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
@@ -15,6 +16,8 @@ class EventFormatter(logging.Formatter):
     """Time, level, where, what, then its fields as key=value; every URL redacted, in tracebacks too."""
 
     def format(self, record: logging.LogRecord) -> str:
+        from xueliang_streams.redaction import redact_text
+
         line = super().format(record)
         fields = {key: value for key, value in vars(record).items() if key not in _STANDARD_FIELDS}
         told = " ".join(f"{key}={value!r}" if " " in str(value) else f"{key}={value}" for key, value in fields.items())

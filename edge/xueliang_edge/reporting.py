@@ -15,8 +15,8 @@ from xueliang_configs.cameras import CameraConfig
 from xueliang_configs.hazards import ZoneSettings
 from xueliang_configs.node import NodeConfig
 from xueliang_configs.rules import Rule
-from xueliang_edge.attention.capacity import StreamCosts, why_never
 from xueliang_edge.capture.service import CaptureChildReport
+from xueliang_edge.costs import why_never
 from xueliang_edge.detection import OpenedModel, WorkerHealth
 from xueliang_edge.health import AttentionReport, CameraReport, NodeReport, RuleNotRunning
 from xueliang_edge.rules.registry import RULES
@@ -26,8 +26,6 @@ from xueliang_streams.source import SourceState
 if TYPE_CHECKING:
     from xueliang_edge.node import Node
 
-# What a camera's stream costs is known once it plays; the detector's share is known before.
-NO_STREAM: Final = StreamCosts(key_interval_s=0.01, read_ms_per_s=0.0, key_decode_ms=0.0, all_decode_ms_per_s=0.0)
 CAMERAS_AT_MOST: Final = 256  # the contract's limit; configs refuses more
 
 
@@ -152,6 +150,7 @@ class Reporter:
             open_alerts=len(camera.judge.open_rules),
             notes=health.notes,
             recent_gaps_s=tuple(round(gap_s, 3) for gap_s in schedule.recent_gaps_s(camera_id)),
+            pictures_decoded=health.pictures_decoded,
         )
 
     def _status(self, camera: WatchedCamera) -> CameraStatus:
@@ -230,7 +229,7 @@ def _why_never(camera: CameraConfig, rule: Rule, detectors: Mapping[str, OpenedM
     if not isinstance(rule, ZoneSettings) or detector is None or detector.warm_ms is None:
         return None
     gap_s = camera.look_every_s or rule.largest_gap_s
-    words = why_never(rule.rule_id, gap_s, NO_STREAM, detector.warm_ms)
+    words = why_never(rule.rule_id, gap_s, detector.warm_ms)
     return f"{words}; give it a larger gap (look_every_s) or a smaller model" if words else None
 
 

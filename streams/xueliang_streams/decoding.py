@@ -108,6 +108,7 @@ class OnDemandDecoder:
         cpu_s: Callable[[], float] = time.thread_time,
     ) -> None:
         self.mode = mode
+        self.pictures = 0  # that came out of the decoder, handed out or not
         self._limit = limit
         self._count_dropped = count_dropped
         self._moment_of = moment_of
@@ -194,7 +195,9 @@ class OnDemandDecoder:
         assert self._context is not None
         began_s = self._cpu_s()
         try:
-            return self._context.decode(packet)
+            pictures = self._context.decode(packet)
+            self.pictures += len(pictures)
+            return pictures
         finally:
             self._spent_s += self._cpu_s() - began_s
 

@@ -14,6 +14,7 @@ from xueliang_streams.backoff import Backoff
 from xueliang_streams.errors import NotSpoken, UnsupportedUrl
 from xueliang_streams.falling_back import FallingBackSource
 from xueliang_streams.libav_rtsp import LibavRtspSource
+from xueliang_streams.reconnects import Reconnects
 from xueliang_streams.recording import RecordingSource
 from xueliang_streams.redaction import redact_url
 from xueliang_streams.rtsp.source import RtspSource
@@ -35,13 +36,15 @@ def open_source(
     rng: Random | None = None,
     reader: ReaderChoice = "auto",
     tls: ssl.SSLContext | None = None,
+    reconnects: Reconnects | None = None,
 ) -> DecodingSource:
     """A source for `rtsp://`, `rtsps://`, `file://` or a plain path. The caller calls `start` and `close`.
 
     `pace` and `loop` are for recordings, the rest from `backoff` on for cameras; each is ignored by the other kind.
     `reader`: "auto" is our own, and libav's by itself for a camera that ours does not speak with (`SourceHealth.reader`
     says so); except over `rtsps`, where libav would not verify whom it speaks with. `tls` is for our own reader; None:
-    certificates are verified against what this machine trusts.
+    certificates are verified against what this machine trusts. `reconnects`: the turns it shares with other cameras;
+    None: it backs off by itself.
 
     Raises:
         UnsupportedUrl: no reader here opens this address. Nothing has been contacted.
@@ -53,7 +56,7 @@ def open_source(
     if recording is not None:
         return RecordingSource(camera_id, recording, pace=pace, wall=wall, mono=mono, loop=loop, settings=settings)
     camera_scheme(url)
-    return _camera(camera_id, url, settings, wall, mono, backoff or Backoff(), rng, reader, tls)
+    return _camera(camera_id, url, settings, wall, mono, backoff or Backoff(), rng, reader, tls, reconnects)
 
 
 def _camera(
@@ -66,14 +69,33 @@ def _camera(
     rng: Random | None,
     reader: ReaderChoice,
     tls: ssl.SSLContext | None,
+    reconnects: Reconnects | None,
 ) -> DecodingSource:
     dice = rng or Random()  # noqa: S311 - spreads reconnects, keeps no secret
     open_libav = partial(
-        LibavRtspSource, camera_id, url, settings=settings, wall=wall, mono=mono, backoff=backoff, rng=dice
+        LibavRtspSource,
+        camera_id,
+        url,
+        settings=settings,
+        wall=wall,
+        mono=mono,
+        backoff=backoff,
+        rng=dice,
+        reconnects=reconnects,
     )
     if reader == "libav":
         return open_libav()
-    own = RtspSource(camera_id, url, settings=settings, wall=wall, mono=mono, backoff=backoff, rng=dice, tls=tls)
+    own = RtspSource(
+        camera_id,
+        url,
+        settings=settings,
+        wall=wall,
+        mono=mono,
+        backoff=backoff,
+        rng=dice,
+        tls=tls,
+        reconnects=reconnects,
+    )
     if reader == "own" or camera_scheme(url) == "rtsps":
         return own
 

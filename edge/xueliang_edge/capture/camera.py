@@ -23,6 +23,7 @@ from xueliang_streams.decoding import Decoded
 from xueliang_streams.errors import StreamError
 from xueliang_streams.frame import Planes
 from xueliang_streams.opening import open_source
+from xueliang_streams.reconnects import Reconnects
 from xueliang_streams.source import Pace as PlayPace
 from xueliang_streams.source import SourceSettings, SourceState
 
@@ -54,10 +55,12 @@ class CapturedCamera:
         mono: Callable[[], float],
         rng: Random,
         scratch: memoryview,
+        reconnects: Reconnects,
     ) -> None:
         self.spec = spec
         self.pace = Pace(spec.gap_s, every_key=False, stream="sub" if spec.sub_url else "main")
         self._wall, self._mono, self._rng, self._scratch = wall, mono, rng, scratch
+        self._reconnects = reconnects
         self._feeds: dict[StreamName, Feed] = {}
         self._wanted_main_mono_s = mono()
         self._started_mono_s = mono()
@@ -80,6 +83,7 @@ class CapturedCamera:
         self._masks: dict[tuple[int, int], NDArray[np.bool_]] = {}
         self.sizes: dict[StreamName, tuple[int, int]] = {}
         self._decode_ms: float | None = None
+        self._decoded_before: Counter[str] = Counter()  # by feeds that are closed
         self.dropped: Counter[str] = Counter()
 
     def start(self) -> None:
@@ -89,7 +93,10 @@ class CapturedCamera:
     def poll(self) -> None:
         """Input and output of its streams; opens and closes the main stream as it is needed."""
         self._tend_main()
-        for feed in self._feeds.values():
+        looked_at = self._looked_at()
+        for name, feed in self._feeds.items():
+            if name not in looked_at:
+                feed.rest(self.pace)
             feed.poll()
         self._replace_what_is_not_spoken()
         self.next_poll_mono_s = self._mono() + min(feed.next_poll_in_s for feed in self._feeds.values())
@@ -98,13 +105,11 @@ class CapturedCamera:
         """Until when the most urgent picture should be decoded; None: nothing is due, or a look is still out."""
         if self.is_out:
             return None
-        for name in self._in_order():
+        for name in self._looked_at():
             due = self._feeds[name].due_mono_s(self.pace, self.last_look_mono_s, is_hurried=self.is_hurried)
             if due is not None:
                 self._due_on = name
                 return due
-            if self._serves(name):
-                break
         return None
 
     def take(self) -> tuple[Decoded, StreamName] | None:
@@ -221,12 +226,19 @@ class CapturedCamera:
             pictures_per_s=one.pictures_per_s,
             mbit_per_s=one.mbit_per_s,
             decode_ms=self._decode_ms,
+            pictures_decoded=self._pictures_decoded(),
             notes=tuple(self._notes(one)),
         )
 
     def close(self) -> None:
         for feed in self._feeds.values():
             feed.close()
+
+    def _pictures_decoded(self) -> dict[str, int]:
+        counts = self._decoded_before.copy()
+        for name, feed in self._feeds.items():
+            counts[name] += feed.health().pictures_decoded or 0
+        return dict(counts)
 
     def _notes(self, one: FeedHealth) -> list[str]:
         notes = []
@@ -264,6 +276,7 @@ class CapturedCamera:
                     mono=self._mono,
                     rng=self._rng,
                     scratch=self._scratch,
+                    reconnects=self._reconnects,
                 )
         except StreamError as error:
             log.error("camera cannot be opened", extra={"camera_id": camera_id, "problem": str(error)})
@@ -282,7 +295,13 @@ class CapturedCamera:
             url = self.spec.main_url if name == "main" else self.spec.sub_url or ""
             settings = SourceSettings(stall_after_s=self.spec.stall_after_s, max_fps=2.0 / self.spec.gap_s)
             source = open_source(
-                self.spec.camera_id, url, wall=self._wall, mono=self._mono, settings=settings, reader="libav"
+                self.spec.camera_id,
+                url,
+                wall=self._wall,
+                mono=self._mono,
+                settings=settings,
+                reader="libav",
+                reconnects=self._reconnects,
             )
             self._feeds[name] = SourceFeed(source, is_fast=False, reader=f"libav ({reason})")
             self._feeds[name].start()
@@ -299,7 +318,9 @@ class CapturedCamera:
             if "main" not in self._feeds:
                 self._open("main")
         elif "main" in self._feeds and now - self._wanted_main_mono_s > MAIN_LINGERS_S:
-            self._feeds.pop("main").close()
+            main = self._feeds.pop("main")
+            self._decoded_before["main"] += main.health().pictures_decoded or 0
+            main.close()
 
     def _is_sub_away(self, now: float) -> bool:
         source = self._feeds["sub"].health().source
@@ -313,6 +334,12 @@ class CapturedCamera:
             return ["main"] if "main" in self._feeds else []
         wants_main = "main" in self._feeds and (self.pace.stream == "main" or self._has_no_sub)
         return ["main", "sub"] if wants_main else ["sub"]
+
+    def _looked_at(self) -> list[StreamName]:
+        """The streams that may give the next look, best first: none beside one that serves."""
+        names = self._in_order()
+        serving = next((place for place, name in enumerate(names) if self._serves(name)), len(names))
+        return names[: serving + 1]
 
     def _serves(self, name: StreamName) -> bool:
         """It gave a picture of late, so that nobody looks at the other stream while its next one is on its way."""

@@ -28,8 +28,10 @@ from xueliang_edge.capture.orders import (
     Ready,
     Release,
     SetPace,
+    ShareReconnects,
 )
 from xueliang_edge.capture.service import CaptureChildReport
+from xueliang_edge.capture.sharing import count_away, node_reconnects_per_s, shares_per_s
 from xueliang_edge.children import Child, RestartBudget
 from xueliang_edge.errors import ChildGone
 from xueliang_edge.looks import CaptureHealth, Look, PictureHandle, SceneHandle
@@ -60,6 +62,7 @@ class _Group:
     beat_mono_s: float = 0.0
     problem: str | None = None
     restarts: int = 0
+    reconnects_per_s: float = 0.0  # as last told
     paces: dict[str, Pace] = field(default_factory=dict)
     waiting: deque[Look] = field(default_factory=deque)
     untold: deque[Order] = field(default_factory=deque)  # what the child did not take at once, in order
@@ -141,6 +144,7 @@ class CaptureChildren:
             patience_s = BEAT_LOST_S if group.is_ready else STARTS_WITHIN_S
             if now - max(group.beat_mono_s, group.started_mono_s) > patience_s:
                 self._lose(group, f"no beat for {patience_s:g} s")
+        self._share_reconnects()
 
     def reports(self) -> tuple[CaptureChildReport, ...]:
         return tuple(_report(group) for group in self._groups)
@@ -159,6 +163,7 @@ class CaptureChildren:
     def _begin(self, group: _Group) -> None:
         group.is_ready, group.started_mono_s = False, self._mono()
         group.untold.clear()
+        group.reconnects_per_s = group.spec.reconnects_per_s
         name = f"capture-{group.spec.region}"
         try:
             group.child = Child.start(MODULE, group.spec, name=name, fds=(group.spec.fd,))
@@ -168,6 +173,18 @@ class CaptureChildren:
             return
         for camera_id, pace in group.paces.items():
             self._send(group, SetPace(camera_id, pace))
+
+    def _share_reconnects(self) -> None:
+        """Who has many cameras away gets more of what the node may do; who must give some up is told first."""
+        away = [count_away(group.beat.cameras) if group.beat is not None else 0 for group in self._groups]
+        shares = shares_per_s(away, node_reconnects_per_s(len(self._group_of)))
+        changes = [
+            (share - group.reconnects_per_s, share, group) for group, share in zip(self._groups, shares, strict=True)
+        ]
+        for change, share, group in sorted(changes, key=lambda one: one[0]):
+            if abs(change) > 1e-6 and group.child is not None:
+                group.reconnects_per_s = share
+                self._send(group, ShareReconnects(share))
 
     def _send(self, group: _Group, order: Order) -> None:
         """In order, and nothing lost: a release that went missing would keep a camera waiting for ever."""

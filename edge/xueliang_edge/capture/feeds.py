@@ -7,6 +7,8 @@ Invariants
     - A stream whose key pictures are further apart than the pace allows is decoded whole, from its last key picture on,
       so that nothing is waited for. Until its second key picture the distance is not known: the coded pictures since
       the first are kept (bounded), so that the change of mind costs no time either.
+    - A stream that nobody looks at for now (`rest`) decodes nothing: what it would need to go on is kept coded.
+    - A picture that is older than the last look, at whichever stream, is never due.
     - What is not handed out is counted by reason.
 """
 
@@ -24,8 +26,9 @@ from xueliang_streams.backoff import Backoff
 from xueliang_streams.coded_picture import Arrival, CodedPicture
 from xueliang_streams.decoding import Decoded, OnDemandDecoder, RateLimit
 from xueliang_streams.frame import Frame
+from xueliang_streams.reconnects import Reconnects
 from xueliang_streams.rtsp.reader import RtspReader
-from xueliang_streams.source import DecodeMode, FrameSource, SourceHealth, SourceSettings, SourceState
+from xueliang_streams.source import DecodeMode, DecodingSource, SourceHealth, SourceSettings, SourceState
 
 GAP_TOLERANCE_S: Final = 0.2  # picture times jitter by a poll of the loop and by the network
 ROUND_S: Final = 0.1  # a stream that plays is polled this often: what comes in between is that much later seen
@@ -37,7 +40,11 @@ BUSIER: Final = 1.8  # times the usual bytes between two key pictures: something
 
 @dataclass(frozen=True, slots=True)
 class FeedHealth:
-    """A stream in numbers; see `looks.CaptureHealth`."""
+    """A stream in numbers; see `looks.CaptureHealth`.
+
+    Attributes:
+        pictures_decoded: so far, whatever became of them; None: not known.
+    """
 
     source: SourceHealth
     reader: str
@@ -45,6 +52,7 @@ class FeedHealth:
     pictures_per_s: float | None
     mbit_per_s: float | None
     is_decoded_whole: bool
+    pictures_decoded: int | None = None
 
 
 class Feed(Protocol):
@@ -57,6 +65,9 @@ class Feed(Protocol):
 
     def poll(self) -> None:
         """Do whatever input and output is possible now."""
+
+    def rest(self, pace: Pace) -> None:
+        """Nobody looks at it for now: stay ready for `pace` and decode nothing, until `due_mono_s` is asked again."""
 
     def due_mono_s(self, pace: Pace, last_look_mono_s: float | None, *, is_hurried: bool) -> float | None:
         """Until when the picture that `take` would give should be taken; None: none is due."""
@@ -82,10 +93,19 @@ class ReaderFeed:
         mono: Callable[[], float],
         rng: Random,
         scratch: memoryview | None = None,
+        reconnects: Reconnects | None = None,
     ) -> None:
         """Raises UnsupportedUrl."""
         self.reader = RtspReader(
-            camera_id, url, wall=wall, mono=mono, settings=settings, backoff=Backoff(), rng=rng, scratch=scratch
+            camera_id,
+            url,
+            wall=wall,
+            mono=mono,
+            settings=settings,
+            backoff=Backoff(),
+            rng=rng,
+            scratch=scratch,
+            reconnects=reconnects,
         )
         self.dropped: Counter[str] = Counter()
         self._decoder = OnDemandDecoder(DecodeMode.KEYFRAMES, RateLimit(None), self._count_dropped)
@@ -118,6 +138,10 @@ class ReaderFeed:
         for picture in self.reader.poll():
             self._arrived(picture)
 
+    def rest(self, pace: Pace) -> None:
+        self._choose_assembly(pace)
+        self._decode_keys_only()
+
     def due_mono_s(self, pace: Pace, last_look_mono_s: float | None, *, is_hurried: bool) -> float | None:
         self._choose_mode(pace)
         if self._decodes_whole:
@@ -142,6 +166,7 @@ class ReaderFeed:
             pictures_per_s=self.reader.pictures_per_s,
             mbit_per_s=self._rhythm.mbit_per_s,
             is_decoded_whole=self._decodes_whole,
+            pictures_decoded=self._decoder.pictures,
         )
 
     def close(self) -> None:
@@ -165,6 +190,14 @@ class ReaderFeed:
 
     def _choose_mode(self, pace: Pace) -> None:
         """Key pictures only, as long as they come often enough; else all."""
+        if not self._choose_assembly(pace):
+            self._decode_keys_only()
+        elif not self._decodes_whole and self._is_whole:
+            self._set_whole(True)
+            self._decode_on()
+
+    def _choose_assembly(self, pace: Pace) -> bool:
+        """Have those pictures put together that this pace needs; True: it needs all of them."""
         interval_s = self.reader.last_key_interval_s
         if interval_s is None and self._rhythm.last_key_mono_s is not None:
             interval_s = self._mono() - self._rhythm.last_key_mono_s  # at least
@@ -173,10 +206,10 @@ class ReaderFeed:
         is_small = (self._rhythm.mbit_per_s or 9.0) * 1e6 < SMALL_STREAM_BPS
         is_known = self.reader.last_key_interval_s is not None
         self._assemble("all" if wants_whole or not is_known or is_small else "key")
-        if wants_whole and not self._decodes_whole and self._is_whole:
-            self._set_whole(True)
-            self._decode_on()
-        elif not wants_whole and self._decodes_whole:
+        return wants_whole
+
+    def _decode_keys_only(self) -> None:
+        if self._decodes_whole:
             self._set_whole(False)
             self._is_whole = False  # what was decoded is not kept: whole again from the next key picture on
 
@@ -194,6 +227,8 @@ class ReaderFeed:
         if not self._since_key or self._since_key[0] is self._handed:
             return None
         key_mono_s = self._since_key[0].arrival.mono_s
+        if _is_older(key_mono_s, last_look_mono_s):
+            return None
         if last_look_mono_s is None or is_hurried:
             return key_mono_s
         is_wanted = pace.every_key or self._has_news
@@ -209,7 +244,7 @@ class ReaderFeed:
         return deadline if next_one_is_late else None
 
     def _due_whole(self, pace: Pace, last_look_mono_s: float | None, *, is_hurried: bool) -> float | None:
-        if self._decoded is None:
+        if self._decoded is None or _is_older(self._decoded.arrival.mono_s, last_look_mono_s):
             return None
         if last_look_mono_s is None or is_hurried:
             return self._decoded.arrival.mono_s
@@ -274,8 +309,9 @@ class _Rhythm:
 class SourceFeed:
     """A stream by a source with a thread of its own: libav's reader, or a recording."""
 
-    def __init__(self, source: FrameSource, *, is_fast: bool, reader: str) -> None:
+    def __init__(self, source: DecodingSource, *, is_fast: bool, reader: str) -> None:
         self._source, self._is_fast, self._reader = source, is_fast, reader
+        self._rests = False
         self._newest: Decoded | None = None
         self._sequence = 0
 
@@ -294,7 +330,15 @@ class SourceFeed:
             self._sequence = frame.sequence
             self._newest = _decoded(frame)
 
+    def rest(self, pace: Pace) -> None:  # noqa: ARG002 - decodes in its own thread: key pictures are the least it can do
+        if not self._rests:
+            self._rests = True
+            self._source.set_decode(DecodeMode.KEYFRAMES)
+
     def due_mono_s(self, pace: Pace, last_look_mono_s: float | None, *, is_hurried: bool) -> float | None:
+        if self._rests:
+            self._rests = False
+            self._source.set_decode(DecodeMode.ALL)
         if self._is_fast:
             frame = self._source.next_frame(self._sequence, 0.0) if self._newest is None else None
             if frame is not None:
@@ -303,6 +347,8 @@ class SourceFeed:
         if self._newest is None:
             return None
         at = self._newest.arrival.mono_s
+        if _is_older(at, last_look_mono_s):
+            return None
         if last_look_mono_s is None or is_hurried:
             return at
         deadline = last_look_mono_s + pace.gap_s
@@ -335,6 +381,9 @@ class UnreadableFeed:
     def poll(self) -> None:
         """Nothing to read."""
 
+    def rest(self, pace: Pace) -> None:
+        """Nothing to rest from."""
+
     def due_mono_s(self, pace: Pace, last_look_mono_s: float | None, *, is_hurried: bool) -> float | None:  # noqa: ARG002
         return None
 
@@ -346,6 +395,11 @@ class UnreadableFeed:
 
     def close(self) -> None:
         """Nothing to close."""
+
+
+def _is_older(at_mono_s: float, last_look_mono_s: float | None) -> bool:
+    """The other stream was looked at since: time never goes back."""
+    return last_look_mono_s is not None and at_mono_s <= last_look_mono_s
 
 
 def _decoded(frame: Frame) -> Decoded:

@@ -22,10 +22,11 @@ from typing import Final
 
 from xueliang_edge.background import BackgroundFiles
 from xueliang_edge.capture.camera import LARGEST_LONG_SIDE_PX, CapturedCamera
-from xueliang_edge.capture.orders import GroupSpec, LendScene, Lent, Order, Release, SetPace
+from xueliang_edge.capture.orders import GroupSpec, LendScene, Lent, Order, Release, SetPace, ShareReconnects
 from xueliang_edge.looks import CaptureHealth, Look, PictureHandle
 from xueliang_edge.scene_slots import pack
 from xueliang_streams.frame import Planes
+from xueliang_streams.reconnects import Reconnects
 from xueliang_streams.rtsp.reader import SCRATCH_BYTES
 from xueliang_streams.shared_frames import SharedFrames
 
@@ -51,8 +52,11 @@ class CameraGroup:
         files = BackgroundFiles(Path(spec.background_dir))
         dice = Random()  # noqa: S311 - spreads reconnects, keeps no secret
         scratch = memoryview(bytearray(SCRATCH_BYTES))
+        self._reconnects = Reconnects(spec.reconnects_per_s, mono())
         self.cameras = {
-            one.camera_id: CapturedCamera(one, files, wall=wall, mono=mono, rng=dice, scratch=scratch)
+            one.camera_id: CapturedCamera(
+                one, files, wall=wall, mono=mono, rng=dice, scratch=scratch, reconnects=self._reconnects
+            )
             for one in spec.cameras
         }
         self._free = list(range(spec.slots - 1))
@@ -104,6 +108,9 @@ class CameraGroup:
 
     def obey(self, order: Order) -> Lent | None:
         """Do what was ordered; a defect in one camera's pictures ends neither the others nor the loop."""
+        if isinstance(order, ShareReconnects):
+            self._reconnects.set_rate(order.per_s, self._mono())
+            return None
         camera_id = order.handle.camera_id if isinstance(order, Release | LendScene) else order.camera_id
         try:
             if isinstance(order, LendScene):

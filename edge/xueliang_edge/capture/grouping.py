@@ -12,6 +12,7 @@ from xueliang_configs.cameras import CameraConfig
 from xueliang_edge.attention.needs import need_of
 from xueliang_edge.capture.camera import LARGEST_LONG_SIDE_PX
 from xueliang_edge.capture.orders import CameraSpec, GroupSpec
+from xueliang_edge.capture.sharing import node_reconnects_per_s, shares_per_s
 from xueliang_streams.shared_frames import SharedFrames
 from xueliang_streams.source import Pace
 
@@ -26,6 +27,7 @@ def group_cameras(
 ) -> list[GroupSpec]:
     """Groups of nearly equal size, at most `per_process` cameras each, in the order of the settings."""
     count = -(-len(cameras) // per_process)
+    shares = shares_per_s([0] * count, node_reconnects_per_s(len(cameras)))
     return [
         GroupSpec(
             region=region,
@@ -33,6 +35,7 @@ def group_cameras(
             slots=min(SLOTS_AT_MOST, len(cameras[region::count])) + SCENE_SLOTS,
             slot_bytes=SLOT_BYTES,
             background_dir=str(background_dir),
+            reconnects_per_s=shares[region],
         )
         for region in range(count)
     ]

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xueliang_edge.looks import CaptureHealth, PictureHandle, SceneHandle, StreamName
+
+RECONNECTS_PER_S: Final = 0.45
+"""Of a node: so often, at most, its cameras that are away are tried again. A node of 64 may make one attempt in two
+seconds; what is left pays for the attempts of its start, within the hour."""
 
 Polygon = tuple[tuple[float, float], ...]
 
@@ -45,6 +50,7 @@ class GroupSpec:
         region: its number; handles carry it.
         slots, slot_bytes: of its region of shared memory. The last slot is for scenes.
         background_dir: where its cameras' long-term scenes are kept.
+        reconnects_per_s: how often its cameras that are away may be tried again, all together, until `ShareReconnects`.
         fd: of its region, handed over under this number; -1: not in a process of its own.
     """
 
@@ -54,6 +60,7 @@ class GroupSpec:
     slot_bytes: int
     background_dir: str
     fd: int = -1
+    reconnects_per_s: float = RECONNECTS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +118,14 @@ class LendScene:
     handle: PictureHandle
 
 
-Order = SetPace | LookNow | Release | LendScene
+@dataclass(frozen=True, slots=True)
+class ShareReconnects:
+    """How often the child's cameras that are away may be tried again from now on, all together."""
+
+    per_s: float
+
+
+Order = SetPace | LookNow | Release | LendScene | ShareReconnects
 
 
 @dataclass(frozen=True, slots=True)

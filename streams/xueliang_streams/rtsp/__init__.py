@@ -1,6 +1,6 @@
 """Our own RTSP reader: one camera over TCP or TLS, video only, polled, never blocking.
 
-    reader.py, standing.py    a camera's life over many connections: back-off, health
+    reader.py        a camera's life over many connections (how it stands: `../standing.py`)
     session.py       one connection: deadlines, keep-alive, stall
     connection.py    the socket: names, connect, TLS, reads and writes that never block
     dialogue.py      which request comes next, what an answer means (no socket, no clock)

@@ -253,8 +253,8 @@ class InterleavedReader:
         line_end = buffer.find(b"\n", at, at + MAX_HEAD_BYTES)
         is_text = _TEXT_LINE.match(buffer, at) if line_end >= 0 else buffer[at : at + 1].isupper()
         if not is_text:
-            shown = buffer[at : at + 4].hex(" ")
-            raise CameraUnreachable(f"what the camera sends is neither RTP nor RTSP (bytes {shown}); connect anew")
+            # None of its bytes: a camera of garbage would be another fault each time, and each is logged once.
+            raise CameraUnreachable("what the camera sends is neither RTP nor RTSP; connect anew")
         head = _TEXT_HEAD_END.search(buffer, at, at + MAX_HEAD_BYTES)
         if head is None:
             if len(buffer) - at >= MAX_HEAD_BYTES:
@@ -263,7 +263,7 @@ class InterleavedReader:
         length = _TEXT_LENGTH.search(buffer, at, head.end())
         body_bytes = int(length[1]) if length else 0
         if body_bytes > MAX_BODY_BYTES:
-            raise CameraUnreachable(f"the camera announces an RTSP body of {body_bytes} bytes")
+            raise CameraUnreachable(f"the camera announces an RTSP body of more than {MAX_BODY_BYTES} bytes")
         end = head.end() + body_bytes
         if end > len(buffer):
             return at

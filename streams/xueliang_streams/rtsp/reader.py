@@ -9,7 +9,7 @@
 Invariants:
 - No method waits for the network. One thread can poll any number of readers; no reader can hold up another.
 - No method raises because of the camera: how it stands is said by `health`.
-- After a failure: back-off (`backoff.py`); a refused login, or a camera whose offer is not spoken here, at most once a
+- After a failure: back-off (`standing.py`); a refused login, or a camera whose offer is not spoken here, at most once a
   minute.
 - Only `health`'s words and log lines leave this module with an address in them, redacted.
 """
@@ -27,14 +27,15 @@ from urllib.parse import urlsplit
 from xueliang_streams.backoff import Backoff
 from xueliang_streams.coded_picture import Arrival, CodedPicture
 from xueliang_streams.errors import CameraUnreachable, NotSpoken, StreamError, UnsupportedUrl
+from xueliang_streams.reconnects import Reconnects
 from xueliang_streams.redaction import redact_text, redact_url
 from xueliang_streams.rtsp.connection import NameLookup
 from xueliang_streams.rtsp.description import Media
 from xueliang_streams.rtsp.dialogue import split_login
 from xueliang_streams.rtsp.interleaved import Assemble
-from xueliang_streams.rtsp.session import Session, named, stall_words
-from xueliang_streams.rtsp.standing import Standing
+from xueliang_streams.rtsp.session import Session, named
 from xueliang_streams.source import Mono, SourceHealth, SourceSettings, Wall
+from xueliang_streams.standing import Standing, stall_words
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class RtspReader:
     Args:
         scratch: what reads go into, shared by all readers of one thread; None: one of its own.
         tls: for `rtsps`; None: certificates are verified against what this machine trusts.
+        reconnects: the turns it shares with other cameras; None: it backs off by itself.
 
     Raises:
         UnsupportedUrl: the address names no host or port. Nothing has been contacted.
@@ -73,6 +75,7 @@ class RtspReader:
         rng: Random,
         scratch: memoryview | None = None,
         tls: ssl.SSLContext | None = None,
+        reconnects: Reconnects | None = None,
     ) -> None:
         self._camera_id = camera_id
         self._url = url
@@ -84,7 +87,14 @@ class RtspReader:
         self._lookup = NameLookup(self._host, port)
         self._tls = (tls or ssl.create_default_context()) if is_tls else None
         self._scratch = memoryview(bytearray(SCRATCH_BYTES)) if scratch is None else scratch
-        self._standing = Standing(camera_id, backoff, rng, settings.stall_after_s, mono())
+        self._standing = Standing(
+            camera_id,
+            backoff=backoff,
+            rng=rng,
+            stall_after_s=settings.stall_after_s,
+            now_s=mono(),
+            reconnects=reconnects,
+        )
         self._session: Session | None = None
         self._assemble: Assemble = "key"
         self._media: Media | None = None
@@ -205,7 +215,7 @@ class RtspReader:
         self._standing.close(self._mono())
 
     def _begin(self, now_s: float) -> Session:
-        self._standing.attempt_begins()
+        self._standing.attempt_begins(now_s)
         self._connections += 1
         session = Session(
             self._url,

@@ -22,6 +22,7 @@ from xueliang_streams.rtsp.description import Media
 from xueliang_streams.rtsp.dialogue import Dialogue
 from xueliang_streams.rtsp.interleaved import Assemble, InterleavedReader
 from xueliang_streams.rtsp.messages import Response, ServerRequest, take_message
+from xueliang_streams.standing import stall_words
 
 MAX_BYTES_A_POLL: Final = 1024 * 1024
 """Of one camera. At 10 polls a second 80 Mbit/s; above that the camera is made to wait."""
@@ -241,11 +242,6 @@ class Session:
         if self.is_playing:
             return CameraUnreachable(f"the camera sent what is no RTSP ({error})")
         return NotAVideo(f"what answers there does not speak RTSP ({error}); check port and path")
-
-
-def stall_words(stall_after_s: float) -> str:
-    """What a stall is called."""
-    return f"connected, but no packet for {stall_after_s:g} s; reconnecting"
 
 
 def named(error: StreamError, shown_url: str) -> StreamError:

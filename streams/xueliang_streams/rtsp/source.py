@@ -15,21 +15,19 @@ from dataclasses import replace
 from random import Random
 
 from xueliang_streams.backoff import Backoff
+from xueliang_streams.camera_thread import CameraThread
 from xueliang_streams.coded_picture import CodedPicture
-from xueliang_streams.decoding import OnDemandDecoder, RateLimit
+from xueliang_streams.decoding import OnDemandDecoder
 from xueliang_streams.errors import NotSpoken
-from xueliang_streams.frame import Frame
-from xueliang_streams.newest_frame import NewestFrame
+from xueliang_streams.reconnects import Reconnects
 from xueliang_streams.redaction import redact_text
 from xueliang_streams.rtsp.reader import RtspReader
 from xueliang_streams.source import DecodeMode, Mono, SourceHealth, SourceSettings, Wall
 
 log = logging.getLogger(__name__)
 
-CLOSE_WAITS_S = 4.8  # `close` may take 5 s
 
-
-class RtspSource:
+class RtspSource(CameraThread):
     """See `FrameSource`. The URL brings its credentials; they are shown nowhere.
 
     Raises:
@@ -47,50 +45,29 @@ class RtspSource:
         backoff: Backoff,
         rng: Random,
         tls: ssl.SSLContext | None = None,
+        reconnects: Reconnects | None = None,
     ) -> None:
-        self._camera_id = camera_id
-        self._limit = RateLimit(settings.max_fps)
-        self._newest = NewestFrame()
-        self._decode = settings.decode
+        super().__init__(camera_id, settings)
         self._decoder = self._new_decoder()
-        self._sequence = 0
         self._connection = 0
         self._failed: str | None = None
-        self._stopping = threading.Event()
-        self._starting = threading.Lock()
-        self._thread: threading.Thread | None = None
         self._reading = threading.Lock()  # guards the reader: polled by our thread, asked by others
         self._reader = RtspReader(
-            camera_id, url, wall=wall, mono=mono, settings=settings, backoff=backoff, rng=rng, tls=tls
+            camera_id,
+            url,
+            wall=wall,
+            mono=mono,
+            settings=settings,
+            backoff=backoff,
+            rng=rng,
+            tls=tls,
+            reconnects=reconnects,
         )
-
-    @property
-    def camera_id(self) -> str:
-        return self._camera_id
 
     @property
     def not_spoken(self) -> NotSpoken | None:
         """See `RtspReader.not_spoken`."""
         return self._reader.not_spoken
-
-    @property
-    def last_sequence(self) -> int:
-        """Of the frames handed out so far; 0: none."""
-        return self._sequence
-
-    def start(self) -> None:
-        with self._starting:
-            if self._thread is not None or self._stopping.is_set():
-                return
-            self._thread = threading.Thread(target=self._run, name=f"camera {self._camera_id}", daemon=True)
-            self._thread.start()
-
-    def next_frame(self, newer_than: int, timeout_s: float) -> Frame | None:
-        return self._newest.take(newer_than, timeout_s)
-
-    def set_decode(self, mode: DecodeMode) -> None:
-        """Decode other pictures from now on; to `all` it takes effect at the next key picture."""
-        self._decode = mode
 
     def health(self) -> SourceHealth:
         with self._reading:
@@ -98,12 +75,7 @@ class RtspSource:
         return replace(health, frames_dropped=Counter(health.frames_dropped) + Counter(self._newest.dropped()))
 
     def close(self) -> None:
-        self._stopping.set()
-        self._newest.close()
-        with self._starting:
-            thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(CLOSE_WAITS_S)
+        self._stop()
         with self._reading:
             self._reader.close()
 
@@ -135,17 +107,7 @@ class RtspSource:
             self._newest.count_dropped("damaged")
             self._decoder = self._new_decoder()
             return
-        for decoded in decoded_pictures:
-            self._sequence += 1
-            frame = Frame(
-                camera_id=self._camera_id,
-                sequence=self._sequence,
-                planes=decoded.planes,
-                received_mono_s=decoded.arrival.mono_s,
-                received_at=decoded.arrival.at,
-                is_key=decoded.is_key,
-            )
-            self._newest.put(frame)
+        self._hand_out(decoded_pictures)
 
     def _say_failure(self, error: Exception) -> None:
         if self._failed != repr(error):  # once; the count goes on in `frames_dropped`

@@ -231,6 +231,49 @@ def test_cheap_looks_come_from_the_sub_stream_and_the_main_one_is_connected_whil
             loop.until(lambda: loop.looks[-1].stream == "sub", "back on the sub stream")
 
 
+def test_only_the_stream_that_looks_come_from_is_decoded_however_closely_the_other_was(tmp_path: Path) -> None:
+    """Looks closer than key pictures: the stream that serves is decoded whole, the other not at all."""
+    main = moving_box_clip(tmp_path / "main.mp4", seconds=4, fps=FPS, gop=2 * FPS, size_wh=(640, 480))
+    sub = moving_box_clip(tmp_path / "sub.mp4", seconds=4, fps=FPS, gop=2 * FPS, size_wh=(320, 240))
+    with served(main=main, sub=sub) as server:
+        spec = CameraSpec("gate", server.url("main"), server.url("sub"), gap_s=0.5)
+        with looping(tmp_path, spec) as loop:
+            loop.until(lambda: any(not look.is_key for look in loop.looks), "the sub stream is decoded whole")
+            for stream, other in (("main", "sub"), ("sub", "main"), ("main", "sub")):
+                loop.group.obey(SetPace("gate", Pace(0.5, stream=stream)))  # type: ignore[arg-type]
+                loop.until(lambda stream=stream: loop.looks[-1].stream == stream, f"a look on {stream}")  # type: ignore[misc]
+                loop.until_looks(6)  # over a key picture of either stream
+                before = decoded(loop)
+                looks = loop.until_looks(10)
+                after = decoded(loop)
+                assert {look.stream for look in looks} == {stream}
+                assert after[other] == before[other], f"{other} rests"
+                assert after[stream] - before[stream] >= 25, f"{stream} is decoded whole: ten looks in five seconds"
+            times = [look.observed_mono_s for look in loop.looks]
+    assert times == sorted(times), "a change of stream never goes back in time"
+
+
+def decoded(loop: Loop) -> dict[str, int]:
+    """Pictures that came out of the decoder, by stream."""
+    return dict(loop.group.health()["gate"].pictures_decoded)
+
+
+def test_a_stream_that_rested_is_ready_without_waiting_for_its_next_key_picture(tmp_path: Path) -> None:
+    clip = moving_box_clip(tmp_path / "clip.mp4", seconds=8, fps=FPS, gop=4 * FPS)
+    with served(main=clip, sub=clip) as server:
+        spec = CameraSpec("gate", server.url("main"), server.url("sub"), gap_s=0.5)
+        with looping(tmp_path, spec) as loop:
+            loop.until(lambda: any(not look.is_key for look in loop.looks), "the sub stream is decoded whole")
+            loop.group.obey(SetPace("gate", Pace(0.5, stream="main")))
+            loop.until(lambda: loop.looks[-1].stream == "main" and not loop.looks[-1].is_key, "main, whole")
+            loop.until_looks(10)  # the sub stream keeps the pictures since its last key picture
+            loop.group.obey(SetPace("gate", Pace(0.5, stream="sub")))
+            change = len(loop.looks)
+            loop.until_looks(4)
+            gaps = [b.observed_mono_s - a.observed_mono_s for a, b in pairwise(loop.looks[change - 1 :])]
+    assert max(gaps) <= 1.0, gaps
+
+
 def test_a_sub_stream_that_stays_away_is_replaced_by_the_main_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

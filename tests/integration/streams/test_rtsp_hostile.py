@@ -97,7 +97,7 @@ def _flood(peer: socket.socket, begin: bytes, piece: bytes, limit_bytes: int = 1
 @pytest.mark.parametrize(
     ("begin", "piece", "words"),
     [
-        (b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 1073741824\r\n\r\n", b"v=0\r\n" * 1000, "1073741824 bytes"),
+        (b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 1073741824\r\n\r\n", b"v=0\r\n" * 1000, "a body of more than"),
         (b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n", b"X: y\r\n" * 1000, "a head of more than"),
         (b"", b"RTSP/1.0 100 Continue\r\nCSeq: 1\r\n\r\n" * 1000, "talk without end"),
         (b"", b"\r\n" * 1000, "line ends without a message"),

@@ -1,9 +1,10 @@
-"""What stands in a camera's place without being one: nobody, a black hole, a place where nobody may ever come."""
+"""What stands in a camera's place without being one: nobody, who hangs up, a black hole, where nobody may ever come."""
 
 from __future__ import annotations
 
 import socket
 import threading
+import time
 from types import TracebackType
 from typing import Self
 
@@ -65,6 +66,47 @@ class BlackHole:
             except TimeoutError:
                 return
         raise AssertionError("a listener with a queue of none still answers: this system cannot play a black hole")
+
+
+class HangsUp:
+    """Takes every connection and ends it at once: a camera that is away, and counts how often it was tried."""
+
+    def __init__(self) -> None:
+        self.tries_mono_s: list[float] = []
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self._listener.settimeout(0.1)
+        self.port: int = self._listener.getsockname()[1]
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._answer, name="hangs-up", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """The address of the camera that is not there."""
+        return f"rtsp://127.0.0.1:{self.port}/stream1"
+
+    def tries_between(self, begin_s: float, end_s: float) -> int:
+        """How many came in this time, monotonic seconds."""
+        return sum(begin_s <= at < end_s for at in self.tries_mono_s)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        self._thread.join()
+        self._listener.close()
+
+    def _answer(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                visitor, _ = self._listener.accept()
+            except TimeoutError:
+                continue
+            self.tries_mono_s.append(time.monotonic())
+            visitor.close()
 
 
 class Sink:

@@ -22,6 +22,7 @@ import pytest
 
 from tests.integration.streams.cameras import QUICK, mono, wall
 from xueliang_streams import Backoff, DecodingSource, Frame, FrameSource, Mono, SourceSettings, open_source
+from xueliang_streams.reconnects import Reconnects
 
 IS_FULL = os.environ.get("XUELIANG_FAULTS") == "full"
 """Full counts (`./run faults --full`); otherwise the reduced ones of every CI run."""
@@ -55,10 +56,19 @@ def watching(
     backoff: Backoff = QUICK,
     clock: Mono = mono,
     seed: int = 1,
+    reconnects: Reconnects | None = None,
 ) -> Iterator[DecodingSource]:
     """A started source that is surely closed."""
     source = open_source(
-        camera_id, url, wall=wall, mono=clock, settings=settings, backoff=backoff, rng=Random(seed), reader=reader
+        camera_id,
+        url,
+        wall=wall,
+        mono=clock,
+        settings=settings,
+        backoff=backoff,
+        rng=Random(seed),
+        reader=reader,
+        reconnects=reconnects,
     )
     source.start()
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from xueliang_edge.costs import LOOK_MS, MAIN_SHARE, READ_S_PER_MBIT, UPKEEP_S, Plan, StreamFigures, cost_of
+from xueliang_edge.costs import LOOK_MS, MAIN_SHARE, READ_S_PER_MBIT, UPKEEP_S, Plan, StreamFigures, cost_of, why_never
 
 PLAN = Plan(look_every_s=4.0, busy_share=0.2, watch_every_s=1.0, refresh_s=10.0, detect_ms=10.0)
 MAIN = StreamFigures(mbit_per_s=4.0, gop_s=2.0, fps=25.0, key_ms=20.0, all_ms=4.0)
@@ -60,3 +60,22 @@ def test_lines_add_up_and_each_says_how() -> None:
     assert sum(line.cpu_s for line in cost.lines) == cost.cpu_s_per_minute
     assert all(line.words for line in cost.lines)
     assert cost.cores == pytest.approx(cost.cpu_s_per_minute / 60)
+
+
+@pytest.mark.parametrize(
+    ("gap_s", "detect_ms", "said"),
+    [
+        pytest.param(4.0, 10.0, None, id="met"),
+        pytest.param(
+            0.25,
+            400.0,
+            "rule lane-1 needs a look every 0.25 s; its detector takes 400 ms a look, 400 / 0.25 s = 1600 ms of CPU a "
+            "second, and one session has 850",
+            id="a detector too slow",
+        ),
+    ],
+)
+def test_a_need_no_schedule_can_meet_is_told_with_its_arithmetic(
+    gap_s: float, detect_ms: float, said: str | None
+) -> None:
+    assert why_never("lane-1", gap_s, detect_ms) == said

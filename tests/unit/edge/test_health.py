@@ -45,6 +45,7 @@ CAMERA = CameraReport(
     scene_known_share=0.9,
     rules=("lane",),
     open_alerts=1,
+    pictures_decoded={"main": 8, "sub": 5},
 )
 REPORT = NodeReport(
     node_id="edge-01",
@@ -106,6 +107,8 @@ def test_a_node_that_is_not_watching_yet_is_unavailable() -> None:
 
 def test_metrics_are_prometheus_text() -> None:
     families = {family.name: family for family in text_string_to_metric_families(as_metrics(REPORT).decode())}
+    decoded = {one.labels["stream"]: one.value for one in families["edge_pictures_decoded"].samples}
+    assert decoded == {"main": 8, "sub": 5}
     dropped = families["edge_frames_dropped"].samples[0]
     assert (dropped.labels, dropped.value) == ({"camera_id": "lane-east", "reason": "replaced"}, 3.0)
     assert families["edge_camera_streaming"].samples[0].value == 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -119,6 +120,23 @@ def test_what_is_neither_frame_nor_text_ends_the_connection(garbage: bytes, plac
         assert fed(reader, b"".join(stream(camera)))
     with pytest.raises(CameraUnreachable, match="the camera"):
         fed(reader, garbage)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        pytest.param(lambda number: b"\xff" + bytes([number]) * 7, id="bytes"),
+        pytest.param(lambda number: b"RTSP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % (10**6 + number), id="length"),
+    ],
+)
+def test_different_garbage_is_the_same_fault_in_words(garbage: Callable[[int], bytes]) -> None:
+    """A repeated fault is logged once: what names the camera's bytes would be a new fault on every connection."""
+    said = set()
+    for number in range(1, 6):
+        with pytest.raises(CameraUnreachable) as refused:
+            fed(Camera("h264").reader(), garbage(number))
+        said.add(str(refused.value))
+    assert len(said) == 1, said
 
 
 def test_a_frame_whose_length_is_wrong_ends_the_connection_at_the_next() -> None:

@@ -115,11 +115,3 @@ export function useBoard() {
 }
 
 export type Board = ReturnType<typeof useBoard>;
-
-export type CameraHealth = "ok" | "faulty" | "unknown";
-
-/** The states of the edge's sources, in three groups. */
-export function cameraHealth(state: string | null): CameraHealth {
-  if (state === null || state === "unknown" || state === "connecting") return "unknown";
-  return ["streaming", "online", "ok", "good", "running"].includes(state) ? "ok" : "faulty";
-}

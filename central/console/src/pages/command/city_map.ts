@@ -19,7 +19,7 @@ import {
 } from "leaflet";
 
 import type { Area, Camera } from "@/api/types";
-import { cameraHealth } from "@/live/board";
+import { cameraHealth } from "@/live/camera_health";
 
 import { LabelLayer } from "./label_layer";
 import { LEVEL_RANK, boundsOf, labelPoint, leavesOf, type Bounds, type Spot } from "./map_shapes";
