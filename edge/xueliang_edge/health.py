@@ -106,6 +106,7 @@ class NodeReport:
 
     Attributes:
         state: starting, watching, degraded (it watches, and `problems` says what is wrong) or stopping.
+        disk: alerts that wait for it, for how long it has been at the write in hand, and the longest write so far.
         counters: by group and reason, all counted since the start.
     """
 
@@ -119,6 +120,7 @@ class NodeReport:
     rules_not_running: tuple[RuleNotRunning, ...]
     broker: Mapping[str, object]
     spool: Mapping[str, int]
+    disk: Mapping[str, float]
     evidence: Mapping[str, object]
     workers: Mapping[str, object]
     counters: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -262,6 +264,9 @@ class _Report:
         spool = GaugeMetricFamily("edge_spool", "Spool counters by name", labels=["name"])
         for name, value in report.spool.items():
             spool.add_metric([name], value)
+        disk = GaugeMetricFamily("edge_disk", "Alerts that wait for the disk, seconds of its writes", labels=["name"])
+        for name, figure in report.disk.items():
+            disk.add_metric([name], figure)
         connected = GaugeMetricFamily("edge_broker_connected", "1 while connected")
         connected.add_metric([], float(report.broker.get("phase") == "connected"))
         busy = GaugeMetricFamily("edge_detector_busy_ratio", "Of the busiest detector process")
@@ -271,7 +276,7 @@ class _Report:
         detect = GaugeMetricFamily("edge_detect_milliseconds", "CPU of one detection")
         if report.attention.detect_ms is not None:
             detect.add_metric([], report.attention.detect_ms)
-        return [rules, spool, connected, busy, step, detect]
+        return [rules, spool, disk, connected, busy, step, detect]
 
     def _counters(self) -> list[Metric]:
         family = CounterMetricFamily("edge_events", "Events by group and reason", labels=["group", "reason"])
