@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -22,6 +23,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 log = logging.getLogger(__name__)
 
 REQUEST_TIMEOUT_S: Final = 5.0  # a client that sends nothing is let go
+REFUSED_PAUSE_S: Final = 0.2
 _PAGES: Final = ("/health", "/metrics")
 
 
@@ -158,7 +160,16 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], report: Callable[[], NodeReport]) -> None:
         self.report = report
+        self._pause = threading.Event()
         super().__init__(address, _Handler)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """The next connection; without a descriptor for it, it is asked for again in a moment, not at once."""
+        try:
+            return super().get_request()
+        except OSError:
+            self._pause.wait(REFUSED_PAUSE_S)
+            raise
 
 
 class _Handler(BaseHTTPRequestHandler):

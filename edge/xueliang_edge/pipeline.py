@@ -52,7 +52,7 @@ SENDING_WITHIN_S: Final = (
 
 
 class Teller(Protocol):
-    """Where a decision goes: evidence, alert, spool. Never raises for the disk's sake, never waits for it; see telling.py."""
+    """Where a decision goes: evidence, alert, spool. Never raises for the disk's sake nor waits for it: telling.py."""
 
     def tell(self, camera: CameraConfig, judged: Sequence[Judged], look: Look | None) -> None: ...
 

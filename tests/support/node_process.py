@@ -49,6 +49,11 @@ class NodeProcess:
         self._child.kill()
         self._child.wait()
 
+    def wait(self, timeout_s: float) -> int:
+        """Its exit status once it has ended."""
+        assert self._child is not None
+        return self._child.wait(timeout_s)
+
     def terminate(self, number: int = signal.SIGTERM) -> tuple[int, float]:
         """Exit status and seconds it took."""
         assert self._child is not None
