@@ -57,7 +57,7 @@ class Telling:
             self._writer.take(camera.camera_id, said, self._judges[camera.camera_id].snapshot())
 
     def tend(self) -> None:
-        """Have the memories of busy cameras written."""
+        """Have the snapshots of busy cameras written."""
         if self._mono() - self._saved_mono_s >= BUSY_EVERY_S:
             self._saved_mono_s = self._mono()
             for camera_id, judge in self._judges.items():

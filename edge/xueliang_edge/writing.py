@@ -4,10 +4,10 @@ Invariants
     - The main path hands over and goes on, however long a write takes: `take` waits for no disk.
     - Decisions reach the spool in the order in which they were made, also when the disk refuses for a while: they wait
       in memory (`WAITING_AT_MOST`, counted when one is given up) and are given again about once a second.
-    - Before the spool is given a decision, its stills are on the disk, and so is a memory of its camera's rules that
+    - Before the spool is given a decision, its stills are on the disk, and so is a snapshot of its camera's rules that
       knows of it, together with every decision of that camera that was not accepted yet. So however the node dies, the
       next start can tell what was said and what was not (`Telling.resume`).
-    - Of several memories of one camera that wait, only the newest is written: it names all decisions that still wait.
+    - Of several snapshots of one camera that wait, only the newest is written: it names all decisions that still wait.
     - A decision counts as accepted after the spool's fsync only; what was in memory at a kill was never accepted.
     - The thread tells nobody that the node lives: a disk that hangs is said on the health page, and looks go on.
 """
@@ -71,10 +71,10 @@ class Writer:
         mono: Callable[[], float],
     ) -> None:
         self._spool, self._publisher, self._open_alerts = spool, publisher, open_alerts
-        self._snapshots, self._stills, self._mono = snapshots, stills, mono
+        self._files, self._stills, self._mono = snapshots, stills, mono
         self._changed = threading.Condition()
         self._waiting: deque[WaitingDecision] = deque()
-        self._memories: dict[str, Mapping[str, Any]] = {}
+        self._snapshots: dict[str, Mapping[str, Any]] = {}
         self._is_writing = False
         self._is_stopping = False
         self._refusal: str | None = None
@@ -85,13 +85,13 @@ class Writer:
 
     # The main path's side.
 
-    def take(self, camera_id: str, decisions: Sequence[WaitingDecision], memory: Mapping[str, Any]) -> None:
-        """What a camera's rules said, and what they remember after it; an empty memory is not written."""
+    def take(self, camera_id: str, decisions: Sequence[WaitingDecision], snapshot: Mapping[str, Any]) -> None:
+        """What a camera's rules said, and what they remember after it; an empty snapshot is not written."""
         with self._changed:
             for one in decisions:
                 self._queue(one)
-            if memory:
-                self._memories[camera_id] = memory
+            if snapshot:
+                self._snapshots[camera_id] = snapshot
             self._changed.notify_all()
 
     def newest(self, camera_id: str, rule_id: str) -> WaitingDecision | None:
@@ -143,7 +143,7 @@ class Writer:
     def drain(self, timeout_s: float) -> bool:
         """Wait until all that was taken is on the disk; False when that did not come true in time."""
         with self._changed:
-            return self._changed.wait_for(lambda: not (self._waiting or self._memories or self._is_writing), timeout_s)
+            return self._changed.wait_for(lambda: not (self._waiting or self._snapshots or self._is_writing), timeout_s)
 
     def close(self, timeout_s: float) -> bool:
         """Write what there is, once, and end. False: the disk still holds a write after this time; it is left to it."""
@@ -176,7 +176,7 @@ class Writer:
             if self._refusal is not None and not self._is_stopping:
                 self._changed.wait(AGAIN_AFTER_S)
             else:
-                self._changed.wait_for(lambda: self._waiting or self._memories or self._is_stopping)
+                self._changed.wait_for(lambda: self._waiting or self._snapshots or self._is_stopping)
             return self._is_stopping
 
     # What may wait for the disk.
@@ -188,7 +188,7 @@ class Writer:
         try:
             while self._waiting and self._give(self._waiting[0]):
                 pass
-            for camera_id in list(self._memories):
+            for camera_id in list(self._snapshots):
                 self._remember(camera_id)
             if self._stills is not None and not self._waiting:
                 with self._at_disk():
@@ -199,11 +199,11 @@ class Writer:
                 self._changed.notify_all()
 
     def _remember(self, camera_id: str) -> None:
-        """The camera's newest memory with all it said that the spool has not accepted, to disk, when it is not."""
+        """The camera's newest snapshot with all it said that the spool has not accepted, to disk, when it is not."""
         with self._changed:
-            memory = self._memories.pop(camera_id, None)
+            snapshot = self._snapshots.pop(camera_id, None)
             said = [one for one in self._waiting if one.camera_id == camera_id]
-        if memory is None:
+        if snapshot is None:
             return
         with self._at_disk():
             waiting = [
@@ -212,7 +212,7 @@ class Writer:
                 )
                 for one in said
             ]
-            self._snapshots.save(camera_id, {**memory, "waiting": waiting})
+            self._files.save(camera_id, {**snapshot, "waiting": waiting})
 
     def _give(self, one: WaitingDecision) -> bool:
         """False: the disk refused; it is to be given again."""

@@ -155,7 +155,7 @@ def test_the_bound_gives_up_the_oldest_that_is_not_on_its_way_and_counts_it(
     assert disk.reasons() == ["after 1 s", "after 7 s", "after 8 s", "after 9 s", "after 10 s"]
 
 
-def test_what_is_said_is_remembered_before_the_spool_has_it_and_memories_are_folded(disk: Disk) -> None:
+def test_what_is_said_is_remembered_before_the_spool_has_it_and_snapshots_are_folded(disk: Disk) -> None:
     hang(disk)
     assert disk.memory()["after"] == 1
     for number in range(2, 5):
@@ -172,7 +172,7 @@ def test_what_is_said_is_remembered_before_the_spool_has_it_and_memories_are_fol
         patched.setattr(SnapshotFiles, "save", noted)
         disk.moves.set()
         assert disk.writer.drain(10)
-    assert saved == [(4, 3)], "one write for three memories, naming all three decisions"
+    assert saved == [(4, 3)], "one write for three snapshots, naming all three decisions"
     assert len(disk.accepted()) == 4
 
 
