@@ -159,8 +159,8 @@ class Journal:
         for ticket in done:
             ticket.is_durable = is_durable
             if is_durable:
+                self._hold(ticket.entry)  # first: whoever looks meanwhile must not see it accepted and not pending
                 self.durable_through = ticket.entry.sequence
-                self._hold(ticket.entry)
 
     def _refusal(self, why: str) -> SpoolWriteFailed:
         return SpoolWriteFailed(f"{self._store.directory}: {why}: nothing was accepted")

@@ -99,6 +99,7 @@ class Spool:
         self._store = SegmentStore(directory, recovered, mono=mono, disk=disk, segment_bytes=segment_bytes)
         self._settled: SequenceRanges = recovered.ledger.settled
         self._declared = recovered.declared
+        self._is_declaring = False
         self._undeclared = [
             (first, last, "damaged" if recovered.damaged else "lost") for first, last in recovered.holes
         ]
@@ -371,6 +372,7 @@ class Spool:
 
     def _declare_if_possible(self) -> None:
         with self._lock:
+            self._is_declaring = bool(self._undeclared)
             waiting, self._undeclared = self._undeclared, []
             while waiting:
                 first, last, why = waiting[0]
@@ -378,10 +380,11 @@ class Spool:
                     self._journal.commit_alone(self._framing.of(Gap(first_sequence=first, last_sequence=last, why=why)))
                 except SpoolWriteFailed:
                     self._undeclared = waiting + self._undeclared
-                    return
+                    break
                 self._declared.add(first, last)
                 self._counts["declared"] += 1
                 waiting.pop(0)
+            self._is_declaring = False
 
     def _make_room(self) -> None:
         """Above the cap: settled records first, then the least severe and oldest pending ones, declared."""
@@ -413,35 +416,31 @@ class Spool:
                     self._drop(self._pending[sequence])
                     self._counts["evicted"] += 1
 
-    # --- looking ---
+    # --- looking: waits for no lock, and so for no disk; a figure may be a moment old ---
 
     @property
     def last_sequence(self) -> int:
         """The highest accepted sequence; 0 for a new spool."""
-        with self._lock:
-            return self._journal.durable_through
+        return self._journal.durable_through
 
     @property
     def backlog_empty_since(self) -> datetime | None:
         """Since when every accepted record is settled; None while some are not."""
-        with self._lock:
-            return self._empty_since if not self._undeclared else None
+        return self._empty_since if not (self._undeclared or self._is_declaring) else None
 
     def pending_count(self) -> int:
-        with self._lock:
-            return len(self._pending)
+        return len(self._pending)
 
     def counters(self) -> dict[str, int]:
         """accepted, settled, evicted, declared, torn, damaged, write_failures, rewound, replayed since open; and now:
         pending, held, bytes, undeclared."""
-        with self._lock:
-            return self._counts | {
-                "pending": len(self._pending),
-                "held": len(self._entries),
-                "bytes": self._store.total_bytes(),
-                "undeclared": len(self._undeclared),
-                "write_failures": self._journal.write_failures,
-            }
+        return self._counts | {
+            "pending": len(self._pending),
+            "held": len(self._entries),
+            "bytes": self._store.total_bytes(),
+            "undeclared": len(self._undeclared),
+            "write_failures": self._journal.write_failures,
+        }
 
     def close(self) -> None:
         """Save the ledger and let go of the folder. May be called twice."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -22,6 +23,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 log = logging.getLogger(__name__)
 
 REQUEST_TIMEOUT_S: Final = 5.0  # a client that sends nothing is let go
+REFUSED_PAUSE_S: Final = 0.2
 _PAGES: Final = ("/health", "/metrics")
 
 
@@ -108,6 +110,7 @@ class NodeReport:
 
     Attributes:
         state: starting, watching, degraded (it watches, and `problems` says what is wrong) or stopping.
+        disk: alerts that wait for it, for how long it has been at the write in hand, and the longest write so far.
         counters: by group and reason, all counted since the start.
     """
 
@@ -121,6 +124,7 @@ class NodeReport:
     rules_not_running: tuple[RuleNotRunning, ...]
     broker: Mapping[str, object]
     spool: Mapping[str, int]
+    disk: Mapping[str, float]
     evidence: Mapping[str, object]
     workers: Mapping[str, object]
     counters: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -158,7 +162,16 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], report: Callable[[], NodeReport]) -> None:
         self.report = report
+        self._pause = threading.Event()
         super().__init__(address, _Handler)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """The next connection; without a descriptor for it, it is asked for again in a moment, not at once."""
+        try:
+            return super().get_request()
+        except OSError:
+            self._pause.wait(REFUSED_PAUSE_S)
+            raise
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -267,6 +280,9 @@ class _Report:
         spool = GaugeMetricFamily("edge_spool", "Spool counters by name", labels=["name"])
         for name, value in report.spool.items():
             spool.add_metric([name], value)
+        disk = GaugeMetricFamily("edge_disk", "Alerts that wait for the disk, seconds of its writes", labels=["name"])
+        for name, figure in report.disk.items():
+            disk.add_metric([name], figure)
         connected = GaugeMetricFamily("edge_broker_connected", "1 while connected")
         connected.add_metric([], float(report.broker.get("phase") == "connected"))
         busy = GaugeMetricFamily("edge_detector_busy_ratio", "Of the busiest detector process")
@@ -276,7 +292,7 @@ class _Report:
         detect = GaugeMetricFamily("edge_detect_milliseconds", "CPU of one detection")
         if report.attention.detect_ms is not None:
             detect.add_metric([], report.attention.detect_ms)
-        return [rules, spool, connected, busy, step, detect]
+        return [rules, spool, disk, connected, busy, step, detect]
 
     def _counters(self) -> list[Metric]:
         family = CounterMetricFamily("edge_events", "Events by group and reason", labels=["group", "reason"])

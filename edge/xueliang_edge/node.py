@@ -40,6 +40,7 @@ from xueliang_edge.detection_in_process import DetectionInProcess
 from xueliang_edge.detector_children import DetectorChildren
 from xueliang_edge.detector_work import known_of, open_models
 from xueliang_edge.evidence.gathering import Gatherer
+from xueliang_edge.evidence.in_hand import StillsInHand
 from xueliang_edge.evidence.uploading import EvidenceStore, Uploader
 from xueliang_edge.health import HealthServer
 from xueliang_edge.open_alerts import OpenAlerts
@@ -50,12 +51,14 @@ from xueliang_edge.rules.judge import CameraJudge, Judged
 from xueliang_edge.snapshots import SnapshotFiles
 from xueliang_edge.telling import Telling
 from xueliang_edge.watched_camera import WatchedCamera
+from xueliang_edge.writing import Writer
 from xueliang_streams.errors import SharedMemoryTooSmall
 from xueliang_streams.shared_frames import SharedFrames
 from xueliang_streams.source import Pace
 
 log = logging.getLogger(__name__)
 
+WRITE_S: Final = 5.0  # at a stop: for the disk to take what was decided; a usual one needs milliseconds
 FLUSH_S: Final = 2.0  # at a stop: for alerts that were just accepted to be sent
 HOUR_S: Final = 3600.0
 
@@ -99,13 +102,15 @@ class Node:
             self._store = EvidenceStore(data_dir / "evidence") if config.node.centre else None
             self._past: dict[str, dict[str, Any]] = {}
             self._judges, self._past_ends = self._restore_judges()
-            self.gatherer = Gatherer(self.detection, self._store, mono, self.capture.lend_scene)
+            stills = StillsInHand(self._store) if self._store is not None else None
+            self.gatherer = Gatherer(self.detection, stills, mono, self.capture.lend_scene)
+            self.writer = Writer(self.spool, self._publisher, self._open_alerts, self._snapshots, stills, mono)
             self.telling = Telling(
                 self.spool,
                 self._publisher,
                 self._open_alerts,
                 self.gatherer,
-                self._snapshots,
+                self.writer,
                 self._judges,
                 mono,
             )
@@ -147,11 +152,12 @@ class Node:
             )
         for snapshot in self._past.values():
             self.telling.resume(snapshot)
-        self.telling.tend()
         for camera_id, ends in self._past_ends.items():
             self.telling.tell(self._judges[camera_id].camera, ends, None)
+        self.writer.write()
         self.telling.settle_past()
         self._snapshots.forget_others(frozenset(self._judges))
+        self.writer.start()
         self.capture.start()
         self.forwarder.start()
         self.link.connect()
@@ -164,31 +170,41 @@ class Node:
         )
 
     def run(self, stop: threading.Event, *, until_ended: bool = False) -> None:
-        """Watch until `stop` is set; with `until_ended` also until every fast recording has ended."""
+        """Watch until `stop` is set; with `until_ended` also until every fast recording has ended and been told."""
         self.reporter.state = "watching"
         self.pipeline.run(stop, until_ended=until_ended)
+        if until_ended:
+            self.writer.drain(WRITE_S)
         self.reporter.state = "stopping"
 
     def close(self, *, is_final: bool = False) -> None:
         """Stop within about ten seconds; what is pending stays on the disk.
 
-        With `is_final` open alerts end as node_stopped: this node will not watch here again soon.
+        A disk that does not end its write in that time is left as a kill would leave it: the next start goes on from
+        there. With `is_final` open alerts end as node_stopped: this node will not watch here again soon.
         """
         if is_final:
             self.telling.end_all(EndReason.NODE_STOPPED)
-        self.telling.tend()
         for camera_id in self._judges:
             self.telling.save(camera_id)
         with ExitStack() as closing:  # in reverse order, each whatever the others do
-            closing.callback(self.spool.close)
+            closing.callback(self._close_spool)
             closing.callback(self.health.close)
             closing.callback(self.link.close)
             closing.callback(self.forwarder.stop, FLUSH_S)
             if self.uploader is not None:
                 closing.callback(self.uploader.close)
+            closing.callback(self.writer.close, WRITE_S)
             closing.callback(self.detection.close)
             closing.callback(self.capture.close)
         log.info("node stopped", extra={"node_id": self._config.node.node_id, "final": is_final})
+
+    def _close_spool(self) -> None:
+        """Unless a write hangs in it: closing would hang, too, and the end of the process lets go of it as well."""
+        if self.writer.has_ended:
+            self.spool.close()
+        else:
+            log.error("the disk has not ended its write", extra={"write_s": round(self.writer.write_s)})
 
     def _reserve_pictures(self, pace: Pace, undo: ExitStack) -> dict[int, SharedFrames]:
         """The capture side, not started, and its shared memory by region. Raises OSError."""

@@ -35,7 +35,7 @@ class SpoolTail(Protocol):
 
 
 class OpenAlerts:
-    """The newest revision of the newest alert, by camera and rule; open or ended. One thread."""
+    """The newest revision of the newest alert, by camera and rule; open or ended. One thread notes, any may ask."""
 
     def __init__(self, path: Path, spool: SpoolTail) -> None:
         """Reads what an earlier run left; call it before anything settles records of the spool."""
@@ -59,7 +59,7 @@ class OpenAlerts:
 
     def all(self) -> tuple[Alert, ...]:
         """Every open alert."""
-        return tuple(alert for alert in self._last.values() if alert.phase is not Phase.CLEARED)
+        return tuple(alert for alert in list(self._last.values()) if alert.phase is not Phase.CLEARED)
 
     def note(self, alert: Alert, sequence: int) -> None:
         """The spool has accepted this revision."""

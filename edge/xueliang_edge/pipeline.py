@@ -52,12 +52,12 @@ SENDING_WITHIN_S: Final = (
 
 
 class Teller(Protocol):
-    """Where a decision goes: evidence, alert, spool. Never raises for the disk's sake; see telling.py."""
+    """Where a decision goes: evidence, alert, spool. Never raises for the disk's sake nor waits for it: telling.py."""
 
     def tell(self, camera: CameraConfig, judged: Sequence[Judged], look: Look | None) -> None: ...
 
     def tend(self) -> None:
-        """Called about once a second: what the disk refused is given again."""
+        """Called about once a second: has written what the rules of busy cameras remember."""
 
 
 @dataclass(slots=True)

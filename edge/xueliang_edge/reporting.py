@@ -74,6 +74,11 @@ class Reporter:
                 "is_unanswered": link.is_unanswered,
             },
             spool=node.spool.counters() | {"last_sequence": node.spool.last_sequence},
+            disk={
+                "waiting": node.writer.waiting_count,
+                "write_s": round(node.writer.write_s, 1),
+                "longest_write_s": round(node.writer.longest_write_s, 1),
+            },
             evidence={
                 "is_sent": uploader is not None,
                 "pending": store.pending_count() if store else 0,
@@ -82,7 +87,7 @@ class Reporter:
             },
             workers={one.name: _without_name(one) for one in _workers(node)},
             counters={
-                "alerts": dict(node.telling.counts) | {"waiting_in_memory": node.telling.waiting_count},
+                "alerts": dict(node.writer.counts) | {"waiting_in_memory": node.writer.waiting_count},
                 "stills_refused": dict(node.gatherer.refused),
                 "stills": {"composed": node.gatherer.composed},
                 "evidence": dict(store.counts) if store else {},
@@ -184,8 +189,8 @@ class Reporter:
             yield f"broker: {link.phase.value}" + (f": {link.detail}" if link.detail else "")
         elif link.is_unanswered:
             yield "broker: connected, but the centre sends no receipt"
-        if node.telling.waiting_count:
-            yield f"disk: {node.telling.waiting_count} alerts wait in memory"
+        if node.writer.problem:
+            yield f"disk: {node.writer.problem}"
         for child in node.capture.reports():
             if child.problem:
                 yield f"{child.name}: {child.problem}"

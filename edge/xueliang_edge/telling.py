@@ -1,53 +1,33 @@
-"""A decision on its way to the spool: stills first, then the alert, then what must survive a restart.
+"""What the main path does with a decision: ask for its stills, copy what its rules remember, hand both to the disk.
 
-Invariants
-    - Decisions reach the spool in the order in which they were made, also when the disk refuses for a while: they
-      wait in memory (`WAITING_AT_MOST`, counted when one is given up) and are given again about once a second.
-    - After an alert was accepted, its camera's snapshot is written: the two differ for milliseconds only, and
-      `settle_past` brings them together at the next start.
+Nothing here waits for the disk while the node watches: `writing.py` does, in a thread of its own, and says in its head
+what always holds. Only before that thread begins (`resume`, `settle_past`) is something written at once.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from xueliang_alerts.contract import Alert, EndReason, EvidenceRef, Phase, Reason
-from xueliang_alerts.errors import RecordTooLarge, SpoolError
+from xueliang_alerts.errors import SpoolError
 from xueliang_alerts.spool import Spool
 from xueliang_configs.cameras import CameraConfig
 from xueliang_configs.rules import Rule
-from xueliang_edge.errors import NotRepresentable
 from xueliang_edge.evidence.gathering import Gatherer
 from xueliang_edge.looks import Look
 from xueliang_edge.open_alerts import OpenAlerts
 from xueliang_edge.publishing import Publisher
 from xueliang_edge.rules.episodes import Decision
 from xueliang_edge.rules.judge import CameraJudge, Judged
-from xueliang_edge.snapshots import BUSY_EVERY_S, SnapshotFiles
+from xueliang_edge.snapshots import BUSY_EVERY_S
+from xueliang_edge.writing import WAITING, WaitingDecision, Writer
 
 log = logging.getLogger(__name__)
-
-WAITING_AT_MOST: Final = 1000  # about 2 MB
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """A decision with its stills, not yet accepted by the spool."""
-
-    camera_id: str
-    rule: Rule
-    decision: Decision
-    evidence: tuple[EvidenceRef, ...]
-
-
-_WAITING: Final = TypeAdapter(_Waiting)
 
 
 class Telling:
@@ -59,33 +39,25 @@ class Telling:
         publisher: Publisher,
         open_alerts: OpenAlerts,
         gatherer: Gatherer,
-        snapshots: SnapshotFiles,
+        writer: Writer,
         judges: Mapping[str, CameraJudge],
         mono: Callable[[], float],
     ) -> None:
         self._spool, self._publisher, self._open_alerts = spool, publisher, open_alerts
-        self._gatherer, self._snapshots, self._judges, self._mono = gatherer, snapshots, judges, mono
-        self._waiting: deque[_Waiting] = deque()
+        self._gatherer, self._writer, self._judges, self._mono = gatherer, writer, judges, mono
         self._saved_mono_s = mono()
-        self.counts: Counter[str] = Counter()
-
-    @property
-    def waiting_count(self) -> int:
-        """Decisions that the disk has not taken yet."""
-        return len(self._waiting)
 
     def tell(self, camera: CameraConfig, judged: Sequence[Judged], look: Look | None) -> None:
+        said: list[WaitingDecision] = []
         for rule, decision in judged:
             so_far = self._evidence_so_far(camera.camera_id, rule, decision)
             evidence = self._gatherer.gather(camera, rule, decision, look, so_far)
-            self._wait(_Waiting(camera.camera_id, rule, decision, evidence))
-        if judged:
-            self.save(camera.camera_id)
-            self._give()
+            said.append(WaitingDecision(camera.camera_id, rule, decision, evidence))
+        if said:
+            self._writer.take(camera.camera_id, said, self._judges[camera.camera_id].snapshot())
 
     def tend(self) -> None:
-        """Give again what the disk refused; write the snapshots of busy cameras."""
-        self._give()
+        """Have the snapshots of busy cameras written."""
         if self._mono() - self._saved_mono_s >= BUSY_EVERY_S:
             self._saved_mono_s = self._mono()
             for camera_id, judge in self._judges.items():
@@ -94,24 +66,22 @@ class Telling:
                     self.save(camera_id)
 
     def save(self, camera_id: str) -> None:
-        """What this camera's rules remember, and what they said that the spool has not taken yet, to disk."""
-        snapshot = self._judges[camera_id].snapshot()
-        waiting = [_WAITING.dump_python(one, mode="json") for one in self._waiting if one.camera_id == camera_id]
-        self._snapshots.save(camera_id, snapshot | {"waiting": waiting} if snapshot else {})
+        """Have written what this camera's rules remember."""
+        self._writer.take(camera_id, (), self._judges[camera_id].snapshot())
 
     def resume(self, snapshot: Mapping[str, Any]) -> None:
         """Take up what an earlier run had said when it was killed, as far as the spool had not accepted it."""
         for saved in snapshot.get("waiting", ()):
             try:
-                one = _WAITING.validate_python(saved)
+                one = WAITING.validate_python(saved)
             except ValidationError as error:
-                self.counts["resumed_unreadable"] += 1
+                self._writer.counts["resumed_unreadable"] += 1
                 log.warning("decision of an earlier run not readable", extra={"problems": error.error_count()})
                 continue
             if not self._is_accepted(one):
-                self._wait(one)
+                self._writer.take(one.camera_id, [one], {})
 
-    def _is_accepted(self, one: _Waiting) -> bool:
+    def _is_accepted(self, one: WaitingDecision) -> bool:
         last = self._open_alerts.last(one.camera_id, one.rule.rule_id)
         if last is None or last.began_at < one.decision.began.at:
             return False
@@ -167,47 +137,11 @@ class Telling:
         )
 
     def _evidence_so_far(self, camera_id: str, rule: Rule, decision: Decision) -> tuple[EvidenceRef, ...]:
-        for one in reversed(self._waiting):
-            if one.camera_id == camera_id and one.rule.rule_id == rule.rule_id:
-                return one.evidence if one.decision.began.at == decision.began.at else ()
+        waiting = self._writer.newest(camera_id, rule.rule_id)
+        if waiting is not None:
+            return waiting.evidence if waiting.decision.began.at == decision.began.at else ()
         alert = self._open_alerts.get(camera_id, rule.rule_id)
         return alert.evidence if alert is not None and alert.began_at == decision.began.at else ()
-
-    def _wait(self, one: _Waiting) -> None:
-        if len(self._waiting) >= WAITING_AT_MOST:
-            self._waiting.popleft()
-            self.counts["given_up"] += 1
-        self._waiting.append(one)
-
-    def _give(self) -> None:
-        while self._waiting:
-            one = self._waiting[0]
-            try:
-                alert = self._publisher.publish(one.camera_id, one.rule, one.decision, one.evidence)
-            except (NotRepresentable, RecordTooLarge) as error:
-                self.counts["not_representable"] += 1
-                log.error("alert cannot be represented", extra={"camera_id": one.camera_id, "why": str(error)})
-                self._waiting.popleft()
-                continue
-            except (SpoolError, OSError) as error:
-                self.counts["disk_refused"] += 1
-                if self.counts["disk_refused"] == 1 or len(self._waiting) == WAITING_AT_MOST:
-                    log.error("alerts wait in memory: the disk refuses", extra={"why": str(error)})
-                return
-            self._waiting.popleft()
-            self._open_alerts.note(alert, self._spool.last_sequence)
-            self.counts[alert.phase.value] += 1
-            log.info(
-                "alert",
-                extra={
-                    "camera_id": alert.camera_id,
-                    "rule_id": alert.rule_id,
-                    "phase": alert.phase.value,
-                    "revision": alert.revision,
-                    "reason": alert.reason.text,
-                    "stills": len(alert.evidence),
-                },
-            )
 
 
 def _episodes(snapshot: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

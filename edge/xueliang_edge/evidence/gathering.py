@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -20,8 +20,7 @@ from xueliang_configs.hazards import ZoneSettings
 from xueliang_configs.rules import Rule
 from xueliang_edge.detection import DetectionService, StillRequest
 from xueliang_edge.evidence.masking import Refused
-from xueliang_edge.evidence.stills import Region
-from xueliang_edge.evidence.uploading import EvidenceStore
+from xueliang_edge.evidence.stills import Region, Still
 from xueliang_edge.looks import Look, PictureHandle, SceneHandle
 from xueliang_edge.rules.episodes import Decision
 
@@ -29,6 +28,14 @@ log = logging.getLogger(__name__)
 
 STILL_TIMEOUT_S: Final = 2.0  # five passes of a compact detector take 0.1 s; an alert waits no longer than this
 STILLS_AT_MOST: Final = 3
+
+
+class StillKeeper(Protocol):
+    """Where a still goes; `uploading.EvidenceStore`, or what stands before it so that nobody waits for the disk."""
+
+    def keep(self, still: Still, severity: int) -> bool:
+        """False: it is not kept; name it nowhere then."""
+
 
 LendScene = Callable[[PictureHandle, float], SceneHandle | None]
 
@@ -39,7 +46,7 @@ class Gatherer:
     def __init__(
         self,
         detection: DetectionService,
-        store: EvidenceStore | None,
+        store: StillKeeper | None,
         mono: Callable[[], float],
         lend_scene: LendScene | None = None,
     ) -> None:

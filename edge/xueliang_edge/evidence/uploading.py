@@ -70,7 +70,10 @@ class EvidenceStore:
         self._last_number = max((one.number for one in self._sizes), default=0)
 
     def keep(self, still: Still, severity: int) -> bool:
-        """Put one still on the disk. False: no room, or the disk refused (counted); name it nowhere then."""
+        """Put one still on the disk. False: no room, or the disk refused (counted); name it nowhere then.
+
+        One thread at a time; whoever looks meanwhile does not wait for the disk.
+        """
         with self._guard:
             if any(one.sha256 == still.sha256 for one in self._sizes):
                 return True
@@ -79,12 +82,13 @@ class EvidenceStore:
                 return False
             self._last_number += 1
             pending = Pending(severity, self._last_number, still.sha256)
-            try:
-                write_atomically(self._folder / pending.file_name, still.jpeg)
-            except OSError as error:
-                self.counts["disk_refused"] += 1
-                log.warning("evidence not kept", extra={"why": str(error)})
-                return False
+        try:
+            write_atomically(self._folder / pending.file_name, still.jpeg)
+        except OSError as error:
+            self.counts["disk_refused"] += 1
+            log.warning("evidence not kept", extra={"why": str(error)})
+            return False
+        with self._guard:
             self._sizes[pending] = len(still.jpeg)
             self.counts["kept"] += 1
             self._arrived.notify_all()

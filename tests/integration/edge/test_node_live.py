@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
-import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -26,67 +21,12 @@ from tests.integration.edge.scenes import (
     write_settings,
 )
 from tests.support.brokers import BROKER_KINDS, BrokerKind, free_port, running_broker, wait_until
-from xueliang_alerts.clocks import system_mono, system_wall
-from xueliang_alerts.contract import Alert, EndReason, NodeState, Phase, read_message
-from xueliang_alerts.spool import Spool
+from tests.support.node_process import node_process, spooled
+from xueliang_alerts.clocks import system_wall
+from xueliang_alerts.contract import EndReason, NodeState, Phase
 from xueliang_streams.rtsp_server import RtspServer
 
 pytestmark = [pytest.mark.fixtures, pytest.mark.slow, pytest.mark.timeout(240)]
-
-
-class NodeProcess:
-    """`xueliang-edge run` as a child."""
-
-    def __init__(self, settings: Path) -> None:
-        self.settings = settings
-        self.port = yaml.safe_load(settings.read_text())["node"]["health"]["port"]
-        self.log = settings.with_name("node.log")
-        self._child: subprocess.Popen[bytes] | None = None
-
-    def start(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "xueliang_edge.cli", "run", "--config", str(self.settings), *arguments]
-        with self.log.open("ab") as output:
-            self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-
-    def kill(self) -> None:
-        assert self._child is not None
-        self._child.kill()
-        self._child.wait()
-
-    def terminate(self, number: int = signal.SIGTERM) -> tuple[int, float]:
-        """Exit status and seconds it took."""
-        assert self._child is not None
-        begun = time.monotonic()
-        self._child.send_signal(number)
-        return self._child.wait(30), time.monotonic() - begun
-
-    def health(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5) as answer:
-            return dict(json.loads(answer.read()))
-
-    def until(self, condition: Any, what: str, timeout_s: float = 60.0) -> None:
-        def holds() -> bool:
-            assert self._child is not None
-            assert self._child.poll() is None, f"node ended: {self.log.read_text()[-2000:]}"
-            try:
-                return bool(condition(self.health()))
-            except OSError:
-                return False
-
-        wait_until(holds, what=f"{what}; log: {self.log.read_text()[-1500:]}", timeout_s=timeout_s)
-
-    def close(self) -> None:
-        if self._child is not None and self._child.poll() is None:
-            self.kill()
-
-
-@contextmanager
-def node_process(settings: Path) -> Iterator[NodeProcess]:
-    node = NodeProcess(settings)
-    try:
-        yield node
-    finally:
-        node.close()
 
 
 @pytest.fixture
@@ -98,14 +38,6 @@ def scene(tmp_path: Path) -> LaneScene:
 def server(scene: LaneScene) -> Iterator[RtspServer]:
     with RtspServer({"lane": scene.mount}, wall=system_wall, login=("user", CAMERA_PASSWORD)) as one:
         yield one
-
-
-def spooled(data_dir: Path) -> list[Alert]:
-    """Every alert still held, whether settled or not, in order."""
-    with Spool.open(data_dir / "spool", NODE_ID, wall=system_wall, mono=system_mono) as spool:
-        spool.replay(system_wall().replace(year=2000))
-        bodies = [read_message(record.payload).body for record in spool.pending_after(0, 10_000)]
-    return [body for body in bodies if isinstance(body, Alert)]
 
 
 @pytest.mark.parametrize("kind", BROKER_KINDS)

@@ -58,6 +58,7 @@ REPORT = NodeReport(
     rules_not_running=(RuleNotRunning("lane-east", "fire", "fire_smoke", "no model"),),
     broker={"phase": "connected"},
     spool={"pending": 4},
+    disk={"waiting": 2, "write_s": 3.5, "longest_write_s": 3.5},
     evidence={"pending": 1},
     workers={},
     counters={"stills_refused": {"late": 5}},

@@ -21,6 +21,7 @@ from xueliang_edge.rules.episodes import Decision, Moment, Why
 from xueliang_edge.rules.judge import CameraJudge, Judged
 from xueliang_edge.snapshots import SnapshotFiles
 from xueliang_edge.telling import Telling
+from xueliang_edge.writing import Writer
 
 AT = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 CAMERA = CameraConfig.model_validate(
@@ -65,6 +66,7 @@ class Node:
     killed_before_accept: bool = False
     killed_after_accept: bool = False
     spool: Spool = field(init=False)
+    writer: Writer = field(init=False)
     telling: Telling = field(init=False)
 
     def start(self) -> None:
@@ -86,20 +88,25 @@ class Node:
         saved = snapshots.load("lane-east")
         judge, _ = CameraJudge.restore(CAMERA, saved, mono_s=system_mono(), at=system_wall())
         judge.look(blind("lane-east", ViewState.UNKNOWN, mono_s=system_mono(), at=AT))
+        publisher = Publisher(self.spool, self.folder / "state/publishing.json")
+        open_alerts = OpenAlerts(self.folder / "state/open_alerts.json", self.spool)
+        self.writer = Writer(self.spool, publisher, open_alerts, snapshots, None, system_mono)
         self.telling = Telling(
             self.spool,
-            Publisher(self.spool, self.folder / "state/publishing.json"),
-            OpenAlerts(self.folder / "state/open_alerts.json", self.spool),
+            publisher,
+            open_alerts,
             Gatherer(None, None, system_mono),  # type: ignore[arg-type]  # a camera fault has no still
-            snapshots,
+            self.writer,
             {"lane-east": judge},
             system_mono,
         )
         self.telling.resume(saved)
-        self.telling.tend()
+        self.writer.write()
 
     def tell(self, judged: Judged) -> None:
+        """In this thread, so that a kill comes exactly where the test wants it."""
         self.telling.tell(CAMERA, [judged], None)
+        self.writer.write()
 
     def restart(self) -> None:
         self.spool.close()
@@ -122,14 +129,14 @@ def test_a_disk_that_refuses_delays_alerts_and_keeps_their_order(node: Node) -> 
     node.refuses = True
     node.tell(said(1))
     node.tell(said(2, Phase.UPDATED))
-    assert node.telling.waiting_count == 2
+    assert node.writer.waiting_count == 2
     assert node.accepted() == []
     node.refuses = False
-    node.telling.tend()
+    node.writer.write()
     assert [phase for phase, _ in node.accepted()] == [Phase.RAISED, Phase.UPDATED]
     revisions = [revision for _, revision in node.accepted()]
     assert revisions == sorted(set(revisions))
-    assert node.telling.waiting_count == 0
+    assert node.writer.waiting_count == 0
 
 
 def test_killed_before_the_spool_took_it_it_is_given_at_the_next_start(node: Node) -> None:
