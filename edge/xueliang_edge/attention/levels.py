@@ -6,8 +6,8 @@ Invariants
     - A level is held for a while after its last reason: it never flaps from look to look.
     - What stands and does not change is no reason for ever: a parked car is watched closely for `SETTLED_S`, then at
       the rate the rules asked for, until something moves again or a rule is about to raise.
-    - Where small things always pass, that one more passes is no reason for closer crops: they are for what has newly
-      come, and for what a rule is about to raise.
+    - Where things always pass, that one more passes is no reason for more than every key picture: looks in between and
+      closer crops are for what has newly come, and for what a rule counts or is about to raise.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ class Attention:
         stood_mono_s: when there was last a candidate, a rule that counts, an open episode.
         appeared_mono_s: when one of these last came that had not been there for a while.
         changed_mono_s: when that was, or something moved.
+        is_close: something has newly come, or a rule counts: pictures between key pictures are wanted where cheap.
         watch_until_mono_s, confirm_until_mono_s: how long a level is held after its last reason.
         needs_crops: confirm was last asked for because of small candidates.
     """
@@ -97,6 +98,7 @@ class Attention:
     stood_mono_s: tuple[float, float, float] = (-inf, -inf, -inf)
     appeared_mono_s: float = -inf
     changed_mono_s: float = -inf
+    is_close: bool = False
     watch_until_mono_s: float = -inf
     confirm_until_mono_s: float = -inf
     needs_crops: bool = False
@@ -108,7 +110,7 @@ def attend(
     """One judged look further: how closely is the camera watched from here on?"""
     standing = (signs.has_candidate, signs.raises_in_s is not None, signs.has_open_episode)
     # A weak box that flickers is not new each time it comes back.
-    is_new = any(
+    is_new = (signs.has_moved and now_mono_s - state.changed_mono_s > SETTLED_S) or any(
         is_now and now_mono_s - last > SETTLED_S for is_now, last in zip(standing, state.stood_mono_s, strict=True)
     )
     appeared_mono_s = now_mono_s if is_new else state.appeared_mono_s
@@ -129,6 +131,7 @@ def attend(
         stood_mono_s=_stood(state, standing, now_mono_s),
         appeared_mono_s=appeared_mono_s,
         changed_mono_s=changed_mono_s,
+        is_close=has_newly_come or signs.raises_in_s is not None,
         watch_until_mono_s=until if watches else state.watch_until_mono_s,
         confirm_until_mono_s=until if confirms else state.confirm_until_mono_s,
         needs_crops=is_small or (state.needs_crops and now_mono_s <= state.confirm_until_mono_s),
@@ -147,7 +150,7 @@ def plan_of(state: Attention, need: Need, has_sub: bool, degradation: Degradatio
     stream: Literal["main", "sub"] = "main" if is_confirm else cheap
     least_s = SLOW_WATCH_GAP_S if degradation >= Degradation.SLOW_WATCH else WATCH_LEAST_GAP_S
     # On the main stream a picture between two key pictures costs all before it: FACTS 5.8 against 0.6 CPU-s a minute.
-    keys_only = stream == "main" or degradation >= Degradation.KEY_WATCH
+    keys_only = stream == "main" or not state.is_close or degradation >= Degradation.KEY_WATCH
     gap_s = needed_s if keys_only else min(needed_s, WATCH_GAP_S)
     if degradation >= Degradation.SLOW_WATCH:
         gap_s = max(gap_s, SLOW_WATCH_GAP_S)

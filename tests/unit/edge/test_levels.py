@@ -11,6 +11,7 @@ from xueliang_edge.attention.levels import (
     CONFIRM_BEFORE_S,
     HOLD_S,
     SETTLED_S,
+    WATCH_GAP_S,
     Attention,
     Level,
     LookPlan,
@@ -55,17 +56,18 @@ class Watched:
     ],
 )
 def test_what_each_level_asks_for(level: Level, has_sub: bool, expected: LookPlan) -> None:
-    assert plan_of(Attention(level), NEED, has_sub, Degradation.NONE) == expected
+    assert plan_of(Attention(level, is_close=True), NEED, has_sub, Degradation.NONE) == expected
 
 
 @pytest.mark.parametrize("level", list(Level))
 @pytest.mark.parametrize("has_sub", [False, True])
 @pytest.mark.parametrize("gap_s", [0.25, 0.7, 1.0, 2.0, 30.0])
 @pytest.mark.parametrize("degradation", [Degradation.NONE, Degradation.NO_CROPS])
+@pytest.mark.parametrize("is_close", [False, True])
 def test_no_level_looks_less_than_the_rules_need(
-    level: Level, has_sub: bool, gap_s: float, degradation: Degradation
+    level: Level, has_sub: bool, gap_s: float, degradation: Degradation, is_close: bool
 ) -> None:
-    plan = plan_of(Attention(level), replace(NEED, largest_gap_s=gap_s), has_sub, degradation)
+    plan = plan_of(Attention(level, is_close=is_close), replace(NEED, largest_gap_s=gap_s), has_sub, degradation)
     assert plan.gap_s <= gap_s
     assert plan.least_gap_s <= plan.gap_s
 
@@ -145,6 +147,19 @@ def test_small_candidates_get_closer_crops_unless_that_is_given_up() -> None:
     assert (plan.level, plan.has_crops) == (Level.WATCH, False)
 
 
+def test_where_things_always_move_a_camera_is_watched_at_its_key_pictures() -> None:
+    road = Watched(has_sub=True)
+    moving = Signs(has_moved=True, has_candidate=True, smallest_candidate_px=60.0)
+    plans = [road.look(float(second), moving) for second in range(120)]
+    assert {plan.level for plan in plans} == {Level.WATCH}
+    assert (plans[1].gap_s, plans[1].every_key) == (WATCH_GAP_S, True)
+    assert (plans[-1].gap_s, plans[-1].every_key) == (NEED.largest_gap_s, True)
+    counted = road.look(120.0, replace(moving, raises_in_s=50.0))
+    assert counted.gap_s == WATCH_GAP_S, "a rule counts: its dwell is measured to the second"
+    road.levels(range(121, 200))
+    assert road.look(200.0, moving).gap_s == WATCH_GAP_S, "after a quiet minute what moves is new again"
+
+
 def test_where_small_things_always_pass_crops_are_for_what_a_rule_is_about_to_raise() -> None:
     small = Signs(has_moved=True, has_candidate=True, smallest_candidate_px=12.0)
     road = Watched()
@@ -174,7 +189,7 @@ def test_what_each_step_of_degradation_takes(
     degradation: Degradation, level: Level, severity: Severity, gap_s: float
 ) -> None:
     need = replace(NEED, largest_gap_s=2.0, most_severe=severity)
-    assert plan_of(Attention(level), need, True, degradation).gap_s == gap_s
+    assert plan_of(Attention(level, is_close=True), need, True, degradation).gap_s == gap_s
 
 
 def test_a_slow_watch_is_one_look_a_second_whatever_the_need() -> None:
