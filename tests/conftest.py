@@ -1,10 +1,22 @@
-"""What every test shares: a summary of what was left out, said plainly at the end."""
+"""What every test shares: who may run side by side, and a summary of what was left out, said plainly at the end."""
 
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
+
+TESTS = Path(__file__).parent
+WHOLE_SYSTEMS = ("browser", "e2e")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `-n N --dist loadgroup`: the tests of a file stay together, whole systems run one after another."""
+    for item in items:
+        path = item.path.relative_to(TESTS)
+        group = "whole systems" if path.parts[0] in WHOLE_SYSTEMS else path.as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
