@@ -53,7 +53,10 @@ def gain_between(now: Small, then: Small, usable: NDArray[np.bool_] | None = Non
         tells &= usable[::3, ::3]
     if np.count_nonzero(tells) < _GAIN_FROM:
         return 1.0
-    return float(np.clip(np.median(now[tells].astype(np.float32) / then[tells]), 0.4, 2.5))
+    # Not numpy's median: it loads numpy.ma at its first call, 5 MB and a tenth of a second in every process.
+    ratios = np.divide(now[tells], then[tells], dtype=np.float32)
+    middle = len(ratios) // 2
+    return float(np.clip(np.partition(ratios, middle)[middle], 0.4, 2.5))
 
 
 def difference(now: Small, then: Small, gain: float) -> Small:
