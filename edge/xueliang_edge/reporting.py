@@ -118,6 +118,7 @@ class Reporter:
             "cap_bytes": settings.cap_mb << 20,
             "days": settings.days,
             "files": kept.files,
+            "damaged_files": kept.damaged_files,
             "oldest_at": kept.oldest_at,
             "queued": kept.queued,
             "problem": kept.problem,

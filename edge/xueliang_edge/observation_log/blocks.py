@@ -1,11 +1,12 @@
 """The looks of one camera in columns: packed rows to a block of bytes, and a block to arrays.
 
-What makes it small is the order: boxes are kept track after track (those without a track place after place), each as
-its difference from the one before, so a thing that stands costs the noise of its edges only. What makes it fast is that
-all the way back is a handful of operations on whole columns: sums, one radix sort, one gather.
+Left, top, width and height of a box are 12 bits each. Where it is and the low bytes of how large it is are noise, like
+the scores, and kept as they are: compressing them would save a tenth of a block and cost a third of the reading rate.
+The high bits of the size, classes, tracks and everything about the looks themselves compress well, in byte planes,
+because the boxes of a look come in an order that changes little from one look to the next (encoding.py). All the way
+back is a handful of operations on whole columns.
 
-The bytes of what is noise anyway (scores, low bytes of the differences) are kept as they are: compressing them would
-save a tenth of a block and cost half of the reading rate. Everything else is compressed in byte planes.
+Measured and not done (decision 0012): keeping boxes track by track as differences saves a tenth and reads half as fast.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from xueliang_edge.observation_log.encoding import boxes_of, haunts, scores_of
+from xueliang_edge.observation_log.encoding import BOX_STEPS, scores_of
 from xueliang_edge.observation_log.looks import LoggedLooks, PackedGrids
 from xueliang_edge.observation_log.rows import ROW_HEAD, Context, Flag, Tables
 
 MAX_ROWS: Final = 4096
 _LEVEL: Final = 6
-_ROW_PLANES: Final = 18
+_DTYPES: Final = ("<u1", "<i1", "<u2", "<i2", "<i4", "<i8")
+_SIDE: Final = np.uint16(BOX_STEPS)
 Ints = NDArray[np.int64]
 
 
@@ -68,28 +70,34 @@ def encoded(camera_id: str, rows: Sequence[bytes], tables: Tables) -> tuple[Head
     """A block of at least one and at most `MAX_ROWS` packed rows that were made with these tables."""
     heads = np.array([ROW_HEAD.unpack_from(row) for row in rows], dtype=np.int64)
     sequence, mono_ms, at_ms, flags, context, counts, cell_counts = heads.T
-    boxes, links = _boxes_encoded(rows, counts)
+    boxes = _boxes_encoded(rows, counts)
     grid, changes = _grid_encoded(rows, counts, cell_counts, tables.grid_hw)
-    streams = {
-        "rows": (_rows_encoded(mono_ms, at_ms, flags, context), True),
-        "links": (links, True),
-        "low": (boxes["low"], False),
-        "large": (boxes["large"], True),
-        "runs": (boxes["runs"], True),
-        "grid": (grid, True),
-    }
-    stored = {name: zlib.compress(data, _LEVEL) if packs else data for name, (data, packs) in streams.items()}
+    columns = _Columns()
+    columns.add("mono_ms", np.diff(mono_ms, prepend=mono_ms[0]))
+    columns.add("ahead_ms", np.diff(at_ms - mono_ms, prepend=at_ms[0] - mono_ms[0]))
+    for name, values in (("counts", counts), ("flags", flags), ("context", context)):
+        columns.add(name, values)
+    tracks = _Columns()
+    tracks.add("tracks", boxes.tracks)
+    streams = [
+        zlib.compress(columns.data, _LEVEL),
+        boxes.noise,
+        zlib.compress(boxes.names + tracks.data, _LEVEL),
+        zlib.compress(boxes.track_table, _LEVEL),
+        zlib.compress(grid, _LEVEL),
+    ]
     jumps = np.flatnonzero(np.diff(sequence) != 1) + 1
     details = {
         "looks": len(rows),
         "boxes": int(counts.sum()),
-        "runs": len(boxes["runs"]) // 8,
         "changes": changes,
         "mono_ms": int(mono_ms[0]),
+        "ahead_ms": int(at_ms[0] - mono_ms[0]),
+        "columns": columns.dtypes | tracks.dtypes,
         "grid_hw": tables.grid_hw,
         "contexts": [one.to_json() for one in tables.contexts],
         "class_names": list(tables.class_names),
-        "streams": [len(data) for data in stored.values()],
+        "streams": [len(data) for data in streams],
     }
     head = Head(
         camera_id,
@@ -99,7 +107,7 @@ def encoded(camera_id: str, rows: Sequence[bytes], tables: Tables) -> tuple[Head
         int(at_ms[-1]),
         details,
     )
-    return head, b"".join(stored.values())
+    return head, b"".join(streams)
 
 
 def _planes(values: NDArray[Any]) -> bytes:
@@ -112,49 +120,67 @@ def _from_planes(data: NDArray[np.uint8], dtype: str) -> NDArray[Any]:
     return np.ascontiguousarray(data.reshape(size, len(data) // size).T).view(dtype).ravel()
 
 
-def _rows_encoded(mono_ms: Ints, at_ms: Ints, flags: Ints, context: Ints) -> bytes:
-    steps = np.diff(mono_ms, prepend=mono_ms[0]).astype("<i8")
-    offset_steps = np.diff(at_ms - mono_ms, prepend=0).astype("<i8")
-    narrow = flags.astype(np.uint8).tobytes() + context.astype(np.uint8).tobytes()
-    return _planes(steps) + _planes(offset_steps) + narrow
+class _Columns:
+    """Columns of whole numbers in one stream, each as narrow as its values let it be."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.dtypes: dict[str, str] = {}
+
+    def add(self, name: str, values: Ints) -> None:
+        dtype = next(one for one in _DTYPES if len(values) == 0 or _fits(values, np.iinfo(one)))
+        self.dtypes[name] = dtype
+        self.data += _planes(values.astype(dtype))
 
 
-def _boxes_encoded(rows: Sequence[bytes], counts: Ints) -> tuple[dict[str, bytes], bytes]:
-    """Boxes in the order in which they are kept, and what leads back to their looks."""
+def _fits(values: Ints, info: np.iinfo[Any]) -> bool:
+    return bool(values.min() >= info.min and values.max() <= info.max)
+
+
+def _columns_of(data: NDArray[np.uint8], dtypes: Mapping[str, str], count: int, names: Sequence[str]) -> list[Any]:
+    """The way back, in the order in which they were added."""
+    columns = []
+    for name in names:
+        width = count * np.dtype(dtypes[name]).itemsize
+        columns.append(_from_planes(data[:width], dtypes[name]))
+        data = data[width:]
+    return columns
+
+
+@dataclass(frozen=True, slots=True)
+class _Boxes:
+    """The boxes of a block, look by look.
+
+    Attributes:
+        noise: low bytes of left, top, width, height, high bits of left and top, scores; a byte a box each.
+        names: high bits of width and height, then classes; a byte a box each.
+        tracks: (b,), into `track_table`.
+    """
+
+    noise: bytes
+    names: bytes
+    tracks: Ints
+    track_table: bytes
+
+
+def _boxes_encoded(rows: Sequence[bytes], counts: Ints) -> _Boxes:
     start = ROW_HEAD.size
     pairs = [(row, int(n)) for row, n in zip(rows, counts, strict=True) if n]
     steps = np.frombuffer(b"".join(row[start : start + 8 * n] for row, n in pairs), "<u2").reshape(-1, 4)
-    scores = np.frombuffer(b"".join(row[start + 8 * n : start + 9 * n] for row, n in pairs), np.uint8)
-    classes = np.frombuffer(b"".join(row[start + 9 * n : start + 10 * n] for row, n in pairs), np.uint8)
-    tracks = np.frombuffer(b"".join(row[start + 10 * n : start + 14 * n] for row, n in pairs), "<i4").astype(np.int64)
-    look = np.repeat(np.arange(len(rows)), counts)
-    is_loose = tracks < 0
-    place = np.where(is_loose, haunts(steps), 0)
-    # Within a look the boxes keep their order: they came in the order of these very keys (encoding.py).
-    order = np.lexsort((look, place, tracks, is_loose))
-    kept = steps[order].astype(np.int64)
-    kept[:, 2:] -= kept[:, :2]
-    differences = np.diff(kept, axis=0, prepend=np.zeros((1, 4), np.int64)).T.ravel()
-    low = scores[order].tobytes() + differences.astype(np.int8).tobytes()
-    looks = _planes(np.diff(look[order], prepend=0).astype("<i2"))
-    boxes = {"low": low, "large": _large(differences), "runs": _runs(tracks[order])}
-    return boxes, looks + classes[order].tobytes()
-
-
-def _large(differences: Ints) -> bytes:
-    """Of the differences that do not fit a signed byte: how far each is from the last such, and its multiple of 256."""
-    multiples = (differences - differences.astype(np.int8)) >> 8
-    at = np.flatnonzero(multiples)
-    return _planes(np.diff(at, prepend=0).astype("<u4")) + multiples[at].astype(np.int8).tobytes()
-
-
-def _runs(tracks: Ints) -> bytes:
-    """Each track once, with how many boxes in a row are its."""
-    if not len(tracks):
-        return b""
-    starts = np.flatnonzero(np.diff(tracks, prepend=tracks[0] + 1))
-    lengths = np.diff(starts, append=len(tracks))
-    return _planes(tracks[starts].astype("<i4")) + _planes(lengths.astype("<i4"))
+    scores = b"".join(row[start + 8 * n : start + 9 * n] for row, n in pairs)
+    classes = b"".join(row[start + 9 * n : start + 10 * n] for row, n in pairs)
+    tracks = np.frombuffer(b"".join(row[start + 10 * n : start + 14 * n] for row, n in pairs), "<i4")
+    # A box that is upside down has a "negative" size: twelve bits wrap round, and do so on the way back.
+    sides = np.concatenate([steps[:, :2], steps[:, 2:] - steps[:, :2]], axis=1).T & _SIDE
+    high = (sides >> 8).astype(np.uint8)
+    corner, size = high[0] | high[1] << 4, high[2] | high[3] << 4
+    table, index = np.unique(tracks, return_inverse=True)
+    return _Boxes(
+        noise=sides.astype(np.uint8).tobytes() + corner.tobytes() + scores,
+        names=size.tobytes() + classes,
+        tracks=index,
+        track_table=_planes(table.astype("<i4")),
+    )
 
 
 def _grid_encoded(
@@ -183,34 +209,33 @@ def _grid_encoded(
 def decoded(head: Head, data: memoryview, run_id: str, snapshot: Mapping[str, Any] | None = None) -> LoggedLooks:
     """The arrays of a block whose checksum is right."""
     about = head.details
-    rows_z, links_z, low, large_z, runs_z, grid_z = _cut(data, about["streams"])
+    rows_z, noise_z, names_z, table_z, grid_z = _cut(data, about["streams"])
     looks, boxes = int(about["looks"]), int(about["boxes"])
-    mono_ms, at_ms, flags, context = _rows_decoded(zlib.decompress(rows_z), looks, int(about["mono_ms"]))
-    links = np.frombuffer(zlib.decompress(links_z), np.uint8)
-    look = np.cumsum(links[:boxes] + (links[boxes : 2 * boxes].astype(np.uint16) << 8), dtype=np.uint16)
-    order = np.argsort(look, kind="stable")
-    scores = np.frombuffer(low, np.uint8, boxes)
-    steps = _steps_decoded(low[boxes:], zlib.decompress(large_z), boxes)
+    rows = _rows_decoded(zlib.decompress(rows_z), looks, about)
+    noise = np.frombuffer(noise_z, np.uint8)
+    names = np.frombuffer(zlib.decompress(names_z), np.uint8)
+    track_table = _from_planes(np.frombuffer(zlib.decompress(table_z), np.uint8), "<i4")
+    (tracks,) = _columns_of(names[2 * boxes :], about["columns"], boxes, ("tracks",))
     contexts = tuple(Context.from_json(one) for one in about["contexts"])
-    box_start, box_count = _ranges(np.bincount(look, minlength=looks), flags, context, contexts)
+    box_start, box_count = _ranges(rows, contexts)
     grid_hw = about["grid_hw"]
     return LoggedLooks(
         camera_id=head.camera_id,
         run_id=run_id,
         sequence=_sequences(head, looks),
-        mono_s=mono_ms / 1000,
-        at_ms=at_ms,
+        mono_s=rows.mono_ms / 1000,
+        at_ms=rows.at_ms,
         contexts=contexts,
-        context=context,
-        is_carried=(flags & Flag.CARRIED) != 0,
-        has_change=(flags & Flag.HAS_CHANGE) != 0,
+        context=rows.context,
+        is_carried=(rows.flags & Flag.CARRIED) != 0,
+        has_change=(rows.flags & Flag.HAS_CHANGE) != 0,
         box_start=box_start,
         box_count=box_count,
-        boxes_xyxyn=boxes_of(steps.take(order).view(np.uint16).reshape(-1, 4)),
-        scores=scores_of(scores.take(order)),
-        class_ids=links[2 * boxes :].take(order),
+        boxes_xyxyn=_boxes_decoded(noise[: 5 * boxes].reshape(5, boxes), names[:boxes]),
+        scores=scores_of(noise[5 * boxes :]),
+        class_ids=names[boxes : 2 * boxes],
         class_names=tuple(about["class_names"]),
-        track_ids=_tracks_decoded(zlib.decompress(runs_z), int(about["runs"])).take(order),
+        track_ids=track_table.take(tracks),
         grids=PackedGrids(bytes(grid_z), int(about["changes"]), looks, None if grid_hw is None else tuple(grid_hw)),
         snapshot=snapshot,
     )
@@ -221,52 +246,63 @@ def _cut(data: memoryview, lengths: Sequence[int]) -> list[memoryview]:
     return [data[end - length : end] for end, length in zip(ends, lengths, strict=True)]
 
 
-def _rows_decoded(data: bytes, looks: int, mono_ms: int) -> tuple[Ints, Ints, NDArray[np.uint8], NDArray[np.uint8]]:
-    planes = np.frombuffer(data, np.uint8)
-    mono = np.cumsum(_from_planes(planes[: 8 * looks], "<i8")) + mono_ms
-    at = np.cumsum(_from_planes(planes[8 * looks : 16 * looks], "<i8")) + mono
-    return mono, at, planes[16 * looks : 17 * looks], planes[17 * looks : _ROW_PLANES * looks]
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The columns of the looks themselves. `counts`: boxes that a look has of its own."""
+
+    mono_ms: Ints
+    at_ms: Ints
+    counts: Ints
+    flags: NDArray[np.uint8]
+    context: NDArray[np.uint8]
 
 
-def _steps_decoded(low: memoryview, large: bytes, boxes: int) -> Ints:
-    """left, top, right, bottom of each box as four uint16 in one int64, in the order in which they are kept."""
-    sides = np.frombuffer(low, np.int8).astype(np.int64)
-    planes = np.frombuffer(large, np.uint8)
-    count = len(planes) // 5
-    at = np.cumsum(_from_planes(planes[: 4 * count], "<u4"), dtype=np.int64)
-    sides[at] += planes[4 * count :].view(np.int8).astype(np.int64) << 8
-    left, top, width, height = sides.reshape(4, boxes)
-    # One sum for all four sides: each total is between 0 and 4095, so no side ever borrows from its neighbour.
-    height <<= 16
-    height += width
-    height <<= 16
+def _rows_decoded(data: bytes, looks: int, about: Mapping[str, Any]) -> _Rows:
+    names = ("mono_ms", "ahead_ms", "counts", "flags", "context")
+    columns = _columns_of(np.frombuffer(data, np.uint8), about["columns"], looks, names)
+    mono_ms = np.cumsum(columns[0], dtype=np.int64) + int(about["mono_ms"])
+    return _Rows(
+        mono_ms=mono_ms,
+        at_ms=np.cumsum(columns[1], dtype=np.int64) + mono_ms + int(about["ahead_ms"]),
+        counts=columns[2].astype(np.int64),
+        flags=columns[3],
+        context=columns[4],
+    )
+
+
+def _boxes_decoded(noise: NDArray[np.uint8], size: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """`noise`: the first five of `_Boxes.noise`, (5, b); `size`: the first of `_Boxes.names`, (b,)."""
+    high = (noise[4], size)
+    left, top, width, height = (_side(noise[side], high[side // 2], side % 2) for side in range(4))
+    width += left
+    width &= _SIDE
     height += top
-    height <<= 16
-    height += left
-    corner_and_size = np.cumsum(height)
-    corner_and_size += corner_and_size << 32  # right = left + width, bottom = top + height
-    return corner_and_size
+    height &= _SIDE
+    boxes = np.empty((len(size), 4), np.float32)
+    for side, values in enumerate((left, top, width, height)):
+        boxes[:, side] = values
+    boxes /= np.float32(BOX_STEPS)
+    return boxes
 
 
-def _tracks_decoded(data: bytes, runs: int) -> NDArray[np.int32]:
-    if not runs:
-        return np.zeros(0, np.int32)
-    planes = np.frombuffer(data, np.uint8)
-    ids, lengths = _from_planes(planes[: 4 * runs], "<i4"), _from_planes(planes[4 * runs :], "<i4")
-    return np.repeat(ids, lengths)
+def _side(low: NDArray[np.uint8], high: NDArray[np.uint8], is_upper: int) -> NDArray[np.uint16]:
+    """Twelve bits: a byte, and the lower or upper half of another."""
+    values = (high >> 4 if is_upper else high & 15).astype(np.uint16)
+    values <<= 8
+    values |= low
+    return values
 
 
-def _ranges(
-    counts: Ints, flags: NDArray[np.uint8], context: NDArray[np.uint8], contexts: Sequence[Context]
-) -> tuple[Ints, Ints]:
+def _ranges(rows: _Rows, contexts: Sequence[Context]) -> tuple[Ints, Ints]:
     """Which boxes each look shows: its own, or those its detector gave last."""
+    counts = rows.counts
     starts = np.cumsum(counts) - counts
-    is_same = (flags & Flag.SAME_BOXES) != 0
+    is_same = (rows.flags & Flag.SAME_BOXES) != 0
     if not is_same.any():
         return starts, counts
     detectors = {one.detector: number for number, one in enumerate(contexts)}
-    number_of = np.array([detectors[one.detector] for one in contexts])[context]
-    source = np.where(is_same, 0, np.arange(len(counts)))
+    number_of = np.array([detectors[one.detector] for one in contexts])[rows.context]
+    source = np.arange(len(counts))
     for number in set(detectors.values()):
         mine = np.flatnonzero(number_of == number)
         source[mine] = np.maximum.accumulate(np.where(is_same[mine], 0, mine))

@@ -115,12 +115,6 @@ def logged_tracks(track_ids: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.where((track_ids >= 0) & (track_ids <= LARGEST_TRACK), track_ids, NO_TRACK)
 
 
-def haunts(steps: BoxSteps) -> NDArray[np.int64]:
-    """Roughly where each box stands, shape (n,): false finds come again at the same place, and are kept together."""
-    left, right, bottom = (steps[:, side].astype(np.int64) for side in (0, 2, 3))
-    return (bottom * 18 >> 12) * 64 + ((left + right) * 24 >> 12)
-
-
 def _canonical_order(steps: BoxSteps, names: tuple[str, ...], tracks: NDArray[np.int64]) -> NDArray[np.int64]:
     """By track; then without one by place and class. What is alike keeps its order."""
     if len(names) < 2:
@@ -128,5 +122,11 @@ def _canonical_order(steps: BoxSteps, names: tuple[str, ...], tracks: NDArray[np
     is_loose = tracks < 0
     ranks = {name: rank for rank, name in enumerate(sorted(set(names)))}
     kinds = np.array([ranks[name] for name in names])
-    loose_place, loose_kind = np.where(is_loose, haunts(steps), 0), np.where(is_loose, kinds, 0)
+    loose_place, loose_kind = np.where(is_loose, _places(steps), 0), np.where(is_loose, kinds, 0)
     return np.lexsort((loose_kind, loose_place, tracks, is_loose))
+
+
+def _places(steps: BoxSteps) -> NDArray[np.int64]:
+    """Roughly where each box stands, shape (n,): false finds come again at the same place."""
+    left, right, bottom = (steps[:, side].astype(np.int64) for side in (0, 2, 3))
+    return (bottom * 18 >> 12) * 64 + ((left + right) * 24 >> 12)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from xueliang_edge.observation_log.framing import FrameKind, frames
+from xueliang_edge.observation_log.framing import MAGIC, FrameKind, frames
 from xueliang_edge.observation_log.groups import as_json
 
 _NAME: Final = re.compile(r"(\d{10})\.(journal|segment)")
@@ -87,13 +87,23 @@ def to_remove(files: Sequence[LogFile], *, max_bytes: int, oldest_ms: int) -> li
     """
     total = sum(one.size_bytes for one in files)
     gone: list[LogFile] = []
-    for one in files[:-1]:
-        is_old = one.last_at_ms is not None and one.last_at_ms < oldest_ms
+    for one, last_at_ms in zip(files[:-1], _ends(files), strict=False):
+        is_old = last_at_ms is not None and last_at_ms < oldest_ms
         if total <= max_bytes and not is_old:
             break
         gone.append(one)
         total -= one.size_bytes
     return gone
+
+
+def _ends(files: Sequence[LogFile]) -> list[int | None]:
+    """When each file ends; one that does not say (damaged) ends no later than the next that does."""
+    ends: list[int | None] = []
+    known: int | None = None
+    for one in reversed(files):
+        known = one.last_at_ms if one.last_at_ms is not None else known
+        ends.append(known)
+    return ends[::-1]
 
 
 def _described(path: Path, serial: int, is_journal: bool) -> LogFile | None:
@@ -106,8 +116,9 @@ def _described(path: Path, serial: int, is_journal: bool) -> LogFile | None:
             tail = file.read()
     except OSError:
         return None
-    ends = [frame for frame in frames(tail) if frame is not None and frame.kind is FrameKind.END]
-    about = as_json(ends[-1].payload(tail)) if ends else {}
+    tail = tail[max(0, tail.rfind(MAGIC)) :]
+    last = next(frames(tail), None)
+    about = as_json(last.payload(tail)) if last is not None and last.kind is FrameKind.END else {}
     return LogFile(serial, path, is_journal, size, about.get("first_at_ms"), about.get("last_at_ms"))
 
 

@@ -35,6 +35,7 @@ class GrowingBlock:
     told_rows: int = 0
     told_contexts: int = 0
     told_classes: int = 0
+    told_grid_hw: tuple[int, int] | None = None
 
 
 class Group:
@@ -78,6 +79,7 @@ class Group:
                 rows += block.rows[block.told_rows :]
                 block.told_rows = len(block.rows)
                 block.told_contexts, block.told_classes = len(block.tables.contexts), len(block.tables.class_names)
+                block.told_grid_hw = block.tables.grid_hw
         if not told:
             return b""
         about = json.dumps(told, separators=(",", ":")).encode()
@@ -135,18 +137,19 @@ class Group:
     def _take_camera(self, one: Mapping[str, Any], data: bytes, offset: int, end: int) -> None:
         camera_id = str(one["camera_id"])
         if one["row"] == 0:
-            self._begin(camera_id, one["snapshot"])
+            self._begin(camera_id, one.get("snapshot"))
         block = self._current.get(camera_id)
         if block is None or len(block.rows) != one["row"]:
             self.is_torn = True  # what these rows build on is lost
             self._current.pop(camera_id, None)
             return
         tables = block.tables
-        for context in one["contexts"]:
+        for context in one.get("contexts", ()):
             tables.contexts.setdefault(Context.from_json(context), len(tables.contexts))
-        for name in one["class_names"]:
+        for name in one.get("class_names", ()):
             tables.class_names.setdefault(str(name), len(tables.class_names))
-        tables.grid_hw = None if one["grid_hw"] is None else (int(one["grid_hw"][0]), int(one["grid_hw"][1]))
+        if "grid_hw" in one:
+            tables.grid_hw = (int(one["grid_hw"][0]), int(one["grid_hw"][1]))
         while offset < end:
             length = row_bytes(data, offset)
             block.rows.append(data[offset : offset + length])
@@ -155,16 +158,18 @@ class Group:
 
 
 def _news_of(block: GrowingBlock) -> dict[str, Any]:
+    """Whose rows they are and what they point into; what is empty is left out, this comes every few seconds."""
     first, tables = block.told_rows, block.tables
-    return {
+    news = {
         "camera_id": block.camera_id,
         "row": first,
         "bytes": sum(map(len, block.rows[first:])),
         "contexts": [one.to_json() for one in list(tables.contexts)[block.told_contexts :]],
         "class_names": list(tables.class_names)[block.told_classes :],
-        "grid_hw": tables.grid_hw,
+        "grid_hw": tables.grid_hw if block.told_grid_hw != tables.grid_hw else None,
         "snapshot": block.snapshot if first == 0 else None,
     }
+    return {name: value for name, value in news.items() if value is not None and value != []}
 
 
 def header(run_id: str) -> bytes:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xueliang_edge.observation_log.blocks import Head, decoded, encoded
 from xueliang_edge.observation_log.encoding import at_milliseconds, at_of
@@ -152,7 +153,9 @@ class _Reading:
     def take(self, file: LogFile) -> None:
         data = contents(file.path)
         if not data:
-            return  # begun when the node was killed, or just removed
+            if not file.is_journal and file.size_bytes == 0:
+                self._damage()
+            return  # a journal begun when the node was killed, or a file that retention has just removed
         run_id = run_of(data)
         if run_id is None:
             self._damage()
@@ -245,14 +248,20 @@ class _Reading:
             if start:
                 missing = int(looks.sequence[start] - looks.sequence[start - 1]) - 1
                 self._gap(GapReason.LOST, int(looks.at_ms[start - 1]), int(looks.at_ms[start]), missing)
-            inside = np.ones(stop - start, np.bool_)
-            if self._from_ms is not None:
-                inside &= looks.at_ms[start:stop] >= self._from_ms
-            if self._to_ms is not None:
-                inside &= looks.at_ms[start:stop] <= self._to_ms
+            inside = self._inside(looks.at_ms[start:stop])
             rows = np.flatnonzero(inside)
-            if len(rows):
+            if len(rows) == len(looks):
+                self.parts.append(looks)
+            elif len(rows):
                 self.parts.append(looks.part(start + int(rows[0]), start + int(rows[-1]) + 1))
+
+    def _inside(self, at_ms: NDArray[np.int64]) -> NDArray[np.bool_]:
+        inside = np.ones(len(at_ms), np.bool_)
+        if self._from_ms is not None:
+            inside &= at_ms >= self._from_ms
+        if self._to_ms is not None:
+            inside &= at_ms <= self._to_ms
+        return inside
 
     def _gap(self, reason: GapReason, after_ms: int | None, until_ms: int | None, looks: int | None) -> None:
         """Only what lies in the stretch asked for."""

@@ -54,7 +54,8 @@ class LogReport:
     """How the log stands, for the health page.
 
     Attributes:
-        size_bytes, files: on the disk. oldest_at: its first look; None: nothing is in a segment yet.
+        size_bytes, files: on the disk. damaged_files: those whose end cannot be read.
+        oldest_at: the first look that is kept; None: nothing is in a segment yet.
         queued: looks that wait for the disk.
         problem: why the last write failed, in words; None: it did not.
         counts: looks `written`, `lost_queue_full`, `lost_not_representable`, `lost_at_stop`; files `removed_by_age`,
@@ -63,6 +64,7 @@ class LogReport:
 
     size_bytes: int
     files: int
+    damaged_files: int
     oldest_at: datetime | None
     queued: int
     problem: str | None
@@ -155,6 +157,7 @@ class ObservationLog:
         return LogReport(
             size_bytes=sum(one.size_bytes for one in files) + writer.journal_bytes,
             files=len(files) + (writer.journal_bytes > 0),
+            damaged_files=sum(not one.is_journal and one.last_at_ms is None for one in files),
             oldest_at=None if first_ms is None else at_of(first_ms),
             queued=self._queue.qsize(),
             problem=writer.problem,
@@ -307,8 +310,8 @@ class _Writer:
         """Remove what is too old or too much."""
         oldest_ms = at_milliseconds(now - self._days * _DAY)
         for one in to_remove(self.files, max_bytes=self._max_bytes, oldest_ms=oldest_ms):
-            is_old = one.last_at_ms is not None and one.last_at_ms < oldest_ms
-            self._remove(one, "removed_by_age" if is_old else "removed_by_size")
+            is_young = one.last_at_ms is not None and one.last_at_ms >= oldest_ms
+            self._remove(one, "removed_by_size" if is_young else "removed_by_age")
         self._look_around()
 
     def failed(self, error: Exception) -> None:

@@ -14,7 +14,7 @@ from tests.unit.edge.logged import assert_all_same, assert_same, group_of, obser
 from tests.unit.edge.observing import CAR, START, seen
 from xueliang_edge.errors import NotRepresentable
 from xueliang_edge.observation_log import blocks
-from xueliang_edge.observation_log.encoding import as_logged, change_levels, changes_of, scores_of, score_steps
+from xueliang_edge.observation_log.encoding import as_logged, change_levels, changes_of, score_steps, scores_of
 from xueliang_edge.observation_log.rows import MAX_BOXES, Tables
 from xueliang_edge.observations import Observation
 

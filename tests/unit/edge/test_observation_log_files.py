@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -112,7 +111,9 @@ def test_an_empty_segment_is_skipped_and_counted_as_what_it_held(tmp_path: Path)
     for serial in (1, 2, 3):
         keep(tmp_path, serial, group_of(street(5, 5 * serial), first=5 * serial))
     path_of(tmp_path, 2, "segment").write_bytes(b"")
-    assert in_order(read_history(tmp_path, "lane")) == [("looks", 5), ("lost", 5), ("looks", 5)]
+    history = read_history(tmp_path, "lane")
+    assert in_order(history) == [("looks", 5), ("damaged", 5), ("looks", 5)]
+    assert history.damaged == 1
 
 
 @pytest.mark.parametrize("where", ["start", "head", "block", "end"])
@@ -139,12 +140,12 @@ def test_a_damaged_segment_costs_its_block_and_nothing_else(tmp_path: Path, wher
 
 
 def test_a_journal_torn_at_any_byte_gives_all_that_came_before_it(tmp_path: Path) -> None:
-    parts = journal_of(street(6))
+    parts = journal_of(street(4))
     whole, ends = b"".join(parts), [sum(map(len, parts[: count + 1])) for count in range(len(parts))]
     for size in range(1, len(whole)):
         path_of(tmp_path, 1, "journal").write_bytes(whole[:size])
         kept = sum(end <= size for end in ends) - 1
-        history = read_history(tmp_path, "lane", at(0), at(5))
+        history = read_history(tmp_path, "lane", at(0), at(3))
         read = [one for one in history.observations() if isinstance(one, Observation)]
         assert len(read) == max(0, kept)
         assert_all_same(read, map(as_logged, street(max(0, kept))))
@@ -183,13 +184,19 @@ def test_a_segment_beside_its_journal_is_read_once(tmp_path: Path) -> None:
 
 
 def test_files_are_readable_by_their_owner_only(tmp_path: Path) -> None:
-    assert os.stat(keep(tmp_path, 1, group_of(street(1)))).st_mode & 0o077 == 0
+    assert keep(tmp_path, 1, group_of(street(1))).stat().st_mode & 0o077 == 0
 
 
 def test_a_file_says_from_when_to_when_it_is(tmp_path: Path) -> None:
     keep(tmp_path, 4, group_of(street(6)))
     (one,) = log_files(tmp_path)
     assert (one.serial, one.is_journal, one.last_at_ms) == (4, False, round(at(5).timestamp() * 1000))
+
+
+def test_a_damaged_file_does_not_keep_older_ones_alive() -> None:
+    ages = (None, 50, None, 60, 150)
+    files = [LogFile(n, Path(str(n)), False, 1, None, last) for n, last in enumerate(ages)]
+    assert to_remove(files, max_bytes=100, oldest_ms=100) == files[:4]
 
 
 @given(
@@ -208,4 +215,4 @@ def test_never_a_newer_file_before_an_older_one(
     assert len(kept) <= 1 or sum(one.size_bytes for one in kept) <= max_bytes
     assert len(kept) <= 1 or kept[0].last_at_ms is None or kept[0].last_at_ms >= oldest_ms
     if gone and sum(one.size_bytes for one in files) <= max_bytes:
-        assert all(one.last_at_ms is not None and one.last_at_ms < oldest_ms for one in gone)
+        assert all(one.last_at_ms is None or one.last_at_ms < oldest_ms for one in gone)

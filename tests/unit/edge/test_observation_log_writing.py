@@ -209,7 +209,7 @@ def lively(count: int) -> list[Observation]:
     for number, one in enumerate(looks(Street(parked=3, passing=6, weak=3, refresh_every=2), count, seed=5)):
         if number % 90 > 70:
             view = ViewState.OFFLINE if number % 180 > 90 else ViewState.UNKNOWN
-            one = seen(0.0, view=view)  # noqa: PLW2901
+            one = seen(0.0, view=view)
         moment = {"observed_mono_s": 1000.0 + number * 0.997, "observed_at": START + timedelta(seconds=number)}
         made.append(replace(one, **moment))  # type: ignore[arg-type]
     return made
