@@ -151,7 +151,9 @@ class _Reading:
         self._is_damaged_since = False
 
     def take(self, file: LogFile) -> None:
-        data = contents(file.path)
+        data, is_journal = contents(file.path), file.is_journal
+        if not data and is_journal:  # it may have become a segment just now
+            data, is_journal = contents(file.path.with_suffix(".segment")), False
         if not data:
             if not file.is_journal and file.size_bytes == 0:
                 self._damage()
@@ -160,7 +162,7 @@ class _Reading:
         if run_id is None:
             self._damage()
             return
-        blocks = self._growing(run_id, data) if file.is_journal else self._stored(run_id, data)
+        blocks = self._growing(run_id, data) if is_journal else self._stored(run_id, data)
         for block in blocks:
             self._take_block(block)
 

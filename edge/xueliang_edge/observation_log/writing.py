@@ -1,8 +1,8 @@
 """Looks on their way to the disk: the main path offers them, a thread of its own writes them.
 
 The thread appends what came to the group's journal every `FLUSH_S`, and every half hour turns the group into a segment
-(groups.py). A disk that refuses costs looks, counted, and nothing else: the log makes room by removing its own oldest
-file first.
+(groups.py) and removes what is too old or too much; so the cap is soft by one group. A disk that refuses costs looks,
+counted, and nothing else: the log makes room by removing its own oldest file first.
 """
 
 from __future__ import annotations
@@ -361,11 +361,10 @@ class _Writer:
             write_segment(self._folder, serial, group.segment())
 
     def _make_room(self) -> bool:
-        """The log gives way: its oldest segment goes. False: it has none."""
-        oldest = next((one for one in self.files if not one.is_journal), None)
-        if oldest is None:
+        """The log gives way: its oldest file goes. False: it has none but the one that grows."""
+        if not self.files:
             return False
-        self._remove(oldest, "removed_by_size")
+        self._remove(self.files[0], "removed_by_size")
         self._look_around()
         return True
 

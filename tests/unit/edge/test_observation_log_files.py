@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.unit.edge.logged import assert_all_same, group_of, keep
 from tests.unit.edge.observing import CAR, START, seen
+from xueliang_edge.observation_log import reading
 from xueliang_edge.observation_log.encoding import as_logged
 from xueliang_edge.observation_log.files import LogFile, log_files, path_of, to_remove
 from xueliang_edge.observation_log.framing import FrameKind, frames
@@ -180,6 +181,17 @@ def test_a_lost_frame_costs_what_builds_on_it(tmp_path: Path) -> None:
 def test_a_segment_beside_its_journal_is_read_once(tmp_path: Path) -> None:
     path_of(tmp_path, 1, "journal").write_bytes(b"".join(journal_of(street(6))))
     keep(tmp_path, 1, group_of(street(6)))
+    assert in_order(read_history(tmp_path, "lane")) == [("looks", 6)]
+
+
+def test_a_journal_that_becomes_a_segment_while_it_is_read_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path_of(tmp_path, 1, "journal").write_bytes(b"".join(journal_of(street(6))))
+    listed = log_files(tmp_path)
+    keep(tmp_path, 1, group_of(street(6)))
+    listed[0].path.unlink()
+    monkeypatch.setattr(reading, "log_files", lambda _: listed)
     assert in_order(read_history(tmp_path, "lane")) == [("looks", 6)]
 
 
