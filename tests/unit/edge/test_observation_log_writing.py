@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import time
 from collections.abc import Iterable, Mapping
@@ -14,8 +16,9 @@ import numpy as np
 import pytest
 
 from tests.support.street_life import Street, looks
-from tests.unit.edge.logged import assert_all_same
+from tests.unit.edge.logged import assert_all_same, group_of, keep
 from tests.unit.edge.observing import CAR, START, camera, lane_rule, seen
+from xueliang_edge.observation_log import writing
 from xueliang_edge.observation_log.encoding import as_logged
 from xueliang_edge.observation_log.files import log_files
 from xueliang_edge.observation_log.reading import Gap, GapReason, read_history
@@ -185,6 +188,48 @@ def test_a_disk_that_refuses_is_said_and_the_log_goes_on(tmp_path: Path, clock: 
     log.close()
     assert log.report().counts["write_failures"] >= 1
     assert sum(isinstance(one, Observation) for one in read(folder)) == 2
+
+
+def test_on_a_full_disk_the_log_removes_its_own_oldest_file(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for serial in (1, 2):
+        keep(tmp_path, serial, group_of([seen(float(serial))], first=serial))
+    is_full = [True]
+
+    def write_unless_full(descriptor: int, data: bytes) -> int:
+        if is_full and is_full.pop():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real_write(descriptor, data)
+
+    real_write = os.write
+    monkeypatch.setattr(writing.os, "write", write_unless_full)
+    log = open_log(tmp_path, clock, days=9000)
+    log.start()
+    write(log, [seen(10.0)])
+    log.close()
+    assert [one.serial for one in log_files(tmp_path)] == [2, 3]
+    assert log.report().counts["removed_by_size"] == 1
+    assert log.report().counts["write_failures"] == 0
+
+
+def test_a_segment_that_cannot_be_written_leaves_its_journal(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> Path:
+        raise OSError(errno.EIO, "Input/output error")
+
+    log = open_log(tmp_path, clock)
+    log.start()
+    written = write(log, [seen(0.0)])
+    wait_for("it is written", lambda: log.report().counts["written"] == 1, clock)
+    monkeypatch.setattr(writing, "write_segment", refuse)
+    clock.now_s += GROUP_S
+    written += write(log, [seen(1.0)])
+    log.close()
+    assert log.report().counts["write_failures"] >= 1
+    assert [one.is_journal for one in log_files(tmp_path)] == [True, True]
+    assert_all_same(read(tmp_path), written)  # type: ignore[arg-type]
 
 
 def test_a_look_that_cannot_be_kept_is_counted(tmp_path: Path, clock: Clock) -> None:
