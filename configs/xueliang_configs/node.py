@@ -54,6 +54,16 @@ class SpoolConfig(Settings):
     )
 
 
+class ObservationLogConfig(Settings):
+    """What each camera showed, in numbers, kept so that rules can be tried on it again. No pictures.
+
+    A busy camera (20 boxes, looked at once a second) fills about 14 MB a day, a calm one about 1 MB.
+    """
+
+    days: float = Field(default=7.0, gt=0, le=90, description="Days it is kept; older goes.")
+    cap_mb: int = Field(default=4096, ge=64, le=1_000_000, description="Megabytes at most; the oldest goes first.")
+
+
 class ProcessConfig(Settings):
     """How the node's work is divided."""
 
@@ -77,6 +87,9 @@ class NodeSettings(Settings):
     centre: CentreLinkConfig | None = Field(default=None, description="Null: no evidence pictures are uploaded.")
     health: HealthConfig = Field(default=HealthConfig(), description="Health page and metrics.")
     spool: SpoolConfig = Field(default=SpoolConfig(), description="Alerts on disk.")
+    observation_log: ObservationLogConfig | None = Field(
+        default=ObservationLogConfig(), description="What cameras showed, for trying rules. Null: nothing is kept."
+    )
     processes: ProcessConfig = Field(default=ProcessConfig(), description="How the work is divided.")
 
 

@@ -112,6 +112,8 @@ class NodeReport:
         state: starting, watching, degraded (it watches, and `problems` says what is wrong) or stopping.
         disk: alerts that wait for it, for how long it has been at the write in hand, and the longest write so far.
         counters: by group and reason, all counted since the start.
+        observation_log: what is kept of what cameras showed: size_bytes, cap_bytes, oldest_at, queued, problem; empty
+            when nothing is kept.
     """
 
     node_id: str
@@ -128,6 +130,7 @@ class NodeReport:
     evidence: Mapping[str, object]
     workers: Mapping[str, object]
     counters: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    observation_log: Mapping[str, object] = field(default_factory=dict)
 
 
 class HealthServer:
@@ -292,7 +295,18 @@ class _Report:
         detect = GaugeMetricFamily("edge_detect_milliseconds", "CPU of one detection")
         if report.attention.detect_ms is not None:
             detect.add_metric([], report.attention.detect_ms)
-        return [rules, spool, disk, connected, busy, step, detect]
+        return [rules, spool, disk, connected, busy, step, detect, *self._log()]
+
+    def _log(self) -> list[Metric]:
+        kept = self._report.observation_log
+        size = GaugeMetricFamily("edge_observation_log_bytes", "On the disk, and how much may be", labels=["name"])
+        oldest = GaugeMetricFamily("edge_observation_log_oldest_timestamp_seconds", "First look that is kept")
+        for name in ("size_bytes", "cap_bytes"):
+            if isinstance(value := kept.get(name), int):
+                size.add_metric([name.removesuffix("_bytes")], value)
+        if isinstance(moment := kept.get("oldest_at"), datetime):
+            oldest.add_metric([], moment.timestamp())
+        return [size, oldest]
 
     def _counters(self) -> list[Metric]:
         family = CounterMetricFamily("edge_events", "Events by group and reason", labels=["group", "reason"])

@@ -43,6 +43,7 @@ from xueliang_edge.evidence.gathering import Gatherer
 from xueliang_edge.evidence.in_hand import StillsInHand
 from xueliang_edge.evidence.uploading import EvidenceStore, Uploader
 from xueliang_edge.health import HealthServer
+from xueliang_edge.observation_log.writing import NoLog, ObservationLog
 from xueliang_edge.open_alerts import OpenAlerts
 from xueliang_edge.pipeline import Pipeline
 from xueliang_edge.publishing import Publisher
@@ -99,6 +100,7 @@ class Node:
             self._open_alerts = OpenAlerts(data_dir / "state" / "open_alerts.json", self.spool)
             self._publisher = Publisher(self.spool, data_dir / "state" / "publishing.json")
             self._snapshots = SnapshotFiles(data_dir / "state")
+            self.observation_log = _open_log(config, str(self.spool.boot_id), wall, mono)
             self._store = EvidenceStore(data_dir / "evidence") if config.node.centre else None
             self._past: dict[str, dict[str, Any]] = {}
             self._judges, self._past_ends = self._restore_judges()
@@ -119,6 +121,7 @@ class Node:
                 self.capture,
                 self.detection,
                 self.telling,
+                self.observation_log,
                 wall=wall,
                 mono=mono,
                 alive=alive,
@@ -158,6 +161,7 @@ class Node:
         self.telling.settle_past()
         self._snapshots.forget_others(frozenset(self._judges))
         self.writer.start()
+        self.observation_log.start()
         self.capture.start()
         self.forwarder.start()
         self.link.connect()
@@ -189,6 +193,7 @@ class Node:
             self.telling.save(camera_id)
         with ExitStack() as closing:  # in reverse order, each whatever the others do
             closing.callback(self._close_spool)
+            closing.callback(self.observation_log.close)
             closing.callback(self.health.close)
             closing.callback(self.link.close)
             closing.callback(self.forwarder.stop, FLUSH_S)
@@ -302,6 +307,16 @@ def _open_spool(config: NodeConfig, wall: Callable[[], datetime], mono: Callable
         keep_committed_s=config.node.spool.keep_committed_hours * HOUR_S,
         boot_id=uuid.uuid4(),
     )
+
+
+def _open_log(
+    config: NodeConfig, run_id: str, wall: Callable[[], datetime], mono: Callable[[], float]
+) -> ObservationLog | NoLog:
+    settings = config.node.observation_log
+    if settings is None:
+        return NoLog()
+    folder = config.data_dir / "log"
+    return ObservationLog(folder, run_id, wall=wall, mono=mono, days=settings.days, max_bytes=settings.cap_mb << 20)
 
 
 def _mqtt_settings(node_id: str, broker: BrokerConfig) -> MqttSettings:

@@ -1,4 +1,4 @@
-"""The main path, top to bottom in one place: look → detect → track → judge → tell. Numbers only.
+"""The main path, top to bottom in one place: look → detect → track → log → judge → tell. Numbers only.
 
 Invariants
     - One thread runs it. Nothing in it waits for a camera, and no detector is waited for longer than its deadline.
@@ -6,6 +6,7 @@ Invariants
       are in hand as there are detectors.
     - A picture that could not be judged is *unknown*, a camera without pictures is *offline*: never "nothing there".
       A camera that sends while this node has no time for it is *unknown*: that is our fault, not the camera's.
+    - Rules judge an observation as the observation log encodes it, so that a back-test sees the same.
     - A detector's answer is carried to a later look only while the places its rules watch show the same picture.
     - A still is asked for before the alert that names it is accepted; when there is none the alert goes without, and
       the reason is counted. No alert waits for a picture longer than `gathering.STILL_TIMEOUT_S`.
@@ -17,11 +18,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from multiprocessing import connection
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 
@@ -60,6 +61,13 @@ class Teller(Protocol):
         """Called about once a second: has written what the rules of busy cameras remember."""
 
 
+class Recorder(Protocol):
+    """Where an observation is kept; see observation_log/writing.py. Never waits."""
+
+    def record(self, observation: Observation, snapshot: Callable[[], Mapping[str, Any]]) -> Observation:
+        """Returns what the rules are to judge; may ask what they remember before they do."""
+
+
 @dataclass(slots=True)
 class PipelineCounts:
     """What happened to looks, by reason; `detections` by why a detector had to look or need not."""
@@ -77,6 +85,7 @@ class Pipeline:
         capture: CaptureService,
         detection: DetectionService,
         teller: Teller,
+        recorder: Recorder,
         *,
         wall: Callable[[], datetime],
         mono: Callable[[], float],
@@ -85,7 +94,7 @@ class Pipeline:
         """`alive` is called about once a second, by the main path itself."""
         self._alive = alive
         self.cameras = {camera.config.camera_id: camera for camera in cameras}
-        self._capture, self._detection, self._teller = capture, detection, teller
+        self._capture, self._detection, self._teller, self._recorder = capture, detection, teller, recorder
         self._wall, self._mono = wall, mono
         self.schedule: Schedule[Look] = Schedule([camera.need for camera in self.cameras.values()], mono())
         self._in_hand: dict[int, InHand] = {}
@@ -212,14 +221,19 @@ class Pipeline:
     # It is judged.
 
     def _judge(self, in_hand: InHand) -> None:
-        """Every detector has spoken, or its last word still holds: track, judge, tell, give the picture back."""
+        """Every detector has spoken, or its last word still holds: track, log, judge, tell, give the picture back."""
         camera, look = in_hand.camera, in_hand.look
-        observations = [self._track(camera, self._observation(in_hand, name)) for name in in_hand.detectors]
-        for observation in observations:
-            self._teller.tell(camera.config, camera.judge.look(observation), look)
+        tracked = [self._track(camera, self._observation(in_hand, name)) for name in in_hand.detectors]
+        observations = [self._log_and_judge(camera, observation, look) for observation in tracked]
         self._capture.release(in_hand.release())
         self.schedule.judged(camera.config.camera_id, look.observed_mono_s)
         self._attend(camera, look, observations)
+
+    def _log_and_judge(self, camera: WatchedCamera, observation: Observation, look: Look | None) -> Observation:
+        """Returns what was judged."""
+        logged = self._recorder.record(observation, camera.judge.snapshot)
+        self._teller.tell(camera.config, camera.judge.look(logged), look)
+        return logged
 
     def _observation(self, in_hand: InHand, detector: str) -> Observation:
         """What the rules get of one look through one detector."""
@@ -361,4 +375,4 @@ class Pipeline:
     def _say_blind(self, camera: WatchedCamera, view: ViewState, mono_s: float, at: datetime) -> None:
         for detector in camera.detectors or (NO_DETECTOR,):
             observation = blind(camera.config.camera_id, view, mono_s=mono_s, at=at, detector=detector)
-            self._teller.tell(camera.config, camera.judge.look(observation), None)
+            self._log_and_judge(camera, observation, None)

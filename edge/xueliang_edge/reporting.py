@@ -85,6 +85,7 @@ class Reporter:
                 "pending_bytes": store.pending_bytes() if store else 0,
                 "problem": uploader.problem if uploader else None,
             },
+            observation_log=self._observation_log(),
             workers={one.name: _without_name(one) for one in _workers(node)},
             counters={
                 "alerts": dict(node.writer.counts) | {"waiting_in_memory": node.writer.waiting_count},
@@ -96,6 +97,7 @@ class Reporter:
                 "pipeline": dict(node.pipeline.counts.faults),
                 "detections_by_reason": dict(node.pipeline.counts.detections),
                 "detection": dict(node.detection.counts),
+                "observation_log": dict(kept.counts) if (kept := node.observation_log.report()) else {},
                 "capture": dict(sum((Counter(one.faults) for one in node.capture.reports()), Counter())),
             },
         )
@@ -109,6 +111,21 @@ class Reporter:
             counters["evidence_pending"] = node.evidence_store.pending_count()
         cameras = tuple(self._status(camera) for camera in list(node.pipeline.cameras.values())[:CAMERAS_AT_MOST])
         return StatusExtras(cameras=cameras, counters=counters)
+
+    def _observation_log(self) -> dict[str, object]:
+        settings, kept = self._config.node.observation_log, self._node.observation_log.report()
+        if settings is None or kept is None:
+            return {}
+        return {
+            "size_bytes": kept.size_bytes,
+            "cap_bytes": settings.cap_mb << 20,
+            "days": settings.days,
+            "files": kept.files,
+            "damaged_files": kept.damaged_files,
+            "oldest_at": kept.oldest_at,
+            "queued": kept.queued,
+            "problem": kept.problem,
+        }
 
     def _attention(self) -> AttentionReport:
         node = self._node
@@ -191,6 +208,9 @@ class Reporter:
             yield "broker: connected, but the centre sends no receipt"
         if node.writer.problem:
             yield f"disk: {node.writer.problem}"
+        kept = node.observation_log.report()
+        if kept is not None and kept.problem:
+            yield f"observation log: not written: {kept.problem}"
         for child in node.capture.reports():
             if child.problem:
                 yield f"{child.name}: {child.problem}"

@@ -123,6 +123,7 @@ class CameraJudge:
             "version": SNAPSHOT_VERSION,
             "camera_id": self.camera.camera_id,
             "rule_time_s": rule_time_s,
+            "offset_s": self._offset_s,
             "at": at.isoformat(),
             "rules": rules,
         }
@@ -147,6 +148,21 @@ class CameraJudge:
         judge._last = (saved_s, saved_at)
         judge._running = before
         judge.camera = camera
+        return judge, judge.change(camera)
+
+    @classmethod
+    def resume(cls, camera: CameraConfig, snapshot: Mapping[str, Any]) -> tuple[Self, list[Judged]]:
+        """A judge as it was when it gave `snapshot`, in the same run of the node: nothing was blind in between.
+
+        For going through logged looks again. Also returns the ends of rules that are other ones in `camera`.
+        """
+        judge = cls(camera)
+        try:
+            saved_s, saved_at, before = _read(snapshot, camera.camera_id)
+            offset_s = float(snapshot["offset_s"])
+        except (KeyError, TypeError, ValueError, ValidationError):
+            return judge, []
+        judge._offset_s, judge._last, judge._running = offset_s, (saved_s, saved_at), before
         return judge, judge.change(camera)
 
     def _end(self, running: _Running, end_reason: EndReason) -> list[Judged]:

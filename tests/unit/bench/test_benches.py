@@ -40,6 +40,14 @@ PROMISED = {
         "pss_mb_per_camera",
         "mbit_per_camera",
     },
+    "log": {
+        "busy_own_mb_per_day",
+        "calm_own_mb_per_day",
+        "busy_own_looks_read_per_s",
+        "calm_own_looks_read_per_s",
+        "busy_sqlite_mb_per_day",
+        "busy_parquet_mb_per_day",
+    },
     "path": {
         "alert_latency_p50_ms",
         "alert_latency_p95_ms",
@@ -49,7 +57,7 @@ PROMISED = {
     },
 }
 RATIOS = {"one_thread_ratio_to_yolox_nano"}
-LAST_WORDS = {"ap50", "low", "high", "ms", "count", "minute"}
+LAST_WORDS = {"ap50", "low", "high", "ms", "count", "minute", "day", "look", "s"}
 
 
 @pytest.mark.parametrize("name", command.BENCHES)

@@ -62,6 +62,7 @@ REPORT = NodeReport(
     evidence={"pending": 1},
     workers={},
     counters={"stills_refused": {"late": 5}},
+    observation_log={"size_bytes": 7_000_000, "cap_bytes": 64 << 20, "oldest_at": AT, "problem": None},
 )
 
 
@@ -115,6 +116,9 @@ def test_metrics_are_prometheus_text() -> None:
     assert families["edge_camera_streaming"].samples[0].value == 1.0
     events = {tuple(sample.labels.values()): sample.value for sample in families["edge_events"].samples}
     assert events == {("stills_refused", "late"): 5.0}
+    kept = {sample.labels["name"]: sample.value for sample in families["edge_observation_log_bytes"].samples}
+    assert kept == {"size": 7e6, "cap": float(64 << 20)}
+    assert families["edge_observation_log_oldest_timestamp_seconds"].samples[0].value == AT.timestamp()
 
 
 def test_a_report_of_no_cameras_is_whole() -> None:

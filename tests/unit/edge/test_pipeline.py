@@ -19,6 +19,7 @@ from xueliang_edge.detection import OpenedModel, Seen, StillRequest, Unknown, Wo
 from xueliang_edge.evidence.masking import Refused
 from xueliang_edge.evidence.stills import Still
 from xueliang_edge.looks import CaptureHealth, Look, PictureHandle, SceneHandle
+from xueliang_edge.observation_log.writing import NoLog
 from xueliang_edge.observations import Observation, ViewState
 from xueliang_edge.pipeline import DETECT_TIMEOUT_S, Pipeline
 from xueliang_edge.rules.judge import CameraJudge, Judged
@@ -218,7 +219,7 @@ class World:
         self.clock = Clock()
         self.capture, self.detection = Capture(self.clock), Detection(self.clock)
         self.pipeline = Pipeline(
-            cameras, self.capture, self.detection, Teller(), wall=self.clock.wall, mono=self.clock.mono
+            cameras, self.capture, self.detection, Teller(), NoLog(), wall=self.clock.wall, mono=self.clock.mono
         )
         self.pipeline.begin()
 
