@@ -125,7 +125,8 @@ class BusyNode:
     def second(self, now_s: float, level: Level) -> Degradation:
         judging_s = self.judging_s if level is Level.WATCH else CARRIED_S
         plans = {
-            name: plan_of(Attention(level), need, True, self.overload.degradation) for name, need in self.needs.items()
+            name: plan_of(Attention(level, is_close=True), need, True, self.overload.degradation)
+            for name, need in self.needs.items()
         }
         for at_s in (now_s + 0.1 * tenth for tenth in range(10)):
             for name, plan in plans.items():
