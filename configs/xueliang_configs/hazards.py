@@ -10,32 +10,14 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from xueliang_alerts.contract import Hazard, Severity
+from xueliang_configs.judging import BoxSettings, ClassName, EpisodeSettings, LooksSettings
 from xueliang_configs.values import Polygon, PositiveSeconds, Seconds, Settings, Share, problem
 
 VEHICLES = ("car", "bus", "truck")
 VEHICLES_AND_TWO_WHEELERS = (*VEHICLES, "motorcycle", "bicycle")
 
-ClassName = Annotated[str, Field(min_length=1, max_length=40)]
 
-
-class EpisodeSettings(Settings):
-    """What every rule says about time."""
-
-    clear_after_s: PositiveSeconds = Field(
-        default=5.0, description="Seconds the hazard must be seen to be gone before the alert is cleared."
-    )
-    gap_tolerance_s: PositiveSeconds = Field(
-        default=6.0,
-        description="Longest time between two looks that still counts as watching. A longer blind stretch advances "
-        "neither the dwell nor the clearing. Raise it for cameras with a key picture every 10 s or so.",
-    )
-    view_lost_after_s: PositiveSeconds = Field(
-        default=600.0,
-        description="An open alert of a camera that was blind for longer than this ends as view_lost, never as clear.",
-    )
-
-
-class StandingSettings(EpisodeSettings):
+class StandingSettings(BoxSettings, EpisodeSettings):
     """Something stands in the zone: shared by fire lane, blocked exit and illegal parking."""
 
     dwell_s: PositiveSeconds = Field(
@@ -101,7 +83,7 @@ class IllegalParkingSettings(StandingSettings):
     counts_each_alone: ClassVar[bool] = True
 
 
-class CrowdSettings(EpisodeSettings):
+class CrowdSettings(BoxSettings, EpisodeSettings):
     """People gather: the count of people whose feet are in the zone, with hysteresis."""
 
     hazard: Literal[Hazard.CROWD]
@@ -148,8 +130,8 @@ class CrowdSettings(EpisodeSettings):
         return max(0.25, min(1.0, self.dwell_s / 4 or 1.0, self.clear_after_s / 2, self.gap_tolerance_s / 2))
 
 
-class FireSmokeSettings(EpisodeSettings):
-    """Flame or smoke that persists. Will need a model that knows fire or smoke; no version judges it yet."""
+class FireSmokeSettings(LooksSettings, BoxSettings, EpisodeSettings):
+    """Flame or smoke that persists in one place and moves as flame and smoke do. Needs a model that knows them."""
 
     hazard: Literal[Hazard.FIRE_SMOKE]
     severity: Severity = Field(default=Severity.RED, description="1 (most severe, red) to 4 (blue).")
@@ -157,6 +139,18 @@ class FireSmokeSettings(EpisodeSettings):
     clear_after_s: PositiveSeconds = Field(default=15.0, description="Seconds it must be seen to be gone.")
     classes: tuple[ClassName, ...] = Field(
         default=("fire", "smoke"), min_length=1, description="Detector classes that count."
+    )
+    needed_looks: Annotated[int, Field(ge=2, le=20)] = Field(
+        default=3, description="It must be seen at one place in so many of the last `of_looks` looks; never in one."
+    )
+    of_looks: Annotated[int, Field(ge=2, le=20)] = Field(default=5, description="Of so many looks.")
+    min_flicker: Share = Field(
+        default=0.02,
+        description="How much the edges of its box move from look to look, as a share of its size. A lamp, a sign or "
+        "a sunset keeps its box; 0: whatever stays counts.",
+    )
+    min_growth: Share = Field(
+        default=0.3, description="Or: so much larger than when it was first seen there. Smoke drifts and grows."
     )
 
     @property

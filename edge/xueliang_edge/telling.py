@@ -3,6 +3,7 @@
 Invariants
     - Decisions reach the spool in the order in which they were made, also when the disk refuses for a while: they
       wait in memory (`WAITING_AT_MOST`, counted when one is given up) and are given again about once a second.
+    - What a rule with `shadow: true` decides is counted and logged; it never reaches the spool, and has no still.
     - After an alert was accepted, its camera's snapshot is written: the two differ for milliseconds only, and
       `settle_past` brings them together at the next start.
 """
@@ -76,12 +77,28 @@ class Telling:
 
     def tell(self, camera: CameraConfig, judged: Sequence[Judged], look: Look | None) -> None:
         for rule, decision in judged:
+            if rule.shadow:
+                self._note_shadow(camera.camera_id, rule, decision)
+                continue
             so_far = self._evidence_so_far(camera.camera_id, rule, decision)
             evidence = self._gatherer.gather(camera, rule, decision, look, so_far)
             self._wait(_Waiting(camera.camera_id, rule, decision, evidence))
         if judged:
             self.save(camera.camera_id)
             self._give()
+
+    def _note_shadow(self, camera_id: str, rule: Rule, decision: Decision) -> None:
+        """A rule on trial: counted and logged here, told to nobody; no still is made for it."""
+        self.counts[f"shadow_{decision.phase.value}"] += 1
+        log.info(
+            "shadow alert",
+            extra={
+                "camera_id": camera_id,
+                "rule_id": rule.rule_id,
+                "phase": decision.phase.value,
+                "reason": decision.reason.text,
+            },
+        )
 
     def tend(self) -> None:
         """Give again what the disk refused; write the snapshots of busy cameras."""

@@ -19,14 +19,13 @@ from numpy.typing import NDArray
 from xueliang_alerts.contract import Phase, Severity
 from xueliang_configs.rules import CrowdRule
 from xueliang_edge.observations import Observation
-from xueliang_edge.rules import geometry
+from xueliang_edge.rules import geometry, selecting
 from xueliang_edge.rules.episodes import (
     Decision,
     EpisodeState,
     Evidence,
     Look,
     Moment,
-    Timing,
     Transition,
     Why,
     advance,
@@ -35,6 +34,7 @@ from xueliang_edge.rules.episodes import (
     why_ended,
 )
 from xueliang_edge.rules.geometry import Boxes
+from xueliang_edge.rules.looking import timing_of
 
 GROWTH_OVER_S: Final = 60.0
 GROWTH_EVERY_S: Final = 5.0
@@ -79,8 +79,7 @@ def measure(observations: Sequence[Observation], settings: CrowdRule) -> tuple[C
 
 def _measured(observation: Observation, settings: CrowdRule) -> CrowdMeasure:
     boxes, scores = observation.boxes_xyxyn, observation.scores
-    counted = np.array([name in settings.classes for name in observation.class_names], dtype=bool)
-    people = np.flatnonzero(counted & (scores >= observation.confident_score))
+    people = selecting.counted(observation, settings)
     if len(people):
         people = people[geometry.points_inside(geometry.feet_of(boxes[people]), settings.zone)]
         people = people[geometry.merged(boxes[people], scores[people], 0.75, 0.95)]
@@ -98,7 +97,7 @@ def _measured(observation: Observation, settings: CrowdRule) -> CrowdMeasure:
 
 def step(state: CrowdState, measured: CrowdMeasure, settings: CrowdRule) -> tuple[CrowdState, Decision | None]:
     """One look further."""
-    timing = Timing(settings.dwell_s, settings.clear_after_s, settings.gap_tolerance_s, settings.view_lost_after_s)
+    timing = timing_of(settings)
     last = state.episode.last
     if last is not None and measured.mono_s <= last.mono_s:
         return state, None
@@ -116,6 +115,7 @@ def step(state: CrowdState, measured: CrowdMeasure, settings: CrowdRule) -> tupl
         severity=_severity(count, settings),
         headline=count,
         news_step=max(2.0, NEWS_SHARE * count),
+        may_begin=settings.may_begin(measured.at),
     )
     episode, said = advance(state.episode, look, timing)
     return replace(state, episode=episode), _in_words(said, count, state, measured, settings)
