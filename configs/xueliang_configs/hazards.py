@@ -143,7 +143,9 @@ class FireSmokeSettings(LooksSettings, BoxSettings, EpisodeSettings):
     needed_looks: Annotated[int, Field(ge=2, le=20)] = Field(
         default=3, description="It must be seen at one place in so many of the last `of_looks` looks; never in one."
     )
-    of_looks: Annotated[int, Field(ge=2, le=20)] = Field(default=5, description="Of so many looks.")
+    of_looks: Annotated[int, Field(ge=2, le=20)] = Field(
+        default=5, validate_default=True, description="Of so many looks."
+    )
     min_flicker: Share = Field(
         default=0.02,
         description="How much the edges of its box move from look to look, as a share of its size. A lamp, a sign or "

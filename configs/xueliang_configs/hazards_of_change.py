@@ -20,8 +20,9 @@ class ChangeSettings(ExcludingSettings, EpisodeSettings):
     )
     min_changed: PositiveShare = Field(description="Share of the zone, in one piece, that must stay changed.")
     max_changed: Share = Field(
+        validate_default=True,
         description="When more of the zone than this changed at once it is light, not an object: neither there nor "
-        "gone, until the scene is known again."
+        "gone, until the scene is known again.",
     )
 
     @field_validator("max_changed")
@@ -47,7 +48,9 @@ class WaterLevelSettings(ChangeSettings):
         default=0.2, description="Share of the zone, in one piece, that must stay changed; half of it keeps it open."
     )
     max_changed: Share = Field(
-        default=1.0, description="Above this share changed at once it is taken for light, not for water."
+        default=1.0,
+        validate_default=True,
+        description="Above this share changed at once it is taken for light, not for water.",
     )
 
 
@@ -61,7 +64,9 @@ class DebrisOnRoadSettings(ChangeSettings):
         default=0.01, description="Share of the zone, in one piece, that must stay changed; half of it keeps it open."
     )
     max_changed: Share = Field(
-        default=0.5, description="Above this share changed at once it is taken for light, not for an object."
+        default=0.5,
+        validate_default=True,
+        description="Above this share changed at once it is taken for light, not for an object.",
     )
     appears_within_s: PositiveSeconds = Field(
         default=20.0,

@@ -90,7 +90,9 @@ class EbikeIndoorsSettings(LooksSettings, BoxSettings, EpisodeSettings):
     needed_looks: Annotated[int, Field(ge=1, le=20)] = Field(
         default=3, description="It counts when so many of the last `of_looks` looks showed it: prams look similar."
     )
-    of_looks: Annotated[int, Field(ge=1, le=20)] = Field(default=5, description="Of so many looks.")
+    of_looks: Annotated[int, Field(ge=1, le=20)] = Field(
+        default=5, validate_default=True, description="Of so many looks."
+    )
     classes: tuple[ClassName, ...] = Field(
         default=("bicycle", "motorcycle"), min_length=1, description="Detector classes that count."
     )

@@ -115,7 +115,9 @@ class LooksSettings(Settings):
     needed_looks: Annotated[int, Field(ge=1, le=20)] = Field(
         default=2, description="It counts when so many of the last `of_looks` looks showed it."
     )
-    of_looks: Annotated[int, Field(ge=1, le=20)] = Field(default=3, description="Of so many looks.")
+    of_looks: Annotated[int, Field(ge=1, le=20)] = Field(
+        default=3, validate_default=True, description="Of so many looks."
+    )
 
     @field_validator("of_looks")
     @classmethod

@@ -124,6 +124,8 @@ def _value_at(document: Document, key: Key) -> Any:
 def _words(item: ErrorDetails, key: Key, document: Document, model: type[BaseModel]) -> tuple[str, str]:
     kind, context = item["type"], item.get("ctx", {})
     got = shown(_value_at(document, key), key, document)
+    if "[key]" in item["loc"] and key:  # the key itself was refused, not its value
+        got = f'"{key[-1]}"'
     if kind.startswith("configs_"):
         return item["msg"], str(context.get("hint", ""))
     if kind == "extra_forbidden":
