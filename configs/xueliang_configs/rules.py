@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias, TypeGuard
+from typing import Annotated, Self, TypeAlias, TypeGuard
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from xueliang_alerts.contract import Severity
+from xueliang_configs.ground import area_of
 from xueliang_configs.hazards import (
     BlockedExitSettings,
     CameraOfflineSettings,
@@ -62,6 +63,12 @@ class IllegalParkingRule(RuleSettings, ZoneSettings, IllegalParkingSettings):
 
 class CrowdRule(RuleSettings, ZoneSettings, CrowdSettings):
     """A zone where people must not gather."""
+
+    @model_validator(mode="after")
+    def _zone_is_on_the_ground(self) -> Self:
+        if self.ground is not None:
+            area_of(self.ground, self.zone)
+        return self
 
 
 class FireSmokeRule(RuleSettings, ZoneSettings, FireSmokeSettings):

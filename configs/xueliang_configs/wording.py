@@ -66,7 +66,7 @@ def _as_written(value: Any, location: tuple[int | str, ...]) -> Key:
             value = value[part]
         elif part == "[key]":
             break
-        elif isinstance(part, str) and index < len(location) - 1:
+        elif isinstance(part, str) and (index < len(location) - 1 or _is_tag_of(value, part)):
             continue  # a branch of a union; what follows it is written
         elif not isinstance(value, dict):
             continue  # the branch itself is what failed
@@ -74,6 +74,11 @@ def _as_written(value: Any, location: tuple[int | str, ...]) -> Key:
             value = None
         key.append(part)
     return tuple(key)
+
+
+def _is_tag_of(value: Any, part: str) -> bool:
+    """The branch that a written rule chose by its hazard."""
+    return isinstance(value, dict) and value.get("hazard") == part
 
 
 def _only_follows(item: ErrorDetails, key: Key, keys: set[Key], document: Document) -> bool:

@@ -4,9 +4,10 @@ How it decides
     - A box of a class that counts is *at a place* when it overlaps the boxes of earlier looks there; in `needed_looks`
       of the last `of_looks` looks that a detector judged it must be. Lights that drive by leave no two boxes in one
       place.
-    - It must be alive: its edges move from look to look (`min_flicker`), or it has grown since it was first seen there
+    - It must be alive: within some seconds its edges move (`min_flicker`), or it has grown since it was first seen there
       (`min_growth`), or the change grid says that the place differs from its long-term scene and goes on changing. A
       lamp, a sign, a wet road in the sun keeps its box for as long as it is there.
+    - What fills most of the picture at once is haze or light (`max_box`): fire that grows so large was smaller before.
     - An open alert is held by any box in the zone of at least `HELD_SHARE` of the score: fire that dims is not out.
     - Carried answers are not seen once more: they neither confirm nor let it flicker.
 """
@@ -54,6 +55,8 @@ SAME_PLACE_IOU: Final = 0.1  # flames at two looks a second apart overlap by 0.3
 CHANGED: Final = 0.5  # of the cells under the box, against the long-term scene
 CHANGE_MOVES: Final = 0.05  # how much that share must vary from look to look: what stands still does not
 BOXES_KEPT: Final = 8
+LIFE_S: Final = 5.0  # flames move within one second, smoke that only drifts within a few
+LOOKS_KEPT: Final = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -80,7 +83,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class FireState:
-    """What the rule remembers: its episode, and the last `of_looks` looks."""
+    """What the rule remembers: its episode, and the looks of the last seconds."""
 
     episode: EpisodeState = field(default_factory=EpisodeState)
     recent: tuple[Seen, ...] = ()
@@ -110,7 +113,8 @@ def _measured(seen: Observation, settings: FireSmokeRule) -> FireMeasure:
         scores=base.scores,
         class_names=base.class_names,
         track_ids=base.track_ids,
-        is_sure=base.scores >= selecting.thresholds(seen, settings)[kept],
+        is_sure=(base.scores >= selecting.thresholds(seen, settings)[kept])
+        & (geometry.areas(base.boxes) <= settings.max_box),
         changed=_changed_under(base.boxes, seen.change),
     )
 
@@ -140,7 +144,7 @@ def step(state: FireState, measured: FireMeasure, settings: FireSmokeRule) -> tu
     recent = () if is_after_gap(state.episode, measured, settings.gap_tolerance_s) else state.recent
     now = now_of(state.episode, measured, settings)
     if not measured.is_carried:
-        recent = (*recent, _seen(measured, now))[-settings.of_looks :]
+        recent = _with(recent, _seen(measured, now), settings)
     fire = _persisting(recent, settings)
     look = Look(
         measured.mono_s,
@@ -154,6 +158,13 @@ def step(state: FireState, measured: FireMeasure, settings: FireSmokeRule) -> tu
     )
     episode, said = advance(state.episode, look, timing)
     return FireState(episode, recent), _in_words(said, measured, fire, settings)
+
+
+def _with(recent: tuple[Seen, ...], seen: Seen, settings: FireSmokeRule) -> tuple[Seen, ...]:
+    """The last `of_looks` looks, and all within `LIFE_S`: how it moves must not depend on how often one looks."""
+    kept = (*recent, seen)[-LOOKS_KEPT:]
+    young = sum(seen.moment.seen_s - one.moment.seen_s <= LIFE_S for one in kept)
+    return kept[-max(settings.of_looks, young) :]
 
 
 def _seen(measured: FireMeasure, now: Moment) -> Seen:
@@ -177,7 +188,7 @@ class Fire:
 
     Attributes:
         since: the first of these looks that showed it. looks: how many did.
-        flicker: mean movement of its edges from look to look, as a share of its size.
+        flicker: how far its edges move between these looks, as a share of its size.
         growth: how much larger than at first, as a share.
         stir: how much the changed share under it varies from look to look; 0 where that is not known.
     """
@@ -190,9 +201,11 @@ class Fire:
 
 
 def _persisting(recent: Sequence[Seen], settings: FireSmokeRule) -> Fire | None:
-    """The place that is most alive, seen in enough of the looks; None when there is none."""
-    chains = [_chain(recent, box) for seen in recent for box in seen.boxes]
-    fires = [_fire(chain) for chain in chains if len(chain) >= settings.needed_looks]
+    """The place that is most alive, seen in enough of the last looks; None when there is none."""
+    last = recent[-settings.of_looks :]
+    boxes = [box for seen in last for box in seen.boxes]
+    repeated = [box for box in boxes if len(_chain(last, box)) >= settings.needed_looks]
+    fires = [_fire(_chain(recent, box)) for box in repeated]
     alive = [fire for fire in fires if _is_alive(fire, settings)]
     return max(alive, key=lambda fire: (fire.looks, fire.flicker), default=None)
 
@@ -222,13 +235,12 @@ def _chain(recent: Sequence[Seen], box: Box) -> list[_Link]:
 def _fire(chain: Sequence[_Link]) -> Fire:
     boxes = np.array([box for _, box, _ in chain])
     sizes = np.sqrt(np.maximum((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]), 1e-8))
-    moved = np.abs(np.diff(boxes, axis=0)).mean(axis=1) / sizes[:-1]
     changed = [share for _, _, share in chain if share is not None]
     is_new = len(changed) >= 2 and min(changed) >= CHANGED
     return Fire(
         since=chain[0][0],
         looks=len(chain),
-        flicker=float(moved.mean()) if len(moved) else 0.0,
+        flicker=float(np.ptp(boxes, axis=0).mean() / sizes.mean()),
         growth=float((sizes[-1] / sizes[0]) ** 2 - 1),
         stir=float(np.abs(np.diff(changed)).mean()) if is_new else 0.0,
     )
@@ -249,8 +261,8 @@ def _in_words(
     text, about = f"{names} for {seconds:.0f} s", {"objects": names[:80]}
     if fire is not None:
         measures |= {"flicker": (fire.flicker, "share"), "growth": (fire.growth, "share")}
-        text += f", seen in {fire.looks} of {settings.of_looks} looks"
-        text += f", edges move {fire.flicker:.1%} a look, {fire.growth:+.0%} in size"
+        text += f", seen in {fire.looks} looks lately (>= {settings.needed_looks})"
+        text += f", edges move {fire.flicker:.1%}, {fire.growth:+.0%} in size"
     if said.phase is Phase.RAISED:
         why = Why("fire_seen", f"{text}; {settings.dwell_s:g} s wanted", about)
     else:

@@ -43,7 +43,7 @@ def test_a_fire_is_raised_after_its_dwell_and_cleared_when_it_is_out() -> None:
     assert (raised.phase, after_s(raised), raised.began.mono_s - 1000) == (Phase.RAISED, 9.0, 5.0)
     assert raised.severity is Severity.RED
     assert raised.reason.code == "fire_seen"
-    assert raised.reason.text.startswith("fire for 4 s, seen in 5 of 5 looks, edges move ")
+    assert raised.reason.text.startswith("fire for 4 s, seen in 9 looks lately (>= 3), edges move ")
     assert set(raised.measures) == {"seconds", "share", "flicker", "growth"}
     assert (cleared.end_reason, after_s(cleared)) == (EndReason.SEEN_CLEAR, 45.0)
     assert cleared.reason.code == "fire_gone"
@@ -100,8 +100,9 @@ def test_an_open_fire_is_held_by_a_weak_box() -> None:
         {"min_scores": {"fire": 0.9}},
         {"min_height": 0.5},
         {"classes": ["smoke"]},
+        {"max_box": 0.01},
     ],
-    ids=["excluded", "outside", "below its own score", "too small", "not its class"],
+    ids=["excluded", "outside", "below its own score", "too small", "not its class", "haze"],
 )
 def test_what_does_not_count(settings: dict[str, object]) -> None:
     assert story(burns(lambda _: True, 60), **settings) == []
