@@ -4,9 +4,9 @@ How it decides
     - A box of a class that counts is *at a place* when it overlaps the boxes of earlier looks there; in `needed_looks`
       of the last `of_looks` looks that a detector judged it must be. Lights that drive by leave no two boxes in one
       place.
-    - It must be alive: within some seconds its edges move (`min_flicker`), or it has grown since it was first seen there
-      (`min_growth`), or the change grid says that the place differs from its long-term scene and goes on changing. A
-      lamp, a sign, a wet road in the sun keeps its box for as long as it is there.
+    - It must be alive: within some seconds its edges move (`min_flicker`), or it has grown since it was first seen
+      there (`min_growth`), or the change grid says that the place differs from its long-term scene and goes on
+      changing. A lamp, a sign, a wet road in the sun keeps its box for as long as it is there.
     - What fills most of the picture at once is haze or light (`max_box`): fire that grows so large was smaller before.
     - An open alert is held by any box in the zone of at least `HELD_SHARE` of the score: fire that dims is not out.
     - Carried answers are not seen once more: they neither confirm nor let it flicker.
