@@ -97,6 +97,25 @@ def test_an_open_episode_goes_on_over_a_restart() -> None:
     assert cleared.observed.mono_s == start + 43.5
 
 
+def test_an_open_episode_of_a_rule_with_every_common_setting_goes_on_over_a_restart() -> None:
+    rule = lane_rule(
+        schedule={"bands": [{"start": "00:05", "until": "23:59"}], "exceptions": [{"first": "2026-10-01"}]},
+        heights={"near": {"y": 1.0, "height": 0.8}, "far": {"y": 0.1, "height": 0.02}},
+        severity_by_place={"other": 1},
+        min_scores={"car": 0.4},
+        exclude_zones=[[[0, 0], [0.1, 0], [0.1, 0.1]]],
+        shadow=True,
+    )
+    judge = CameraJudge(camera(rule))
+    (raised,) = judged(judge, [seen(t, [CAR]) for t in times(12)])
+    again = restarted(judge, after_s=15, rules=(rule,))
+    assert again.open_rules == {"r0"}
+    start = RESTART_MONO_S - 15
+    (cleared,) = judged(again, [seen(t, mono_start_s=start) for t in times(20, 0.5, 15)])
+    assert (cleared.end_reason, cleared.began.at) == (EndReason.SEEN_CLEAR, raised.began.at)
+    assert cleared.severity == 1
+
+
 def test_a_dwell_goes_on_over_a_short_restart() -> None:
     judge = CameraJudge(camera(lane_rule()))
     judged(judge, [seen(t, [CAR]) for t in times(6)])
