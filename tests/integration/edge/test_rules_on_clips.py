@@ -6,10 +6,12 @@ alert is a false one.
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -186,3 +188,36 @@ def test_a_car_that_stops_is_raised_15_s_after_it_stands_and_cleared_when_it_is_
     assert episode.raised_s == pytest.approx(facts["vehicle"]["stands_from"] + 15, abs=2)
     assert episode.cleared_s is not None
     assert facts["vehicle"]["stands_until"] < episode.cleared_s <= facts["vehicle"]["gone_by"] + 5
+
+
+def crossings_in_truth(line_x: float) -> dict[str, int]:
+    """Of the labelled walkers: how often each went from one side of an upright line to the other."""
+    sides: dict[str, list[int]] = {}
+    with require_fixture("clips/campus_walkers.tracks.csv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            foot_x = (float(row["x"]) + float(row["w"]) / 2) / 480
+            if abs(foot_x - line_x) * 480 / 360 > 0.01:
+                sides.setdefault(row["track"], []).append(1 if foot_x > line_x else -1)
+    steps = [second - first for track in sides.values() for first, second in pairwise(track) if first != second]
+    return {"to_right": sum(step > 0 for step in steps), "to_left": sum(step < 0 for step in steps)}
+
+
+@pytest.mark.parametrize("line_x", [0.3, 0.5, 0.6])
+@pytest.mark.parametrize("direction", ["to_left", "to_right"])
+def test_crossings_are_counted_as_the_labels_say(line_x: float, direction: str, recordings: Recordings) -> None:
+    """One alert for the whole clip: `clear_after_s` is longer than any pause. About 15 crossings each."""
+    rule = {
+        "rule_id": "r",
+        "hazard": "line_crossing",
+        "line": [[line_x, 1], [line_x, 0]],
+        "direction": direction,
+        "classes": ["person"],
+        "clear_after_s": 1000,
+    }
+    camera = CameraConfig.model_validate({"camera_id": "clip", "name": "clip", "url": "file:x", "rules": [rule]})
+    judge = CameraJudge(camera)
+    for observation in recordings.of("campus_walkers.mp4")[::2]:
+        judge.look(observation)
+    counted = judge.snapshot()["rules"]["r"]["state"]["count"]
+    truth = crossings_in_truth(line_x)[direction]
+    assert counted == pytest.approx(truth, abs=max(2, 0.15 * truth))
