@@ -7,7 +7,7 @@ its scene: when it drives off, the bare road is what differs, and says nothing u
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -132,9 +132,17 @@ def _learnt(before: Sequence[LearntCell], measured: ChangeMeasure, seconds: floa
 
 def standing_pieces(cells: Cells, measured: ChangeMeasure, now: Moment) -> tuple[Piece, ...]:
     """Pieces of cells that have been changed for a while, and steadily; largest first. Hidden cells are left out."""
+    return _pieces([cell for cell in _seen(cells, measured) if _is_steady(cell, now)], measured)
+
+
+def changed_pieces(cells: Cells, measured: ChangeMeasure) -> tuple[Piece, ...]:
+    """The same of all cells that are changed at this look, however briefly."""
+    return _pieces(_seen(cells, measured), measured)
+
+
+def _seen(cells: Cells, measured: ChangeMeasure) -> list[ZoneCell]:
     hidden = measured.is_hidden
-    steady = [cell for cell in cells.changed if not hidden[cell.index] and _is_steady(cell, now)]
-    return tuple(sorted(_pieces(steady, measured), key=lambda piece: -piece.share))
+    return [cell for cell in cells.changed if not hidden[cell.index]]
 
 
 def _is_steady(cell: ZoneCell, now: Moment) -> bool:
@@ -142,14 +150,14 @@ def _is_steady(cell: ZoneCell, now: Moment) -> bool:
     return age_s >= SETTLE_S and cell.seen_s >= MIN_PRESENCE * (age_s - cell.unknown_s)
 
 
-def _pieces(cells: Sequence[ZoneCell], measured: ChangeMeasure) -> list[Piece]:
+def _pieces(cells: Sequence[ZoneCell], measured: ChangeMeasure) -> tuple[Piece, ...]:
     waiting = {(int(measured.rows[cell.index]), int(measured.columns[cell.index])): cell for cell in cells}
     pieces = []
     while waiting:
         members = _touching(waiting, next(iter(waiting)))
         members.sort(key=lambda cell: cell.since.seen_s)
         pieces.append(Piece(tuple(members), float(measured.weights[[cell.index for cell in members]].sum())))
-    return pieces
+    return tuple(sorted(pieces, key=lambda piece: -piece.share))
 
 
 def _touching(waiting: dict[tuple[int, int], ZoneCell], first: tuple[int, int]) -> list[ZoneCell]:
@@ -164,10 +172,10 @@ def _touching(waiting: dict[tuple[int, int], ZoneCell], first: tuple[int, int]) 
     return members
 
 
-def hidden_share(cells: Cells, measured: ChangeMeasure) -> float:
-    """Share of the zone that was changed and cannot be seen now."""
+def hidden_share(index: Iterable[int], measured: ChangeMeasure) -> float:
+    """Share of the zone that these cells make up and that cannot be seen now."""
     hidden = measured.is_hidden
-    return float(sum(measured.weights[cell.index] for cell in cells.changed if hidden[cell.index]))
+    return float(sum(measured.weights[one] for one in index if one < len(hidden) and hidden[one]))
 
 
 def box_round(cells: Sequence[ZoneCell], measured: ChangeMeasure) -> Box | None:

@@ -24,6 +24,7 @@ from xueliang_edge.rules.cells import (
     Piece,
     box_round,
     cells_of,
+    changed_pieces,
     hidden_share,
     passed_unknown,
     remember_cells,
@@ -56,10 +57,17 @@ _WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ChangeState:
-    """What the rule remembers: its episode, the zone's cells, since when what was there is hidden."""
+    """What the rule remembers.
+
+    Attributes:
+        cells: see `Cells`.
+        about: the cells of what was last there: it is not gone while something else is in front of them.
+        unclear_since: since when what was there is hidden; None when it is not.
+    """
 
     episode: EpisodeState = field(default_factory=EpisodeState)
     cells: Cells = field(default_factory=Cells)
+    about: tuple[int, ...] = ()
     unclear_since: Moment | None = None
 
 
@@ -116,7 +124,11 @@ def step(state: ChangeState, measured: ChangeMeasure, settings: ChangeRule) -> t
         state = replace(state, cells=remember_cells(state.cells, measured, now, seconds, is_open=is_open))
     found = _find(state, measured, now, settings, is_light=is_light)
     is_unclear = found.evidence is Evidence.UNCLEAR
-    state = replace(state, unclear_since=(state.unclear_since or now) if is_unclear else None)
+    state = replace(
+        state,
+        about=found.cells or state.about,
+        unclear_since=(state.unclear_since or now) if is_unclear else None,
+    )
     if state.unclear_since and now.mono_s - state.unclear_since.mono_s > settings.view_lost_after_s:
         episode, said = ended(replace(state.episode, last=now), EndReason.VIEW_LOST)
         return ChangeState(episode=episode), _in_words(said, None, measured, settings)
@@ -131,17 +143,23 @@ def step(state: ChangeState, measured: ChangeMeasure, settings: ChangeRule) -> t
         may_begin=settings.may_begin(measured.at),
     )
     episode, said = advance(state.episode, look, timing)
-    return replace(state, episode=episode), _in_words(said, found, measured, settings)
+    about = state.about if episode.open is not None or found.cells else ()
+    return replace(state, episode=episode, about=about), _in_words(said, found, measured, settings)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What has changed in the zone. `since`: when it came to be enough; `share`: of the zone, all its pieces."""
+    """What has changed in the zone.
+
+    Attributes:
+        since: when it came to be enough. share: of the zone, all its pieces. cells: which.
+    """
 
     evidence: Evidence
     since: Moment | None = None
     share: float = 0.0
     boxes: tuple[Box, ...] = ()
+    cells: tuple[int, ...] = ()
 
 
 def _find(state: ChangeState, measured: ChangeMeasure, now: Moment, settings: ChangeRule, *, is_light: bool) -> Found:
@@ -152,12 +170,24 @@ def _find(state: ChangeState, measured: ChangeMeasure, now: Moment, settings: Ch
     pieces = standing_pieces(state.cells, measured, now)
     sinces = [since for piece in pieces if (since := _enough_since(piece, needed, measured, settings, is_open))]
     if not sinces:
-        is_hidden = hidden_share(state.cells, measured) >= settings.min_changed / 2
-        return Found(Evidence.UNCLEAR if is_hidden else Evidence.ABSENT)
+        return Found(Evidence.UNCLEAR if _may_be_there(state, measured, needed) else Evidence.ABSENT)
     large = [piece for piece in pieces if piece.share >= needed]
     boxes = tuple(box for piece in large if (box := box_round(piece.cells, measured)) is not None)
     share = min(1.0, sum(piece.share for piece in large))
-    return Found(Evidence.HOLDS, min(sinces, key=lambda moment: moment.seen_s), share, boxes)
+    cells = tuple(cell.index for piece in large for cell in piece.cells)
+    return Found(Evidence.HOLDS, min(sinces, key=lambda moment: moment.seen_s), share, boxes, cells)
+
+
+def _may_be_there(state: ChangeState, measured: ChangeMeasure, needed: float) -> bool:
+    """Not seen to be gone: hidden, or, while an alert is open, changed just now and not long enough to say by what."""
+    changed = [cell.index for cell in state.cells.changed]
+    if hidden_share(changed, measured) >= needed / 2:
+        return True
+    if state.episode.open is None:
+        return False
+    if hidden_share(state.about, measured) >= needed / 2:
+        return True
+    return any(piece.share >= needed for piece in changed_pieces(state.cells, measured))
 
 
 def _enough_since(

@@ -151,8 +151,25 @@ def test_it_never_raises_without_its_dwell_and_never_clears_while_it_lies_there(
             assert "gone" not in states[began : index + 1]
             assert states[index] == "there"
         elif decision.end_reason is EndReason.SEEN_CLEAR:
-            seen_last = [state for state in states[: index + 1] if state != "blind"]
-            assert set(seen_last[-8:]) == {"gone"}
+            assert_seen_gone([state for state in states[: index + 1] if state != "blind"])
+
+
+def assert_seen_gone(judged_looks: list[str]) -> None:
+    """Gone at the last look, and in nine in all since it was last there for two seconds."""
+    assert judged_looks[-1] == "gone"
+    gone, there = 0, 0
+    for state in reversed(judged_looks):
+        if gone >= 9:
+            return
+        gone, there = gone + (state == "gone"), there + 1 if state == "there" else 0
+        assert there < 5, judged_looks[-40:]
+
+
+def test_what_was_seen_gone_once_is_not_gone_while_somebody_stands_before_it() -> None:
+    walker: Thing = ("person", 0.8, (0.25, 0.5, 0.5, 0.95))
+    looks = [seen(t, change=BOX if t < 20 else grid()) for t in times(20.5)]
+    looks += [seen(t, [walker], change=grid()) for t in times(60, 0.5, 21)]
+    assert [d.phase for d in story(looks)] == [Phase.RAISED]
 
 
 @pytest.mark.parametrize("every_s", [0.1, 0.25, 1.0, 2.0])

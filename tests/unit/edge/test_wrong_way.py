@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -109,8 +110,11 @@ def test_it_is_never_raised_without_having_gone_so_far_for_so_long(
             began = round((decision.began.mono_s - 1000 - shift_s) * 2)
             assert index - began >= 2
             assert max(place[1] for place in places[: index + 1]) - places[index][1] >= 0.1 - 1e-5
-        else:
-            raise AssertionError("the car is there to the end")
+        else:  # it has turned round, or stands where that counts no more
+            index = round((after_s(decision) - shift_s) * 2)
+            steps_now = [(b[0] - a[0], a[1] - b[1]) for a, b in pairwise(places[index - 6 : index + 1])]
+            is_straight = all(up > 0 and abs(across) <= up for across, up in steps_now)
+            assert not (is_straight and sum(up for _, up in steps_now) >= 0.1 + 1e-5)
 
 
 @pytest.mark.parametrize("every_s", [0.1, 0.25, 0.5])
