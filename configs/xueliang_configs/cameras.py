@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field, field_validator
 
 from xueliang_configs.areas import AreaCode
-from xueliang_configs.rules import Rule
+from xueliang_configs.rules import Rule, at_place
 from xueliang_configs.values import CameraUrl, Name, PlaceClass, PlainId, Polygon, PositiveSeconds, Settings, problem
 
 RegisterNote = Annotated[str, Field(min_length=1, max_length=200)]
@@ -45,6 +45,12 @@ class CameraConfig(Settings):
                 "sub_url", "expected the rtsp:// or rtsps:// address of a small stream", "a file", "leave sub_url out"
             )
         return value
+
+    @property
+    def as_judged(self) -> Self:
+        """This camera with its rules as they are judged here: with the severity of its place class."""
+        rules = tuple(at_place(rule, self.place_class) for rule in self.rules)
+        return self if rules == self.rules else self.model_copy(update={"rules": rules})
 
     @property
     def needed_look_every_s(self) -> float:

@@ -10,32 +10,17 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from xueliang_alerts.contract import Hazard, Severity
+from xueliang_configs.ground import GroundSettings
+from xueliang_configs.judging import BoxSettings, ClassName, EpisodeSettings, LooksSettings
 from xueliang_configs.values import Polygon, PositiveSeconds, Seconds, Settings, Share, problem
+
+Density = Annotated[float, Field(gt=0.0, le=20.0)]
 
 VEHICLES = ("car", "bus", "truck")
 VEHICLES_AND_TWO_WHEELERS = (*VEHICLES, "motorcycle", "bicycle")
 
-ClassName = Annotated[str, Field(min_length=1, max_length=40)]
 
-
-class EpisodeSettings(Settings):
-    """What every rule says about time."""
-
-    clear_after_s: PositiveSeconds = Field(
-        default=5.0, description="Seconds the hazard must be seen to be gone before the alert is cleared."
-    )
-    gap_tolerance_s: PositiveSeconds = Field(
-        default=6.0,
-        description="Longest time between two looks that still counts as watching. A longer blind stretch advances "
-        "neither the dwell nor the clearing. Raise it for cameras with a key picture every 10 s or so.",
-    )
-    view_lost_after_s: PositiveSeconds = Field(
-        default=600.0,
-        description="An open alert of a camera that was blind for longer than this ends as view_lost, never as clear.",
-    )
-
-
-class StandingSettings(EpisodeSettings):
+class StandingSettings(BoxSettings, EpisodeSettings):
     """Something stands in the zone: shared by fire lane, blocked exit and illegal parking."""
 
     dwell_s: PositiveSeconds = Field(
@@ -101,8 +86,27 @@ class IllegalParkingSettings(StandingSettings):
     counts_each_alone: ClassVar[bool] = True
 
 
-class CrowdSettings(EpisodeSettings):
-    """People gather: the count of people whose feet are in the zone, with hysteresis."""
+class DensityLevels(Settings):
+    """How many people a square metre carries. 2: nobody walks freely; 4: pushed along; 6: lives are in danger."""
+
+    busy: Density = Field(default=2.0, description="From here on it is a crowd.")
+    dangerous: Density = Field(
+        default=4.0, validate_default=True, description="From here on the severity is one step higher."
+    )
+    critical: Density = Field(default=6.0, validate_default=True, description="From here on the severity is 1 (red).")
+
+    @field_validator("dangerous", "critical")
+    @classmethod
+    def _rising(cls, value: float, info: ValidationInfo) -> float:
+        below = "busy" if info.field_name == "dangerous" else "dangerous"
+        least = info.data.get(below)
+        if least is not None and value <= least:
+            raise problem("order", f"expected a density above {below} ({least:g})", f"{value:g}", f"{least * 1.5:g}")
+        return value
+
+
+class CrowdSettings(BoxSettings, EpisodeSettings):
+    """People gather: the count of people whose feet are in the zone, with hysteresis; with `ground` also per m²."""
 
     hazard: Literal[Hazard.CROWD]
     severity: Severity = Field(default=Severity.ORANGE, description="1 (most severe, red) to 4 (blue).")
@@ -112,6 +116,13 @@ class CrowdSettings(EpisodeSettings):
     )
     severe_at_count: int | None = Field(
         default=None, ge=2, le=10_000, description="From this count on the severity is one step higher; null: never."
+    )
+    ground: GroundSettings | None = Field(
+        default=None,
+        description="Where the picture's points lie on the ground: people per square metre are then judged as well.",
+    )
+    levels: DensityLevels = Field(
+        default=DensityLevels(), description="People per square metre; counts only where `ground` is given."
     )
     dwell_s: Seconds = Field(default=10.0, description="Seconds the count must hold before the alert is raised.")
     clear_after_s: PositiveSeconds = Field(
@@ -148,8 +159,8 @@ class CrowdSettings(EpisodeSettings):
         return max(0.25, min(1.0, self.dwell_s / 4 or 1.0, self.clear_after_s / 2, self.gap_tolerance_s / 2))
 
 
-class FireSmokeSettings(EpisodeSettings):
-    """Flame or smoke that persists. Will need a model that knows fire or smoke; no version judges it yet."""
+class FireSmokeSettings(LooksSettings, BoxSettings, EpisodeSettings):
+    """Flame or smoke that persists in one place and moves as flame and smoke do. Needs a model that knows them."""
 
     hazard: Literal[Hazard.FIRE_SMOKE]
     severity: Severity = Field(default=Severity.RED, description="1 (most severe, red) to 4 (blue).")
@@ -157,6 +168,25 @@ class FireSmokeSettings(EpisodeSettings):
     clear_after_s: PositiveSeconds = Field(default=15.0, description="Seconds it must be seen to be gone.")
     classes: tuple[ClassName, ...] = Field(
         default=("fire", "smoke"), min_length=1, description="Detector classes that count."
+    )
+    needed_looks: Annotated[int, Field(ge=2, le=20)] = Field(
+        default=3, description="It must be seen at one place in so many of the last `of_looks` looks; never in one."
+    )
+    of_looks: Annotated[int, Field(ge=2, le=20)] = Field(
+        default=5, validate_default=True, description="Of so many looks."
+    )
+    min_flicker: Share = Field(
+        default=0.02,
+        description="How much the edges of its box move within some seconds, as a share of its size. A lamp, a sign or "
+        "a sunset keeps its box; 0: whatever stays counts.",
+    )
+    min_growth: Share = Field(
+        default=0.3, description="Or: so much larger than when it was first seen there. Smoke drifts and grows."
+    )
+
+    max_box: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        default=0.6,
+        description="A box that covers more of the picture than this raises nothing: haze, glare, a fogged dome.",
     )
 
     @property

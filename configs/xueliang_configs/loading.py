@@ -152,7 +152,7 @@ def _rule_checks(camera: dict[str, Any], above: Key, detectors: set[str]) -> Ite
         yield key, f'rule_id "{name}" is used twice on this camera, first by {key_text(above)}.{first}', f"{name}-2"
     for index, rule in rules:
         name = rule.get("detector", "objects")
-        needs_one = rule.get("hazard") not in ("camera_fault", "fire_smoke")
+        needs_one = rule.get("hazard") != "camera_fault"
         if isinstance(name, str) and name not in detectors and (needs_one or "detector" in rule):
             known = ", ".join(sorted(detectors)) or "none"
             yield (*above, index, "detector"), f'no detector "{name}" under detectors', f"there: {known}"

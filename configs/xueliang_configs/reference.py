@@ -91,11 +91,17 @@ def _section(model: type[BaseModel]) -> str:
     doc = (model.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
     lines = [f"## {_heading(model)}", "", " ".join(doc.split()), "", "| key | what | default |", "|---|---|---|"]
     for name, info in model.model_fields.items():
-        kind = _kind(info.annotation)
+        kind = "text" if _is_written_as_text(info) else _kind(info.annotation)
         limits = _limits(info)
         what = "; ".join(part for part in (f"{kind}{limits}", info.description) if part)
         lines.append(f"| `{name}` | {_cell(what)} | {_cell(_default(info))} |")
     return "\n".join(lines)
+
+
+def _is_written_as_text(info: FieldInfo) -> bool:
+    """A value that is kept as another kind: a time of day."""
+    extra = info.json_schema_extra
+    return isinstance(extra, dict) and extra.get("type") == "string"
 
 
 def _heading(model: type[BaseModel]) -> str:

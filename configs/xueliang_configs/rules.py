@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Self, TypeAlias, TypeGuard
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from xueliang_alerts.contract import Severity
+from xueliang_configs.ground import area_of
 from xueliang_configs.hazards import (
     BlockedExitSettings,
     CameraOfflineSettings,
@@ -15,7 +17,15 @@ from xueliang_configs.hazards import (
     IllegalParkingSettings,
     ZoneSettings,
 )
-from xueliang_configs.values import PlainId, Settings
+from xueliang_configs.hazards_of_change import DebrisOnRoadSettings, WaterLevelSettings
+from xueliang_configs.hazards_of_movement import (
+    EbikeIndoorsSettings,
+    IntrusionSettings,
+    LineCrossingSettings,
+    LineSettings,
+    WrongWaySettings,
+)
+from xueliang_configs.values import PlaceClass, PlainId, Settings
 
 
 class RuleSettings(Settings):
@@ -27,6 +37,14 @@ class RuleSettings(Settings):
     )
     drill: bool = Field(
         default=False, description="Alerts are exercises: flagged end to end and kept out of statistics."
+    )
+    shadow: bool = Field(
+        default=False,
+        description="The rule is judged as any other and tells nobody: its alerts are counted and logged on the node. "
+        "To try a rule before it counts.",
+    )
+    severity_by_place: dict[PlaceClass, Severity] = Field(
+        default={}, description="Another severity on cameras of these place classes; others have `severity`."
     )
     detector: PlainId = Field(default="objects", description="Which entry of `detectors` this rule looks through.")
 
@@ -46,16 +64,69 @@ class IllegalParkingRule(RuleSettings, ZoneSettings, IllegalParkingSettings):
 class CrowdRule(RuleSettings, ZoneSettings, CrowdSettings):
     """A zone where people must not gather."""
 
+    @model_validator(mode="after")
+    def _zone_is_on_the_ground(self) -> Self:
+        if self.ground is not None:
+            area_of(self.ground, self.zone)
+        return self
+
 
 class FireSmokeRule(RuleSettings, ZoneSettings, FireSmokeSettings):
-    """A zone watched for flame and smoke. This version cannot judge it yet: the node says so at its start."""
+    """A zone watched for flame and smoke, by a detector that knows them."""
+
+
+class IntrusionRule(RuleSettings, ZoneSettings, IntrusionSettings):
+    """A zone that nobody may enter."""
+
+
+class LineCrossingRule(RuleSettings, LineSettings, LineCrossingSettings):
+    """A line that must not be crossed."""
+
+
+class WrongWayRule(RuleSettings, ZoneSettings, WrongWaySettings):
+    """A zone with one permitted direction."""
+
+
+class EbikeIndoorsRule(RuleSettings, ZoneSettings, EbikeIndoorsSettings):
+    """A lobby or a lift without two-wheelers."""
+
+
+class WaterLevelRule(RuleSettings, ZoneSettings, WaterLevelSettings):
+    """A low place watched for standing water."""
+
+
+class DebrisOnRoadRule(RuleSettings, ZoneSettings, DebrisOnRoadSettings):
+    """A road watched for things that lie on it."""
 
 
 class CameraOfflineRule(RuleSettings, CameraOfflineSettings):
     """The camera itself, watched for going offline."""
 
 
-Rule: TypeAlias = Annotated[
-    FireLaneRule | BlockedExitRule | IllegalParkingRule | CrowdRule | FireSmokeRule | CameraOfflineRule,
-    Field(discriminator="hazard"),
-]
+PlacedRule: TypeAlias = (
+    FireLaneRule
+    | BlockedExitRule
+    | IllegalParkingRule
+    | CrowdRule
+    | FireSmokeRule
+    | IntrusionRule
+    | LineCrossingRule
+    | WrongWayRule
+    | EbikeIndoorsRule
+    | WaterLevelRule
+    | DebrisOnRoadRule
+)
+"""A rule that looks at a part of the picture, its `zone`, through a detector."""
+
+Rule: TypeAlias = Annotated[PlacedRule | CameraOfflineRule, Field(discriminator="hazard")]
+
+
+def has_place(rule: Rule) -> TypeGuard[PlacedRule]:
+    """True for rules that look at a part of the picture."""
+    return isinstance(rule, ZoneSettings | LineSettings)
+
+
+def at_place(rule: Rule, place_class: PlaceClass) -> Rule:
+    """The rule as it is judged on a camera of this place class: its severity there."""
+    severity = rule.severity_by_place.get(place_class, rule.severity)
+    return rule if severity == rule.severity else rule.model_copy(update={"severity": severity})

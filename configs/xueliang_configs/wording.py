@@ -66,7 +66,7 @@ def _as_written(value: Any, location: tuple[int | str, ...]) -> Key:
             value = value[part]
         elif part == "[key]":
             break
-        elif isinstance(part, str) and index < len(location) - 1:
+        elif isinstance(part, str) and (index < len(location) - 1 or _is_tag_of(value, part)):
             continue  # a branch of a union; what follows it is written
         elif not isinstance(value, dict):
             continue  # the branch itself is what failed
@@ -74,6 +74,11 @@ def _as_written(value: Any, location: tuple[int | str, ...]) -> Key:
             value = None
         key.append(part)
     return tuple(key)
+
+
+def _is_tag_of(value: Any, part: str) -> bool:
+    """The branch that a written rule chose by its hazard."""
+    return isinstance(value, dict) and value.get("hazard") == part
 
 
 def _only_follows(item: ErrorDetails, key: Key, keys: set[Key], document: Document) -> bool:
@@ -124,6 +129,8 @@ def _value_at(document: Document, key: Key) -> Any:
 def _words(item: ErrorDetails, key: Key, document: Document, model: type[BaseModel]) -> tuple[str, str]:
     kind, context = item["type"], item.get("ctx", {})
     got = shown(_value_at(document, key), key, document)
+    if "[key]" in item["loc"] and key:  # the key itself was refused, not its value
+        got = f'"{key[-1]}"'
     if kind.startswith("configs_"):
         return item["msg"], str(context.get("hint", ""))
     if kind == "extra_forbidden":

@@ -28,8 +28,8 @@ from xueliang_alerts.contract import EndReason
 from xueliang_alerts.forwarder import Forwarder, lost_will
 from xueliang_alerts.mqtt_link import MqttLink, MqttSettings, TlsSettings
 from xueliang_alerts.spool import Spool
-from xueliang_configs.hazards import ZoneSettings
 from xueliang_configs.node import BrokerConfig, NodeConfig
+from xueliang_configs.rules import has_place
 from xueliang_edge.attention.needs import need_of
 from xueliang_edge.capture.children import CaptureChildren
 from xueliang_edge.capture.grouping import group_cameras, is_fast, reserve
@@ -254,7 +254,7 @@ class Node:
 
     def _watched(self, camera_id: str, pace: Pace) -> WatchedCamera:
         judge = self._judges[camera_id]
-        detectors = {rule.detector for rule in judge.camera.rules if isinstance(rule, ZoneSettings)}
+        detectors = {rule.detector for rule in judge.camera.rules if has_place(rule)}
         return WatchedCamera(
             config=judge.camera,
             need=need_of(judge.camera),

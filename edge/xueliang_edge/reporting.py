@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final
 
 from xueliang_alerts.contract import CameraStatus
 from xueliang_alerts.forwarder import StatusExtras
 from xueliang_configs.cameras import CameraConfig
-from xueliang_configs.hazards import ZoneSettings
 from xueliang_configs.node import NodeConfig
-from xueliang_configs.rules import Rule
+from xueliang_configs.rules import Rule, has_place
 from xueliang_edge.capture.service import CaptureChildReport
 from xueliang_edge.costs import why_never
 from xueliang_edge.detection import OpenedModel, WorkerHealth
@@ -106,6 +106,7 @@ class Reporter:
         """For the node's status at the centre."""
         node = self._node
         counters = {f"still_refused_{reason}"[:60]: count for reason, count in node.gatherer.refused.items()}
+        counters["shadow_raised"] = node.writer.counts["shadow_raised"]
         counters |= {"rules_not_running": len(node.not_running), "stills": node.gatherer.composed}
         if node.evidence_store is not None:
             counters["evidence_pending"] = node.evidence_store.pending_count()
@@ -148,6 +149,7 @@ class Reporter:
         health = self._node.capture.health(camera_id)
         schedule = self._node.pipeline.schedule
         gaps = schedule.achieved(camera_id)
+        shadows = {rule.rule_id for rule in camera.config.rules if rule.shadow}
         return CameraReport(
             camera_id=camera_id,
             state=health.state.value,
@@ -169,7 +171,7 @@ class Reporter:
             frames_dropped=health.frames_dropped,
             scene_known_share=round(health.scene_known_share, 3),
             rules=tuple(rule.rule_id for rule in camera.config.rules),
-            open_alerts=len(camera.judge.open_rules),
+            open_alerts=len(camera.judge.open_rules - shadows),
             notes=health.notes,
             recent_gaps_s=tuple(round(gap_s, 3) for gap_s in schedule.recent_gaps_s(camera_id)),
             pictures_decoded=health.pictures_decoded,
@@ -251,7 +253,7 @@ def rules_not_running(
 def _why_never(camera: CameraConfig, rule: Rule, detectors: Mapping[str, OpenedModel]) -> str | None:
     """The arithmetic by which this machine cannot give the rule its looks, whatever else it does; None: it may."""
     detector = detectors.get(rule.detector)
-    if not isinstance(rule, ZoneSettings) or detector is None or detector.warm_ms is None:
+    if not has_place(rule) or detector is None or detector.warm_ms is None:
         return None
     gap_s = camera.look_every_s or rule.largest_gap_s
     words = why_never(rule.rule_id, gap_s, detector.warm_ms)
@@ -259,17 +261,40 @@ def _why_never(camera: CameraConfig, rule: Rule, detectors: Mapping[str, OpenedM
 
 
 def _why_not_running(rule: Rule, detectors: Mapping[str, OpenedModel]) -> str | None:
-    if rule.hazard not in RULES:  # first: no model that could be brought would change it
-        return f"this version cannot judge {rule.hazard.value} yet"
-    classes: tuple[str, ...] | None = getattr(rule, "classes", None)
-    if classes is not None:
-        detector = detectors.get(rule.detector)
-        if detector is None:
-            known = ", ".join(sorted(detectors)) or "none"
-            return f'there is no detector "{rule.detector}" (configured: {known}); add it under detectors'
-        if not set(classes) & set(detector.classes):
-            return (
-                f'the model of detector "{rule.detector}" ({detector.model_id}) knows none of {", ".join(classes)}; '
-                "bring a model that does, add it under detectors and name it by the rule's `detector`"
-            )
+    if not RULES[rule.hazard].needs_detector:
+        return None
+    detector = detectors.get(rule.detector)
+    if detector is None:
+        known = ", ".join(sorted(detectors)) or "none"
+        return f'there is no detector "{rule.detector}" (configured: {known}); add it under detectors'
+    return _why_not_known(rule, detector)
+
+
+def _why_not_known(rule: Rule, detector: OpenedModel) -> str | None:
+    """The classes a rule needs and this model does not know."""
+    model = f'the model of detector "{rule.detector}" ({detector.model_id})'
+    known = _listed(detector.classes)
+    classes: tuple[str, ...] = getattr(rule, "classes", ())
+    written = classes if "classes" in rule.model_fields_set else ()
+    if classes and not set(classes) & set(detector.classes):
+        return (
+            f"{model} knows none of {', '.join(classes)}, only {known}; "
+            "bring a model that does, add it under detectors and name it by the rule's `detector`"
+        )
+    for name in written:
+        if name not in detector.classes:
+            near = get_close_matches(name, detector.classes, n=1)
+            hint = f'did you mean "{near[0]}"?' if near else "take it out of `classes`, or bring a model that knows it"
+            return f'{model} has no class "{name}", only {known}; {hint}'
+    missing = [name for name in RULES[rule.hazard].must_know if name not in detector.classes]
+    if missing:
+        return (
+            f"{model} does not know {', '.join(missing)}, only {known}: who passes would be taken for a change; "
+            "name a detector that knows people and vehicles"
+        )
     return None
+
+
+def _listed(names: Sequence[str]) -> str:
+    """At most a dozen: a model may know eighty."""
+    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")

@@ -2,6 +2,7 @@
 
 Nothing here waits for the disk while the node watches: `writing.py` does, in a thread of its own, and says in its head
 what always holds. Only before that thread begins (`resume`, `settle_past`) is something written at once.
+What a rule with `shadow: true` decides is counted and logged; it never reaches the spool, and has no still.
 """
 
 from __future__ import annotations
@@ -50,11 +51,27 @@ class Telling:
     def tell(self, camera: CameraConfig, judged: Sequence[Judged], look: Look | None) -> None:
         said: list[WaitingDecision] = []
         for rule, decision in judged:
+            if rule.shadow:
+                self._note_shadow(camera.camera_id, rule, decision)
+                continue
             so_far = self._evidence_so_far(camera.camera_id, rule, decision)
             evidence = self._gatherer.gather(camera, rule, decision, look, so_far)
             said.append(WaitingDecision(camera.camera_id, rule, decision, evidence))
-        if said:
+        if judged:
             self._writer.take(camera.camera_id, said, self._judges[camera.camera_id].snapshot())
+
+    def _note_shadow(self, camera_id: str, rule: Rule, decision: Decision) -> None:
+        """A rule on trial: counted and logged here, told to nobody; no still is made for it."""
+        self._writer.counts[f"shadow_{decision.phase.value}"] += 1
+        log.info(
+            "shadow alert",
+            extra={
+                "camera_id": camera_id,
+                "rule_id": rule.rule_id,
+                "phase": decision.phase.value,
+                "reason": decision.reason.text,
+            },
+        )
 
     def tend(self) -> None:
         """Have the snapshots of busy cameras written."""

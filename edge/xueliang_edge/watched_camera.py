@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xueliang_configs.cameras import CameraConfig
-from xueliang_configs.hazards import ZoneSettings
+from xueliang_configs.rules import has_place
 from xueliang_edge.attention.crops import crops_for
 from xueliang_edge.attention.levels import Attention, LookPlan
 from xueliang_edge.attention.needs import Need
@@ -105,9 +105,7 @@ class WatchedCamera:
         asked: list[tuple[str, Xyxyn | None]] = [(detector, None)]
         size_wh = self.input_sizes_wh.get(detector)
         if self.plan is not None and self.plan.has_crops and size_wh is not None:
-            zones = [
-                rule.zone for rule in self.config.rules if isinstance(rule, ZoneSettings) and rule.detector == detector
-            ]
+            zones = [rule.zone for rule in self.config.rules if has_place(rule) and rule.detector == detector]
             width, height = look.handle.size_wh
             asked += [
                 (detector, (crop.left / width, crop.top / height, crop.right / width, crop.bottom / height))

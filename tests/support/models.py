@@ -55,6 +55,14 @@ _CARDS: dict[str, dict[str, object]] = {
     },
 }
 SHARED_MODELS = tuple(_CARDS)
+"""Those that know people and vehicles."""
+FIRE_MODEL = "fire_smoke_yolo11n_640_int8_AGPL"
+_CARDS[FIRE_MODEL] = {
+    "layout": "yolov8",
+    "classes": ["smoke", "fire"],
+    "licence": "AGPL-3.0",
+    "sha256": "f43cc51fdde6aa58b14c41059600c5055e6b8365e920a462a18b660db6957f51",
+}
 
 
 def shared_model_path(name: str) -> Path:

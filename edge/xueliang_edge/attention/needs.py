@@ -48,7 +48,7 @@ def need_of(camera: CameraConfig) -> Need:
 def _detector_gaps_s(camera: CameraConfig, gap_s: float) -> Mapping[str, float]:
     gaps_s: dict[str, float] = {}
     for rule in camera.rules:
-        if rule.hazard in RULES and RULES[rule.hazard].needs_detector:
+        if RULES[rule.hazard].needs_detector:
             wanted_s = max(gap_s, rule.largest_gap_s)
             gaps_s[rule.detector] = min(wanted_s, gaps_s.get(rule.detector, wanted_s))
     return gaps_s

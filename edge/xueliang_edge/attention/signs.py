@@ -52,14 +52,15 @@ def signs_of(
 def _raises_in_s(rule: Any, episode: EpisodeState) -> float | None:
     if episode.open is not None or episode.onset is None or episode.last is None:
         return None
-    return max(0.0, float(rule.dwell_s) - (episode.last.seen_s - episode.onset.seen_s))
+    return max(0.0, float(getattr(rule, "dwell_s", 0.0)) - (episode.last.seen_s - episode.onset.seen_s))
 
 
 def _sides_px(rule: Any, observation: Observation, input_wh: tuple[int, int]) -> list[float]:
     """Long side of each candidate of the rule, in pixels of the network's input."""
     if not observation.class_names or observation.frame_size_wh is None:
         return []
-    counted = np.array([name in rule.classes for name in observation.class_names], dtype=np.bool_)
+    classes = getattr(rule, "classes", ())  # none: it watches the place, whatever is there
+    counted = np.array([name in classes for name in observation.class_names], dtype=np.bool_)
     counted &= observation.scores >= WEAK_SHARE * observation.confident_score
     boxes = observation.boxes_xyxyn[counted]
     is_in_zone = geometry.points_inside(geometry.feet_of(boxes), rule.zone)

@@ -16,8 +16,7 @@ import numpy as np
 
 from xueliang_alerts.contract import EndReason, EvidenceKind, EvidenceRef, Phase
 from xueliang_configs.cameras import CameraConfig
-from xueliang_configs.hazards import ZoneSettings
-from xueliang_configs.rules import Rule
+from xueliang_configs.rules import Rule, has_place
 from xueliang_edge.detection import DetectionService, StillRequest
 from xueliang_edge.evidence.masking import Refused
 from xueliang_edge.evidence.stills import Region, Still
@@ -67,7 +66,7 @@ class Gatherer:
     ) -> tuple[EvidenceRef, ...]:
         """The stills this revision names: those of earlier ones and, when one is due and could be made, a new one."""
         kind = due_kind(decision, so_far)
-        if self._store is None or kind is None or not isinstance(rule, ZoneSettings):
+        if self._store is None or kind is None or not has_place(rule):
             return so_far
         if look is None:
             return self._without("no_picture", so_far)

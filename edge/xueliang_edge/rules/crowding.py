@@ -3,6 +3,10 @@
 A person counts when the feet are in the zone. The count that is judged is the median over the last `smooth_s` seconds:
 detectors lose people now and then. From `raise_at_count` on the condition holds; an open episode holds down to one
 above `clear_at_count`.
+
+Where the ground is known (`ground`), people per square metre are judged as well: from `levels.busy` on it is a crowd,
+and an open episode holds down to `HELD_SHARE` of that. What is told has a band: the least and most people of the last
+looks, over the area as far as it may be off.
 """
 
 from __future__ import annotations
@@ -17,16 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xueliang_alerts.contract import Phase, Severity
+from xueliang_configs.ground import area_of
 from xueliang_configs.rules import CrowdRule
 from xueliang_edge.observations import Observation
-from xueliang_edge.rules import geometry
+from xueliang_edge.rules import geometry, selecting
 from xueliang_edge.rules.episodes import (
     Decision,
     EpisodeState,
     Evidence,
     Look,
     Moment,
-    Timing,
     Transition,
     Why,
     advance,
@@ -35,9 +39,11 @@ from xueliang_edge.rules.episodes import (
     why_ended,
 )
 from xueliang_edge.rules.geometry import Boxes
+from xueliang_edge.rules.looking import timing_of
 
 GROWTH_OVER_S: Final = 60.0
 GROWTH_EVERY_S: Final = 5.0
+HELD_SHARE: Final = 0.75  # of the density that begins a crowd: down to here it is still one
 NEWS_SHARE: Final = 0.25  # a quarter more or fewer people than last said
 
 
@@ -79,8 +85,7 @@ def measure(observations: Sequence[Observation], settings: CrowdRule) -> tuple[C
 
 def _measured(observation: Observation, settings: CrowdRule) -> CrowdMeasure:
     boxes, scores = observation.boxes_xyxyn, observation.scores
-    counted = np.array([name in settings.classes for name in observation.class_names], dtype=bool)
-    people = np.flatnonzero(counted & (scores >= observation.confident_score))
+    people = selecting.counted(observation, settings)
     if len(people):
         people = people[geometry.points_inside(geometry.feet_of(boxes[people]), settings.zone)]
         people = people[geometry.merged(boxes[people], scores[people], 0.75, 0.95)]
@@ -98,7 +103,7 @@ def _measured(observation: Observation, settings: CrowdRule) -> CrowdMeasure:
 
 def step(state: CrowdState, measured: CrowdMeasure, settings: CrowdRule) -> tuple[CrowdState, Decision | None]:
     """One look further."""
-    timing = Timing(settings.dwell_s, settings.clear_after_s, settings.gap_tolerance_s, settings.view_lost_after_s)
+    timing = timing_of(settings)
     last = state.episode.last
     if last is not None and measured.mono_s <= last.mono_s:
         return state, None
@@ -109,13 +114,15 @@ def step(state: CrowdState, measured: CrowdMeasure, settings: CrowdRule) -> tupl
     if last is not None and measured.mono_s - last.mono_s > settings.gap_tolerance_s:
         state = replace(state, recent=(), trend=())  # counts from before a blind stretch say nothing about now
     state, count = _smoothed(state, measured, now, settings)
+    density = density_of(count, state.recent, settings)
     look = Look(
         mono_s=measured.mono_s,
         at=measured.at,
-        evidence=_evidence(count, is_open=state.episode.open is not None, settings=settings),
-        severity=_severity(count, settings),
+        evidence=_evidence(count, density, is_open=state.episode.open is not None, settings=settings),
+        severity=_severity(count, density, settings),
         headline=count,
         news_step=max(2.0, NEWS_SHARE * count),
+        may_begin=settings.may_begin(measured.at),
     )
     episode, said = advance(state.episode, look, timing)
     return replace(state, episode=episode), _in_words(said, count, state, measured, settings)
@@ -131,14 +138,44 @@ def _smoothed(state: CrowdState, measured: CrowdMeasure, now: Moment, settings: 
     return replace(state, recent=recent, trend=trend), count
 
 
-def _evidence(count: float, *, is_open: bool, settings: CrowdRule) -> Evidence:
+@dataclass(frozen=True, slots=True)
+class DensityNow:
+    """People per square metre: `value`, and between which figures it lies."""
+
+    value: float
+    low: float
+    high: float
+
+    def level(self, settings: CrowdRule) -> str:
+        """The highest level that `value` reaches; "free" below all."""
+        reached = [name for name in ("busy", "dangerous", "critical") if self.value >= getattr(settings.levels, name)]
+        return reached[-1] if reached else "free"
+
+
+def density_of(count: float, recent: Sequence[CountAt], settings: CrowdRule) -> DensityNow | None:
+    """Of a smoothed count and the raw ones behind it; None where the ground is not known."""
+    if settings.ground is None:
+        return None
+    m2, error_share = area_of(settings.ground, settings.zone)
+    counts = [item.count for item in recent] or [count]
+    low, high = min(counts) / (m2 * (1 + error_share)), max(counts) / (m2 * (1 - error_share))
+    return DensityNow(count / m2, low, high)
+
+
+def _evidence(count: float, density: DensityNow | None, *, is_open: bool, settings: CrowdRule) -> Evidence:
     if count >= settings.raise_at_count or (is_open and count > settings.clear_at_count):
+        return Evidence.HOLDS
+    if density is not None and density.value >= settings.levels.busy * (HELD_SHARE if is_open else 1.0):
         return Evidence.HOLDS
     return Evidence.ABSENT
 
 
-def _severity(count: float, settings: CrowdRule) -> Severity:
-    if settings.severe_at_count is not None and count >= settings.severe_at_count:
+def _severity(count: float, density: DensityNow | None, settings: CrowdRule) -> Severity:
+    level = density.level(settings) if density is not None else "free"
+    if level == "critical":
+        return Severity.RED
+    is_severe = settings.severe_at_count is not None and count >= settings.severe_at_count
+    if is_severe or level == "dangerous":
         return Severity(max(Severity.RED, settings.severity - 1))
     return settings.severity
 
@@ -172,9 +209,19 @@ def _in_words(
         )
     growth = growth_per_minute(state.trend)
     measures["growth"] = (growth, "people/min")
-    text = f"{count:.0f} people in the zone"
+    text, limit = f"{count:.0f} people in the zone", f">= {settings.raise_at_count}"
+    density = density_of(count, state.recent, settings)
+    if density is not None:
+        measures |= {
+            "density": (density.value, "people/m2"),
+            "density_low": (density.low, "people/m2"),
+            "density_high": (density.high, "people/m2"),
+        }
+        text += f", {density.value:.1f} per m² ({density.low:.1f} to {density.high:.1f}), {density.level(settings)}"
+        if count < settings.raise_at_count:
+            limit = f">= {settings.levels.busy:g} per m²"
     if said.phase is Phase.RAISED:
-        why = Why("crowd_reached", f"{text} >= {settings.raise_at_count} for {seconds:.0f} s >= {settings.dwell_s:g} s")
+        why = Why("crowd_reached", f"{text} {limit} for {seconds:.0f} s >= {settings.dwell_s:g} s")
     else:
         why = Why("crowd_still", f"still {text} after {seconds:.0f} s, {growth:+.0f} a minute")
     return decided(

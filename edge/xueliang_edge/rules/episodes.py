@@ -8,6 +8,8 @@ Invariants
       SEEN_CLEAR.
     - After a blind stretch longer than `view_lost_after_s` an open episode ends VIEW_LOST: we stopped knowing.
     - Looks that do not advance the clock (a repeated or older time) change nothing.
+    - Outside its schedule (`Look.may_begin`) and during the cooldown no episode begins; an open one goes on to its end.
+      The dwell counts inside the schedule only, and during the cooldown too: what still holds then is raised at once.
 """
 
 from __future__ import annotations
@@ -108,6 +110,7 @@ class Look:
         onset: since when the condition holds, where the rule knows better than "since the first such look".
         severity: of what is seen now.
         headline: the one figure people follow (count, share); a change by `news_step` is worth telling.
+        may_begin: False outside the rule's schedule.
     """
 
     mono_s: float
@@ -117,6 +120,7 @@ class Look:
     severity: Severity = Severity.BLUE
     headline: float = 0.0
     news_step: float = 1.0
+    may_begin: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,7 @@ class Timing:
     clear_after_s: float
     gap_tolerance_s: float
     view_lost_after_s: float
+    cooldown_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +161,8 @@ class EpisodeState:
         absent_s, absent_looks: for how long, and in how many looks, it has been seen absent since.
         was_absent: the last judged look said absent.
         open: the raised episode, if there is one.
+        held_back: the last judged look outside the schedule: no onset lies before it.
+        closed: the last look of the last episode: the cooldown counts from here.
     """
 
     last: Moment | None = None
@@ -165,6 +172,8 @@ class EpisodeState:
     absent_looks: int = 0
     was_absent: bool = False
     open: Open | None = None
+    held_back: Moment | None = None
+    closed: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +213,8 @@ def advance(state: EpisodeState, look: Look, timing: Timing) -> tuple[EpisodeSta
     if is_lost:
         state, said = _lost(state)
     now = moment_of(state.last, look.mono_s, look.at, timing.gap_tolerance_s)
+    if state.open is None and not look.may_begin:
+        return replace(_forgotten(state), last=now, held_back=now), said
     if look.evidence is Evidence.HOLDS:
         state = _held(state, look, now)
     elif look.evidence is Evidence.ABSENT:
@@ -220,7 +231,7 @@ def advance(state: EpisodeState, look: Look, timing: Timing) -> tuple[EpisodeSta
 def ended(state: EpisodeState, end_reason: EndReason) -> tuple[EpisodeState, Transition | None]:
     """End an open episode for a reason that is not in the picture: rule changed or removed, node stopped."""
     if state.open is None or state.last is None:
-        return EpisodeState(last=state.last), None
+        return _forgotten(state), None
     return _close(state, state.open, end_reason)
 
 
@@ -235,11 +246,23 @@ def _close(state: EpisodeState, episode: Open, end_reason: EndReason) -> tuple[E
     said = Transition(
         Phase.CLEARED, end_reason, episode.began, episode.raised, observed, last_held, Severity(episode.severity)
     )
-    return EpisodeState(last=state.last), said
+    return replace(_forgotten(state), closed=observed), said
+
+
+def _forgotten(state: EpisodeState) -> EpisodeState:
+    """Only what outlives an episode."""
+    return EpisodeState(last=state.last, held_back=state.held_back, closed=state.closed)
+
+
+def _onset(state: EpisodeState, look: Look, now: Moment) -> Moment:
+    onset = look.onset or state.onset or now
+    if state.held_back is not None and onset.seen_s <= state.held_back.seen_s:
+        return state.onset or now
+    return onset
 
 
 def _held(state: EpisodeState, look: Look, now: Moment) -> EpisodeState:
-    onset = look.onset or state.onset or now
+    onset = _onset(state, look, now)
     return replace(state, last=now, onset=onset, last_held=now, absent_s=0.0, absent_looks=0, was_absent=False)
 
 
@@ -260,7 +283,8 @@ def _raise_when_due(
 ) -> tuple[EpisodeState, Transition | None]:
     if look.evidence is not Evidence.HOLDS or state.onset is None:
         return state, None
-    if now.seen_s - state.onset.seen_s < timing.dwell_s:
+    is_cooling = state.closed is not None and now.mono_s - state.closed.mono_s < timing.cooldown_s
+    if is_cooling or now.seen_s - state.onset.seen_s < timing.dwell_s:
         return state, None
     episode = Open(state.onset, now, look.severity, look.headline, look.mono_s)
     said = Transition(Phase.RAISED, None, episode.began, now, now, None, look.severity)

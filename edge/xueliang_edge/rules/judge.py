@@ -47,15 +47,10 @@ class CameraJudge:
     """The rules of one camera and what they remember. Belongs to one thread."""
 
     def __init__(self, camera: CameraConfig) -> None:
-        self.camera = camera
-        self._running = {rule.rule_id: _started(rule) for rule in camera.rules if rule.hazard in RULES}
+        self.camera = camera = camera.as_judged
+        self._running = {rule.rule_id: _started(rule) for rule in camera.rules}
         self._offset_s = 0.0  # rule time less this boot's monotonic time
         self._last: tuple[float, datetime] | None = None  # rule time and wall of the last observation
-
-    @property
-    def not_running(self) -> tuple[Rule, ...]:
-        """Rules of the settings that this node cannot judge yet; said at start, never silent."""
-        return tuple(rule for rule in self.camera.rules if rule.hazard not in RULES)
 
     @property
     def open_rules(self) -> frozenset[str]:
@@ -84,11 +79,10 @@ class CameraJudge:
 
     def change(self, camera: CameraConfig) -> list[Judged]:
         """Take new settings, all at once; returns the ends of what they end."""
+        camera = camera.as_judged
         said = []
         running: dict[str, _Running] = {}
         for rule in camera.rules:
-            if rule.hazard not in RULES:
-                continue
             before = self._running.pop(rule.rule_id, None)
             if before is not None and before.rule == rule:
                 running[rule.rule_id] = before
@@ -147,7 +141,6 @@ class CameraJudge:
         judge._offset_s = saved_s + blind_s - mono_s
         judge._last = (saved_s, saved_at)
         judge._running = before
-        judge.camera = camera
         return judge, judge.change(camera)
 
     @classmethod

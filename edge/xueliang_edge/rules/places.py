@@ -222,14 +222,15 @@ def _cells(
     return tuple(cells), tuple(sorted(absorbed))
 
 
-def is_believed(place: Place, measured: StandingMeasure, now: Moment, *, is_open: bool) -> bool:
+def is_believed(place: Place, measured: StandingMeasure, now: Moment, settings: StandingRule, *, is_open: bool) -> bool:
     """It stands: long enough, seen steadily, and surely enough on the whole."""
     if not _is_settled(place, now) or place.looks < 3:
         return False
     # Before it is raised, time under other vehicles speaks against it: a rolling queue hides the spots it passes.
     possible_s = place.visible_s + (0.0 if is_open else place.crowded_s)
     is_steady = place.hit_s >= MIN_PRESENCE * possible_s
-    return is_steady and place.score >= BELIEVED_SHARE * measured.confident_score
+    threshold = settings.min_scores.get(place.class_name, measured.confident_score)
+    return is_steady and place.score >= BELIEVED_SHARE * threshold
 
 
 def _held_by_change(place: Place, ground: Ground, measured: StandingMeasure) -> bool:

@@ -8,7 +8,16 @@ from typing import Any, Final
 
 from xueliang_alerts.contract import Hazard
 from xueliang_edge.observations import Observation
-from xueliang_edge.rules import crowding, standing, view_faults
+from xueliang_edge.rules import (
+    burning,
+    changing,
+    crossing,
+    crowding,
+    standing,
+    trespassing,
+    view_faults,
+    wrong_way,
+)
 from xueliang_edge.rules.episodes import Decision
 
 
@@ -21,23 +30,34 @@ class HazardRule:
         step: state, measure and settings to the next state and a decision.
         state_type: the frozen dataclass of its state; called without arguments it is the state before the first look.
         needs_detector: False: judged by the view alone, on every observation.
+        must_know: classes the detector must know beside those the rule names: what explains a change.
     """
 
     measure: Callable[[Sequence[Observation], Any], Sequence[Any]]
     step: Callable[[Any, Any, Any], tuple[Any, Decision | None]]
     state_type: type[Any]
     needs_detector: bool = True
+    must_know: tuple[str, ...] = ()
 
 
 _STANDING: Final = HazardRule(standing.measure, standing.step, standing.StandingState)
+_TRESPASSING: Final = HazardRule(trespassing.measure, trespassing.step, trespassing.TrespassState)
+_CHANGING: Final = HazardRule(changing.measure, changing.step, changing.ChangeState, must_know=("person", "car"))
 
 RULES: Final[dict[Hazard, HazardRule]] = {
     Hazard.FIRE_LANE_OBSTRUCTION: _STANDING,
     Hazard.BLOCKED_EXIT: _STANDING,
     Hazard.ILLEGAL_PARKING: _STANDING,
     Hazard.CROWD: HazardRule(crowding.measure, crowding.step, crowding.CrowdState),
+    Hazard.FIRE_SMOKE: HazardRule(burning.measure, burning.step, burning.FireState),
+    Hazard.INTRUSION: _TRESPASSING,
+    Hazard.EBIKE_INDOORS: _TRESPASSING,
+    Hazard.LINE_CROSSING: HazardRule(crossing.measure, crossing.step, crossing.CrossingState),
+    Hazard.WRONG_WAY: HazardRule(wrong_way.measure, wrong_way.step, wrong_way.WrongWayState),
+    Hazard.WATER_LEVEL: _CHANGING,
+    Hazard.DEBRIS_ON_ROAD: _CHANGING,
     Hazard.CAMERA_FAULT: HazardRule(
         view_faults.measure, view_faults.step, view_faults.OfflineState, needs_detector=False
     ),
 }
-"""What is not here (fire_smoke so far) can be written in a settings file and is said to be not running."""
+"""Every hazard of the contract; a test holds it whole."""

@@ -29,7 +29,6 @@ from xueliang_edge.rules.episodes import (
     Evidence,
     Look,
     Moment,
-    Timing,
     Transition,
     Why,
     advance,
@@ -39,6 +38,7 @@ from xueliang_edge.rules.episodes import (
     why_ended,
 )
 from xueliang_edge.rules.geometry import Box
+from xueliang_edge.rules.looking import timing_of
 from xueliang_edge.rules.places import MIN_PRESENCE, SETTLE_S, Ground, Place, is_believed, remember
 from xueliang_edge.rules.standing_measure import StandingMeasure, StandingRule, measure
 
@@ -69,7 +69,7 @@ def step(
     state: StandingState, measured: StandingMeasure, settings: StandingRule
 ) -> tuple[StandingState, Decision | None]:
     """One look further."""
-    timing = Timing(settings.dwell_s, settings.clear_after_s, settings.gap_tolerance_s, settings.view_lost_after_s)
+    timing = timing_of(settings)
     last = state.episode.last
     if last is not None and measured.mono_s <= last.mono_s:
         return state, None
@@ -91,7 +91,16 @@ def step(
     if found.evidence is Evidence.HOLDS and not settings.counts_each_alone:
         state = _chained(state, found, now)
         onset = state.chain_since
-    look = Look(measured.mono_s, measured.at, found.evidence, onset, settings.severity, found.share, NEWS_SHARE)
+    look = Look(
+        measured.mono_s,
+        measured.at,
+        found.evidence,
+        onset,
+        settings.severity,
+        found.share,
+        NEWS_SHARE,
+        may_begin=settings.may_begin(measured.at),
+    )
     episode, said = advance(state.episode, look, timing)
     if said is not None and said.phase is Phase.CLEARED:
         # What was seen to be gone starts anew when it comes back: no dwell is carried into the next episode.
@@ -120,7 +129,7 @@ class Found:
 
 def _find(state: StandingState, measured: StandingMeasure, now: Moment, settings: StandingRule) -> Found:
     is_open = state.episode.open is not None
-    believed = [place for place in state.ground.places if is_believed(place, measured, now, is_open=is_open)]
+    believed = [place for place in state.ground.places if is_believed(place, measured, now, settings, is_open=is_open)]
     there = [place for place in believed if place.is_there]
     there.sort(key=lambda place: place.since.seen_s)
     named_since, named_share = _covered_since(there, settings, 0.5 if is_open else 1.0)

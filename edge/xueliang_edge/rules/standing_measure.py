@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from xueliang_configs.rules import BlockedExitRule, FireLaneRule, IllegalParkingRule
 from xueliang_edge.observations import Observation
-from xueliang_edge.rules import geometry
+from xueliang_edge.rules import geometry, selecting
 from xueliang_edge.rules.geometry import Boxes
 
 StandingRule = FireLaneRule | BlockedExitRule | IllegalParkingRule
@@ -60,9 +60,7 @@ def measure(observations: Sequence[Observation], settings: StandingRule) -> tupl
 
 def _measured(observation: Observation, settings: StandingRule) -> StandingMeasure:
     boxes, scores = observation.boxes_xyxyn, observation.scores
-    counted = np.array([name in settings.classes for name in observation.class_names], dtype=bool)
-    strong_enough = scores >= WEAK_SHARE * observation.confident_score
-    candidates = np.flatnonzero(counted & strong_enough)
+    candidates = selecting.counted(observation, settings, WEAK_SHARE)
     kept = candidates[geometry.merged(boxes[candidates], scores[candidates], 0.55, 0.85)]
     ground = geometry.ground_of(boxes[kept])
     share_alone = geometry.covers(settings.zone, ground)
@@ -97,7 +95,9 @@ def _zone_change(
         return np.zeros(0), np.zeros(0), np.zeros((0, 2))
     height, width = observation.change.shape
     index, weights, centres = geometry.zone_cells(settings.zone, (height, width))
-    return observation.change.ravel()[index].astype(np.float64), weights, centres
+    changed = observation.change.ravel()[index].astype(np.float64)
+    changed[selecting.in_any(centres, settings.exclude_zones)] = 0.0
+    return changed, weights, centres
 
 
 def _cell_wh(observation: Observation) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from xueliang_edge.rules.judge import CameraJudge
 
 START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 LANE = [[0.1, 0.5], [0.9, 0.5], [0.9, 0.9], [0.1, 0.9]]
+LINE = [[0.5, 1.0], [0.5, 0.0]]
 Thing = tuple[str, float, tuple[float, float, float, float]]
 """class, score, box left top right bottom in 0..1"""
 
@@ -32,6 +33,7 @@ def seen(
     mono_start_s: float = 1000.0,
     wall_start: datetime = START,
     detector: str = "objects",
+    is_carried: bool = False,
 ) -> Observation:
     """What camera "lane" showed `at_s` seconds after the start."""
     mono_s, at = mono_start_s + at_s, wall_start + timedelta(seconds=at_s)
@@ -51,6 +53,7 @@ def seen(
         confident_score=0.35,
         change=change,
         detector=detector,
+        is_carried=is_carried,
     )
 
 
@@ -59,7 +62,9 @@ def camera(*rules: dict[str, Any]) -> CameraConfig:
     whole = []
     for number, rule in enumerate(rules):
         base: dict[str, Any] = {"rule_id": f"r{number}"}
-        if rule["hazard"] != "camera_fault":
+        if rule["hazard"] == "line_crossing":
+            base["line"] = LINE
+        elif rule["hazard"] != "camera_fault":
             base["zone"] = LANE
         whole.append(base | rule)
     return CameraConfig.model_validate({"camera_id": "lane", "name": "lane", "url": "file:lane.mp4", "rules": whole})

@@ -109,6 +109,59 @@ def test_counts_from_before_a_blind_stretch_do_not_count_after_it() -> None:
     assert told(story(looks)) == [("raised", 201.0)]  # 4 s before, 1 s after: watched 5 s in all
 
 
+# The lower half of the picture is 5 m wide and 2 m deep, seen straight from above: 10 m².
+FLOOR = {"rectangle": {"corners": [[0, 1], [1, 1], [1, 0.5], [0, 0.5]], "width_m": 5, "depth_m": 2}}
+DENSE = {"ground": FLOOR, "raise_at_count": 1000, "clear_at_count": 999, "levels": {"busy": 0.5, "dangerous": 1}}
+
+
+def test_people_per_square_metre_raise_with_a_band_and_a_level() -> None:
+    raised, cleared = story(counts(lambda t: 7 if t < 20 else 3, 40), **DENSE)
+    assert (raised.phase, after_s(raised)) == (Phase.RAISED, 5.0)
+    assert raised.measures["density"] == (pytest.approx(0.7), "people/m2")
+    low, high = raised.measures["density_low"][0], raised.measures["density_high"][0]
+    assert 0.6 < low < 0.7 < high < 0.8
+    assert raised.reason.text.startswith("7 people in the zone, 0.7 per m² (0.7 to 0.7), busy >= 0.5 per m² for 5 s")
+    assert (cleared.end_reason, after_s(cleared)) == (EndReason.SEEN_CLEAR, 24.0)
+
+
+def test_a_count_that_swings_makes_the_band_wide() -> None:
+    swinging = [seen(t, people(5 if index % 2 else 9)) for index, t in enumerate(times(20))]
+    raised = story(swinging, **DENSE, smooth_s=4)[0]
+    assert raised.measures["density_low"][0] < 0.5
+    assert raised.measures["density_high"][0] > 0.9
+
+
+def test_each_level_is_more_severe_and_told_at_once() -> None:
+    decisions = story(counts(lambda t: 6 if t < 20 else 11 if t < 30 else 16, 40), **DENSE, severity=3)
+    levels = {"levels": {"busy": 0.5, "dangerous": 1, "critical": 1.5}}
+    assert [d.severity for d in decisions] == [Severity.YELLOW, Severity.ORANGE]
+    decisions = story(counts(lambda t: 6 if t < 20 else 11 if t < 30 else 16, 40), **(DENSE | levels), severity=3)
+    assert [(after_s(d), d.severity) for d in decisions] == [
+        (5.0, Severity.YELLOW),
+        (20.0, Severity.ORANGE),
+        (30.0, Severity.RED),
+    ]
+    assert "critical" in decisions[2].reason.text
+
+
+def test_between_three_quarters_of_busy_and_busy_a_crowd_stays_and_none_begins() -> None:
+    assert [d.phase for d in story(counts(lambda t: 7 if t < 20 else 4, 60), **DENSE)] == [Phase.RAISED]
+    assert story(counts(lambda _: 4, 60), **DENSE) == []
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 10), st.integers(1, 30)), min_size=1, max_size=8))
+def test_it_never_raises_below_the_density_and_never_clears_above_it(runs: list[tuple[int, int]]) -> None:
+    series = [count for count, length in runs for _ in range(length)]
+    looks = [seen(index * 0.5, people(count)) for index, count in enumerate(series)]
+    for decision in story(looks, **DENSE):
+        index = round(after_s(decision) / 0.5)
+        if decision.phase is Phase.RAISED:
+            assert min(series[index - 10 : index + 1]) >= 5
+        if decision.phase is Phase.CLEARED:
+            assert max(series[index - 8 : index + 1]) / 10 < 0.75 * 0.5
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 10), st.integers(1, 30)), min_size=1, max_size=8))
 def test_it_never_raises_below_the_count_and_never_clears_above_it(runs: list[tuple[int, int]]) -> None:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from tests.unit.edge.observing import CAR, START, camera, judged, lane_rule, seen, times, told
 from xueliang_alerts.contract import EndReason, Phase
 from xueliang_edge.observations import ViewState
 from xueliang_edge.rules.judge import CameraJudge
+from xueliang_edge.rules.registry import RULES
 
 CROWD = {"hazard": "crowd", "raise_at_count": 5, "clear_at_count": 2}
+OF_HAZARD = {
+    "wrong_way": {"direction": [[0.9, 0.5], [0.1, 0.5]], "classes": ["person"]},
+    "line_crossing": {"classes": ["person"], "clear_after_s": 60},
+}
 OFFLINE = {"hazard": "camera_fault", "fault": "offline"}
 
 
@@ -60,12 +66,6 @@ def test_the_end_of_the_node_is_not_the_end_of_the_hazard() -> None:
     assert judge.end_all(EndReason.NODE_STOPPED) == []
 
 
-def test_a_rule_this_node_cannot_judge_is_named() -> None:
-    judge = CameraJudge(camera({"hazard": "fire_smoke"}, lane_rule()))
-    assert [rule.rule_id for rule in judge.not_running] == ["r0"]
-    assert judged(judge, [seen(0, [CAR])]) == []
-
-
 def test_a_rule_looks_only_through_its_own_detector() -> None:
     judge = CameraJudge(camera(lane_rule(detector="night")))
     assert judged(judge, [seen(t, [CAR]) for t in times(30)]) == []
@@ -95,6 +95,25 @@ def test_an_open_episode_goes_on_over_a_restart() -> None:
     assert cleared.end_reason is EndReason.SEEN_CLEAR
     assert (cleared.began.at, cleared.raised.at) == (raised.began.at, raised.raised.at)
     assert cleared.observed.mono_s == start + 43.5
+
+
+def test_an_open_episode_of_a_rule_with_every_common_setting_goes_on_over_a_restart() -> None:
+    rule = lane_rule(
+        schedule={"bands": [{"start": "00:05", "until": "23:59"}], "exceptions": [{"first": "2026-10-01"}]},
+        heights={"near": {"y": 1.0, "height": 0.8}, "far": {"y": 0.1, "height": 0.02}},
+        severity_by_place={"other": 1},
+        min_scores={"car": 0.4},
+        exclude_zones=[[[0, 0], [0.1, 0], [0.1, 0.1]]],
+        shadow=True,
+    )
+    judge = CameraJudge(camera(rule))
+    (raised,) = judged(judge, [seen(t, [CAR]) for t in times(12)])
+    again = restarted(judge, after_s=15, rules=(rule,))
+    assert again.open_rules == {"r0"}
+    start = RESTART_MONO_S - 15
+    (cleared,) = judged(again, [seen(t, mono_start_s=start) for t in times(20, 0.5, 15)])
+    assert (cleared.end_reason, cleared.began.at) == (EndReason.SEEN_CLEAR, raised.began.at)
+    assert cleared.severity == 1
 
 
 def test_a_dwell_goes_on_over_a_short_restart() -> None:
@@ -145,10 +164,17 @@ def test_a_snapshot_that_cannot_be_used_gives_a_fresh_start(damage: dict[str, ob
 
 
 def test_snapshots_of_every_rule_survive_json() -> None:
-    rules = (lane_rule(), CROWD, OFFLINE, {"hazard": "blocked_exit"}, {"hazard": "illegal_parking"})
+    names = [hazard.value for hazard in RULES if hazard.value not in ("fire_lane_obstruction", "crowd", "camera_fault")]
+    rules = (lane_rule(), CROWD, OFFLINE, *({"hazard": name} | OF_HAZARD.get(name, {}) for name in names))
     judge = CameraJudge(camera(*rules))
-    walker = ("person", 0.8, (0.5, 0.5, 0.55, 0.7))
-    judged(judge, [seen(t, [CAR, walker]) for t in times(30)])
+    change = np.zeros((18, 32), np.float32)
+    change[12:15, 20:24] = 1.0
+    for t in times(30):
+        walker = ("person", 0.8, (0.45 + t / 300, 0.5, 0.5 + t / 300, 0.7))
+        flame = ("fire", 0.8, (0.7, 0.6, 0.8 + t % 1 / 50, 0.8))
+        bicycle = ("bicycle", 0.8, (0.2, 0.6, 0.25, 0.7))
+        judged(judge, [seen(t, [CAR, walker, flame, bicycle], track_ids=[1, 2, 3, 4], change=change)])
+    assert len(judge.open_rules) >= 6
     judged(judge, [seen(31, view=ViewState.OFFLINE)])
     again = restarted(judge, after_s=31, rules=rules)
     assert again.snapshot()["rules"] == judge.snapshot()["rules"]

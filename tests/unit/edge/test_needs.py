@@ -14,7 +14,7 @@ LANE = lane_rule(dwell_s=60, clear_after_s=5)  # every 2 s
 CROWD: dict[str, Any] = {"hazard": "crowd", "raise_at_count": 5, "clear_at_count": 2}  # every second
 PARKING: dict[str, Any] = {"hazard": "illegal_parking"}  # every 2 s
 OFFLINE: dict[str, Any] = {"hazard": "camera_fault", "fault": "offline"}  # every 10 s, looks through no detector
-FIRE: dict[str, Any] = {"hazard": "fire_smoke", "detector": "flames"}  # every second; not judged by this node yet
+FIRE: dict[str, Any] = {"hazard": "fire_smoke", "detector": "flames"}  # every second
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ FIRE: dict[str, Any] = {"hazard": "fire_smoke", "detector": "flames"}  # every s
         ([LANE, CROWD | {"detector": "people"}], 4.0, 4.0, {"objects": 4.0, "people": 4.0}),
         ([OFFLINE], None, 10.0, {}),
         ([OFFLINE, PARKING], None, 2.0, {"objects": 2.0}),
-        ([FIRE, LANE], None, 1.0, {"objects": 2.0}),
+        ([FIRE, LANE], None, 1.0, {"objects": 2.0, "flames": 1.0}),
         ([], None, 2.0, {}),
     ],
 )

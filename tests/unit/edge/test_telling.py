@@ -184,3 +184,28 @@ def test_a_damaged_file_of_open_alerts_is_made_up_from_the_spool(node: Node) -> 
     spool.close()
     assert alert is not None
     assert alert.revision == 1
+
+
+def test_what_a_rule_on_trial_decides_is_counted_and_told_to_nobody(node: Node) -> None:
+    rule, decision = said(1)
+    shadow = rule.model_copy(update={"shadow": True})
+    node.tell(Judged(shadow, decision))
+    node.tell(Judged(shadow, said(2, Phase.CLEARED).decision))
+    assert node.accepted() == []
+    assert node.telling.waiting_count == 0
+    assert node.telling.counts["shadow_raised"] == 1
+    assert node.telling.counts["shadow_cleared"] == 1
+    node.tell(Judged(rule, decision))
+    assert [phase for phase, _ in node.accepted()] == [Phase.RAISED]
+
+
+def test_an_alert_whose_rule_goes_on_trial_is_ended_for_the_centre(node: Node) -> None:
+    node.tell(said(1))
+    judge = node.telling._judges["lane-east"]
+    for second in range(7):
+        at = AT + timedelta(seconds=second)
+        judge.look(blind("lane-east", ViewState.OFFLINE, mono_s=system_mono() + second, at=at))
+    on_trial = tuple(rule.model_copy(update={"shadow": True}) for rule in CAMERA.rules)
+    node.telling.tell(CAMERA, judge.change(CAMERA.model_copy(update={"rules": on_trial})), None)
+    assert [phase for phase, _ in node.accepted()] == [Phase.RAISED, Phase.CLEARED]
+    assert node.telling.counts["shadow_cleared"] == 0

@@ -3,7 +3,7 @@ import type { Measure } from "../api/types.ts";
 import { spanText, type Language } from "./spans.ts";
 
 const UNIT_WORDS: Record<Language, Record<string, string>> = {
-  zh: { people: "人", objects: "个", vehicles: "辆", person: "人", "people/m2": "人/平方米", count: "个" },
+  zh: { people: "人", objects: "个", vehicles: "辆", person: "人", "people/m2": "人/平方米", "people/min": "人/分钟", crossings: "次", "picture heights": "个画面高", count: "个" },
   en: { people: "people", objects: "objects", vehicles: "vehicles", person: "people", "people/m2": "people/m²", count: "" },
 };
 

@@ -42,6 +42,27 @@ const SENTENCES: Record<string, (said: Said) => string> = {
   crowd_reached: ({ fact }) => crowdSentence(fact, false),
   crowd_still: ({ fact }) => crowdSentence(fact, true),
   crowd_dispersed: () => (isChinese.value ? "人员已疏散" : "The crowd has dispersed"),
+  intrusion_seen: plain("有人进入危险区域", "Somebody is in the danger zone", "count", "seconds"),
+  intrusion_still: plain("危险区域内仍有人", "Still somebody in the danger zone", "count", "seconds"),
+  intrusion_over: plain("危险区域已无人", "The danger zone is empty"),
+  ebike_seen: plain("电动车进入楼内", "A two-wheeler is indoors", "count", "seconds"),
+  ebike_still: plain("楼内仍有电动车", "A two-wheeler is still indoors", "count", "seconds"),
+  ebike_over: plain("楼内已无电动车", "No two-wheeler indoors any more"),
+  line_crossed: plain("有目标越线", "The line was crossed", "count"),
+  line_crossed_again: plain("持续有目标越线", "The line is crossed again and again", "count"),
+  line_quiet: plain("一段时间内无目标越线", "Nothing crosses the line any more"),
+  wrong_way_seen: plain("有车辆逆行", "Something goes the wrong way", "distance", "seconds"),
+  wrong_way_still: plain("仍有车辆逆行", "Something still goes the wrong way", "distance", "seconds"),
+  wrong_way_over: plain("已无车辆逆行", "Nothing goes the wrong way any more"),
+  water_seen: plain("疑似积水", "What may be standing water", "share", "seconds"),
+  water_still: plain("积水仍未消退", "The water still stands", "share", "seconds"),
+  water_gone: plain("积水已消退", "The place looks as always"),
+  debris_seen: plain("路面有异物", "Something lies on the road", "share", "seconds"),
+  debris_still: plain("路面仍有异物", "Something still lies on the road", "share", "seconds"),
+  debris_gone: plain("路面异物已清除", "The road looks as always"),
+  fire_seen: plain("发现烟火", "Flame or smoke", "seconds"),
+  fire_still: plain("烟火仍在", "Still flame or smoke", "seconds"),
+  fire_gone: plain("已看不到烟火", "No flame or smoke any more"),
   camera_offline: ({ fact }) => {
     const lasting = fact("seconds", "offline_s", "age_s");
     if (isChinese.value) return lasting ? `摄像机离线，已 ${lasting} 没有画面` : "摄像机离线，没有画面";
@@ -53,6 +74,16 @@ const SENTENCES: Record<string, (said: Said) => string> = {
   node_stopped: () => (isChinese.value ? "边缘节点停止，现场情况未知" : "The node stopped; the place is unknown"),
   view_lost: () => (isChinese.value ? "画面丢失，现场情况未知" : "The view was lost; the place is unknown"),
 };
+
+/** What was seen, and the facts that are known of it. */
+function plain(chinese: string, english: string, ...facts: string[]): (said: Said) => string {
+  return ({ fact, names }) => {
+    const known = facts.map((name) => fact(name)).filter((text) => text !== null);
+    const what = isChinese.value ? chinese : english;
+    const whom = names ? (isChinese.value ? `（${objectsText(names, "zh")}）` : ` (${names})`) : "";
+    return [`${what}${whom}`, ...known].join(isChinese.value ? "，" : ", ");
+  };
+}
 
 function laneSentence({ fact, names, hazard }: Said, still: boolean): string {
   const what = names;
@@ -79,13 +110,16 @@ function crowdSentence(fact: Facts, still: boolean): string {
   const count = fact("count", "people", "persons");
   const limit = fact("limit", "raise_at_count", "threshold");
   const lasting = fact("seconds", "dwell_s");
+  const density = fact("density");
   if (isChinese.value) {
     const parts = [`区域内${still ? "仍" : ""}有 ${withUnit(count, "人")}`];
+    if (density) parts.push(`密度 ${density}`);
     if (limit) parts.push(`达到上限 ${withUnit(limit, "人")}`);
     if (lasting) parts.push(`已持续 ${lasting}`);
     return parts.join("，");
   }
   const parts = [`${count ?? "Many"} people ${still ? "still " : ""}in the zone`.replace("people people", "people")];
+  if (density) parts.push(density);
   if (limit) parts.push(`limit ${limit}`);
   if (lasting) parts.push(`for ${lasting}`);
   return parts.join(", ");
