@@ -192,9 +192,9 @@ def test_what_a_rule_on_trial_decides_is_counted_and_told_to_nobody(node: Node) 
     node.tell(Judged(shadow, decision))
     node.tell(Judged(shadow, said(2, Phase.CLEARED).decision))
     assert node.accepted() == []
-    assert node.telling.waiting_count == 0
-    assert node.telling.counts["shadow_raised"] == 1
-    assert node.telling.counts["shadow_cleared"] == 1
+    assert node.writer.waiting_count == 0
+    assert node.writer.counts["shadow_raised"] == 1
+    assert node.writer.counts["shadow_cleared"] == 1
     node.tell(Judged(rule, decision))
     assert [phase for phase, _ in node.accepted()] == [Phase.RAISED]
 
@@ -207,5 +207,6 @@ def test_an_alert_whose_rule_goes_on_trial_is_ended_for_the_centre(node: Node) -
         judge.look(blind("lane-east", ViewState.OFFLINE, mono_s=system_mono() + second, at=at))
     on_trial = tuple(rule.model_copy(update={"shadow": True}) for rule in CAMERA.rules)
     node.telling.tell(CAMERA, judge.change(CAMERA.model_copy(update={"rules": on_trial})), None)
+    node.writer.write()
     assert [phase for phase, _ in node.accepted()] == [Phase.RAISED, Phase.CLEARED]
-    assert node.telling.counts["shadow_cleared"] == 0
+    assert node.writer.counts["shadow_cleared"] == 0
