@@ -95,6 +95,7 @@ def test_f01_64_absent_cameras_are_tried_seldom(reader: Reader) -> None:
     assert min(per_camera) >= 1, "every camera is still tried"
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(900 if IS_FULL else 120)
 def test_f01_64_absent_cameras_of_a_node_are_tried_seldom_by_all_its_processes_together(tmp_path: Path) -> None:
     """Counted where the attempts arrive. Without the limit: some eighty in these twenty seconds."""
@@ -128,7 +129,8 @@ def test_f01_64_absent_cameras_of_a_node_are_tried_seldom_by_all_its_processes_t
         finally:
             capture.close()
     tries = nobody.tries_between(begin_s, end_s)
-    assert 1 <= tries <= 0.5 * (end_s - begin_s), f"{tries} attempts in {end_s - begin_s:.0f} s"
+    late = len(groups)  # begun just before, counted within: one of each process
+    assert 1 <= tries <= 0.5 * (end_s - begin_s) + late, f"{tries} attempts in {end_s - begin_s:.0f} s"
     assert all(health.state is OFFLINE for health in healths)
     assert sum(IN_TURN_WORDS in (health.problem or "") for health in healths) >= 32, "the wait is said"
 

@@ -27,6 +27,7 @@ from xueliang_configs.loading import load_node
 from xueliang_edge.node import Node
 from xueliang_streams.rtsp_server import ClipMount, RtspServer
 
+pytestmark = pytest.mark.alone
 MEASURED_S = 8.0
 DROP_AT_MOST = 0.10  # FAULTS F19
 
@@ -138,10 +139,11 @@ class NodeHere:
 
 @pytest.fixture
 def slow_here(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextManager[None]]:
+    if may_trace() and not IS_FULL:
+        pytest.skip("F19 with a sleeping fsync: the row was run under strace")
     return lambda: sleeping_fsync(monkeypatch)
 
 
-@pytest.mark.skipif(may_trace() and not IS_FULL, reason="F19 with a sleeping fsync: the row was run under strace")
 @pytest.mark.slow
 def test_f19_looks_go_on_while_fsync_sleeps(
     tmp_path: Path, gate_clip: Path, slow_here: Callable[[], AbstractContextManager[None]]

@@ -27,6 +27,7 @@ from xueliang_alerts.clocks import system_wall
 from xueliang_streams.rtsp_server import ClipMount, RtspServer
 
 pytestmark = [
+    pytest.mark.alone,
     pytest.mark.skipif(sys.platform != "linux", reason="signals and limits of Linux"),
     pytest.mark.fixtures,
     pytest.mark.slow,

@@ -237,7 +237,8 @@ class CapturedCamera:
     def _pictures_decoded(self) -> dict[str, int]:
         counts = self._decoded_before.copy()
         for name, feed in self._feeds.items():
-            counts[name] += feed.health().pictures_decoded or 0
+            if (decoded := feed.health().pictures_decoded) is not None:
+                counts[name] += decoded
         return dict(counts)
 
     def _notes(self, one: FeedHealth) -> list[str]:
@@ -291,6 +292,8 @@ class CapturedCamera:
             if not_spoken is None:
                 continue
             reason = not_spoken.reason
+            if decoded := feed.health().pictures_decoded:
+                self._decoded_before[name] += decoded
             feed.close()
             url = self.spec.main_url if name == "main" else self.spec.sub_url or ""
             settings = SourceSettings(stall_after_s=self.spec.stall_after_s, max_fps=2.0 / self.spec.gap_s)

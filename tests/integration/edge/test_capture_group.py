@@ -231,6 +231,7 @@ def test_cheap_looks_come_from_the_sub_stream_and_the_main_one_is_connected_whil
             loop.until(lambda: loop.looks[-1].stream == "sub", "back on the sub stream")
 
 
+@pytest.mark.alone
 def test_only_the_stream_that_looks_come_from_is_decoded_however_closely_the_other_was(tmp_path: Path) -> None:
     """Looks closer than key pictures: the stream that serves is decoded whole, the other not at all."""
     main = moving_box_clip(tmp_path / "main.mp4", seconds=4, fps=FPS, gop=2 * FPS, size_wh=(640, 480))
@@ -258,6 +259,7 @@ def decoded(loop: Loop) -> dict[str, int]:
     return dict(loop.group.health()["gate"].pictures_decoded)
 
 
+@pytest.mark.alone
 def test_a_stream_that_rested_is_ready_without_waiting_for_its_next_key_picture(tmp_path: Path) -> None:
     clip = moving_box_clip(tmp_path / "clip.mp4", seconds=8, fps=FPS, gop=4 * FPS)
     with served(main=clip, sub=clip) as server:
