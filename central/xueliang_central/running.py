@@ -155,6 +155,7 @@ class Running:
             await step()
         except CentralError as error:
             self.counts[f"{name}_waited"] += 1
+            self._failed.pop(name, None)  # else health would go on to say what is over
             log.warning("housekeeping waits", extra={"step": name, "why": str(error)})
         except Exception as error:
             self.counts[f"{name}_failed"] += 1

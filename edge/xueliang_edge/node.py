@@ -157,7 +157,7 @@ class Node:
             self.telling.resume(snapshot)
         for camera_id, ends in self._past_ends.items():
             self.telling.tell(self._judges[camera_id].camera, ends, None)
-        self.writer.write()
+        self.writer.write()  # raises nothing: what fails is tried again by its thread
         self.telling.settle_past()
         self._snapshots.forget_others(frozenset(self._judges))
         self.writer.start()

@@ -4,8 +4,8 @@ Invariants
     - `publish` returns after the spool has accepted (fsynced) the alert.
     - alert_id is made of spool, camera, rule and onset; both it and the next revision are kept on disk before the spool
       accepts, so after a crash a revision number may be left out and is never used twice.
-    - A cleared episode is forgotten. What cannot be represented (NaN, a broken box) is refused before the spool sees
-      it.
+    - A cleared episode is forgotten; when the disk refuses that, the next write of the book forgets it. What cannot be
+      represented (NaN, a broken box) is refused before the spool sees it.
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ class Publisher:
 
         Raises:
             NotRepresentable: the contract refuses it; nothing was written.
-            Whatever the spool raises when its disk fails; the revision number is then left out.
+            OSError, or whatever the spool raises when its disk fails: the spool has not accepted it, and the revision
+                number is left out.
         """
         key = f"{camera_id}/{rule.rule_id}"
         known = self._known(key, camera_id, rule, decision)
@@ -103,12 +104,22 @@ class Publisher:
         self._spool.accept(alert)
         if decision.phase is Phase.CLEARED:
             del self._open[key]
-            _write_book(self._book, self._open)
+            self._forget_on_disk(key)
         return alert
 
     def open_alerts(self) -> dict[str, OpenAlert]:
         """Open episodes by "camera_id/rule_id"."""
         return dict(self._open)
+
+    def _forget_on_disk(self, key: str) -> None:
+        """The spool has accepted the end: a book that cannot be written must not read as a refusal.
+
+        The entry that stays is harmless: it is of one onset, and the next episode has another (`_known`).
+        """
+        try:
+            _write_book(self._book, self._open)
+        except OSError as error:
+            log.warning("ended alert stays in the book of open ones", extra={"alert": key, "why": str(error)})
 
     def _known(self, key: str, camera_id: str, rule: Rule, decision: Decision) -> OpenAlert:
         began = decision.began.at.isoformat(timespec="microseconds")

@@ -38,17 +38,19 @@ class SnapshotFiles:
             return {}
         return value if isinstance(value, dict) else {}
 
-    def save(self, camera_id: str, snapshot: dict[str, Any]) -> None:
-        """A disk that refuses is counted; the watch goes on."""
+    def save(self, camera_id: str, snapshot: dict[str, Any]) -> bool:
+        """False: the disk refused, which is counted; an empty snapshot needs no file."""
         if not snapshot:
-            return
+            return True
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_atomically(self._path(camera_id), json.dumps(snapshot).encode())
-        except (OSError, ValueError) as error:
+        except OSError as error:
             self.write_failures += 1
             if self.write_failures == 1:
                 log.warning("snapshot not written", extra={"camera_id": camera_id, "why": str(error)})
+            return False
+        return True
 
     def forget_others(self, camera_ids: frozenset[str]) -> None:
         """Remove what cameras that are configured no more have left."""

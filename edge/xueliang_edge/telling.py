@@ -116,9 +116,12 @@ class Telling:
 
         An alert goes on when its rule's restored memory holds the same onset. Else its camera or rule is gone
         (rule_removed), or what the rule remembered is lost (node_stopped): in both cases we stopped knowing.
+        An alert of which a decision still waits for the disk is left to that decision, or to the next start.
         """
         configured = {(name, rule.rule_id) for name, judge in self._judges.items() for rule in judge.camera.rules}
         for alert in self._open_alerts.all():
+            if self._writer.newest(alert.camera_id, alert.rule_id) is not None:
+                continue
             judge = self._judges.get(alert.camera_id)
             if judge is not None and _remembers(judge.snapshot(), alert):
                 continue

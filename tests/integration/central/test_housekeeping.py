@@ -70,5 +70,6 @@ async def test_an_unexpected_fault_in_one_step_is_said_once_counted_and_ends_not
         assert logged(logging.ERROR) == 1, "said once, then counted"
         areas.problem = DatabaseUnavailable("the database is away")
         await until(lambda: running.counts["areas_waited"] >= 1, "what may pass is waited for")
+        await until(lambda: not said(), "what only waits has not failed")
         areas.problem = None
         await until(lambda: not said(), "it is well again")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.unit.edge.observing import CAR, camera, judged, lane_rule, seen, times
 from xueliang_alerts.contract import Alert, EvidenceKind, EvidenceRef, Phase, alert_id_of
+from xueliang_edge import publishing
 from xueliang_edge.errors import NotRepresentable
 from xueliang_edge.publishing import Publisher
 from xueliang_edge.rules.episodes import Decision
@@ -104,6 +106,37 @@ def test_without_its_book_the_end_of_an_episode_still_wins(tmp_path: Path, text:
     Publisher(spool, book).publish("lane", RULE, cleared)
     assert spool.alerts[-1].alert_id == spool.alerts[0].alert_id
     assert spool.alerts[-1].revision > 2
+
+
+def test_an_end_that_the_spool_took_is_said_whatever_becomes_of_the_book(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = tmp_path / "open.json"
+    spool = MemorySpool()
+    publisher = Publisher(spool, book)
+    raised, _, cleared = decisions()
+    publisher.publish("lane", RULE, raised)
+    accept = spool.accept
+
+    def last_before_full(body: Alert) -> object:
+        monkeypatch.setattr(publishing.os, "fsync", full)
+        return accept(body)
+
+    monkeypatch.setattr(spool, "accept", last_before_full)
+    assert publisher.publish("lane", RULE, cleared).phase is Phase.CLEARED
+    assert [alert.phase for alert in spool.alerts] == [Phase.RAISED, Phase.CLEARED], "once"
+    assert publisher.open_alerts() == {}
+    monkeypatch.undo()
+    after = Publisher(spool, book)
+    assert set(after.open_alerts()) == {"lane/r0"}, "the entry has stayed"
+    later = replace(raised.began, at=raised.began.at + timedelta(hours=1))
+    again = after.publish("lane", RULE, replace(raised, began=later, raised=later, observed=later))
+    assert again.revision == 1, "and harms nobody"
+    assert again.alert_id != spool.alerts[0].alert_id
+
+
+def full(*_: object) -> None:
+    raise OSError(28, "No space left on device")
 
 
 def test_evidence_travels_with_its_revision(tmp_path: Path) -> None:

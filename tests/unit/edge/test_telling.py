@@ -175,6 +175,39 @@ def test_an_alert_nobody_remembers_ends_as_node_stopped_never_as_clear(node: Nod
     assert len(node.accepted()) == 2
 
 
+def test_a_remembered_decision_that_fails_does_not_keep_a_node_from_starting(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.killed_before_accept = True
+    with pytest.raises(Killed):
+        node.tell(said(1))
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Publisher, "publish", broken)
+        node.restart()
+        assert node.writer.waiting_count == 1
+    node.writer.write()
+    assert [phase for phase, _ in node.accepted()] == [Phase.RAISED]
+
+
+def test_an_alert_whose_end_still_waits_for_the_disk_is_not_ended_otherwise(node: Node) -> None:
+    node.tell(said(1))
+    node.refuses = True
+    node.tell(said(2, Phase.CLEARED))
+    node.refuses = False
+    node.telling.settle_past()
+    node.writer.write()
+    assert [phase for phase, _ in node.accepted()] == [Phase.RAISED, Phase.CLEARED]
+    revisions = [revision for _, revision in node.accepted()]
+    assert revisions == sorted(set(revisions)), "no revision is used twice"
+    body = read_message(node.spool.pending_after(1, 1)[0].payload).body
+    assert isinstance(body, Alert)
+    assert body.end_reason is EndReason.SEEN_CLEAR
+
+
 def test_a_damaged_file_of_open_alerts_is_made_up_from_the_spool(node: Node) -> None:
     node.tell(said(1))
     (node.folder / "state/open_alerts.json").write_bytes(b"{torn")
