@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 REQUEST_TIMEOUT_S: Final = 5.0  # a client that sends nothing is let go
 REFUSED_PAUSE_S: Final = 0.2
+CLOSE_S: Final = 2.0
 _PAGES: Final = ("/health", "/metrics")
 
 
@@ -156,7 +157,7 @@ class HealthServer:
     def close(self) -> None:
         if self._thread.is_alive():
             self._server.shutdown()
-            self._thread.join(2.0)
+            self._thread.join(CLOSE_S)
         self._server.server_close()
 
 

@@ -182,10 +182,12 @@ class Node:
         self.reporter.state = "stopping"
 
     def close(self, *, is_final: bool = False) -> None:
-        """Stop within about ten seconds; what is pending stays on the disk.
+        """Stop, as a rule within two seconds; what is pending stays on the disk.
 
-        A disk that does not end its write in that time is left as a kill would leave it: the next start goes on from
-        there. With `is_final` open alerts end as node_stopped: this node will not watch here again soon.
+        Each part has its bound, and whatever hangs, all of them together fit into the 30 s that the service manager
+        waits (TimeoutStopSec; a test adds them up). A disk that does not end its write in its share is left as a kill
+        would leave it: the next start goes on from there. With `is_final` open alerts end as node_stopped: this node
+        will not watch here again soon.
         """
         if is_final:
             self.telling.end_all(EndReason.NODE_STOPPED)

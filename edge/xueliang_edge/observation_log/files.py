@@ -7,14 +7,16 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from xueliang_edge.observation_log.framing import MAGIC, FrameKind, frames
 from xueliang_edge.observation_log.groups import as_json
 
 _NAME: Final = re.compile(r"(\d{10})\.(journal|segment)")
 _TAIL_BYTES: Final = 4096  # the END frame lies in it
+_DAY_MS: Final = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,13 @@ class LogFile:
     size_bytes: int
     first_at_ms: int | None = None
     last_at_ms: int | None = None
+
+
+class Removal(NamedTuple):
+    """A file that has to go. `is_too_old`: or else the log was too large."""
+
+    file: LogFile
+    is_too_old: bool
 
 
 def path_of(folder: Path, serial: int, kind: str) -> Path:
@@ -52,8 +61,14 @@ def log_files(folder: Path) -> list[LogFile]:
 
 
 def contents(path: Path) -> memoryview:
-    """The bytes of a file, mapped; empty when it is gone or empty. Raises OSError for anything else."""
+    """The bytes of a file; empty when it is gone or empty. Raises OSError for anything else.
+
+    A segment is mapped. A journal is read: its node cuts off what a full disk took half of, and touching a page behind
+    the end of a mapped file kills the reader (SIGBUS).
+    """
     try:
+        if path.suffix == ".journal":
+            return memoryview(path.read_bytes())
         with path.open("rb") as file:
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except (FileNotFoundError, ValueError):  # retention was quicker; nothing can be mapped of nothing
@@ -80,28 +95,40 @@ def write_segment(folder: Path, serial: int, parts: Iterable[bytes]) -> Path:
     return path
 
 
-def to_remove(files: Sequence[LogFile], *, max_bytes: int, oldest_ms: int) -> list[LogFile]:
+def to_remove(files: Sequence[LogFile], *, max_bytes: int, oldest_ms: int | None, now_ms: int) -> list[Removal]:
     """What has to go, oldest first and never a newer file before an older one: too old, or too much. Pure.
 
-    `oldest_ms`: files that end before it are too old. The newest file stays.
+    `oldest_ms`: files that end before it are too old; None: age is no reason. The newest file stays.
     """
     total = sum(one.size_bytes for one in files)
-    gone: list[LogFile] = []
-    for one, last_at_ms in zip(files[:-1], _ends(files), strict=False):
-        is_old = last_at_ms is not None and last_at_ms < oldest_ms
+    gone: list[Removal] = []
+    for one, last_at_ms in zip(files[:-1], _ends(files, now_ms), strict=False):
+        is_old = oldest_ms is not None and last_at_ms is not None and last_at_ms < oldest_ms
         if total <= max_bytes and not is_old:
             break
-        gone.append(one)
+        gone.append(Removal(one, is_old))
         total -= one.size_bytes
     return gone
 
 
-def _ends(files: Sequence[LogFile]) -> list[int | None]:
-    """When each file ends; one that does not say (damaged) ends no later than the next that does."""
+def is_clock_doubtful(files: Sequence[LogFile], now_ms: int) -> bool:
+    """By this clock more than a day went by without a look, and the log has not gone on for a day since. Pure.
+
+    The clock is far ahead, or the node was off for long: nothing here can tell, so nothing may be removed by age yet.
+    The files say it, so a restart does not make a wrong clock right.
+    """
+    ends = (moment for one in files for moment in (one.first_at_ms, one.last_at_ms))
+    moments = [moment for moment in ends if moment is not None and moment <= now_ms]
+    return any(after - before > _DAY_MS and now_ms - after < _DAY_MS for before, after in pairwise([*moments, now_ms]))
+
+
+def _ends(files: Sequence[LogFile], now_ms: int) -> list[int | None]:
+    """When each file ends; one that does not say (damaged, or in the future: the clock was wrong) ends no later than
+    the next that does."""
     ends: list[int | None] = []
     known: int | None = None
     for one in reversed(files):
-        known = one.last_at_ms if one.last_at_ms is not None else known
+        known = one.last_at_ms if one.last_at_ms is not None and one.last_at_ms <= now_ms else known
         ends.append(known)
     return ends[::-1]
 

@@ -105,9 +105,12 @@ class Group:
 
     @classmethod
     def from_journal(cls, data: bytes | memoryview) -> Self:
-        """What can be read of a journal. Never raises."""
+        """What can be read of a journal; nothing of one in the format of another version. Never raises."""
         found = list(frames(data))
         group = cls(run_of(data) or "")
+        if _about(data).get("format", FORMAT) != FORMAT:
+            group.is_torn = True
+            return group
         for frame in found:
             payload = frame.payload(data) if frame is not None else None
             if frame is None or payload is None:
@@ -179,9 +182,7 @@ def header(run_id: str) -> bytes:
 
 def run_of(data: bytes | memoryview) -> str | None:
     """Which run wrote this file; None: it does not say, or in a format of another version."""
-    frame = next(frames(data), None)
-    payload = frame.payload(data) if frame is not None and frame.kind is FrameKind.HEADER else None
-    about = as_json(payload)
+    about = _about(data)
     return str(about["run_id"]) if about.get("format") == FORMAT and "run_id" in about else None
 
 
@@ -194,6 +195,12 @@ def as_json(payload: bytes | memoryview | None) -> dict[str, Any]:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _about(data: bytes | memoryview) -> dict[str, Any]:
+    """What the header of a file says; empty when there is none."""
+    frame = next(frames(data), None)
+    return as_json(frame.payload(data)) if frame is not None and frame.kind is FrameKind.HEADER else {}
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

@@ -2,11 +2,13 @@
 
 The thread appends what came to the group's journal every `FLUSH_S`, and every half hour turns the group into a segment
 (groups.py) and removes what is too old or too much; so the cap is soft by one group. A disk that refuses costs looks,
-counted, and nothing else: the log makes room by removing its own oldest file first.
+counted, and nothing else; one that is full (and no other) makes the log remove its own oldest file first. Looks that
+the journal did not take stay in memory for the segment: they are lost only when that, too, cannot be written.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import queue
@@ -21,8 +23,16 @@ from typing import Any, Final, NamedTuple
 
 from xueliang_edge.errors import NotRepresentable
 from xueliang_edge.observation_log.encoding import as_logged, at_milliseconds, at_of
-from xueliang_edge.observation_log.files import LogFile, contents, log_files, path_of, to_remove, write_segment
-from xueliang_edge.observation_log.groups import Group, header
+from xueliang_edge.observation_log.files import (
+    LogFile,
+    contents,
+    is_clock_doubtful,
+    log_files,
+    path_of,
+    to_remove,
+    write_segment,
+)
+from xueliang_edge.observation_log.groups import Group, header, run_of
 from xueliang_edge.observations import Observation
 
 log = logging.getLogger(__name__)
@@ -32,17 +42,21 @@ SYNC_S: Final = 30.0
 GROUP_S: Final = 1800.0
 QUEUED_AT_MOST: Final = 4096  # a minute of 64 cameras at one look a second; about 16 MB
 JOURNAL_BYTES: Final = 32 << 20  # a group that has grown so large ends early
-STOP_S: Final = 5.0
+STOP_S: Final = 2.0  # in all; a full queue is written in half a second
 _BREATHE_S: Final = 0.01  # between two blocks of a segment: the main path wants the interpreter, too
 _DAY: Final = timedelta(days=1)
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)  # what room helps against
 
 COUNTED: Final = (
     "written",
+    "lost_disk",
     "lost_not_representable",
     "removed_by_age",
     "removed_by_size",
+    "clock_doubted",
     "recovered",
     "recovered_torn",
+    "not_recovered",
     "write_failures",
 )
 
@@ -58,8 +72,10 @@ class LogReport:
         oldest_at: the first look that is kept; None: nothing is in a segment yet.
         queued: looks that wait for the disk.
         problem: why the last write failed, in words; None: it did not.
-        counts: looks `written`, `lost_queue_full`, `lost_not_representable`, `lost_at_stop`; files `removed_by_age`,
-            `removed_by_size`, `recovered`, `recovered_torn`; `write_failures`.
+        counts: looks `written`, `lost_queue_full`, `lost_disk` (it refused journal and segment),
+            `lost_not_representable`, `lost_at_stop`; files `removed_by_age`, `removed_by_size`, `recovered`,
+            `recovered_torn`, `not_recovered` (journals that cannot be read, kept as they are); `clock_doubted`: how
+            often age was no reason because of the clock; `write_failures`.
     """
 
     size_bytes: int
@@ -165,18 +181,21 @@ class ObservationLog:
         )
 
     def close(self) -> None:
-        """Write what waits; the journal becomes a segment at the next start. Bounded: a disk that hangs keeps its looks
-        from being written, not the node from stopping."""
+        """Write what waits; the journal becomes a segment at the next start. Takes `STOP_S` at most: a disk that hangs
+        keeps its looks from being written, not the node from stopping."""
         if not self._thread.is_alive():
             return
+        deadline_mono_s = self._mono() + STOP_S
+        is_told = True
         try:
             self._queue.put(None, timeout=STOP_S)
         except queue.Full:
-            pass
-        self._thread.join(STOP_S)
+            is_told = False
+        self._thread.join(max(0.0, deadline_mono_s - self._mono()))
         if self._thread.is_alive():
-            self._lost["lost_at_stop"] += self._queue.qsize()
-            log.warning("observation log not written to its end", extra={"looks": self._queue.qsize()})
+            looks = max(0, self._queue.qsize() - is_told) + self._writer.unwritten
+            self._lost["lost_at_stop"] += looks
+            log.warning("observation log not written to its end", extra={"looks": looks})
 
     def _group_when_due(self) -> None:
         now = self._mono()
@@ -186,7 +205,7 @@ class ObservationLog:
             self._group += 1
 
     def _run(self) -> None:
-        self._guarded(self._writer.recover)
+        self._guarded(self._recover)
         self._guarded(self._remove_old)
         group, flushed_s, is_stopping = 1, self._mono(), False
         while not is_stopping:
@@ -218,6 +237,12 @@ class ObservationLog:
         except Exception as error:
             self._writer.failed(error)
 
+    def _recover(self) -> None:
+        """One journal that fails does not keep the others from becoming segments."""
+        self._guarded(self._writer.tidy)
+        for journal in self._writer.left_behind():
+            self._guarded(partial(self._writer.recover, journal))
+
     def _remove_old(self) -> None:
         """By a clock that a jump forward while the node runs does not move: no jump deletes anything."""
         steady = self._opened_at + timedelta(seconds=self._mono() - self._opened_mono_s)
@@ -228,7 +253,11 @@ _STOP: Final = object()
 
 
 class _Writer:
-    """The files, in the log's thread; its numbers may be read from others."""
+    """The files, in the log's thread; its numbers may be read from others.
+
+    Attributes:
+        unwritten: looks of the group that its journal does not have.
+    """
 
     def __init__(
         self, folder: Path, run_id: str, is_group_large: threading.Event, *, days: float, max_bytes: int
@@ -242,20 +271,31 @@ class _Writer:
         self._group = Group(run_id)
         self._journal: int | None = None  # its descriptor
         self.journal_bytes = 0
+        self.unwritten = 0
         self._synced_mono_s = 0.0
 
-    def recover(self) -> None:
-        """Journals of earlier runs become segments."""
+    def tidy(self) -> None:
+        """Segments that were not complete when the node was killed; their journals are there."""
         for stale in self._folder.glob("*.tmp"):
             stale.unlink(missing_ok=True)
-        for journal in sorted(self._folder.glob("*.journal")):
-            group = Group.from_journal(contents(journal))
-            self.counts["recovered"] += 1
-            self.counts["recovered_torn"] += group.is_torn
-            serial = int(journal.stem)
-            if len(group) and not path_of(self._folder, serial, "segment").exists():
-                write_segment(self._folder, serial, group.segment())
-            journal.unlink(missing_ok=True)
+
+    def left_behind(self) -> list[Path]:
+        """Journals of earlier runs, oldest first."""
+        return sorted(self._folder.glob("*.journal"))
+
+    def recover(self, journal: Path) -> None:
+        """It becomes a segment; one that cannot be read (another version's) stays as it is, until it is too old."""
+        serial, data = int(journal.stem), contents(journal)
+        group = Group.from_journal(data)
+        if data and not len(group) and run_of(data) is None:
+            self.counts["not_recovered"] += 1
+            log.warning("observation log: journal cannot be read, kept as it is", extra={"file": journal.name})
+            return
+        if len(group) and not path_of(self._folder, serial, "segment").exists():
+            write_segment(self._folder, serial, group.segment())
+        self.counts["recovered"] += 1
+        self.counts["recovered_torn"] += group.is_torn
+        journal.unlink(missing_ok=True)
         self._look_around()
 
     def add(self, offered: _Offered) -> None:
@@ -265,6 +305,8 @@ class _Writer:
             self.counts["lost_not_representable"] += 1
             if self.counts["lost_not_representable"] == 1:
                 log.warning("look cannot be kept in the observation log", extra={"why": str(error)})
+        else:
+            self.unwritten += 1
 
     def flush(self, now_mono_s: float) -> None:
         """What came since the last time, to the journal."""
@@ -276,7 +318,7 @@ class _Writer:
             except OSError:
                 self._group.begin_anew()
                 raise
-            self.counts["written"] += len(self._group) - before
+            self._have_written(len(self._group) - before)
             self.problem = None
         if self._journal is not None and now_mono_s - self._synced_mono_s >= SYNC_S:
             self._synced_mono_s = now_mono_s
@@ -293,12 +335,15 @@ class _Writer:
                 os.close(journal)
             if len(group):
                 self._write_segment(serial, group)
+                self._have_written(self.unwritten)
                 path_of(self._folder, serial, "journal").unlink(missing_ok=True)
         finally:
+            self._lose_unwritten()
             self._look_around()
 
     def close(self) -> None:
         """The journal, to the disk."""
+        self._lose_unwritten()
         if self._journal is not None:
             try:
                 os.fsync(self._journal)
@@ -308,10 +353,14 @@ class _Writer:
 
     def remove_old(self, now: datetime) -> None:
         """Remove what is too old or too much."""
-        oldest_ms = at_milliseconds(now - self._days * _DAY)
-        for one in to_remove(self.files, max_bytes=self._max_bytes, oldest_ms=oldest_ms):
-            is_young = one.last_at_ms is not None and one.last_at_ms >= oldest_ms
-            self._remove(one, "removed_by_size" if is_young else "removed_by_age")
+        now_ms = at_milliseconds(now)
+        is_doubtful = is_clock_doubtful(self.files, now_ms)
+        self.counts["clock_doubted"] += is_doubtful
+        if is_doubtful and self.counts["clock_doubted"] == 1:
+            log.warning("observation log: a day or more without a look, nothing is removed by age for a day")
+        oldest_ms = None if is_doubtful else at_milliseconds(now - self._days * _DAY)
+        for one in to_remove(self.files, max_bytes=self._max_bytes, oldest_ms=oldest_ms, now_ms=now_ms):
+            self._remove(one.file, "removed_by_age" if one.is_too_old else "removed_by_size")
         self._look_around()
 
     def failed(self, error: Exception) -> None:
@@ -323,26 +372,29 @@ class _Writer:
             )
         self.problem = error.strerror or str(error) if isinstance(error, OSError) else type(error).__name__
 
+    def _have_written(self, looks: int) -> None:
+        self.counts["written"] += looks
+        self.unwritten -= looks
+
+    def _lose_unwritten(self) -> None:
+        self.counts["lost_disk"] += self.unwritten
+        self.unwritten = 0
+
     def _append(self, frame: bytes) -> None:
-        if self._journal is None:
-            path = path_of(self._folder, self._serial, "journal")
-            self._journal = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        if self.journal_bytes == 0:  # not: when it is opened; what came first may have been refused
             frame = header(self._run_id) + frame
-        try:
-            self._write(frame)
-        except OSError:
-            if not self._make_room():
-                raise
-            self._write(frame)
+        self._giving_way(partial(self._write, frame))
         self.journal_bytes += len(frame)
 
     def _write(self, frame: bytes) -> None:
-        """All of it or nothing, as far as the disk lets us."""
-        assert self._journal is not None
-        view = memoryview(frame)
+        """All of it or nothing; where a refusing disk keeps a part of it, the next frame goes over that."""
+        if self._journal is None:
+            path = path_of(self._folder, self._serial, "journal")
+            self._journal = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        done = 0
         try:
-            while view:
-                view = view[os.write(self._journal, view) :]
+            while done < len(frame):
+                done += os.pwrite(self._journal, frame[done:], self.journal_bytes + done)
         except OSError:
             os.ftruncate(self._journal, self.journal_bytes)
             raise
@@ -353,12 +405,16 @@ class _Writer:
                 yield part
                 threading.Event().wait(_BREATHE_S)
 
+        self._giving_way(lambda: write_segment(self._folder, serial, parts()))
+
+    def _giving_way(self, write: Callable[[], object]) -> None:
+        """On a full disk once more, with room. Any other refusal would not end by removing what is there."""
         try:
-            write_segment(self._folder, serial, parts())
-        except OSError:
-            if not self._make_room():
+            write()
+        except OSError as error:
+            if error.errno not in _FULL or not self._make_room():
                 raise
-            write_segment(self._folder, serial, group.segment())
+            write()
 
     def _make_room(self) -> bool:
         """The log gives way: its oldest file goes. False: it has none but the one that grows."""

@@ -14,8 +14,8 @@ from tests.unit.edge.logged import assert_all_same, group_of, keep
 from tests.unit.edge.observing import CAR, START, seen
 from xueliang_edge.observation_log import reading
 from xueliang_edge.observation_log.encoding import as_logged
-from xueliang_edge.observation_log.files import LogFile, log_files, path_of, to_remove
-from xueliang_edge.observation_log.framing import FrameKind, frames
+from xueliang_edge.observation_log.files import LogFile, contents, is_clock_doubtful, log_files, path_of, to_remove
+from xueliang_edge.observation_log.framing import FrameKind, framed, frames
 from xueliang_edge.observation_log.groups import Group, header
 from xueliang_edge.observation_log.reading import Gap, GapReason, History, read_history
 from xueliang_edge.observations import Observation
@@ -208,7 +208,63 @@ def test_a_file_says_from_when_to_when_it_is(tmp_path: Path) -> None:
 def test_a_damaged_file_does_not_keep_older_ones_alive() -> None:
     ages = (None, 50, None, 60, 150)
     files = [LogFile(n, Path(str(n)), False, 1, None, last) for n, last in enumerate(ages)]
-    assert to_remove(files, max_bytes=100, oldest_ms=100) == files[:4]
+    gone = to_remove(files, max_bytes=100, oldest_ms=100, now_ms=1000)
+    assert [(one.file.serial, one.is_too_old) for one in gone] == [(n, True) for n in range(4)]
+
+
+def test_a_damaged_file_that_goes_for_its_size_is_not_called_old() -> None:
+    files = [LogFile(n, Path(str(n)), False, 50, None, last) for n, last in enumerate((None, 150, 160))]
+    (gone,) = to_remove(files, max_bytes=100, oldest_ms=100, now_ms=1000)
+    assert (gone.file, gone.is_too_old) == (files[0], False)
+
+
+def test_a_file_from_the_future_does_not_keep_older_and_later_ones_alive() -> None:
+    files = [LogFile(n, Path(str(n)), False, 1, None, last) for n, last in enumerate((50, 9000, 60, 9000, 150))]
+    gone = to_remove(files, max_bytes=100, oldest_ms=100, now_ms=200)
+    assert [one.file for one in gone] == files[:3]
+
+
+def test_age_is_no_reason_when_it_is_not_known() -> None:
+    files = [LogFile(n, Path(str(n)), False, 1, None, 50) for n in range(3)]
+    assert to_remove(files, max_bytes=100, oldest_ms=None, now_ms=200) == []
+
+
+HOUR = 3_600_000
+
+
+@pytest.mark.parametrize(
+    ("ends_h", "now_h", "is_doubtful"),
+    [
+        ((), 5000, False),
+        ((1, 10, 20), 30, False),
+        ((1, 10, 20), 45, True),
+        ((1, 10, 20, 9000, 9010), 9020, True),
+        ((1, 10, 20, 9000, 9010, 9020), 9025, False),
+        ((1, 10, 9000, 20), 21, False),
+        ((1, 10, None, 20), 21, False),
+    ],
+    ids=["empty", "on time", "far ahead", "far ahead since hours", "since a day", "was ahead once", "damaged"],
+)
+def test_a_clock_is_doubted_for_a_day(ends_h: tuple[int | None, ...], now_h: int, is_doubtful: bool) -> None:
+    ends = [None if end is None else end * HOUR for end in ends_h]
+    files = [LogFile(n, Path(str(n)), False, 1, end, end) for n, end in enumerate(ends)]
+    assert is_clock_doubtful(files, now_h * HOUR) is is_doubtful
+
+
+def test_a_journal_that_is_cut_while_it_is_read_stays_readable(tmp_path: Path) -> None:
+    """Not mapped: what its node writes over or cuts off is not seen, and kills nobody."""
+    path = path_of(tmp_path, 1, "journal")
+    path.write_bytes(b"".join(journal_of(street(3))))
+    before, read = path.read_bytes(), contents(path)
+    with path.open("r+b") as file:
+        file.write(bytes(8))
+    assert bytes(read) == before
+
+
+def test_nothing_is_taken_from_a_journal_of_another_version() -> None:
+    other = framed(FrameKind.HEADER, b'{"format": 2, "run_id": "run-1"}')
+    group = Group.from_journal(other + b"".join(journal_of(street(3))[1:]))
+    assert (len(group), group.is_torn) == (0, True)
 
 
 @given(
@@ -221,7 +277,7 @@ def test_never_a_newer_file_before_an_older_one(
     described: list[tuple[int, int | None]], max_bytes: int, oldest_ms: int
 ) -> None:
     files = [LogFile(n, Path(str(n)), False, size, 0, last) for n, (size, last) in enumerate(described)]
-    gone = to_remove(files, max_bytes=max_bytes, oldest_ms=oldest_ms)
+    gone = [one.file for one in to_remove(files, max_bytes=max_bytes, oldest_ms=oldest_ms, now_ms=100)]
     assert gone == files[: len(gone)]
     kept = files[len(gone) :]
     assert len(kept) <= 1 or sum(one.size_bytes for one in kept) <= max_bytes

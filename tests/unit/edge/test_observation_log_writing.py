@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -20,10 +21,12 @@ from tests.unit.edge.logged import assert_all_same, group_of, keep
 from tests.unit.edge.observing import CAR, START, camera, lane_rule, seen
 from xueliang_edge.observation_log import writing
 from xueliang_edge.observation_log.encoding import as_logged
-from xueliang_edge.observation_log.files import log_files
+from xueliang_edge.observation_log.files import log_files, path_of
+from xueliang_edge.observation_log.framing import FrameKind, framed
+from xueliang_edge.observation_log.groups import header
 from xueliang_edge.observation_log.reading import Gap, GapReason, read_history
 from xueliang_edge.observation_log.replaying import replayed
-from xueliang_edge.observation_log.writing import GROUP_S, QUEUED_AT_MOST, NoLog, ObservationLog
+from xueliang_edge.observation_log.writing import GROUP_S, QUEUED_AT_MOST, STOP_S, NoLog, ObservationLog
 from xueliang_edge.observations import Observation, ViewState
 from xueliang_edge.rules.judge import CameraJudge, Judged
 
@@ -152,12 +155,12 @@ def test_the_oldest_goes_when_there_is_too_much(tmp_path: Path, clock: Clock) ->
 
 
 def test_what_is_too_old_goes(tmp_path: Path, clock: Clock) -> None:
-    log = open_log(tmp_path, clock, days=1)
+    log = open_log(tmp_path, clock, days=0.5)
     log.start()
-    for day in range(4):
-        log.record(seen(day * DAY_S), nothing_remembered)
-        clock.now_s += DAY_S
-    log.record(seen(4 * DAY_S), nothing_remembered)
+    for half in range(4):
+        log.record(seen(half * DAY_S / 2), nothing_remembered)
+        clock.now_s += DAY_S / 2
+    log.record(seen(2 * DAY_S), nothing_remembered)
     log.close()
     assert log.report().counts["removed_by_age"] == 3
     assert len(log_files(tmp_path)) == 2
@@ -175,6 +178,22 @@ def test_a_clock_that_jumps_ahead_deletes_nothing(tmp_path: Path, clock: Clock) 
     assert len(log_files(tmp_path)) == 4
 
 
+def test_a_start_with_a_clock_far_ahead_deletes_nothing(tmp_path: Path, clock: Clock) -> None:
+    for serial in range(1, 5):
+        keep(tmp_path, serial, group_of([seen(float(serial))], first=serial))
+    clock.wall_ahead_s = 400 * DAY_S
+    for run in ("run-1", "run-2"):  # nor does the next start, when the newest file says the same as the clock
+        log = open_log(tmp_path, clock, run_id=run, days=1)
+        log.start()
+        log.record(seen(400 * DAY_S), nothing_remembered)
+        clock.now_s += GROUP_S
+        log.record(seen(400 * DAY_S + GROUP_S), nothing_remembered)
+        log.close()
+        assert log.report().counts["removed_by_age"] == 0
+        assert log.report().counts["clock_doubted"] == 2
+    assert [one.serial for one in log_files(tmp_path)][:4] == [1, 2, 3, 4]
+
+
 def test_a_disk_that_refuses_is_said_and_the_log_goes_on(tmp_path: Path, clock: Clock) -> None:
     folder = tmp_path / "log"
     log = open_log(folder, clock)
@@ -190,20 +209,93 @@ def test_a_disk_that_refuses_is_said_and_the_log_goes_on(tmp_path: Path, clock: 
     assert sum(isinstance(one, Observation) for one in read(folder)) == 2
 
 
+class RefusingJournal:
+    """Writes to a journal of this folder, and to nothing else, fail: `refuse` says how often and how."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._folder, self._left = folder, 0
+        self._error = errno.EIO
+        self._pwrite = os.pwrite
+        monkeypatch.setattr(os, "pwrite", self._write)
+
+    def refuse(self, error: int, times: int = 1) -> None:
+        self._error, self._left = error, times
+
+    def _write(self, descriptor: int, data: bytes, offset: int) -> int:
+        journals = (one.stat() for one in self._folder.glob("*.journal"))
+        if self._left and any(os.path.samestat(one, os.fstat(descriptor)) for one in journals):
+            self._left -= 1
+            self._pwrite(descriptor, data[: len(data) // 2], offset)  # what a disk takes before it refuses
+            raise OSError(self._error, os.strerror(self._error))
+        return self._pwrite(descriptor, data, offset)
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RefusingJournal:
+    return RefusingJournal(tmp_path, monkeypatch)
+
+
+def test_a_journal_whose_first_write_was_refused_is_read(tmp_path: Path, clock: Clock, disk: RefusingJournal) -> None:
+    disk.refuse(errno.ENOSPC)
+    log = open_log(tmp_path, clock)
+    log.start()
+    write(log, [seen(0.0)])
+    wait_for("it was refused", lambda: log.report().counts["write_failures"] == 1, clock)
+    disk.refuse(errno.ENOSPC)
+    write(log, [seen(1.0)])
+    wait_for("and again", lambda: log.report().counts["write_failures"] == 2, clock)
+    written = write(log, [seen(2.0), seen(3.0)])
+    log.close()
+    assert_all_same([one for one in read(tmp_path) if isinstance(one, Observation)], written)
+    assert read_history(tmp_path, "lane").damaged == 0
+    assert (log.report().counts["written"], log.report().counts["lost_disk"]) == (2, 2)
+
+
+def test_a_look_that_only_the_journal_refused_is_in_the_segment(
+    tmp_path: Path, clock: Clock, disk: RefusingJournal
+) -> None:
+    disk.refuse(errno.EIO)
+    log = open_log(tmp_path, clock)
+    log.start()
+    written = write(log, [seen(0.0)])
+    wait_for("it was refused", lambda: log.report().counts["write_failures"] == 1, clock)
+    clock.now_s += GROUP_S
+    written += write(log, [seen(1.0)])
+    log.close()
+    assert_all_same(read(tmp_path), written)  # type: ignore[arg-type]
+    assert (log.report().counts["written"], log.report().counts["lost_disk"]) == (2, 0)
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.EMFILE], ids=errno.errorcode.get)
+def test_a_disk_that_is_not_full_costs_no_older_file(
+    tmp_path: Path, clock: Clock, disk: RefusingJournal, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    def refuse(*_: object) -> Path:
+        raise OSError(error, os.strerror(error))
+
+    for serial in (1, 2):
+        keep(tmp_path, serial, group_of([seen(float(serial))], first=serial))
+    disk.refuse(error, 100)
+    monkeypatch.setattr(writing, "write_segment", refuse)
+    log = open_log(tmp_path, clock, days=9000)
+    log.start()
+    write(log, [seen(10.0)])
+    wait_for("it was refused", lambda: log.report().counts["write_failures"] == 1, clock)
+    clock.now_s += GROUP_S
+    write(log, [seen(11.0)])
+    wait_for("the segment, too", lambda: log.report().counts["lost_disk"] == 1, clock)
+    log.close()
+    assert [one.serial for one in log_files(tmp_path) if not one.is_journal] == [1, 2]
+    assert log.report().counts["removed_by_size"] == 0
+    assert log.report().counts["lost_disk"] == 2
+
+
 def test_on_a_full_disk_the_log_removes_its_own_oldest_file(
-    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, clock: Clock, disk: RefusingJournal
 ) -> None:
     for serial in (1, 2):
         keep(tmp_path, serial, group_of([seen(float(serial))], first=serial))
-    is_full = [True]
-
-    def write_unless_full(descriptor: int, data: bytes) -> int:
-        if is_full and is_full.pop():
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return real_write(descriptor, data)
-
-    real_write = os.write
-    monkeypatch.setattr(writing.os, "write", write_unless_full)
+    disk.refuse(errno.ENOSPC)
     log = open_log(tmp_path, clock, days=9000)
     log.start()
     write(log, [seen(10.0)])
@@ -308,3 +400,79 @@ def test_after_a_gap_the_rules_go_on_from_what_they_remembered(tmp_path: Path, c
 
 def test_a_log_that_was_never_started_closes(tmp_path: Path, clock: Clock) -> None:
     open_log(tmp_path, clock).close()
+
+
+def test_a_stop_on_a_disk_that_hangs_takes_two_seconds_in_all_and_counts_looks_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_released, hangs = threading.Event(), threading.Event()
+
+    def hang(self: object, now_mono_s: float) -> None:
+        hangs.set()
+        is_released.wait(30)
+
+    monkeypatch.setattr(writing._Writer, "flush", hang)
+    log = ObservationLog(tmp_path, "run-1", wall=Clock().wall, mono=time.monotonic, days=7, max_bytes=1 << 20)
+    log.start()
+    write(log, [seen(0.0)])
+    assert hangs.wait(15)
+    write(log, [seen(1.0), seen(2.0)])
+    began_s = time.monotonic()
+    log.close()
+    assert time.monotonic() - began_s < STOP_S + 0.5
+    assert log.report().counts["lost_at_stop"] == 3
+    is_released.set()
+
+
+def test_a_stop_with_a_full_queue_waits_no_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_released, hangs = threading.Event(), threading.Event()
+
+    def hang(self: object, now_mono_s: float) -> None:
+        hangs.set()
+        is_released.wait(30)
+
+    monkeypatch.setattr(writing, "QUEUED_AT_MOST", 2)
+    monkeypatch.setattr(writing._Writer, "flush", hang)
+    log = ObservationLog(tmp_path, "run-1", wall=Clock().wall, mono=time.monotonic, days=7, max_bytes=1 << 20)
+    log.start()
+    assert hangs.wait(15)
+    write(log, [seen(1.0), seen(2.0)])
+    began_s = time.monotonic()
+    log.close()
+    assert time.monotonic() - began_s < STOP_S + 0.5
+    assert log.report().counts["lost_at_stop"] == 2
+    is_released.set()
+
+
+def journal(folder: Path, serial: int, head: bytes, second: float) -> Path:
+    group = group_of([seen(second)], run_id=f"run-{serial}")
+    path = path_of(folder, serial, "journal")
+    path.write_bytes(head + group.news())
+    return path
+
+
+def test_a_journal_that_fails_does_not_keep_the_next_from_becoming_a_segment(tmp_path: Path, clock: Clock) -> None:
+    path_of(tmp_path, 1, "journal").mkdir()  # cannot be read
+    journal(tmp_path, 2, header("run-2"), 2.0)
+    log = open_log(tmp_path, clock)
+    log.start()
+    log.close()
+    assert path_of(tmp_path, 2, "segment").exists()
+    assert (log.report().counts["recovered"], log.report().counts["write_failures"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "head", [framed(FrameKind.HEADER, b'{"format": 2, "run_id": "run-1"}'), b""], ids=["other version", "not ours"]
+)
+def test_a_journal_that_cannot_be_read_is_kept(tmp_path: Path, clock: Clock, head: bytes) -> None:
+    kept = journal(tmp_path, 1, head, 1.0)
+    if not head:
+        kept.write_bytes(b"written by something else")
+    before = kept.read_bytes()
+    journal(tmp_path, 2, header("run-2"), 2.0)
+    log = open_log(tmp_path, clock)
+    log.start()
+    log.close()
+    assert kept.read_bytes() == before
+    assert not path_of(tmp_path, 1, "segment").exists()
+    assert (log.report().counts["recovered"], log.report().counts["not_recovered"]) == (1, 1)
