@@ -68,8 +68,9 @@ class LearntPicture:
         self._steady_s = np.zeros((down, across), np.uint16)
         # Whole blocks: the right and lower edge are filled up by repeating the last pixels.
         shapes = [(down * side, across * side) for side in (BLOCK_PX, BLOCK_PX // 2, BLOCK_PX // 2)]
-        self.planes = [np.zeros(shape, np.uint8) for shape in shapes]
-        self._candidate = [np.zeros(shape, np.uint8) for shape in shapes]
+        # Filled, not zeros: the memory is taken now, not page by page as places change over the hours.
+        self.planes = [np.full(shape, 0, np.uint8) for shape in shapes]
+        self._candidate = [np.full(shape, 0, np.uint8) for shape in shapes]
 
     @property
     def known_share(self) -> float:
