@@ -23,6 +23,7 @@ from xueliang_central.rights.scope import Role
 
 OWN = city.SOUTH
 PLACES = {"own": city.SOUTH, "child": city.VILLAGE, "sibling": city.NORTH, "parent": city.WEST}
+NO_SUCH = "00000000-0000-4000-8000-000000000000"  # a name of tests: the same in every process that collects them
 DESKS = {Role.ADMIN, Role.OPERATOR, Role.RULE_OPERATOR, Role.SUPERVISOR, Role.AUDITOR}
 
 
@@ -47,9 +48,9 @@ KINDS = {
     "camera": Kind("/api/cameras/{}", frozenset(DESKS), "no-such", "/api/cameras", "cameras", "camera_id"),
     "node": Kind("/api/fleet/{}", frozenset(DESKS), "no-such", "/api/fleet", "nodes", "node_id"),
     "incident": Kind(
-        "/api/incidents/{}", frozenset(DESKS), str(uuid.uuid4()), "/api/incidents?state=all", "items", "incident_id"
+        "/api/incidents/{}", frozenset(DESKS), NO_SUCH, "/api/incidents?state=all", "items", "incident_id"
     ),
-    "task": Kind("/api/tasks/{}", frozenset(DESKS), str(uuid.uuid4()), "/api/tasks?state=all", "items", "task_id"),
+    "task": Kind("/api/tasks/{}", frozenset(DESKS), NO_SUCH, "/api/tasks?state=all", "items", "task_id"),
     "still": Kind("/api/evidence/{}", frozenset(DESKS), "0" * 64),
 }
 
