@@ -11,6 +11,7 @@ TESTS = Path(__file__).parent
 WHOLE_SYSTEMS = ("browser", "e2e")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With `-n N --dist loadgroup`: the tests of a file stay together, whole systems run one after another."""
     for item in items:

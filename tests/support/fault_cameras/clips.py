@@ -83,19 +83,18 @@ def cloud_pictures(count: int, size_wh: tuple[int, int], seed: int = 1) -> Itera
 class Judge:
     """Knows every picture of some clips as a sound decoder shows it.
 
-    A decoder is exact by the standard: a frame is sound when its brightness is one of these pictures bit by bit. Only
-    for 8-bit clips; others are measured by `wrongness`.
+    A decoder is exact by the standard: a frame is sound when its brightness is one of these pictures bit by bit, key
+    pictures with or without smoothing across block edges. Only for 8-bit clips; others are measured by `wrongness`.
     """
 
     def __init__(self, *clips: Path) -> None:
         self._hashes: set[bytes] = set()
         self._blocks: list[NDArray[np.float32]] = []
         for clip in clips:
-            with av.open(str(clip)) as container:
-                for picture in container.decode(video=0):
-                    y = _luma(picture)
-                    self._hashes.add(_hash(y))
-                    self._blocks.append(_block_means(y))
+            for picture in [*_pictures(clip), *_unsmoothed_key_pictures(clip)]:
+                y = _luma(picture)
+                self._hashes.add(_hash(y))
+                self._blocks.append(_block_means(y))
 
     def is_sound(self, frame: Frame) -> bool:
         """Whether the frame is one of the pictures, exactly."""
@@ -112,6 +111,19 @@ def colour_wrongness(frame: Frame, count: int) -> float:
     """The same for colour, against the pictures before encoding: of the worst block of the most similar one."""
     seen = _block_means(frame.image_bgr)
     return min(float(np.abs(seen - _block_means(true)).max()) for true in cloud_pictures(count, frame.size_wh))
+
+
+def _pictures(clip: Path) -> list[av.VideoFrame]:
+    with av.open(str(clip)) as container:
+        return list(container.decode(video=0))
+
+
+def _unsmoothed_key_pictures(clip: Path) -> list[av.VideoFrame]:
+    with av.open(str(clip)) as container:
+        context = container.streams.video[0].codec_context
+        context.skip_frame = "NONKEY"
+        context.options = {"skip_loop_filter": "all"}
+        return [picture for picture in container.decode(video=0) if picture.key_frame]
 
 
 def _luma(picture: av.VideoFrame) -> NDArray[np.uint8]:
