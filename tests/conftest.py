@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
-TESTS = Path(__file__).parent
-WHOLE_SYSTEMS = ("browser", "e2e")
+WHOLE_SYSTEMS = ("tests/browser/", "tests/e2e/")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `-n N --dist loadgroup`: the tests of a file stay together, whole systems run one after another."""
-    for item in items:
-        path = item.path.relative_to(TESTS)
-        group = "whole systems" if path.parts[0] in WHOLE_SYSTEMS else path.as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """With `-n N`: the tests of a file stay together, whole systems run one after another in one process."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "whole systems" if nodeid.startswith(WHOLE_SYSTEMS) else nodeid.split("::", 1)[0]
+
+    return ByFile(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
