@@ -9,7 +9,6 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ import pytest
 
 from tests.support.detectors import Driver, change_model, copied_model, detector_children
 from tests.support.holdings import Holdings
+from tests.support.limits import no_more_descriptors
 from tests.support.shared_pictures import SharedPicture, shared_picture
 from xueliang_alerts.contract import EvidenceKind
 from xueliang_edge.detection import Seen, StillRequest, Unknown, WorkerHealth
@@ -236,19 +236,6 @@ def test_another_model_in_the_same_place_is_not_taken_up_by_a_restart(picture: S
         assert detection.models["objects"].digest != digest, "a restart of the node takes it"
 
 
-@contextmanager
-def no_more_descriptors() -> Iterator[None]:
-    """No descriptor can be opened: the limit is a number, so it is put at the lowest one that is free."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest_free = os.dup(0)
-    os.close(lowest_free)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
 def test_without_descriptors_no_worker_is_begun_the_node_says_so_and_recovers(picture: SharedPicture) -> None:
     with detector_children(picture, count=2) as detection:
         driver = Driver(detection)
@@ -258,7 +245,7 @@ def test_without_descriptors_no_worker_is_begun_the_node_says_so_and_recovers(pi
         os.kill(pid, signal.SIGKILL)
         psutil.wait_procs([psutil.Process(pid)], timeout=5) if psutil.pid_exists(pid) else None
         detection.answers()
-        with no_more_descriptors():
+        with no_more_descriptors(os.getpid()):
             detection.check(time.monotonic())
             assert "cannot be begun: Too many open files" in (detection.problem or "")
             ask(driver, picture, 1)

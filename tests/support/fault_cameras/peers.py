@@ -68,25 +68,15 @@ class BlackHole:
         raise AssertionError("a listener with a queue of none still answers: this system cannot play a black hole")
 
 
-class HangsUp:
-    """Takes every connection and ends it at once: a camera that is away, and counts how often it was tried."""
+class _Listener:
+    """Takes every connection on a thread of its own, until it is left."""
 
     def __init__(self) -> None:
-        self.tries_mono_s: list[float] = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self._listener.settimeout(0.1)
         self.port: int = self._listener.getsockname()[1]
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._answer, name="hangs-up", daemon=True)
-
-    @property
-    def url(self) -> str:
-        """The address of the camera that is not there."""
-        return f"rtsp://127.0.0.1:{self.port}/stream1"
-
-    def tries_between(self, begin_s: float, end_s: float) -> int:
-        """How many came in this time, monotonic seconds."""
-        return sum(begin_s <= at < end_s for at in self.tries_mono_s)
+        self._thread = threading.Thread(target=self._answer, name=type(self).__name__, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -105,41 +95,44 @@ class HangsUp:
                 visitor, _ = self._listener.accept()
             except TimeoutError:
                 continue
-            self.tries_mono_s.append(time.monotonic())
-            visitor.close()
+            with visitor:
+                self._came(visitor)
+
+    def _came(self, visitor: socket.socket) -> None:
+        """What is done with one of them before it is closed."""
+        raise NotImplementedError
 
 
-class Sink:
+class HangsUp(_Listener):
+    """Ends every connection at once: a camera that is away, and counts how often it was tried."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tries_mono_s: list[float] = []
+
+    @property
+    def url(self) -> str:
+        """The address of the camera that is not there."""
+        return f"rtsp://127.0.0.1:{self.port}/stream1"
+
+    def tries_between(self, begin_s: float, end_s: float) -> int:
+        """How many came in this time, monotonic seconds."""
+        return sum(begin_s <= at < end_s for at in self.tries_mono_s)
+
+    def _came(self, visitor: socket.socket) -> None:
+        self.tries_mono_s.append(time.monotonic())
+
+
+class Sink(_Listener):
     """A place that nobody may be led to. Counts who came."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.visits: list[bytes] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(0.1)
-        self.port: int = self._listener.getsockname()[1]
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._count, name="sink", daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stopping.set()
-        self._thread.join()
-        self._listener.close()
-
-    def _count(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                visitor, _ = self._listener.accept()
-            except TimeoutError:
-                continue
-            with visitor:
-                visitor.settimeout(0.2)
-                try:
-                    self.visits.append(visitor.recv(200))
-                except OSError:
-                    self.visits.append(b"")
+    def _came(self, visitor: socket.socket) -> None:
+        visitor.settimeout(0.2)
+        try:
+            self.visits.append(visitor.recv(200))
+        except OSError:
+            self.visits.append(b"")
