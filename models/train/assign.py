@@ -32,13 +32,13 @@ class Assignment:
 
 
 def pairwise_iou(boxes: Tensor, others: Tensor) -> Tensor:
-    """(g, 4) and (a, 4) to (g, a)."""
-    low = torch.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = torch.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    """(…, g, 4) and (…, a, 4) to (…, g, a)."""
+    mine, theirs = boxes[..., :, None, :], others[..., None, :, :]
+    low, high = torch.maximum(mine[..., :2], theirs[..., :2]), torch.minimum(mine[..., 2:], theirs[..., 2:])
     shared = (high - low).clamp_(min=0).prod(-1)
-    area = (boxes[:, 2:] - boxes[:, :2]).prod(-1)
-    other_area = (others[:, 2:] - others[:, :2]).prod(-1)
-    return shared / (area[:, None] + other_area[None] - shared + 1e-6)
+    area = (mine[..., 2:] - mine[..., :2]).prod(-1)
+    other_area = (theirs[..., 2:] - theirs[..., :2]).prod(-1)
+    return shared / (area + other_area - shared + 1e-6)
 
 
 def _candidates(boxes: Tensor, centres: Tensor, strides: Tensor) -> Tensor:
@@ -71,14 +71,10 @@ def _assign_one(
     return box_index * positive, positive, quality * positive
 
 
-@torch.no_grad()
-def assign(
+def assign_each(
     predicted_xyxy: Tensor, scores: Tensor, labels: Tensor, counts: Tensor, centres: Tensor, strides: Tensor
 ) -> Assignment:
-    """Predictions (b, a, 4) and scores (b, a, c) against labels (b, g, 6), of which the first `counts` rows are real.
-
-    Picture by picture: most have far fewer boxes than the fullest one, so a padded batch would mostly work on padding.
-    """
+    """Picture by picture, for a CPU: most have far fewer boxes than the fullest one, so a padded batch is padding."""
     cells = predicted_xyxy.shape[1]
     found = []
     for boxes, predicted, score, count in zip(labels, predicted_xyxy, scores, counts.tolist(), strict=True):
@@ -90,3 +86,35 @@ def assign(
         found.append(_assign_one(predicted, score, real[:, :4], real[:, 4].long(), centres, strides[:, 0]))
     index, positive, quality = (torch.stack(parts) for parts in zip(*found, strict=True))
     return Assignment(index, positive, quality)
+
+
+def assign_together(
+    predicted_xyxy: Tensor, scores: Tensor, labels: Tensor, counts: Tensor, centres: Tensor, strides: Tensor
+) -> Assignment:
+    """The same for the padded batch at once, for a GPU, where small steps cost more than work on padding."""
+    boxes, class_ids = labels[..., :4], labels[..., 4].long()
+    cells, rows = predicted_xyxy.shape[1], torch.arange(labels.shape[1], device=labels.device)
+    iou = pairwise_iou(boxes, predicted_xyxy)
+    real = rows[None] < counts[:, None]
+    allowed = _candidates(boxes.reshape(-1, 4), centres, strides[:, 0]).view_as(iou) & real[..., None]
+    own_scores = scores.transpose(1, 2).gather(1, class_ids[..., None].expand(-1, -1, cells))
+    fit = own_scores.clamp(min=1e-6) ** SCORE_POWER * (iou**IOU_POWER + 1e-7)
+    fit = fit.masked_fill(~allowed, 0.0)
+    best = fit.topk(CANDIDATES_PER_BOX, dim=2)
+    chosen = torch.zeros_like(allowed).scatter_(2, best.indices, best.values > 0)
+    box_index = iou.masked_fill(~chosen, -1.0).argmax(1)
+    positive = chosen.any(1)
+    kept = chosen & (rows[None, :, None] == box_index[:, None])
+    fit = fit * kept
+    top_iou = (iou * kept).amax(2, keepdim=True)
+    quality = (fit / (fit.amax(2, keepdim=True) + 1e-12) * top_iou).amax(1)
+    return Assignment(box_index * positive, positive, quality * positive)
+
+
+@torch.no_grad()
+def assign(
+    predicted_xyxy: Tensor, scores: Tensor, labels: Tensor, counts: Tensor, centres: Tensor, strides: Tensor
+) -> Assignment:
+    """Predictions (b, a, 4) and scores (b, a, c) against labels (b, g, 6); the first `counts` rows are real."""
+    way = assign_together if predicted_xyxy.is_cuda else assign_each
+    return way(predicted_xyxy, scores, labels, counts, centres, strides)

@@ -26,12 +26,13 @@ from network import CLASS_NAMES, CompactDetector, NetworkSettings
 MODEL_ID = "xueliang-compact"
 THRESHOLDS = np.round(np.arange(0.10, 0.71, 0.02), 2)
 NMS_LIMITS = (0.45, 0.5, 0.55, 0.6, 0.65)
+RENDERED = "rendered_"
 # Fewer true boxes than this do not choose a threshold of their own.
 ENOUGH_BOXES = 30
 LIMITS = [
-    "A small detector, trained for less than two hours on two processor cores with about 5,000 real pictures: it finds "
-    "people and vehicles of ordinary size in ordinary light and misses many small, hidden or night-time ones. Use a "
-    "larger model where that matters.",
+    "A small detector, trained from random weights with about 5,000 real pictures: it finds people and vehicles of "
+    "ordinary size in ordinary light and misses many small, hidden or night-time ones. Use a larger model where that "
+    "matters.",
     "The labels it learnt from miss people under about 25 pixels, and it does too.",
     "About four in ten person boxes and most bicycle boxes it learnt from were made by another detector "
     "(DEIMv2-Femto, Apache-2.0), with that detector's mistakes.",
@@ -91,21 +92,22 @@ def best_nms_iou(model: Path, held_out: Sequence[Sample]) -> float:
 
 
 def training_data(pool: Pool) -> list[dict[str, Any]]:
-    """One row per set that was drawn from, with its licence and source."""
+    """One row per set that was drawn from, with its licence and source; the rendered ones share a row."""
     counts = Counter(sample.set_name for sample in pool.training)
+    seeds = sorted(int(name.removeprefix(RENDERED)) for name in counts if name.startswith(RENDERED))
+    rendered = sum(counts.pop(f"{RENDERED}{seed}") for seed in seeds)
     known = {
         row["set"]: row for row in json.loads((Path(__file__).parent / "sources.json").read_text(encoding="utf-8"))
     }
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, pictures in sorted(counts.items()):
-        own = {
-            "set": name,
-            "licence": "Apache-2.0",
-            "author": "rendered by this project",
-            "repository": f"this one: python -m xueliang_demo.scenes --seed {name.rsplit('_', 1)[-1]}",
-        }
-        row = own if name.startswith("rendered_") else known[name]
-        rows.append({"set": name, "pictures": pictures, **{k: v for k, v in row.items() if k != "set"}})
+        rows.append({"set": name, "pictures": pictures, **{k: v for k, v in known[name].items() if k != "set"}})
+    if seeds:
+        own = "this one: python -m xueliang_demo.scenes, seeds " + ", ".join(map(str, seeds))
+        rows.append(
+            {"set": "rendered", "pictures": rendered, "licence": "Apache-2.0", "author": "rendered by this project"}
+            | {"repository": own}
+        )
     return rows
 
 
@@ -157,7 +159,7 @@ def build(options: argparse.Namespace) -> dict[str, Any]:
             "rendered_share": float(state["options"]["rendered_share"]),
             "precision": "fp32" if state["options"]["fp32"] == "True" else "bf16 autocast, fp32 weights",
             "hardware": options.hardware,
-            "torch": torch.__version__,
+            "torch": state.get("torch", "not recorded"),
             "code_version": options.code_version,
             "note": options.note,
         },

@@ -149,6 +149,7 @@ class Trainer:
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "progress": vars(self.progress),
+            "torch": torch.__version__,
             "options": {k: str(v) for k, v in vars(self.options).items()},
         }
         partial = self.path.with_suffix(".partial")

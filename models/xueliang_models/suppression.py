@@ -31,16 +31,28 @@ def iou_of_one(box: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray
     return overlap
 
 
+def overlaps(boxes_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Overlap of every box with every other: shape (n, 4) to (n, n), as `iou_of_one` row by row."""
+    x1, y1, x2, y2 = boxes_xyxy.T
+    widths = np.minimum(x2[:, None], x2) - np.maximum(x1[:, None], x1)
+    heights = np.minimum(y2[:, None], y2) - np.maximum(y1[:, None], y1)
+    inner = np.maximum(widths, 0) * np.maximum(heights, 0)
+    areas = (x2 - x1) * (y2 - y1)
+    overlap: NDArray[np.float32] = inner / np.maximum(areas[:, None] + areas - inner, 1e-9)
+    return overlap
+
+
 def greedy(boxes_xyxy: NDArray[np.float32], scores: NDArray[np.float32], iou_limit: float) -> NDArray[np.intp]:
     """Indices that survive, highest score first: a box goes when it overlaps a kept one by more than `iou_limit`."""
     order = np.argsort(-scores, kind="stable")
-    kept: list[int] = []
-    while order.size:
-        best = int(order[0])
-        kept.append(best)
-        rest = order[1:]
-        order = rest[iou_of_one(boxes_xyxy[best], boxes_xyxy[rest]) <= iou_limit]
-    return np.array(kept, dtype=np.intp)
+    if len(order) < 2:
+        return order
+    is_other = overlaps(boxes_xyxy[order]) <= iou_limit
+    stands = np.ones(len(order), bool)
+    for row in range(len(order)):
+        if stands[row]:
+            stands[row + 1 :] &= is_other[row, row + 1 :]
+    return order[stands]
 
 
 def _greedy_per_group(found: Detections, groups: Iterable[NDArray[np.bool_]], iou_limit: float) -> Detections:
