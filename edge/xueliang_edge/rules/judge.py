@@ -64,7 +64,7 @@ class CameraJudge:
 
     def look(self, observation: Observation) -> list[Judged]:
         """Judge one observation by every rule that it concerns."""
-        here = replace(observation, observed_mono_s=observation.observed_mono_s + self._offset_s)
+        here = observation.later(self._offset_s) if self._offset_s else observation
         self._last = (here.observed_mono_s, here.observed_at)
         judged = []
         for running in self._running.values():

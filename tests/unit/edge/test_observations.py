@@ -67,3 +67,14 @@ def test_what_contradicts_itself_is_refused(wrong: dict[str, Any]) -> None:
 def test_a_good_view_is_not_blind() -> None:
     with pytest.raises(ValueError):
         blind("lane", ViewState.GOOD, mono_s=0.0, at=GOOD["observed_at"])
+
+
+def test_rows_are_the_same_boxes_and_a_later_one_keeps_them() -> None:
+    seen = Observation(**GOOD)
+    later = seen.later(5.0)
+    assert later.observed_mono_s == seen.observed_mono_s + 5.0
+    for one in (seen, later):
+        boxes, scores, names = zip(*one.rows, strict=True)
+        assert np.array_equal(np.array(boxes, np.float32), seen.boxes_xyxyn)
+        assert np.array_equal(np.array(scores, np.float32), seen.scores)
+        assert names == seen.class_names
