@@ -40,8 +40,8 @@ class RuleSettings(Settings):
     )
     shadow: bool = Field(
         default=False,
-        description="The rule is judged as any other and tells nobody: its alerts are counted and logged on the node. "
-        "To try a rule before it counts.",
+        description="The rule is judged as any other and tells nobody: its alerts are counted and logged on the node, "
+        "with a masked still each. To try a rule before it counts.",
     )
     severity_by_place: dict[PlaceClass, Severity] = Field(
         default={}, description="Another severity on cameras of these place classes; others have `severity`."

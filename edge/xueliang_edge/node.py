@@ -41,6 +41,7 @@ from xueliang_edge.detector_children import DetectorChildren
 from xueliang_edge.detector_work import known_of, open_models
 from xueliang_edge.evidence.gathering import Gatherer
 from xueliang_edge.evidence.in_hand import StillsInHand
+from xueliang_edge.evidence.trials import TrialStills
 from xueliang_edge.evidence.uploading import EvidenceStore, Uploader
 from xueliang_edge.health import HealthServer
 from xueliang_edge.observation_log.writing import NoLog, ObservationLog
@@ -106,7 +107,10 @@ class Node:
             self._judges, self._past_ends = self._restore_judges()
             stills = StillsInHand(self._store) if self._store is not None else None
             self.gatherer = Gatherer(self.detection, stills, mono, self.capture.lend_scene)
-            self.writer = Writer(self.spool, self._publisher, self._open_alerts, self._snapshots, stills, mono)
+            self.trials = TrialStills(data_dir / "trials") if self._store is not None else None
+            self.writer = Writer(
+                self.spool, self._publisher, self._open_alerts, self._snapshots, stills, mono, self.trials
+            )
             self.telling = Telling(
                 self.spool,
                 self._publisher,

@@ -92,6 +92,7 @@ class Reporter:
                 "stills_refused": dict(node.gatherer.refused),
                 "stills": {"composed": node.gatherer.composed},
                 "evidence": dict(store.counts) if store else {},
+                "trials": dict(node.trials.counts) if node.trials else {},
                 "upload": dict(uploader.counts) if uploader else {},
                 "forwarding": link.counters,
                 "pipeline": dict(node.pipeline.counts.faults),
