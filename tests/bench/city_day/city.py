@@ -118,7 +118,7 @@ def _grids(rng: np.random.Generator, share: float) -> tuple[tuple[str, ...], tup
 def _shared_out(rng: np.random.Generator, total: int, among: int) -> list[int]:
     """Unevenly, at least one each."""
     weights = rng.gamma(4.0, 1.0, among)
-    return (1 + rng.multinomial(total - among, weights / weights.sum())).tolist()
+    return [1 + int(more) for more in rng.multinomial(total - among, weights / weights.sum())]
 
 
 def cut(whole: Rectangle, parts: int) -> list[Rectangle]:

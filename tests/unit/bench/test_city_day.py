@@ -43,7 +43,7 @@ def test_every_camera_lies_near_its_grid_and_no_node_crosses_a_township(city: Ci
         assert west - 0.002 < city.longitude[camera] < east + 0.002
         assert south - 0.002 < city.latitude[camera] < north + 0.002
     townships = {
-        int(node): {city.area_code(c)[:9] for c in np.flatnonzero(city.node_of == node)} for node in city.node_of
+        int(node): {city.area_code(int(c))[:9] for c in np.flatnonzero(city.node_of == node)} for node in city.node_of
     }
     assert all(len(one) == 1 for one in townships.values())
     assert np.bincount(city.node_of).max() <= 16
