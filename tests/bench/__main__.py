@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import detector, edge, observation_log, path
+from tests.bench import detector, edge, folding, observation_log, path
 from tests.bench.figures import Figures
 
 
@@ -24,6 +24,7 @@ class Bench:
 BENCHES: dict[str, Bench] = {
     "detector": Bench(detector.KEYS, lambda options, figures: detector.measure(options.quick, figures)),
     "edge": Bench(edge.KEYS, lambda options, figures: figures.update(edge.measure(options))),
+    "folding": Bench(folding.KEYS, lambda options, figures: folding.measure(options.quick, figures)),
     "log": Bench(observation_log.KEYS, lambda options, figures: observation_log.measure(options.quick, figures)),
     "path": Bench(path.KEYS, lambda options, figures: path.measure(options.quick, figures)),
 }
