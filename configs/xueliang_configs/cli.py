@@ -22,7 +22,7 @@ KINDS: Final[dict[str, Callable[[Path], object]]] = {
 
 
 def kind_of(path: Path) -> str | None:
-    """What a file is, by its top keys: a word of KINDS, or None. A file of rules must be named: it looks like a register."""
+    """What a file is, by its top keys: a word of KINDS, or None. A file of rules is one of them only when named so."""
     if path.suffix.lower() in (".geojson", ".json"):
         return "areas"
     try:
