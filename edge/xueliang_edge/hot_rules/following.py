@@ -49,6 +49,7 @@ COUNTED: Final = ("applied", "unchanged", "refused_file", "refused_command", "no
 
 State = tuple[int, int, int] | None
 """Of a file: modified, bytes, inode; None: it is not there."""
+NEVER: Final[State] = (0, 0, 0)  # no file's state
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,8 @@ class RulesFollower:
         self.read_at: datetime | None = None
         self.disk_problem: str | None = None
         self.counts: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))  # all there: others read it meanwhile
-        self._read: State = (0, 0, 0)  # none that a file has: the first poll reads it, it may have changed since
-        self._seen: State = (0, 0, 0)
+        self._read: State = NEVER  # it may have changed since `started` was read
+        self._seen: State = NEVER
         self._not_before_mono_s = float("-inf")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rules", daemon=True)
@@ -145,11 +146,12 @@ class RulesFollower:
         before, self._seen = self._seen, state
         if state == self._read or state != before:
             return
+        self._read = state  # first: a file that a defect keeps us from reading is not read again every second
         compared = self._compared(path, is_told=False)
-        if _state_of(path) != state:
-            return  # it changed meanwhile
-        self._read = state
-        self._take_file(compared, note="")
+        if _state_of(path) == state:
+            self._take_file(compared, note="")
+        else:
+            self._read = NEVER  # it changed meanwhile
 
     def _compared(self, path: Path, *, is_told: bool) -> Compared:
         try:
@@ -164,7 +166,7 @@ class RulesFollower:
         answers = [self._take(one, Source.FILE, note=note, order=order) for one in compared.changes]
         self._say_refused(compared.refused)
         if any(one.outcome == "refused" for one in answers):  # by the disk or a defect: the file is not to blame
-            self._read, self._not_before_mono_s = (0, 0, 0), self._mono() + DISK_AGAIN_S
+            self._read, self._not_before_mono_s = NEVER, self._mono() + DISK_AGAIN_S
         return answers
 
     def _say_refused(self, problems: Iterable[Problem]) -> None:
@@ -184,7 +186,7 @@ class RulesFollower:
             if order is None:
                 return
             self.counts["commands"] += 1
-            answer = self._obey(order) if isinstance(order, Order) else self._answer("", problems=(order,))
+            answer = self._obeyed(order) if isinstance(order, Order) else self._answer("", problems=(order,))
             self._orders.finish(answer)
         except OSError as error:
             self._note_disk(error)  # taken and not answered: it is looked at again at the next poll
@@ -192,6 +194,17 @@ class RulesFollower:
         for problem in (*answer.problems, *(why for one in answer.cameras for why in one.problems)):
             self.counts["refused_command"] += 1
             log.warning("command for rules refused", extra={"why": problem})
+
+    def _obeyed(self, order: Order) -> Answer:
+        """A defect of ours is an answer, too: the order must not come back every second."""
+        try:
+            return self._obey(order)
+        except OSError:
+            raise
+        except Exception as error:
+            self.counts["follow_failed"] += 1
+            log.exception("command for rules failed")
+            return self._answer(order.order_id, problems=(f"a defect, see the log: {type(error).__name__}",))
 
     def _obey(self, order: Order) -> Answer:
         if self._is_in_force(order):

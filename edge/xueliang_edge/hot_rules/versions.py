@@ -98,7 +98,7 @@ class VersionFiles:
         self.counts: Counter[str] = Counter()
 
     def all(self, camera_id: str) -> tuple[RulesVersion, ...]:
-        """Oldest first; empty when there are none."""
+        """Oldest first; empty when there are none. Raises PermissionError: they are not this user's to read."""
         return tuple(self._read(camera_id))
 
     def last(self, camera_id: str) -> RulesVersion | None:
@@ -111,8 +111,12 @@ class VersionFiles:
         return next((one for one in self.all(camera_id) if one.version == version), None)
 
     def camera_ids(self) -> tuple[str, ...]:
-        """Cameras that have versions."""
-        return tuple(sorted(path.name.removesuffix(_SUFFIX) for path in self.folder.glob(f"*{_SUFFIX}")))
+        """Cameras that have versions. Raises PermissionError."""
+        try:
+            names = [path.name for path in self.folder.iterdir()]
+        except FileNotFoundError:
+            return ()
+        return tuple(sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)))
 
     def add(self, one: RulesVersion) -> None:
         """Returns when it is on the disk. Raises OSError: the disk refused it."""
@@ -132,6 +136,8 @@ class VersionFiles:
             lines = self._path(camera_id).read_bytes().splitlines()
         except FileNotFoundError:
             return
+        except PermissionError:
+            raise  # "there are none" would be a lie
         except OSError as error:
             self._note_unreadable(camera_id, str(error))
             return

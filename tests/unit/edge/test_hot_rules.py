@@ -582,6 +582,21 @@ def test_rules_that_a_defect_keeps_out_leave_no_version(node: Started) -> None:
     assert node.story() == [(1, "file")]
 
 
+def test_a_defect_is_an_answer_and_the_file_is_followed_on(node: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+    follower = node.start()
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("xueliang_edge.hot_rules.following.compare_camera", fail)
+        answer = node.command(follower, {"camera_id": "east", "rules": [rule(dwell_s=77)]})
+    assert answer.problems == ("a defect, see the log: ZeroDivisionError",)
+    node.write(camera("east", rule(dwell_s=40)), camera("west"))
+    node.polls(follower)
+    assert node.running(follower) == [("lane", 40.0)]
+
+
 def test_hot_part_of_a_file_roundtrips_through_a_version(node: Started) -> None:
     """What `rules show` prints is what `rules apply` takes."""
     file = read_node(node.path)
