@@ -11,11 +11,14 @@ import pytest
 import yaml
 
 from tests.integration.edge.scenes import CAMERA_PASSWORD, LANE, LaneScene, lane_camera, write_settings
-from tests.support.brokers import free_port
+from tests.support.brokers import free_port, wait_until
 from tests.support.node_process import NodeProcess, node_process, spooled
 from xueliang_alerts.clocks import system_wall
 from xueliang_alerts.contract import Alert, EndReason, Phase
+from xueliang_configs.cameras import CameraRules
 from xueliang_edge.cli import main
+from xueliang_edge.hot_rules.orders import OrderFiles, new_order
+from xueliang_edge.hot_rules.versions import VersionFiles
 from xueliang_streams.rtsp_server import RtspServer
 
 pytestmark = [pytest.mark.fixtures, pytest.mark.slow, pytest.mark.timeout(240)]
@@ -184,3 +187,24 @@ def test_a_node_that_is_not_there_is_said_and_nothing_comes_later(
     assert main(["rules", "apply", "--config", str(settings)]) == 1
     assert "is it running? Nothing was changed" in capsys.readouterr().err
     assert list(folder.iterdir()) == []
+
+
+def test_killed_as_soon_as_a_version_is_on_the_disk(tmp_path: Path, blind_node: NodeProcess) -> None:
+    """Whether or not it was in force by then: the next start runs it, once, and answers the command."""
+    folder = tmp_path / "data" / "rules"
+    orders, files = OrderFiles(folder), VersionFiles(folder)
+    value = json.loads(blind_node.settings.read_text())["cameras"][0]
+    rules = [value["rules"][0] | {"dwell_s": 77}]
+    order = new_order((CameraRules.model_validate({"camera_id": "lane-east", "rules": rules}),), system_wall())
+    orders.give(order)
+    wait_until(lambda: len(files.all("lane-east")) == 2, what="the version is on the disk", timeout_s=10)
+    blind_node.kill()
+    blind_node.start()
+    runs(blind_node, 2, "command")
+    wait_until(lambda: orders.answer(order.order_id) is not None, what="the command is answered", timeout_s=10)
+    answer = orders.answer(order.order_id)
+    assert answer is not None
+    assert [(one.outcome, one.version) for one in answer.cameras] == [("applied", 2)]
+    assert [one.version for one in files.all("lane-east")] == [1, 2]
+    assert not (folder / "taken.json").exists()
+    assert blind_node.health()["counters"]["rules"]["applied"] == 0  # it began with it
