@@ -36,7 +36,7 @@ from xueliang_edge.hot_rules.comparing import (
     with_hot_part,
 )
 from xueliang_edge.hot_rules.orders import Answer, CameraAnswer, Order, OrderFiles, is_old
-from xueliang_edge.hot_rules.versions import RulesVersion, Source, VersionFiles, version_of
+from xueliang_edge.hot_rules.versions import SAYS_THE_SAME, RulesVersion, Source, VersionFiles, version_of
 from xueliang_edge.pipeline import RulesChange
 from xueliang_edge.watched_camera import WatchedRules
 
@@ -91,7 +91,8 @@ class RulesFollower:
         self.counts: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))  # all there: others read it meanwhile
         self._read: State = NEVER  # it may have changed since `started` was read
         self._seen: State = NEVER
-        self._not_before_mono_s = float("-inf")
+        self._unkept: list[RulesVersion] = []
+        self._disk_again_mono_s = float("-inf")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rules", daemon=True)
 
@@ -105,11 +106,12 @@ class RulesFollower:
         return self.versions[camera_id].digest != self._file_digests.get(camera_id)
 
     def keep_new(self, versions: Iterable[RulesVersion]) -> None:
-        """Those that the start made. A disk that refuses them is a state, not a reason not to watch."""
+        """Those that the start made. A disk that refuses them is a state, not a reason not to watch: tried again."""
         for one in versions:
             try:
                 self._files.add(one)
             except OSError as error:
+                self._unkept.append(one)
                 self._note_disk(error)
 
     def start(self) -> None:
@@ -136,7 +138,12 @@ class RulesFollower:
     def poll(self) -> None:
         """Take what the file or a command asks for, if there is something."""
         self._follow_commands()
-        if self._settings is not None and self._mono() >= self._not_before_mono_s:
+        if self._mono() < self._disk_again_mono_s:
+            return
+        if self._unkept:
+            unkept, self._unkept, self.disk_problem = self._unkept, [], None
+            self.keep_new(unkept)
+        if self._settings is not None:
             self._follow_file(self._settings)
 
     # The file.
@@ -164,9 +171,18 @@ class RulesFollower:
     def _take_file(self, compared: Compared, *, note: str, order: Order | None = None) -> list[CameraAnswer]:
         self.read_at = self._wall()
         answers = [self._take(one, Source.FILE, note=note, order=order) for one in compared.changes]
+        out = [(one.camera_id, why) for one in answers for why in one.problems]
+        if self.disk_problem is not None:
+            self._read = NEVER  # the file is not to blame: it is read again with the disk's next try
+        elif self._settings is not None:
+            compared = replace(
+                compared,
+                refused=(
+                    *compared.refused,
+                    *(Problem(self._settings, "cameras", f"{name}: {why}") for name, why in out),
+                ),
+            )
         self._say_refused(compared.refused)
-        if any(one.outcome == "refused" for one in answers):  # by the disk or a defect: the file is not to blame
-            self._read, self._not_before_mono_s = NEVER, self._mono() + DISK_AGAIN_S
         return answers
 
     def _say_refused(self, problems: Iterable[Problem]) -> None:
@@ -191,6 +207,8 @@ class RulesFollower:
         except OSError as error:
             self._note_disk(error)  # taken and not answered: it is looked at again at the next poll
             return
+        if not answer.is_refused and not self._unkept:
+            self.disk_problem = None
         for problem in (*answer.problems, *(why for one in answer.cameras for why in one.problems)):
             self.counts["refused_command"] += 1
             log.warning("command for rules refused", extra={"why": problem})
@@ -259,36 +277,28 @@ class RulesFollower:
         """Keep the version, then have the main path take it."""
         camera_id = change.configured.camera_id
         now, last = self.running[camera_id], self.versions[camera_id]
-        file_digest = digest_of(change.configured) if source is Source.FILE else self._file_digests[camera_id]
-        if digest_of(change.configured) == last.digest:
-            self.counts["unchanged"] += 1
-            self.running[camera_id] = replace(now, file_digest=file_digest)
-            return CameraAnswer(camera_id=camera_id, outcome="unchanged", version=last.version)
         version = version_of(
             change.configured,
             last.version + 1,
-            file_digest,
+            digest_of(change.configured) if source is Source.FILE else self._file_digests[camera_id],
             self._wall(),
             source,
             note=note,
             by=order.by if order is not None else "",
             order_id=order.order_id if order is not None else "",
         )
+        if version.digest == last.digest:
+            return self._take_same(version, now, last)
         rules = WatchedRules.of(able(change.configured, change.not_running))
-        try:
-            self._files.add(version)
-        except OSError as error:
-            self._note_disk(error)
-            return _refused(camera_id, last.version, (f"the version cannot be kept: {self.disk_problem}",))
-        self.disk_problem = None
+        why = self._kept(version)
+        if why is not None:
+            return _refused(camera_id, last.version, (why,))
         handed = self._change(rules)
         is_taken = handed.is_done.wait(TAKEN_WITHIN_S)
         if handed.problem is not None:
             self._files.take_back(version)
             return _refused(camera_id, last.version, (f"a defect kept it out, see the log: {handed.problem}",))
-        self.running[camera_id] = Running(
-            change.configured, change.not_running, now.file_digest if source is Source.COMMAND else file_digest
-        )
+        self.running[camera_id] = Running(change.configured, change.not_running, version.file_digest)
         self.versions[camera_id] = version
         self.counts["applied"] += 1
         log.info(
@@ -298,12 +308,38 @@ class RulesFollower:
         notes = change.notes if is_taken else (*change.notes, f"not in force after {TAKEN_WITHIN_S:g} s: see /health")
         return CameraAnswer(camera_id=camera_id, outcome="applied", version=version.version, notes=notes)
 
+    def _take_same(self, version: RulesVersion, now: Running, last: RulesVersion) -> CameraAnswer:
+        """Nothing changes for the main path. A file that has come to say what a command said is in charge again."""
+        camera_id = version.camera_id
+        self.counts["unchanged"] += 1
+        if version.source is Source.FILE:
+            if last.source is Source.COMMAND and last.file_digest != version.file_digest:
+                version = last = replace(version, note=version.note or SAYS_THE_SAME)
+                why = self._kept(version)
+                if why is not None:
+                    return _refused(camera_id, self.versions[camera_id].version, (why,))
+                self.versions[camera_id] = version
+            self.running[camera_id] = replace(now, file_digest=version.file_digest)
+        return CameraAnswer(camera_id=camera_id, outcome="unchanged", version=last.version)
+
+    def _kept(self, version: RulesVersion) -> str | None:
+        """None: it is on the disk; else why not."""
+        try:
+            self._files.add(version)
+        except OSError as error:
+            self._note_disk(error)
+            return f"the version cannot be kept: {self.disk_problem}"
+        self._unkept = [one for one in self._unkept if one.camera_id != version.camera_id]
+        self.disk_problem = None
+        return None
+
     def _note_disk(self, error: OSError) -> None:
         """Counted; logged when it begins."""
         self.counts["not_kept"] += 1
         if self.disk_problem is None:
             log.error("versions of rules cannot be kept", extra={"why": str(error)})
         self.disk_problem = error.strerror or str(error)
+        self._disk_again_mono_s = self._mono() + DISK_AGAIN_S
 
 
 def _refused(camera_id: str, version: int | None, problems: tuple[str, ...]) -> CameraAnswer:

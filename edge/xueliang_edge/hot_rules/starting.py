@@ -13,7 +13,7 @@ from xueliang_configs.cameras import CameraConfig
 from xueliang_configs.node import NodeConfig
 from xueliang_edge.health import RuleNotRunning
 from xueliang_edge.hot_rules.comparing import Running, digest_of
-from xueliang_edge.hot_rules.versions import RulesVersion, Source, VersionFiles, version_of
+from xueliang_edge.hot_rules.versions import SAYS_THE_SAME, RulesVersion, Source, VersionFiles, version_of
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +64,11 @@ def _start(camera: CameraConfig, files: VersionFiles, at: datetime) -> Start:
     if last is None:
         first = version_of(camera, 1, file_digest, at, Source.FILE, note="first start")
         return Start(camera, first, file_digest, is_new=True)
-    if last.digest == file_digest:
+    is_commanded = last.source is Source.COMMAND and last.file_digest == file_digest
+    if last.digest == file_digest and (is_commanded or last.source is Source.FILE):
         return Start(camera, last, file_digest, is_new=False)
-    note = "changed while the node was not running"
-    if last.source is Source.COMMAND and last.file_digest == file_digest:
+    note = SAYS_THE_SAME if last.digest == file_digest else "changed while the node was not running"
+    if is_commanded:
         try:
             return Start(last.over(camera), last, file_digest, is_new=False)
         except ValidationError as error:

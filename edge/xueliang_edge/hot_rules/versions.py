@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 KEPT: Final = 50  # a set of a few rules has 2 kB; a year of weekly changes
 FOLDER: Final = "rules"
+SAYS_THE_SAME: Final = "the file has come to say the same"
 _SUFFIX: Final = ".jsonl"
 
 

@@ -388,6 +388,36 @@ def test_a_command_given_after_a_refused_file_survives_a_restart_with_that_file(
     assert node.running(node.start()) == [("lane", 99.0)]
 
 
+@pytest.mark.parametrize("is_running", [True, False], ids=["running", "stopped"])
+def test_a_file_that_has_come_to_say_what_the_command_said_is_in_charge_again(node: Started, is_running: bool) -> None:
+    def edit(follower: RulesFollower, *cameras: dict[str, Any]) -> RulesFollower:
+        node.write(*cameras)
+        if not is_running:
+            return node.start()
+        node.polls(follower)
+        return follower
+
+    follower = node.start()
+    node.command(follower, {"camera_id": "east", "rules": [rule(dwell_s=99)]})
+    taken = len(node.main_path.taken)
+    follower = edit(follower, camera("east", rule(dwell_s=99)), camera("west"))
+    assert (follower.versions["east"].source, follower.versions["east"].version) == (Source.FILE, 3)
+    assert len(node.main_path.taken) == taken  # nothing changed for the looks
+    follower = edit(follower, camera("east"), camera("west"))  # and back to what it said before the command
+    assert node.running(follower) == [("lane", 20.0), ("exit", 20.0)]
+    assert node.story() == [(1, "file"), (2, "command"), (3, "file"), (4, "file")]
+
+
+def test_a_file_that_is_set_back_from_what_was_refused_wins_over_a_command_between(node: Started) -> None:
+    follower = node.start()
+    node.write(camera("east", {"rule_id": "f", "hazard": "fire_smoke", "zone": ZONE}), camera("west"))
+    node.polls(follower)
+    node.command(follower, {"camera_id": "east", "rules": [rule(dwell_s=99)]})
+    node.write(camera("east"), camera("west"))
+    node.polls(follower)
+    assert node.running(follower) == [("lane", 20.0), ("exit", 20.0)]
+
+
 def test_a_version_that_this_release_cannot_use_gives_way_to_the_file(node: Started) -> None:
     follower = node.start()
     node.command(follower, {"camera_id": "east", "rules": [rule(dwell_s=99)]})
@@ -571,6 +601,33 @@ def test_a_disk_that_refuses_a_version_keeps_the_running_rules_and_is_tried_agai
     node.polls(follower)
     assert node.running(follower) == [("lane", 40.0)]
     assert follower.disk_problem is None
+
+
+def test_a_disk_that_refuses_at_the_start_keeps_no_node_from_watching_and_is_tried_again(
+    node: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(node.files, "add", refuse)
+        follower = node.start()
+        assert follower.disk_problem == "No space left on device"
+    node.now_s += DISK_AGAIN_S
+    node.polls(follower)
+    assert follower.disk_problem is None
+    assert node.story() == node.story("west") == [(1, "file")]
+
+
+def test_a_file_that_a_defect_keeps_out_is_said_once_and_not_tried_over_and_over(node: Started) -> None:
+    follower = node.start()
+    node.main_path.problem = "ZeroDivisionError: "
+    node.write(camera("east", rule(dwell_s=40)), camera("west"))
+    for _ in range(10):
+        node.polls(follower)
+    assert said(follower) == ["node.yaml: cameras: east: a defect kept it out, see the log: ZeroDivisionError: "]
+    assert follower.counts["refused_file"] == 1
+    assert node.story() == [(1, "file")]
 
 
 def test_rules_that_a_defect_keeps_out_leave_no_version(node: Started) -> None:
