@@ -84,6 +84,38 @@ class RuleNotRunning:
 
 
 @dataclass(frozen=True, slots=True)
+class CameraRulesReport:
+    """Which rules a camera runs: `version` and what the versions say of it. `is_as_file`: the file says the same."""
+
+    camera_id: str
+    version: int
+    source: str
+    at: datetime
+    note: str
+    is_as_file: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedReport:
+    """Something in the settings file that is not in force. `where`: file and line; `key`: what in it."""
+
+    where: str
+    key: str
+    text: str
+    hint: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RulesReport:
+    """`read_at`: when the settings file was last read for changes; None: it is not followed, or not read yet."""
+
+    read_at: datetime | None = None
+    cameras: tuple[CameraRulesReport, ...] = ()
+    refused: tuple[RefusedReport, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class AttentionReport:
     """How the node keeps up.
 
@@ -115,6 +147,8 @@ class NodeReport:
         counters: by group and reason, all counted since the start.
         observation_log: what is kept of what cameras showed: size_bytes, cap_bytes, oldest_at, queued, problem; empty
             when nothing is kept.
+        rules: which version of its rules each camera runs and where it came from; what of the settings file is refused,
+            where, why and since when.
     """
 
     node_id: str
@@ -132,6 +166,7 @@ class NodeReport:
     workers: Mapping[str, object]
     counters: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     observation_log: Mapping[str, object] = field(default_factory=dict)
+    rules: RulesReport = RulesReport()
 
 
 class HealthServer:
@@ -296,7 +331,12 @@ class _Report:
         detect = GaugeMetricFamily("edge_detect_milliseconds", "CPU of one detection")
         if report.attention.detect_ms is not None:
             detect.add_metric([], report.attention.detect_ms)
-        return [rules, spool, disk, connected, busy, step, detect, *self._log()]
+        refused = GaugeMetricFamily("edge_rules_refused", "Changes in the settings file that are not in force")
+        refused.add_metric([], len(report.rules.refused))
+        version = GaugeMetricFamily("edge_rules_version", "Version of its rules", labels=["camera_id", "source"])
+        for camera in report.rules.cameras:
+            version.add_metric([camera.camera_id, camera.source], camera.version)
+        return [rules, refused, version, spool, disk, connected, busy, step, detect, *self._log()]
 
     def _log(self) -> list[Metric]:
         kept = self._report.observation_log

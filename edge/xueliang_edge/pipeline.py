@@ -10,12 +10,14 @@ Invariants
     - A detector's answer is carried to a later look only while the places its rules watch show the same picture.
     - A still is asked for before the alert that names it is accepted; when there is none the alert goes without, and
       the reason is counted. No alert waits for a picture longer than `gathering.STILL_TIMEOUT_S`.
+    - Rules change between two looks, all of a camera at once; what was on its way then is judged by the new ones.
     - Every handle is given back, whatever happens to its look. What an open alert is about is never learnt as scene.
 """
 
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -38,7 +40,7 @@ from xueliang_edge.detection import DetectionService, Seen, Unknown
 from xueliang_edge.looks import Look
 from xueliang_edge.observations import Observation, ViewState, blind
 from xueliang_edge.rules.judge import Judged
-from xueliang_edge.watched_camera import NO_DETECTOR, InHand, WatchedCamera
+from xueliang_edge.watched_camera import NO_DETECTOR, InHand, WatchedCamera, WatchedRules
 from xueliang_streams.source import SourceState
 
 log = logging.getLogger(__name__)
@@ -66,6 +68,23 @@ class Recorder(Protocol):
 
     def record(self, observation: Observation, snapshot: Callable[[], Mapping[str, Any]]) -> Observation:
         """Returns what the rules are to judge; may ask what they remember before they do."""
+
+    def begin_anew(self, camera_id: str) -> None:
+        """The camera's rules are other ones: what they remember is asked for at its next look."""
+
+
+@dataclass(slots=True)
+class RulesChange:
+    """New rules for one camera, on their way to the main path.
+
+    Attributes:
+        is_done: set once they are in force, or cannot be.
+        problem: the defect that kept them from coming into force; None: they are, or it is not done yet.
+    """
+
+    rules: WatchedRules
+    is_done: threading.Event = field(default_factory=threading.Event)
+    problem: str | None = None
 
 
 @dataclass(slots=True)
@@ -98,6 +117,7 @@ class Pipeline:
         self._wall, self._mono = wall, mono
         self.schedule: Schedule[Look] = Schedule([camera.need for camera in self.cameras.values()], mono())
         self._in_hand: dict[int, InHand] = {}
+        self._changes: queue.SimpleQueue[RulesChange] = queue.SimpleQueue()
         self._last_ticket = 0
         self.overload = Overload()
         self._last_tended_mono_s = mono()
@@ -121,6 +141,8 @@ class Pipeline:
     def turn(self) -> bool:
         """Everything that can be done now; True when something was: then there may be more."""
         self._tend_when_due()
+        while not self._changes.empty():
+            self._change(self._changes.get())
         self._detection.check(self._mono())
         looks, answers = self._capture.looks(), self._detection.answers()
         for came in looks:
@@ -137,6 +159,12 @@ class Pipeline:
             self._guarded(look, self._begin)
         return bool(looks or answers or has_begun)
 
+    def change(self, rules: WatchedRules) -> RulesChange:
+        """Have the main path take these rules; from any thread. They are in force within a quarter of a second."""
+        change = RulesChange(rules)
+        self._changes.put(change)
+        return change
+
     @property
     def in_hand(self) -> int:
         """Looks that wait for a detector's answer."""
@@ -150,6 +178,28 @@ class Pipeline:
             connection.wait([*handles], IDLE_S)
         else:
             threading.Event().wait(0.005)  # recordings read as fast as they are judged: only when one has ended
+
+    # Its rules change.
+
+    def _change(self, change: RulesChange) -> None:
+        """All or nothing; one camera's fault must not end the watch of the others."""
+        camera_id = change.rules.config.camera_id
+        try:
+            self._take_rules(self.cameras[camera_id], change.rules)
+        except Exception as error:
+            self.counts.faults["rules_not_changed"] += 1
+            log.exception("rules not changed", extra={"camera_id": camera_id})
+            change.problem = f"{type(error).__name__}: {error}"
+        change.is_done.set()
+
+    def _take_rules(self, camera: WatchedCamera, rules: WatchedRules) -> None:
+        said = camera.judge.change(rules.config)  # what may fail comes first, and changes nothing when it does
+        camera.take(rules)
+        self._recorder.begin_anew(rules.config.camera_id)
+        self.schedule.change_need(rules.need)
+        plan = plan_of(camera.attention, camera.need, camera.has_sub, self.overload.degradation)
+        self._order(camera, plan, is_anew=True)
+        self._teller.tell(camera.config, said, None)
 
     # A look comes.
 

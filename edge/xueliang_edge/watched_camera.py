@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from xueliang_configs.cameras import CameraConfig
 from xueliang_configs.rules import has_place
 from xueliang_edge.attention.crops import crops_for
 from xueliang_edge.attention.levels import Attention, LookPlan
-from xueliang_edge.attention.needs import Need
+from xueliang_edge.attention.needs import Need, need_of
 from xueliang_edge.attention.overload import Degradation
 from xueliang_edge.attention.refreshing import DetectionReason, detection_reason, zone_cells
 from xueliang_edge.brightness import GRID_WH
@@ -28,41 +28,61 @@ from xueliang_edge.tracking import Tracker
 NO_DETECTOR: Final = "none"  # of a camera whose rules need no boxes: rules that do must not read it as empty
 
 
+@dataclass(frozen=True, slots=True)
+class WatchedRules:
+    """The rules of one camera with all that follows from them for its looks.
+
+    Attributes:
+        config: the camera with the rules that run, as they are judged (`CameraConfig.as_judged`).
+        detectors: the configured names they look through; empty when no rule needs a picture.
+        near_zones: bool (18, 32): the cells in or beside a zone of any rule; near_zones_of: of a detector's rules.
+    """
+
+    config: CameraConfig
+    need: Need
+    detectors: tuple[str, ...]
+    near_zones: NDArray[np.bool_]
+    near_zones_of: Mapping[str, NDArray[np.bool_]]
+
+    @classmethod
+    def of(cls, config: CameraConfig) -> Self:
+        """Everything is computed here, so that a change of rules costs the main path no more than taking it."""
+        config = config.as_judged
+        grid_hw = (GRID_WH[1], GRID_WH[0])
+        detectors = tuple(sorted({rule.detector for rule in config.rules if has_place(rule)}))
+        near_zones_of = {
+            name: zone_cells([rule for rule in config.rules if rule.detector == name], grid_hw) for name in detectors
+        }
+        return cls(config, need_of(config), detectors, zone_cells(config.rules, grid_hw), near_zones_of)
+
+
 class WatchedCamera:
     """Belongs to the pipeline's thread.
 
     Attributes:
-        detectors: the configured names its rules look through; empty when no rule needs a picture.
+        config, need, detectors, near_zones: of its `WatchedRules`; other ones after `take`.
         input_sizes_wh: what each detector's network sees, in pixels.
         knows_people: the detectors that have a class "person".
         is_fast: a recording that is read as fast as possible: always due, never late.
-        near_zones: bool (18, 32): the cells in or beside a zone of any rule.
         last_seen, seen_mono_s: each detector's last answer, and of which picture.
         looks: pictures that came; unknown: those not judged, by reason.
     """
 
     def __init__(
         self,
-        config: CameraConfig,
-        need: Need,
-        detectors: tuple[str, ...],
+        rules: WatchedRules,
         judge: CameraJudge,
         *,
         input_sizes_wh: Mapping[str, tuple[int, int]] | None = None,
         knows_people: frozenset[str] = frozenset({"objects"}),
         is_fast: bool = False,
     ) -> None:
-        self.config, self.need, self.detectors, self.judge = config, need, detectors, judge
+        self.judge = judge
         self.input_sizes_wh = dict(input_sizes_wh or {})
         self.knows_people = knows_people
         self.is_fast = is_fast
         self.attention = Attention()
         self.plan: LookPlan | None = None
-        grid_hw = (GRID_WH[1], GRID_WH[0])
-        self.near_zones = zone_cells(config.rules, grid_hw)
-        self._near_zones_of = {
-            name: zone_cells([rule for rule in config.rules if rule.detector == name], grid_hw) for name in detectors
-        }
         self._trackers: dict[str, Tracker] = {}
         self.last_seen: dict[str, Seen] = {}
         self.seen_mono_s: dict[str, float] = {}
@@ -70,6 +90,17 @@ class WatchedCamera:
         self.unknown: Counter[str] = Counter()
         self.last_offline_mono_s = float("-inf")
         self.is_overdue = False
+        self.take(rules)
+
+    def take(self, rules: WatchedRules) -> None:
+        """These rules from the next look on; the judge is told by its owner.
+
+        No answer of a detector is carried over: it may not have looked closely where a new zone is.
+        """
+        self.config, self.need, self.detectors = rules.config, rules.need, rules.detectors
+        self.near_zones, self._near_zones_of = rules.near_zones, rules.near_zones_of
+        self.last_seen.clear()
+        self.seen_mono_s.clear()
 
     @property
     def has_sub(self) -> bool:

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
+from xueliang_alerts.contract import EndReason
 from xueliang_configs.cameras import CameraConfig
 from xueliang_edge.attention.levels import Level
-from xueliang_edge.attention.needs import need_of
 from xueliang_edge.capture.orders import Pace, Release
 from xueliang_edge.capture.service import CaptureChildReport
 from xueliang_edge.detection import OpenedModel, Seen, StillRequest, Unknown, WorkerHealth, Xyxyn, merge_seen
@@ -23,7 +24,7 @@ from xueliang_edge.observation_log.writing import NoLog
 from xueliang_edge.observations import Observation, ViewState
 from xueliang_edge.pipeline import DETECT_TIMEOUT_S, Pipeline
 from xueliang_edge.rules.judge import CameraJudge, Judged
-from xueliang_edge.watched_camera import WatchedCamera
+from xueliang_edge.watched_camera import WatchedCamera, WatchedRules
 from xueliang_streams.source import SourceState
 
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
@@ -178,7 +179,11 @@ class Detection:
 
 
 class Teller:
-    def tell(self, camera: CameraConfig, judged: Sequence[Judged], look: Look | None) -> None: ...
+    def __init__(self) -> None:
+        self.told: list[Judged] = []
+
+    def tell(self, camera: CameraConfig, judged: Sequence[Judged], look: Look | None) -> None:
+        self.told += judged
 
     def tend(self) -> None: ...
 
@@ -208,18 +213,16 @@ def camera(camera_id: str, *, offline_only: bool = False, **settings: object) ->
     config = CameraConfig.model_validate(
         {"camera_id": camera_id, "name": "巷", "url": f"rtsp://10.0.0.9/{camera_id}", "rules": rules} | settings
     )
-    detectors = () if offline_only else ("objects",)
-    return WatchedCamera(
-        config, need_of(config), detectors, WatchingJudge(config), input_sizes_wh={"objects": (416, 416)}
-    )
+    return WatchedCamera(WatchedRules.of(config), WatchingJudge(config), input_sizes_wh={"objects": (416, 416)})
 
 
 class World:
     def __init__(self, *cameras: WatchedCamera) -> None:
         self.clock = Clock()
         self.capture, self.detection = Capture(self.clock), Detection(self.clock)
+        self.teller = Teller()
         self.pipeline = Pipeline(
-            cameras, self.capture, self.detection, Teller(), NoLog(), wall=self.clock.wall, mono=self.clock.mono
+            cameras, self.capture, self.detection, self.teller, NoLog(), wall=self.clock.wall, mono=self.clock.mono
         )
         self.pipeline.begin()
 
@@ -344,7 +347,7 @@ def test_a_camera_without_pictures_is_offline_after_a_while_and_the_others_go_on
     assert shown(gone) == []
     world.pass_time(20)
     assert {observation.view for observation in shown(gone)} == {ViewState.OFFLINE}
-    pace_s = need_of(gone.config).largest_gap_s
+    pace_s = gone.need.largest_gap_s
     assert 0.4 * 14 / pace_s <= len(shown(gone)) <= 1.2 * 20 / pace_s, "at the pace of a look, not of the polling"
     assert lane.looks >= 9
     world.capture.away = set()
@@ -426,3 +429,92 @@ def test_what_a_closer_look_adds_is_merged_and_one_thing_is_said_once() -> None:
     merged = merge_seen(whole, part)
     assert merged.class_names == ("car", "person")
     assert merged.scores[0] == np.float32(0.8)
+
+
+def with_rules(one: WatchedCamera, *rules: dict[str, object]) -> WatchedRules:
+    """The camera's own rules, and instead of or beside them these."""
+    kept = [rule for rule in one.config.rules if rule.rule_id not in {new["rule_id"] for new in rules}]
+    value = one.config.model_dump() | {"rules": [*kept, *rules], "url": "rtsp://10.0.0.9/lane"}
+    return WatchedRules.of(CameraConfig.model_validate(value))
+
+
+def parking(rule_id: str = "lane", dwell_s: float = 5, **settings: object) -> dict[str, object]:
+    zone = [[0, 0], [1, 0], [1, 1], [0, 1]]
+    return {"rule_id": rule_id, "hazard": "illegal_parking", "zone": zone, "dwell_s": dwell_s} | settings
+
+
+def test_rules_change_between_two_looks_and_what_did_not_change_goes_on() -> None:
+    lane = camera("lane")
+    world = World(lane)
+    world.pipeline.change(with_rules(lane, parking("kept"), parking("changed")))
+    world.pass_time(12)
+    assert lane.judge.open_rules == {"kept", "changed"}
+    world.teller.told.clear()
+    before = lane.judge.episodes["kept"].open
+    change = world.pipeline.change(with_rules(lane, parking("changed", dwell_s=90)))
+    world.pass_time(0.1)
+    assert change.is_done.is_set()
+    assert change.problem is None
+    (end,) = world.teller.told
+    assert (end.rule.rule_id, end.decision.end_reason) == ("changed", EndReason.RULE_CHANGED)
+    after = lane.judge.episodes["kept"].open
+    assert before is not None
+    assert after is not None
+    assert (after.began, lane.judge.open_rules) == (before.began, {"kept"})
+
+
+def test_new_rules_are_looked_at_as_often_as_they_need_and_first_at_once() -> None:
+    lane = camera("lane", offline_only=True)
+    world = World(lane)
+    world.pass_time(5)
+    assert world.detection.asked == []
+    slow_s = world.capture.paces["lane"].gap_s
+    world.pipeline.change(
+        with_rules(lane, {"rule_id": "yard", "hazard": "intrusion", "zone": [[0, 0], [1, 0], [1, 1]]})
+    )
+    world.pass_time(0.1)
+    assert world.capture.paces["lane"].gap_s < slow_s
+    assert lane.need.largest_gap_s == pytest.approx(world.capture.paces["lane"].gap_s)
+    world.pass_time(3)
+    assert world.detection.asked
+    assert shown(lane)[-1].detector == "objects"
+
+
+def test_answers_of_a_detector_are_not_carried_over_a_change() -> None:
+    lane = camera("lane")
+    world = World(lane)
+    world.detection.answer = seen()
+    world.capture.moved = STILL
+    world.pass_time(5)
+    asked = len(world.detection.asked)
+    world.pass_time(2.5)
+    assert len(world.detection.asked) == asked  # nothing moved: carried
+    world.pipeline.change(with_rules(lane, parking()))
+    world.pass_time(2.5)
+    assert len(world.detection.asked) == asked + 1
+
+
+def test_rules_that_a_defect_keeps_out_leave_the_running_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    lane = camera("lane")
+    world = World(lane)
+    world.pipeline.change(with_rules(lane, parking()))
+    world.pass_time(12)
+    running, rules = lane.judge.episodes, lane.config.rules
+
+    def fail(rule: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("xueliang_edge.rules.judge._started", fail)
+    change = world.pipeline.change(with_rules(lane, parking(dwell_s=90), parking("new")))
+    world.pass_time(0.1)
+    assert change.is_done.is_set()
+    assert change.problem == "ZeroDivisionError: "
+    assert world.pipeline.counts.faults["rules_not_changed"] == 1
+    assert lane.config.rules == rules
+    assert lane.judge.open_rules == {"lane"}
+    looks = lane.looks
+    world.pass_time(5)
+    assert lane.looks > looks
+    assert lane.judge.episodes["lane"].open is not None
+    assert running["lane"].open is not None
+    assert lane.judge.episodes["lane"].open.began == running["lane"].open.began
