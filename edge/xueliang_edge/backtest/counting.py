@@ -7,6 +7,7 @@ there. Boxes come first by what is cheapest to ask: class and score leave a fift
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -100,7 +101,7 @@ def _flags(index: Index, count: int) -> Flags:
 
 
 def pairs(starts: Index, counts: Index) -> tuple[Index, Index]:
-    """For each of some ranges its number, again for every element, and the elements: (2, 3), (7, 1) → 0 0 0 1, 2 3 4 7."""
+    """The elements of some ranges, and of which range each is: 2 and 7, of 3 and 1, give 0 0 0 1 and 2 3 4 7."""
     owner = np.repeat(np.arange(len(counts)), counts)
     first = np.repeat(np.cumsum(counts) - counts, counts)
     return owner, np.repeat(starts, counts) + np.arange(len(owner)) - first
@@ -137,7 +138,7 @@ def _parts_of(count: Index) -> list[slice]:
     ends = np.cumsum(count)
     cuts = np.searchsorted(ends, np.arange(PAIRS_AT_ONCE, int(ends[-1]) if len(ends) else 0, PAIRS_AT_ONCE))
     edges = [0, *np.unique(cuts).tolist(), len(count)]
-    return [slice(a, b) for a, b in zip(edges, edges[1:], strict=False) if a < b]
+    return [slice(a, b) for a, b in pairwise(edges) if a < b]
 
 
 def over_cells(looks: LoggedLooks, flags: Flags, centres: NDArray[np.float64]) -> Flags:

@@ -57,7 +57,10 @@ class Skipping:
 def has_one_score(looks: LoggedLooks, timeline: Timeline) -> bool:
     """Whether one confident score holds in all these looks; else boxes cannot be flagged for all of them at once."""
     contexts = np.unique(looks.context[timeline.rows])
-    return len({looks.contexts[one].confident_score for one in contexts if looks.contexts[one].view is ViewState.GOOD}) <= 1
+    return (
+        len({looks.contexts[one].confident_score for one in contexts if looks.contexts[one].view is ViewState.GOOD})
+        <= 1
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""One rule over the looks of a camera: what it would have said, exactly, at a fraction of the time. Owned by one caller.
+"""One rule over the looks of a camera: exactly what it would have said, in less time. Owned by one caller.
 
 The rule's memory goes on from part to part. A gap is blind time, as after a restart of the node: within the rule's
 tolerance nothing is lost, after `view_lost_after_s` an open alert ends as view_lost. Moments are in rule time:

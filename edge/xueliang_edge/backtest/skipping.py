@@ -28,8 +28,8 @@ from xueliang_edge.backtest.timeline import Timeline
 from xueliang_edge.observation_log.looks import LoggedLooks
 from xueliang_edge.observations import NO_TRACK, ViewState
 from xueliang_edge.rules import geometry, selecting
-from xueliang_edge.rules.burning import LIFE_S, LOOKS_KEPT, FireState, Seen
 from xueliang_edge.rules.burning import HELD_SHARE as HELD_FIRE_SHARE
+from xueliang_edge.rules.burning import LIFE_S, LOOKS_KEPT, FireState, Seen
 from xueliang_edge.rules.cells import Cells, cells_of
 from xueliang_edge.rules.changing import ChangeRule, ChangeState
 from xueliang_edge.rules.crossing import WEAK as WEAK_CROSSING

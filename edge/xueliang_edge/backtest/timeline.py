@@ -89,6 +89,4 @@ def timeline_of(looks: LoggedLooks, rule: Any, offset_s: float, last: Moment | N
     gap_s[index] = gaps
     last_judged = np.full(count + 1, -1, np.int64)
     last_judged[1:] = np.maximum.accumulate(np.where(is_judged, np.arange(count), -1)) if count else -1
-    return Timeline(
-        rows, mono_s, looks.at_ms[rows], is_judged, seen_s, gap_s, last_judged, looks.is_carried[rows]
-    )
+    return Timeline(rows, mono_s, looks.at_ms[rows], is_judged, seen_s, gap_s, last_judged, looks.is_carried[rows])

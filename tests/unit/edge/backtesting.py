@@ -67,7 +67,7 @@ def _looks(random: np.random.Generator, count: int) -> Iterator[Observation]:
             view = ViewState.OFFLINE if scene.blindness > 0.8 else ViewState.UNKNOWN
             yield seen(at_s, view=view, detector=detector)
         elif detector in last and random.random() < 0.2:
-            moment = {"observed_mono_s": 1000.0 + at_s, "observed_at": START + timedelta(seconds=at_s)}
+            moment: dict[str, Any] = {"observed_mono_s": 1000.0 + at_s, "observed_at": START + timedelta(seconds=at_s)}
             yield replace(last[detector], is_carried=True, change=scene.change(), **moment)
         else:
             things, tracks = scene.things()
@@ -116,14 +116,15 @@ class _Scene:
         if self._is("walker"):
             found.append((("person", 0.6, self._box(float(random.uniform(0, 1)), 0.7, 0.05, 0.2)), -1))
         if self._is("fire"):
-            found.append((("fire", 0.7, self._box(0.5, 0.7, *(0.1 + random.normal(0, 0.01, 2)))), -1))
+            width, height = 0.1 + random.normal(0, 0.01, 2)
+            found.append((("fire", 0.7, self._box(0.5, 0.7, width, height)), -1))
         if self._is("bike"):
             found.append((("bicycle", 0.5, self._box(0.3, 0.7, 0.1, 0.15)), 3000))
         if self._is("mover"):
             self._x += 0.06 if self._track % 2 else -0.06
             found.append((("car", 0.7, self._box(self._x, 0.75, 0.1, 0.1)), self._track))
         if random.random() < 0.3:
-            found.append((("boat", 0.15, self._box(*random.uniform(0.1, 0.9, 2), 0.1, 0.1)), -1))
+            found.append((("boat", 0.15, self._box(random.uniform(0.1, 0.9), random.uniform(0.1, 0.9), 0.1, 0.1)), -1))
         return [thing for thing, _ in found], [track for _, track in found]
 
     def change(self) -> NDArray[np.float32] | None:

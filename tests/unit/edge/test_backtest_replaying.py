@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -50,15 +51,13 @@ def without_boot(said: list[Decision]) -> list[Decision]:
     def told(moment: Moment | None) -> Moment | None:
         return None if moment is None else replace(moment, mono_s=0.0)
 
-    changed = [
-        {name: told(getattr(one, name)) for name in ("began", "raised", "observed", "ended")} for one in said
-    ]
+    changed = [{name: told(getattr(one, name)) for name in ("began", "raised", "observed", "ended")} for one in said]
     return [replace(one, **moments) for one, moments in zip(said, changed, strict=True)]  # type: ignore[arg-type]
 
 
 def in_parts(looks: list[Observation]) -> list[LoggedLooks]:
     edges = [*(cut for cut in CUTS if cut < len(looks)), len(looks)]
-    return [part_of(looks[a:b], first=a + 1) for a, b in zip(edges, edges[1:], strict=False)]
+    return [part_of(looks[a:b], first=a + 1) for a, b in pairwise(edges)]
 
 
 def with_restarts(looks: list[Observation]) -> list[LoggedLooks]:
