@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -22,7 +22,8 @@ from xueliang_configs.centre import CentreConfig
 from xueliang_configs.errors import ConfigError, Problem
 from xueliang_configs.node import NodeConfig
 from xueliang_configs.policies import PolicyTable
-from xueliang_configs.values import redact_url
+from xueliang_configs.rules import Rule
+from xueliang_configs.values import Settings, redact_url
 from xueliang_configs.wording import problems_of
 from xueliang_configs.yaml_reading import Document, Key, key_text, line_of, read_text, read_yaml
 
@@ -74,6 +75,28 @@ def load_cameras(path: Path | str) -> CameraRegister:
     return _load(Path(path), CameraRegister, None, _register_checks)
 
 
+class _RuleFile(Settings):
+    """A rule alone in its file, as if it stood under a key."""
+
+    rule: Rule
+
+
+def load_rule(path: Path | str) -> Rule:
+    """A draft: one rule alone, written as under a camera's `rules`. Raises ConfigError with every problem."""
+    document, problems = read_yaml(Path(path), os.environ)
+    under = Document(
+        document.path,
+        {"rule": document.value},
+        {("rule", *key): line for key, line in document.lines.items()},
+        {("rule", *key): text for key, text in document.written.items()},
+    )
+    try:
+        return _validated(under, _RuleFile, list(problems)).rule
+    except ConfigError as error:
+        found = (replace(one, key=one.key.removeprefix("rule").removeprefix(".")) for one in error.problems)
+        raise ConfigError(tuple(found)) from error
+
+
 def load_areas(path: Path | str) -> AreaTable:
     """The area tree, GeoJSON: codes unique, every parent there. Raises ConfigError with every problem."""
     path = Path(path)
@@ -108,7 +131,7 @@ def _validated(
     document: Document,
     model: type[Model],
     problems: list[Problem],
-    checks: Callable[[Any], Iterator[Found]] | None,
+    checks: Callable[[Any], Iterator[Found]] | None = None,
 ) -> Model:
     result: Model | None = None
     try:

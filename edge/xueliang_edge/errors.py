@@ -3,6 +3,8 @@
 EdgeError
 ├── ChildGone           a child process ended, or said what it may not say. A retry with a new child can help.
 ├── TableUnreadable     a camera table that nothing can be read from. Retry after the file was mended.
+├── JudgementsUnreadable a file of operators' judgements with rows that say nothing. Retry after it was mended.
+├── NothingToTry        a back-test of a camera that is not there, or of a time that is not logged. Ask for another.
 ├── ImportRefused       cameras that do not fit on the nodes, or files that are there already. Retry after a change.
 └── NotRepresentable    a decision that the contract cannot carry (NaN, a broken box). A retry cannot help: it is a
                         fault in a rule or a model; count it, say it, go on.
@@ -21,6 +23,14 @@ class ChildGone(EdgeError):
 
 class TableUnreadable(EdgeError):
     """A camera table that cannot be used at all. A retry helps only after an edit."""
+
+
+class JudgementsUnreadable(EdgeError):
+    """Operators' judgements that cannot be used. A retry helps only after an edit."""
+
+
+class NothingToTry(EdgeError):
+    """A back-test that nothing can be said about. A retry helps after what the message says."""
 
 
 class ImportRefused(EdgeError):

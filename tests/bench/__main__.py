@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import detector, edge, folding, observation_log, path
+from tests.bench import backtest, detector, edge, folding, observation_log, path
 from tests.bench.figures import Figures
 
 
@@ -22,6 +22,7 @@ class Bench:
 
 
 BENCHES: dict[str, Bench] = {
+    "backtest": Bench(backtest.KEYS, lambda options, figures: backtest.measure(options.quick, figures)),
     "detector": Bench(detector.KEYS, lambda options, figures: detector.measure(options.quick, figures)),
     "edge": Bench(edge.KEYS, lambda options, figures: figures.update(edge.measure(options))),
     "folding": Bench(folding.KEYS, lambda options, figures: folding.measure(options.quick, figures)),

@@ -16,6 +16,12 @@ from tests.bench.deadline import deadline, left_of_quick_s
 from tests.bench.figures import Figures
 
 PROMISED = {
+    "backtest": {
+        "backtest_7_days_s",
+        "batch_us_per_observation",
+        "busy_crowd_7_days_s",
+        "calm_fire_lane_obstruction_alone_share",
+    },
     "detector": {
         "campus_walkers_person_ap50",
         "campus_walkers_person_ap50_low",
@@ -59,7 +65,7 @@ PROMISED = {
 }
 RATIOS = {"one_thread_ratio_to_yolox_nano"}
 FREELY_NAMED = {"edge", "folding"}  # counts and ratios, named where they were asked for
-LAST_WORDS = {"ap50", "low", "high", "ms", "count", "minute", "day", "look", "s"}
+LAST_WORDS = {"ap50", "low", "high", "ms", "count", "minute", "day", "look", "s", "observation", "share"}
 
 
 @pytest.mark.parametrize("name", command.BENCHES)
