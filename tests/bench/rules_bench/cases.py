@@ -36,6 +36,7 @@ class Case:
         looks_s: when the camera is looked at. gap_s: the longest planned time between two looks.
         blind: when looks showed nothing. has_blind_looks: they were said to be blind; else none was made.
         id_switch_every_s: mean time between two switches of every track's id; None: the tracker's own only.
+        vehicles_found: share of the looks that find a vehicle, and how long a miss lasts; None: as measured.
         flicker: cells of the change grid that differ for no reason, on the mean.
     """
 
@@ -50,6 +51,7 @@ class Case:
     blind: tuple[Span, ...] = ()
     has_blind_looks: bool = False
     id_switch_every_s: float | None = None
+    vehicles_found: tuple[float, float] | None = None
     flicker: float = 4.0
 
     @property

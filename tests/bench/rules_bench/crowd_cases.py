@@ -1,12 +1,13 @@
 """Scenarios of people who gather and part round a threshold. The truth is the number of feet in the zone.
 
 A box detector undercounts: the page of the hazard says to set the count by what the camera sees. So a crowd that must
-be told has a quarter more people than `raise_at_count`, one that must not has at most four fifths of it, and people
-stand as far apart as they can be told apart. In between nothing is asked.
+be told is one of which this detector sees `raise_at_count` at nineteen looks of twenty (`enough`), and one that must
+not be has fewer people than that count. In between nothing is asked. People stand so that they can be told apart.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,12 +15,13 @@ from typing import Final
 import numpy as np
 
 from tests.bench.rules_bench.cases import HIDING, QUIET, Case, Event, look_times
+from tests.bench.rules_bench.noise import NoiseModel
 from tests.bench.rules_bench.scene import Point, Span, Thing, drive, stay
 
 GAPS_S: Final = (0.5, 1.0, 2.0, 4.0)
 GAP_CHANCES: Final = (0.3, 0.45, 0.2, 0.05)
-CLEARLY_MORE, CLEARLY_FEWER = 1.25, 0.8
-LEAST_APART: Final = 0.9  # of a person's width, across or (as heights) in depth
+LOWEST_LOOKS: Final = 1.65  # deviations: one look in twenty shows fewer
+LEAST_APART: Final = 1.3  # of a person's width, across or (as heights) in depth
 SLOW_S: Final = 2.5  # beside the looks: the median over `smooth_s` turns half of it late, the last to come make the rest
 
 
@@ -38,6 +40,7 @@ class Square:
     right: float
     bottom: float
     height: float
+    seen_share: float
     people: list[Thing] = field(default_factory=list)
     taken: list[tuple[float, float]] = field(default_factory=list)
     blind_s: float = 0.0
@@ -48,7 +51,12 @@ class Square:
     @property
     def many(self) -> int:
         """Enough to be told."""
-        return int(np.ceil(self.raise_at * CLEARLY_MORE)) + int(self.rng.integers(0, 4))
+        return enough(self.raise_at, self.seen_share) + int(self.rng.integers(0, 4))
+
+    @property
+    def not_quite(self) -> int:
+        """Fewer than the count, by one to a third of it."""
+        return max(1, self.raise_at - 1 - int(self.rng.integers(0, 1 + self.raise_at // 3)))
 
     def clearly_longer(self) -> float:
         least = self.dwell_s + 2 * self.gap_s + SLOW_S + (self.blind_s + self.gap_s if self.blind_s else 0.0)
@@ -189,7 +197,17 @@ def _square(rng: np.random.Generator) -> Square:
     right, bottom = left + float(rng.uniform(0.55, 0.65)), top + float(rng.uniform(0.35, 0.5))
     clear_after_s = float(rng.choice((5.0, 8.0, 10.0)))
     height = float(rng.uniform(0.1, 0.16))
-    return Square(rng, gap_s, dwell_s, clear_after_s, raise_at, clear_at, left, top, right, bottom, height)
+    noise = NoiseModel.read()
+    seen_share = noise.people.sure_share(noise.confident_score)
+    return Square(rng, gap_s, dwell_s, clear_after_s, raise_at, clear_at, left, top, right, bottom, height, seen_share)
+
+
+def enough(count: int, seen_share: float) -> int:
+    """So many people that all but one look in twenty shows `count` of them."""
+    people = count
+    while people * seen_share - LOWEST_LOOKS * math.sqrt(people * seen_share * (1 - seen_share)) < count:
+        people += 1
+    return people
 
 
 # What happens.
@@ -240,7 +258,7 @@ def _twice(square: Square) -> None:
 def _swings(square: Square) -> None:
     """After it was raised some leave and others come: between the two counts it is one crowd."""
     at_s, first_s = square.between(8, 14), square.clearly_longer()
-    kept = max(square.clear_at + 1, int(np.ceil(square.clear_at * CLEARLY_MORE)) + 1)
+    kept = enough(square.clear_at + 1, square.seen_share)
     within_s = square.between(1, 4)
     until_s = at_s + within_s + first_s
     others = max(0, square.many - kept)
@@ -254,14 +272,14 @@ def _swings(square: Square) -> None:
 
 def _stays_below(square: Square) -> None:
     """People come and go, never enough of them."""
-    most, t = max(1, int(square.raise_at * CLEARLY_FEWER)), 2.0
+    most, t = square.not_quite, 2.0
     for _ in range(most):
         square.comes(t + square.between(0, 10), t + square.between(30, 60))
 
 
 def _flows(square: Square) -> None:
-    """A stream of walkers straight through the zone, at most four fifths of the threshold at a time."""
-    takes_s, wanted = square.between(6, 10), max(1, int(square.raise_at * CLEARLY_FEWER))
+    """A stream of walkers straight through the zone, fewer than the threshold at a time."""
+    takes_s, wanted = square.between(6, 10), square.not_quite
     every_s, t = takes_s / wanted * 1.05, 2.0
     width = square.right - square.left
     while t < 60.0:

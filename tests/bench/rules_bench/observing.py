@@ -31,6 +31,8 @@ def observations_of(case: Case, noise: NoiseModel) -> list[Observation]:
 
 def _observations(case: Case, noise: NoiseModel) -> Iterator[Observation]:
     rng = np.random.default_rng((case.seed, 2))
+    if case.vehicles_found is not None:
+        noise = noise.with_vehicles_missed(*case.vehicles_found)
     times = np.array(case.looks_s)
     whole = boxes_of(case.things, times)
     named = [index for index, thing in enumerate(case.things) if thing.class_name]
