@@ -1,4 +1,4 @@
-"""From alerts and true events to figures: one-to-one matches, precision, recall, F1, how late an onset is told. Pure."""
+"""From alerts and true events to figures: matches, precision, recall, F1, how late an onset is. Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tests.bench.rules_bench.cases import Event
 
@@ -121,7 +122,7 @@ def wilson(hits: int, of: int) -> tuple[float, float]:
     return max(0.0, (middle - half) / (1 + z * z / of)), min(1.0, (middle + half) / (1 + z * z / of))
 
 
-def _f1_band(counts: np.ndarray) -> tuple[float, float]:
+def _f1_band(counts: NDArray[np.float64]) -> tuple[float, float]:
     """Cases drawn again with replacement: what happens in one case is not independent."""
     if not counts.sum():
         return 0.0, 1.0

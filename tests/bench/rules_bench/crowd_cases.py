@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -22,7 +23,9 @@ GAPS_S: Final = (0.5, 1.0, 2.0, 4.0)
 GAP_CHANCES: Final = (0.3, 0.45, 0.2, 0.05)
 LOWEST_LOOKS: Final = 1.65  # deviations: one look in twenty shows fewer
 LEAST_APART: Final = 1.3  # of a person's width, across or (as heights) in depth
-SLOW_S: Final = 2.5  # beside the looks: the median over `smooth_s` turns half of it late, the last to come make the rest
+SLOW_S: Final = (
+    2.5  # beside the looks: the median over `smooth_s` turns half of it late, the last to come make the rest
+)
 
 
 @dataclass(slots=True)
@@ -70,7 +73,10 @@ class Square:
         apart = LEAST_APART
         while True:
             for _ in range(60):
-                x, y = self.between(self.left + 0.01, self.right - 0.01), self.between(self.top + 0.01, self.bottom - 0.01)
+                x, y = (
+                    self.between(self.left + 0.01, self.right - 0.01),
+                    self.between(self.top + 0.01, self.bottom - 0.01),
+                )
                 near = (abs(x - a) / (0.36 * self.height) + abs(y - b) / (0.5 * self.height) for a, b in self.taken)
                 if all(distance >= apart for distance in near):
                     self.taken.append((x, y))
@@ -138,7 +144,7 @@ def counts_of(people: Sequence[Thing], square: Square) -> list[tuple[float, int]
     steps: list[tuple[float, int]] = []
     for person in people:
         inside = False
-        for before, after in zip(person.path, person.path[1:], strict=False):
+        for before, after in pairwise(person.path):
             for t_s, is_in in _crossings(before, after, square):
                 if is_in != inside:
                     steps.append((t_s, 1 if is_in else -1))
@@ -151,7 +157,7 @@ def counts_of(people: Sequence[Thing], square: Square) -> list[tuple[float, int]
 
 
 def _crossings(before: Point, after: Point, square: Square) -> list[tuple[float, bool]]:
-    """Where a move across the zone's upright edges begins and ends to be inside; all feet are between top and bottom."""
+    """Where a move across the zone's upright edges begins and ends to be inside; all feet lie between the others."""
     if before.x == after.x:
         return [(before.t_s, square.left <= before.x <= square.right)]
     shares = sorted((edge - before.x) / (after.x - before.x) for edge in (square.left, square.right))

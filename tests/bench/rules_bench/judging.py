@@ -19,4 +19,6 @@ def told_by_us(observations: Sequence[Observation], rule: dict[str, Any]) -> lis
 
 
 def camera_of(rules: Sequence[dict[str, Any]]) -> CameraConfig:
-    return CameraConfig.model_validate({"camera_id": "made-up", "name": "made-up", "url": "file:x", "rules": list(rules)})
+    return CameraConfig.model_validate(
+        {"camera_id": "made-up", "name": "made-up", "url": "file:x", "rules": list(rules)}
+    )

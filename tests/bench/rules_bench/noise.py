@@ -133,7 +133,10 @@ def detected(
     looks = boxes.shape[1]
     haunts = _haunts(rng)
     if not names:
-        return [_one_look(rng, noise, (), np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int64), haunts) for _ in range(looks)]
+        return [
+            _one_look(rng, noise, (), np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int64), haunts)
+            for _ in range(looks)
+        ]
     kinds = [noise.of(name) for name in names]
     between = np.array([kind.score_between for kind in kinds])
     means = np.array([kind.score_mean for kind in kinds]) + qualities + rng.normal(0, 1, len(kinds)) * between

@@ -51,7 +51,10 @@ def _observations(case: Case, noise: NoiseModel) -> Iterator[Observation]:
             continue
         yield as_logged(
             _tracked(
-                _observation(found[look], noise, t, at, changes.at(whole[:, look])), tracker, switches, found[look].owners
+                _observation(found[look], noise, t, at, changes.at(whole[:, look])),
+                tracker,
+                switches,
+                found[look].owners,
             )
         )
 
@@ -81,7 +84,7 @@ def _tracked(seen: Observation, tracker: Tracker, switches: _Switches, owners: N
 
 
 class _Switches:
-    """Ids that change for no reason, as those of trackers do behind an occlusion: each thing's at moments of its own."""
+    """Ids that change for no reason, as those of trackers do behind an occlusion: of each thing at other moments."""
 
     def __init__(self, rng: np.random.Generator, case: Case) -> None:
         self._rng, self._every_s = rng, case.id_switch_every_s

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tests.bench.rules_bench.cases import Case
 from tests.bench.rules_bench.counting import Told
@@ -58,7 +59,7 @@ def told_by_frames(observations: Sequence[Observation], case: Case) -> list[Told
     for seen in observations:
         inside = _inside(seen, case, wanted)
         here = {int(one) for one in seen.track_ids[inside] if one != NO_TRACK}
-        for left in {int(one) for one in seen.track_ids} - here:
+        for left in {int(one) for one in seen.track_ids[~_centred(seen, case)]}:
             frames.pop(left, None)  # seen outside
             first_s.pop(left, None)
         for track in here:
@@ -82,9 +83,13 @@ def _crowd_by_frames(observations: Sequence[Observation], case: Case) -> list[To
     return alert.told
 
 
-def _inside(seen: Observation, case: Case, classes: tuple[str, ...]) -> np.ndarray:
+def _centred(seen: Observation, case: Case) -> NDArray[np.bool_]:
+    """Whose centre is in the polygon, shape (n,)."""
     boxes = seen.boxes_xyxyn.astype(np.float64)
     centres = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2], axis=1)
-    zone = tuple((float(x), float(y)) for x, y in case.rule["zone"])
+    return points_inside(centres, tuple((float(x), float(y)) for x, y in case.rule["zone"]))
+
+
+def _inside(seen: Observation, case: Case, classes: tuple[str, ...]) -> NDArray[np.bool_]:
     counts = np.array([name in classes for name in seen.class_names], dtype=np.bool_)
-    return counts & (seen.scores >= seen.confident_score) & points_inside(centres, zone)
+    return counts & (seen.scores >= seen.confident_score) & _centred(seen, case)

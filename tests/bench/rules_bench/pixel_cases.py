@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -134,7 +135,10 @@ def _lane_life(
     if plot == "only people":
         movers = []
         for _ in range(int(rng.integers(2, 5))):
-            spot = (float(rng.uniform(street.lane_x_m[0] + 2, street.lane_x_m[1] - 2)), y + float(rng.uniform(-1.2, 1.2)))
+            spot = (
+                float(rng.uniform(street.lane_x_m[0] + 2, street.lane_x_m[1] - 2)),
+                y + float(rng.uniform(-1.2, 1.2)),
+            )
             points = [Point(QUIET_S + float(rng.uniform(0, 3)), -16.0, spot[1])]
             drive(points, spot, (spot[0] + 16) / WALK_M_S / 1.3)
             stay(points, dwell_s * float(rng.uniform(1.2, 2)))
@@ -158,9 +162,7 @@ def _lane_life(
     stay(points, stands_s)
     drive(points, (26.0, y), float(rng.uniform(4, 5)), starts=True)
     mover = Mover(vehicle(rng), tuple(points))
-    return [mover], [
-        Span(a.t_s, b.t_s) for a, b in zip(points, points[1:], strict=False) if (a.x, a.y) == (b.x, b.y)
-    ]
+    return [mover], [Span(a.t_s, b.t_s) for a, b in pairwise(points) if (a.x, a.y) == (b.x, b.y)]
 
 
 def _people_in_front(rng: np.random.Generator, street: Street, length_s: float) -> list[Mover]:
@@ -212,7 +214,11 @@ def _crowd(rng: np.random.Generator, seed: int) -> PixelCase:
     plot = str(rng.choice(("gathers", "gathers briefly", "stays below"), p=(0.6, 0.2, 0.2)))
     disturbance = CROWD_DISTURBANCES[seed // 3 % len(CROWD_DISTURBANCES)]
     square = make_square(rng, seed, _hour(rng, disturbance), disturbance == RAIN)
-    gap_s, dwell_s, raise_at = float(rng.choice(GAPS_S, p=GAP_CHANCES)), float(rng.choice((8.0, 10.0))), int(rng.integers(5, 8))
+    gap_s, dwell_s, raise_at = (
+        float(rng.choice(GAPS_S, p=GAP_CHANCES)),
+        float(rng.choice((8.0, 10.0))),
+        int(rng.integers(5, 8)),
+    )
     blind_s = float(rng.uniform(7, 12)) if disturbance == "blind stretch" and plot == "gathers" else 0.0
     count = round(raise_at * 1.5) + 1 if plot != "stays below" else raise_at - 1
     least = dwell_s + 2 * gap_s + 2.5 + (blind_s + gap_s if blind_s else 0.0)
@@ -241,9 +247,7 @@ def _crowd(rng: np.random.Generator, seed: int) -> PixelCase:
     )
 
 
-def _gathering(
-    rng: np.random.Generator, square: Square, count: int, stays_s: float
-) -> tuple[list[Mover], list[Span]]:
+def _gathering(rng: np.random.Generator, square: Square, count: int, stays_s: float) -> tuple[list[Mover], list[Span]]:
     """People who come from both sides, stand, and go; and when each was in the zone."""
     (x1, x2), (y1, y2) = square.x_m, square.y_m
     spots: list[tuple[float, float]] = []

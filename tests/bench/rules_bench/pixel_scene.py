@@ -1,6 +1,6 @@
-"""Rendered scenarios: a street whose lane is watched, a square where people gather; exact truth in metres and seconds.
+"""Rendered scenarios: a lane that is watched, a square where people gather; exact truth, metres and seconds.
 
-Drawn by the demo's own drawing code, with streets, clothes and vehicles of seeds that neither training nor the demo has.
+Drawn by the demo's own drawing code, with streets, clothes and vehicles of seeds that training and demo do not have.
 """
 
 from __future__ import annotations
@@ -105,7 +105,9 @@ def make_street(rng: np.random.Generator, seed: int, hour: Hour, is_raining: boo
     road = (near + 5.6, near + 12.6)
     plan = StreetPlan(lane_x, lane_y, (near + 4.1, near + 5.6), road, near + 17.0, 2)
     position = (float(rng.uniform(-4, 2)), float(rng.uniform(-3, -1)), float(rng.uniform(5.5, 8.5)))
-    camera = Camera(SIZE_WH, position, float(rng.uniform(-8, 14)), float(rng.uniform(21, 26)), float(rng.uniform(58, 68)))
+    camera = Camera(
+        SIZE_WH, position, float(rng.uniform(-8, 14)), float(rng.uniform(21, 26)), float(rng.uniform(58, 68))
+    )
     angle = float(rng.uniform(0, 2 * math.pi))
     light = make_light(hour, is_raining, (math.cos(angle) * 0.7, math.sin(angle) * 0.7))
     stage = Stage(camera, light, street_background(plan, camera, light, seed), seed)
@@ -153,5 +155,3 @@ def vehicle(rng: np.random.Generator, kinds: Sequence[VehicleKind] = ("sedan", "
 
 def walker(rng: np.random.Generator, path: Sequence[Point]) -> Mover:
     return Mover(make_figure(rng), tuple(path))
-
-

@@ -1,8 +1,8 @@
 """Rendered scenarios through the real change test, the detector in the box, the tracker and the rules.
 
-Every look is drawn, disturbed, compared with the long-term scene, seen by the detector and judged, in the order and with
-the exclusions of the node's main path. Not in it: the encoding of the video, and leaving out looks at which nothing
-moved.
+Every look is drawn, disturbed, compared with the long-term scene, seen by the detector and judged, in the order and
+with the exclusions of the node's main path. Not in it: the encoding of the video, and leaving out looks at which
+nothing moved.
 """
 
 from __future__ import annotations
@@ -122,8 +122,11 @@ def run(count: int, supervision_python: str | None, processes: int | None = None
     """Some cases at a time, as they are done."""
     seeds = range(FIRST_SEED, FIRST_SEED + count)
     batches = [list(seeds[index : index + 3]) for index in range(0, count, 3)]
-    with ProcessPoolExecutor(processes or os.cpu_count() or 1, mp_context=get_context("spawn")) as pool:
+    pool = ProcessPoolExecutor(processes or os.cpu_count() or 1, mp_context=get_context("spawn"))
+    try:
         yield from pool.map(judge_batch, batches, [supervision_python] * len(batches))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # cut off by a deadline: what has begun ends by itself
 
 
 def judge_batch(seeds: Sequence[int], supervision_python: str | None) -> list[Judged]:
@@ -147,5 +150,11 @@ def _judged(seeds: Sequence[int], detector: OnnxDetector, supervision_python: st
             told[SUPERVISION] = told_by_supervision(supervision_python, [as_request(as_case, looks)])[0]
         by = {name: outcome_of(one, case.events, gap_s=case.gap_s, hours=case.hours) for name, one in told.items()}
         yield Judged(
-            seed, case.hazard, case.plot, case.disturbance, case.gap_s, by, {name: tuple(one) for name, one in told.items()}
+            seed,
+            case.hazard,
+            case.plot,
+            case.disturbance,
+            case.gap_s,
+            by,
+            {name: tuple(one) for name, one in told.items()},
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -66,7 +67,7 @@ class Thing:
     def stands(self, within: tuple[float, float, float, float] | None = None) -> list[Span]:
         """When it stood still with its feet in the rectangle `within`; None: anywhere."""
         spans = []
-        for before, after in zip(self.path, self.path[1:], strict=False):
+        for before, after in pairwise(self.path):
             if (before.x, before.y) != (after.x, after.y) or after.t_s <= before.t_s:
                 continue
             if within is None or (within[0] <= before.x <= within[2] and within[1] <= before.y <= within[3]):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -134,7 +135,9 @@ def _truth(street: Street, main: Made, blind: tuple[Span, ...]) -> tuple[Event, 
 # What happens.
 
 
-def _visit(street: Street, stands_s: float, begins_s: float, *, x: float | None = None, name: str | None = None) -> Thing:
+def _visit(
+    street: Street, stands_s: float, begins_s: float, *, x: float | None = None, name: str | None = None
+) -> Thing:
     """A vehicle that comes from one side, stands in the zone, and drives off to the other."""
     width, height = street.size()
     y = street.feet_y(height)
@@ -165,7 +168,7 @@ def _twice(street: Street) -> None:
 def _another_takes_the_spot(street: Street) -> None:
     """One leaves, the next stops in the same spot after a while: neither stood for the dwell."""
     first = _visit(street, street.clearly_shorter(), street.between(4, 8))
-    x = next(point.x for point, after in zip(first.path, first.path[1:], strict=False) if point.x == after.x)
+    x = next(point.x for point, after in pairwise(first.path) if point.x == after.x)
     pause_s = street.between(2, 8) + street.gap_s
     street.things += [first, _visit(street, street.clearly_shorter(), first.path[-1].t_s + pause_s, x=x)]
 
@@ -233,7 +236,10 @@ def _outside(street: Street) -> None:
     width, height = street.size()
     stands_s = street.clearly_longer()
     if street.rng.random() < 0.5:
-        x, y = street.between(street.left, street.right), street.top + street.between(-0.1, 0.08) * height  # a sixth of its lower half
+        x, y = (
+            street.between(street.left, street.right),
+            street.top + street.between(-0.1, 0.08) * height,
+        )  # a sixth of its lower half
     else:
         beyond = 0.42 * width + 0.04
         x = street.right + beyond if street.right + beyond < 0.95 else street.left - beyond

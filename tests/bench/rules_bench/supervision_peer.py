@@ -26,12 +26,19 @@ def version_of(python: str | None) -> str:
     if not python:
         raise NoSupervision("no --supervision-python PATH: an interpreter that has `supervision`")
     try:
-        asked = [python, "-W", "ignore", "-c", "import supervision; print(supervision.__version__)"]
+        asked = [
+            python,
+            "-W",
+            "ignore",
+            "-c",
+            "import supervision; supervision.ByteTrack; print(supervision.__version__)",
+        ]
         answer = subprocess.run(asked, capture_output=True, text=True, timeout=120, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise NoSupervision(f"{python} does not run: {error}") from error
+        raise NoSupervision(f"that interpreter does not run: {error}") from error
     if answer.returncode:
-        raise NoSupervision(f"{python} has no `supervision`: {answer.stderr.strip().splitlines()[-1:]}")
+        last = (answer.stderr.strip().splitlines() or ["no answer"])[-1]
+        raise NoSupervision(f"no `supervision` with ByteTrack there (0.26.1 has it): {last}")
     return answer.stdout.strip().splitlines()[-1]
 
 
@@ -64,7 +71,10 @@ def told_by_supervision(python: str, requests: Sequence[dict[str, Any]]) -> list
         asked, answered = Path(folder) / "looks.json", Path(folder) / "alerts.json"
         asked.write_text(json.dumps(list(requests)))
         done = subprocess.run(
-            [python, "-W", "ignore", str(PROGRAM), str(asked), str(answered)], capture_output=True, text=True, check=False
+            [python, "-W", "ignore", str(PROGRAM), str(asked), str(answered)],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             raise NoSupervision(f"it failed: {done.stderr.strip().splitlines()[-1:]}")

@@ -1,4 +1,4 @@
-"""The ready-made zone tools of `supervision`, in an interpreter of their own: ByteTrack, PolygonZone, a clock per track.
+"""The zone tools of `supervision`, in an interpreter of their own: ByteTrack, PolygonZone, a clock per track.
 
     PYTHON supervision_program.py LOOKS.json ALERTS.json
 
