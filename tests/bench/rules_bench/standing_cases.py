@@ -23,6 +23,7 @@ GAP_CHANCES: Final = (0.25, 0.4, 0.25, 0.1)
 HAZARDS: Final = ("fire_lane_obstruction", "illegal_parking", "blocked_exit")
 SLOW_S: Final = 1.0  # beside the looks: braking looks like standing for the last half second, and so does starting
 BLIND_S: Final = (7.0, 40.0)
+HIDDEN_S: Final = 12.0  # a bus that comes, halts and goes hides what stands behind for so long
 Made = list[Thing]
 
 
@@ -42,6 +43,7 @@ class Street:
     zone: list[list[float]]
     things: list[Thing] = field(default_factory=list)
     blind_s: float = 0.0
+    hidden_s: float = 0.0
 
     @property
     def each_alone(self) -> bool:
@@ -52,7 +54,7 @@ class Street:
 
     def clearly_longer(self) -> float:
         """A stand that looks this far apart can tell to be long enough: its begin and its end are each seen late."""
-        least = self.dwell_s + 2 * self.gap_s + SLOW_S + (self.blind_s + self.gap_s if self.blind_s else 0.0)
+        least = self.dwell_s + self.hidden_s + 2 * self.gap_s + SLOW_S + (self.blind_s + self.gap_s if self.blind_s else 0.0)
         return least + float(self.rng.exponential(0.4)) * self.dwell_s
 
     def clearly_shorter(self) -> float:
@@ -80,6 +82,8 @@ def standing_case(seed: int) -> Case:
     street = _street(rng, hazard)
     if disturbance == "blind stretch" and plot != "hands over":  # whose stands are as long as they may be
         street.blind_s = street.between(*BLIND_S)
+    if disturbance == "bus in front":
+        street.hidden_s = HIDDEN_S
     _PLOTS[plot][1](street)
     main = [thing for thing in street.things if thing.class_name != "person"]
     length_s = max(thing.path[-1].t_s for thing in street.things) + street.clear_after_s + 3 * street.gap_s + 4
