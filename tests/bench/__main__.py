@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import backtest, detector, edge, folding, observation_log, path
+from tests.bench import backtest, detector, edge, folding, observation_log, path, rules
 from tests.bench.figures import Figures
 
 
@@ -28,6 +28,7 @@ BENCHES: dict[str, Bench] = {
     "folding": Bench(folding.KEYS, lambda options, figures: folding.measure(options.quick, figures)),
     "log": Bench(observation_log.KEYS, lambda options, figures: observation_log.measure(options.quick, figures)),
     "path": Bench(path.KEYS, lambda options, figures: path.measure(options.quick, figures)),
+    "rules": Bench(rules.KEYS, rules.measure),
 }
 
 
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--quick", action="store_true", help="under 50 s with prepared inputs; the rest is null")
     edge.add_options(parser)
+    rules.add_options(parser)
     options = parser.parse_args(arguments)
     bench = BENCHES[options.name]
     figures: Figures = dict.fromkeys(bench.keys)

@@ -29,17 +29,19 @@ ULTRALYTICS_MODEL = "models/yolo11n_320_int8_AGPL.onnx"
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of this bench alone."""
-    group = parser.add_argument_group("edge only")
+    group = parser.add_argument_group("edge")
     group.add_argument("--cameras", type=int, metavar="N", help="cameras of the node (32; with --soak 64)")
     group.add_argument("--seconds", type=float, metavar="S", default=60.0, help="length of each window")
     group.add_argument("--rounds", type=int, metavar="R", default=2, help="windows of each headline figure")
     group.add_argument(
         "--only", type=_names, metavar="LIST", default=SYSTEMS, help=f"of {','.join(SYSTEMS)}: node and peers"
     )
-    group.add_argument("--parts", type=_names, metavar="LIST", default=PARTS, help=f"of {','.join(PARTS)}")
+    group.add_argument("--parts", type=_names, metavar="LIST", help=f"of {','.join(PARTS)}; rules: see there")
     group.add_argument("--model", default="embedded", help="ONNX file with its card beside it, for all but peer d")
     group.add_argument("--soak", type=float, metavar="MINUTES", help="only this: the node for a long time")
-    group.add_argument("--write-docs", action="store_true", help="write docs/performance.md and its plot")
+    group.add_argument(
+        "--write-docs", action="store_true", help="write docs/performance.md and its plot; rules: docs/quality.md"
+    )
     group.add_argument("--ultralytics-python", metavar="PATH", default=sys.executable, help="for peer d")
 
 
@@ -61,7 +63,7 @@ def _measure(arguments: argparse.Namespace) -> Figures:
         cameras=arguments.cameras or 32,
         window_s=arguments.seconds,
         only=_known(arguments.only, SYSTEMS),
-        parts=_known(arguments.parts, PARTS),
+        parts=_known(arguments.parts or PARTS, PARTS),
         model=arguments.model,
         ultralytics_python=arguments.ultralytics_python,
         ultralytics_model=fixtures_dir() / ULTRALYTICS_MODEL,

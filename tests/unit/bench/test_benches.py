@@ -62,9 +62,20 @@ PROMISED = {
         "alerts_measured_count",
         "cpu_s_per_camera_minute",
     },
+    "rules": {
+        "clips_must_met",
+        "clips_must_total",
+        "clips_false_alerts",
+        "synthetic_f1_standing",
+        "synthetic_f1_crowd",
+        "baseline_f1_standing",
+        "onset_error_p95_s",
+        "backtest_7_days_s",
+        "rule_ms_per_observation",
+    },
 }
 RATIOS = {"one_thread_ratio_to_yolox_nano"}
-FREELY_NAMED = {"edge", "folding"}  # counts and ratios, named where they were asked for
+FREELY_NAMED = {"edge", "folding", "rules"}  # counts and ratios, named where they were asked for
 LAST_WORDS = {"ap50", "low", "high", "ms", "count", "minute", "day", "look", "s", "observation", "share"}
 
 

@@ -1,0 +1,37 @@
+"""What judging costs: CPU milliseconds of one thread for an observation and five rules, as the node calls them live."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from tests.bench.rules_bench.judging import camera_of
+from tests.support.street_life import BUSY, looks
+from xueliang_edge.observation_log.encoding import as_logged
+from xueliang_edge.rules.judge import CameraJudge
+
+LANE: Final = [[0.1, 0.5], [0.6, 0.5], [0.6, 0.9], [0.1, 0.9]]
+KERB: Final = [[0.6, 0.45], [0.95, 0.45], [0.95, 0.8], [0.6, 0.8]]
+WHOLE: Final = [[0.0, 0.2], [1.0, 0.2], [1.0, 1.0], [0.0, 1.0]]
+FIVE_RULES: Final[tuple[dict[str, Any], ...]] = (
+    {"rule_id": "lane", "hazard": "fire_lane_obstruction", "zone": LANE},
+    {"rule_id": "kerb", "hazard": "illegal_parking", "zone": KERB},
+    {"rule_id": "exit", "hazard": "blocked_exit", "zone": [[0.4, 0.4], [0.55, 0.4], [0.55, 0.55], [0.4, 0.55]]},
+    {"rule_id": "square", "hazard": "crowd", "zone": WHOLE, "raise_at_count": 12, "clear_at_count": 8},
+    {"rule_id": "track", "hazard": "intrusion", "zone": KERB},
+)
+FULL_LOOKS, QUICK_LOOKS = 1200, 300
+PASSES: Final = 5
+
+
+def rule_ms_per_observation(quick: bool) -> float:
+    """The best of several passes over the same looks of a busy street (21 boxes), a new judge each."""
+    seen = [as_logged(one) for one in looks(BUSY, QUICK_LOOKS if quick else FULL_LOOKS)]
+    best_s = float("inf")
+    for _ in range(PASSES):
+        judge = CameraJudge(camera_of(FIVE_RULES))
+        began = time.thread_time()
+        for one in seen:
+            judge.look(one)
+        best_s = min(best_s, time.thread_time() - began)
+    return 1000 * best_s / len(seen)

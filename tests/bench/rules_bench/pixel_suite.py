@@ -1,0 +1,160 @@
+"""Rendered scenarios through the real change test, the detector in the box, the tracker and the rules.
+
+Every look is drawn, disturbed, compared with the long-term scene, seen by the detector and judged, in the order and
+with the exclusions of the node's main path. Not in it: the encoding of the video, and leaving out looks at which
+nothing moved.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.bench.rules_bench.cases import Case, is_blind
+from tests.bench.rules_bench.counting import Told, outcome_of
+from tests.bench.rules_bench.judging import camera_of
+from tests.bench.rules_bench.peers import told_by_frames
+from tests.bench.rules_bench.pixel_cases import FIRST_SEED, PixelCase, pixel_case
+from tests.bench.rules_bench.pixel_scene import Image, picture
+from tests.bench.rules_bench.suite import FRAMES, OURS, SUPERVISION, Judged
+from tests.bench.rules_bench.supervision_peer import as_request, told_by_supervision
+from xueliang_alerts.contract import Phase
+from xueliang_edge.background import Background
+from xueliang_edge.brightness import small_brightness
+from xueliang_edge.evidence.masking import VEHICLE_SCORE, VEHICLES
+from xueliang_edge.observation_log.encoding import as_logged
+from xueliang_edge.observations import Observation, ViewState
+from xueliang_edge.rules.judge import CameraJudge
+from xueliang_edge.tracking import Tracker
+from xueliang_models.catalogue import open_detector
+from xueliang_models.onnx_detector import OnnxDetector
+from xueliang_streams.frame import Planes
+
+CASES: Final = 120
+QUICK_CASES: Final = 6
+KEPT_SCORE: Final = 0.1
+START: Final = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+
+
+class PixelCamera:
+    """One case's camera: what the node keeps of one, and what it tells."""
+
+    def __init__(self, case: PixelCase, detector: OnnxDetector) -> None:
+        self._case, self._detector = case, detector
+        self._judge = CameraJudge(camera_of([case.rule]))
+        self._background = Background(case.stage.camera.size_wh)
+        self._tracker = Tracker()
+        self._zone = np.array([[*np.min(case.rule["zone"], axis=0), *np.max(case.rule["zone"], axis=0)]], np.float32)
+        self.told: list[Told] = []
+
+    def run(self) -> list[Observation]:
+        """Every look, in its order; what was told is in `told`."""
+        rng = np.random.default_rng((self._case.seed, 3))
+        seen = []
+        for number, t in enumerate(self._case.looks_s):
+            if is_blind(t, self._case.blind):
+                continue
+            image = picture(self._case.stage, self._case.movers, t, number)
+            image = self._case.disturbed.on(image, t, self._case.looks_s[-1], rng)
+            seen.append(self._look(image, t))
+        return seen
+
+    def _look(self, image: Image, t: float) -> Observation:
+        planes = planes_of(image)
+        small = small_brightness(planes)
+        change = self._background.change(small)
+        found = self._detector.detect(image, KEPT_SCORE)
+        width, height = self._case.stage.camera.size_wh
+        boxes = np.clip(found.boxes_xyxy / np.array([width, height, width, height]), 0, 1).astype(np.float32)
+        names = tuple(self._detector.classes[index] for index in found.class_ids)
+        confident = self._detector.recommended_score
+        observation = as_logged(
+            Observation(
+                camera_id="made-up",
+                observed_mono_s=t,
+                observed_at=START + timedelta(seconds=t),
+                view=ViewState.GOOD,
+                boxes_xyxyn=boxes,
+                scores=found.scores,
+                class_names=names,
+                track_ids=self._tracker.update(boxes, found.scores, names, t, confident_score=confident),
+                frame_size_wh=(width, height),
+                model_digest=self._detector.digest,
+                confident_score=confident,
+                change=change,
+            )
+        )
+        for _, decision in self._judge.look(observation):
+            if decision.phase is Phase.RAISED:
+                self.told.append(Told(decision.began.mono_s, decision.raised.mono_s))
+        self._background.learn(planes, self._never_scene(boxes, found.scores, names), t, small)
+        return observation
+
+    def _never_scene(
+        self, boxes: NDArray[np.float32], scores: NDArray[np.float32], names: Sequence[str]
+    ) -> NDArray[np.float32]:
+        """People, vehicles that are fairly sure, the zone of an open alert: as the node leaves them out."""
+        kept = [
+            name == "person" or (name in VEHICLES and score >= VEHICLE_SCORE)
+            for name, score in zip(names, scores, strict=True)
+        ]
+        open_zone = self._zone if self._judge.open_rules else np.zeros((0, 4), np.float32)
+        return np.concatenate([open_zone, boxes[np.array(kept, dtype=np.bool_)]])
+
+
+def planes_of(image_bgr: Image) -> Planes:
+    """As a decoder leaves a picture; sides must be even."""
+    height, width = image_bgr.shape[:2]
+    flat = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2YUV_I420)
+    y, colours = flat[:height], flat[height:].reshape(2, height // 2, width // 2)
+    return Planes(y, colours[0], colours[1])
+
+
+def run(count: int, supervision_python: str | None, processes: int | None = None) -> Iterable[list[Judged]]:
+    """Some cases at a time, as they are done."""
+    seeds = range(FIRST_SEED, FIRST_SEED + count)
+    batches = [list(seeds[index : index + 3]) for index in range(0, count, 3)]
+    pool = ProcessPoolExecutor(processes or os.cpu_count() or 1, mp_context=get_context("spawn"))
+    try:
+        yield from pool.map(judge_batch, batches, [supervision_python] * len(batches))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # cut off by a deadline: what has begun ends by itself
+
+
+def judge_batch(seeds: Sequence[int], supervision_python: str | None) -> list[Judged]:
+    detector = open_detector("embedded")
+    try:
+        return list(_judged(seeds, detector, supervision_python))
+    finally:
+        detector.close()
+
+
+def _judged(seeds: Sequence[int], detector: OnnxDetector, supervision_python: str | None) -> Iterator[Judged]:
+    for seed in seeds:
+        case = pixel_case(seed)
+        camera = PixelCamera(case, detector)
+        looks = camera.run()
+        as_case = Case(
+            seed, case.plot, case.disturbance, case.rule, (), case.looks_s, case.gap_s, case.events, case.blind
+        )
+        told = {OURS: camera.told, FRAMES: told_by_frames(looks, as_case)}
+        if supervision_python:
+            told[SUPERVISION] = told_by_supervision(supervision_python, [as_request(as_case, looks)])[0]
+        by = {name: outcome_of(one, case.events, gap_s=case.gap_s, hours=case.hours) for name, one in told.items()}
+        yield Judged(
+            seed,
+            case.hazard,
+            case.plot,
+            case.disturbance,
+            case.gap_s,
+            by,
+            {name: tuple(one) for name, one in told.items()},
+        )

@@ -1,0 +1,142 @@
+"""The labelled clips as observations, and the alerts that must come of them: for the tests and for `./run bench rules`.
+
+Zones, settings and times are those of the shared `expected_alerts.json`; any other alert is a false one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from tests.support.fixtures import fixtures_dir, require_fixture
+from xueliang_alerts.contract import EndReason, Phase
+from xueliang_configs.cameras import CameraConfig
+from xueliang_edge.observations import Observation, ViewState
+from xueliang_edge.rules.judge import CameraJudge
+from xueliang_edge.tracking import Tracker
+from xueliang_models.detector import Detector
+
+LOOK_EVERY_S = 0.25
+FIRE_LOOK_EVERY_S = 1.0  # as often as the rule asks for; two of the clips have one new picture a second
+START = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def expected_cases() -> list[dict[str, Any]]:
+    """All of them, "must" and "stretch"; none where the clips are not there."""
+    path = fixtures_dir() / "clips" / "expected_alerts.json"
+    if not path.exists():
+        return []
+    cases: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["cases"]
+    return cases
+
+
+@dataclass(frozen=True)
+class Episode:
+    """Seconds from the first frame. `end_reason`: None while it is open."""
+
+    began_s: float
+    raised_s: float
+    cleared_s: float | None
+    end_reason: EndReason | None = None
+
+
+class Recordings:
+    """Observations of each clip, detected once."""
+
+    def __init__(self, detector: Detector, look_every_s: float = LOOK_EVERY_S) -> None:
+        self._detector, self._look_every_s = detector, look_every_s
+        self._seen: dict[str, list[Observation]] = {}
+
+    def of(self, name: str) -> list[Observation]:
+        if name not in self._seen:
+            self._seen[name] = list(self._observe(require_fixture(f"clips/{name}")))
+        return self._seen[name]
+
+    def _observe(self, path: Path) -> Iterator[Observation]:
+        tracker = Tracker()
+        for t, image in pictures(path, self._look_every_s):
+            found = self._detector.detect(image)
+            height, width = image.shape[:2]
+            boxes = np.clip(found.boxes_xyxy / np.array([width, height, width, height]), 0, 1).astype(np.float32)
+            names = tuple(self._detector.classes[index] for index in found.class_ids)
+            score = self._detector.recommended_score
+            yield Observation(
+                camera_id="clip",
+                observed_mono_s=t,
+                observed_at=START + timedelta(seconds=t),
+                view=ViewState.GOOD,
+                boxes_xyxyn=boxes,
+                scores=found.scores,
+                class_names=names,
+                track_ids=tracker.update(boxes, found.scores, names, t, confident_score=score),
+                frame_size_wh=(width, height),
+                model_digest=self._detector.digest,
+                confident_score=score,
+            )
+
+
+def pictures(path: Path, every_s: float) -> Iterator[tuple[float, Any]]:
+    """(seconds, BGR picture) of a clip about every `every_s`."""
+    clip = cv2.VideoCapture(str(path))
+    fps = clip.get(cv2.CAP_PROP_FPS)
+    index, due_s = 0, 0.0
+    while clip.grab():
+        t = index / fps
+        index += 1
+        if t + 1e-6 >= due_s:
+            due_s += every_s
+            yield t, clip.retrieve()[1]
+    clip.release()
+
+
+def episodes(observations: list[Observation], rule: dict[str, Any]) -> list[Episode]:
+    """What one rule tells of a clip."""
+    camera = CameraConfig.model_validate({"camera_id": "clip", "name": "clip", "url": "file:x", "rules": [rule]})
+    judge = CameraJudge(camera)
+    found: list[Episode] = []
+    for observation in observations:
+        for _, decision in judge.look(observation):
+            at_s = decision.observed.mono_s
+            if decision.phase is Phase.RAISED:
+                found.append(Episode(decision.began.mono_s, at_s, None))
+            elif decision.phase is Phase.CLEARED:
+                found[-1] = Episode(found[-1].began_s, found[-1].raised_s, at_s, decision.end_reason)
+    return found
+
+
+def rule_of(case: dict[str, Any]) -> dict[str, Any]:
+    """A rule's settings, as a settings file has them."""
+    place = {"zone": case["zone"]}
+    if case["hazard"] == "line_crossing":
+        place = {"line": case["zone"]}
+    if case["hazard"] == "camera_fault":
+        place = {"fault": "offline"}  # the fault that is judged from observations
+    return {"rule_id": "r", "hazard": case["hazard"]} | place | case["settings"]
+
+
+def differences(found: list[Episode], case: dict[str, Any]) -> list[str]:
+    """What is not as the case expects it, in words; none when all is."""
+    expected = case["expect"]
+    wrong = [f"{len(found)} alerts, expected {len(expected)}"] if len(found) != len(expected) else []
+    for number, (episode, one) in enumerate(zip(found, expected, strict=False), 1):
+        first, last = one["raised_between_s"]
+        if not first <= episode.raised_s <= last:
+            wrong.append(f"alert {number} raised at {episode.raised_s:.2f} s, expected {first} to {last}")
+        if case["hazard"] == "line_crossing":
+            continue  # an instant: its end is not checked
+        between = one["cleared_between_s"]
+        cleared = "not cleared" if episode.cleared_s is None else f"cleared at {episode.cleared_s:.2f} s"
+        if between is None and episode.cleared_s is not None:
+            wrong.append(f"alert {number} {cleared}, expected open at the end")
+        if between is not None and (episode.cleared_s is None or not between[0] <= episode.cleared_s <= between[1]):
+            wrong.append(f"alert {number} {cleared}, expected {between[0]} to {between[1]}")
+        if episode.end_reason not in (None, EndReason.SEEN_CLEAR):
+            wrong.append(f"alert {number} ended {episode.end_reason}, which no picture shows")
+    return wrong
