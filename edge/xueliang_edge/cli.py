@@ -1,4 +1,5 @@
-"""xueliang-edge: run a node, check its settings; probe a camera, import many, measure the machine (`commands.py`).
+"""xueliang-edge: run a node, check its settings; probe a camera, import many, measure the machine (`commands.py`);
+try rules on a recording (`analysing/command.py`).
 
 Exit status: 0 well, 1 something that may pass (a camera that does not answer), 2 something a person must change first
 (settings, a model file, a folder). The only place of the room that makes the real clocks.
@@ -23,6 +24,7 @@ from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_alerts.errors import AlertsError
 from xueliang_configs.errors import ConfigsError
 from xueliang_configs.loading import load_node
+from xueliang_edge.analysing.command import add_analyse
 from xueliang_edge.commands import add_import, add_measure, add_probe
 from xueliang_edge.logs import log_to_stderr
 from xueliang_edge.watchdog import ALIVE, READY, STOPPING, ServiceManager
@@ -99,7 +101,7 @@ def _check(options: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="xueliang-edge", description="One edge node: cameras in, alerts out.")
     parser.add_argument("--verbose", action="store_true", help="log more")
-    commands = parser.add_subparsers(required=True, metavar="run | check | probe | import | measure")
+    commands = parser.add_subparsers(required=True, metavar="run | check | probe | import | measure | analyse")
 
     run = commands.add_parser("run", help="watch the cameras of a settings file until SIGTERM, a hang-up or Ctrl-C")
     run.add_argument("--config", type=Path, required=True, help="node.yaml")
@@ -120,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     add_probe(commands)
     add_import(commands)
     add_measure(commands)
+    add_analyse(commands)
     return parser
 
 

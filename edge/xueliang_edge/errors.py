@@ -3,6 +3,7 @@
 EdgeError
 ├── ChildGone           a child process ended, or said what it may not say. A retry with a new child can help.
 ├── TableUnreadable     a camera table that nothing can be read from. Retry after the file was mended.
+├── CannotAnalyse       a recording that no rules can be tried on as asked. Retry after what the message says.
 ├── ImportRefused       cameras that do not fit on the nodes, or files that are there already. Retry after a change.
 └── NotRepresentable    a decision that the contract cannot carry (NaN, a broken box). A retry cannot help: it is a
                         fault in a rule or a model; count it, say it, go on.
@@ -25,6 +26,10 @@ class TableUnreadable(EdgeError):
 
 class ImportRefused(EdgeError):
     """An import that would not come out well. Nothing was written; a retry helps after what the message says."""
+
+
+class CannotAnalyse(EdgeError):
+    """No rules can be tried on this recording as asked. A retry helps after what the message says."""
 
 
 class NotRepresentable(EdgeError):
