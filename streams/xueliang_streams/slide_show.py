@@ -36,6 +36,7 @@ class SlideShow:
         self._path = path
         self._stream: VideoStream | None = None
         self._waiting: tuple[NDArray[np.uint8], int] | None = None
+        self._lengths: dict[int | None, int] = {}  # of pictures in the encoder, by their time; ticks
         self.count = 0
         try:
             self._container = av.open(str(path), "w", format="mp4")
@@ -62,7 +63,7 @@ class SlideShow:
             self._waiting = None
         try:
             if self._stream is not None:
-                self._container.mux(self._stream.encode())
+                self._mux(self._stream.encode())
             self._container.close()
         except (av.error.FFmpegError, OSError) as error:
             raise self._failed(error) from error
@@ -85,10 +86,17 @@ class SlideShow:
             if self._stream is None:
                 self._stream = self._begin(image_bgr.shape)
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image_bgr), format="bgr24")
-            picture.pts, picture.time_base, picture.duration = at, _TICK, until - at
-            self._container.mux(self._stream.encode(picture))
+            picture.pts, picture.time_base = at, _TICK
+            self._lengths[at] = until - at
+            self._mux(self._stream.encode(picture))
         except (av.error.FFmpegError, OSError) as error:
             raise self._failed(error) from error
+
+    def _mux(self, packets: list[av.Packet]) -> None:
+        """Encoders forget how long a picture is shown: a player would end with the beginning of the last one."""
+        for packet in packets:
+            packet.duration = self._lengths.pop(packet.pts, packet.duration)
+        self._container.mux(packets)
 
     def _begin(self, shape: tuple[int, ...]) -> VideoStream:
         if len(shape) != 3 or shape[2] != 3 or shape[0] % 2 or shape[1] % 2:

@@ -139,7 +139,8 @@ def analyse(
         closing.callback(detection.close)
         judge = CameraJudge(_able(asked.camera, detection.models, say_not_running))
         told = Told(folder, say, stop.set)
-        clip, no_clip = None, "none was asked for"
+        clip: AnnotatedClip | None = None
+        no_clip: str | None = "none was asked for"
         if asked.clip is not None:
             no_clip = _why_no_clip(detection.models)
             if no_clip is None:
