@@ -1,5 +1,6 @@
 """xueliang-edge: run a node, check its settings, change its rules (`rules_commands.py`); probe a camera, import many,
-measure the machine (`commands.py`); try a rule over the observation log (`backtest/command.py`).
+measure the machine (`commands.py`); try rules over the observation log (`backtest/command.py`) or on a recording
+(`analysing/command.py`).
 
 Exit status: 0 well, 1 something that may pass (a camera that does not answer), 2 something a person must change first
 (settings, a model file, a folder). The only place of the room that makes the real clocks.
@@ -24,6 +25,7 @@ from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_alerts.errors import AlertsError
 from xueliang_configs.errors import ConfigsError
 from xueliang_configs.loading import load_node
+from xueliang_edge.analysing.command import add_analyse
 from xueliang_edge.backtest.command import add_backtest
 from xueliang_edge.commands import add_import, add_measure, add_probe, add_rules
 from xueliang_edge.logs import log_to_stderr
@@ -109,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="xueliang-edge", description="One edge node: cameras in, alerts out.")
     parser.add_argument("--verbose", action="store_true", help="log more")
     commands = parser.add_subparsers(
-        required=True, metavar="run | check | rules | backtest | probe | import | measure"
+        required=True, metavar="run | check | rules | backtest | analyse | probe | import | measure"
     )
 
     run = commands.add_parser("run", help="watch the cameras of a settings file until SIGTERM, a hang-up or Ctrl-C")
@@ -133,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     add_probe(commands)
     add_import(commands)
     add_measure(commands)
+    add_analyse(commands)
     return parser
 
 

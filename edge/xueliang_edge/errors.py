@@ -5,6 +5,7 @@ EdgeError
 ├── TableUnreadable     a camera table that nothing can be read from. Retry after the file was mended.
 ├── JudgementsUnreadable a file of operators' judgements with rows that say nothing. Retry after it was mended.
 ├── NothingToTry        a back-test of a camera that is not there, or of a time that is not logged. Ask for another.
+├── CannotAnalyse       a recording that no rules can be tried on as asked. Retry after what the message says.
 ├── ImportRefused       cameras that do not fit on the nodes, or files that are there already. Retry after a change.
 └── NotRepresentable    a decision that the contract cannot carry (NaN, a broken box). A retry cannot help: it is a
                         fault in a rule or a model; count it, say it, go on.
@@ -35,6 +36,10 @@ class NothingToTry(EdgeError):
 
 class ImportRefused(EdgeError):
     """An import that would not come out well. Nothing was written; a retry helps after what the message says."""
+
+
+class CannotAnalyse(EdgeError):
+    """No rules can be tried on this recording as asked. A retry helps after what the message says."""
 
 
 class NotRepresentable(EdgeError):

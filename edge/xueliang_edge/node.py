@@ -55,7 +55,7 @@ from xueliang_edge.reporting import SOFTWARE, Reporter, rules_not_running
 from xueliang_edge.rules.judge import CameraJudge, Judged
 from xueliang_edge.snapshots import SnapshotFiles
 from xueliang_edge.telling import Telling
-from xueliang_edge.watched_camera import WatchedCamera, WatchedRules
+from xueliang_edge.watched_camera import watched
 from xueliang_edge.writing import Writer
 from xueliang_streams.errors import SharedMemoryTooSmall
 from xueliang_streams.shared_frames import SharedFrames
@@ -130,7 +130,10 @@ class Node:
                 mono,
             )
             self.pipeline = Pipeline(
-                [self._watched(camera_id, pace) for camera_id in self._judges],
+                [
+                    watched(judge, self.detection.models, is_fast=is_fast(judge.camera, pace))
+                    for judge in self._judges.values()
+                ],
                 self.capture,
                 self.detection,
                 self.telling,
@@ -284,16 +287,6 @@ class Node:
             if said:
                 ends[camera.camera_id] = said
         return judges, ends
-
-    def _watched(self, camera_id: str, pace: Pace) -> WatchedCamera:
-        judge = self._judges[camera_id]
-        return WatchedCamera(
-            WatchedRules.of(judge.camera),
-            judge,
-            input_sizes_wh={name: one.input_size_wh for name, one in self.detection.models.items()},
-            knows_people=frozenset(name for name, one in self.detection.models.items() if "person" in one.classes),
-            is_fast=is_fast(judge.camera, pace),
-        )
 
     def _make_uploader(self) -> Uploader | None:
         centre = self._config.node.centre

@@ -87,6 +87,16 @@ class RulesChange:
     problem: str | None = None
 
 
+class Onlooker(Protocol):
+    """Who else wants to see what was judged; `analysing` does. Waits for nobody a node watches, and raises nothing."""
+
+    def judged(self, camera: WatchedCamera, look: Look | None, observations: Sequence[Observation]) -> None:
+        """One observation a detector, as the rules got them. The look's picture is given back after this call.
+
+        None: nothing was there to be looked at, or it could not be.
+        """
+
+
 @dataclass(slots=True)
 class PipelineCounts:
     """What happened to looks, by reason; `detections` by why a detector had to look or need not."""
@@ -109,9 +119,10 @@ class Pipeline:
         wall: Callable[[], datetime],
         mono: Callable[[], float],
         alive: Callable[[], None] = lambda: None,
+        onlooker: Onlooker | None = None,
     ) -> None:
         """`alive` is called about once a second, by the main path itself."""
-        self._alive = alive
+        self._alive, self._onlooker = alive, onlooker
         self.cameras = {camera.config.camera_id: camera for camera in cameras}
         self._capture, self._detection, self._teller, self._recorder = capture, detection, teller, recorder
         self._wall, self._mono = wall, mono
@@ -275,6 +286,8 @@ class Pipeline:
         camera, look = in_hand.camera, in_hand.look
         tracked = [self._track(camera, self._observation(in_hand, name)) for name in in_hand.detectors]
         observations = [self._log_and_judge(camera, observation, look) for observation in tracked]
+        if self._onlooker is not None:
+            self._onlooker.judged(camera, look, observations)
         self._capture.release(in_hand.release())
         self.schedule.judged(camera.config.camera_id, look.observed_mono_s)
         self._attend(camera, look, observations)
@@ -423,6 +436,9 @@ class Pipeline:
         self._say_blind(camera, ViewState.UNKNOWN if is_ours else ViewState.OFFLINE, now, self._wall())
 
     def _say_blind(self, camera: WatchedCamera, view: ViewState, mono_s: float, at: datetime) -> None:
-        for detector in camera.detectors or (NO_DETECTOR,):
-            observation = blind(camera.config.camera_id, view, mono_s=mono_s, at=at, detector=detector)
-            self._log_and_judge(camera, observation, None)
+        observations = [
+            self._log_and_judge(camera, blind(camera.config.camera_id, view, mono_s=mono_s, at=at, detector=name), None)
+            for name in camera.detectors or (NO_DETECTOR,)
+        ]
+        if self._onlooker is not None:
+            self._onlooker.judged(camera, None, observations)

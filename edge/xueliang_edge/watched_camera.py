@@ -19,7 +19,7 @@ from xueliang_edge.attention.overload import Degradation
 from xueliang_edge.attention.refreshing import DetectionReason, detection_reason, zone_cells
 from xueliang_edge.brightness import GRID_WH
 from xueliang_edge.capture.orders import Release
-from xueliang_edge.detection import Seen, Unknown, Xyxyn, merge_seen
+from xueliang_edge.detection import OpenedModel, Seen, Unknown, Xyxyn, merge_seen
 from xueliang_edge.evidence.masking import VEHICLE_SCORE, VEHICLES
 from xueliang_edge.looks import Look
 from xueliang_edge.rules.judge import CameraJudge
@@ -150,6 +150,17 @@ class WatchedCamera:
         zones = [getattr(rule, "zone", ()) for rule in self.config.rules if rule.rule_id in open_rules]
         boxes = [[*np.min(zone, axis=0), *np.max(zone, axis=0)] for zone in zones if len(zone)]
         return np.asarray(boxes, np.float32).reshape(-1, 4)
+
+
+def watched(judge: CameraJudge, models: Mapping[str, OpenedModel], *, is_fast: bool) -> WatchedCamera:
+    """A camera as its rules need it, with the detectors they look through; `models` by configured name."""
+    return WatchedCamera(
+        WatchedRules.of(judge.camera),
+        judge,
+        input_sizes_wh={name: one.input_size_wh for name, one in models.items()},
+        knows_people=frozenset(name for name, one in models.items() if "person" in one.classes),
+        is_fast=is_fast,
+    )
 
 
 @dataclass(slots=True)

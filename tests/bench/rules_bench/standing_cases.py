@@ -54,7 +54,13 @@ class Street:
 
     def clearly_longer(self) -> float:
         """A stand that looks this far apart can tell to be long enough: its begin and its end are each seen late."""
-        least = self.dwell_s + self.hidden_s + 2 * self.gap_s + SLOW_S + (self.blind_s + self.gap_s if self.blind_s else 0.0)
+        least = (
+            self.dwell_s
+            + self.hidden_s
+            + 2 * self.gap_s
+            + SLOW_S
+            + (self.blind_s + self.gap_s if self.blind_s else 0.0)
+        )
         return least + float(self.rng.exponential(0.4)) * self.dwell_s
 
     def clearly_shorter(self) -> float:

@@ -216,13 +216,32 @@ def camera(camera_id: str, *, offline_only: bool = False, **settings: object) ->
     return WatchedCamera(WatchedRules.of(config), WatchingJudge(config), input_sizes_wh={"objects": (416, 416)})
 
 
+class Onlooker:
+    """Notes what was judged, and which pictures were still in hand then."""
+
+    def __init__(self, capture: Capture) -> None:
+        self.capture = capture
+        self.judged_looks: list[tuple[str, Look | None, ViewState]] = []
+
+    def judged(self, camera: WatchedCamera, look: Look | None, observations: Sequence[Observation]) -> None:
+        assert look is None or look.handle in self.capture.out
+        self.judged_looks += [(camera.config.camera_id, look, one.view) for one in observations]
+
+
 class World:
     def __init__(self, *cameras: WatchedCamera) -> None:
         self.clock = Clock()
         self.capture, self.detection = Capture(self.clock), Detection(self.clock)
-        self.teller = Teller()
+        self.teller, self.onlooker = Teller(), Onlooker(self.capture)
         self.pipeline = Pipeline(
-            cameras, self.capture, self.detection, self.teller, NoLog(), wall=self.clock.wall, mono=self.clock.mono
+            cameras,
+            self.capture,
+            self.detection,
+            self.teller,
+            NoLog(),
+            wall=self.clock.wall,
+            mono=self.clock.mono,
+            onlooker=self.onlooker,
         )
         self.pipeline.begin()
 
@@ -374,6 +393,8 @@ def test_a_fault_in_one_camera_does_not_end_the_watch_of_the_others_and_gives_it
     assert lane.looks >= 4
     assert world.pipeline.counts.faults["look_failed"] > 1
     assert world.capture.out == {}
+    seen_by_onlooker = {(name, look is None, view) for name, look, view in world.onlooker.judged_looks}
+    assert seen_by_onlooker == {("lane", False, ViewState.GOOD), ("lane-broken", True, ViewState.UNKNOWN)}
 
 
 def test_under_overload_the_newest_look_of_a_camera_waits_and_the_older_one_goes_back() -> None:
