@@ -12,6 +12,7 @@ from typing import Final, Self, cast
 
 import av
 import numpy as np
+from av.packet import Packet
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -92,7 +93,7 @@ class SlideShow:
         except (av.error.FFmpegError, OSError) as error:
             raise self._failed(error) from error
 
-    def _mux(self, packets: list[av.Packet]) -> None:
+    def _mux(self, packets: list[Packet[VideoStream]]) -> None:
         """Encoders forget how long a picture is shown: a player would end with the beginning of the last one."""
         for packet in packets:
             packet.duration = self._lengths.pop(packet.pts, packet.duration)

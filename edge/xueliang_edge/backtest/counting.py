@@ -65,8 +65,20 @@ def counted(looks: LoggedLooks, settings: BoxSettings, confident_score: float, e
     index = np.flatnonzero(is_wanted[looks.class_ids])
     index = index[looks.scores[index] >= thresholds[looks.class_ids[index]]]
     boxes = looks.boxes_xyxyn[index]
-    index = index[selecting.has_size(boxes, settings) & ~inside_any(geometry.feet_of(boxes), settings.exclude_zones)]
+    index = index[_has_size(boxes, settings) & ~inside_any(geometry.feet_of(boxes), settings.exclude_zones)]
     return _flags(index, len(looks.scores))
+
+
+def _has_size(boxes: Boxes, settings: BoxSettings) -> Flags:
+    """The sizes that `selecting.those_counted` asks for, in the same steps."""
+    feet_y = boxes[:, 3].astype(np.float64)
+    heights = feet_y - boxes[:, 1]
+    is_sized: Flags = heights >= settings.min_height
+    if settings.heights is None:
+        return is_sized
+    expected = np.array([settings.heights.expected_height(float(y)) for y in feet_y], dtype=np.float64)
+    is_enough = (feet_y >= selecting.CUT_FROM) | (heights >= settings.heights.least_factor * expected)
+    return is_sized & (expected > 0) & is_enough & (heights <= settings.heights.most_factor * expected)
 
 
 def inside_any(points: NDArray[np.float64], zones: Sequence[Zone]) -> Flags:
@@ -155,7 +167,8 @@ def over_cells(looks: LoggedLooks, flags: Flags, centres: NDArray[np.float64]) -
 def overlapping(looks: LoggedLooks, rows: Index, flags: Flags, min_iou: float, min_inside: float) -> Flags:
     """Which of the looks `rows` show two flagged boxes that `geometry.merged` may take for one thing."""
     kept = np.flatnonzero(flags)
-    boxes, area = looks.boxes_xyxyn[kept], geometry.areas(looks.boxes_xyxyn[kept])
+    boxes = looks.boxes_xyxyn[kept].astype(np.float64)  # in the steps, and to the last bit, of `geometry.merged`
+    area = np.clip(boxes[:, 2] - boxes[:, 0], 0, None) * np.clip(boxes[:, 3] - boxes[:, 1], 0, None)
     first = np.searchsorted(kept, looks.box_start[rows])
     count = np.searchsorted(kept, looks.box_start[rows] + looks.box_count[rows]) - first
     # Carried answers show the same boxes: each stretch of boxes is asked once.
@@ -171,8 +184,8 @@ def overlapping(looks: LoggedLooks, rows: Index, flags: Flags, min_iou: float, m
         sides = np.clip(sides, 0, None)
         common = sides[:, 0] * sides[:, 1]
         smaller, larger = np.minimum(area[a], area[other]), np.maximum(area[a], area[other])
-        iou = common / np.maximum(area[a] + area[other] - common, 1e-12)
+        is_same = common >= min_iou * np.maximum(smaller + larger - common, 1e-12)
         is_inside = (common >= min_inside * np.maximum(smaller, 1e-12)) & (smaller >= 0.5 * larger)
-        found[look[(iou >= min_iou) | is_inside]] = True
+        found[look[is_same | is_inside]] = True
     is_found: Flags = found[of_look.ravel()]
     return is_found

@@ -34,20 +34,17 @@ from xueliang_edge.rules.cells import Cells, cells_of
 from xueliang_edge.rules.changing import ChangeRule, ChangeState
 from xueliang_edge.rules.crossing import WEAK as WEAK_CROSSING
 from xueliang_edge.rules.crossing import CrossingState
-from xueliang_edge.rules.geometry import Boxes
+from xueliang_edge.rules.geometry import Box, Boxes
 from xueliang_edge.rules.looking import Hit
 from xueliang_edge.rules.paths import remembered
 from xueliang_edge.rules.standing import StandingState
-from xueliang_edge.rules.standing_measure import MIN_INSIDE, WEAK_SHARE, StandingRule
+from xueliang_edge.rules.standing_measure import WEAK_SHARE, StandingRule, is_concerned
 from xueliang_edge.rules.trespassing import TrespassRule, TrespassState
 from xueliang_edge.rules.view_faults import OfflineState
 from xueliang_edge.rules.wrong_way import WEAK as WEAK_WRONG_WAY
 from xueliang_edge.rules.wrong_way import WrongWayState
 
-# Boxes asked exactly how much of them lies in a zone; below this share by rectangles they are not (48 points a box
-# are counted, so a share of 0.2 by area is at most 0.29 by points).
-_SURELY_OUTSIDE: Final = 0.2
-_BOXES_AT_ONCE: Final = 4096
+_SURELY_OUTSIDE: Final = 0.2  # below MIN_INSIDE by rectangles: the one round the zone never says less than the zone
 _TRESPASS_MERGED: Final = (0.75, 0.95)  # as rules/trespassing.py has it
 
 
@@ -73,14 +70,10 @@ def _begin_standing(looks: LoggedLooks, timeline: Timeline, rule: StandingRule) 
 def _concerned(looks: LoggedLooks, flags: Flags, rule: StandingRule) -> Flags:
     """Those of the flagged boxes that stand in the zone, as `standing_measure` asks it."""
     index = np.flatnonzero(counting.meeting(looks, flags, rule.zone, geometry.ground_of))
-    ground = geometry.ground_of(looks.boxes_xyxyn[index])
-    near = _may_be_in(ground, rule)
-    index, ground = index[near], ground[near]
+    index = index[_may_be_in(geometry.ground_of(looks.boxes_xyxyn[index]), rule)]
     found = np.zeros(len(flags), np.bool_)
-    for start in range(0, len(index), _BOXES_AT_ONCE):
-        some = ground[start : start + _BOXES_AT_ONCE]
-        is_inside = geometry.inside_shares(some, rule.zone) >= MIN_INSIDE
-        found[index[start : start + _BOXES_AT_ONCE]] = is_inside | (geometry.covers(rule.zone, some) >= MIN_INSIDE)
+    rows: list[Box] = looks.boxes_xyxyn[index].tolist()
+    found[index] = [is_concerned(box, rule.zone) for box in rows]
     return found
 
 

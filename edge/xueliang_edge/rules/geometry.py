@@ -35,11 +35,11 @@ def points_inside(points: Points, zone: Zone) -> NDArray[np.bool_]:
 
 
 def is_inside(x: float, y: float, zone: Zone) -> bool:
-    """`points_inside` for one point: a tenth of its cost."""
+    """`points_inside` for one point, to the last bit: a tenth of its cost."""
     inside = False
     x1, y1 = zone[-1]
     for x2, y2 in zone:
-        if (y2 > y) != (y1 > y) and x < (x1 - x2) * (y - y2) / (y1 - y2) + x2:
+        if (y1 > y) != (y2 > y) and x < (x2 - x1) * (y - y1) / (y2 - y1) + x1:
             inside = not inside
         x1, y1 = x2, y2
     return inside
@@ -103,13 +103,13 @@ def ground_of(boxes_xyxyn: Boxes) -> Boxes:
 def feet_of(boxes_xyxyn: Boxes) -> Points:
     """Where each thing touches the ground: middle of the lower edge, drawn just inside the picture."""
     feet = np.empty((len(boxes_xyxyn), 2))
-    feet[:, 0] = (boxes_xyxyn[:, 0] + boxes_xyxyn[:, 2]) / 2
+    feet[:, 0] = (boxes_xyxyn[:, 0].astype(np.float64) + boxes_xyxyn[:, 2]) / 2
     feet[:, 1] = boxes_xyxyn[:, 3]
     return np.minimum(np.maximum(feet, JUST_INSIDE, out=feet), 1 - JUST_INSIDE, out=feet)
 
 
 def feet_of_one(box: Box) -> tuple[float, float]:
-    """`feet_of` for one box."""
+    """`feet_of` for one box, to the last bit."""
     x, y = (box[0] + box[2]) / 2, box[3]
     return min(max(x, JUST_INSIDE), 1 - JUST_INSIDE), min(max(y, JUST_INSIDE), 1 - JUST_INSIDE)
 

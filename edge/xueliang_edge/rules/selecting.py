@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from xueliang_configs.judging import BoxSettings, PerspectiveSettings
 from xueliang_edge.observations import Observation
 from xueliang_edge.rules import geometry
 from xueliang_edge.rules.geometry import Box, Points, Zone
+
+CUT_FROM: Final = 0.995  # of the picture's height: a box that reaches down to here is cut by its edge
 
 
 def thresholds(observation: Observation, settings: BoxSettings) -> NDArray[np.float64]:
@@ -54,7 +57,7 @@ def _fits(box: Box, perspective: PerspectiveSettings | None) -> bool:
         return True
     height, expected = box[3] - box[1], perspective.expected_height(box[3])
     # Cut by the lower edge of the picture: how tall it is cannot be said, only that it is not too small for that.
-    is_cut = box[3] >= 0.995
+    is_cut = box[3] >= CUT_FROM
     is_enough = is_cut or height >= perspective.least_factor * expected
     return expected > 0 and is_enough and height <= perspective.most_factor * expected
 

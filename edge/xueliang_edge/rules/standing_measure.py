@@ -106,10 +106,10 @@ def _inside(observation: Observation, settings: StandingRule) -> list[int]:
         return []
     index = np.array(candidates, dtype=np.int64)
     unique = index[geometry.merged(observation.boxes_xyxyn[index], observation.scores[index], 0.55, 0.85)]
-    return [one for one in unique.tolist() if one in near and _is_concerned(rows[one][0], settings.zone)]
+    return [one for one in unique.tolist() if one in near and is_concerned(rows[one][0], settings.zone)]
 
 
-def _is_concerned(box: Box, zone: Zone) -> bool:
+def is_concerned(box: Box, zone: Zone) -> bool:
     """Enough of its ground is in the zone, or enough of the zone under it."""
     ground = geometry.ground_of_one(box)
     common = geometry.common_with_zone(ground, zone)
