@@ -164,7 +164,7 @@ def _colour_of(planes: Planes) -> float:
 
 def _repeat_of(y: NDArray[np.uint8]) -> int:
     edge = round(y.shape[0] * _CLOCK_SHARE)
-    return zlib.crc32(np.ascontiguousarray(y[edge : y.shape[0] - edge : _REPEAT_STEP_PX, ::_REPEAT_STEP_PX]))
+    return zlib.crc32(y[edge : y.shape[0] - edge : _REPEAT_STEP_PX, ::_REPEAT_STEP_PX].tobytes())
 
 
 def _in_cells(samples: NDArray[np.float32] | cv2.typing.MatLike) -> Cells:

@@ -50,7 +50,7 @@ class ViewMemory:
     def is_known(self) -> bool:
         """Watched for long enough, and there is enough in it to compare with."""
         is_learnt = self.looks >= KNOWN_LOOKS and self.seconds >= KNOWN_AFTER_S
-        return is_learnt and np.count_nonzero(self.informative) >= KNOWN_CELLS
+        return is_learnt and int(np.count_nonzero(self.informative)) >= KNOWN_CELLS
 
     def learn(self, seen: ViewFeatures, stream: StreamName, kept_share: float, mono_s: float) -> None:
         """One good view more; `kept_share` of the usual view is in it."""

@@ -58,7 +58,6 @@ FROZEN_LOOKS: Final = 4
 FROZEN_KEYS: Final = 3
 QUIET_BYTES: Final = 400.0  # of a picture in which nothing changes, with its packets; sensor noise makes thousands
 RTP_OVERHEAD: Final = 1.03
-BREAK_S: Final = 30.0  # between two looks: what was under way before is forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,6 @@ class ViewWatch:
         self._has_seen = memory.looks > 0
         self._since_mono_s: float | None = None  # since when something may be wrong
         self._looks = 0  # that were so
-        self._last_mono_s = float("-inf")
         self._fault: ViewFault | None = None
         self._run: _Run | None = None
         self._has_lived = False  # two pictures differed
@@ -114,9 +112,6 @@ class ViewWatch:
         self, planes: Planes, small: Small, stream: StreamName, mono_s: float, sent: Sent | None = None
     ) -> ViewSign:
         """One picture further. `sent`: None where nobody counts what the stream brings."""
-        if mono_s - self._last_mono_s > BREAK_S:
-            self._since_mono_s, self._looks, self._run = None, 0, None
-        self._last_mono_s = mono_s
         seen = features_of(planes, small)
         kept_share = self.memory.kept_share(seen, self._usable)
         found = self._light(seen, kept_share) or self._scene(seen, kept_share, stream)

@@ -34,7 +34,7 @@ from xueliang_edge.rules.episodes import (
     why_ended,
 )
 
-WATCHED_GAP_S: Final = 30.0  # longer without a picture is not "for so long covered": nobody saw it
+WATCHED_GAP_S: Final = 600.0  # the rarest looks there may be; longer without a picture nobody saw it
 NEWS_FIGURE: Final = 0.25
 _WORDS: Final = {
     ViewFault.FROZEN: ("camera_frozen", "the picture does not change though the camera sends, for {seconds}"),
