@@ -7,7 +7,6 @@ so that what stands before a part of the scene costs that part only.
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,8 +26,7 @@ SHARP_ROWS: Final = 68  # of the full picture: 0.2 ms at 1080p
 COARSE_LEAST: Final = 12  # levels: without an edge of this height nothing can be sharp or blurred
 KEPT_CORRELATION: Final = 0.5
 SHIFT_CELLS: Final = 12  # fewer agree by chance
-_REPEAT_STEP_PX: Final = 8
-_CLOCK_SHARE: Final = 0.12  # at the top and the bottom cameras write the time into the picture
+_SAMPLE_STEP_PX: Final = 8
 
 _WINDOW: Final = np.outer(np.hanning(VIEW_WH[1]), np.hanning(VIEW_WH[0])).astype(np.float32)
 
@@ -66,7 +64,7 @@ class ViewFeatures:
         colour: mean distance of the colours from grey, levels; an infrared picture has next to none.
         sharpness: how much of the highest step across an edge falls between two neighbouring pixels, 0..1; None: there
             is no edge.
-        repeat: equal numbers: the picture is the same, pixel by pixel, apart from a clock at its upper or lower edge.
+        sample: uint8, one pixel in 64 of the brightness as the decoder left it.
     """
 
     brightness: NDArray[np.float32]
@@ -76,7 +74,7 @@ class ViewFeatures:
     blown_share: float
     colour: float
     sharpness: float | None
-    repeat: int
+    sample: NDArray[np.uint8]
 
 
 def features_of(planes: Planes, small: Small) -> ViewFeatures:
@@ -91,7 +89,7 @@ def features_of(planes: Planes, small: Small) -> ViewFeatures:
         blown_share=np.count_nonzero(view >= BLOWN) / view.size,
         colour=_colour_of(planes),
         sharpness=sharpness_of(planes.y),
-        repeat=_repeat_of(planes.y),
+        sample=planes.y[::_SAMPLE_STEP_PX, ::_SAMPLE_STEP_PX].copy(),
     )
 
 
@@ -109,6 +107,16 @@ def kept_cells(now: Structure, then: Structure) -> NDArray[np.bool_]:
     both = _in_cells(now.field[0] * then.field[0] + now.field[1] * then.field[1])
     alike = both / np.sqrt(np.maximum(now.power * then.power, np.float32(1e-6)))
     return np.asarray(alike >= KEPT_CORRELATION, np.bool_)
+
+
+def same_share(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    """Share of the pixels of two samples that are equal to the last level, of those that are not dark: black is always
+    the same black. 0 for samples of other sizes, and where most is dark."""
+    if one.shape != other.shape:
+        return 0.0
+    lit = one > DARK
+    lit_count = np.count_nonzero(lit)
+    return np.count_nonzero(lit & (one == other)) / lit_count if lit_count >= one.size / 4 else 0.0
 
 
 def layout_correlation(now: Structure, then: Structure, usable: NDArray[np.bool_]) -> float:
@@ -160,11 +168,6 @@ def _high(steps: cv2.typing.MatLike) -> float:
 def _colour_of(planes: Planes) -> float:
     step = max(1, planes.u.shape[0] // VIEW_WH[1])
     return sum(float(np.abs(plane[::step, ::step].astype(np.int16) - 128).mean()) for plane in (planes.u, planes.v))
-
-
-def _repeat_of(y: NDArray[np.uint8]) -> int:
-    edge = round(y.shape[0] * _CLOCK_SHARE)
-    return zlib.crc32(y[edge : y.shape[0] - edge : _REPEAT_STEP_PX, ::_REPEAT_STEP_PX].tobytes())
 
 
 def _in_cells(samples: NDArray[np.float32] | cv2.typing.MatLike) -> Cells:

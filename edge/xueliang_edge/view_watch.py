@@ -9,14 +9,16 @@ Invariants
     - A view that was found faulty is good again only when the usual one is back. A camera that was turned for good is
       accepted by a person, by removing its file of what it usually shows (docs/hazards/camera_fault.md).
 
-Frozen is another thing: nothing differs. A living camera's key picture is never the same twice, pixel by pixel; a loop
-of footage repeats its key pictures and has other pictures in between. So it is said when key picture after key picture
-is the same and the camera sends next to nothing in between.
+Frozen is another thing: nothing differs. Two key pictures of a living camera differ in a third of their pixels or more
+by the noise of its sensor, however still the place and however strongly coded (measured, H.264 and H.265: at most 0.62
+are the same); of a frozen one, by nothing but what the encoder chooses, and again and again by nothing at all. A loop
+of footage repeats its key pictures and has other pictures in between. So it is said when the camera sends next to
+nothing between its key pictures and some of them are the same in nineteen pixels of twenty.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -31,6 +33,7 @@ from xueliang_edge.view_measure import (
     ViewFeatures,
     features_of,
     layout_correlation,
+    same_share,
     shift_between,
 )
 from xueliang_edge.view_memory import ViewMemory
@@ -53,9 +56,12 @@ SHARP_AGAIN: Final = 0.65
 SAME_LAYOUT: Final = 0.7
 FLAT: Final = 0.3  # of the usual strength of edges: a covered lens keeps 0.03 to 0.3
 GREY: Final = 0.8  # levels; recorded colours in the dullest weather leave 2
+SAME_PIXELS: Final = 0.95  # of two key pictures; a clock in the picture takes the rest
+SAME_PAIRS: Final = 2
+UNLIKE_PIXELS: Final = 0.2  # an encoder that changes its quality leaves 0.27 of a frozen picture, another scene 0.18
 FROZEN_AFTER_S: Final = 20.0
-FROZEN_LOOKS: Final = 4
-FROZEN_KEYS: Final = 3
+FROZEN_KEYS: Final = 4
+SAME_WITHIN_LOOKS: Final = 15  # an encoder that changes its quality has settled by then
 QUIET_BYTES: Final = 400.0  # of a picture in which nothing changes, with its packets; sensor noise makes thousands
 RTP_OVERHEAD: Final = 1.03
 
@@ -75,15 +81,24 @@ class Sent:
     pictures_per_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Run:
-    """Since when each picture of a stream has been the same."""
+    """A stream that sends next to nothing between its key pictures.
 
-    repeat: int
+    Attributes:
+        sample, sent, mono_s: of the last look with a new key picture.
+        since_mono_s, first_keys: of the first. same_pairs: how often one was the same as the one before.
+        looks_since_same: with other key pictures, since.
+    """
+
     stream: StreamName
-    since_mono_s: float
+    sample: NDArray[np.uint8]
     sent: Sent
-    looks: int = 1
+    mono_s: float
+    since_mono_s: float
+    first_keys: int
+    same_pairs: int = 0
+    looks_since_same: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,16 +208,36 @@ class ViewWatch:
         if sent is None:
             self._run = None
             return False
-        if run is None or run.stream != stream or run.repeat != seen.repeat:
-            self._has_lived |= run is not None and run.stream == stream
-            self._run = _Run(seen.repeat, stream, mono_s, sent)
-            return False
-        self._run = run = _Run(run.repeat, stream, run.since_mono_s, run.sent, run.looks + 1)
-        is_long = mono_s - run.since_mono_s >= FROZEN_AFTER_S and run.looks >= FROZEN_LOOKS
-        if not (is_long and self._has_lived and np.count_nonzero(self.memory.informative)):
-            return False
-        keys = sent.keys - run.sent.keys
-        return keys >= FROZEN_KEYS and _bytes_between(run.sent, sent, mono_s - run.since_mono_s) <= QUIET_BYTES
+        if run is not None and run.stream == stream and run.sent.keys == sent.keys:
+            return self._fault is ViewFault.FROZEN  # no new key picture: nothing new is known
+        share = 0.0 if run is None or run.stream != stream else same_share(run.sample, seen.sample)
+        self._has_lived |= 0.0 < share < SAME_PIXELS
+        run = self._run = _went_on(run, seen.sample, share, stream, mono_s, sent)
+        is_long = mono_s - run.since_mono_s >= FROZEN_AFTER_S and sent.keys - run.first_keys >= FROZEN_KEYS
+        has_scene = np.count_nonzero(self.memory.informative) > 0
+        return is_long and run.same_pairs >= SAME_PAIRS and self._has_lived and has_scene
+
+
+def _went_on(
+    run: _Run | None, sample: NDArray[np.uint8], share: float, stream: StreamName, mono_s: float, sent: Sent
+) -> _Run:
+    """The run one key picture further, or a new one: other things came in between, or this is another picture."""
+    if (
+        run is None
+        or share < UNLIKE_PIXELS
+        or run.looks_since_same >= SAME_WITHIN_LOOKS
+        or _bytes_between(run.sent, sent, mono_s - run.mono_s) > QUIET_BYTES
+    ):
+        return _Run(stream, sample, sent, mono_s, mono_s, sent.keys)
+    is_same = share >= SAME_PIXELS
+    return replace(
+        run,
+        sample=sample,
+        sent=sent,
+        mono_s=mono_s,
+        same_pairs=run.same_pairs + is_same,
+        looks_since_same=0 if is_same else run.looks_since_same + 1,
+    )
 
 
 def _bytes_between(first: Sent, last: Sent, elapsed_s: float) -> float:
