@@ -23,10 +23,13 @@ from tests.support.node_process import node_process, spooled
 from tests.support.views import HEIGHT, WIDTH, Image, Watching, noisy
 from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_alerts.contract import EndReason, Phase
+from xueliang_configs.loading import load_node
 from xueliang_demo.drawing.light import Hour
 from xueliang_demo.scenes import FireLaneScene, PlazaScene, Scene
 from xueliang_edge.observation_log.reading import read_history
+from xueliang_edge.observation_log.replaying import replayed
 from xueliang_edge.observations import ViewFault, ViewState
+from xueliang_edge.rules.judge import Judged
 from xueliang_streams.encoding import encode_clip
 from xueliang_streams.rtsp_server import RtspServer
 from xueliang_streams.segments import SegmentedMount
@@ -112,6 +115,11 @@ def test_f07_each_fault_is_noticed_within_a_minute_and_over_when_the_view_is_bac
         assert (raised.raised_at - spoiled_at).total_seconds() <= NOTICED_WITHIN_S
         assert (cleared.phase, cleared.end_reason) == (Phase.CLEARED, EndReason.SEEN_CLEAR)
     assert {one.camera_id for one in told} == set(FAULTS)
+    for camera in load_node(settings).cameras:
+        whole = read_history(tmp_path / "data" / "log", camera.camera_id)
+        decided = [one.decision for one in replayed(whole, camera) if isinstance(one, Judged)]
+        said = [one for one in spooled(tmp_path / "data") if one.camera_id == camera.camera_id]
+        assert [(one.phase, one.reason.text) for one in decided] == [(one.phase, one.reason.text) for one in said]
     for name in FAULTS:
         history = read_history(tmp_path / "data" / "log", name, spoiled_at, mended_at)
         shown = [one for part in history.looks for one in part.observations()]

@@ -46,6 +46,8 @@ CAMERA = CameraReport(
     rules=("lane",),
     open_alerts=1,
     pictures_decoded={"main": 8, "sub": 5},
+    view="covered",
+    view_since=AT,
 )
 REPORT = NodeReport(
     node_id="edge-01",
@@ -114,6 +116,8 @@ def test_metrics_are_prometheus_text() -> None:
     dropped = families["edge_frames_dropped"].samples[0]
     assert (dropped.labels, dropped.value) == ({"camera_id": "lane-east", "reason": "replaced"}, 3.0)
     assert families["edge_camera_streaming"].samples[0].value == 1.0
+    shows = families["edge_camera_view"].samples[0]
+    assert (shows.labels, shows.value) == ({"camera_id": "lane-east", "view": "covered"}, 1.0)
     events = {tuple(sample.labels.values()): sample.value for sample in families["edge_events"].samples}
     assert events == {("stills_refused", "late"): 5.0}
     kept = {sample.labels["name"]: sample.value for sample in families["edge_observation_log_bytes"].samples}
