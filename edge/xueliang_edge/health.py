@@ -45,6 +45,8 @@ class CameraReport:
         notes: what an installer should know of its stream.
         recent_gaps_s: between the pictures of its last looks, newest last.
         pictures_decoded: by stream, whatever became of them.
+        view: what its pictures show: good, doubtful, frozen, black, over_exposed, defocused, covered, moved; or
+            no_picture. view_since: the picture from which on they do.
     """
 
     camera_id: str
@@ -71,6 +73,8 @@ class CameraReport:
     notes: tuple[str, ...] = ()
     recent_gaps_s: tuple[float, ...] = ()
     pictures_decoded: Mapping[str, int] = field(default_factory=dict)
+    view: str = "good"
+    view_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +284,7 @@ class _Report:
     def _cameras(self) -> list[Metric]:
         cameras = self._report.cameras
         streaming = GaugeMetricFamily("edge_camera_streaming", "1 while pictures come", labels=["camera_id"])
+        view = GaugeMetricFamily("edge_camera_view", "1 for what its pictures show", labels=["camera_id", "view"])
         needed = GaugeMetricFamily("edge_camera_needed_gap_seconds", "Longest gap the rules need", labels=["camera_id"])
         achieved = GaugeMetricFamily("edge_camera_achieved_gap_seconds", "Longest recent gap", labels=["camera_id"])
         open_alerts = GaugeMetricFamily("edge_camera_open_alerts", "Episodes open now", labels=["camera_id"])
@@ -293,6 +298,7 @@ class _Report:
         for camera in cameras:
             key = [camera.camera_id]
             streaming.add_metric(key, float(camera.state == "streaming"))
+            view.add_metric([*key, camera.view], 1.0)
             needed.add_metric(key, camera.needed_gap_s)
             if camera.achieved_gap_s is not None:
                 achieved.add_metric(key, camera.achieved_gap_s)
@@ -310,7 +316,8 @@ class _Report:
                 gap.add_metric(key, camera.gap_p99_s)
             if camera.decode_ms is not None:
                 decode.add_metric(key, camera.decode_ms)
-        return [streaming, needed, achieved, gap, decode, open_alerts, looks, unknown, dropped, decoded, given_up]
+        gaps = [needed, achieved, gap, decode]
+        return [streaming, view, *gaps, open_alerts, looks, unknown, dropped, decoded, given_up]
 
     def _node(self) -> list[Metric]:
         report = self._report

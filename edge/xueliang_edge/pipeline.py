@@ -7,6 +7,7 @@ Invariants
     - A picture that could not be judged is *unknown*, a camera without pictures is *offline*: never "nothing there".
       A camera that sends while this node has no time for it is *unknown*: that is our fault, not the camera's.
     - Rules judge an observation as the observation log encodes it, so that a back-test sees the same.
+    - A picture that does not show its place (`view_watch.py`) goes to no detector: every rule gets *unknown*.
     - A detector's answer is carried to a later look only while the places its rules watch show the same picture.
     - A still is asked for before the alert that names it is accepted; when there is none the alert goes without, and
       the reason is counted. No alert waits for a picture longer than `gathering.STILL_TIMEOUT_S`.
@@ -230,6 +231,10 @@ class Pipeline:
         """Take a look in hand: which detectors must see it?"""
         camera = self.cameras[look.handle.camera_id]
         camera.looks += 1
+        self._notice_view(camera, look)
+        if not look.view.is_good:
+            self._judge_unseen(camera, look)
+            return
         in_hand = InHand(camera, look)
         for detector in camera.detectors or (NO_DETECTOR,):
             reason = camera.detection_reason(detector, look, self.overload.degradation)
@@ -279,7 +284,39 @@ class Pipeline:
         except Exception:
             self.counts.faults["camera_not_judged"] += 1
 
+    def _notice_view(self, camera: WatchedCamera, look: Look) -> None:
+        before, camera.view = camera.view, look.view
+        if before.fault is look.view.fault and before.is_doubtful == look.view.is_doubtful:
+            return
+        camera.view_since_mono_s = look.observed_mono_s
+        about = {"camera_id": camera.config.camera_id}
+        if look.view.fault is not None:
+            log.warning("view fault", extra=about | {"fault": look.view.fault.value, "figure": look.view.figure})
+        elif before.fault is not None and look.view.is_good:
+            log.info("view is good again", extra=about | {"fault": before.fault.value})
+
     # It is judged.
+
+    def _judge_unseen(self, camera: WatchedCamera, look: Look) -> None:
+        """The picture does not show its place: every rule is told so, nothing is learnt from it, no still is made."""
+        view = look.view
+        camera.unknown[f"view_{view.fault.value}" if view.fault is not None else "view_doubtful"] += 1
+        observations = [
+            blind(
+                camera.config.camera_id,
+                ViewState.UNKNOWN,
+                mono_s=look.observed_mono_s,
+                at=look.observed_at,
+                detector=detector,
+                view_fault=view.fault,
+                view_figure=view.figure,
+            )
+            for detector in camera.detectors or (NO_DETECTOR,)
+        ]
+        judged = [self._log_and_judge(camera, observation, None) for observation in observations]
+        self._capture.release(Release(look.handle))
+        self.schedule.judged(camera.config.camera_id, look.observed_mono_s)
+        self._attend(camera, look, judged)
 
     def _judge(self, in_hand: InHand) -> None:
         """Every detector has spoken, or its last word still holds: track, log, judge, tell, give the picture back."""

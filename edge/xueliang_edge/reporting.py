@@ -202,12 +202,16 @@ class Reporter:
             notes=health.notes,
             recent_gaps_s=tuple(round(gap_s, 3) for gap_s in schedule.recent_gaps_s(camera_id)),
             pictures_decoded=health.pictures_decoded,
+            view=camera.view_words,
+            view_since=None if camera.view_since_mono_s is None else self._at(camera.view_since_mono_s),
         )
 
     def _status(self, camera: WatchedCamera) -> CameraStatus:
         health = self._node.capture.health(camera.config.camera_id)
         schedule = self._node.pipeline.schedule
         problem = health.problem
+        if problem is None and camera.view.fault is not None:
+            problem = f"view {camera.view.fault.value}: its other rules are unknown"
         stopped = [one for one in self._node.not_running if one.camera_id == camera.config.camera_id]
         if problem is None and stopped:
             problem = "; ".join(f"rule {one.rule_id} not running: {one.reason}" for one in stopped)
@@ -226,6 +230,8 @@ class Reporter:
         for camera in cameras:
             if camera.state not in (SourceState.STREAMING, SourceState.ENDED):
                 yield f"camera {camera.camera_id}: {camera.state}" + (f": {camera.problem}" if camera.problem else "")
+            if camera.view not in ("good", "doubtful", "no_picture"):
+                yield f"camera {camera.camera_id}: view {camera.view}: its other rules are unknown"
             if camera.falls_short:
                 yield f"camera {camera.camera_id}: looked at less often than its rules need"
         for rule in node.not_running:

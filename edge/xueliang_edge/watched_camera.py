@@ -21,7 +21,7 @@ from xueliang_edge.brightness import GRID_WH
 from xueliang_edge.capture.orders import Release
 from xueliang_edge.detection import OpenedModel, Seen, Unknown, Xyxyn, merge_seen
 from xueliang_edge.evidence.masking import VEHICLE_SCORE, VEHICLES
-from xueliang_edge.looks import Look
+from xueliang_edge.looks import GOOD_VIEW, Look, ViewSign
 from xueliang_edge.rules.judge import CameraJudge
 from xueliang_edge.tracking import Tracker
 
@@ -66,6 +66,7 @@ class WatchedCamera:
         is_fast: a recording that is read as fast as possible: always due, never late.
         last_seen, seen_mono_s: each detector's last answer, and of which picture.
         looks: pictures that came; unknown: those not judged, by reason.
+        view: what the last picture said of its view; view_since_mono_s: since when.
     """
 
     def __init__(
@@ -90,6 +91,8 @@ class WatchedCamera:
         self.unknown: Counter[str] = Counter()
         self.last_offline_mono_s = float("-inf")
         self.is_overdue = False
+        self.view: ViewSign = GOOD_VIEW
+        self.view_since_mono_s: float | None = None
         self.take(rules)
 
     def take(self, rules: WatchedRules) -> None:
@@ -105,6 +108,15 @@ class WatchedCamera:
     @property
     def has_sub(self) -> bool:
         return self.config.sub_url is not None
+
+    @property
+    def view_words(self) -> str:
+        """For the health page: good, doubtful, the fault, or no_picture."""
+        if self.is_overdue:
+            return "no_picture"
+        if self.view.fault is not None:
+            return self.view.fault.value
+        return "doubtful" if self.view.is_doubtful else "good"
 
     @property
     def input_wh(self) -> tuple[int, int]:

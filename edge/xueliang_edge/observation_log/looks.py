@@ -56,7 +56,8 @@ class LoggedLooks:
         run_id: which start of the node wrote it: monotonic seconds compare within one run only.
         sequence: int64 (n,), counts the camera's looks of the run.
         mono_s: float64 (n,), monotonic seconds. at_ms: int64 (n,), wall clock, milliseconds since 1970, UTC.
-        contexts: what the look's `context`, uint8 (n,), points into: view, detector, model, score, picture size.
+        contexts: what the look's `context`, uint8 (n,), points into: view and what is wrong with it, detector, model,
+            score, picture size.
         is_carried: bool (n,). has_change: bool (n,).
         box_start, box_count: int64 (n,).
         boxes_xyxyn: float32 (b, 4). scores: float32 (b,). class_ids: uint8 (b,), into `class_names`.
@@ -138,6 +139,8 @@ class LoggedLooks:
             change=changes_of(self.change_levels[index]) if self.has_change[index] else None,
             detector=context.detector,
             is_carried=bool(self.is_carried[index]),
+            view_fault=context.view_fault,
+            view_figure=context.view_figure,
         )
 
     def observations(self) -> Iterator[Observation]:

@@ -49,6 +49,8 @@ CAMERA = CameraReport(
     rules=("lane",),
     open_alerts=1,
     pictures_decoded={"main": 8, "sub": 5},
+    view="covered",
+    view_since=AT,
 )
 REPORT = NodeReport(
     node_id="edge-01",
@@ -133,6 +135,8 @@ def test_metrics_are_prometheus_text() -> None:
     assert families["edge_camera_streaming"].samples[0].value == 1.0
     assert families["edge_rules_refused"].samples[0].value == 1.0
     assert [(one.labels["source"], one.value) for one in families["edge_rules_version"].samples] == [("command", 3.0)]
+    shows = families["edge_camera_view"].samples[0]
+    assert (shows.labels, shows.value) == ({"camera_id": "lane-east", "view": "covered"}, 1.0)
     events = {tuple(sample.labels.values()): sample.value for sample in families["edge_events"].samples}
     assert events == {("stills_refused", "late"): 5.0}
     kept = {sample.labels["name"]: sample.value for sample in families["edge_observation_log_bytes"].samples}

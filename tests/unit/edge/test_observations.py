@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xueliang_edge.observations import Observation, ViewState, blind
+from xueliang_edge.observations import Observation, ViewFault, ViewState, blind
 
 GOOD: dict[str, Any] = {
     "camera_id": "lane",
@@ -45,6 +45,8 @@ def test_cells_may_be_unknown() -> None:
         {"change": np.zeros(5, dtype=np.float32)},
         {"change": np.full((2, 2), np.inf, dtype=np.float32)},
         {"view": ViewState.OFFLINE},
+        {"view_fault": ViewFault.COVERED},
+        {"view_figure": 0.123},
     ],
     ids=[
         "scores",
@@ -57,6 +59,8 @@ def test_cells_may_be_unknown() -> None:
         "flat_grid",
         "inf",
         "blind_boxes",
+        "faulty_good_view",
+        "figure_between_steps",
     ],
 )
 def test_what_contradicts_itself_is_refused(wrong: dict[str, Any]) -> None:

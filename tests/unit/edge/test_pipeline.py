@@ -19,9 +19,9 @@ from xueliang_edge.capture.service import CaptureChildReport
 from xueliang_edge.detection import OpenedModel, Seen, StillRequest, Unknown, WorkerHealth, Xyxyn, merge_seen
 from xueliang_edge.evidence.masking import Refused
 from xueliang_edge.evidence.stills import Still
-from xueliang_edge.looks import CaptureHealth, Look, PictureHandle, SceneHandle
+from xueliang_edge.looks import GOOD_VIEW, CaptureHealth, Look, PictureHandle, SceneHandle, ViewSign
 from xueliang_edge.observation_log.writing import NoLog
-from xueliang_edge.observations import Observation, ViewState
+from xueliang_edge.observations import Observation, ViewFault, ViewState
 from xueliang_edge.pipeline import DETECT_TIMEOUT_S, Pipeline
 from xueliang_edge.rules.judge import CameraJudge, Judged
 from xueliang_edge.watched_camera import WatchedCamera, WatchedRules
@@ -59,6 +59,7 @@ class Capture:
         self.lag_s = 0.0
         self.looks_given = 0
         self.is_ended = False
+        self.view = GOOD_VIEW
 
     def start(self) -> None: ...
 
@@ -84,7 +85,7 @@ class Capture:
         self.last_s[camera_id] = now
         handle = PictureHandle(camera_id, 0, 0, self.looks_given, (640, 360))
         self.out[handle] = now
-        return Look(handle, now, self.clock.wall(), (640, 360), None, self.moved)
+        return Look(handle, now, self.clock.wall(), (640, 360), None, self.moved, view=self.view)
 
     def release(self, release: Release) -> None:
         self.out.pop(release.handle, None)
@@ -432,6 +433,30 @@ def test_a_camera_whose_rules_need_no_boxes_costs_no_detector() -> None:
     assert world.detection.asked == []
     assert shown(door)[0].is_good
     assert shown(door)[0].detector != "objects", "rules that need boxes must not read this as empty"
+
+
+def test_a_picture_that_does_not_show_its_place_is_unknown_to_every_rule_and_seen_by_no_detector() -> None:
+    lane, door = camera("lane"), camera("door", offline_only=True)
+    world = World(lane, door)
+    world.pass_time(5.0)
+    asked, judged = len(world.detection.asked), len(shown(lane))
+    world.capture.released.clear()
+    for view in (ViewSign(is_doubtful=True), ViewSign(ViewFault.COVERED, figure=0.9)):
+        world.capture.view = view
+        world.pass_time(12.0)  # the door is looked at every ten seconds
+    assert len(world.detection.asked) == asked
+    assert {one.view for one in shown(lane)[judged:]} == {ViewState.UNKNOWN}
+    assert shown(lane)[judged].view_fault is None
+    for one in (lane, door):
+        assert (shown(one)[-1].view_fault, shown(one)[-1].view_figure) == (ViewFault.COVERED, 0.9)
+        assert one.view_words == "covered"
+        assert min(one.unknown["view_doubtful"], one.unknown["view_covered"]) > 0
+    assert not world.capture.out, "every picture comes back"
+    assert all(release.seen_xyxyn is None for release in world.capture.released), "and teaches nothing"
+    world.capture.view = GOOD_VIEW
+    world.pass_time(3.0)
+    assert shown(lane)[-1].is_good
+    assert (lane.view_words, lane.unknown["look_overdue"]) == ("good", 0)
 
 
 def test_it_stops_when_told_and_when_nothing_is_left_to_watch() -> None:
