@@ -127,7 +127,9 @@ def add_rules(commands: Commands[argparse.ArgumentParser]) -> None:
     back.add_argument("camera_id", metavar="CAMERA")
     back.add_argument("version", nargs="?", type=int, metavar="VERSION", help="left out: the one before the last")
     for act in (show, versions, change, back):
-        act.add_argument("--config", type=Path, required=True, help="node.yaml of the node")
+        where = act.add_mutually_exclusive_group(required=True)
+        where.add_argument("--config", type=Path, help="node.yaml of the node")
+        where.add_argument("--data-dir", type=Path, metavar="DIR", help="its data_dir, while node.yaml is broken")
     rules.set_defaults(act=_rules)
 
 

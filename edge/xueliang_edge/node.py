@@ -104,6 +104,7 @@ class Node:
             undo.callback(self.detection.close)
             not_running = rules_not_running(config.cameras, self.detection.models)
             data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            versions.folder.mkdir(exist_ok=True, mode=0o700)
             self.spool = _open_spool(config, wall, mono)
             undo.callback(self.spool.close)
             self._open_alerts = OpenAlerts(data_dir / "state" / "open_alerts.json", self.spool)
@@ -150,10 +151,10 @@ class Node:
                 OrderFiles(versions.folder),
                 self.detection.models,
                 self.pipeline.change,
+                unkept=[start.version for start in starts.values() if start.is_new],
                 wall=wall,
                 mono=mono,
             )
-            self.hot_rules.keep_new(start.version for start in starts.values() if start.is_new)
             self.link = MqttLink(
                 _mqtt_settings(config.node.node_id, config.node.broker),
                 mono=mono,

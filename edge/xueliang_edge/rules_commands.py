@@ -20,9 +20,7 @@ from pydantic import ValidationError
 from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_configs.cameras import CameraRules
 from xueliang_configs.loading import load_node, load_rules
-from xueliang_configs.node import NodeConfig
 from xueliang_edge.hot_rules.orders import Answer, CameraAnswer, Order, OrderFiles, new_order
-from xueliang_edge.hot_rules.starting import rules_at_start
 from xueliang_edge.hot_rules.versions import FOLDER, RulesVersion, VersionFiles
 
 ANSWER_WITHIN_S: Final = 10.0
@@ -31,20 +29,15 @@ _NOTE_LETTERS: Final = 200
 
 
 def _show(options: argparse.Namespace) -> int:
-    config = load_node(options.config)
-    files = VersionFiles(config.data_dir / FOLDER)
+    files = VersionFiles(_data_dir(options) / FOLDER)
     if options.version is not None:
         one = _found(files, options.camera_id or "", options.version)
-        return 2 if one is None else _print_yaml([f"{one.camera_id}: {one.words}"], [dict(one.settings)])
-    starts = [
-        start
-        for name, start in rules_at_start(config, files, system_wall()).items()
-        if options.camera_id in (None, name)
-    ]
-    if not starts:
-        return _no_camera(options.camera_id, [camera.camera_id for camera in config.cameras])
-    words = [f"{one.configured.camera_id}: " + ("not run yet" if one.is_new else one.words) for one in starts]
-    return _print_yaml(words, [dict(one.version.settings) for one in starts])
+        return 2 if one is None else _print_yaml([one])
+    known = files.camera_ids()
+    if options.config is not None:
+        known = tuple(camera.camera_id for camera in load_node(options.config).cameras)
+    newest = [one for name in known if options.camera_id in (None, name) and (one := files.last(name)) is not None]
+    return _print_yaml(newest) if newest else _no_camera(options.camera_id, files.camera_ids())
 
 
 def _versions(options: argparse.Namespace) -> int:
@@ -83,7 +76,9 @@ def _rollback(options: argparse.Namespace) -> int:
     try:
         cameras = (CameraRules.model_validate(one.settings),)
     except ValidationError as error:
-        print(f"{options.camera_id}: version {number} cannot be used by this release: {error}", file=sys.stderr)
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        print(f"{options.camera_id}: version {number} cannot be used by this release: {why}", file=sys.stderr)
         return 2
     return _give(options, cameras, f"back to version {number}")
 
@@ -166,8 +161,8 @@ def _no_camera(camera_id: str | None, known: Iterable[str]) -> int:
 
 
 def _data_dir(options: argparse.Namespace) -> Path:
-    config: NodeConfig = load_node(options.config)
-    return config.data_dir
+    data_dir: Path | None = options.data_dir
+    return load_node(options.config).data_dir if data_dir is None else data_dir
 
 
 def _who() -> str:
@@ -177,9 +172,11 @@ def _who() -> str:
         return str(os.getuid())
 
 
-def _print_yaml(words: Iterable[str], cameras: list[dict[str, Any]]) -> int:
-    for line in words:
-        print(f"# {line}")
+def _print_yaml(versions: Iterable[RulesVersion]) -> int:
+    cameras = []
+    for one in versions:
+        print(f"# {one.camera_id}: {one.words}")
+        cameras.append(dict(one.settings))
     print(yaml.dump({"cameras": cameras}, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=110), end="")
     return 0
 

@@ -73,12 +73,14 @@ class RulesFollower:
         models: Mapping[str, OpenedModel],
         change: Callable[[WatchedRules], RulesChange],
         *,
+        unkept: Iterable[RulesVersion],
         wall: Callable[[], datetime],
         mono: Callable[[], float],
     ) -> None:
         """`settings`: the file that `started` was read from; None: no file is followed, only commands.
 
-        `change` gives rules to the main path (`Pipeline.change`).
+        `unkept`: those of `running` that the start made; their folder is there. `change` gives rules to the main path
+        (`Pipeline.change`).
         """
         self._settings, self._started, self._files, self._orders = settings, started, files, orders
         self._models, self._change, self._wall, self._mono = models, change, wall, mono
@@ -91,7 +93,7 @@ class RulesFollower:
         self.counts: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))  # all there: others read it meanwhile
         self._read: State = NEVER  # it may have changed since `started` was read
         self._seen: State = NEVER
-        self._unkept: list[RulesVersion] = []
+        self._unkept = list(unkept)
         self._disk_again_mono_s = float("-inf")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rules", daemon=True)
@@ -104,15 +106,6 @@ class RulesFollower:
     def differs_from_file(self, camera_id: str) -> bool:
         """True while a command's rules go on over what the file says."""
         return self.versions[camera_id].digest != self._file_digests.get(camera_id)
-
-    def keep_new(self, versions: Iterable[RulesVersion]) -> None:
-        """Those that the start made. A disk that refuses them is a state, not a reason not to watch: tried again."""
-        for one in versions:
-            try:
-                self._files.add(one)
-            except OSError as error:
-                self._unkept.append(one)
-                self._note_disk(error)
 
     def start(self) -> None:
         self._thread.start()
@@ -137,14 +130,24 @@ class RulesFollower:
 
     def poll(self) -> None:
         """Take what the file or a command asks for, if there is something."""
+        is_disk_asked = self._mono() >= self._disk_again_mono_s
+        if is_disk_asked and self._unkept:
+            self._keep_new()
         self._follow_commands()
-        if self._mono() < self._disk_again_mono_s:
-            return
-        if self._unkept:
-            unkept, self._unkept, self.disk_problem = self._unkept, [], None
-            self.keep_new(unkept)
-        if self._settings is not None:
+        if is_disk_asked and self._settings is not None:
             self._follow_file(self._settings)
+
+    def _keep_new(self) -> None:
+        """The versions that the start made, as far as the disk takes them: it is no reason not to watch."""
+        unkept, self._unkept = self._unkept, []
+        for one in unkept:
+            try:
+                self._files.add(one)
+            except OSError as error:
+                self._unkept.append(one)
+                self._note_disk(error)
+        if not self._unkept:
+            self.disk_problem = None
 
     # The file.
 

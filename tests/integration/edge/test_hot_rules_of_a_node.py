@@ -165,6 +165,13 @@ def test_the_commands_as_their_users_see_them(
 
     assert main(["rules", "rollback", "lane-east", "7", *config]) == 2
     assert "lane-east: no version 7; there: 1, 2" in capsys.readouterr().err
+    good = blind_node.settings.read_text()
+    blind_node.settings.write_text(good + "}")
+    assert main(["rules", "rollback", "lane-east", *config]) == 2
+    assert "not YAML" in capsys.readouterr().err
+    assert main(["rules", "rollback", "lane-east", "2", "--data-dir", str(tmp_path / "data")]) == 0
+    assert "nothing to change, version 2 says the same" in capsys.readouterr().out
+    blind_node.settings.write_text(good)
     assert main(["rules", "apply", *config]) == 0
     assert "lane-east: version 3 is in force" in capsys.readouterr().out
     assert main(["rules", "versions", *config]) == 0

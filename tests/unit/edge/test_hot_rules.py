@@ -95,10 +95,10 @@ class Started:
             self.orders,
             self.models,
             self.main_path.change,
+            unkept=[start.version for start in starts.values() if start.is_new],
             wall=self.wall,
             mono=lambda: self.now_s,
         )
-        follower.keep_new(start.version for start in starts.values() if start.is_new)
         follower.poll()
         follower.poll()
         return follower
