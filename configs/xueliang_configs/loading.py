@@ -84,6 +84,15 @@ class _RuleFile(Settings):
 def load_rule(path: Path | str) -> Rule:
     """A draft: one rule alone, written as under a camera's `rules`. Raises ConfigError with every problem."""
     document, problems = read_yaml(Path(path), os.environ)
+    return _rule_of(document, list(problems))
+
+
+def rule_from(value: object) -> Rule:
+    """A draft that came as plain values, in a request. Raises ConfigError with every problem; its file is "rule"."""
+    return _rule_of(Document(Path("rule"), value, {}, {}), [])
+
+
+def _rule_of(document: Document, problems: list[Problem]) -> Rule:
     under = Document(
         document.path,
         {"rule": document.value},
@@ -91,7 +100,7 @@ def load_rule(path: Path | str) -> Rule:
         {("rule", *key): text for key, text in document.written.items()},
     )
     try:
-        return _validated(under, _RuleFile, list(problems)).rule
+        return _validated(under, _RuleFile, problems).rule
     except ConfigError as error:
         found = (replace(one, key=one.key.removeprefix("rule").removeprefix(".")) for one in error.problems)
         raise ConfigError(tuple(found)) from error

@@ -6,6 +6,7 @@ EdgeError
 ├── JudgementsUnreadable a file of operators' judgements with rows that say nothing. Retry after it was mended.
 ├── NothingToTry        a back-test of a camera that is not there, or of a time that is not logged. Ask for another.
 ├── CannotAnalyse       a recording that no rules can be tried on as asked. Retry after what the message says.
+├── BadRequest          a command that cannot be carried out as it is. Answered with what is wrong.
 ├── ImportRefused       cameras that do not fit on the nodes, or files that are there already. Retry after a change.
 └── NotRepresentable    a decision that the contract cannot carry (NaN, a broken box). A retry cannot help: it is a
                         fault in a rule or a model; count it, say it, go on.
@@ -32,6 +33,10 @@ class JudgementsUnreadable(EdgeError):
 
 class NothingToTry(EdgeError):
     """A back-test that nothing can be said about. A retry helps after what the message says."""
+
+
+class BadRequest(EdgeError):
+    """A command from the centre that cannot be carried out. A retry helps only after what the message says."""
 
 
 class ImportRefused(EdgeError):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from xueliang_configs.judging import BoxSettings
 from xueliang_edge.observation_log.encoding import CHANGE_STEPS, UNKNOWN_CHANGE
 from xueliang_edge.observation_log.looks import LoggedLooks
+from xueliang_edge.observations import ViewState
 from xueliang_edge.rules import geometry, selecting
 from xueliang_edge.rules.geometry import Boxes, Zone
 from xueliang_edge.rules.places import CHANGED, STILL_CHANGED
@@ -31,23 +32,30 @@ Flags = NDArray[np.bool_]
 Index = NDArray[np.int64]
 
 
-def by_score(looks: LoggedLooks, marked: Callable[[float], Flags]) -> tuple[Flags, Index]:
+def by_score(looks: LoggedLooks, rows: Index, marked: Callable[[float], Flags]) -> tuple[Flags, Index]:
     """The boxes that count, and how many of them each look shows, where that depends on the confident score.
 
     Args:
+        rows: the looks that are asked about. What others would need (another detector's score) is left out.
         marked: confident score to bool (b,).
 
     Returns:
-        bool (b,): counts in a look of at least one of the part's scores; int64 (n,), for each look by its own score.
+        bool (b,): counts in a look of at least one of their scores; int64 (len(rows),), for each look by its own score.
     """
-    score_of = np.array([one.confident_score for one in looks.contexts])[looks.context]
+    score_of = np.array([one.confident_score for one in looks.contexts])[looks.context[rows]]
     any_score = np.zeros(len(looks.scores), np.bool_)
-    counts = np.zeros(len(looks), np.int64)
-    for score in np.unique(score_of).tolist():
+    counts = np.zeros(len(rows), np.int64)
+    for score in scores_of_good(looks, rows):
         flags, of_score = marked(score), score_of == score
         any_score |= flags
-        counts[of_score] = shown(looks, flags)[of_score]
+        counts[of_score] = shown(looks, flags)[rows[of_score]]
     return any_score, counts
+
+
+def scores_of_good(looks: LoggedLooks, rows: Index) -> tuple[float, ...]:
+    """The confident scores of these looks, as far as their view was good: the others show no boxes."""
+    contexts = [looks.contexts[one] for one in np.unique(looks.context[rows])]
+    return tuple(sorted({one.confident_score for one in contexts if one.view is ViewState.GOOD}))
 
 
 def shown(looks: LoggedLooks, flags: Flags) -> Index:

@@ -56,9 +56,8 @@ def _begin(looks: LoggedLooks, timeline: Timeline, rule: CrowdRule) -> Batch:
     if not has_one_score(looks, timeline):
         return LiveBatch(looks, timeline, rule, np.ones(len(timeline), np.bool_))
     flags, counts = counting.by_score(
-        looks, lambda score: counting.standing_in(looks, counting.counted(looks, rule, score), rule.zone)
+        looks, timeline.rows, lambda score: counting.standing_in(looks, counting.counted(looks, rule, score), rule.zone)
     )
-    counts = counts[timeline.rows]
     wakes = counts >= _least(rule)
     boxes = BoxBatch.of(looks, timeline, flags, wakes, MERGED)
     several = np.flatnonzero(counts > 1)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from xueliang_edge.backtest.counting import Flags
+from xueliang_edge.backtest.counting import Flags, scores_of_good
 from xueliang_edge.backtest.timeline import Timeline
 from xueliang_edge.observation_log.encoding import at_of
 from xueliang_edge.observation_log.looks import LoggedLooks
@@ -56,11 +56,7 @@ class Skipping:
 
 def has_one_score(looks: LoggedLooks, timeline: Timeline) -> bool:
     """Whether one confident score holds in all these looks; else boxes cannot be flagged for all of them at once."""
-    contexts = np.unique(looks.context[timeline.rows])
-    return (
-        len({looks.contexts[one].confident_score for one in contexts if looks.contexts[one].view is ViewState.GOOD})
-        <= 1
-    )
+    return len(scores_of_good(looks, timeline.rows)) <= 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -143,7 +143,9 @@ def backtest(
     """Go through the log. `progress` is told the last moment of each part."""
     camera, draft = asked.camera, _OneRule(asked.draft, asked.camera, asked.model)
     rule = next((one for one in camera.rules if one.rule_id == asked.draft.rule_id), None)
-    running = None if rule is None else _OneRule(rule, camera, asked.model)
+    running = None
+    if rule is not None:
+        running = _OneRule(rule, camera, asked.model if rule.detector == asked.draft.detector else None)
     first_at, last_at = from_at, to_at
     for part in parts:
         for one in (draft, running):

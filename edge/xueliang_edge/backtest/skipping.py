@@ -19,86 +19,29 @@ from numpy.typing import NDArray
 
 from xueliang_alerts.contract import Hazard
 from xueliang_configs.rules import CameraOfflineRule, FireSmokeRule, LineCrossingRule, WrongWayRule
-from xueliang_configs.values import polygon_area
 from xueliang_edge.backtest import counting
-from xueliang_edge.backtest.counting import Flags
 from xueliang_edge.backtest.crowds import CROWDS
 from xueliang_edge.backtest.measuring import Batch, BoxBatch, LiveBatch, Skipping, has_one_score
+from xueliang_edge.backtest.standing_looks import STANDING
 from xueliang_edge.backtest.timeline import Timeline
 from xueliang_edge.observation_log.looks import LoggedLooks
 from xueliang_edge.observations import NO_TRACK, ViewState
-from xueliang_edge.rules import geometry, selecting
+from xueliang_edge.rules import geometry
 from xueliang_edge.rules.burning import HELD_SHARE as HELD_FIRE_SHARE
 from xueliang_edge.rules.burning import LIFE_S, LOOKS_KEPT, FireState, Seen
 from xueliang_edge.rules.cells import Cells, cells_of
 from xueliang_edge.rules.changing import ChangeRule, ChangeState
 from xueliang_edge.rules.crossing import WEAK as WEAK_CROSSING
 from xueliang_edge.rules.crossing import CrossingState
-from xueliang_edge.rules.geometry import Box, Boxes
 from xueliang_edge.rules.looking import Hit
 from xueliang_edge.rules.paths import remembered
-from xueliang_edge.rules.standing import StandingState
-from xueliang_edge.rules.standing_measure import WEAK_SHARE, StandingRule, is_concerned
+from xueliang_edge.rules.standing_measure import WEAK_SHARE
 from xueliang_edge.rules.trespassing import TrespassRule, TrespassState
 from xueliang_edge.rules.view_faults import OfflineState
 from xueliang_edge.rules.wrong_way import WEAK as WEAK_WRONG_WAY
 from xueliang_edge.rules.wrong_way import WrongWayState
 
-_SURELY_OUTSIDE: Final = 0.2  # below MIN_INSIDE by rectangles: the one round the zone never says less than the zone
 _TRESPASS_MERGED: Final = (0.75, 0.95)  # as rules/trespassing.py has it
-
-
-# Standing: fire lane, exit, parking.
-
-
-def _begin_standing(looks: LoggedLooks, timeline: Timeline, rule: StandingRule) -> Batch:
-    if rule.any_object and max(rule.min_changed, rule.min_cover) <= 0:
-        return LiveBatch(looks, timeline, rule, np.ones(len(timeline), np.bool_))  # never seen to be free
-    _, counts = counting.by_score(
-        looks, lambda score: _concerned(looks, counting.counted(looks, rule, score, WEAK_SHARE), rule)
-    )
-    wakes = counts[timeline.rows] > 0
-    grid_hw = looks.grids.grid_hw
-    if rule.any_object and grid_hw is not None:
-        index, _, centres = geometry.zone_cells(rule.zone, grid_hw)
-        kept = ~selecting.in_any(centres, rule.exclude_zones)
-        every_box = np.ones(len(looks.scores), np.bool_)
-        wakes |= counting.changed_in_the_open(looks, timeline.rows, index[kept], centres[kept], every_box)
-    return LiveBatch(looks, timeline, rule, wakes)
-
-
-def _concerned(looks: LoggedLooks, flags: Flags, rule: StandingRule) -> Flags:
-    """Those of the flagged boxes that stand in the zone, as `standing_measure` asks it."""
-    index = np.flatnonzero(counting.meeting(looks, flags, rule.zone, geometry.ground_of))
-    index = index[_may_be_in(geometry.ground_of(looks.boxes_xyxyn[index]), rule)]
-    found = np.zeros(len(flags), np.bool_)
-    rows: list[Box] = looks.boxes_xyxyn[index].tolist()
-    found[index] = [is_concerned(box, rule.zone) for box in rows]
-    return found
-
-
-def _may_be_in(ground: Boxes, rule: StandingRule) -> Flags:
-    low, high = np.min(rule.zone, axis=0), np.max(rule.zone, axis=0)
-    sides = np.minimum(ground[:, 2:], high) - np.maximum(ground[:, :2], low)
-    common = np.clip(sides, 0, None).prod(axis=1)
-    may: Flags = (common >= _SURELY_OUTSIDE * geometry.areas(ground)) | (
-        common >= _SURELY_OUTSIDE / 2 * polygon_area(rule.zone)
-    )
-    return may
-
-
-def _standing_rests(state: StandingState, rule: StandingRule) -> bool:
-    ground = state.ground
-    has_cells = rule.any_object and bool(ground.cells)
-    return not ground.places and not ground.absorbed and not has_cells and state.unclear_since is None
-
-
-def _standing_rested(
-    state: StandingState, _batch: Batch, timeline: Timeline, start: int, stop: int, rule: StandingRule
-) -> StandingState:
-    if (timeline.gap_s[timeline.judged(start, stop)] > rule.view_lost_after_s).any():
-        return StandingState(episode=state.episode)
-    return state
 
 
 # Changing: standing water, debris.
@@ -129,9 +72,9 @@ def _change_rests(state: ChangeState, _rule: ChangeRule) -> bool:
 
 def _begin_trespass(looks: LoggedLooks, timeline: Timeline, rule: TrespassRule) -> Batch:
     flags, counts = counting.by_score(
-        looks, lambda score: counting.standing_in(looks, counting.counted(looks, rule, score), rule.zone)
+        looks, timeline.rows, lambda score: counting.standing_in(looks, counting.counted(looks, rule, score), rule.zone)
     )
-    wakes = counts[timeline.rows] > 0
+    wakes = counts > 0
     if not has_one_score(looks, timeline):
         return LiveBatch(looks, timeline, rule, wakes)
     return BoxBatch.of(looks, timeline, flags, wakes, _TRESPASS_MERGED)
@@ -174,7 +117,7 @@ def _begin_wrong_way(looks: LoggedLooks, timeline: Timeline, rule: WrongWayRule)
 
 
 def _followed(looks: LoggedLooks, timeline: Timeline, rule: Any, marked: Any) -> Batch:
-    flags, _ = counting.by_score(looks, marked)
+    flags, _ = counting.by_score(looks, timeline.rows, marked)
     wakes = counting.shown(looks, flags & (looks.track_ids != NO_TRACK))[timeline.rows] > 0
     if not has_one_score(looks, timeline):
         return LiveBatch(looks, timeline, rule, wakes)
@@ -203,8 +146,10 @@ def _crossing_rests(_state: CrossingState | WrongWayState, _rule: Any) -> bool:
 
 
 def _begin_burning(looks: LoggedLooks, timeline: Timeline, rule: FireSmokeRule) -> Batch:
-    _, counts = counting.by_score(looks, lambda score: counting.counted(looks, rule, score, HELD_FIRE_SHARE))
-    return LiveBatch(looks, timeline, rule, counts[timeline.rows] > 0)
+    _, counts = counting.by_score(
+        looks, timeline.rows, lambda score: counting.counted(looks, rule, score, HELD_FIRE_SHARE)
+    )
+    return LiveBatch(looks, timeline, rule, counts > 0)
 
 
 def _burning_rests(state: FireState, _rule: FireSmokeRule) -> bool:
@@ -245,14 +190,13 @@ def _unchanged(state: Any, _batch: Batch, _timeline: Timeline, _start: int, _sto
     return state
 
 
-_STANDING: Final = Skipping(_begin_standing, _standing_rests, _standing_rested)
 _TRESPASSING: Final = Skipping(_begin_trespass, _trespass_rests, _trespass_rested)
 _CHANGING: Final = Skipping(_begin_changing, _change_rests, _unchanged)
 
 SKIPPING: Final[dict[Hazard, Skipping]] = {
-    Hazard.FIRE_LANE_OBSTRUCTION: _STANDING,
-    Hazard.BLOCKED_EXIT: _STANDING,
-    Hazard.ILLEGAL_PARKING: _STANDING,
+    Hazard.FIRE_LANE_OBSTRUCTION: STANDING,
+    Hazard.BLOCKED_EXIT: STANDING,
+    Hazard.ILLEGAL_PARKING: STANDING,
     Hazard.CROWD: CROWDS,
     Hazard.FIRE_SMOKE: Skipping(_begin_burning, _burning_rests, _burning_rested),
     Hazard.INTRUSION: _TRESPASSING,

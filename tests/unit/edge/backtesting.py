@@ -59,7 +59,7 @@ def days(seed: int, count: int) -> list[Observation]:
 def _looks(random: np.random.Generator, count: int) -> Iterator[Observation]:
     at_s, scene = 0.0, _Scene(random)
     last: dict[str, Observation] = {}
-    for _ in range(count):
+    for number in range(count):
         at_s += float(random.choice([0.5, 1.0, 1.3, 0.0, 8.0, 70.0], p=[0.3, 0.5, 0.16, 0.02, 0.015, 0.005]))
         scene.go_on()
         detector = "night" if random.random() < 0.05 else "objects"
@@ -71,7 +71,10 @@ def _looks(random: np.random.Generator, count: int) -> Iterator[Observation]:
             yield replace(last[detector], is_carried=True, change=scene.change(), **moment)
         else:
             things, tracks = scene.things()
-            last[detector] = seen(at_s, things, change=scene.change(), track_ids=tracks, detector=detector)
+            shown = seen(at_s, things, change=scene.change(), track_ids=tracks, detector=detector)
+            # Each detector has a score of its own, somebody changes it, and a blind look has one that says nothing.
+            score = 0.55 if detector == "night" else 0.45 if number < 120 else 0.5
+            last[detector] = replace(shown, confident_score=score)
             yield last[detector]
 
 
