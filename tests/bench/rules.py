@@ -33,6 +33,7 @@ KEYS: Final = (
     "synthetic_f1_standing",
     "synthetic_f1_crowd",
     "synthetic_f1_standing_hiding",
+    "synthetic_f1_standing_noisier",
     "baseline_f1_standing",
     "baseline_f1_crowd",
     "baseline_f1_standing_hiding",

@@ -13,6 +13,8 @@ from tests.bench.rules_bench.scene import Span, Thing
 FIRST_SEED: Final = 100_000  # the training pictures have seeds below 100, the demo 7 and 11
 CHAIN_S: Final = 1.0  # a lane whose next vehicle stands within this of the last one's leaving was blocked all along
 QUIET: Final = "nothing"
+NOISIER: Final = ("faint", "often lost")
+"""The disturbances that are worse than anything measured: a guess, told apart from the rest."""
 HIDING: Final = ("people in front", "bus in front", "id switches")
 """The disturbances under which tracks break: where peers are compared."""
 

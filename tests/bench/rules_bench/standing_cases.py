@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tests.bench.rules_bench.cases import HIDING, QUIET, Case, Event, look_times, zone_events
+from tests.bench.rules_bench.cases import HIDING, NOISIER, QUIET, Case, Event, look_times, zone_events
 from tests.bench.rules_bench.scene import Point, Span, Thing, drive, stay
 
 VEHICLE_NAMES: Final = ("car", "car", "car", "truck", "bus")
@@ -107,7 +107,7 @@ def standing_case(seed: int) -> Case:
         events=_truth(street, main, blind),
         blind=blind,
         has_blind_looks=bool(rng.random() < 0.5),
-        vehicles_found=OFTEN_LOST if disturbance == "often lost" else None,
+        vehicles_found=OFTEN_LOST if disturbance == NOISIER[1] else None,
         id_switch_every_s=street.between(0.25, 0.6) * street.dwell_s if disturbance == "id switches" else None,
     )
 
@@ -305,8 +305,8 @@ _DISTURBANCES: Final[dict[str, float]] = {
     HIDING[2]: 0.16,
     "blind stretch": 0.1,
     "another pace": 0.08,
-    "faint": 0.06,
-    "often lost": 0.07,
+    NOISIER[0]: 0.06,
+    NOISIER[1]: 0.07,
 }
 FAINT: Final = -0.2  # its scores lie round the detector's confident one
 OFTEN_LOST: Final = (0.8, 1.5)  # found in four looks of five, lost for a second and a half: no more than a guess
@@ -317,7 +317,7 @@ def _disturb(street: Street, disturbance: str, length_s: float) -> None:
         _people_pass(street, length_s)
     elif disturbance == HIDING[1]:
         _buses_pass(street, length_s)
-    elif disturbance == "faint":
+    elif disturbance == NOISIER[0]:
         street.things = [
             Thing(thing.class_name, thing.size_wh, thing.path, FAINT) if thing.class_name != "person" else thing
             for thing in street.things
