@@ -44,6 +44,8 @@ from xueliang_streams.shared_frames import SharedFrames
 from xueliang_streams.source import Pace
 
 REGION: Final = 0  # of shared memory: there is one
+SHORT_S: Final = 3.0  # sound may go on after the last picture
+SHORT_SHARE: Final = 0.02  # what a file says of its length is an estimate in some formats
 SAID_KEPT: Final = 4  # what a slide shows of what was said last
 
 
@@ -175,7 +177,7 @@ def analyse(
             slides=clip.slides if clip is not None else 0,
             hidden=clip.hidden if clip is not None else Counter(),
             no_clip=no_clip,
-            ended_early=capture.problem,
+            ended_early=capture.problem or _why_short(asked, onlooker.end_s),
             refused=told.refused,
             was_stopped=stop.is_set(),
         )
@@ -274,6 +276,13 @@ def _camera_of(config: NodeConfig, camera_id: str | None) -> CameraConfig:
     if not camera.rules:
         raise CannotAnalyse(f"camera {camera.camera_id} has no rules to try; add some under its rules:")
     return camera.model_copy(update={"sub_url": None})
+
+
+def _why_short(asked: Asked, end_s: float) -> str | None:
+    """A file that was cut off ends without a word: its length tells."""
+    if asked.length_s is None or asked.length_s - end_s <= max(SHORT_S, SHORT_SHARE * asked.length_s):
+        return None
+    return f"{asked.recording}: its pictures end at {clock_words(end_s)}, it says {clock_words(asked.length_s)}"
 
 
 def _able(

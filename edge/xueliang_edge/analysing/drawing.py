@@ -29,7 +29,7 @@ SEVERITY_BGR: Final[dict[Severity, Bgr]] = {
 STATE_BGR: Final[dict[StateKind, Bgr]] = {
     StateKind.QUIET: (224, 232, 224),
     StateKind.COUNTING: (150, 214, 248),
-    StateKind.PAUSED: (236, 236, 236),
+    StateKind.PAUSED: (246, 224, 206),
     StateKind.UNKNOWN: (214, 214, 214),
 }
 HATCH_BGR: Final[Bgr] = (140, 140, 140)

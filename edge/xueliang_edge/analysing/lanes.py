@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -117,13 +116,13 @@ class Lane:
 
     Attributes:
         stretches: in order, without holes between the first look and the last.
-        figures: (seconds, figure) of the looks that had one.
+        figures: (from when on, figure) where it changed; None: there was none from then on.
     """
 
     rule: Rule
     holds_s: float
     stretches: list[Stretch] = field(default_factory=list)
-    figures: list[tuple[float, float]] = field(default_factory=list)
+    figures: list[tuple[float, float | None]] = field(default_factory=list)
     _since_s: float = 0.0
     _now: RuleState | None = None
 
@@ -134,8 +133,7 @@ class Lane:
                 return
             self._hold_until(at_s)
         self._since_s, self._now = at_s, state
-        if figure is not None:
-            self.figures.append((at_s, figure))
+        self._note(at_s, figure)
 
     def finish(self, end_s: float) -> None:
         """The recording ends here."""
@@ -143,20 +141,15 @@ class Lane:
             self._hold_until(end_s)
             self._since_s = end_s
 
-    def share(self, kind: StateKind) -> float:
-        """Of the time that was looked at."""
-        whole_s = sum(one.end_s - one.begin_s for one in self.stretches)
-        return sum(one.end_s - one.begin_s for one in self.stretches if one.kind is kind) / whole_s if whole_s else 0.0
+    @property
+    def end_s(self) -> float:
+        """As far as it goes."""
+        return self.stretches[-1].end_s if self.stretches else 0.0
 
     @property
     def is_open(self) -> bool:
         """An alert was open after the last look."""
         return self._now is not None and self._now.severity is not None
-
-    def at(self, at_s: float) -> Stretch | None:
-        """The stretch that holds this moment."""
-        index = bisect_right(self.stretches, at_s, key=lambda one: one.begin_s) - 1
-        return self.stretches[index] if index >= 0 and at_s < self.stretches[index].end_s else None
 
     def _hold_until(self, end_s: float) -> None:
         if self._now is None:
@@ -164,7 +157,12 @@ class Lane:
         known_until_s = min(end_s, self._since_s + self.holds_s)
         self._extend(Stretch(self._since_s, known_until_s, self._now.kind, self._now.severity))
         if known_until_s < end_s:
+            self._note(known_until_s, None)
             self._extend(Stretch(known_until_s, end_s, StateKind.UNKNOWN, self._now.severity))
+
+    def _note(self, at_s: float, figure: float | None) -> None:
+        if figure != (self.figures[-1][1] if self.figures else None):
+            self.figures.append((at_s, figure))
 
     def _extend(self, new: Stretch) -> None:
         last = self.stretches[-1] if self.stretches else None

@@ -136,28 +136,25 @@ def _draw_lane(image: Image, lane: Lane, scale: Scale, top: int, said: Sequence[
 
 
 def _draw_curve(image: Image, lane: Lane, scale: Scale, top: int) -> None:
-    """The rule's figure: a step at each look, its highest value written at the left."""
-    if not lane.figures:
+    """The rule's figure in steps, its highest value written at the left."""
+    figures = [figure for _, figure in lane.figures if figure is not None]
+    if not figures:
         return
-    highest = max(figure for _, figure in lane.figures)
-    is_share = any(figure != round(figure) for _, figure in lane.figures)
+    highest = max(figures)
+    is_share = any(figure != round(figure) for figure in figures)
     label = f"{100 * highest:.0f} %" if is_share else f"{highest:.0f}"
     base = top + CURVE_PX
     put(image, label, (scale.left_px - 8 - text_width(label, _SMALL_PX), top + 11), _SMALL_PX, CURVE_BGR)
     cv2.line(image, (scale.left_px, base), (scale.right_px, base), GRID_BGR, 1)
-    if highest <= 0:
-        return
-    parts: list[list[tuple[int, int]]] = []
-    before_s, y = float("-inf"), base
-    for at_s, figure in lane.figures:
-        if at_s - before_s > lane.holds_s:
+    parts: list[list[tuple[int, int]]] = [[]]
+    until_s = [at_s for at_s, _ in lane.figures[1:]] + [lane.end_s]
+    for (at_s, figure), end_s in zip(lane.figures, until_s, strict=True):
+        if figure is None:
             parts.append([])
-        elif parts[-1]:
-            parts[-1].append((scale.x(at_s), y))
-        y = base - round(CURVE_PX * figure / highest)
-        parts[-1].append((scale.x(at_s), y))
-        before_s = at_s
-    for part in parts:
+            continue
+        y = base - (round(CURVE_PX * figure / highest) if highest > 0 else 0)
+        parts[-1] += [(scale.x(at_s), y), (scale.x(end_s), y)]
+    for part in filter(None, parts):
         cv2.polylines(image, [np.asarray(part, np.int32)], False, CURVE_BGR, 1, cv2.LINE_AA)
 
 

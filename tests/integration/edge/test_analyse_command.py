@@ -244,6 +244,27 @@ def test_a_clip_that_cannot_be_written_ends_the_analysis(tmp_path: Path, parked:
         run(*ask(tmp_path, parked, Path("/dev/full")), lambda _: None)
 
 
+def test_a_recording_that_was_cut_off_is_told_and_what_there_is_is_judged(
+    tmp_path: Path, parked: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut_off = tmp_path / "cut.mkv"
+    with av.open(str(parked)) as whole, av.open(str(cut_off), "w", format="matroska") as container:
+        container.metadata["creation_time"] = "2026-11-20T06:30:00Z"
+        stream = container.add_stream_from_template(whole.streams.video[0])
+        for packet in whole.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                container.mux(packet)
+    cut_off.write_bytes(cut_off.read_bytes()[: cut_off.stat().st_size // 2])
+    settings = write_settings(tmp_path, [lane_camera("rtsp://10.0.0.9/1", dwell_s=1)])
+    assert main(["analyse", str(cut_off), "--config", str(settings)]) == 1
+    said = capsys.readouterr()
+    assert "could not be read to its end" in said.err
+    assert "(the file says so)" in said.err
+    (raised,) = lines_of(said.out)
+    assert raised["began_at"].startswith("2026-11-20T06:30:0")
+
+
 def test_the_same_question_gets_the_same_answer(tmp_path: Path, parked: Path) -> None:
     config, asked = ask(tmp_path, parked)
     answers: list[list[str]] = [[], []]

@@ -74,7 +74,7 @@ def test_a_lane_joins_equal_looks_and_holds_a_state_no_longer_than_it_may() -> N
     (rule,) = camera(RULE).rules
     lane = Lane(rule, holds_s=3.0)
     for at_s, state in ((0.0, QUIET), (1.0, QUIET), (2.0, OPEN), (2.0, QUIET), (10.0, QUIET), (11.0, UNKNOWN)):
-        lane.add(at_s, state)
+        lane.add(at_s, state, figure=4.0 if at_s < 2.5 else None)
     lane.finish(12.0)
     assert lane.stretches == [
         Stretch(0.0, 2.0, StateKind.QUIET),
@@ -83,6 +83,7 @@ def test_a_lane_joins_equal_looks_and_holds_a_state_no_longer_than_it_may() -> N
         Stretch(10.0, 11.0, StateKind.QUIET),
         Stretch(11.0, 12.0, StateKind.UNKNOWN),
     ]
+    assert lane.figures == [(0.0, 4.0), (5.0, None)]
     assert not lane.is_open
 
 
