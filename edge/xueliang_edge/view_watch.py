@@ -214,7 +214,7 @@ class ViewWatch:
         self._has_lived |= 0.0 < share < SAME_PIXELS
         run = self._run = _went_on(run, seen.sample, share, stream, mono_s, sent)
         is_long = mono_s - run.since_mono_s >= FROZEN_AFTER_S and sent.keys - run.first_keys >= FROZEN_KEYS
-        has_scene = np.count_nonzero(self.memory.informative) > 0
+        has_scene = bool(np.any(self.memory.informative))
         return is_long and run.same_pairs >= SAME_PAIRS and self._has_lived and has_scene
 
 

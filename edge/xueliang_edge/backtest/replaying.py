@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from xueliang_configs.rules import CameraOfflineRule, Rule
+from xueliang_configs.rules import CameraFaultRule, Rule
 from xueliang_edge.backtest.measuring import Batch, LiveBatch
 from xueliang_edge.backtest.skipping import SKIPPING
 from xueliang_edge.backtest.timeline import Timeline, timeline_of
@@ -114,7 +114,7 @@ class Replay:
 
     def _held_back(self, timeline: Timeline, start: int, stop: int) -> int | None:
         """The last of these looks at which the schedule let nothing begin."""
-        if isinstance(self.rule, CameraOfflineRule) or self.rule.schedule is None:
+        if isinstance(self.rule, CameraFaultRule) or self.rule.schedule is None:
             return None
         judged = timeline.judged(start, stop)
         minutes = timeline.at_ms[judged] // _MINUTE_MS
@@ -126,6 +126,6 @@ class Replay:
     def _may_begin_in(self, minute: int) -> bool:
         """Bands begin and end with whole minutes."""
         if minute not in self._may_begin:
-            assert not isinstance(self.rule, CameraOfflineRule)
+            assert not isinstance(self.rule, CameraFaultRule)
             self._may_begin[minute] = self.rule.may_begin(at_of(minute * _MINUTE_MS))
         return self._may_begin[minute]

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xueliang_alerts.contract import Hazard
-from xueliang_configs.rules import CameraOfflineRule, FireSmokeRule, LineCrossingRule, WrongWayRule
+from xueliang_configs.rules import CameraFaultRule, FireSmokeRule, LineCrossingRule, WrongWayRule
 from xueliang_edge.backtest import counting
 from xueliang_edge.backtest.crowds import CROWDS
 from xueliang_edge.backtest.measuring import Batch, BoxBatch, LiveBatch, Skipping, has_one_score
@@ -37,7 +37,7 @@ from xueliang_edge.rules.looking import Hit
 from xueliang_edge.rules.paths import remembered
 from xueliang_edge.rules.standing_measure import WEAK_SHARE
 from xueliang_edge.rules.trespassing import TrespassRule, TrespassState
-from xueliang_edge.rules.view_faults import OfflineState
+from xueliang_edge.rules.view_faults import CameraFaultState
 from xueliang_edge.rules.wrong_way import WEAK as WEAK_WRONG_WAY
 from xueliang_edge.rules.wrong_way import WrongWayState
 
@@ -171,18 +171,20 @@ def _burning_rested(
 # The camera itself.
 
 
-def _begin_offline(looks: LoggedLooks, timeline: Timeline, rule: CameraOfflineRule) -> Batch:
+def _begin_offline(looks: LoggedLooks, timeline: Timeline, rule: CameraFaultRule) -> Batch:
+    if rule.fault != "offline":
+        return LiveBatch(looks, timeline, rule, np.ones(len(timeline), np.bool_))
     is_offline = np.array([one.view is ViewState.OFFLINE for one in looks.contexts], np.bool_)[looks.context]
     return LiveBatch(looks, timeline, rule, is_offline[timeline.rows])
 
 
-def _offline_rests(_state: OfflineState, _rule: CameraOfflineRule) -> bool:
-    return True
+def _offline_rests(_state: CameraFaultState, rule: CameraFaultRule) -> bool:
+    return rule.fault == "offline"  # faults of the view are judged look by look: it costs little
 
 
 def _offline_rested(
-    state: OfflineState, _batch: Batch, timeline: Timeline, _start: int, stop: int, _rule: CameraOfflineRule
-) -> OfflineState:
+    state: CameraFaultState, _batch: Batch, timeline: Timeline, _start: int, stop: int, _rule: CameraFaultRule
+) -> CameraFaultState:
     return replace(state, last_picture=timeline.moment(int(timeline.last_judged[stop])))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xueliang_configs.rules import CameraOfflineRule
+from xueliang_configs.rules import CameraFaultRule
 from xueliang_edge.observation_log.encoding import at_of
 from xueliang_edge.observation_log.looks import LoggedLooks
 from xueliang_edge.observations import ViewState
@@ -58,7 +58,7 @@ class Timeline:
 
 def is_concerned(looks: LoggedLooks, rule: Any) -> NDArray[np.bool_]:
     """Which looks a rule is shown, bool (n,): those of its detector, and all at which nothing could be seen."""
-    if isinstance(rule, CameraOfflineRule):
+    if isinstance(rule, CameraFaultRule):
         return np.ones(len(looks), np.bool_)
     table = [one.view is not ViewState.GOOD or one.detector == rule.detector for one in looks.contexts]
     return np.array(table, np.bool_)[looks.context]
@@ -71,7 +71,7 @@ def is_good(looks: LoggedLooks) -> NDArray[np.bool_]:
 
 def timeline_of(looks: LoggedLooks, rule: Any, offset_s: float, last: Moment | None) -> Timeline:
     """`offset_s`: rule time less monotonic time; `last`: the last look that was judged before this part."""
-    is_camera_itself = isinstance(rule, CameraOfflineRule)
+    is_camera_itself = isinstance(rule, CameraFaultRule)
     rows = np.flatnonzero(is_concerned(looks, rule))
     mono_s, count = looks.mono_s[rows] + offset_s, len(rows)
     known = np.ones(count, np.bool_) if is_camera_itself else is_good(looks)[rows]
