@@ -129,7 +129,7 @@ class ViewWatch:
         """One picture further. `sent`: None where nobody counts what the stream brings."""
         seen = features_of(planes, small)
         kept_share = self.memory.kept_share(seen, self._usable)
-        found = self._light(seen, kept_share) or self._scene(seen, kept_share, stream)
+        found = self._light(seen, kept_share) or self._scene(seen, kept_share)
         if found is None:
             self._since_mono_s, self._looks = None, 0
             is_frozen = self._is_frozen(seen, stream, mono_s, sent)
@@ -137,7 +137,7 @@ class ViewWatch:
             if is_frozen:
                 return ViewSign(ViewFault.FROZEN, figure=1.0)
             self._has_seen = True
-            self.memory.learn(seen, stream, 1.0 if kept_share is None else kept_share, mono_s)
+            self.memory.learn(seen, 1.0 if kept_share is None else kept_share, mono_s)
             return GOOD_VIEW
         self._run = None
         return self._wrong(found, mono_s)
@@ -165,13 +165,13 @@ class ViewWatch:
             return _Found(ViewFault.OVER_EXPOSED, seen.blown_share)
         return None
 
-    def _scene(self, seen: ViewFeatures, kept_share: float | None, stream: StreamName) -> _Found | None:
+    def _scene(self, seen: ViewFeatures, kept_share: float | None) -> _Found | None:
         """The usual scene is not there, not where it was, or not sharp."""
         usual = self.memory
         if kept_share is None or not usual.is_known:
             return None
         strength = _ratio(seen.structure.strength[self._usable], usual.structure.strength[self._usable])
-        sharpness = self._sharpness(seen, strength, stream)
+        sharpness = self._sharpness(seen, strength)
         is_blurred = sharpness is not None and sharpness <= (
             SHARP_AGAIN if self._fault is ViewFault.DEFOCUSED else BLURRED
         )
@@ -194,9 +194,9 @@ class ViewWatch:
         # As sharp as ever and nothing of it known: another place, or something large with a face of its own.
         return None if is_infrared and self._fault is None else _Found(ViewFault.MOVED, 1.0)
 
-    def _sharpness(self, seen: ViewFeatures, strength: float, stream: StreamName) -> float | None:
+    def _sharpness(self, seen: ViewFeatures, strength: float) -> float | None:
         """Of the usual sharpness, 0..1; None: it cannot be told."""
-        usual = self.memory.sharpness.get(stream)
+        usual = self.memory.sharpness.get(seen.width_px)
         if usual is None:
             return None
         if seen.sharpness is None:  # no edge any more: blurred away, unless there is no light or only fog
