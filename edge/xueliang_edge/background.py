@@ -212,7 +212,7 @@ class Background:
             "picture_known": _encode(".png", self._picture.known.astype(np.uint8) * 255),
         } | self.view.to_arrays()
         buffer = io.BytesIO()
-        np.savez(buffer, **arrays)
+        np.savez(buffer, **arrays)  # type: ignore[arg-type]  # numpy's stub confuses the arrays with allow_pickle
         return buffer.getvalue()
 
     @classmethod

@@ -58,6 +58,7 @@ FLAT: Final = 0.3  # of the usual strength of edges: a covered lens keeps 0.03 t
 GREY: Final = 0.8  # levels; recorded colours in the dullest weather leave 2
 SAME_PIXELS: Final = 0.95  # of two key pictures; a clock in the picture takes the rest
 SAME_PAIRS: Final = 2
+STILL_LEVELS: Final = 12.0  # of a cell's mean; the digits of a clock change it by less, whatever moves by more
 UNLIKE_PIXELS: Final = 0.2  # an encoder that changes its quality leaves 0.27 of a frozen picture, another scene 0.18
 FROZEN_AFTER_S: Final = 20.0
 FROZEN_KEYS: Final = 4
@@ -86,13 +87,14 @@ class _Run:
     """A stream that sends next to nothing between its key pictures.
 
     Attributes:
-        sample, sent, mono_s: of the last look with a new key picture.
+        sample, layout, sent, mono_s: of the last look with a new key picture.
         since_mono_s, first_keys: of the first. same_pairs: how often one was the same as the one before.
         looks_since_same: with other key pictures, since.
     """
 
     stream: StreamName
     sample: NDArray[np.uint8]
+    layout: NDArray[np.float32]
     sent: Sent
     mono_s: float
     since_mono_s: float
@@ -212,27 +214,28 @@ class ViewWatch:
             return self._fault is ViewFault.FROZEN  # no new key picture: nothing new is known
         share = 0.0 if run is None or run.stream != stream else same_share(run.sample, seen.sample)
         self._has_lived |= 0.0 < share < SAME_PIXELS
-        run = self._run = _went_on(run, seen.sample, share, stream, mono_s, sent)
+        run = self._run = _went_on(run, seen, share, stream, mono_s, sent)
         is_long = mono_s - run.since_mono_s >= FROZEN_AFTER_S and sent.keys - run.first_keys >= FROZEN_KEYS
-        has_scene = np.count_nonzero(self.memory.informative) > 0
+        has_scene = bool(self.memory.informative.any())
         return is_long and run.same_pairs >= SAME_PAIRS and self._has_lived and has_scene
 
 
-def _went_on(
-    run: _Run | None, sample: NDArray[np.uint8], share: float, stream: StreamName, mono_s: float, sent: Sent
-) -> _Run:
+def _went_on(run: _Run | None, seen: ViewFeatures, share: float, stream: StreamName, mono_s: float, sent: Sent) -> _Run:
     """The run one key picture further, or a new one: other things came in between, or this is another picture."""
+    sample, layout = seen.sample, seen.structure.layout
     if (
         run is None
         or share < UNLIKE_PIXELS
+        or float(np.abs(layout - run.layout).max()) > STILL_LEVELS
         or run.looks_since_same >= SAME_WITHIN_LOOKS
         or _bytes_between(run.sent, sent, mono_s - run.mono_s) > QUIET_BYTES
     ):
-        return _Run(stream, sample, sent, mono_s, mono_s, sent.keys)
+        return _Run(stream, sample, layout, sent, mono_s, mono_s, sent.keys)
     is_same = share >= SAME_PIXELS
     return replace(
         run,
         sample=sample,
+        layout=layout,
         sent=sent,
         mono_s=mono_s,
         same_pairs=run.same_pairs + is_same,

@@ -204,6 +204,17 @@ def test_what_only_looks_still_is_not_frozen(is_same: bool, other_bytes: int) ->
         assert camera.arrives(image, other_bytes=other_bytes) == GOOD_VIEW
 
 
+def test_a_small_thing_that_moves_through_a_scene_without_noise_keeps_it_alive() -> None:
+    camera = Watching()
+    camera.learn()
+    camera.arrives(street()[4], other_bytes=30_000)
+    for number in range(40):
+        image = street()[5].copy()
+        left = 10 * number % 600
+        image[200:230, left : left + 20] = 250
+        assert camera.arrives(image, other_bytes=19 * 60) == GOOD_VIEW
+
+
 def test_a_still_scene_coded_as_unchanged_between_rare_key_pictures_is_not_frozen() -> None:
     camera = Watching()
     camera.learn()
