@@ -212,7 +212,7 @@ class Background:
             "picture_known": _encode(".png", self._picture.known.astype(np.uint8) * 255),
         } | self.view.to_arrays()
         buffer = io.BytesIO()
-        np.savez(buffer, **arrays)
+        np.savez(buffer, **arrays)  # type: ignore[arg-type]  # numpy's stub confuses the arrays with allow_pickle
         return buffer.getvalue()
 
     @classmethod
@@ -231,8 +231,7 @@ class Background:
                 for name, plane in zip("yuv", picture.planes, strict=True):
                     plane[:] = _decode(arrays[name], plane)
                 picture.known[:] = _decode(arrays["picture_known"], picture.known) > 0
-                if "view" in arrays:
-                    background.view = ViewMemory.from_arrays(arrays["view"], arrays["view_numbers"])
+                background.view = ViewMemory.from_arrays(arrays)
                 return background
         except (KeyError, OSError, EOFError, zipfile.BadZipFile, cv2.error) as error:
             raise ValueError(f"not a background file: {error}") from error

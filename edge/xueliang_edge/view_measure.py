@@ -64,6 +64,7 @@ class ViewFeatures:
         colour: mean distance of the colours from grey, levels; an infrared picture has next to none.
         sharpness: how much of the highest step across an edge falls between two neighbouring pixels, 0..1; None: there
             is no edge.
+        width_px: of the picture as it was measured.
         sample: uint8, one pixel in 64 of the brightness as the decoder left it.
     """
 
@@ -74,6 +75,7 @@ class ViewFeatures:
     blown_share: float
     colour: float
     sharpness: float | None
+    width_px: int
     sample: NDArray[np.uint8]
 
 
@@ -89,6 +91,7 @@ def features_of(planes: Planes, small: Small) -> ViewFeatures:
         blown_share=np.count_nonzero(view >= BLOWN) / view.size,
         colour=_colour_of(planes),
         sharpness=sharpness_of(planes.y),
+        width_px=planes.size_wh[0],
         sample=planes.y[::_SAMPLE_STEP_PX, ::_SAMPLE_STEP_PX].copy(),
     )
 

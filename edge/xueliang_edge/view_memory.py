@@ -1,18 +1,18 @@
 """What a camera usually shows, as far as its view goes: learnt from good views, kept over restarts.
 
 Slow change (dusk, fog, a season) is followed within minutes; what comes at once is not learnt but judged
-(`view_watch.py`). About 60 kB a camera.
+(`view_watch.py`). 45 kB a camera.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from xueliang_edge.looks import StreamName
 from xueliang_edge.view_measure import CELLS_WH, VIEW_WH, Structure, ViewFeatures, kept_cells, structure_of
 
 FOLLOWS_IN_S: Final = 120.0  # dusk halves the light in twenty minutes: two minutes behind it is 7 % off
@@ -23,6 +23,7 @@ EDGE_LEVELS: Final = 1.5  # of a sample: what noise and compression leave at thi
 KNOWN_CELLS: Final = 12  # of 144: fewer are a lamp in the night, or fog
 STEADY_KEPT: Final = 0.35  # of the scene learnt so far: less and the camera itself moves (by hand, on a tour)
 ELAPSED_AT_MOST_S: Final = 30.0
+SIZES_KEPT: Final = 4  # of pictures: two streams, before and after somebody set them anew
 _RENEWED_EVERY_S: Final = 5.0
 
 
@@ -32,7 +33,7 @@ class ViewMemory:
     Attributes:
         looks, seconds: how much it was learnt from; what is not steady begins anew.
         mean, blown_share, colour: as in `ViewFeatures`, followed.
-        sharpness: by stream; each has its own lens of pixels.
+        sharpness: by the width of the picture in pixels: an edge is as wide as the lens makes it.
         structure: of the usual view. informative: bool (9, 16), cells that have edges to compare.
     """
 
@@ -40,7 +41,7 @@ class ViewMemory:
         self.looks = 0
         self.seconds = 0.0
         self.mean = self.blown_share = self.colour = 0.0
-        self.sharpness: dict[StreamName, float] = {}
+        self.sharpness: dict[int, float] = {}
         self._brightness = np.zeros((VIEW_WH[1], VIEW_WH[0]), np.float32)
         self._last_mono_s: float | None = None
         self._renewed_mono_s = float("-inf")
@@ -52,7 +53,7 @@ class ViewMemory:
         is_learnt = self.looks >= KNOWN_LOOKS and self.seconds >= KNOWN_AFTER_S
         return is_learnt and int(np.count_nonzero(self.informative)) >= KNOWN_CELLS
 
-    def learn(self, seen: ViewFeatures, stream: StreamName, kept_share: float, mono_s: float) -> None:
+    def learn(self, seen: ViewFeatures, kept_share: float, mono_s: float) -> None:
         """One good view more; `kept_share` of the usual view is in it."""
         if self.looks < KNOWN_LOOKS and self.looks >= 3 and kept_share < STEADY_KEPT:
             self.forget()
@@ -68,9 +69,11 @@ class ViewMemory:
         self.blown_share += weight * (seen.blown_share - self.blown_share)
         self.colour += weight * (seen.colour - self.colour)
         if seen.sharpness is not None:
-            usual = self.sharpness.get(stream, seen.sharpness)
+            usual = self.sharpness.pop(seen.width_px, seen.sharpness)
             slowly = max(plain_mean, 1.0 - float(np.exp(-elapsed_s / FOLLOWS_REST_IN_S)))
-            self.sharpness[stream] = usual + slowly * (seen.sharpness - usual)
+            self.sharpness[seen.width_px] = usual + slowly * (seen.sharpness - usual)
+            if len(self.sharpness) > SIZES_KEPT:
+                del self.sharpness[next(iter(self.sharpness))]
         if self.looks <= KNOWN_LOOKS or mono_s - self._renewed_mono_s >= _RENEWED_EVERY_S:
             self._renewed_mono_s = mono_s
             self._renew()
@@ -86,25 +89,29 @@ class ViewMemory:
         self.looks, self.seconds = 0, 0.0
         self.sharpness.clear()
 
-    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
         """For the disk; empty while nothing is known."""
         if not self.is_known:
             return {}
-        sharpness = [self.sharpness.get("main", np.nan), self.sharpness.get("sub", np.nan)]
-        numbers = [self.looks, self.seconds, self.mean, self.blown_share, self.colour, *sharpness]
-        return {"view": self._brightness.round().astype(np.uint8), "view_numbers": np.array(numbers, np.float64)}
+        numbers = [self.looks, self.seconds, self.mean, self.blown_share, self.colour]
+        return {
+            "view": self._brightness.round().astype(np.uint8),
+            "view_numbers": np.array(numbers, np.float64),
+            "view_sharpness": np.array([*self.sharpness.items()], np.float64).reshape(-1, 2),
+        }
 
     @classmethod
-    def from_arrays(cls, view: NDArray[np.uint8], numbers: NDArray[np.float64]) -> ViewMemory:
-        """What `to_arrays` gave. Raises ValueError for anything else."""
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> ViewMemory:
+        """What `to_arrays` gave. Raises KeyError, ValueError for anything else."""
         memory = cls()
-        if view.shape != memory._brightness.shape or numbers.shape != (7,):
+        if "view" not in arrays:
+            return memory
+        view, numbers = arrays["view"], arrays["view_numbers"]
+        if view.shape != memory._brightness.shape or numbers.shape != (5,):
             raise ValueError(f"a view of shape {view.shape} with {numbers.shape} numbers")
-        looks, memory.seconds, memory.mean, memory.blown_share, memory.colour, main, sub = map(float, numbers)
+        looks, memory.seconds, memory.mean, memory.blown_share, memory.colour = map(float, numbers)
         memory.looks = int(looks)
-        memory.sharpness = {"main": main, "sub": sub}
-        for name in [name for name, value in memory.sharpness.items() if not np.isfinite(value)]:
-            del memory.sharpness[name]
+        memory.sharpness = {int(width_px): float(sharpness) for width_px, sharpness in arrays["view_sharpness"]}
         memory._brightness = view.astype(np.float32)
         memory._renew()
         return memory

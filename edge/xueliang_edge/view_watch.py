@@ -58,6 +58,7 @@ FLAT: Final = 0.3  # of the usual strength of edges: a covered lens keeps 0.03 t
 GREY: Final = 0.8  # levels; recorded colours in the dullest weather leave 2
 SAME_PIXELS: Final = 0.95  # of two key pictures; a clock in the picture takes the rest
 SAME_PAIRS: Final = 2
+STILL_LEVELS: Final = 12.0  # of a cell's mean; the digits of a clock change it by less, whatever moves by more
 UNLIKE_PIXELS: Final = 0.2  # an encoder that changes its quality leaves 0.27 of a frozen picture, another scene 0.18
 FROZEN_AFTER_S: Final = 20.0
 FROZEN_KEYS: Final = 4
@@ -86,13 +87,14 @@ class _Run:
     """A stream that sends next to nothing between its key pictures.
 
     Attributes:
-        sample, sent, mono_s: of the last look with a new key picture.
+        sample, layout, sent, mono_s: of the last look with a new key picture.
         since_mono_s, first_keys: of the first. same_pairs: how often one was the same as the one before.
         looks_since_same: with other key pictures, since.
     """
 
     stream: StreamName
     sample: NDArray[np.uint8]
+    layout: NDArray[np.float32]
     sent: Sent
     mono_s: float
     since_mono_s: float
@@ -129,7 +131,7 @@ class ViewWatch:
         """One picture further. `sent`: None where nobody counts what the stream brings."""
         seen = features_of(planes, small)
         kept_share = self.memory.kept_share(seen, self._usable)
-        found = self._light(seen, kept_share) or self._scene(seen, kept_share, stream)
+        found = self._light(seen, kept_share) or self._scene(seen, kept_share)
         if found is None:
             self._since_mono_s, self._looks = None, 0
             is_frozen = self._is_frozen(seen, stream, mono_s, sent)
@@ -137,7 +139,7 @@ class ViewWatch:
             if is_frozen:
                 return ViewSign(ViewFault.FROZEN, figure=1.0)
             self._has_seen = True
-            self.memory.learn(seen, stream, 1.0 if kept_share is None else kept_share, mono_s)
+            self.memory.learn(seen, 1.0 if kept_share is None else kept_share, mono_s)
             return GOOD_VIEW
         self._run = None
         return self._wrong(found, mono_s)
@@ -165,13 +167,13 @@ class ViewWatch:
             return _Found(ViewFault.OVER_EXPOSED, seen.blown_share)
         return None
 
-    def _scene(self, seen: ViewFeatures, kept_share: float | None, stream: StreamName) -> _Found | None:
+    def _scene(self, seen: ViewFeatures, kept_share: float | None) -> _Found | None:
         """The usual scene is not there, not where it was, or not sharp."""
         usual = self.memory
         if kept_share is None or not usual.is_known:
             return None
         strength = _ratio(seen.structure.strength[self._usable], usual.structure.strength[self._usable])
-        sharpness = self._sharpness(seen, strength, stream)
+        sharpness = self._sharpness(seen, strength)
         is_blurred = sharpness is not None and sharpness <= (
             SHARP_AGAIN if self._fault is ViewFault.DEFOCUSED else BLURRED
         )
@@ -194,9 +196,9 @@ class ViewWatch:
         # As sharp as ever and nothing of it known: another place, or something large with a face of its own.
         return None if is_infrared and self._fault is None else _Found(ViewFault.MOVED, 1.0)
 
-    def _sharpness(self, seen: ViewFeatures, strength: float, stream: StreamName) -> float | None:
+    def _sharpness(self, seen: ViewFeatures, strength: float) -> float | None:
         """Of the usual sharpness, 0..1; None: it cannot be told."""
-        usual = self.memory.sharpness.get(stream)
+        usual = self.memory.sharpness.get(seen.width_px)
         if usual is None:
             return None
         if seen.sharpness is None:  # no edge any more: blurred away, unless there is no light or only fog
@@ -212,27 +214,28 @@ class ViewWatch:
             return self._fault is ViewFault.FROZEN  # no new key picture: nothing new is known
         share = 0.0 if run is None or run.stream != stream else same_share(run.sample, seen.sample)
         self._has_lived |= 0.0 < share < SAME_PIXELS
-        run = self._run = _went_on(run, seen.sample, share, stream, mono_s, sent)
+        run = self._run = _went_on(run, seen, share, stream, mono_s, sent)
         is_long = mono_s - run.since_mono_s >= FROZEN_AFTER_S and sent.keys - run.first_keys >= FROZEN_KEYS
-        has_scene = bool(np.any(self.memory.informative))
+        has_scene = bool(self.memory.informative.any())
         return is_long and run.same_pairs >= SAME_PAIRS and self._has_lived and has_scene
 
 
-def _went_on(
-    run: _Run | None, sample: NDArray[np.uint8], share: float, stream: StreamName, mono_s: float, sent: Sent
-) -> _Run:
+def _went_on(run: _Run | None, seen: ViewFeatures, share: float, stream: StreamName, mono_s: float, sent: Sent) -> _Run:
     """The run one key picture further, or a new one: other things came in between, or this is another picture."""
+    sample, layout = seen.sample, seen.structure.layout
     if (
         run is None
         or share < UNLIKE_PIXELS
+        or float(np.abs(layout - run.layout).max()) > STILL_LEVELS
         or run.looks_since_same >= SAME_WITHIN_LOOKS
         or _bytes_between(run.sent, sent, mono_s - run.mono_s) > QUIET_BYTES
     ):
-        return _Run(stream, sample, sent, mono_s, mono_s, sent.keys)
+        return _Run(stream, sample, layout, sent, mono_s, mono_s, sent.keys)
     is_same = share >= SAME_PIXELS
     return replace(
         run,
         sample=sample,
+        layout=layout,
         sent=sent,
         mono_s=mono_s,
         same_pairs=run.same_pairs + is_same,

@@ -183,9 +183,10 @@ class Day:
     def _light(self, at_s: float, index: int) -> Image:
         begin_s, lasts_s, one, other = max((stop for stop in STOPS if stop[0] <= at_s), key=lambda stop: stop[0])
         share = min(1.0, (at_s - begin_s) / lasts_s)
-        mixed = cv2.addWeighted(self._pictures[one][index], 1 - share, self._pictures[other][index], share, 0)
+        both = (self._pictures[one][index], self._pictures[other][index])
+        mixed = np.asarray(cv2.addWeighted(both[0], 1 - share, both[1], share, 0), np.uint8)
         is_dark = at_s < INFRARED_UNTIL_S or at_s > INFRARED_FROM_S
-        return views.infrared(mixed, 0) if self._has_infrared and is_dark else np.asarray(mixed, np.uint8)
+        return views.infrared(mixed, 0) if self._has_infrared and is_dark else mixed
 
 
 def lane(hour: Hour, is_raining: bool) -> Scene:

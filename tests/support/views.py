@@ -125,7 +125,7 @@ def infrared(image: Image, _: int) -> Image:
 def headlights(image: Image, _: int) -> Image:
     down, right = np.mgrid[0:HEIGHT, 0:WIDTH]
     glare = np.exp(-(((right - WIDTH * 0.4) / (WIDTH * 0.25)) ** 2 + ((down - HEIGHT * 0.6) / (HEIGHT * 0.3)) ** 2))
-    return np.clip(image * 0.4 + 255 * glare[..., None], 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image * 0.4 + 255 * glare[..., None], 0, 255), np.uint8)
 
 
 def lorry(image: Image, _: int) -> Image:

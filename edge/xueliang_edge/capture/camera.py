@@ -208,7 +208,8 @@ class CapturedCamera:
         if background is None:
             return None
         if self._saved_mono_s is None:
-            is_due = background.known_share >= SCENE_FIRST_SAVE_SHARE or background.view.is_known
+            is_view_alone = background.known_share == 0 and background.view.is_known  # no detector teaches a scene
+            is_due = background.known_share >= SCENE_FIRST_SAVE_SHARE or is_view_alone
         else:
             is_due = self._mono() - self._saved_mono_s >= SCENE_SAVE_EVERY_S
         if not is_due:

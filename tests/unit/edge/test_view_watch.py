@@ -204,6 +204,17 @@ def test_what_only_looks_still_is_not_frozen(is_same: bool, other_bytes: int) ->
         assert camera.arrives(image, other_bytes=other_bytes) == GOOD_VIEW
 
 
+def test_a_small_thing_that_moves_through_a_scene_without_noise_keeps_it_alive() -> None:
+    camera = Watching()
+    camera.learn()
+    camera.arrives(street()[4], other_bytes=30_000)
+    for number in range(40):
+        image = street()[5].copy()
+        left = 10 * number % 600
+        image[200:230, left : left + 20] = 250
+        assert camera.arrives(image, other_bytes=19 * 60) == GOOD_VIEW
+
+
 def test_a_still_scene_coded_as_unchanged_between_rare_key_pictures_is_not_frozen() -> None:
     camera = Watching()
     camera.learn()
@@ -240,7 +251,7 @@ def test_a_background_file_from_before_views_were_kept_is_read() -> None:
 
 def test_another_size_of_view_is_refused() -> None:
     with pytest.raises(ValueError, match="a view of shape"):
-        ViewMemory.from_arrays(np.zeros((4, 4), np.uint8), np.zeros(7))
+        ViewMemory.from_arrays({"view": np.zeros((4, 4), np.uint8), "view_numbers": np.zeros(5)})
 
 
 def test_the_edges_of_privacy_zones_do_not_hide_a_covered_lens() -> None:
@@ -264,12 +275,15 @@ def test_the_edges_of_privacy_zones_do_not_hide_a_covered_lens() -> None:
     assert told[1] is not ViewFault.COVERED, "without knowing where the zones are their edges are the scene's"
 
 
-def test_each_stream_has_its_own_sharpness() -> None:
+def test_pictures_of_another_size_have_a_sharpness_of_their_own() -> None:
+    """The other stream, or a camera whose picture size was set anew."""
     camera = Watching()
     camera.learn()
-    for image in street():
-        soft = np.asarray(cv2.resize(cv2.resize(image, (160, 90)), (views.WIDTH, views.HEIGHT)), np.uint8)
-        assert camera.show(soft, stream="sub") == GOOD_VIEW
+    for size_wh in ((320, 180), (1280, 720)):
+        for image in street():
+            assert camera.show(np.asarray(cv2.resize(image, size_wh), np.uint8)) == GOOD_VIEW
+    signs = camera.show_all(np.asarray(cv2.resize(image, (1280, 720)), np.uint8) for image in changed(views.blurred(8)))
+    assert signs[-1].fault is ViewFault.DEFOCUSED
 
 
 # Recorded, and the cost.
