@@ -6,13 +6,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.edge.backtesting import RULES, days, part_of
-from tests.unit.edge.observing import camera
+from tests.unit.edge.observing import camera, judged, seen, told
 from xueliang_alerts.contract import Hazard, Phase
 from xueliang_edge.backtest.replaying import Replay
 from xueliang_edge.backtest.skipping import SKIPPING
@@ -48,10 +50,12 @@ def slow(name: str, parts: Iterable[LoggedLooks]) -> list[Decision]:
 def without_boot(said: list[Decision]) -> list[Decision]:
     """Decisions without the monotonic seconds, which begin anew with each boot."""
 
-    def told(moment: Moment | None) -> Moment | None:
+    def timeless(moment: Moment | None) -> Moment | None:
         return None if moment is None else replace(moment, mono_s=0.0)
 
-    changed = [{name: told(getattr(one, name)) for name in ("began", "raised", "observed", "ended")} for one in said]
+    changed = [
+        {name: timeless(getattr(one, name)) for name in ("began", "raised", "observed", "ended")} for one in said
+    ]
     return [replace(one, **moments) for one, moments in zip(said, changed, strict=True)]  # type: ignore[arg-type]
 
 
@@ -93,6 +97,51 @@ def test_so_it_does_over_lost_looks_and_restarts(name: str) -> None:
     parts = with_restarts(days(7, 220))
     said, _ = quick(name, parts)
     assert without_boot(said) == without_boot(slow(name, parts))
+
+
+# Days on which a mistake in what is remembered over quiet looks would show.
+
+PERSON = ("person", 0.8)
+CROWD = {"hazard": "crowd", "raise_at_count": 2, "clear_at_count": 0, "dwell_s": 0, "smooth_s": 1.5}
+WATER = {"hazard": "water_level", "dwell_s": 5, "clear_after_s": 4}
+LINE = {"hazard": "line_crossing"}
+
+
+def crowd_of(*counts: int) -> list[Observation]:
+    boxes = [(0.15 + 0.12 * n, 0.5, 0.2 + 0.12 * n, 0.8) for n in range(6)]
+    return [seen(float(at_s), [(*PERSON, box) for box in boxes[:count]]) for at_s, count in enumerate(counts)]
+
+
+def stained(end_s: int, *stretches: tuple[int, int]) -> list[Observation]:
+    stain = np.zeros((18, 32), np.float32)
+    stain[9:17, 3:29] = 0.8
+    is_stained = [any(a <= at_s < b for a, b in stretches) for at_s in range(end_s)]
+    return [seen(float(at_s), change=stain * one) for at_s, one in enumerate(is_stained)]
+
+
+def compared(rule: dict[str, Any], looks: list[Observation]) -> list[tuple[str, float]]:
+    """What both ways say."""
+    part, (one,) = part_of(looks), camera(rule).as_judged.rules
+    said = list(Replay(one).take(part))
+    assert said == judged(CameraJudge(camera(rule)), part.observations())
+    return told(said)
+
+
+def test_a_crowd_may_begin_at_a_look_that_alone_is_none() -> None:
+    assert compared(CROWD, crowd_of(0, 0, 0, 0, 3, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))[0] == ("raised", 5.0)
+
+
+def test_water_that_went_has_no_part_in_water_that_comes_later() -> None:
+    said = compared(WATER, stained(100, (10, 12), (60, 80)))
+    assert [phase for phase, _ in said] == ["raised", "cleared"]
+    assert said[0][1] >= 65
+
+
+def test_a_track_is_not_followed_over_a_blind_stretch_that_ended_quietly() -> None:
+    left, right = ("car", 0.8, (0.2, 0.5, 0.3, 0.6)), ("car", 0.8, (0.7, 0.5, 0.8, 0.6))
+    looks = [seen(at_s, [left], track_ids=[1]) for at_s in (0.0, 0.5, 1.0)] + [seen(8.0)]
+    assert compared(LINE, [*looks, seen(9.0, [right], track_ids=[1])]) == []
+    assert compared(LINE, [*looks[:3], seen(2.0), seen(3.0, [right], track_ids=[1])]) == [("raised", 3.0)]
 
 
 @settings(max_examples=12, deadline=None)
