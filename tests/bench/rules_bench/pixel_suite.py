@@ -38,7 +38,7 @@ from xueliang_models.catalogue import open_detector
 from xueliang_models.onnx_detector import OnnxDetector
 from xueliang_streams.frame import Planes
 
-CASES: Final = 120
+CASES: Final = 102
 QUICK_CASES: Final = 6
 KEPT_SCORE: Final = 0.1
 START: Final = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
