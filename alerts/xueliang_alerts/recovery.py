@@ -153,6 +153,16 @@ class _Reading:
             self.last_sequence = max(self.last_sequence, accepted_through, self.last_sequence + possible)
 
 
+def spool_id_in(directory: Path) -> uuid.UUID | None:
+    """Whose spool lies there, without opening it; None: it does not say. Raises OSError when it cannot be read."""
+    try:
+        body = without_checksum((directory / HEADER_NAME).read_bytes())
+    except FileNotFoundError:
+        return None
+    owner = Owner.from_bytes(body) if body is not None else None
+    return None if owner is None else owner.spool_id
+
+
 def _read_header(disk: Disk, directory: Path) -> Owner | None:
     try:
         body = without_checksum(disk.read(directory / HEADER_NAME))

@@ -60,6 +60,25 @@ class CameraConfig(Settings):
         return min((rule.largest_gap_s for rule in self.rules), default=2.0)
 
 
+class CameraRules(Settings):
+    """What may change on a camera while its node runs: its rules, and what says how they are judged."""
+
+    camera_id: PlainId = Field(description="A camera that the node runs.")
+    place_class: PlaceClass = Field(
+        default=PlaceClass.OTHER, description="What kind of place it watches; left out: as it is."
+    )
+    look_every_s: Annotated[float, Field(ge=0.05, le=600.0)] | None = Field(
+        default=None, description="Seconds between two looks; null: what the rules need; left out: as it is."
+    )
+    rules: tuple[Rule, ...] = Field(max_length=64, description="All its rules: one that is left out is taken out.")
+
+
+class RulesFile(Settings):
+    """The file of `xueliang-edge rules apply`: cameras that are not named stay as they are."""
+
+    cameras: tuple[CameraRules, ...] = Field(min_length=1, max_length=256, description="Cameras and their rules.")
+
+
 class Datum(StrEnum):
     """What longitude and latitude are measured against: Chinese maps draw 100 to 1,000 m beside WGS84."""
 

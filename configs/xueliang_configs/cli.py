@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from xueliang_configs.errors import ConfigError, Problem
-from xueliang_configs.loading import load_areas, load_cameras, load_centre, load_node, load_policies
+from xueliang_configs.loading import load_areas, load_cameras, load_centre, load_node, load_policies, load_rules
 
 KINDS: Final[dict[str, Callable[[Path], object]]] = {
     "node": load_node,
@@ -17,11 +17,12 @@ KINDS: Final[dict[str, Callable[[Path], object]]] = {
     "policies": load_policies,
     "cameras": load_cameras,
     "areas": load_areas,
+    "rules": load_rules,
 }
 
 
 def kind_of(path: Path) -> str | None:
-    """What a file is, by its top keys: a word of KINDS, or None."""
+    """What a file is, by its top keys: a word of KINDS, or None. A file of rules is one of them only when named so."""
     if path.suffix.lower() in (".geojson", ".json"):
         return "areas"
     try:

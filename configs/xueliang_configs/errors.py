@@ -28,9 +28,13 @@ class Problem:
     hint: str = ""
     line: int | None = None
 
+    @property
+    def where(self) -> str:
+        """File and line."""
+        return f"{self.path}:{self.line}" if self.line else f"{self.path}"
+
     def __str__(self) -> str:
-        where = f"{self.path}:{self.line}" if self.line else f"{self.path}"
-        first = f"{where}: {self.key}: {self.text}" if self.key else f"{where}: {self.text}"
+        first = f"{self.where}: {self.key}: {self.text}" if self.key else f"{self.where}: {self.text}"
         return f"{first}\n  hint: {self.hint}" if self.hint else first
 
 

@@ -195,23 +195,41 @@ class FireSmokeSettings(LooksSettings, BoxSettings, EpisodeSettings):
         return max(0.25, min(1.0, self.dwell_s / 4))
 
 
-class CameraOfflineSettings(Settings):
-    """The camera itself: no pictures come. Makes the camera's other rules unknown, not clear."""
+class CameraFaultSettings(Settings):
+    """The camera itself: no pictures come, or what comes does not show its place. Makes the camera's other rules
+    unknown, not clear."""
 
     hazard: Literal[Hazard.CAMERA_FAULT]
-    fault: Literal["offline"] = Field(description="Which fault; only offline for now.")
+    fault: Literal["offline", "view", "frozen", "black", "over_exposed", "defocused", "covered", "moved"] = Field(
+        description="offline: no picture comes. view: any of the others, which are faults of the picture that comes."
+    )
     severity: Severity = Field(default=Severity.YELLOW, description="1 (most severe, red) to 4 (blue).")
     offline_after_s: PositiveSeconds = Field(
-        default=30.0, description="Seconds without a picture before the alert is raised."
+        default=30.0, description="With `fault: offline`: seconds without a picture before the alert is raised."
+    )
+    view_after_s: PositiveSeconds = Field(
+        default=15.0, description="With the other faults: seconds the view must show the fault before it is raised."
     )
     clear_after_s: Seconds = Field(
-        default=3.0, description="Seconds pictures must be back before the alert is cleared."
+        default=3.0, description="Seconds good pictures must be back before the alert is cleared."
     )
+
+    @field_validator("offline_after_s", "view_after_s")
+    @classmethod
+    def _is_of_the_fault(cls, value: float, info: ValidationInfo) -> float:
+        fault, written = info.data.get("fault"), str(info.field_name)
+        name = "offline_after_s" if fault == "offline" else "view_after_s"
+        # What a node remembers of its rules names every field: a default that does not count is no mistake.
+        if fault is not None and written != name and value != cls.model_fields[written].default:
+            raise problem("fault", f"expected {name} with fault: {fault}", written, name)
+        return value
 
     @property
     def largest_gap_s(self) -> float:
         """Longest time between looks that still meets the rule's promise."""
-        return max(0.5, min(10.0, self.offline_after_s / 3))
+        if self.fault == "offline":
+            return max(0.5, min(10.0, self.offline_after_s / 3))
+        return max(0.5, min(5.0, self.view_after_s / 4))
 
 
 class ZoneSettings(Settings):

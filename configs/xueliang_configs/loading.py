@@ -10,18 +10,20 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from xueliang_configs.areas import AreaTable, parent_code
-from xueliang_configs.cameras import CameraRegister
+from xueliang_configs.cameras import CameraRegister, RulesFile
 from xueliang_configs.centre import CentreConfig
 from xueliang_configs.errors import ConfigError, Problem
 from xueliang_configs.node import NodeConfig
 from xueliang_configs.policies import PolicyTable
-from xueliang_configs.values import redact_url
+from xueliang_configs.rules import Rule
+from xueliang_configs.values import Settings, redact_url
 from xueliang_configs.wording import problems_of
 from xueliang_configs.yaml_reading import Document, Key, key_text, line_of, read_text, read_yaml
 
@@ -30,9 +32,32 @@ Model = TypeVar("Model", bound=BaseModel)
 Found = tuple[Key, str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class NodeFile:
+    """node.yaml as read: what it says, and where."""
+
+    config: NodeConfig
+    document: Document
+
+    def problem(self, key: Key, text: str, hint: str = "") -> Problem:
+        """Something wrong with a key of this file that only its reader can see."""
+        return Problem(self.document.path, key_text(key), text, hint, line_of(self.document, key))
+
+
+def read_node(path: Path | str, environment: Mapping[str, str] | None = None) -> NodeFile:
+    """node.yaml with its lines. `environment` is the process's own unless given. Raises ConfigError."""
+    document, problems = read_yaml(Path(path), os.environ if environment is None else environment)
+    return NodeFile(_validated(document, NodeConfig, list(problems), _node_checks), document)
+
+
 def load_node(path: Path | str, environment: Mapping[str, str] | None = None) -> NodeConfig:
     """node.yaml. `environment` is the process's own unless given. Raises ConfigError with every problem."""
-    return _load(Path(path), NodeConfig, environment, _node_checks)
+    return read_node(path, environment).config
+
+
+def load_rules(path: Path | str) -> RulesFile:
+    """A file for `xueliang-edge rules apply`. Raises ConfigError with every problem."""
+    return _load(Path(path), RulesFile, None, _rules_file_checks)
 
 
 def load_centre(path: Path | str, environment: Mapping[str, str] | None = None) -> CentreConfig:
@@ -48,6 +73,37 @@ def load_policies(path: Path | str) -> PolicyTable:
 def load_cameras(path: Path | str) -> CameraRegister:
     """The camera register of a centre. Raises ConfigError with every problem."""
     return _load(Path(path), CameraRegister, None, _register_checks)
+
+
+class _RuleFile(Settings):
+    """A rule alone in its file, as if it stood under a key."""
+
+    rule: Rule
+
+
+def load_rule(path: Path | str) -> Rule:
+    """A draft: one rule alone, written as under a camera's `rules`. Raises ConfigError with every problem."""
+    document, problems = read_yaml(Path(path), os.environ)
+    return _rule_of(document, list(problems))
+
+
+def rule_from(value: object) -> Rule:
+    """A draft that came as plain values, in a request. Raises ConfigError with every problem; its file is "rule"."""
+    return _rule_of(Document(Path("rule"), value, {}, {}), [])
+
+
+def _rule_of(document: Document, problems: list[Problem]) -> Rule:
+    under = Document(
+        document.path,
+        {"rule": document.value},
+        {("rule", *key): line for key, line in document.lines.items()},
+        {("rule", *key): text for key, text in document.written.items()},
+    )
+    try:
+        return _validated(under, _RuleFile, problems).rule
+    except ConfigError as error:
+        found = (replace(one, key=one.key.removeprefix("rule").removeprefix(".")) for one in error.problems)
+        raise ConfigError(tuple(found)) from error
 
 
 def load_areas(path: Path | str) -> AreaTable:
@@ -84,7 +140,7 @@ def _validated(
     document: Document,
     model: type[Model],
     problems: list[Problem],
-    checks: Callable[[Any], Iterator[Found]] | None,
+    checks: Callable[[Any], Iterator[Found]] | None = None,
 ) -> Model:
     result: Model | None = None
     try:
@@ -147,15 +203,27 @@ def _names_without_catalogue(detectors: dict[Any, Any]) -> Iterator[Found]:
 
 
 def _rule_checks(camera: dict[str, Any], above: Key, detectors: set[str]) -> Iterator[Found]:
-    rules = _items(camera, "rules")
-    for key, first, name in _repeated(rules, "rule_id", above):
-        yield key, f'rule_id "{name}" is used twice on this camera, first by {key_text(above)}.{first}', f"{name}-2"
-    for index, rule in rules:
+    yield from _rule_ids_twice(camera, above)
+    for index, rule in _items(camera, "rules"):
         name = rule.get("detector", "objects")
         needs_one = rule.get("hazard") != "camera_fault"
         if isinstance(name, str) and name not in detectors and (needs_one or "detector" in rule):
             known = ", ".join(sorted(detectors)) or "none"
             yield (*above, index, "detector"), f'no detector "{name}" under detectors', f"there: {known}"
+
+
+def _rule_ids_twice(camera: dict[str, Any], above: Key) -> Iterator[Found]:
+    for key, first, name in _repeated(_items(camera, "rules"), "rule_id", above):
+        yield key, f'rule_id "{name}" is used twice on this camera, first by {key_text(above)}.{first}', f"{name}-2"
+
+
+def _rules_file_checks(value: Any) -> Iterator[Found]:
+    """Which detectors there are is the node's to say."""
+    cameras = _items(value, "cameras")
+    for key, first, name in _repeated(cameras, "camera_id", ("cameras",)):
+        yield key, f'camera_id "{name}" is used twice, first by cameras.{first}', "put all its rules under one"
+    for index, camera in cameras:
+        yield from _rule_ids_twice(camera, ("cameras", index, "rules"))
 
 
 def _register_checks(value: Any) -> Iterator[Found]:

@@ -10,7 +10,7 @@ from xueliang_alerts.contract import Severity
 from xueliang_configs.ground import area_of
 from xueliang_configs.hazards import (
     BlockedExitSettings,
-    CameraOfflineSettings,
+    CameraFaultSettings,
     CrowdSettings,
     FireLaneSettings,
     FireSmokeSettings,
@@ -40,8 +40,8 @@ class RuleSettings(Settings):
     )
     shadow: bool = Field(
         default=False,
-        description="The rule is judged as any other and tells nobody: its alerts are counted and logged on the node. "
-        "To try a rule before it counts.",
+        description="The rule is judged as any other and tells nobody: its alerts are counted and logged on the node, "
+        "with a masked still each. To try a rule before it counts.",
     )
     severity_by_place: dict[PlaceClass, Severity] = Field(
         default={}, description="Another severity on cameras of these place classes; others have `severity`."
@@ -99,8 +99,8 @@ class DebrisOnRoadRule(RuleSettings, ZoneSettings, DebrisOnRoadSettings):
     """A road watched for things that lie on it."""
 
 
-class CameraOfflineRule(RuleSettings, CameraOfflineSettings):
-    """The camera itself, watched for going offline."""
+class CameraFaultRule(RuleSettings, CameraFaultSettings):
+    """The camera itself, watched for going offline and for views that show nothing of the place."""
 
 
 PlacedRule: TypeAlias = (
@@ -118,7 +118,7 @@ PlacedRule: TypeAlias = (
 )
 """A rule that looks at a part of the picture, its `zone`, through a detector."""
 
-Rule: TypeAlias = Annotated[PlacedRule | CameraOfflineRule, Field(discriminator="hazard")]
+Rule: TypeAlias = Annotated[PlacedRule | CameraFaultRule, Field(discriminator="hazard")]
 
 
 def has_place(rule: Rule) -> TypeGuard[PlacedRule]:

@@ -7,7 +7,7 @@ Invariants
       about, so an episode can never be ended by being learnt.
     - Slow light is followed: a global gain is compensated before comparing, and what agrees moves towards the picture.
     - It survives a restart (`BackgroundFiles`): else what is parked when the node starts would be learnt as scene. The
-      map of restless places (`stillness.py`) is saved with it.
+      map of restless places (`stillness.py`) and what the view usually shows (`view_memory.py`) are saved with it.
     - Brightness (160 x 90 samples, what rules are told of) is learnt at every look that is due; the picture for stills
       rarely. 1.8 MB of memory a camera.
 
@@ -46,6 +46,7 @@ from xueliang_edge.scene_picture import (
     Scene,
 )
 from xueliang_edge.stillness import Restlessness
+from xueliang_edge.view_memory import ViewMemory
 from xueliang_streams.frame import Planes
 
 __all__ = ["Background", "BackgroundFiles", "Scene", "fitted", "resized", "write_atomically"]
@@ -129,11 +130,13 @@ class Background:
     Attributes:
         frame_size_wh: of the pictures it was made for; another size is another scene.
         restlessness: where the camera changes for no reason; `Stillness` learns it, here it is saved.
+        view: what the camera usually shows; `ViewWatch` learns it, here it is saved.
     """
 
     def __init__(self, frame_size_wh: tuple[int, int]) -> None:
         self.frame_size_wh = frame_size_wh
         self.restlessness = Restlessness()
+        self.view = ViewMemory()
         self._brightness = _LearntBrightness()
         self._picture = LearntPicture(fitted(frame_size_wh, LEARNT_LONG_SIDE_PX))
         self._first_mono_s: float | None = None
@@ -145,6 +148,11 @@ class Background:
     def known_share(self) -> float:
         """Share of the picture whose scene is known, 0 to 1."""
         return float(self._brightness.known.mean())
+
+    @property
+    def is_worth_saving(self) -> bool:
+        """Something of it is known."""
+        return self.known_share > 0 or self.view.is_known
 
     def change(self, small: Small) -> NDArray[np.float32] | None:
         """Share of each cell that differs from the scene: float32 (18, 32), NaN in cells that are mostly unknown.
@@ -202,9 +210,9 @@ class Background:
             "u": _encode(".jpg", u),
             "v": _encode(".jpg", v),
             "picture_known": _encode(".png", self._picture.known.astype(np.uint8) * 255),
-        }
+        } | self.view.to_arrays()
         buffer = io.BytesIO()
-        np.savez(buffer, **arrays)  # type: ignore[arg-type]  # numpy's stub confuses the arrays with allow_pickle
+        np.savez(buffer, **arrays)
         return buffer.getvalue()
 
     @classmethod
@@ -223,6 +231,8 @@ class Background:
                 for name, plane in zip("yuv", picture.planes, strict=True):
                     plane[:] = _decode(arrays[name], plane)
                 picture.known[:] = _decode(arrays["picture_known"], picture.known) > 0
+                if "view" in arrays:
+                    background.view = ViewMemory.from_arrays(arrays["view"], arrays["view_numbers"])
                 return background
         except (KeyError, OSError, EOFError, zipfile.BadZipFile, cv2.error) as error:
             raise ValueError(f"not a background file: {error}") from error

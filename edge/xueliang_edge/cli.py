@@ -1,4 +1,6 @@
-"""xueliang-edge: run a node, check its settings; probe a camera, import many, measure the machine (`commands.py`).
+"""xueliang-edge: run a node, check its settings, change its rules (`rules_commands.py`); probe a camera, import many,
+measure the machine (`commands.py`); try rules over the observation log (`backtest/command.py`) or on a recording
+(`analysing/command.py`).
 
 Exit status: 0 well, 1 something that may pass (a camera that does not answer), 2 something a person must change first
 (settings, a model file, a folder). The only place of the room that makes the real clocks.
@@ -23,7 +25,9 @@ from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_alerts.errors import AlertsError
 from xueliang_configs.errors import ConfigsError
 from xueliang_configs.loading import load_node
-from xueliang_edge.commands import add_import, add_measure, add_probe
+from xueliang_edge.analysing.command import add_analyse
+from xueliang_edge.backtest.command import add_backtest
+from xueliang_edge.commands import add_import, add_measure, add_probe, add_rules
 from xueliang_edge.logs import log_to_stderr
 from xueliang_edge.watchdog import ALIVE, READY, STOPPING, ServiceManager
 from xueliang_models.errors import ModelError
@@ -63,6 +67,7 @@ def _run(options: argparse.Namespace) -> int:
         mono=system_mono,
         pace=Pace(options.recordings),
         alive=lambda: manager.tell(ALIVE),
+        settings=options.config,
     )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -80,16 +85,22 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    from xueliang_edge.hot_rules.starting import rules_at_start, with_rules_of
+    from xueliang_edge.hot_rules.versions import FOLDER, VersionFiles
     from xueliang_edge.node import check_models
     from xueliang_edge.reporting import rules_not_running
 
     config = load_node(options.config)
+    starts = rules_at_start(config, VersionFiles(config.data_dir / FOLDER), system_wall())
+    config = with_rules_of(config, starts)
     detectors = check_models(config)
     for name, opened in detectors.items():
         print(f"detector {name}: {opened.model_id}, believed from score {opened.confident_score:g} on")
     for camera in config.cameras:
         rules = ", ".join(f"{rule.rule_id} ({rule.hazard.value})" for rule in camera.rules) or "no rules"
         print(f"camera {camera.camera_id}: {camera.url}, a look every {camera.needed_look_every_s:g} s: {rules}")
+        start = starts[camera.camera_id]
+        print(f"  rules: {'would be ' if start.is_new else ''}{start.words}")
     for rule in rules_not_running(config.cameras, detectors):
         print(f"not running: {rule.camera_id}/{rule.rule_id} ({rule.hazard}): {rule.reason}")
     print(f"{options.config}: can be run")
@@ -99,7 +110,9 @@ def _check(options: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="xueliang-edge", description="One edge node: cameras in, alerts out.")
     parser.add_argument("--verbose", action="store_true", help="log more")
-    commands = parser.add_subparsers(required=True, metavar="run | check | probe | import | measure")
+    commands = parser.add_subparsers(
+        required=True, metavar="run | check | rules | backtest | analyse | probe | import | measure"
+    )
 
     run = commands.add_parser("run", help="watch the cameras of a settings file until SIGTERM, a hang-up or Ctrl-C")
     run.add_argument("--config", type=Path, required=True, help="node.yaml")
@@ -117,9 +130,12 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--config", type=Path, required=True, help="node.yaml")
     check.set_defaults(act=_check)
 
+    add_rules(commands)
+    add_backtest(commands)
     add_probe(commands)
     add_import(commands)
     add_measure(commands)
+    add_analyse(commands)
     return parser
 
 

@@ -1,4 +1,4 @@
-"""What the commands `probe`, `import` and `measure` take and print. `cli.py` makes the clocks.
+"""What the commands `rules`, `probe`, `import` and `measure` take, and what the last three print.
 
 Each command's own modules are imported when it is called: `measure` must be able to say that a package does not load.
 """
@@ -107,6 +107,36 @@ def add_measure(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     what.add_argument("--json", action="store_true", help="machine-readable, on standard output")
     what.set_defaults(act=_measure)
+
+
+def add_rules(commands: Commands[argparse.ArgumentParser]) -> None:
+    """`rules show | versions | apply | rollback`"""
+    rules = commands.add_parser("rules", help="rules of a node that runs: show, list versions, change, go back")
+    acts = rules.add_subparsers(required=True, dest="rules_act", metavar="show | versions | apply | rollback")
+    show = acts.add_parser("show", help="what runs, as a file that `apply` takes")
+    show.add_argument("camera_id", nargs="?", metavar="CAMERA", help="only this camera")
+    show.add_argument("--version", type=int, metavar="N", help="an older version of the camera instead")
+    versions = acts.add_parser("versions", help="what ran, since when, and where it came from")
+    versions.add_argument("camera_id", nargs="?", metavar="CAMERA", help="only this camera")
+    change = acts.add_parser("apply", help="have the running node take rules, without a restart")
+    change.add_argument(
+        "file", nargs="?", type=Path, metavar="FILE", help="`cameras:` with rules; left out: what node.yaml says now"
+    )
+    change.add_argument("--note", default="", help="why, for the list of versions")
+    back = acts.add_parser("rollback", help="have the running node go back to an older version of a camera's rules")
+    back.add_argument("camera_id", metavar="CAMERA")
+    back.add_argument("version", nargs="?", type=int, metavar="VERSION", help="left out: the one before the last")
+    for act in (show, versions, change, back):
+        where = act.add_mutually_exclusive_group(required=True)
+        where.add_argument("--config", type=Path, help="node.yaml of the node")
+        where.add_argument("--data-dir", type=Path, metavar="DIR", help="its data_dir, while node.yaml is broken")
+    rules.set_defaults(act=_rules)
+
+
+def _rules(options: argparse.Namespace) -> int:
+    from xueliang_edge.rules_commands import ACTS
+
+    return ACTS[options.rules_act](options)
 
 
 def _probe(options: argparse.Namespace) -> int:

@@ -45,6 +45,8 @@ class CameraReport:
         notes: what an installer should know of its stream.
         recent_gaps_s: between the pictures of its last looks, newest last.
         pictures_decoded: by stream, whatever became of them.
+        view: what its pictures show: good, doubtful, frozen, black, over_exposed, defocused, covered, moved; or
+            no_picture. view_since: the picture from which on they do.
     """
 
     camera_id: str
@@ -71,6 +73,8 @@ class CameraReport:
     notes: tuple[str, ...] = ()
     recent_gaps_s: tuple[float, ...] = ()
     pictures_decoded: Mapping[str, int] = field(default_factory=dict)
+    view: str = "good"
+    view_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,38 @@ class RuleNotRunning:
     rule_id: str
     hazard: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CameraRulesReport:
+    """Which rules a camera runs: `version` and what the versions say of it. `is_as_file`: the file says the same."""
+
+    camera_id: str
+    version: int
+    source: str
+    at: datetime
+    note: str
+    is_as_file: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedReport:
+    """Something in the settings file that is not in force. `where`: file and line; `key`: what in it."""
+
+    where: str
+    key: str
+    text: str
+    hint: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RulesReport:
+    """`read_at`: when the settings file was last read for changes; None: it is not followed, or not read yet."""
+
+    read_at: datetime | None = None
+    cameras: tuple[CameraRulesReport, ...] = ()
+    refused: tuple[RefusedReport, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +151,8 @@ class NodeReport:
         counters: by group and reason, all counted since the start.
         observation_log: what is kept of what cameras showed: size_bytes, cap_bytes, oldest_at, queued, problem; empty
             when nothing is kept.
+        rules: which version of its rules each camera runs and where it came from; what of the settings file is refused,
+            where, why and since when.
     """
 
     node_id: str
@@ -132,6 +170,7 @@ class NodeReport:
     workers: Mapping[str, object]
     counters: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     observation_log: Mapping[str, object] = field(default_factory=dict)
+    rules: RulesReport = RulesReport()
 
 
 class HealthServer:
@@ -245,6 +284,7 @@ class _Report:
     def _cameras(self) -> list[Metric]:
         cameras = self._report.cameras
         streaming = GaugeMetricFamily("edge_camera_streaming", "1 while pictures come", labels=["camera_id"])
+        view = GaugeMetricFamily("edge_camera_view", "1 for what its pictures show", labels=["camera_id", "view"])
         needed = GaugeMetricFamily("edge_camera_needed_gap_seconds", "Longest gap the rules need", labels=["camera_id"])
         achieved = GaugeMetricFamily("edge_camera_achieved_gap_seconds", "Longest recent gap", labels=["camera_id"])
         open_alerts = GaugeMetricFamily("edge_camera_open_alerts", "Episodes open now", labels=["camera_id"])
@@ -258,6 +298,7 @@ class _Report:
         for camera in cameras:
             key = [camera.camera_id]
             streaming.add_metric(key, float(camera.state == "streaming"))
+            view.add_metric([*key, camera.view], 1.0)
             needed.add_metric(key, camera.needed_gap_s)
             if camera.achieved_gap_s is not None:
                 achieved.add_metric(key, camera.achieved_gap_s)
@@ -275,7 +316,8 @@ class _Report:
                 gap.add_metric(key, camera.gap_p99_s)
             if camera.decode_ms is not None:
                 decode.add_metric(key, camera.decode_ms)
-        return [streaming, needed, achieved, gap, decode, open_alerts, looks, unknown, dropped, decoded, given_up]
+        gaps = [needed, achieved, gap, decode]
+        return [streaming, view, *gaps, open_alerts, looks, unknown, dropped, decoded, given_up]
 
     def _node(self) -> list[Metric]:
         report = self._report
@@ -296,7 +338,12 @@ class _Report:
         detect = GaugeMetricFamily("edge_detect_milliseconds", "CPU of one detection")
         if report.attention.detect_ms is not None:
             detect.add_metric([], report.attention.detect_ms)
-        return [rules, spool, disk, connected, busy, step, detect, *self._log()]
+        refused = GaugeMetricFamily("edge_rules_refused", "Changes in the settings file that are not in force")
+        refused.add_metric([], len(report.rules.refused))
+        version = GaugeMetricFamily("edge_rules_version", "Version of its rules", labels=["camera_id", "source"])
+        for camera in report.rules.cameras:
+            version.add_metric([camera.camera_id, camera.source], camera.version)
+        return [rules, refused, version, spool, disk, connected, busy, step, detect, *self._log()]
 
     def _log(self) -> list[Metric]:
         kept = self._report.observation_log

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xueliang_edge.observations import ViewFault
 from xueliang_streams.source import SourceState
 
 StreamName = Literal["main", "sub"]
@@ -56,6 +57,28 @@ class SceneHandle:
     earlier_count: int
 
 
+@dataclass(frozen=True, slots=True)
+class ViewSign:
+    """Whether the picture shows its place; see `view_watch.py`.
+
+    Attributes:
+        fault: what is wrong with the view, for long enough to say so.
+        is_doubtful: something may be wrong; what is not seen in such a picture is unknown, not gone.
+        figure: how bad; see `Observation.view_figure`.
+    """
+
+    fault: ViewFault | None = None
+    is_doubtful: bool = False
+    figure: float = 0.0
+
+    @property
+    def is_good(self) -> bool:
+        return self.fault is None and not self.is_doubtful
+
+
+GOOD_VIEW: Final = ViewSign()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
     """One picture that came, in numbers.
@@ -69,6 +92,7 @@ class Look:
             are always restless left out; None: no such picture yet, or almost everything differs.
         stream: which of the camera's streams it came from.
         decode_ms: CPU milliseconds the decoder took for it.
+        view: whether it shows the place at all.
     """
 
     handle: PictureHandle
@@ -80,6 +104,7 @@ class Look:
     stream: StreamName = "main"
     is_key: bool = True
     decode_ms: float = 0.0
+    view: ViewSign = GOOD_VIEW
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import ssl
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -28,9 +28,8 @@ from xueliang_alerts.contract import EndReason
 from xueliang_alerts.forwarder import Forwarder, lost_will
 from xueliang_alerts.mqtt_link import MqttLink, MqttSettings, TlsSettings
 from xueliang_alerts.spool import Spool
+from xueliang_configs.cameras import CameraConfig
 from xueliang_configs.node import BrokerConfig, NodeConfig
-from xueliang_configs.rules import has_place
-from xueliang_edge.attention.needs import need_of
 from xueliang_edge.capture.children import CaptureChildren
 from xueliang_edge.capture.grouping import group_cameras, is_fast, reserve
 from xueliang_edge.capture.local import LocalCapture
@@ -41,8 +40,13 @@ from xueliang_edge.detector_children import DetectorChildren
 from xueliang_edge.detector_work import known_of, open_models
 from xueliang_edge.evidence.gathering import Gatherer
 from xueliang_edge.evidence.in_hand import StillsInHand
+from xueliang_edge.evidence.trials import TrialStills
 from xueliang_edge.evidence.uploading import EvidenceStore, Uploader
-from xueliang_edge.health import HealthServer
+from xueliang_edge.health import HealthServer, RuleNotRunning
+from xueliang_edge.hot_rules.following import RulesFollower
+from xueliang_edge.hot_rules.orders import OrderFiles
+from xueliang_edge.hot_rules.starting import rules_at_start, running_of, with_rules_of
+from xueliang_edge.hot_rules.versions import FOLDER, VersionFiles
 from xueliang_edge.observation_log.writing import NoLog, ObservationLog
 from xueliang_edge.open_alerts import OpenAlerts
 from xueliang_edge.pipeline import Pipeline
@@ -51,7 +55,7 @@ from xueliang_edge.reporting import SOFTWARE, Reporter, rules_not_running
 from xueliang_edge.rules.judge import CameraJudge, Judged
 from xueliang_edge.snapshots import SnapshotFiles
 from xueliang_edge.telling import Telling
-from xueliang_edge.watched_camera import WatchedCamera
+from xueliang_edge.watched_camera import watched
 from xueliang_edge.writing import Writer
 from xueliang_streams.errors import SharedMemoryTooSmall
 from xueliang_streams.shared_frames import SharedFrames
@@ -75,9 +79,11 @@ class Node:
         mono: Callable[[], float],
         pace: Pace = Pace.REAL,
         alive: Callable[[], None] = lambda: None,
+        settings: Path | None = None,
     ) -> None:
         """Nothing is started yet, and nothing is left open when this raises.
 
+        `settings` is the file that `config` was read from: its changes are followed. None: only commands are.
         `pace` is for recordings; with `Pace.FAST` they are read as fast as they are judged, on their own clock. `alive`
         is called about once a second while the node makes progress.
 
@@ -86,15 +92,19 @@ class Node:
             AlertsError: the spool is another node's, in use, or cannot be written.
             OSError: the data folder, the health port or enough shared memory cannot be had.
         """
-        self._config, self._wall, self._mono = config, wall, mono
         data_dir = config.data_dir
+        versions = VersionFiles(data_dir / FOLDER)
+        starts = rules_at_start(config, versions, wall())
+        started, config = config, with_rules_of(config, starts)
+        self._config, self._wall, self._mono = config, wall, mono
         with ExitStack() as undo:
             regions = self._reserve_pictures(pace, undo)
             # Models next: the most likely refusal, and it touches nothing.
             self.detection = self._open_detection(pace, regions)
             undo.callback(self.detection.close)
-            self.not_running = rules_not_running(config.cameras, self.detection.models)
+            not_running = rules_not_running(config.cameras, self.detection.models)
             data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            versions.folder.mkdir(exist_ok=True, mode=0o700)
             self.spool = _open_spool(config, wall, mono)
             undo.callback(self.spool.close)
             self._open_alerts = OpenAlerts(data_dir / "state" / "open_alerts.json", self.spool)
@@ -103,10 +113,14 @@ class Node:
             self.observation_log = _open_log(config, str(self.spool.boot_id), wall, mono)
             self._store = EvidenceStore(data_dir / "evidence") if config.node.centre else None
             self._past: dict[str, dict[str, Any]] = {}
-            self._judges, self._past_ends = self._restore_judges()
+            running = {name: running_of(start, not_running) for name, start in starts.items()}
+            self._judges, self._past_ends = self._restore_judges([one.able for one in running.values()])
             stills = StillsInHand(self._store) if self._store is not None else None
             self.gatherer = Gatherer(self.detection, stills, mono, self.capture.lend_scene)
-            self.writer = Writer(self.spool, self._publisher, self._open_alerts, self._snapshots, stills, mono)
+            self.trials = TrialStills(data_dir / "trials") if self._store is not None else None
+            self.writer = Writer(
+                self.spool, self._publisher, self._open_alerts, self._snapshots, stills, mono, self.trials
+            )
             self.telling = Telling(
                 self.spool,
                 self._publisher,
@@ -117,7 +131,10 @@ class Node:
                 mono,
             )
             self.pipeline = Pipeline(
-                [self._watched(camera_id, pace) for camera_id in self._judges],
+                [
+                    watched(judge, self.detection.models, is_fast=is_fast(judge.camera, pace))
+                    for judge in self._judges.values()
+                ],
                 self.capture,
                 self.detection,
                 self.telling,
@@ -125,6 +142,18 @@ class Node:
                 wall=wall,
                 mono=mono,
                 alive=alive,
+            )
+            self.hot_rules = RulesFollower(
+                settings,
+                started,
+                {name: (running[name], start.version) for name, start in starts.items()},
+                versions,
+                OrderFiles(versions.folder),
+                self.detection.models,
+                self.pipeline.change,
+                unkept=[start.version for start in starts.values() if start.is_new],
+                wall=wall,
+                mono=mono,
             )
             self.link = MqttLink(
                 _mqtt_settings(config.node.node_id, config.node.broker),
@@ -140,6 +169,11 @@ class Node:
             self.uploader = self._make_uploader()
             self.health = HealthServer(config.node.health.host, config.node.health.port, self.reporter.report)
             undo.pop_all()
+
+    @property
+    def not_running(self) -> tuple[RuleNotRunning, ...]:
+        """Configured rules that this node cannot judge, as of the last change."""
+        return self.hot_rules.not_running
 
     @property
     def evidence_store(self) -> EvidenceStore | None:
@@ -168,6 +202,7 @@ class Node:
         if self.uploader is not None:
             self.uploader.start()
         self.health.start()
+        self.hot_rules.start()
         log.info(
             "node watches",
             extra={"node_id": self._config.node.node_id, "cameras": len(self._judges), "health_port": self.health.port},
@@ -189,11 +224,13 @@ class Node:
         would leave it: the next start goes on from there. With `is_final` open alerts end as node_stopped: this node
         will not watch here again soon.
         """
+        self.hot_rules.stop()
         if is_final:
             self.telling.end_all(EndReason.NODE_STOPPED)
         for camera_id in self._judges:
             self.telling.save(camera_id)
         with ExitStack() as closing:  # in reverse order, each whatever the others do
+            closing.callback(self.hot_rules.close)
             closing.callback(self._close_spool)
             closing.callback(self.observation_log.close)
             closing.callback(self.health.close)
@@ -239,33 +276,18 @@ class Node:
         count = self._config.node.processes.detector_processes
         return DetectorChildren(count, settings, regions, mono=self._mono)
 
-    def _restore_judges(self) -> tuple[dict[str, CameraJudge], dict[str, list[Judged]]]:
+    def _restore_judges(
+        self, cameras: Sequence[CameraConfig]
+    ) -> tuple[dict[str, CameraJudge], dict[str, list[Judged]]]:
         judges: dict[str, CameraJudge] = {}
         ends: dict[str, list[Judged]] = {}
-        unable = {(one.camera_id, one.rule_id) for one in self.not_running}
-        for configured in self._config.cameras:
-            # A rule that cannot be judged is taken out whole: it must not read an empty answer as "clear".
-            able = tuple(rule for rule in configured.rules if (configured.camera_id, rule.rule_id) not in unable)
-            camera = configured.model_copy(update={"rules": able})
+        for camera in cameras:
             snapshot = self._past.setdefault(camera.camera_id, self._snapshots.load(camera.camera_id))
             judge, said = CameraJudge.restore(camera, snapshot, mono_s=self._mono(), at=self._wall())
             judges[camera.camera_id] = judge
             if said:
                 ends[camera.camera_id] = said
         return judges, ends
-
-    def _watched(self, camera_id: str, pace: Pace) -> WatchedCamera:
-        judge = self._judges[camera_id]
-        detectors = {rule.detector for rule in judge.camera.rules if has_place(rule)}
-        return WatchedCamera(
-            config=judge.camera,
-            need=need_of(judge.camera),
-            detectors=tuple(sorted(detectors)),
-            judge=judge,
-            input_sizes_wh={name: one.input_size_wh for name, one in self.detection.models.items()},
-            knows_people=frozenset(name for name, one in self.detection.models.items() if "person" in one.classes),
-            is_fast=is_fast(judge.camera, pace),
-        )
 
     def _make_uploader(self) -> Uploader | None:
         centre = self._config.node.centre

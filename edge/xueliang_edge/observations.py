@@ -11,14 +11,18 @@ Invariants
 from __future__ import annotations
 
 import math
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 NO_TRACK = -1
+
+BoxRow = tuple[tuple[float, float, float, float], float, str]
 
 
 class ViewState(StrEnum):
@@ -30,6 +34,29 @@ class ViewState(StrEnum):
     """A look was due and no picture came."""
     UNKNOWN = "unknown"
     """A picture came, and it could not be judged: the detector failed or was late, or the view is not usable."""
+
+
+class ViewFault(StrEnum):
+    """What is wrong with a view that shows nothing of its place."""
+
+    FROZEN = "frozen"
+    """The camera sends, and always the same picture."""
+    BLACK = "black"
+    OVER_EXPOSED = "over_exposed"
+    DEFOCUSED = "defocused"
+    COVERED = "covered"
+    """Something before the lens hides the scene."""
+    MOVED = "moved"
+    """The camera shows another place, or this one from elsewhere."""
+
+    @property
+    def may_be_tampering(self) -> bool:
+        """True for what somebody does to a camera; the others say only that it cannot see."""
+        return self in (ViewFault.DEFOCUSED, ViewFault.COVERED, ViewFault.MOVED)
+
+
+VIEW_FIGURE_STEPS: Final = 20
+"""`Observation.view_figure` in steps of 5 %: a figure for people, and few enough for the log's tables."""
 
 
 def _no_boxes() -> NDArray[np.float32]:
@@ -64,6 +91,10 @@ class Observation:
             NaN in cells where that is not known; None when it is known nowhere.
         detector: the configured name of the detector; rules look only at the observations of theirs.
         is_carried: the boxes are those of an earlier look: since then nothing moved where the rules look.
+        view_fault: why a view is UNKNOWN, when it is the view itself; None: another reason, or none.
+        view_figure: how bad, 0..1, in whole steps: share of the scene that is gone (covered), of its sharpness
+            (defocused), of the picture that is dark or blown, by which it was shifted (moved; 1: nothing of the scene
+            is left in it); 1 where it is frozen.
     """
 
     camera_id: str
@@ -80,6 +111,9 @@ class Observation:
     change: NDArray[np.float32] | None = None
     detector: str = "objects"
     is_carried: bool = False
+    view_fault: ViewFault | None = None
+    view_figure: float = 0.0
+    _rows: tuple[BoxRow, ...] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         n = len(self.class_names)
@@ -97,15 +131,56 @@ class Observation:
             raise ValueError(f"change must be a grid (gh, gw) without infinities, got shape {self.change.shape}")
         if self.view is not ViewState.GOOD and (n or self.change is not None):
             raise ValueError(f"a view that is {self.view} shows nothing: no boxes, no change grid")
+        if self.view_fault is not None and self.view is not ViewState.UNKNOWN:
+            raise ValueError(f"a view that is {self.view} has no fault of its own, got {self.view_fault}")
+        if self.view_figure != stepped(self.view_figure):
+            raise ValueError(f"view_figure must be in steps of 1/{VIEW_FIGURE_STEPS}, got {self.view_figure}")
 
     @property
     def is_good(self) -> bool:
         """True when the boxes may be believed, none included."""
         return self.view is ViewState.GOOD
 
+    @property
+    def rows(self) -> tuple[BoxRow, ...]:
+        """Box, score and class, one after the other as plain numbers: for a handful of boxes faster than arrays."""
+        if self._rows is None:
+            boxes = map(tuple, self.boxes_xyxyn.tolist())
+            object.__setattr__(self, "_rows", tuple(zip(boxes, self.scores.tolist(), self.class_names, strict=True)))
+        return self._rows or ()
 
-def blind(camera_id: str, view: ViewState, *, mono_s: float, at: datetime, detector: str = "objects") -> Observation:
-    """An observation that says only that nothing could be seen: an overdue look, or a detector that did not answer."""
+    def later(self, seconds: float) -> Observation:
+        """The same with another monotonic time; it is not checked once more."""
+        moved = copy(self)
+        object.__setattr__(moved, "observed_mono_s", self.observed_mono_s + seconds)
+        return moved
+
+
+def stepped(view_figure: float) -> float:
+    """The nearest whole step between 0 and 1."""
+    return round(min(max(view_figure, 0.0), 1.0) * VIEW_FIGURE_STEPS) / VIEW_FIGURE_STEPS
+
+
+def blind(
+    camera_id: str,
+    view: ViewState,
+    *,
+    mono_s: float,
+    at: datetime,
+    detector: str = "objects",
+    view_fault: ViewFault | None = None,
+    view_figure: float = 0.0,
+) -> Observation:
+    """An observation that says only that nothing could be seen: an overdue look, a detector that did not answer, or a
+    view that shows nothing of its place."""
     if view is ViewState.GOOD:
         raise ValueError("a good view is not blind: build an Observation")
-    return Observation(camera_id=camera_id, observed_mono_s=mono_s, observed_at=at, view=view, detector=detector)
+    return Observation(
+        camera_id=camera_id,
+        observed_mono_s=mono_s,
+        observed_at=at,
+        view=view,
+        detector=detector,
+        view_fault=view_fault,
+        view_figure=view_figure,
+    )

@@ -7,15 +7,18 @@ Invariants
     - A picture that could not be judged is *unknown*, a camera without pictures is *offline*: never "nothing there".
       A camera that sends while this node has no time for it is *unknown*: that is our fault, not the camera's.
     - Rules judge an observation as the observation log encodes it, so that a back-test sees the same.
+    - A picture that does not show its place (`view_watch.py`) goes to no detector: every rule gets *unknown*.
     - A detector's answer is carried to a later look only while the places its rules watch show the same picture.
     - A still is asked for before the alert that names it is accepted; when there is none the alert goes without, and
       the reason is counted. No alert waits for a picture longer than `gathering.STILL_TIMEOUT_S`.
+    - Rules change between two looks, all of a camera at once; what was on its way then is judged by the new ones.
     - Every handle is given back, whatever happens to its look. What an open alert is about is never learnt as scene.
 """
 
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -38,7 +41,7 @@ from xueliang_edge.detection import DetectionService, Seen, Unknown
 from xueliang_edge.looks import Look
 from xueliang_edge.observations import Observation, ViewState, blind
 from xueliang_edge.rules.judge import Judged
-from xueliang_edge.watched_camera import NO_DETECTOR, InHand, WatchedCamera
+from xueliang_edge.watched_camera import NO_DETECTOR, InHand, WatchedCamera, WatchedRules
 from xueliang_streams.source import SourceState
 
 log = logging.getLogger(__name__)
@@ -67,6 +70,33 @@ class Recorder(Protocol):
     def record(self, observation: Observation, snapshot: Callable[[], Mapping[str, Any]]) -> Observation:
         """Returns what the rules are to judge; may ask what they remember before they do."""
 
+    def begin_anew(self, camera_id: str) -> None:
+        """The camera's rules are other ones: what they remember is asked for at its next look."""
+
+
+@dataclass(slots=True)
+class RulesChange:
+    """New rules for one camera, on their way to the main path.
+
+    Attributes:
+        is_done: set once they are in force, or cannot be.
+        problem: the defect that kept them from coming into force; None: they are, or it is not done yet.
+    """
+
+    rules: WatchedRules
+    is_done: threading.Event = field(default_factory=threading.Event)
+    problem: str | None = None
+
+
+class Onlooker(Protocol):
+    """Who else wants to see what was judged; `analysing` does. Waits for nobody a node watches, and raises nothing."""
+
+    def judged(self, camera: WatchedCamera, look: Look | None, observations: Sequence[Observation]) -> None:
+        """One observation a detector, as the rules got them. The look's picture is given back after this call.
+
+        None: nothing was there to be looked at, or it could not be.
+        """
+
 
 @dataclass(slots=True)
 class PipelineCounts:
@@ -90,14 +120,16 @@ class Pipeline:
         wall: Callable[[], datetime],
         mono: Callable[[], float],
         alive: Callable[[], None] = lambda: None,
+        onlooker: Onlooker | None = None,
     ) -> None:
         """`alive` is called about once a second, by the main path itself."""
-        self._alive = alive
+        self._alive, self._onlooker = alive, onlooker
         self.cameras = {camera.config.camera_id: camera for camera in cameras}
         self._capture, self._detection, self._teller, self._recorder = capture, detection, teller, recorder
         self._wall, self._mono = wall, mono
         self.schedule: Schedule[Look] = Schedule([camera.need for camera in self.cameras.values()], mono())
         self._in_hand: dict[int, InHand] = {}
+        self._changes: queue.SimpleQueue[RulesChange] = queue.SimpleQueue()
         self._last_ticket = 0
         self.overload = Overload()
         self._last_tended_mono_s = mono()
@@ -121,6 +153,8 @@ class Pipeline:
     def turn(self) -> bool:
         """Everything that can be done now; True when something was: then there may be more."""
         self._tend_when_due()
+        while not self._changes.empty():
+            self._change(self._changes.get())
         self._detection.check(self._mono())
         looks, answers = self._capture.looks(), self._detection.answers()
         for came in looks:
@@ -137,6 +171,12 @@ class Pipeline:
             self._guarded(look, self._begin)
         return bool(looks or answers or has_begun)
 
+    def change(self, rules: WatchedRules) -> RulesChange:
+        """Have the main path take these rules; from any thread. They are in force within a quarter of a second."""
+        change = RulesChange(rules)
+        self._changes.put(change)
+        return change
+
     @property
     def in_hand(self) -> int:
         """Looks that wait for a detector's answer."""
@@ -150,6 +190,28 @@ class Pipeline:
             connection.wait([*handles], IDLE_S)
         else:
             threading.Event().wait(0.005)  # recordings read as fast as they are judged: only when one has ended
+
+    # Its rules change.
+
+    def _change(self, change: RulesChange) -> None:
+        """All or nothing; one camera's fault must not end the watch of the others."""
+        camera_id = change.rules.config.camera_id
+        try:
+            self._take_rules(self.cameras[camera_id], change.rules)
+        except Exception as error:
+            self.counts.faults["rules_not_changed"] += 1
+            log.exception("rules not changed", extra={"camera_id": camera_id})
+            change.problem = f"{type(error).__name__}: {error}"
+        change.is_done.set()
+
+    def _take_rules(self, camera: WatchedCamera, rules: WatchedRules) -> None:
+        said = camera.judge.change(rules.config)  # what may fail comes first, and changes nothing when it does
+        camera.take(rules)
+        self._recorder.begin_anew(rules.config.camera_id)
+        self.schedule.change_need(rules.need)
+        plan = plan_of(camera.attention, camera.need, camera.has_sub, self.overload.degradation)
+        self._order(camera, plan, is_anew=True)
+        self._teller.tell(camera.config, said, None)
 
     # A look comes.
 
@@ -169,6 +231,10 @@ class Pipeline:
         """Take a look in hand: which detectors must see it?"""
         camera = self.cameras[look.handle.camera_id]
         camera.looks += 1
+        self._notice_view(camera, look)
+        if not look.view.is_good:
+            self._judge_unseen(camera, look)
+            return
         in_hand = InHand(camera, look)
         for detector in camera.detectors or (NO_DETECTOR,):
             reason = camera.detection_reason(detector, look, self.overload.degradation)
@@ -218,13 +284,47 @@ class Pipeline:
         except Exception:
             self.counts.faults["camera_not_judged"] += 1
 
+    def _notice_view(self, camera: WatchedCamera, look: Look) -> None:
+        before, camera.view = camera.view, look.view
+        if before.fault is look.view.fault and before.is_doubtful == look.view.is_doubtful:
+            return
+        camera.view_since_mono_s = look.observed_mono_s
+        about = {"camera_id": camera.config.camera_id}
+        if look.view.fault is not None:
+            log.warning("view fault", extra=about | {"fault": look.view.fault.value, "figure": look.view.figure})
+        elif before.fault is not None and look.view.is_good:
+            log.info("view is good again", extra=about | {"fault": before.fault.value})
+
     # It is judged.
+
+    def _judge_unseen(self, camera: WatchedCamera, look: Look) -> None:
+        """The picture does not show its place: every rule is told so, nothing is learnt from it, no still is made."""
+        view = look.view
+        camera.unknown[f"view_{view.fault.value}" if view.fault is not None else "view_doubtful"] += 1
+        observations = [
+            blind(
+                camera.config.camera_id,
+                ViewState.UNKNOWN,
+                mono_s=look.observed_mono_s,
+                at=look.observed_at,
+                detector=detector,
+                view_fault=view.fault,
+                view_figure=view.figure,
+            )
+            for detector in camera.detectors or (NO_DETECTOR,)
+        ]
+        judged = [self._log_and_judge(camera, observation, None) for observation in observations]
+        self._capture.release(Release(look.handle))
+        self.schedule.judged(camera.config.camera_id, look.observed_mono_s)
+        self._attend(camera, look, judged)
 
     def _judge(self, in_hand: InHand) -> None:
         """Every detector has spoken, or its last word still holds: track, log, judge, tell, give the picture back."""
         camera, look = in_hand.camera, in_hand.look
         tracked = [self._track(camera, self._observation(in_hand, name)) for name in in_hand.detectors]
         observations = [self._log_and_judge(camera, observation, look) for observation in tracked]
+        if self._onlooker is not None:
+            self._onlooker.judged(camera, look, observations)
         self._capture.release(in_hand.release())
         self.schedule.judged(camera.config.camera_id, look.observed_mono_s)
         self._attend(camera, look, observations)
@@ -373,6 +473,9 @@ class Pipeline:
         self._say_blind(camera, ViewState.UNKNOWN if is_ours else ViewState.OFFLINE, now, self._wall())
 
     def _say_blind(self, camera: WatchedCamera, view: ViewState, mono_s: float, at: datetime) -> None:
-        for detector in camera.detectors or (NO_DETECTOR,):
-            observation = blind(camera.config.camera_id, view, mono_s=mono_s, at=at, detector=detector)
-            self._log_and_judge(camera, observation, None)
+        observations = [
+            self._log_and_judge(camera, blind(camera.config.camera_id, view, mono_s=mono_s, at=at, detector=name), None)
+            for name in camera.detectors or (NO_DETECTOR,)
+        ]
+        if self._onlooker is not None:
+            self._onlooker.judged(camera, None, observations)

@@ -18,7 +18,15 @@ from xueliang_configs.rules import Rule, has_place
 from xueliang_edge.capture.service import CaptureChildReport
 from xueliang_edge.costs import why_never
 from xueliang_edge.detection import OpenedModel, WorkerHealth
-from xueliang_edge.health import AttentionReport, CameraReport, NodeReport, RuleNotRunning
+from xueliang_edge.health import (
+    AttentionReport,
+    CameraReport,
+    CameraRulesReport,
+    NodeReport,
+    RefusedReport,
+    RuleNotRunning,
+    RulesReport,
+)
 from xueliang_edge.rules.registry import RULES
 from xueliang_edge.watched_camera import WatchedCamera
 from xueliang_streams.source import SourceState
@@ -26,6 +34,7 @@ from xueliang_streams.source import SourceState
 if TYPE_CHECKING:
     from xueliang_edge.node import Node
 
+REFUSALS_TOLD: Final = 5  # in words; all of them are in the report
 CAMERAS_AT_MOST: Final = 256  # the contract's limit; configs refuses more
 
 
@@ -86,14 +95,17 @@ class Reporter:
                 "problem": uploader.problem if uploader else None,
             },
             observation_log=self._observation_log(),
+            rules=self._rules(),
             workers={one.name: _without_name(one) for one in _workers(node)},
             counters={
                 "alerts": dict(node.writer.counts) | {"waiting_in_memory": node.writer.waiting_count},
                 "stills_refused": dict(node.gatherer.refused),
                 "stills": {"composed": node.gatherer.composed},
                 "evidence": dict(store.counts) if store else {},
+                "trials": dict(node.trials.counts) if node.trials else {},
                 "upload": dict(uploader.counts) if uploader else {},
                 "forwarding": link.counters,
+                "rules": dict(node.hot_rules.counts),
                 "pipeline": dict(node.pipeline.counts.faults),
                 "detections_by_reason": dict(node.pipeline.counts.detections),
                 "detection": dict(node.detection.counts),
@@ -108,6 +120,7 @@ class Reporter:
         counters = {f"still_refused_{reason}"[:60]: count for reason, count in node.gatherer.refused.items()}
         counters["shadow_raised"] = node.writer.counts["shadow_raised"]
         counters |= {"rules_not_running": len(node.not_running), "stills": node.gatherer.composed}
+        counters["rules_refused"] = len(node.hot_rules.refused)
         if node.evidence_store is not None:
             counters["evidence_pending"] = node.evidence_store.pending_count()
         cameras = tuple(self._status(camera) for camera in list(node.pipeline.cameras.values())[:CAMERAS_AT_MOST])
@@ -127,6 +140,20 @@ class Reporter:
             "queued": kept.queued,
             "problem": kept.problem,
         }
+
+    def _rules(self) -> RulesReport:
+        hot = self._node.hot_rules
+        cameras = tuple(
+            CameraRulesReport(
+                name, one.version, one.source.value, one.at, one.note, is_as_file=not hot.differs_from_file(name)
+            )
+            for name, one in list(hot.versions.items())
+        )
+        refused = tuple(
+            RefusedReport(one.problem.where, one.problem.key, one.problem.text, one.problem.hint, one.since)
+            for one in hot.refused
+        )
+        return RulesReport(hot.read_at, cameras, refused)
 
     def _attention(self) -> AttentionReport:
         node = self._node
@@ -175,12 +202,16 @@ class Reporter:
             notes=health.notes,
             recent_gaps_s=tuple(round(gap_s, 3) for gap_s in schedule.recent_gaps_s(camera_id)),
             pictures_decoded=health.pictures_decoded,
+            view=camera.view_words,
+            view_since=None if camera.view_since_mono_s is None else self._at(camera.view_since_mono_s),
         )
 
     def _status(self, camera: WatchedCamera) -> CameraStatus:
         health = self._node.capture.health(camera.config.camera_id)
         schedule = self._node.pipeline.schedule
         problem = health.problem
+        if problem is None and camera.view.fault is not None:
+            problem = f"view {camera.view.fault.value}: its other rules are unknown"
         stopped = [one for one in self._node.not_running if one.camera_id == camera.config.camera_id]
         if problem is None and stopped:
             problem = "; ".join(f"rule {one.rule_id} not running: {one.reason}" for one in stopped)
@@ -199,10 +230,22 @@ class Reporter:
         for camera in cameras:
             if camera.state not in (SourceState.STREAMING, SourceState.ENDED):
                 yield f"camera {camera.camera_id}: {camera.state}" + (f": {camera.problem}" if camera.problem else "")
+            if camera.view not in ("good", "doubtful", "no_picture"):
+                yield f"camera {camera.camera_id}: view {camera.view}: its other rules are unknown"
             if camera.falls_short:
                 yield f"camera {camera.camera_id}: looked at less often than its rules need"
         for rule in node.not_running:
             yield f"camera {rule.camera_id}: rule {rule.rule_id} not running: {rule.reason}"
+        refused = node.hot_rules.refused
+        for one in refused[:REFUSALS_TOLD]:
+            problem, since = one.problem, f"{one.since:%Y-%m-%d %H:%M:%S} UTC"
+            what = f"{problem.key}: {problem.text}" if problem.key else problem.text
+            hint = f" ({problem.hint})" if problem.hint else ""
+            yield f"rules: not taken since {since}: {problem.where}: {what}{hint}"
+        if len(refused) > REFUSALS_TOLD:
+            yield f"rules: {len(refused) - REFUSALS_TOLD} more changes of the settings file are not taken"
+        if node.hot_rules.disk_problem:
+            yield f"rules: versions cannot be kept: {node.hot_rules.disk_problem}"
         link = node.forwarder.health()
         if link.phase.value != "connected":
             yield f"broker: {link.phase.value}" + (f": {link.detail}" if link.detail else "")

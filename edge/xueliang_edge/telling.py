@@ -2,7 +2,8 @@
 
 Nothing here waits for the disk while the node watches: `writing.py` does, in a thread of its own, and says in its head
 what always holds. Only before that thread begins (`resume`, `settle_past`) is something written at once.
-What a rule with `shadow: true` decides is counted and logged; it never reaches the spool, and has no still.
+What a rule with `shadow: true` decides is counted and logged, and a still of what it would have raised is kept on this
+node (`evidence/trials.py`); it never reaches the spool.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Telling:
         said: list[WaitingDecision] = []
         for rule, decision in judged:
             if rule.shadow:
-                self._note_shadow(camera.camera_id, rule, decision)
+                self._note_trial(camera, rule, decision, look)
                 continue
             so_far = self._evidence_so_far(camera.camera_id, rule, decision)
             evidence = self._gatherer.gather(camera, rule, decision, look, so_far)
@@ -60,13 +61,16 @@ class Telling:
         if judged:
             self._writer.take(camera.camera_id, said, self._judges[camera.camera_id].snapshot())
 
-    def _note_shadow(self, camera_id: str, rule: Rule, decision: Decision) -> None:
-        """A rule on trial: counted and logged here, told to nobody; no still is made for it."""
+    def _note_trial(self, camera: CameraConfig, rule: Rule, decision: Decision, look: Look | None) -> None:
+        """A rule on trial: counted, logged and shown here, told to nobody."""
+        still = self._gatherer.of_trial(camera, rule, decision, look)
+        if still is not None:
+            self._writer.take_trial(camera.camera_id, rule, decision, still)
         self._writer.counts[f"shadow_{decision.phase.value}"] += 1
         log.info(
             "shadow alert",
             extra={
-                "camera_id": camera_id,
+                "camera_id": camera.camera_id,
                 "rule_id": rule.rule_id,
                 "phase": decision.phase.value,
                 "reason": decision.reason.text,

@@ -11,6 +11,7 @@ How it works
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -87,7 +88,7 @@ class Tracker:
             return ids
         self._last_mono_s = mono_s
         groups = np.array([GROUPS.get(name, name) for name in class_names], dtype=object)
-        for group in {*self._groups, *groups.tolist()}:
+        for group in dict.fromkeys((*self._groups, *groups.tolist())):
             tracks = self._groups.setdefault(group, [])
             for track in tracks:
                 _predict(track, elapsed_s)
@@ -138,48 +139,51 @@ def _is_lost(track: _Track, mono_s: float) -> bool:
 
 
 def _measured_of(box: NDArray[np.float32]) -> State:
-    left, top, right, bottom = (float(value) for value in box)
+    left, top, right, bottom = box.tolist()
     width, height = max(right - left, 1e-4), max(bottom - top, 1e-4)
     return np.array([(left + right) / 2, (top + bottom) / 2, width * height, width / height])
 
 
 def _box_of(mean: State) -> NDArray[np.float32]:
-    area, aspect = max(mean[2], 1e-8), max(mean[3], 1e-3)
-    width = np.sqrt(area * aspect)
+    x, y, area, aspect = mean[:4].tolist()
+    area, aspect = max(area, 1e-8), max(aspect, 1e-3)
+    width = math.sqrt(area * aspect)
     height = area / width
-    half = np.array([width, height]) / 2
-    return np.concatenate([mean[:2] - half, mean[:2] + half]).astype(np.float32)
+    return np.array([x - width / 2, y - height / 2, x + width / 2, y + height / 2], dtype=np.float32)
 
 
 def _predict(track: _Track, elapsed_s: float) -> None:
     """Constant velocity; the longer the time, the less sure. An area never shrinks below a tenth by prediction
     alone.
     """
-    motion = np.eye(7)
-    motion[[0, 1, 2], [4, 5, 6]] = elapsed_s
-    size = np.sqrt(max(track.mean[2], 1e-8))
-    kick = _ACCELERATION * np.array([size, size, size**2])
-    noise = np.zeros((7, 7))
-    for axis in range(3):
-        noise[axis, axis] = (kick[axis] * elapsed_s**2 / 2) ** 2
-        noise[axis, axis + 4] = noise[axis + 4, axis] = kick[axis] ** 2 * elapsed_s**3 / 2
-        noise[axis + 4, axis + 4] = (kick[axis] * elapsed_s) ** 2
-    noise[3, 3] = (0.02 * elapsed_s) ** 2
-    least_area = 0.1 * track.mean[2]
-    track.mean = motion @ track.mean
-    track.mean[2] = max(track.mean[2], least_area)
-    track.covariance = motion @ track.covariance @ motion.T + noise
+    mean, covariance = track.mean, track.covariance
+    size = math.sqrt(max(mean[2], 1e-8))
+    least_area = 0.1 * mean[2]
+    mean[:3] += elapsed_s * mean[4:]
+    mean[2] = max(mean[2], least_area)
+    # Places move by their speeds: the same rows and columns of the covariance do.
+    covariance[:3] += elapsed_s * covariance[4:]
+    covariance[:, :3] += elapsed_s * covariance[:, 4:]
+    for axis, kick in enumerate((_ACCELERATION * size, _ACCELERATION * size, _ACCELERATION * size**2)):
+        covariance[axis, axis] += (kick * elapsed_s**2 / 2) ** 2
+        common = kick**2 * elapsed_s**3 / 2
+        covariance[axis, axis + 4] += common
+        covariance[axis + 4, axis] += common
+        covariance[axis + 4, axis + 4] += (kick * elapsed_s) ** 2
+    covariance[3, 3] += (0.02 * elapsed_s) ** 2
 
 
 def _correct(track: _Track, box: NDArray[np.float32], mono_s: float) -> None:
     measured = _measured_of(box)
-    size = np.sqrt(measured[2])
-    jitter = np.diag(np.array([_MEASURED * size, _MEASURED * size, 2 * _MEASURED * size**2, 0.1]) ** 2)
-    seen = np.eye(4, 7)
-    gain = np.linalg.solve(seen @ track.covariance @ seen.T + jitter, seen @ track.covariance).T
-    track.mean = track.mean + gain @ (measured - track.mean[:4])
-    track.covariance = (np.eye(7) - gain @ seen) @ track.covariance
-    track.covariance = (track.covariance + track.covariance.T) / 2
+    size = math.sqrt(measured[2])
+    seen = track.covariance[:4]
+    innovation = seen[:, :4].copy()
+    for axis, jitter in enumerate((_MEASURED * size, _MEASURED * size, 2 * _MEASURED * size**2, 0.1)):
+        innovation[axis, axis] += jitter**2
+    gain = np.linalg.solve(innovation, seen).T
+    track.mean += gain @ (measured - track.mean[:4])
+    covariance = track.covariance - gain @ seen
+    track.covariance = (covariance + covariance.T) / 2
     track.updated_mono_s = mono_s
     track.hits += 1
     track.missed_looks = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,55 +14,76 @@ from xueliang_configs.cameras import CameraConfig
 from xueliang_configs.rules import has_place
 from xueliang_edge.attention.crops import crops_for
 from xueliang_edge.attention.levels import Attention, LookPlan
-from xueliang_edge.attention.needs import Need
+from xueliang_edge.attention.needs import Need, need_of
 from xueliang_edge.attention.overload import Degradation
 from xueliang_edge.attention.refreshing import DetectionReason, detection_reason, zone_cells
 from xueliang_edge.brightness import GRID_WH
 from xueliang_edge.capture.orders import Release
-from xueliang_edge.detection import Seen, Unknown, Xyxyn, merge_seen
+from xueliang_edge.detection import OpenedModel, Seen, Unknown, Xyxyn, merge_seen
 from xueliang_edge.evidence.masking import VEHICLE_SCORE, VEHICLES
-from xueliang_edge.looks import Look
+from xueliang_edge.looks import GOOD_VIEW, Look, ViewSign
 from xueliang_edge.rules.judge import CameraJudge
 from xueliang_edge.tracking import Tracker
 
 NO_DETECTOR: Final = "none"  # of a camera whose rules need no boxes: rules that do must not read it as empty
 
 
+@dataclass(frozen=True, slots=True)
+class WatchedRules:
+    """The rules of one camera with all that follows from them for its looks.
+
+    Attributes:
+        config: the camera with the rules that run, as they are judged (`CameraConfig.as_judged`).
+        detectors: the configured names they look through; empty when no rule needs a picture.
+        near_zones: bool (18, 32): the cells in or beside a zone of any rule; near_zones_of: of a detector's rules.
+    """
+
+    config: CameraConfig
+    need: Need
+    detectors: tuple[str, ...]
+    near_zones: NDArray[np.bool_]
+    near_zones_of: Mapping[str, NDArray[np.bool_]]
+
+    @classmethod
+    def of(cls, config: CameraConfig) -> Self:
+        """Everything is computed here, so that a change of rules costs the main path no more than taking it."""
+        config = config.as_judged
+        grid_hw = (GRID_WH[1], GRID_WH[0])
+        detectors = tuple(sorted({rule.detector for rule in config.rules if has_place(rule)}))
+        near_zones_of = {
+            name: zone_cells([rule for rule in config.rules if rule.detector == name], grid_hw) for name in detectors
+        }
+        return cls(config, need_of(config), detectors, zone_cells(config.rules, grid_hw), near_zones_of)
+
+
 class WatchedCamera:
     """Belongs to the pipeline's thread.
 
     Attributes:
-        detectors: the configured names its rules look through; empty when no rule needs a picture.
+        config, need, detectors, near_zones: of its `WatchedRules`; other ones after `take`.
         input_sizes_wh: what each detector's network sees, in pixels.
         knows_people: the detectors that have a class "person".
         is_fast: a recording that is read as fast as possible: always due, never late.
-        near_zones: bool (18, 32): the cells in or beside a zone of any rule.
         last_seen, seen_mono_s: each detector's last answer, and of which picture.
         looks: pictures that came; unknown: those not judged, by reason.
+        view: what the last picture said of its view; view_since_mono_s: since when.
     """
 
     def __init__(
         self,
-        config: CameraConfig,
-        need: Need,
-        detectors: tuple[str, ...],
+        rules: WatchedRules,
         judge: CameraJudge,
         *,
         input_sizes_wh: Mapping[str, tuple[int, int]] | None = None,
         knows_people: frozenset[str] = frozenset({"objects"}),
         is_fast: bool = False,
     ) -> None:
-        self.config, self.need, self.detectors, self.judge = config, need, detectors, judge
+        self.judge = judge
         self.input_sizes_wh = dict(input_sizes_wh or {})
         self.knows_people = knows_people
         self.is_fast = is_fast
         self.attention = Attention()
         self.plan: LookPlan | None = None
-        grid_hw = (GRID_WH[1], GRID_WH[0])
-        self.near_zones = zone_cells(config.rules, grid_hw)
-        self._near_zones_of = {
-            name: zone_cells([rule for rule in config.rules if rule.detector == name], grid_hw) for name in detectors
-        }
         self._trackers: dict[str, Tracker] = {}
         self.last_seen: dict[str, Seen] = {}
         self.seen_mono_s: dict[str, float] = {}
@@ -70,10 +91,32 @@ class WatchedCamera:
         self.unknown: Counter[str] = Counter()
         self.last_offline_mono_s = float("-inf")
         self.is_overdue = False
+        self.view: ViewSign = GOOD_VIEW
+        self.view_since_mono_s: float | None = None
+        self.take(rules)
+
+    def take(self, rules: WatchedRules) -> None:
+        """These rules from the next look on; the judge is told by its owner.
+
+        No answer of a detector is carried over: it may not have looked closely where a new zone is.
+        """
+        self.config, self.need, self.detectors = rules.config, rules.need, rules.detectors
+        self.near_zones, self._near_zones_of = rules.near_zones, rules.near_zones_of
+        self.last_seen.clear()
+        self.seen_mono_s.clear()
 
     @property
     def has_sub(self) -> bool:
         return self.config.sub_url is not None
+
+    @property
+    def view_words(self) -> str:
+        """For the health page: good, doubtful, the fault, or no_picture."""
+        if self.is_overdue:
+            return "no_picture"
+        if self.view.fault is not None:
+            return self.view.fault.value
+        return "doubtful" if self.view.is_doubtful else "good"
 
     @property
     def input_wh(self) -> tuple[int, int]:
@@ -119,6 +162,17 @@ class WatchedCamera:
         zones = [getattr(rule, "zone", ()) for rule in self.config.rules if rule.rule_id in open_rules]
         boxes = [[*np.min(zone, axis=0), *np.max(zone, axis=0)] for zone in zones if len(zone)]
         return np.asarray(boxes, np.float32).reshape(-1, 4)
+
+
+def watched(judge: CameraJudge, models: Mapping[str, OpenedModel], *, is_fast: bool) -> WatchedCamera:
+    """A camera as its rules need it, with the detectors they look through; `models` by configured name."""
+    return WatchedCamera(
+        WatchedRules.of(judge.camera),
+        judge,
+        input_sizes_wh={name: one.input_size_wh for name, one in models.items()},
+        knows_people=frozenset(name for name, one in models.items() if "person" in one.classes),
+        is_fast=is_fast,
+    )
 
 
 @dataclass(slots=True)

@@ -34,6 +34,8 @@ from xueliang_alerts.spool import Spool
 from xueliang_configs.rules import Rule
 from xueliang_edge.errors import NotRepresentable
 from xueliang_edge.evidence.in_hand import StillsInHand
+from xueliang_edge.evidence.stills import Still
+from xueliang_edge.evidence.trials import TrialStills
 from xueliang_edge.open_alerts import OpenAlerts
 from xueliang_edge.publishing import Publisher
 from xueliang_edge.rules.episodes import Decision
@@ -83,9 +85,11 @@ class Writer:
         snapshots: SnapshotFiles,
         stills: StillsInHand | None,
         mono: Callable[[], float],
+        trials: TrialStills | None = None,
     ) -> None:
+        """`stills`, `trials`: None where no still is ever composed."""
         self._spool, self._publisher, self._open_alerts = spool, publisher, open_alerts
-        self._files, self._stills, self._mono = snapshots, stills, mono
+        self._files, self._stills, self._mono, self._trials = snapshots, stills, mono, trials
         self._changed = threading.Condition()
         self._waiting: deque[_Taken] = deque()
         self._snapshots: dict[str, Mapping[str, Any]] = {}
@@ -111,6 +115,11 @@ class Writer:
             if snapshot:
                 self._snapshots[camera_id] = snapshot
             self._changed.notify_all()
+
+    def take_trial(self, camera_id: str, rule: Rule, decision: Decision, still: Still) -> None:
+        """The still of a rule on trial: written when nothing else waits, after the next `take`."""
+        if self._trials is not None:
+            self._trials.keep(camera_id, rule, decision, still)
 
     def newest(self, camera_id: str, rule_id: str) -> WaitingDecision | None:
         """The last decision of this rule that the spool has not accepted yet."""
@@ -228,6 +237,9 @@ class Writer:
         if self._stills is not None and not self._waiting:
             with self._at_disk():
                 self._stills.write_rest()
+        if self._trials is not None and not self._waiting:
+            with self._at_disk():
+                self._trials.write()
         return is_all
 
     def _remember(self, camera_id: str) -> bool:

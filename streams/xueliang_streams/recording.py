@@ -11,7 +11,8 @@ import logging
 import threading
 from collections.abc import Generator
 from contextlib import closing
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -29,6 +30,8 @@ from xueliang_streams.source import DecodeMode, Mono, Pace, SourceHealth, Source
 log = logging.getLogger(__name__)
 
 CLOSE_WAITS_S = 4.5
+FIRST_YEAR = 2000
+"""A recorder that does not know the time writes 1904 or 1970."""
 _POLL_S = 0.25
 """The injected clock is asked at least this often while a frame is not due."""
 
@@ -217,6 +220,35 @@ def open_recording(path: Path) -> InputContainer:
         container.close()
         raise RecordingUnreadable(f"{path}: holds no video, only {len(container.streams)} other streams")
     return container
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingFacts:
+    """What a file says of itself.
+
+    Attributes:
+        length_s: seconds; None: it does not say.
+        created_at: when it was recorded, aware UTC; None: it does not say, or says what no clock was.
+    """
+
+    length_s: float | None
+    created_at: datetime | None
+
+
+def recording_facts(path: Path) -> RecordingFacts:
+    """Read from the head of the file. Raises RecordingUnreadable, as `open_recording` does."""
+    with open_recording(path) as container:
+        length_s = container.duration / av.time_base if container.duration else None
+        return RecordingFacts(length_s, _created_at(container.metadata.get("creation_time", "")))
+
+
+def _created_at(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    return at if at.year >= FIRST_YEAR else None
 
 
 def _words(path: Path, error: Exception) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import detector, edge, observation_log, path, rules
+from tests.bench import backtest, detector, edge, folding, observation_log, path, rules
 from tests.bench.figures import Figures
 
 
@@ -22,8 +22,10 @@ class Bench:
 
 
 BENCHES: dict[str, Bench] = {
+    "backtest": Bench(backtest.KEYS, lambda options, figures: backtest.measure(options.quick, figures)),
     "detector": Bench(detector.KEYS, lambda options, figures: detector.measure(options.quick, figures)),
     "edge": Bench(edge.KEYS, lambda options, figures: figures.update(edge.measure(options))),
+    "folding": Bench(folding.KEYS, lambda options, figures: folding.measure(options.quick, figures)),
     "log": Bench(observation_log.KEYS, lambda options, figures: observation_log.measure(options.quick, figures)),
     "path": Bench(path.KEYS, lambda options, figures: path.measure(options.quick, figures)),
     "rules": Bench(rules.KEYS, rules.measure),

@@ -86,6 +86,19 @@ class Schedule(Generic[LookT]):
             self._enter(camera_id, camera)
         camera.gap_s = gap_s
 
+    def change_need(self, need: Need) -> None:
+        """The camera's rules are other ones: from now on it is measured by this need. Costs O(n): rules change rarely.
+
+        What it was given so far is forgotten: gaps that were short enough for the old rules say nothing of the new.
+        """
+        camera = self._cameras[need.camera_id]
+        camera.need = need
+        camera.gaps_s.clear()
+        if need.camera_id not in self._overdue and not camera.is_retired:
+            self._silences = [one for one in self._silences if one[1] != need.camera_id]
+            self._silences.append((camera.arrived_mono_s + need.overdue_after_s, need.camera_id))
+            heapq.heapify(self._silences)
+
     def arrived(self, camera_id: str, look: LookT, now_mono_s: float) -> LookT | None:
         """A look came and waits. Returns the older one whose place it took: it will not be judged, give it back."""
         camera = self._cameras[camera_id]

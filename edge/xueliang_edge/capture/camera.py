@@ -17,8 +17,11 @@ from xueliang_edge.brightness import Small, small_brightness
 from xueliang_edge.capture.feeds import Feed, FeedHealth, ReaderFeed, SourceFeed, UnreadableFeed
 from xueliang_edge.capture.orders import CameraSpec, Pace, Release
 from xueliang_edge.evidence.masking import polygons_mask, quiet_luma
-from xueliang_edge.looks import CaptureHealth, StreamName
+from xueliang_edge.looks import GOOD_VIEW, CaptureHealth, StreamName, ViewSign
 from xueliang_edge.stillness import Stillness
+from xueliang_edge.view_measure import VIEW_WH
+from xueliang_edge.view_memory import usable_cells
+from xueliang_edge.view_watch import ViewWatch
 from xueliang_streams.decoding import Decoded
 from xueliang_streams.errors import StreamError
 from xueliang_streams.frame import Planes
@@ -80,6 +83,7 @@ class CapturedCamera:
         self._earlier: deque[tuple[float, NDArray[np.uint8]]] = deque(maxlen=EARLIER_KEPT)
         self._quiet: tuple[float, NDArray[np.uint8]] | None = None
         self._small: Small | None = None
+        self._view: ViewWatch | None = None
         self._masks: dict[tuple[int, int], NDArray[np.bool_]] = {}
         self.sizes: dict[StreamName, tuple[int, int]] = {}
         self._decode_ms: float | None = None
@@ -141,11 +145,23 @@ class CapturedCamera:
             self._background = Background(frame_size_wh)
             self._saved_mono_s = None
             self._stillness = None
+            self._view = None
         if self._stillness is None:
             self._stillness = Stillness(self._background.restlessness)
         self._small = small_brightness(planes)
         self._keep_quiet(planes)
         return self._background.change(self._small), self._stillness.moved(self._small)
+
+    def judge_view(self, planes: Planes, stream: StreamName) -> ViewSign:
+        """Whether the picture that was compared last shows the camera's place."""
+        at = self.last_look_mono_s
+        if self._background is None or self._small is None or at is None:
+            return GOOD_VIEW
+        if self._view is None:
+            hidden = polygons_mask(self.spec.privacy_zones_xyn, VIEW_WH)
+            self._view = ViewWatch(self._background.view, usable_cells(hidden))
+        feed = self._feeds.get(stream)
+        return self._view.look(planes, self._small, stream, at, None if feed is None else feed.sent())
 
     def _keep_quiet(self, planes: Planes) -> None:
         """Keep what a still compares with, while something is going on: an idle camera raises nothing."""
@@ -192,7 +208,7 @@ class CapturedCamera:
         if background is None:
             return None
         if self._saved_mono_s is None:
-            is_due = background.known_share >= SCENE_FIRST_SAVE_SHARE
+            is_due = background.known_share >= SCENE_FIRST_SAVE_SHARE or background.view.is_known
         else:
             is_due = self._mono() - self._saved_mono_s >= SCENE_SAVE_EVERY_S
         if not is_due:
@@ -203,7 +219,7 @@ class CapturedCamera:
     @property
     def scene(self) -> Background | None:
         """Its long-term scene, when anything of it is known."""
-        return self._background if self._background is not None and self._background.known_share > 0 else None
+        return self._background if self._background is not None and self._background.is_worth_saving else None
 
     def health(self) -> CaptureHealth:
         """How it does. The primary stream speaks for it, unless the other one serves."""

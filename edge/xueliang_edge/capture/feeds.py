@@ -22,6 +22,7 @@ from random import Random
 from typing import Final, Literal, Protocol
 
 from xueliang_edge.capture.orders import Pace
+from xueliang_edge.view_watch import Sent
 from xueliang_streams.backoff import Backoff
 from xueliang_streams.coded_picture import Arrival, CodedPicture
 from xueliang_streams.decoding import Decoded, OnDemandDecoder, RateLimit
@@ -75,6 +76,9 @@ class Feed(Protocol):
     def take(self) -> Decoded | None:
         """Decode the picture that is due. None: it could not be decoded."""
 
+    def sent(self) -> Sent | None:
+        """What the stream brought up to its newest key picture; None: nobody counts it."""
+
     def health(self) -> FeedHealth: ...
 
     def close(self) -> None: ...
@@ -120,6 +124,7 @@ class ReaderFeed:
         self._decoded: Decoded | None = None
         self._decodes_whole = False
         self._has_news = False  # far more bytes than usual came: worth a look
+        self._sent = Sent(0, 0, 0, 0.0)
 
     @property
     def next_poll_in_s(self) -> float:
@@ -157,6 +162,9 @@ class ReaderFeed:
         pictures = self._decoder.feed(self._handed)
         return pictures[-1] if pictures else None
 
+    def sent(self) -> Sent | None:
+        return self._sent
+
     def health(self) -> FeedHealth:
         source = self.reader.health()
         return FeedHealth(
@@ -179,6 +187,12 @@ class ReaderFeed:
             self._since_key, self._since_key_bytes, self._consumed = [picture], len(picture.data), 0
             self._is_whole = self.reader.assemble == "all"
             self._has_news |= self._rhythm.key_came(picture.arrival.mono_s)
+            self._sent = Sent(
+                keys=self._sent.keys + 1,
+                key_bytes=self._sent.key_bytes + len(picture.data),
+                all_bytes=self.reader.counts["bytes"],
+                pictures_per_s=self.reader.pictures_per_s or 0.0,
+            )
         elif self._since_key and self._is_whole:
             self._since_key.append(picture)
             self._since_key_bytes += len(picture.data)
@@ -358,6 +372,9 @@ class SourceFeed:
         newest, self._newest = self._newest, None
         return newest
 
+    def sent(self) -> Sent | None:
+        return None
+
     def health(self) -> FeedHealth:
         return FeedHealth(self._source.health(), self._reader, None, None, None, is_decoded_whole=True)
 
@@ -388,6 +405,9 @@ class UnreadableFeed:
         return None
 
     def take(self) -> Decoded | None:
+        return None
+
+    def sent(self) -> Sent | None:
         return None
 
     def health(self) -> FeedHealth:

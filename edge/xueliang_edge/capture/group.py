@@ -182,6 +182,7 @@ class CameraGroup:
             written = Planes.from_buffer(payload, planes.size_wh, is_full_range=planes.is_full_range)
             camera.hide_private(written)
         change, moved = camera.compare(written, decoded.planes.size_wh, stream)
+        view = camera.judge_view(written, stream)
         generation = self._frames.generation(slot)
         handle = PictureHandle(camera_id, self._spec.region, slot, generation, planes.size_wh, planes.is_full_range)
         self._out[self._free.pop(0)] = handle
@@ -196,6 +197,7 @@ class CameraGroup:
             stream=stream,
             is_key=decoded.is_key,
             decode_ms=decoded.decode_ms,
+            view=view,
         )
 
     def _failed(self, camera_id: str) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from xueliang_alerts.contract import EndReason, EvidenceKind, EvidenceRef, Phase
 from xueliang_configs.cameras import CameraConfig
-from xueliang_configs.rules import Rule, has_place
+from xueliang_configs.rules import PlacedRule, Rule, has_place
 from xueliang_edge.detection import DetectionService, StillRequest
 from xueliang_edge.evidence.masking import Refused
 from xueliang_edge.evidence.stills import Region, Still
@@ -68,14 +68,7 @@ class Gatherer:
         kind = due_kind(decision, so_far)
         if self._store is None or kind is None or not has_place(rule):
             return so_far
-        if look is None:
-            return self._without("no_picture", so_far)
-        boxes = np.asarray(decision.boxes_xyxyn, np.float32).reshape(-1, 4)
-        region = Region(tuple(rule.zone), boxes, tuple(tuple(zone) for zone in camera.privacy_zones))
-        request = StillRequest(look.handle, kind, region)
-        deadline_mono_s = self._mono() + STILL_TIMEOUT_S
-        scene = self._lend_scene(look.handle, deadline_mono_s) if self._lend_scene is not None else None
-        still = self._detection.compose_still(request, scene, deadline_mono_s)
+        still = self._composed(camera, rule, decision, look, kind)
         if isinstance(still, Refused):
             return self._without(still.reason, so_far)
         if not self._store.keep(still, int(decision.severity)):
@@ -84,6 +77,28 @@ class Gatherer:
         if any(one.sha256 == still.sha256 for one in so_far):
             return so_far
         return (*so_far, EvidenceRef(sha256=still.sha256, kind=kind, bytes=len(still.jpeg)))
+
+    def of_trial(self, camera: CameraConfig, rule: Rule, decision: Decision, look: Look | None) -> Still | None:
+        """The still of what a rule on trial raises; None where an alert would have none either."""
+        if self._store is None or decision.phase is not Phase.RAISED or not has_place(rule):
+            return None
+        still = self._composed(camera, rule, decision, look, EvidenceKind.ONSET)
+        if isinstance(still, Refused):
+            self.refused[f"trial_{still.reason}"] += 1
+            return None
+        return still
+
+    def _composed(
+        self, camera: CameraConfig, rule: PlacedRule, decision: Decision, look: Look | None, kind: EvidenceKind
+    ) -> Still | Refused:
+        if look is None:
+            return Refused("no_picture")
+        boxes = np.asarray(decision.boxes_xyxyn, np.float32).reshape(-1, 4)
+        region = Region(tuple(rule.zone), boxes, tuple(tuple(zone) for zone in camera.privacy_zones))
+        request = StillRequest(look.handle, kind, region)
+        deadline_mono_s = self._mono() + STILL_TIMEOUT_S
+        scene = self._lend_scene(look.handle, deadline_mono_s) if self._lend_scene is not None else None
+        return self._detection.compose_still(request, scene, deadline_mono_s)
 
     def _without(self, reason: str, so_far: tuple[EvidenceRef, ...]) -> tuple[EvidenceRef, ...]:
         self.refused[reason] += 1

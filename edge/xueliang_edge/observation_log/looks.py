@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from xueliang_edge.observation_log.encoding import Levels, at_of, changes_of
 from xueliang_edge.observation_log.rows import Context
 from xueliang_edge.observations import Observation
-
-_NO_LEVELS = np.zeros((0, 0, 0), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,8 @@ class LoggedLooks:
         run_id: which start of the node wrote it: monotonic seconds compare within one run only.
         sequence: int64 (n,), counts the camera's looks of the run.
         mono_s: float64 (n,), monotonic seconds. at_ms: int64 (n,), wall clock, milliseconds since 1970, UTC.
-        contexts: what the look's `context`, uint8 (n,), points into: view, detector, model, score, picture size.
+        contexts: what the look's `context`, uint8 (n,), points into: view and what is wrong with it, detector, model,
+            score, picture size.
         is_carried: bool (n,). has_change: bool (n,).
         box_start, box_count: int64 (n,).
         boxes_xyxyn: float32 (b, 4). scores: float32 (b,). class_ids: uint8 (b,), into `class_names`.
@@ -120,34 +119,34 @@ class LoggedLooks:
             snapshot=self.snapshot if start == 0 else None,
         )
 
+    def observation(self, index: int) -> Observation:
+        """One of them, exactly as it was judged."""
+        context = self.contexts[self.context[index]]
+        start = int(self.box_start[index])
+        boxes = slice(start, start + int(self.box_count[index]))
+        return Observation(
+            camera_id=self.camera_id,
+            observed_mono_s=float(self.mono_s[index]),
+            observed_at=at_of(int(self.at_ms[index])),
+            view=context.view,
+            boxes_xyxyn=self.boxes_xyxyn[boxes],
+            scores=self.scores[boxes],
+            class_names=tuple(self._names[self.class_ids[boxes]].tolist()),
+            track_ids=self.track_ids[boxes].astype(np.int64),
+            frame_size_wh=context.frame_size_wh,
+            model_digest=context.model_digest,
+            confident_score=context.confident_score,
+            change=changes_of(self.change_levels[index]) if self.has_change[index] else None,
+            detector=context.detector,
+            is_carried=bool(self.is_carried[index]),
+            view_fault=context.view_fault,
+            view_figure=context.view_figure,
+        )
+
     def observations(self) -> Iterator[Observation]:
         """One after the other, exactly as they were judged."""
-        levels = self.change_levels if self.has_change.any() else _NO_LEVELS
-        names = np.array(self.class_names, dtype=object)
-        build = self._builder(levels, names)
-        for index in range(len(self)):
-            yield build(index)
+        return map(self.observation, range(len(self)))
 
-    def _builder(self, levels: Levels, names: NDArray[np.object_]) -> Callable[[int], Observation]:
-        def build(index: int) -> Observation:
-            context = self.contexts[self.context[index]]
-            start = int(self.box_start[index])
-            boxes = slice(start, start + int(self.box_count[index]))
-            return Observation(
-                camera_id=self.camera_id,
-                observed_mono_s=float(self.mono_s[index]),
-                observed_at=at_of(int(self.at_ms[index])),
-                view=context.view,
-                boxes_xyxyn=self.boxes_xyxyn[boxes],
-                scores=self.scores[boxes],
-                class_names=tuple(names[self.class_ids[boxes]].tolist()),
-                track_ids=self.track_ids[boxes].astype(np.int64),
-                frame_size_wh=context.frame_size_wh,
-                model_digest=context.model_digest,
-                confident_score=context.confident_score,
-                change=changes_of(levels[index]) if self.has_change[index] else None,
-                detector=context.detector,
-                is_carried=bool(self.is_carried[index]),
-            )
-
-        return build
+    @cached_property
+    def _names(self) -> NDArray[np.object_]:
+        return np.array(self.class_names, dtype=object)

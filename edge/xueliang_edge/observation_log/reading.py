@@ -123,10 +123,25 @@ def read_history(
     from_ms = None if from_at is None else at_milliseconds(from_at)
     to_ms = None if to_at is None else at_milliseconds(to_at)
     reading = _Reading(camera_id, from_ms, to_ms)
-    for file in _concerned(log_files(folder), from_ms, to_ms):
+    parts = tuple(_parts(reading, folder))
+    return History(camera_id, parts, reading.damaged)
+
+
+def read_parts(
+    folder: Path, camera_id: str, from_at: datetime | None = None, to_at: datetime | None = None
+) -> Iterator[LoggedLooks | Gap]:
+    """The parts of `read_history` one after the other: a week of a busy camera need not lie in memory at once."""
+    from_ms = None if from_at is None else at_milliseconds(from_at)
+    to_ms = None if to_at is None else at_milliseconds(to_at)
+    return _parts(_Reading(camera_id, from_ms, to_ms), folder)
+
+
+def _parts(reading: _Reading, folder: Path) -> Iterator[LoggedLooks | Gap]:
+    for file in _concerned(log_files(folder), reading.from_ms, reading.to_ms):
         reading.take(file)
+        yield from reading.taken()
     reading.finish()
-    return History(camera_id, tuple(reading.parts), reading.damaged)
+    yield from reading.taken()
 
 
 def _concerned(files: list[LogFile], from_ms: int | None, to_ms: int | None) -> list[LogFile]:
@@ -144,11 +159,16 @@ class _Reading:
     """Walks the blocks of one camera in order and notices what is missing."""
 
     def __init__(self, camera_id: str, from_ms: int | None, to_ms: int | None) -> None:
-        self._camera_id, self._from_ms, self._to_ms = camera_id, from_ms, to_ms
-        self.parts: list[LoggedLooks | Gap] = []
+        self._camera_id, self.from_ms, self.to_ms = camera_id, from_ms, to_ms
+        self._found: list[LoggedLooks | Gap] = []
         self.damaged = 0
         self._last: tuple[str, int, int] | None = None  # run, next sequence, wall clock of the last good look
         self._is_damaged_since = False
+
+    def taken(self) -> list[LoggedLooks | Gap]:
+        """What was found since the last time, in order."""
+        found, self._found = self._found, []
+        return found
 
     def take(self, file: LogFile) -> None:
         data, is_journal = contents(file.path), file.is_journal
@@ -169,11 +189,11 @@ class _Reading:
     def finish(self) -> None:
         """The edges: where the stretch asked for goes on and the log does not."""
         last_ms = None if self._last is None else self._last[2]
-        is_short = self._to_ms is not None and (last_ms is None or last_ms < self._to_ms)
+        is_short = self.to_ms is not None and (last_ms is None or last_ms < self.to_ms)
         if is_short or self._is_damaged_since or last_ms is None:
             reason = GapReason.DAMAGED if self._is_damaged_since else GapReason.OUTSIDE
-            after = last_ms if self._from_ms is None or last_ms is None else max(last_ms, self._from_ms)
-            self._gap(reason, self._from_ms if after is None else after, self._to_ms, None)
+            after = last_ms if self.from_ms is None or last_ms is None else max(last_ms, self.from_ms)
+            self._gap(reason, self.from_ms if after is None else after, self.to_ms, None)
 
     def _growing(self, run_id: str, data: memoryview) -> Iterator[_Stored]:
         group = Group.from_journal(data)
@@ -211,8 +231,8 @@ class _Reading:
 
     def _take_block(self, block: _Stored) -> None:
         head = block.head
-        is_inside = (self._from_ms is None or head.last_at_ms >= self._from_ms) and (
-            self._to_ms is None or head.first_at_ms <= self._to_ms
+        is_inside = (self.from_ms is None or head.last_at_ms >= self.from_ms) and (
+            self.to_ms is None or head.first_at_ms <= self.to_ms
         )
         looks = block.load() if is_inside else None
         if is_inside and looks is None:
@@ -228,10 +248,10 @@ class _Reading:
         """A gap before this block, unless it goes on where the last one ended."""
         first_ms = head.first_at_ms
         if self._last is None:
-            if self._from_ms is not None and first_ms > self._from_ms:
+            if self.from_ms is not None and first_ms > self.from_ms:
                 reason = GapReason.DAMAGED if self._is_damaged_since else GapReason.OUTSIDE
-                self._gap(reason, self._from_ms, first_ms, None)
-            elif self._is_damaged_since and self._from_ms is None:
+                self._gap(reason, self.from_ms, first_ms, None)
+            elif self._is_damaged_since and self.from_ms is None:
                 self._gap(GapReason.DAMAGED, None, first_ms, None)
             return
         last_run, following, last_ms = self._last
@@ -253,23 +273,23 @@ class _Reading:
             inside = self._inside(looks.at_ms[start:stop])
             rows = np.flatnonzero(inside)
             if len(rows) == len(looks):
-                self.parts.append(looks)
+                self._found.append(looks)
             elif len(rows):
-                self.parts.append(looks.part(start + int(rows[0]), start + int(rows[-1]) + 1))
+                self._found.append(looks.part(start + int(rows[0]), start + int(rows[-1]) + 1))
 
     def _inside(self, at_ms: NDArray[np.int64]) -> NDArray[np.bool_]:
         inside = np.ones(len(at_ms), np.bool_)
-        if self._from_ms is not None:
-            inside &= at_ms >= self._from_ms
-        if self._to_ms is not None:
-            inside &= at_ms <= self._to_ms
+        if self.from_ms is not None:
+            inside &= at_ms >= self.from_ms
+        if self.to_ms is not None:
+            inside &= at_ms <= self.to_ms
         return inside
 
     def _gap(self, reason: GapReason, after_ms: int | None, until_ms: int | None, looks: int | None) -> None:
         """Only what lies in the stretch asked for."""
-        is_before = self._from_ms is not None and until_ms is not None and until_ms <= self._from_ms
-        is_behind = self._to_ms is not None and after_ms is not None and after_ms >= self._to_ms
+        is_before = self.from_ms is not None and until_ms is not None and until_ms <= self.from_ms
+        is_behind = self.to_ms is not None and after_ms is not None and after_ms >= self.to_ms
         if is_before or is_behind:
             return
         after_at, until_at = (None if moment is None else at_of(moment) for moment in (after_ms, until_ms))
-        self.parts.append(Gap(reason, after_at, until_at, looks))
+        self._found.append(Gap(reason, after_at, until_at, looks))

@@ -26,7 +26,7 @@ from xueliang_edge.observation_log.encoding import (
     milliseconds,
     score_steps,
 )
-from xueliang_edge.observations import Observation, ViewState
+from xueliang_edge.observations import Observation, ViewFault, ViewState
 
 ROW_HEAD: Final = struct.Struct("<QqqBBHH")
 BOX_BYTES: Final = 14
@@ -51,16 +51,22 @@ class Context(NamedTuple):
     model_digest: str | None
     confident_score: float
     frame_size_wh: tuple[int, int] | None
+    view_fault: ViewFault | None = None
+    view_figure: float = 0.0
 
     def to_json(self) -> list[Any]:
-        return [self.view.value, *self[1:]]
+        """What is wrong with the view follows only where something is: logs from before faults were known read on."""
+        usual = [self.view.value, *self[1:5]]
+        return usual if self.view_fault is None else [*usual, self.view_fault.value, self.view_figure]
 
     @classmethod
     def from_json(cls, value: list[Any]) -> Context:
         """Raises ValueError, TypeError."""
-        view, detector, digest, confident_score, size = value
+        view, detector, digest, confident_score, size, *wrong = value
         size_wh = None if size is None else (int(size[0]), int(size[1]))
-        return cls(ViewState(view), str(detector), digest, float(confident_score), size_wh)
+        fault, figure = wrong or (None, 0.0)
+        view_fault = None if fault is None else ViewFault(fault)
+        return cls(ViewState(view), str(detector), digest, float(confident_score), size_wh, view_fault, float(figure))
 
 
 @dataclass(slots=True)
@@ -142,6 +148,8 @@ class Tables:
             observation.model_digest,
             observation.confident_score,
             observation.frame_size_wh,
+            observation.view_fault,
+            observation.view_figure,
         )
         return self.contexts.setdefault(context, len(self.contexts))
 

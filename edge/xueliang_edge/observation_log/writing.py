@@ -110,6 +110,8 @@ class NoLog:
     def record(self, observation: Observation, _snapshot: Snapshot) -> Observation:
         return as_logged(observation)
 
+    def begin_anew(self, _camera_id: str) -> None: ...
+
     def report(self) -> None:
         """There is nothing to report."""
 
@@ -148,7 +150,8 @@ class ObservationLog:
     def record(self, observation: Observation, snapshot: Snapshot) -> Observation:
         """Give one look to the log; returns what the rules are to judge. Never waits, never raises for the disk's sake.
 
-        `snapshot` is asked for what the rules remember before this look, at the begin of a group and after a loss.
+        `snapshot` is asked for what the rules remember before this look: at the begin of a group, after a loss and
+        after `begin_anew`.
         """
         logged = as_logged(observation)
         numbering = self._cameras.setdefault(logged.camera_id, _Numbering())
@@ -165,6 +168,11 @@ class ObservationLog:
         else:
             numbering.group = self._group
         return logged
+
+    def begin_anew(self, camera_id: str) -> None:
+        """The camera's rules are other ones from here on: its next look brings what they remember."""
+        if camera_id in self._cameras:
+            self._cameras[camera_id].group = 0
 
     def report(self) -> LogReport:
         """From any thread."""

@@ -36,7 +36,7 @@ from xueliang_edge.rules.episodes import (
 from xueliang_edge.rules.looking import BoxesMeasure, blind_look, boxes_told, ended_in_words, is_after_gap, is_past
 from xueliang_edge.rules.paths import Xy, aspect_of, in_heights, remembered, steps_of
 
-_WEAK: Final = 0.5  # of the threshold: from here a box goes on with a track; the tracker begins none below it
+WEAK: Final = 0.5  # of the threshold: from here a box goes on with a track; the tracker begins none below it
 _PAST_END: Final = 0.05  # of the line: so far beyond its ends counts as through it
 _WORDS: Final = {Crossing.ANY: "either way", Crossing.TO_LEFT: "to the left", Crossing.TO_RIGHT: "to the right"}
 
@@ -62,7 +62,7 @@ class CrossingState:
 
 def measure(observations: Sequence[Observation], settings: LineCrossingRule) -> tuple[BoxesMeasure, ...]:
     """Every look with what may cross; live, a batch of one."""
-    return tuple(BoxesMeasure.of(seen, selecting.counted(seen, settings, _WEAK)) for seen in observations)
+    return tuple(BoxesMeasure.of(seen, selecting.counted(seen, settings, WEAK)) for seen in observations)
 
 
 def step(

@@ -85,10 +85,8 @@ def measure(observations: Sequence[Observation], settings: CrowdRule) -> tuple[C
 
 def _measured(observation: Observation, settings: CrowdRule) -> CrowdMeasure:
     boxes, scores = observation.boxes_xyxyn, observation.scores
-    people = selecting.counted(observation, settings)
-    if len(people):
-        people = people[geometry.points_inside(geometry.feet_of(boxes[people]), settings.zone)]
-        people = people[geometry.merged(boxes[people], scores[people], 0.75, 0.95)]
+    people = selecting.standing_in_zone(observation, settings, settings.zone)
+    people = people[geometry.merged(boxes[people], scores[people], 0.75, 0.95)]
     return CrowdMeasure(
         mono_s=observation.observed_mono_s,
         at=observation.observed_at,

@@ -263,18 +263,21 @@ def _onset(state: EpisodeState, look: Look, now: Moment) -> Moment:
 
 def _held(state: EpisodeState, look: Look, now: Moment) -> EpisodeState:
     onset = _onset(state, look, now)
-    return replace(state, last=now, onset=onset, last_held=now, absent_s=0.0, absent_looks=0, was_absent=False)
+    return EpisodeState(now, onset, now, open=state.open, held_back=state.held_back, closed=state.closed)
 
 
 def _absent(state: EpisodeState, now: Moment) -> EpisodeState:
     counted_s = now.seen_s - state.last.seen_s if state.was_absent and state.last else 0.0
-    return replace(
-        state,
-        last=now,
-        onset=None,
-        absent_s=state.absent_s + counted_s,
-        absent_looks=state.absent_looks + 1,
+    return EpisodeState(
+        now,
+        None,
+        state.last_held,
+        state.absent_s + counted_s,
+        state.absent_looks + 1,
         was_absent=True,
+        open=state.open,
+        held_back=state.held_back,
+        closed=state.closed,
     )
 
 

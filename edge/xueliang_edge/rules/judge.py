@@ -64,7 +64,7 @@ class CameraJudge:
 
     def look(self, observation: Observation) -> list[Judged]:
         """Judge one observation by every rule that it concerns."""
-        here = replace(observation, observed_mono_s=observation.observed_mono_s + self._offset_s)
+        here = observation.later(self._offset_s) if self._offset_s else observation
         self._last = (here.observed_mono_s, here.observed_at)
         judged = []
         for running in self._running.values():
@@ -78,22 +78,22 @@ class CameraJudge:
         return judged
 
     def change(self, camera: CameraConfig) -> list[Judged]:
-        """Take new settings, all at once; returns the ends of what they end."""
+        """Take new settings, all at once; returns the ends of what they end. What raises here has changed nothing."""
         camera = camera.as_judged
+        running = {rule.rule_id: self._going_on(rule) or _started(rule) for rule in camera.rules}
         said = []
-        running: dict[str, _Running] = {}
-        for rule in camera.rules:
-            before = self._running.pop(rule.rule_id, None)
-            if before is not None and before.rule == rule:
-                running[rule.rule_id] = before
-                continue
-            if before is not None:
+        for rule_id, before in self._running.items():
+            if rule_id not in running:
+                said += self._end(before, EndReason.RULE_REMOVED)
+            elif running[rule_id] is not before:
                 said += self._end(before, EndReason.RULE_CHANGED)
-            running[rule.rule_id] = _started(rule)
-        for removed in self._running.values():
-            said += self._end(removed, EndReason.RULE_REMOVED)
         self.camera, self._running = camera, running
         return said
+
+    def _going_on(self, rule: Rule) -> _Running | None:
+        """This very rule as it runs; None: it is another one, or new."""
+        before = self._running.get(rule.rule_id)
+        return before if before is not None and before.rule == rule else None
 
     def end_all(self, end_reason: EndReason) -> list[Judged]:
         """End every open episode, for example NODE_STOPPED at a clean stop, RULE_REMOVED when the camera is taken

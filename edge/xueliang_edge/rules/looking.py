@@ -61,7 +61,8 @@ class BoxesMeasure(LookMeasure):
     @classmethod
     def of(cls, seen: Observation, kept: NDArray[np.int64]) -> Self:
         """The observation with these boxes only."""
-        kept = kept[np.argsort(-seen.scores[kept], kind="stable")]
+        if len(kept) > 1:
+            kept = kept[np.argsort(-seen.scores[kept], kind="stable")]
         return cls(
             mono_s=seen.observed_mono_s,
             at=seen.observed_at,

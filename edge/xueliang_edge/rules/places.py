@@ -6,6 +6,7 @@ and shows none, and hidden when something else is in front of it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -13,8 +14,8 @@ import numpy as np
 
 from xueliang_edge.rules import geometry
 from xueliang_edge.rules.episodes import MIN_CLEAR_LOOKS, Moment
-from xueliang_edge.rules.geometry import Box, Boxes
-from xueliang_edge.rules.standing_measure import StandingMeasure, StandingRule, widened
+from xueliang_edge.rules.geometry import Box
+from xueliang_edge.rules.standing_measure import StandingMeasure, StandingRule, cells_under
 
 # Of the confident score, as the mean over a place's looks. Measured on one clip: a standing car that yolox_nano
 # (confident from 0.45) sees at 0.31 to 0.44 for 35 s; at 0.8 it was believed 2 s late.
@@ -104,6 +105,8 @@ class Ground:
 
 def remember(ground: Ground, measured: StandingMeasure, now: Moment, seconds: float, settings: StandingRule) -> Ground:
     """One look further; `seconds` of watching since the last."""
+    if not (ground.places or ground.cells or ground.absorbed or measured.boxes) and measured.most_changed < CHANGED:
+        return ground  # most looks of most zones
     hits = _hits(ground.places, measured, now)
     places = []
     for index, place in enumerate(ground.places):
@@ -116,22 +119,25 @@ def remember(ground: Ground, measured: StandingMeasure, now: Moment, seconds: fl
             places.append(seen)
     taken = set(hits.values())
     places += [_new_place(measured, box, now) for box in range(len(measured.boxes)) if box not in taken]
-    cells, absorbed = _cells(ground, measured, now, seconds)
+    cells, absorbed = _cells(ground, measured, now, seconds, settings)
     return Ground(tuple(places[:MAX_PLACES]), cells, absorbed)
 
 
 def _hits(places: tuple[Place, ...], measured: StandingMeasure, now: Moment) -> dict[int, int]:
     """Place index to box index: each box hits at most one place, best overlap first, older places before younger."""
-    if not places or not len(measured.boxes):
-        return {}
-    anchors = np.array([place.anchor for place in places], dtype=np.float32)
-    overlap = geometry.ious(anchors, measured.boxes)
-    needed = np.array([SETTLED_IOU if _is_settled(place, now) else FRESH_IOU for place in places])
-    pairs = [(-float(overlap[p, b]), int(p), int(b)) for p, b in np.argwhere(overlap >= needed[:, None])]
+    pairs = []
+    for number, place in enumerate(places):
+        needed = SETTLED_IOU if _is_settled(place, now) else FRESH_IOU
+        for box_number, box in enumerate(measured.boxes):
+            overlap = geometry.iou_of(place.anchor, box) if geometry.touches(place.anchor, box) else 0.0
+            if overlap >= needed:
+                pairs.append((-overlap, number, box_number))
     hits: dict[int, int] = {}
-    for _, place, box in sorted(pairs):
-        if place not in hits and box not in hits.values():
-            hits[place] = box
+    taken: set[int] = set()
+    for _, number, box_number in sorted(pairs):
+        if number not in hits and box_number not in taken:
+            hits[number] = box_number
+            taken.add(box_number)
     return hits
 
 
@@ -140,13 +146,12 @@ def _is_settled(place: Place, now: Moment) -> bool:
 
 
 def _new_place(measured: StandingMeasure, box: int, now: Moment) -> Place:
-    left, top, right, bottom = (float(value) for value in measured.boxes[box])
-    score = float(measured.scores[box])
-    return Place((left, top, right, bottom), now, now, 0.0, 0.0, score, 1, measured.class_names[box], score)
+    score = measured.scores[box]
+    return Place(measured.boxes[box], now, now, 0.0, 0.0, score, 1, measured.class_names[box], score)
 
 
 def _hit(place: Place, measured: StandingMeasure, box: int, now: Moment, seconds: float) -> Place:
-    score, looks = float(measured.scores[box]), place.looks + 1
+    score, looks = measured.scores[box], place.looks + 1
     is_better = score > place.best
     return replace(
         place,
@@ -181,10 +186,9 @@ def _missed(place: Place, measured: StandingMeasure, seconds: float, *, is_held:
     )
 
 
-def _hidden_share(place: Place, boxes: Boxes) -> float:
-    anchor = np.array([place.anchor], dtype=np.float32)
-    common = geometry.intersections(anchor, boxes).sum()
-    return float(common / max(float(geometry.areas(anchor)[0]), 1e-12))
+def _hidden_share(place: Place, boxes: Iterable[Box]) -> float:
+    common = sum(geometry.common_area(place.anchor, box) for box in boxes)
+    return common / max(geometry.area_of(place.anchor), 1e-12)
 
 
 def _is_gone(place: Place, now: Moment, settings: StandingRule) -> bool:
@@ -198,28 +202,32 @@ def _is_gone(place: Place, now: Moment, settings: StandingRule) -> bool:
 
 
 def _cells(
-    ground: Ground, measured: StandingMeasure, now: Moment, seconds: float
+    ground: Ground, measured: StandingMeasure, now: Moment, seconds: float, settings: StandingRule
 ) -> tuple[tuple[ZoneCell, ...], tuple[int, ...]]:
     if not len(measured.changed):
         # Nothing was compared: neither there nor gone.
         return tuple(replace(cell, unknown_s=cell.unknown_s + seconds) for cell in ground.cells), ground.absorbed
-    changed, free = measured.changed, ~measured.under_box & ~np.isnan(measured.changed)
-    before = {cell.index: cell for cell in ground.cells}
-    absorbed = set(ground.absorbed)
-    hit_anchors = np.array([place.anchor for place in ground.places if place.is_hit], dtype=np.float32).reshape(-1, 4)
-    under_place = geometry.covered_points(measured.centres, widened(hit_anchors))
-    absorbed |= set(np.flatnonzero(under_place & (changed < STILL_CHANGED)).tolist())
-    absorbed -= set(np.flatnonzero(free & (changed < STILL_CHANGED) & ~under_place).tolist())
+    changed, is_known = measured.changed, ~np.isnan(measured.changed)
+    is_free, is_same = ~measured.under_box & is_known, changed < STILL_CHANGED
+    hit_anchors = tuple(place.anchor for place in ground.places if place.is_hit)
+    under_place = cells_under(settings.zone, measured.grid_hw, hit_anchors)
+    is_absorbed = np.zeros(len(changed), bool)
+    is_absorbed[[index for index in ground.absorbed if index < len(changed)]] = True
+    is_absorbed |= under_place & is_same
+    is_absorbed &= ~(is_free & is_same & ~under_place)
+    before = {cell.index: cell for cell in ground.cells if cell.index < len(changed)}
+    begun = np.flatnonzero(is_free & ~is_absorbed & (changed >= CHANGED)).tolist()
     cells = []
-    for index in range(len(changed)):
+    for index in sorted({*before, *begun}):
         cell = before.get(index)
-        if not free[index]:
-            if cell is not None:
-                unknown_s = seconds if np.isnan(changed[index]) else 0.0
-                cells.append(replace(cell, unknown_s=cell.unknown_s + unknown_s))
-        elif index not in absorbed and changed[index] >= (STILL_CHANGED if cell else CHANGED):
-            cells.append(replace(cell, seen_s=cell.seen_s + seconds) if cell else ZoneCell(index, now))
-    return tuple(cells), tuple(sorted(absorbed))
+        if cell is None:
+            cells.append(ZoneCell(index, now))
+        elif not is_free[index]:
+            unknown_s = 0.0 if is_known[index] else seconds
+            cells.append(ZoneCell(index, cell.since, cell.seen_s, cell.unknown_s + unknown_s))
+        elif not is_absorbed[index] and changed[index] >= STILL_CHANGED:
+            cells.append(ZoneCell(index, cell.since, cell.seen_s + seconds, cell.unknown_s))
+    return tuple(cells), tuple(np.flatnonzero(is_absorbed).tolist())
 
 
 def is_believed(place: Place, measured: StandingMeasure, now: Moment, settings: StandingRule, *, is_open: bool) -> bool:
@@ -235,9 +243,9 @@ def is_believed(place: Place, measured: StandingMeasure, now: Moment, settings: 
 
 def _held_by_change(place: Place, ground: Ground, measured: StandingMeasure) -> bool:
     """The detector lost it, and the ground under it is still changed against the background."""
-    if place.missed_s > HELD_BY_CHANGE_S or not len(measured.changed):
+    if place.missed_s > HELD_BY_CHANGE_S or measured.most_changed < CHANGED:
         return False
     lower = geometry.ground_of(np.array([place.anchor], dtype=np.float32))
     under = geometry.covered_points(measured.centres, lower) & ~np.isnan(measured.changed) & ~measured.under_box
-    under[list(ground.absorbed)] = False
+    under[[index for index in ground.absorbed if index < len(under)]] = False
     return bool(under.any()) and float(measured.changed[under].mean()) >= CHANGED

@@ -57,7 +57,7 @@ RULES: Final[dict[Hazard, HazardRule]] = {
     Hazard.WATER_LEVEL: _CHANGING,
     Hazard.DEBRIS_ON_ROAD: _CHANGING,
     Hazard.CAMERA_FAULT: HazardRule(
-        view_faults.measure, view_faults.step, view_faults.OfflineState, needs_detector=False
+        view_faults.measure, view_faults.step, view_faults.CameraFaultState, needs_detector=False
     ),
 }
 """Every hazard of the contract; a test holds it whole."""

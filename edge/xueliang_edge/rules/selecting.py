@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 from xueliang_configs.judging import BoxSettings, PerspectiveSettings
 from xueliang_edge.observations import Observation
 from xueliang_edge.rules import geometry
-from xueliang_edge.rules.geometry import Boxes, Points, Zone
+from xueliang_edge.rules.geometry import Box, Points, Zone
+
+CUT_FROM: Final = 0.995  # of the picture's height: a box that reaches down to here is cut by its edge
 
 
 def thresholds(observation: Observation, settings: BoxSettings) -> NDArray[np.float64]:
@@ -21,30 +24,47 @@ def thresholds(observation: Observation, settings: BoxSettings) -> NDArray[np.fl
 
 def counted(observation: Observation, settings: BoxSettings, ease: float = 1.0) -> NDArray[np.int64]:
     """Index of every box of a class that counts, large enough, in no excluded zone, and of `ease` of its threshold."""
-    of_class = np.array([name in settings.classes for name in observation.class_names], dtype=bool)
-    is_sure = observation.scores >= ease * thresholds(observation, settings)
-    is_sized = has_size(observation.boxes_xyxyn, settings)
-    is_allowed = ~in_any(geometry.feet_of(observation.boxes_xyxyn), settings.exclude_zones)
-    return np.flatnonzero(of_class & is_sure & is_sized & is_allowed)
+    return np.array(those_counted(observation, settings, ease), dtype=np.int64)
 
 
-def has_size(boxes: Boxes, settings: BoxSettings) -> NDArray[np.bool_]:
-    """Which boxes are as large as what counts looks where it stands, shape (n,)."""
-    heights = (boxes[:, 3] - boxes[:, 1]).astype(np.float64)
-    is_sized: NDArray[np.bool_] = heights >= settings.min_height
-    if settings.heights is None:
-        return is_sized
-    return is_sized & _fits(boxes[:, 3].astype(np.float64), heights, settings.heights)
+def those_counted(observation: Observation, settings: BoxSettings, ease: float = 1.0) -> list[int]:
+    """`counted` as a list."""
+    classes, own, general = settings.classes, settings.min_scores, observation.confident_score
+    excluded, is_any_size = settings.exclude_zones, settings.heights is None
+    kept = []
+    for index, (box, score, name) in enumerate(observation.rows):
+        if name not in classes or score < ease * own.get(name, general) or box[3] - box[1] < settings.min_height:
+            continue
+        if not is_any_size and not _fits(box, settings.heights):
+            continue
+        if excluded and is_in_any(*geometry.feet_of_one(box), excluded):
+            continue
+        kept.append(index)
+    return kept
 
 
-def _fits(
-    feet_y: NDArray[np.float64], heights: NDArray[np.float64], perspective: PerspectiveSettings
-) -> NDArray[np.bool_]:
-    expected = np.array([perspective.expected_height(float(y)) for y in feet_y], dtype=np.float64)
-    least, most = perspective.least_factor * expected, perspective.most_factor * expected
+def standing_in_zone(observation: Observation, settings: BoxSettings, zone: Zone) -> NDArray[np.int64]:
+    """Index of every box that counts and stands in the zone with its feet."""
+    rows = observation.rows
+    counts = those_counted(observation, settings)
+    kept = [index for index in counts if geometry.is_inside(*geometry.feet_of_one(rows[index][0]), zone)]
+    return np.array(kept, dtype=np.int64)
+
+
+def _fits(box: Box, perspective: PerspectiveSettings | None) -> bool:
+    """As tall as what counts looks where it stands."""
+    if perspective is None:
+        return True
+    height, expected = box[3] - box[1], perspective.expected_height(box[3])
     # Cut by the lower edge of the picture: how tall it is cannot be said, only that it is not too small for that.
-    is_cut = feet_y >= 0.995
-    return (expected > 0) & (is_cut | (heights >= least)) & (heights <= most)
+    is_cut = box[3] >= CUT_FROM
+    is_enough = is_cut or height >= perspective.least_factor * expected
+    return expected > 0 and is_enough and height <= perspective.most_factor * expected
+
+
+def is_in_any(x: float, y: float, zones: Iterable[Zone]) -> bool:
+    """Whether the point lies in any of the zones."""
+    return any(geometry.is_inside(x, y, zone) for zone in zones)
 
 
 def in_any(points: Points, zones: Iterable[Zone]) -> NDArray[np.bool_]:

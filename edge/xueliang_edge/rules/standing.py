@@ -83,7 +83,8 @@ def step(
     state = replace(state, ground=remember(state.ground, measured, now, seconds, settings))
     found = _find(state, measured, now, settings)
     is_unclear = found.evidence is Evidence.UNCLEAR
-    state = replace(state, unclear_since=(state.unclear_since or now) if is_unclear else None)
+    if is_unclear != (state.unclear_since is not None):
+        state = replace(state, unclear_since=now if is_unclear else None)
     if state.unclear_since and now.mono_s - state.unclear_since.mono_s > settings.view_lost_after_s:
         episode, said = ended(replace(state.episode, last=now), EndReason.VIEW_LOST)
         return StandingState(episode=episode), _in_words(said, None, measured, settings)
@@ -127,7 +128,12 @@ class Found:
     confidence: float
 
 
+NOTHING: Final = Found(Evidence.ABSENT, None, 0.0, (), (), 0.0)
+
+
 def _find(state: StandingState, measured: StandingMeasure, now: Moment, settings: StandingRule) -> Found:
+    if not (state.ground.places or state.ground.cells):
+        return NOTHING
     is_open = state.episode.open is not None
     believed = [place for place in state.ground.places if is_believed(place, measured, now, settings, is_open=is_open)]
     there = [place for place in believed if place.is_there]
@@ -157,8 +163,8 @@ def _covered_since(there: list[Place], settings: StandingRule, ease: float) -> t
     """Since when these places, oldest first, have covered enough of the zone; and how much they cover now."""
     if not there:
         return None, 0.0
-    grounds = geometry.ground_of(np.array([place.anchor for place in there], dtype=np.float32))
-    share = max(geometry.union_cover(settings.zone, grounds), float(geometry.covers(settings.zone, grounds).max()))
+    grounds = tuple(geometry.ground_of_one(place.anchor) for place in there)
+    share = geometry.union_cover(settings.zone, grounds)
     needed = settings.min_cover * ease
     for count in range(1, len(there) + 1):
         first = count - 1 if settings.counts_each_alone else 0
@@ -171,7 +177,7 @@ def _object_since(
     state: StandingState, measured: StandingMeasure, now: Moment, settings: StandingRule, ease: float
 ) -> tuple[Moment | None, float, Box | None]:
     """The same for cells that stay changed and have no box; and the box round them."""
-    if not settings.any_object or not len(measured.weights):
+    if not settings.any_object or not len(measured.weights) or not state.ground.cells:
         return None, 0.0, None
     cannot_see = measured.under_box | np.isnan(measured.changed)
     seen = [cell for cell in state.ground.cells if not cannot_see[cell.index]]
@@ -191,7 +197,8 @@ def _object_since(
 def _box_round(cells: list[int], measured: StandingMeasure) -> Box | None:
     if not cells:
         return None
-    half = np.array(measured.cell_wh) / 2
+    height, width = measured.grid_hw
+    half = np.array([0.5 / width, 0.5 / height])
     left, top = (measured.centres[cells] - half).min(axis=0)
     right, bottom = (measured.centres[cells] + half).max(axis=0)
     return float(left), float(top), float(right), float(bottom)
@@ -202,7 +209,7 @@ def _is_object_hidden(state: StandingState, measured: StandingMeasure, settings:
 
     Under a box, or without a scene to compare with (the light changed at once, the scene is learnt anew).
     """
-    if not settings.any_object:
+    if not settings.any_object or not state.ground.cells:
         return False
     if not len(measured.weights):  # no shares without a grid: whatever had settled may still be there
         return any(cell.seen_s >= SETTLE_S for cell in state.ground.cells)

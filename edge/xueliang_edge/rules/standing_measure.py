@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property, lru_cache
 from typing import Final
 
 import numpy as np
@@ -13,44 +14,60 @@ from numpy.typing import NDArray
 from xueliang_configs.rules import BlockedExitRule, FireLaneRule, IllegalParkingRule
 from xueliang_edge.observations import Observation
 from xueliang_edge.rules import geometry, selecting
-from xueliang_edge.rules.geometry import Boxes
+from xueliang_edge.rules.geometry import Box, Boxes, Points, Zone
 
 StandingRule = FireLaneRule | BlockedExitRule | IllegalParkingRule
 
 WEAK_SHARE: Final = 0.5  # of the confident score: from here a box may keep a place
+WIDER: Final = 0.1
 MIN_INSIDE: Final = 0.3  # share of the ground a thing covers that must be in the zone; a neighbour's edge is not
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class StandingMeasure:
-    """One look, measured on the zone.
+    """One look, measured on the zone. What few looks need is worked out when it is asked for.
 
     Attributes:
         mono_s, at, is_known: when, and whether it could be judged.
-        boxes: float32 (n, 4), what counts and lies in the zone, each thing once, surest first.
-        scores: float32 (n,). class_names: n names.
-        others: float32 (m, 4), every believed box of the picture: what may hide a place.
+        boxes: n boxes that count and lie in the zone, each thing once, surest first. scores: n. class_names: n.
+        seen: the observation, for what else is in the picture.
         changed: float64 (k,), changed share of each zone cell, NaN where not known; k = 0 without a change grid.
         weights: float64 (k,), share of the zone in each cell.
-        centres: float64 (k, 2). cell_wh: size of a cell; 0, 0 without a change grid.
-        under_box: bool (k,), cells under any box, weak ones too.
+        centres: float64 (k, 2). grid_hw: rows and columns; 0, 0 without a change grid.
     """
 
     mono_s: float
     at: datetime
     is_known: bool
-    boxes: Boxes
-    scores: NDArray[np.float32]
+    boxes: tuple[Box, ...]
+    scores: tuple[float, ...]
     class_names: tuple[str, ...]
-    others: Boxes
+    seen: Observation
     changed: NDArray[np.float64]
     weights: NDArray[np.float64]
-    centres: NDArray[np.float64]
-    under_box: NDArray[np.bool_]
-    cell_wh: tuple[float, float]
+    centres: Points
+    grid_hw: tuple[int, int]
     confident_score: float
     model_digest: str | None
     frame_size_wh: tuple[int, int] | None
+
+    @cached_property
+    def others(self) -> tuple[Box, ...]:
+        """Every believed box of the picture: what may hide a place."""
+        return tuple(box for box, score, _ in self.seen.rows if score >= self.confident_score)
+
+    @cached_property
+    def under_box(self) -> NDArray[np.bool_]:
+        """bool (k,), cells under any box, weak ones too."""
+        boxes = self.seen.boxes_xyxyn
+        if not len(boxes):
+            return np.zeros(len(self.centres), dtype=bool)
+        return geometry.covered_points(self.centres, widened(boxes))
+
+    @cached_property
+    def most_changed(self) -> float:
+        """Of the cell that has changed most; 0 where nothing is known."""
+        return float(np.fmax.reduce(self.changed, initial=0.0))
 
 
 def measure(observations: Sequence[Observation], settings: StandingRule) -> tuple[StandingMeasure, ...]:
@@ -59,56 +76,78 @@ def measure(observations: Sequence[Observation], settings: StandingRule) -> tupl
 
 
 def _measured(observation: Observation, settings: StandingRule) -> StandingMeasure:
-    boxes, scores = observation.boxes_xyxyn, observation.scores
-    candidates = selecting.counted(observation, settings, WEAK_SHARE)
-    kept = candidates[geometry.merged(boxes[candidates], scores[candidates], 0.55, 0.85)]
-    ground = geometry.ground_of(boxes[kept])
-    share_alone = geometry.covers(settings.zone, ground)
-    concerned = (geometry.inside_shares(ground, settings.zone) >= MIN_INSIDE) | (share_alone >= MIN_INSIDE)
-    inside = kept[concerned]
-    changed, weights, centres = _zone_change(observation, settings)
+    inside = _inside(observation, settings)
+    rows = observation.rows
+    changed, weights, centres, grid_hw = _zone_change(observation, settings)
     return StandingMeasure(
         mono_s=observation.observed_mono_s,
         at=observation.observed_at,
         is_known=observation.is_good,
-        boxes=boxes[inside],
-        scores=scores[inside],
-        class_names=tuple(observation.class_names[index] for index in inside),
-        others=boxes[scores >= observation.confident_score],
+        boxes=tuple(rows[index][0] for index in inside),
+        scores=tuple(rows[index][1] for index in inside),
+        class_names=tuple(rows[index][2] for index in inside),
+        seen=observation,
         changed=changed,
         weights=weights,
         centres=centres,
-        under_box=geometry.covered_points(centres, widened(boxes))
-        if len(boxes)
-        else np.zeros(len(centres), dtype=bool),
-        cell_wh=_cell_wh(observation),
+        grid_hw=grid_hw,
         confident_score=observation.confident_score,
         model_digest=observation.model_digest,
         frame_size_wh=observation.frame_size_wh,
     )
 
 
+def _inside(observation: Observation, settings: StandingRule) -> list[int]:
+    """Index of every box that counts and lies in the zone, surest first."""
+    candidates = selecting.those_counted(observation, settings, WEAK_SHARE)
+    rows, bounds = observation.rows, geometry.zone_bounds(settings.zone)
+    near = {index for index in candidates if geometry.touches(geometry.ground_of_one(rows[index][0]), bounds)}
+    if not near:
+        return []
+    index = np.array(candidates, dtype=np.int64)
+    unique = index[geometry.merged(observation.boxes_xyxyn[index], observation.scores[index], 0.55, 0.85)]
+    return [one for one in unique.tolist() if one in near and is_concerned(rows[one][0], settings.zone)]
+
+
+def is_concerned(box: Box, zone: Zone) -> bool:
+    """Enough of its ground is in the zone, or enough of the zone under it."""
+    ground = geometry.ground_of_one(box)
+    common = geometry.common_with_zone(ground, zone)
+    return common >= MIN_INSIDE * min(geometry.area_of(ground), geometry.zone_area(zone))
+
+
+_NO_CHANGE: Final = (np.zeros(0), np.zeros(0), np.zeros((0, 2)), (0, 0))
+
+
 def _zone_change(
     observation: Observation, settings: StandingRule
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64], Points, tuple[int, int]]:
     if observation.change is None:
-        return np.zeros(0), np.zeros(0), np.zeros((0, 2))
+        return _NO_CHANGE
     height, width = observation.change.shape
     index, weights, centres = geometry.zone_cells(settings.zone, (height, width))
     changed = observation.change.ravel()[index].astype(np.float64)
-    changed[selecting.in_any(centres, settings.exclude_zones)] = 0.0
-    return changed, weights, centres
+    if settings.exclude_zones:
+        changed[_excluded(settings.zone, (height, width), settings.exclude_zones)] = 0.0
+    return changed, weights, centres, (height, width)
 
 
-def _cell_wh(observation: Observation) -> tuple[float, float]:
-    if observation.change is None:
-        return 0.0, 0.0
-    height, width = observation.change.shape
-    return 1 / width, 1 / height
+@lru_cache(maxsize=4096)
+def cells_under(zone: Zone, grid_hw: tuple[int, int], boxes: tuple[Box, ...]) -> NDArray[np.bool_]:
+    """bool (k,), which of the zone's cells lie under these boxes, a little widened."""
+    rows = np.array(boxes, dtype=np.float32).reshape(-1, 4)
+    return geometry.covered_points(geometry.zone_cells(zone, grid_hw)[2], widened(rows))
+
+
+@lru_cache(maxsize=512)
+def _excluded(zone: Zone, grid_hw: tuple[int, int], excluded: tuple[Zone, ...]) -> NDArray[np.bool_]:
+    return selecting.in_any(geometry.zone_cells(zone, grid_hw)[2], excluded)
 
 
 def widened(boxes: Boxes) -> Boxes:
     """A tenth wider on each side: a person's shadow and a detector's jitter belong to the box."""
-    margin = np.stack([boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]], axis=1) * 0.1
-    wide: Boxes = np.concatenate([boxes[:, :2] - margin, boxes[:, 2:] + margin], axis=1)
+    margin = (boxes[:, 2:] - boxes[:, :2]) * np.float32(WIDER)
+    wide = boxes.copy()
+    wide[:, :2] -= margin
+    wide[:, 2:] += margin
     return wide

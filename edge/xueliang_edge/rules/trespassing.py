@@ -51,10 +51,8 @@ def measure(observations: Sequence[Observation], settings: TrespassRule) -> tupl
 
 
 def _measured(observation: Observation, settings: TrespassRule) -> BoxesMeasure:
-    kept = selecting.counted(observation, settings)
-    boxes = observation.boxes_xyxyn
-    kept = kept[geometry.points_inside(geometry.feet_of(boxes[kept]), settings.zone)]
-    kept = kept[geometry.merged(boxes[kept], observation.scores[kept], 0.75, 0.95)]
+    kept = selecting.standing_in_zone(observation, settings, settings.zone)
+    kept = kept[geometry.merged(observation.boxes_xyxyn[kept], observation.scores[kept], 0.75, 0.95)]
     return BoxesMeasure.of(observation, kept)
 
 

@@ -43,7 +43,7 @@ from xueliang_edge.rules.looking import (
 )
 from xueliang_edge.rules.paths import Xy, aspect_of, in_heights, remembered, steps_of
 
-_WEAK: Final = 0.5  # of the threshold: from here a box goes on with a track; the tracker begins none below it
+WEAK: Final = 0.5  # of the threshold: from here a box goes on with a track; the tracker begins none below it
 _STARTED_SHARE: Final = 0.1  # of the distance: below it has not set off, and standing counts no time
 _TURNED_SHARE: Final = 0.5  # of the distance: gone back by so much it has turned round
 
@@ -86,7 +86,7 @@ def measure(observations: Sequence[Observation], settings: WrongWayRule) -> tupl
 
 
 def _measured(observation: Observation, settings: WrongWayRule) -> BoxesMeasure:
-    kept = selecting.counted(observation, settings, _WEAK)
+    kept = selecting.counted(observation, settings, WEAK)
     feet = geometry.feet_of(observation.boxes_xyxyn[kept])
     return BoxesMeasure.of(observation, kept[geometry.points_inside(feet, settings.zone)])
 

@@ -10,7 +10,7 @@ import yaml
 
 from xueliang_alerts.contract import Hazard, Severity
 from xueliang_configs.errors import ConfigError
-from xueliang_configs.loading import load_areas, load_cameras, load_centre, load_node, load_policies
+from xueliang_configs.loading import load_areas, load_cameras, load_centre, load_node, load_policies, load_rules
 from xueliang_configs.values import AreaLevel, PlaceClass
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "configs" / "examples"
@@ -29,6 +29,9 @@ def test_the_examples_are_good() -> None:
     assert load_centre(EXAMPLES / "centre.yaml", SECRETS).centre.policies == EXAMPLES / "policies.yaml"
     assert load_policies(EXAMPLES / "policies.yaml").policies
     assert load_cameras(EXAMPLES / "cameras.yaml").cameras[0].area_code == "370102003005007"
+    (rules,) = load_rules(EXAMPLES / "rules.yaml").cameras
+    assert [rule.version for rule in rules.rules] == [2]
+    assert "place_class" not in rules.model_fields_set  # left out: as it is
 
 
 def test_a_password_of_any_characters_reaches_the_camera_and_nothing_that_is_printed() -> None:

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 from xueliang_edge.observation_log.encoding import as_logged
 from xueliang_edge.observation_log.files import write_segment
 from xueliang_edge.observation_log.groups import Group
-from xueliang_edge.observations import Observation, ViewState
+from xueliang_edge.observations import VIEW_FIGURE_STEPS, Observation, ViewFault, ViewState
 
 GRIDS = ((18, 32), (2, 3))
 NAMES = st.sampled_from(["person", "car", "truck", "电动车", "", 'odd "name"\n'])
@@ -22,7 +22,7 @@ NAMES = st.sampled_from(["person", "car", "truck", "电动车", "", 'odd "name"\
 
 def assert_same(left: Observation, right: Observation) -> None:
     """Every field, to the last bit."""
-    for name in (field.name for field in fields(Observation)):
+    for name in (field.name for field in fields(Observation) if field.init):
         one, other = getattr(left, name), getattr(right, name)
         if isinstance(one, np.ndarray):
             assert isinstance(other, np.ndarray), name
@@ -42,6 +42,7 @@ def observations(draw: st.DrawFn, camera_id: str = "lane") -> Observation:
     """Any observation that `Observation` allows, boxes outside of the picture and upside down too."""
     view = draw(st.sampled_from([ViewState.GOOD, ViewState.GOOD, ViewState.GOOD, ViewState.OFFLINE, ViewState.UNKNOWN]))
     is_good = view is ViewState.GOOD
+    fault = draw(st.sampled_from([None, *ViewFault])) if view is ViewState.UNKNOWN else None
     n = draw(st.integers(0, 6)) if is_good else 0
     numbers = st.floats(-0.5, 1.5, width=32)
     grid_hw = draw(st.sampled_from([None, GRIDS[0], GRIDS[0], GRIDS[1]])) if is_good else None
@@ -61,6 +62,8 @@ def observations(draw: st.DrawFn, camera_id: str = "lane") -> Observation:
         change=None if grid_hw is None else draw(arrays.arrays(np.float32, grid_hw, elements=shares, fill=shares)),
         detector=draw(st.sampled_from(["objects", "night"])),
         is_carried=draw(st.booleans()),
+        view_fault=fault,
+        view_figure=0.0 if fault is None else draw(st.integers(0, VIEW_FIGURE_STEPS)) / VIEW_FIGURE_STEPS,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xueliang_configs.cameras import CameraConfig
-from xueliang_edge.observations import NO_TRACK, Observation, ViewState, blind
+from xueliang_edge.observations import NO_TRACK, Observation, ViewFault, ViewState, blind
 from xueliang_edge.rules.episodes import Decision
 from xueliang_edge.rules.judge import CameraJudge
 
@@ -34,9 +34,14 @@ def seen(
     wall_start: datetime = START,
     detector: str = "objects",
     is_carried: bool = False,
+    view_fault: ViewFault | None = None,
+    view_figure: float = 0.0,
 ) -> Observation:
     """What camera "lane" showed `at_s` seconds after the start."""
     mono_s, at = mono_start_s + at_s, wall_start + timedelta(seconds=at_s)
+    if view_fault is not None:
+        wrong = {"view_fault": view_fault, "view_figure": view_figure}
+        return blind("lane", ViewState.UNKNOWN, mono_s=mono_s, at=at, detector=detector, **wrong)  # type: ignore[arg-type]
     if view is not ViewState.GOOD:
         return blind("lane", view, mono_s=mono_s, at=at, detector=detector)
     return Observation(

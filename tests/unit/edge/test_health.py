@@ -15,9 +15,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from xueliang_edge.health import (
     AttentionReport,
     CameraReport,
+    CameraRulesReport,
     HealthServer,
     NodeReport,
+    RefusedReport,
     RuleNotRunning,
+    RulesReport,
     as_json,
     as_metrics,
 )
@@ -46,6 +49,8 @@ CAMERA = CameraReport(
     rules=("lane",),
     open_alerts=1,
     pictures_decoded={"main": 8, "sub": 5},
+    view="covered",
+    view_since=AT,
 )
 REPORT = NodeReport(
     node_id="edge-01",
@@ -62,6 +67,11 @@ REPORT = NodeReport(
     evidence={"pending": 1},
     workers={},
     counters={"stills_refused": {"late": 5}},
+    rules=RulesReport(
+        AT,
+        (CameraRulesReport("lane-east", 3, "command", AT, "a try", is_as_file=False),),
+        (RefusedReport("node.yaml:12", "cameras.0.url", "another one", "restart", AT),),
+    ),
     observation_log={"size_bytes": 7_000_000, "cap_bytes": 64 << 20, "oldest_at": AT, "problem": None},
 )
 
@@ -89,6 +99,15 @@ def test_health_is_json_with_times_in_utc(server: HealthServer) -> None:
     assert told["cameras"][0]["achieved_gap_s"] == 0.6
     assert told["cameras"][0]["since"] == "2026-11-24T08:00:00Z"
     assert told["rules_not_running"][0]["reason"] == "no model"
+    assert told["rules"]["cameras"][0] == {
+        "camera_id": "lane-east",
+        "version": 3,
+        "source": "command",
+        "at": "2026-11-24T08:00:00Z",
+        "note": "a try",
+        "is_as_file": False,
+    }
+    assert told["rules"]["refused"][0]["where"] == "node.yaml:12"
 
 
 def test_the_root_leads_to_health_and_other_pages_are_404(server: HealthServer) -> None:
@@ -114,6 +133,10 @@ def test_metrics_are_prometheus_text() -> None:
     dropped = families["edge_frames_dropped"].samples[0]
     assert (dropped.labels, dropped.value) == ({"camera_id": "lane-east", "reason": "replaced"}, 3.0)
     assert families["edge_camera_streaming"].samples[0].value == 1.0
+    assert families["edge_rules_refused"].samples[0].value == 1.0
+    assert [(one.labels["source"], one.value) for one in families["edge_rules_version"].samples] == [("command", 3.0)]
+    shows = families["edge_camera_view"].samples[0]
+    assert (shows.labels, shows.value) == ({"camera_id": "lane-east", "view": "covered"}, 1.0)
     events = {tuple(sample.labels.values()): sample.value for sample in families["edge_events"].samples}
     assert events == {("stills_refused", "late"): 5.0}
     kept = {sample.labels["name"]: sample.value for sample in families["edge_observation_log_bytes"].samples}

@@ -15,8 +15,8 @@ from tests.unit.edge.observing import CAR, START, seen
 from xueliang_edge.errors import NotRepresentable
 from xueliang_edge.observation_log import blocks
 from xueliang_edge.observation_log.encoding import as_logged, change_levels, changes_of, score_steps, scores_of
-from xueliang_edge.observation_log.rows import MAX_BOXES, Tables
-from xueliang_edge.observations import Observation
+from xueliang_edge.observation_log.rows import MAX_BOXES, Context, Tables
+from xueliang_edge.observations import Observation, ViewFault, ViewState
 
 KEPT = settings(max_examples=60, deadline=None)
 
@@ -81,3 +81,19 @@ def test_a_carried_answer_costs_a_few_bytes() -> None:
 def test_a_look_too_large_to_keep_is_refused() -> None:
     with pytest.raises(NotRepresentable, match="4097 boxes"):
         Tables().pack(seen(0, [CAR] * (MAX_BOXES + 1)), 1)
+
+
+def test_a_log_from_before_views_had_faults_is_read() -> None:
+    written = ["unknown", "objects", None, 0.35, [1280, 720]]
+    context = Context.from_json(written)
+    assert (context.view, context.view_fault, context.view_figure) == (ViewState.UNKNOWN, None, 0.0)
+    assert context.to_json() == ["unknown", "objects", None, 0.35, (1280, 720)], "what has no fault is written as then"
+
+
+def test_a_fault_of_the_view_is_kept_with_its_figure() -> None:
+    one = as_logged(seen(0, view_fault=ViewFault.COVERED, view_figure=0.85))
+    (block,) = group_of([one]).blocks
+    head, data = blocks.encoded(block.camera_id, block.rows, block.tables)
+    (read,) = blocks.decoded(head, memoryview(data), "run-1").observations()
+    assert_same(read, one)
+    assert (read.view_fault, read.view_figure) == (ViewFault.COVERED, 0.85)

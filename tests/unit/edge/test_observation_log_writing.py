@@ -19,6 +19,7 @@ import pytest
 from tests.support.street_life import Street, looks
 from tests.unit.edge.logged import assert_all_same, group_of, keep
 from tests.unit.edge.observing import CAR, START, camera, lane_rule, seen
+from xueliang_alerts.contract import EndReason, Phase
 from xueliang_edge.observation_log import writing
 from xueliang_edge.observation_log.encoding import as_logged
 from xueliang_edge.observation_log.files import log_files, path_of
@@ -396,6 +397,38 @@ def test_after_a_gap_the_rules_go_on_from_what_they_remembered(tmp_path: Path, c
     (at,) = [index for index, one in enumerate(replay) if isinstance(one, Gap)]
     later = [one for one in said if one.decision.observed.at >= gone.first_at]
     assert replay[at + 1 :] == later
+
+
+def test_over_a_change_of_rules_each_stretch_says_what_was_said_live(tmp_path: Path, clock: Clock) -> None:
+    """The log begins anew with what the rules remember, within the group: replays of either side are the live ones."""
+    observations = lively(400)
+    changed = camera(lane_rule(dwell_s=9, min_cover=0.01, any_object=True), *RULES[1:])
+    at = 240  # in the middle of a group, while alerts of the lane and of the crowd are open
+    judge = CameraJudge(camera(*RULES))
+    log = open_log(tmp_path, clock)
+    log.start()
+    before: list[Judged] = []
+    after: list[Judged] = []
+    for number, one in enumerate(observations):
+        if number == at:
+            ends = judge.change(changed)
+            log.begin_anew("lane")
+        (before if number < at else after).extend(judge.look(log.record(one, judge.snapshot)))
+        clock.now_s += GROUP_S / 150
+    log.close()
+    assert [(one.rule.rule_id, one.decision.end_reason) for one in ends] == [("r0", EndReason.RULE_CHANGED)]
+    change_at = observations[at].observed_at
+    whole = read_history(tmp_path, "lane")
+    assert whole.gaps == ()
+    assert change_at in [part.first_at for part in whole.looks if part.snapshot is not None]
+    old = read_history(tmp_path, "lane", None, change_at - timedelta(milliseconds=1))
+    new = read_history(tmp_path, "lane", change_at)
+    assert [one for one in replayed(old, camera(*RULES)) if isinstance(one, Judged)] == before
+    assert [one for one in replayed(new, changed) if isinstance(one, Judged)] == after
+    assert {one.rule.rule_id for one in before} == {"r0", "r1", "r2"}
+    assert [one.decision.phase for one in after if one.rule.rule_id == "r1"] == [Phase.UPDATED, Phase.UPDATED]
+    # A replay with the new rules all through says what the change ended, and from there on the same as live.
+    assert [one for one in replayed(whole, changed) if isinstance(one, Judged)][-len(after) :] == after
 
 
 def test_a_log_that_was_never_started_closes(tmp_path: Path, clock: Clock) -> None:

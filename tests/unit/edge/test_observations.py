@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xueliang_edge.observations import Observation, ViewState, blind
+from xueliang_edge.observations import Observation, ViewFault, ViewState, blind
 
 GOOD: dict[str, Any] = {
     "camera_id": "lane",
@@ -45,6 +45,8 @@ def test_cells_may_be_unknown() -> None:
         {"change": np.zeros(5, dtype=np.float32)},
         {"change": np.full((2, 2), np.inf, dtype=np.float32)},
         {"view": ViewState.OFFLINE},
+        {"view_fault": ViewFault.COVERED},
+        {"view_figure": 0.123},
     ],
     ids=[
         "scores",
@@ -57,6 +59,8 @@ def test_cells_may_be_unknown() -> None:
         "flat_grid",
         "inf",
         "blind_boxes",
+        "faulty_good_view",
+        "figure_between_steps",
     ],
 )
 def test_what_contradicts_itself_is_refused(wrong: dict[str, Any]) -> None:
@@ -67,3 +71,14 @@ def test_what_contradicts_itself_is_refused(wrong: dict[str, Any]) -> None:
 def test_a_good_view_is_not_blind() -> None:
     with pytest.raises(ValueError):
         blind("lane", ViewState.GOOD, mono_s=0.0, at=GOOD["observed_at"])
+
+
+def test_rows_are_the_same_boxes_and_a_later_one_keeps_them() -> None:
+    seen = Observation(**GOOD)
+    later = seen.later(5.0)
+    assert later.observed_mono_s == seen.observed_mono_s + 5.0
+    for one in (seen, later):
+        boxes, scores, names = zip(*one.rows, strict=True)
+        assert np.array_equal(np.array(boxes, np.float32), seen.boxes_xyxyn)
+        assert np.array_equal(np.array(scores, np.float32), seen.scores)
+        assert names == seen.class_names

@@ -8,22 +8,23 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
+from xueliang_alerts.contract import EndReason
 from xueliang_configs.cameras import CameraConfig
 from xueliang_edge.attention.levels import Level
-from xueliang_edge.attention.needs import need_of
 from xueliang_edge.capture.orders import Pace, Release
 from xueliang_edge.capture.service import CaptureChildReport
 from xueliang_edge.detection import OpenedModel, Seen, StillRequest, Unknown, WorkerHealth, Xyxyn, merge_seen
 from xueliang_edge.evidence.masking import Refused
 from xueliang_edge.evidence.stills import Still
-from xueliang_edge.looks import CaptureHealth, Look, PictureHandle, SceneHandle
+from xueliang_edge.looks import GOOD_VIEW, CaptureHealth, Look, PictureHandle, SceneHandle, ViewSign
 from xueliang_edge.observation_log.writing import NoLog
-from xueliang_edge.observations import Observation, ViewState
+from xueliang_edge.observations import Observation, ViewFault, ViewState
 from xueliang_edge.pipeline import DETECT_TIMEOUT_S, Pipeline
 from xueliang_edge.rules.judge import CameraJudge, Judged
-from xueliang_edge.watched_camera import WatchedCamera
+from xueliang_edge.watched_camera import WatchedCamera, WatchedRules
 from xueliang_streams.source import SourceState
 
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
@@ -58,6 +59,7 @@ class Capture:
         self.lag_s = 0.0
         self.looks_given = 0
         self.is_ended = False
+        self.view = GOOD_VIEW
 
     def start(self) -> None: ...
 
@@ -83,7 +85,7 @@ class Capture:
         self.last_s[camera_id] = now
         handle = PictureHandle(camera_id, 0, 0, self.looks_given, (640, 360))
         self.out[handle] = now
-        return Look(handle, now, self.clock.wall(), (640, 360), None, self.moved)
+        return Look(handle, now, self.clock.wall(), (640, 360), None, self.moved, view=self.view)
 
     def release(self, release: Release) -> None:
         self.out.pop(release.handle, None)
@@ -178,7 +180,11 @@ class Detection:
 
 
 class Teller:
-    def tell(self, camera: CameraConfig, judged: Sequence[Judged], look: Look | None) -> None: ...
+    def __init__(self) -> None:
+        self.told: list[Judged] = []
+
+    def tell(self, camera: CameraConfig, judged: Sequence[Judged], look: Look | None) -> None:
+        self.told += judged
 
     def tend(self) -> None: ...
 
@@ -208,18 +214,35 @@ def camera(camera_id: str, *, offline_only: bool = False, **settings: object) ->
     config = CameraConfig.model_validate(
         {"camera_id": camera_id, "name": "巷", "url": f"rtsp://10.0.0.9/{camera_id}", "rules": rules} | settings
     )
-    detectors = () if offline_only else ("objects",)
-    return WatchedCamera(
-        config, need_of(config), detectors, WatchingJudge(config), input_sizes_wh={"objects": (416, 416)}
-    )
+    return WatchedCamera(WatchedRules.of(config), WatchingJudge(config), input_sizes_wh={"objects": (416, 416)})
+
+
+class Onlooker:
+    """Notes what was judged, and which pictures were still in hand then."""
+
+    def __init__(self, capture: Capture) -> None:
+        self.capture = capture
+        self.judged_looks: list[tuple[str, Look | None, ViewState]] = []
+
+    def judged(self, camera: WatchedCamera, look: Look | None, observations: Sequence[Observation]) -> None:
+        assert look is None or look.handle in self.capture.out
+        self.judged_looks += [(camera.config.camera_id, look, one.view) for one in observations]
 
 
 class World:
     def __init__(self, *cameras: WatchedCamera) -> None:
         self.clock = Clock()
         self.capture, self.detection = Capture(self.clock), Detection(self.clock)
+        self.teller, self.onlooker = Teller(), Onlooker(self.capture)
         self.pipeline = Pipeline(
-            cameras, self.capture, self.detection, Teller(), NoLog(), wall=self.clock.wall, mono=self.clock.mono
+            cameras,
+            self.capture,
+            self.detection,
+            self.teller,
+            NoLog(),
+            wall=self.clock.wall,
+            mono=self.clock.mono,
+            onlooker=self.onlooker,
         )
         self.pipeline.begin()
 
@@ -344,7 +367,7 @@ def test_a_camera_without_pictures_is_offline_after_a_while_and_the_others_go_on
     assert shown(gone) == []
     world.pass_time(20)
     assert {observation.view for observation in shown(gone)} == {ViewState.OFFLINE}
-    pace_s = need_of(gone.config).largest_gap_s
+    pace_s = gone.need.largest_gap_s
     assert 0.4 * 14 / pace_s <= len(shown(gone)) <= 1.2 * 20 / pace_s, "at the pace of a look, not of the polling"
     assert lane.looks >= 9
     world.capture.away = set()
@@ -371,6 +394,8 @@ def test_a_fault_in_one_camera_does_not_end_the_watch_of_the_others_and_gives_it
     assert lane.looks >= 4
     assert world.pipeline.counts.faults["look_failed"] > 1
     assert world.capture.out == {}
+    seen_by_onlooker = {(name, look is None, view) for name, look, view in world.onlooker.judged_looks}
+    assert seen_by_onlooker == {("lane", False, ViewState.GOOD), ("lane-broken", True, ViewState.UNKNOWN)}
 
 
 def test_under_overload_the_newest_look_of_a_camera_waits_and_the_older_one_goes_back() -> None:
@@ -410,6 +435,30 @@ def test_a_camera_whose_rules_need_no_boxes_costs_no_detector() -> None:
     assert shown(door)[0].detector != "objects", "rules that need boxes must not read this as empty"
 
 
+def test_a_picture_that_does_not_show_its_place_is_unknown_to_every_rule_and_seen_by_no_detector() -> None:
+    lane, door = camera("lane"), camera("door", offline_only=True)
+    world = World(lane, door)
+    world.pass_time(5.0)
+    asked, judged = len(world.detection.asked), len(shown(lane))
+    world.capture.released.clear()
+    for view in (ViewSign(is_doubtful=True), ViewSign(ViewFault.COVERED, figure=0.9)):
+        world.capture.view = view
+        world.pass_time(12.0)  # the door is looked at every ten seconds
+    assert len(world.detection.asked) == asked
+    assert {one.view for one in shown(lane)[judged:]} == {ViewState.UNKNOWN}
+    assert shown(lane)[judged].view_fault is None
+    for one in (lane, door):
+        assert (shown(one)[-1].view_fault, shown(one)[-1].view_figure) == (ViewFault.COVERED, 0.9)
+        assert one.view_words == "covered"
+        assert min(one.unknown["view_doubtful"], one.unknown["view_covered"]) > 0
+    assert not world.capture.out, "every picture comes back"
+    assert all(release.seen_xyxyn is None for release in world.capture.released), "and teaches nothing"
+    world.capture.view = GOOD_VIEW
+    world.pass_time(3.0)
+    assert shown(lane)[-1].is_good
+    assert (lane.view_words, lane.unknown["look_overdue"]) == ("good", 0)
+
+
 def test_it_stops_when_told_and_when_nothing_is_left_to_watch() -> None:
     stop = threading.Event()
     stop.set()
@@ -426,3 +475,92 @@ def test_what_a_closer_look_adds_is_merged_and_one_thing_is_said_once() -> None:
     merged = merge_seen(whole, part)
     assert merged.class_names == ("car", "person")
     assert merged.scores[0] == np.float32(0.8)
+
+
+def with_rules(one: WatchedCamera, *rules: dict[str, object]) -> WatchedRules:
+    """The camera's own rules, and instead of or beside them these."""
+    kept = [rule for rule in one.config.rules if rule.rule_id not in {new["rule_id"] for new in rules}]
+    value = one.config.model_dump() | {"rules": [*kept, *rules], "url": "rtsp://10.0.0.9/lane"}
+    return WatchedRules.of(CameraConfig.model_validate(value))
+
+
+def parking(rule_id: str = "lane", dwell_s: float = 5, **settings: object) -> dict[str, object]:
+    zone = [[0, 0], [1, 0], [1, 1], [0, 1]]
+    return {"rule_id": rule_id, "hazard": "illegal_parking", "zone": zone, "dwell_s": dwell_s} | settings
+
+
+def test_rules_change_between_two_looks_and_what_did_not_change_goes_on() -> None:
+    lane = camera("lane")
+    world = World(lane)
+    world.pipeline.change(with_rules(lane, parking("kept"), parking("changed")))
+    world.pass_time(12)
+    assert lane.judge.open_rules == {"kept", "changed"}
+    world.teller.told.clear()
+    before = lane.judge.episodes["kept"].open
+    change = world.pipeline.change(with_rules(lane, parking("changed", dwell_s=90)))
+    world.pass_time(0.1)
+    assert change.is_done.is_set()
+    assert change.problem is None
+    (end,) = world.teller.told
+    assert (end.rule.rule_id, end.decision.end_reason) == ("changed", EndReason.RULE_CHANGED)
+    after = lane.judge.episodes["kept"].open
+    assert before is not None
+    assert after is not None
+    assert (after.began, lane.judge.open_rules) == (before.began, {"kept"})
+
+
+def test_new_rules_are_looked_at_as_often_as_they_need_and_first_at_once() -> None:
+    lane = camera("lane", offline_only=True)
+    world = World(lane)
+    world.pass_time(5)
+    assert world.detection.asked == []
+    slow_s = world.capture.paces["lane"].gap_s
+    world.pipeline.change(
+        with_rules(lane, {"rule_id": "yard", "hazard": "intrusion", "zone": [[0, 0], [1, 0], [1, 1]]})
+    )
+    world.pass_time(0.1)
+    assert world.capture.paces["lane"].gap_s < slow_s
+    assert lane.need.largest_gap_s == pytest.approx(world.capture.paces["lane"].gap_s)
+    world.pass_time(3)
+    assert world.detection.asked
+    assert shown(lane)[-1].detector == "objects"
+
+
+def test_answers_of_a_detector_are_not_carried_over_a_change() -> None:
+    lane = camera("lane")
+    world = World(lane)
+    world.detection.answer = seen()
+    world.capture.moved = STILL
+    world.pass_time(5)
+    asked = len(world.detection.asked)
+    world.pass_time(2.5)
+    assert len(world.detection.asked) == asked  # nothing moved: carried
+    world.pipeline.change(with_rules(lane, parking()))
+    world.pass_time(2.5)
+    assert len(world.detection.asked) == asked + 1
+
+
+def test_rules_that_a_defect_keeps_out_leave_the_running_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    lane = camera("lane")
+    world = World(lane)
+    world.pipeline.change(with_rules(lane, parking()))
+    world.pass_time(12)
+    running, rules = lane.judge.episodes, lane.config.rules
+
+    def fail(rule: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("xueliang_edge.rules.judge._started", fail)
+    change = world.pipeline.change(with_rules(lane, parking(dwell_s=90), parking("new")))
+    world.pass_time(0.1)
+    assert change.is_done.is_set()
+    assert change.problem == "ZeroDivisionError: "
+    assert world.pipeline.counts.faults["rules_not_changed"] == 1
+    assert lane.config.rules == rules
+    assert lane.judge.open_rules == {"lane"}
+    looks = lane.looks
+    world.pass_time(5)
+    assert lane.looks > looks
+    assert lane.judge.episodes["lane"].open is not None
+    assert running["lane"].open is not None
+    assert lane.judge.episodes["lane"].open.began == running["lane"].open.began

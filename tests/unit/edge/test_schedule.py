@@ -173,3 +173,29 @@ def test_what_is_given_up_for_another_reason_is_counted_too() -> None:
     schedule = schedule_of(a=1.0)
     schedule.dropped("a", "detector_busy")
     assert schedule.drops("a") == {"detector_busy": 1}
+
+
+def test_another_need_counts_from_now_on_and_old_gaps_say_nothing_of_it() -> None:
+    schedule = schedule_of(a=10.0, b=10.0)
+    for at_s in (0.0, 10.0, 20.0, 30.0):
+        for name in ("a", "b"):
+            schedule.arrived(name, (name, at_s), at_s)
+            schedule.next_look()
+            schedule.judged(name, at_s)
+    for _ in range(3):  # as often as one likes: no entry is left over
+        schedule.change_need(need("a", 1.0))
+    assert schedule.achieved("a") is None
+    assert schedule.achieved("b") is not None
+    assert not schedule.falls_short("a")
+    assert schedule.overdue(32.9) == ()
+    assert schedule.overdue(33.1) == ("a",)
+    schedule.change_need(need("a", 1.0))  # an overdue camera stays so until a picture comes
+    assert schedule.overdue(34.0) == ("a",)
+    schedule.arrived("a", ("a", 34.0), 34.0)
+    assert schedule.overdue(36.9) == ()
+    assert schedule.overdue(37.0) == ("a",)
+    for at_s in (38.0, 40.0, 42.0, 44.0):
+        schedule.arrived("a", ("a", at_s), at_s)
+        schedule.next_look()
+        schedule.judged("a", at_s)
+    assert schedule.falls_short("a")

@@ -68,6 +68,13 @@ const SENTENCES: Record<string, (said: Said) => string> = {
     if (isChinese.value) return lasting ? `摄像机离线，已 ${lasting} 没有画面` : "摄像机离线，没有画面";
     return lasting ? `Camera offline: no picture for ${lasting}` : "Camera offline: no picture";
   },
+  camera_frozen: plain("摄像机画面冻结", "The camera's picture is frozen", "seconds"),
+  camera_black: plain("摄像机画面全黑", "The camera's view is black", "share", "seconds"),
+  camera_over_exposed: plain("摄像机画面过曝", "The camera's view is over-exposed", "share", "seconds"),
+  camera_defocused: plain("摄像机失焦，疑似人为", "The camera is out of focus, maybe tampered with", "share", "seconds"),
+  camera_covered: plain("摄像机被遮挡，疑似人为", "The camera is covered, maybe tampered with", "share", "seconds"),
+  camera_moved: plain("摄像机被移动，疑似人为", "The camera was moved, maybe tampered with", "seconds"),
+  camera_view_back: plain("摄像机画面已恢复", "The camera's view is good again"),
   camera_back: () => (isChinese.value ? "摄像机已恢复" : "The camera is back"),
   rule_changed: () => (isChinese.value ? "规则已修改，本次观察结束（不代表现场恢复）" : "The rule was changed; this is not a clear"),
   rule_removed: () => (isChinese.value ? "规则已移除，本次观察结束（不代表现场恢复）" : "The rule was removed; this is not a clear"),

@@ -1,0 +1,124 @@
+"""What a camera usually shows, as far as its view goes: learnt from good views, kept over restarts.
+
+Slow change (dusk, fog, a season) is followed within minutes; what comes at once is not learnt but judged
+(`view_watch.py`). About 60 kB a camera.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from xueliang_edge.looks import StreamName
+from xueliang_edge.view_measure import CELLS_WH, VIEW_WH, Structure, ViewFeatures, kept_cells, structure_of
+
+FOLLOWS_IN_S: Final = 120.0  # dusk halves the light in twenty minutes: two minutes behind it is 7 % off
+FOLLOWS_REST_IN_S: Final = 600.0  # while much of the scene is hidden or looks different; and sharpness
+KNOWN_LOOKS: Final = 10
+KNOWN_AFTER_S: Final = 20.0
+EDGE_LEVELS: Final = 1.5  # of a sample: what noise and compression leave at this size stays below 1
+KNOWN_CELLS: Final = 12  # of 144: fewer are a lamp in the night, or fog
+STEADY_KEPT: Final = 0.35  # of the scene learnt so far: less and the camera itself moves (by hand, on a tour)
+ELAPSED_AT_MOST_S: Final = 30.0
+_RENEWED_EVERY_S: Final = 5.0
+
+
+class ViewMemory:
+    """One camera's usual view. Belongs to one thread.
+
+    Attributes:
+        looks, seconds: how much it was learnt from; what is not steady begins anew.
+        mean, blown_share, colour: as in `ViewFeatures`, followed.
+        sharpness: by stream; each has its own lens of pixels.
+        structure: of the usual view. informative: bool (9, 16), cells that have edges to compare.
+    """
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self.seconds = 0.0
+        self.mean = self.blown_share = self.colour = 0.0
+        self.sharpness: dict[StreamName, float] = {}
+        self._brightness = np.zeros((VIEW_WH[1], VIEW_WH[0]), np.float32)
+        self._last_mono_s: float | None = None
+        self._renewed_mono_s = float("-inf")
+        self._renew()
+
+    @property
+    def is_known(self) -> bool:
+        """Watched for long enough, and there is enough in it to compare with."""
+        is_learnt = self.looks >= KNOWN_LOOKS and self.seconds >= KNOWN_AFTER_S
+        return is_learnt and int(np.count_nonzero(self.informative)) >= KNOWN_CELLS
+
+    def learn(self, seen: ViewFeatures, stream: StreamName, kept_share: float, mono_s: float) -> None:
+        """One good view more; `kept_share` of the usual view is in it."""
+        if self.looks < KNOWN_LOOKS and self.looks >= 3 and kept_share < STEADY_KEPT:
+            self.forget()
+        last, self._last_mono_s = self._last_mono_s, mono_s
+        elapsed_s = 0.0 if last is None else min(max(mono_s - last, 0.0), ELAPSED_AT_MOST_S)
+        self.looks += 1
+        self.seconds += elapsed_s
+        follows_in_s = FOLLOWS_IN_S if kept_share >= STEADY_KEPT else FOLLOWS_REST_IN_S
+        plain_mean = 1.0 / self.looks if self.looks <= KNOWN_LOOKS else 0.0
+        weight = max(plain_mean, 1.0 - float(np.exp(-elapsed_s / follows_in_s)))
+        self._brightness += np.float32(weight) * (seen.brightness - self._brightness)
+        self.mean += weight * (seen.mean - self.mean)
+        self.blown_share += weight * (seen.blown_share - self.blown_share)
+        self.colour += weight * (seen.colour - self.colour)
+        if seen.sharpness is not None:
+            usual = self.sharpness.get(stream, seen.sharpness)
+            slowly = max(plain_mean, 1.0 - float(np.exp(-elapsed_s / FOLLOWS_REST_IN_S)))
+            self.sharpness[stream] = usual + slowly * (seen.sharpness - usual)
+        if self.looks <= KNOWN_LOOKS or mono_s - self._renewed_mono_s >= _RENEWED_EVERY_S:
+            self._renewed_mono_s = mono_s
+            self._renew()
+
+    def kept_share(self, seen: ViewFeatures, usable: NDArray[np.bool_]) -> float | None:
+        """Share of the usual view's edges that are where they were; None: it has too few to say."""
+        judged = self.informative & usable
+        if np.count_nonzero(judged) < KNOWN_CELLS:
+            return None
+        return float(kept_cells(seen.structure, self.structure)[judged].mean())
+
+    def forget(self) -> None:
+        self.looks, self.seconds = 0, 0.0
+        self.sharpness.clear()
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """For the disk; empty while nothing is known."""
+        if not self.is_known:
+            return {}
+        sharpness = [self.sharpness.get("main", np.nan), self.sharpness.get("sub", np.nan)]
+        numbers = [self.looks, self.seconds, self.mean, self.blown_share, self.colour, *sharpness]
+        return {"view": self._brightness.round().astype(np.uint8), "view_numbers": np.array(numbers, np.float64)}
+
+    @classmethod
+    def from_arrays(cls, view: NDArray[np.uint8], numbers: NDArray[np.float64]) -> ViewMemory:
+        """What `to_arrays` gave. Raises ValueError for anything else."""
+        memory = cls()
+        if view.shape != memory._brightness.shape or numbers.shape != (7,):
+            raise ValueError(f"a view of shape {view.shape} with {numbers.shape} numbers")
+        looks, memory.seconds, memory.mean, memory.blown_share, memory.colour, main, sub = map(float, numbers)
+        memory.looks = int(looks)
+        memory.sharpness = {"main": main, "sub": sub}
+        for name in [name for name, value in memory.sharpness.items() if not np.isfinite(value)]:
+            del memory.sharpness[name]
+        memory._brightness = view.astype(np.float32)
+        memory._renew()
+        return memory
+
+    def _renew(self) -> None:
+        self.structure: Structure = structure_of(self._brightness)
+        self.informative: NDArray[np.bool_] = np.asarray(self.structure.strength >= EDGE_LEVELS, np.bool_)
+
+
+def usable_cells(hidden: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Cells that no privacy zone touches, bool (9, 16); `hidden`: bool (45, 80), the samples inside of one.
+
+    The edge of a zone is drawn by us and stays where it is whatever the camera shows.
+    """
+    wide = cv2.dilate(hidden.astype(np.uint8), np.ones((5, 5), np.uint8))
+    touched = cv2.resize(wide * np.float32(1.0), CELLS_WH, interpolation=cv2.INTER_AREA)
+    return np.asarray(np.asarray(touched) == 0, np.bool_)

@@ -1,0 +1,131 @@
+"""How well a day was folded: how few times people were asked, and whether every true hazard was among what they saw."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from tests.bench.city_day.city import City
+from tests.bench.city_day.folded import Incident
+from tests.bench.city_day.raw_alerts import RawAlert
+from tests.bench.city_day.truth import DAY_S, TrueHazard
+
+NIGHT_FROM_S, NIGHT_UNTIL_S = 20 * 3_600.0, 8 * 3_600.0
+NIGHT_SEATS_OF_COUNTY: Final = 2  # townships and villages have nobody at night: their queues rise to the county
+TEN_MINUTES_S: Final = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Of one day.
+
+    Attributes:
+        alerts, incidents: how many. asked: times an operator was asked (openings and reopenings).
+        ratio: alerts for each time somebody was asked.
+        hidden: true hazards that no incident showed while they were there.
+        merged_away: true hazards whose every incident stood for another true hazard of another site at that time.
+        in_false_company: true hazards that only joined incidents a false alert had opened; they are seen, late.
+        seat_hour_p50: asked an hour and seat at night, median over seats and hours. seat_10_min_max: most in any ten
+            minutes of a seat.
+    """
+
+    alerts: int
+    incidents: int
+    asked: int
+    ratio: float
+    hidden: int
+    merged_away: int
+    in_false_company: int
+    seat_hour_p50: float
+    seat_10_min_max: int
+
+
+def scored(
+    city: City, hazards: Sequence[TrueHazard], alerts: Sequence[RawAlert], incidents: Sequence[Incident]
+) -> Score:
+    """The figures of a day that was folded by our own rules."""
+    asked = sum(len(one.asked_s) for one in incidents)
+    hour_p50, most = _seats(city, incidents)
+    found = _true_hazards(hazards, alerts, incidents)
+    return Score(
+        alerts=len(alerts),
+        incidents=len(incidents),
+        asked=asked,
+        ratio=len(alerts) / max(1, asked),
+        hidden=found["hidden"],
+        merged_away=found["merged_away"],
+        in_false_company=found["in_false_company"],
+        seat_hour_p50=hour_p50,
+        seat_10_min_max=most,
+    )
+
+
+def _true_hazards(
+    hazards: Sequence[TrueHazard], alerts: Sequence[RawAlert], incidents: Sequence[Incident]
+) -> Counter[str]:
+    by_hazard: dict[int, list[Incident]] = {}
+    for incident in incidents:
+        for number in {alerts[member].true_hazard for member in incident.members} - {None}:
+            by_hazard.setdefault(int(number or 0), []).append(incident)
+    known = {one.number: one for one in hazards}
+    found: Counter[str] = Counter()
+    for hazard in hazards:
+        mine = by_hazard.get(hazard.number, [])
+        shown = [one for one in mine if _is_open_during(one, hazard)]
+        if not shown:
+            # A node that was cut off tells of it when it is over: that is recorded, and nobody could have gone.
+            was_known = any(
+                alerts[m].true_hazard == hazard.number and alerts[m].received_s < hazard.ends_s - 60
+                for one in mine
+                for m in one.members
+            )
+            found["hidden"] += was_known
+            continue
+        found["merged_away"] += all(_stands_for_another(one, hazard, alerts, known) for one in shown)
+        found["in_false_company"] += all(alerts[one.members[0]].true_hazard is None for one in shown)
+    return found
+
+
+def _is_open_during(incident: Incident, hazard: TrueHazard) -> bool:
+    return any(begin < hazard.ends_s + 60 and end > hazard.begins_s for begin, end in incident.open_spans_s)
+
+
+def _stands_for_another(
+    incident: Incident, hazard: TrueHazard, alerts: Sequence[RawAlert], known: dict[int, TrueHazard]
+) -> bool:
+    """An earlier true hazard of another site is there at the same time and has the same incident."""
+    numbers = {alerts[member].true_hazard for member in incident.members} - {None, hazard.number}
+    others = [known[number] for number in numbers if number is not None and number in known]
+    return any(one.site != hazard.site and one.begins_s <= hazard.begins_s < one.ends_s for one in others)
+
+
+def _seats(city: City, incidents: Sequence[Incident]) -> tuple[float, int]:
+    """Night: counties and the city, each with its seats; incidents go round among the seats of their county."""
+    counties = sorted({code[:6] for code in city.grid_codes})
+    queues: dict[tuple[str, int], list[float]] = {
+        (county, seat): [] for county in counties for seat in range(NIGHT_SEATS_OF_COUNTY)
+    }
+    turn: Counter[str] = Counter()
+    asked = sorted((at_s, one.area_code[:6]) for one in incidents for at_s in one.asked_s)
+    for at_s, county in asked:
+        if NIGHT_UNTIL_S <= at_s < NIGHT_FROM_S:
+            continue
+        queues[county, turn[county] % NIGHT_SEATS_OF_COUNTY].append(at_s)
+        turn[county] += 1
+    hours = [*range(int(NIGHT_UNTIL_S // 3_600)), *range(int(NIGHT_FROM_S // 3_600), int(DAY_S // 3_600))]
+    per_hour = [sum(int(at_s // 3_600) == hour for at_s in queue) for queue in queues.values() for hour in hours]
+    return float(np.median(per_hour)), max((_most_within(queue, TEN_MINUTES_S) for queue in queues.values()), default=0)
+
+
+def _most_within(moments_s: Sequence[float], span_s: float) -> int:
+    """The most of these ordered moments in any span."""
+    most = first = 0
+    for last, moment_s in enumerate(moments_s):
+        while moment_s - moments_s[first] > span_s:
+            first += 1
+        most = max(most, last - first + 1)
+    return most

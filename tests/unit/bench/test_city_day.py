@@ -1,0 +1,120 @@
+"""The synthetic day: the same for the same seed, whole; its scores are checked on days made by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.bench.city_day.city import City, Site, cut, make_city
+from tests.bench.city_day.folded import Folding
+from tests.bench.city_day.grouping_baseline import GROUP_INTERVAL_S, GROUP_WAIT_S, grouped
+from tests.bench.city_day.raw_alerts import RawAlert, raw_alerts
+from tests.bench.city_day.scoring import scored
+from tests.bench.city_day.truth import DAY_S, TrueHazard, true_hazards
+
+SMALL = 1_500
+
+
+@pytest.fixture(scope="module")
+def city() -> City:
+    return make_city(seed=5, cameras=SMALL)
+
+
+def test_the_same_seed_gives_the_same_day_and_another_seed_another(city: City) -> None:
+    again = make_city(seed=5, cameras=SMALL)
+    assert again.sites == city.sites
+    assert np.array_equal(again.longitude, city.longitude)
+    hazards = true_hazards(city, 5)
+    assert true_hazards(again, 5) == hazards
+    assert true_hazards(city, 6) != hazards
+    assert raw_alerts(city, hazards, 5) == raw_alerts(again, hazards, 5)
+
+
+def test_rectangles_are_cut_without_gap_or_overlap() -> None:
+    for parts in range(1, 30):
+        found = cut((0.0, 0.0, 2.0, 1.0), parts)
+        assert len(found) == parts
+        assert sum((east - west) * (north - south) for west, south, east, north in found) == pytest.approx(2.0)
+
+
+def test_every_camera_lies_near_its_grid_and_no_node_crosses_a_township(city: City) -> None:
+    for camera in range(SMALL):
+        west, south, east, north = city.grid_boxes[int(city.grid_of[camera])]
+        assert west - 0.002 < city.longitude[camera] < east + 0.002
+        assert south - 0.002 < city.latitude[camera] < north + 0.002
+    townships = {
+        int(node): {city.area_code(int(c))[:9] for c in np.flatnonzero(city.node_of == node)} for node in city.node_of
+    }
+    assert all(len(one) == 1 for one in townships.values())
+    assert np.bincount(city.node_of).max() <= 16
+
+
+def test_every_true_hazard_is_reported_and_the_total_is_what_was_asked_for(city: City) -> None:
+    hazards = true_hazards(city, 5)
+    alerts, permitted = raw_alerts(city, hazards, 5)
+    assert {one.true_hazard for one in alerts if one.cause == "true"} == {one.number for one in hazards}
+    assert not {one.number for one in permitted} & {one.number for one in hazards}
+    assert len(alerts) == pytest.approx(90_000 * SMALL / 30_000, rel=0.02)
+    for alert in alerts:
+        assert alert.began_s < alert.raised_s < alert.ended_s < DAY_S
+        assert alert.raised_s <= alert.received_s <= alert.told_end_s
+    assert [one.received_s for one in alerts] == sorted(one.received_s for one in alerts)
+
+
+def two_sites() -> City:
+    """Two sites 20 m apart in one grid, a camera each, and a third far away."""
+    sites = tuple(Site(number, 0, "street", (number,)) for number in range(3))
+    return City(
+        grid_codes=("990101001001001",),
+        grid_boxes=((100.0, 30.0, 100.01, 30.01),),
+        sites=sites,
+        longitude=np.array([100.005, 100.0052, 100.009]),
+        latitude=np.array([30.005, 30.005, 30.005]),
+        site_of=np.arange(3),
+        grid_of=np.zeros(3, np.int64),
+        node_of=np.zeros(3, np.int64),
+    )
+
+
+def alert(camera: int, began_s: float, ended_s: float, hazard: int | None = None, late_s: float = 1.0) -> RawAlert:
+    raised_s = began_s + 10
+    told_end_s = max(ended_s, raised_s) + late_s
+    return RawAlert(camera, "crowd", 3, began_s, raised_s, ended_s, raised_s + late_s, told_end_s, "made", hazard)
+
+
+def there(number: int, site: int, begins_s: float, ends_s: float) -> TrueHazard:
+    return TrueHazard(number, site, "crowd", 3, begins_s, ends_s, 0.0)
+
+
+def test_two_hazards_in_one_incident_at_once_are_told_as_merged_away() -> None:
+    city, hazards = two_sites(), [there(0, 0, 100, 900), there(1, 1, 200, 900)]
+    alerts = [alert(0, 100, 900, 0), alert(1, 200, 900, 1)]
+    score = scored(city, hazards, alerts, Folding(city, alerts, {}).run())
+    assert (score.incidents, score.asked, score.merged_away, score.hidden) == (1, 1, 1, 0)
+    far = [alert(0, 100, 900, 0), alert(2, 200, 900, 1)]
+    score = scored(city, [hazards[0], there(1, 2, 200, 900)], far, Folding(city, far, {}).run())
+    assert (score.incidents, score.merged_away) == (2, 0)
+
+
+def test_what_is_told_when_it_is_over_asks_nobody_and_hides_nothing() -> None:
+    city, hazards = two_sites(), [there(0, 0, 100, 900)]
+    alerts = [alert(0, 100, 900, 0, late_s=5_000)]
+    alerts = [RawAlert(0, "crowd", 3, 100, 110, 900, 5_110, 5_110, "made", 0)]
+    score = scored(city, hazards, alerts, Folding(city, alerts, {}).run())
+    assert (score.incidents, score.asked, score.hidden) == (1, 0, 0)
+
+
+def test_a_flap_within_the_reopen_window_asks_again_and_a_night_seat_counts_it() -> None:
+    alerts = [alert(0, begin, begin + 60) for begin in (3_600.0, 3_700.0, 3_800.0)]
+    score = scored(two_sites(), [], alerts, Folding(two_sites(), alerts, {}).run())
+    assert (score.incidents, score.asked, score.seat_10_min_max) == (1, 3, 2)  # two seats take turns
+
+
+def test_the_baseline_tells_after_its_wait_and_then_at_most_every_interval() -> None:
+    alerts = [alert(0, 0, 4_000), alert(2, 20, 4_000), alert(2, 1_000, 1_050)]
+    (group,) = grouped(two_sites(), alerts)
+    first_s = alerts[0].received_s + GROUP_WAIT_S
+    assert group.told_s[0] == first_s
+    assert all((told_s - first_s) % GROUP_INTERVAL_S == 0 for told_s in group.told_s)
+    # The two at the begin in one; what came at about 1,000 s; its end in the same; the end of the others.
+    assert len(group.told_s) == 3

@@ -1,0 +1,102 @@
+"""The quick way through the log says what going look by look says: every hazard, over gaps and restarts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.edge.backtesting import RULES, days, part_of
+from tests.unit.edge.observing import camera
+from xueliang_alerts.contract import Hazard, Phase
+from xueliang_edge.backtest.replaying import Replay
+from xueliang_edge.backtest.skipping import SKIPPING
+from xueliang_edge.observation_log.looks import LoggedLooks
+from xueliang_edge.observations import Observation
+from xueliang_edge.rules.episodes import Decision, Moment
+from xueliang_edge.rules.judge import CameraJudge
+
+CUTS = (0, 1, 90, 91, 240)
+"""Where a part ends and another begins."""
+
+
+def quick(name: str, parts: Iterable[LoggedLooks]) -> tuple[list[Decision], Replay]:
+    (rule,) = camera(RULES[name]).as_judged.rules
+    replay = Replay(rule)
+    return [decision for part in parts for decision in replay.take(part)], replay
+
+
+def slow(name: str, parts: Iterable[LoggedLooks]) -> list[Decision]:
+    """As a node does it: every look, and a restart wherever another run begins."""
+    lane = camera(RULES[name])
+    judge, run_id, said = CameraJudge(lane), None, []
+    for part in parts:
+        if run_id not in (None, part.run_id):
+            moment = {"mono_s": float(part.mono_s[0]), "at": part.first_at}
+            judge, ends = CameraJudge.restore(lane, judge.snapshot(), **moment)  # type: ignore[arg-type]
+            assert not ends
+        run_id = part.run_id
+        said += [one.decision for look in part.observations() for one in judge.look(look)]
+    return said
+
+
+def without_boot(said: list[Decision]) -> list[Decision]:
+    """Decisions without the monotonic seconds, which begin anew with each boot."""
+
+    def told(moment: Moment | None) -> Moment | None:
+        return None if moment is None else replace(moment, mono_s=0.0)
+
+    changed = [{name: told(getattr(one, name)) for name in ("began", "raised", "observed", "ended")} for one in said]
+    return [replace(one, **moments) for one, moments in zip(said, changed, strict=True)]  # type: ignore[arg-type]
+
+
+def in_parts(looks: list[Observation]) -> list[LoggedLooks]:
+    edges = [*(cut for cut in CUTS if cut < len(looks)), len(looks)]
+    return [part_of(looks[a:b], first=a + 1) for a, b in pairwise(edges)]
+
+
+def with_restarts(looks: list[Observation]) -> list[LoggedLooks]:
+    """Another run, with a clock of its own, a while after the first; and looks that were lost."""
+    half = len(looks) // 2
+    later = [
+        replace(one, observed_mono_s=one.observed_mono_s - 1500.25, observed_at=one.observed_at + timedelta(seconds=20))
+        for one in looks[half + 30 :]
+    ]
+    return [part_of(looks[: half - 40]), part_of(looks[half : half + 30], first=half), part_of(later, run_id="run-2")]
+
+
+def test_every_hazard_has_a_way_of_its_own() -> None:
+    assert {rule["hazard"] for rule in RULES.values()} == set(Hazard)
+    assert set(SKIPPING) == set(Hazard)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_the_quick_way_says_what_look_by_look_says(name: str) -> None:
+    looks, alone, raised = 0, 0, 0
+    for seed in (1, 2):
+        parts = in_parts(days(seed, 260))
+        said, replay = quick(name, parts)
+        assert said == slow(name, parts)
+        looks, alone = looks + replay.looks, alone + replay.judged_alone
+        raised += sum(one.phase is Phase.RAISED for one in said)
+    assert raised, "these days have nothing to compare"
+    assert alone < looks
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_so_it_does_over_lost_looks_and_restarts(name: str) -> None:
+    parts = with_restarts(days(7, 220))
+    said, _ = quick(name, parts)
+    assert without_boot(said) == without_boot(slow(name, parts))
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(100, 10_000), st.sampled_from(sorted(RULES)), st.integers(5, 60))
+def test_any_day_gives_the_same(seed: int, name: str, count: int) -> None:
+    parts = [part_of(days(seed, count))]
+    assert quick(name, parts)[0] == slow(name, parts)
