@@ -72,7 +72,7 @@ def measure(arguments: argparse.Namespace, figures: Figures) -> None:
             _made_up(arguments, python, results)
         if "clips" in parts:
             results.clips = judge_clips(EMBEDDED)
-            results.clips_second = judge_clips(SECOND, with_fire=False)
+            results.clips_second = judge_clips(SECOND, others_only=True)
         if "pixels" in parts:
             count = pixel_suite.QUICK_CASES if arguments.quick else pixel_suite.CASES
             for batch in pixel_suite.run(count, python, arguments.processes):
