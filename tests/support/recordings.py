@@ -18,13 +18,18 @@ import numpy as np
 from tests.support.fixtures import fixtures_dir, require_fixture
 from xueliang_alerts.contract import EndReason, Phase
 from xueliang_configs.cameras import CameraConfig
-from xueliang_edge.observations import Observation, ViewState
+from xueliang_edge.brightness import small_brightness
+from xueliang_edge.observations import Observation, ViewState, blind
 from xueliang_edge.rules.judge import CameraJudge
 from xueliang_edge.tracking import Tracker
+from xueliang_edge.view_memory import ViewMemory
+from xueliang_edge.view_watch import ViewWatch
 from xueliang_models.detector import Detector
+from xueliang_streams.frame import Planes
 
 LOOK_EVERY_S = 0.25
 FIRE_LOOK_EVERY_S = 1.0  # as often as the rule asks for; two of the clips have one new picture a second
+VIEW_LOOK_EVERY_S = 1.0
 START = datetime(2026, 11, 23, tzinfo=UTC)
 
 
@@ -82,6 +87,22 @@ class Recordings:
             )
 
 
+def views_of(name: str) -> list[Observation]:
+    """Whether the view of a clip shows its place, a look a second, for rules on the camera itself."""
+    path, watch = require_fixture(f"clips/{name}"), ViewWatch(ViewMemory())
+    return [_view(watch, t, image) for t, image in pictures(path, VIEW_LOOK_EVERY_S)]
+
+
+def _view(watch: ViewWatch, t: float, image: Any) -> Observation:
+    planes, at = Planes.from_bgr(image), START + timedelta(seconds=t)
+    sign = watch.look(planes, small_brightness(planes), "main", t)
+    if not sign.is_good:
+        return blind("clip", ViewState.UNKNOWN, mono_s=t, at=at, view_fault=sign.fault, view_figure=sign.figure)
+    return Observation(
+        camera_id="clip", observed_mono_s=t, observed_at=at, view=ViewState.GOOD, frame_size_wh=planes.size_wh
+    )
+
+
 def pictures(path: Path, every_s: float) -> Iterator[tuple[float, Any]]:
     """(seconds, BGR picture) of a clip about every `every_s`."""
     clip = cv2.VideoCapture(str(path))
@@ -117,7 +138,7 @@ def rule_of(case: dict[str, Any]) -> dict[str, Any]:
     if case["hazard"] == "line_crossing":
         place = {"line": case["zone"]}
     if case["hazard"] == "camera_fault":
-        place = {"fault": "offline"}  # the fault that is judged from observations
+        place = {"fault": "view"}
     return {"rule_id": "r", "hazard": case["hazard"]} | place | case["settings"]
 
 

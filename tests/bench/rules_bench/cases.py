@@ -66,11 +66,11 @@ class Case:
 
 
 def look_times(
-    rng: np.random.Generator, length_s: float, gap_s: float, blind: Sequence[Span], other_gap_s: float | None = None
+    rng: np.random.Generator, length_s: float, gap_s: float, other_gap_s: float | None = None
 ) -> tuple[float, ...]:
     """About every `gap_s`, never later than planned by more than a twentieth; from the middle on every `other_gap_s`.
 
-    Whole milliseconds. No look within a blind span is left out here: see `Case.has_blind_looks`.
+    Whole milliseconds. What falls into a blind span is among them: see `Case.has_blind_looks`.
     """
     times, t = [], float(rng.uniform(0, gap_s))
     while t < length_s:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,10 +19,12 @@ from tests.support.recordings import (
     episodes,
     expected_cases,
     rule_of,
+    views_of,
 )
 from xueliang_models.catalogue import open_detector
 
 EMBEDDED: Final = "embedded"
+FIRE, VIEW = "fire_smoke", "camera_fault"
 SECOND: Final = "yolox_nano_416"
 """What the clips' own "must" is meant for; the product is judged by the detector in the box."""
 
@@ -38,28 +41,33 @@ class ClipCase:
     false: int
 
 
-def judge_clips(detector_name: str) -> list[ClipCase] | None:
-    """Every case with this detector, fire and smoke with a model that knows them; None where there are no clips."""
-    cases = expected_cases()
+def judge_clips(detector_name: str, *, others_only: bool = False) -> list[ClipCase] | None:
+    """Every case with this detector, fire and smoke with a model that knows them; None where there are no clips.
+
+    `others_only`: without the cases that have nothing to do with this detector.
+    """
+    cases = [case for case in expected_cases() if not others_only or case["hazard"] not in (FIRE, VIEW)]
     if not cases:
         print(f"no clips/expected_alerts.json below {fixtures_dir()} (XUELIANG_FIXTURES): the clips are null")
         return None
-    with tempfile.TemporaryDirectory() as folder:
-        fire = open_shared_detector(FIRE_MODEL, Path(folder))
-        objects = (
-            open_detector(EMBEDDED) if detector_name == EMBEDDED else open_shared_detector(detector_name, Path(folder))
-        )
-        by_hazard = {"fire_smoke": Recordings(fire, FIRE_LOOK_EVERY_S)}
-        others = Recordings(objects)
-        judged = [_judged(case, by_hazard.get(case["hazard"], others), detector_name) for case in cases]
-        fire.close()
-        objects.close()
-    return judged
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as opened:
+        if detector_name == EMBEDDED:
+            objects = open_detector(EMBEDDED)
+        else:
+            objects = open_shared_detector(detector_name, Path(folder))
+        opened.callback(objects.close)
+        others, fires = Recordings(objects), None
+        if not others_only:
+            fire = open_shared_detector(FIRE_MODEL, Path(folder))
+            opened.callback(fire.close)
+            fires = Recordings(fire, FIRE_LOOK_EVERY_S)
+        return [_judged(case, fires if fires and case["hazard"] == FIRE else others, detector_name) for case in cases]
 
 
 def _judged(case: dict[str, Any], recordings: Recordings, detector: str) -> ClipCase:
-    found = episodes(recordings.of(case["clip"]), rule_of(case))
-    name = FIRE_MODEL if case["hazard"] == "fire_smoke" else detector
+    is_of_view = case["hazard"] == VIEW
+    found = episodes(views_of(case["clip"]) if is_of_view else recordings.of(case["clip"]), rule_of(case))
+    name = FIRE_MODEL if case["hazard"] == FIRE else detector
     problems = tuple(differences(found, case))
     return ClipCase(case["id"], case["hazard"], name, case["level"] == "must", problems, false_alerts(found, case))
 

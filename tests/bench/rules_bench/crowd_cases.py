@@ -130,7 +130,7 @@ def crowd_case(seed: int) -> Case:
             "clear_after_s": square.clear_after_s,
         },
         things=tuple(things),
-        looks_s=look_times(rng, length_s, square.gap_s, blind, other_gap_s),
+        looks_s=look_times(rng, length_s, square.gap_s, other_gap_s),
         gap_s=square.gap_s,
         events=events,
         blind=blind,

@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,7 +37,7 @@ from xueliang_models.catalogue import open_detector
 from xueliang_models.onnx_detector import OnnxDetector
 from xueliang_streams.frame import Planes
 
-CASES: Final = 120
+CASES: Final = 102
 QUICK_CASES: Final = 6
 KEPT_SCORE: Final = 0.1
 START: Final = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -68,7 +67,7 @@ class PixelCamera:
         return seen
 
     def _look(self, image: Image, t: float) -> Observation:
-        planes = planes_of(image)
+        planes = Planes.from_bgr(image)
         small = small_brightness(planes)
         change = self._background.change(small)
         found = self._detector.detect(image, KEPT_SCORE)
@@ -108,14 +107,6 @@ class PixelCamera:
         ]
         open_zone = self._zone if self._judge.open_rules else np.zeros((0, 4), np.float32)
         return np.concatenate([open_zone, boxes[np.array(kept, dtype=np.bool_)]])
-
-
-def planes_of(image_bgr: Image) -> Planes:
-    """As a decoder leaves a picture; sides must be even."""
-    height, width = image_bgr.shape[:2]
-    flat = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2YUV_I420)
-    y, colours = flat[:height], flat[height:].reshape(2, height // 2, width // 2)
-    return Planes(y, colours[0], colours[1])
 
 
 def run(count: int, supervision_python: str | None, processes: int | None = None) -> Iterable[list[Judged]]:

@@ -2,7 +2,7 @@
 
 The zone lies across the picture; its borders' margins are chosen so that every truth is exact: what stands, stands
 clearly inside or clearly outside, and for clearly longer or shorter than the dwell, as far as looks that far apart can
-tell (`_clearly_longer`, `_clearly_shorter`). How long it stands is else as near to the dwell as that allows.
+tell (`Street.clearly_longer`, `clearly_shorter`). How long it stands is else as near to the dwell as that allows.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ GAP_CHANCES: Final = (0.25, 0.4, 0.25, 0.1)
 HAZARDS: Final = ("fire_lane_obstruction", "illegal_parking", "blocked_exit")
 SLOW_S: Final = 1.0  # beside the looks: braking looks like standing for the last half second, and so does starting
 BLIND_S: Final = (7.0, 40.0)
+CLEARLY_INSIDE: Final = 0.05  # of the picture: feet of what stands in the zone are never nearer to its far edge or ends
 HIDDEN_S: Final = 12.0  # a bus that comes, halts and goes hides what stands behind for so long
 Made = list[Thing]
 
@@ -54,13 +55,8 @@ class Street:
 
     def clearly_longer(self) -> float:
         """A stand that looks this far apart can tell to be long enough: its begin and its end are each seen late."""
-        least = (
-            self.dwell_s
-            + self.hidden_s
-            + 2 * self.gap_s
-            + SLOW_S
-            + (self.blind_s + self.gap_s if self.blind_s else 0.0)
-        )
+        unseen_s = self.hidden_s + (self.blind_s + self.gap_s if self.blind_s else 0.0)
+        least = self.dwell_s + unseen_s + 2 * self.gap_s + SLOW_S
         return least + float(self.rng.exponential(0.4)) * self.dwell_s
 
     def clearly_shorter(self) -> float:
@@ -102,7 +98,7 @@ def standing_case(seed: int) -> Case:
         disturbance=disturbance,
         rule=_rule(street),
         things=tuple(street.things),
-        looks_s=look_times(rng, length_s, street.gap_s, blind, other_gap_s),
+        looks_s=look_times(rng, length_s, street.gap_s, other_gap_s),
         gap_s=street.gap_s,
         events=_truth(street, main, blind),
         blind=blind,
@@ -136,8 +132,8 @@ def _rule(street: Street) -> dict[str, Any]:
 def _truth(street: Street, main: Made, blind: tuple[Span, ...]) -> tuple[Event, ...]:
     """Of everything that stood in the zone and counts for the hazard."""
     counts = [thing for thing in main if thing.class_name or not street.each_alone]
-    margin = 0.05
-    inside = (street.left + margin, street.top + margin, street.right - margin, street.bottom + 0.001)
+    m = CLEARLY_INSIDE
+    inside = (street.left + m, street.top + m, street.right - m, street.bottom + 0.001)
     spans = [span for thing in counts for span in thing.stands(inside)]
     return zone_events(spans, street.dwell_s, street.clear_after_s, blind, each_alone=street.each_alone)
 
@@ -145,9 +141,7 @@ def _truth(street: Street, main: Made, blind: tuple[Span, ...]) -> tuple[Event, 
 # What happens.
 
 
-def _visit(
-    street: Street, stands_s: float, begins_s: float, *, x: float | None = None, name: str | None = None
-) -> Thing:
+def _visit(street: Street, stands_s: float, begins_s: float, *, x: float | None = None) -> Thing:
     """A vehicle that comes from one side, stands in the zone, and drives off to the other."""
     width, height = street.size()
     y = street.feet_y(height)
@@ -157,8 +151,7 @@ def _visit(
     drive(points, (x, y), street.between(2.5, 4.0), brakes=True)
     stay(points, stands_s)
     drive(points, (1 + width, y), street.between(2.5, 4.0), starts=True)
-    named = str(street.rng.choice(VEHICLE_NAMES)) if name is None else name
-    return Thing(named, (width, height), tuple(points))
+    return Thing(str(street.rng.choice(VEHICLE_NAMES)), (width, height), tuple(points))
 
 
 def _stops(street: Street) -> None:
