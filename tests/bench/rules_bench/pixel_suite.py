@@ -8,7 +8,7 @@ nothing moved.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.bench.rules_bench.cases import Case, is_blind
-from tests.bench.rules_bench.counting import Told, outcome_of
+from tests.bench.rules_bench.counting import Told
 from tests.bench.rules_bench.judging import camera_of
 from tests.bench.rules_bench.peers import told_by_frames
 from tests.bench.rules_bench.pixel_cases import FIRST_SEED, PixelCase, pixel_case
 from tests.bench.rules_bench.pixel_scene import Image, picture
-from tests.bench.rules_bench.suite import FRAMES, OURS, SUPERVISION, Judged
+from tests.bench.rules_bench.suite import FRAMES, OURS, SUPERVISION, Judged, judged_of
 from tests.bench.rules_bench.supervision_peer import as_request, told_by_supervision
 from xueliang_alerts.contract import Phase
 from xueliang_edge.background import Background
@@ -39,6 +39,7 @@ from xueliang_streams.frame import Planes
 
 CASES: Final = 102
 QUICK_CASES: Final = 6
+BATCH: Final = 6
 KEPT_SCORE: Final = 0.1
 START: Final = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 
@@ -47,7 +48,7 @@ class PixelCamera:
     """One case's camera: what the node keeps of one, and what it tells."""
 
     def __init__(self, case: PixelCase, detector: OnnxDetector) -> None:
-        self._case, self._detector = case, detector
+        self.case, self._detector = case, detector
         self._judge = CameraJudge(camera_of([case.rule]))
         self._background = Background(case.stage.camera.size_wh)
         self._tracker = Tracker()
@@ -56,13 +57,13 @@ class PixelCamera:
 
     def run(self) -> list[Observation]:
         """Every look, in its order; what was told is in `told`."""
-        rng = np.random.default_rng((self._case.seed, 3))
+        rng = np.random.default_rng((self.case.seed, 3))
         seen = []
-        for number, t in enumerate(self._case.looks_s):
-            if is_blind(t, self._case.blind):
+        for number, t in enumerate(self.case.looks_s):
+            if is_blind(t, self.case.blind):
                 continue
-            image = picture(self._case.stage, self._case.movers, t, number)
-            image = self._case.disturbed.on(image, t, self._case.looks_s[-1], rng)
+            image = picture(self.case.stage, self.case.movers, t, number)
+            image = self.case.disturbed.on(image, t, self.case.looks_s[-1], rng)
             seen.append(self._look(image, t))
         return seen
 
@@ -71,7 +72,7 @@ class PixelCamera:
         small = small_brightness(planes)
         change = self._background.change(small)
         found = self._detector.detect(image, KEPT_SCORE)
-        width, height = self._case.stage.camera.size_wh
+        width, height = self.case.stage.camera.size_wh
         boxes = np.clip(found.boxes_xyxy / np.array([width, height, width, height]), 0, 1).astype(np.float32)
         names = tuple(self._detector.classes[index] for index in found.class_ids)
         confident = self._detector.recommended_score
@@ -112,7 +113,7 @@ class PixelCamera:
 def run(count: int, supervision_python: str | None, processes: int | None = None) -> Iterable[list[Judged]]:
     """Some cases at a time, as they are done."""
     seeds = range(FIRST_SEED, FIRST_SEED + count)
-    batches = [list(seeds[index : index + 3]) for index in range(0, count, 3)]
+    batches = [list(seeds[index : index + BATCH]) for index in range(0, count, BATCH)]
     pool = ProcessPoolExecutor(processes or os.cpu_count() or 1, mp_context=get_context("spawn"))
     try:
         yield from pool.map(judge_batch, batches, [supervision_python] * len(batches))
@@ -121,31 +122,34 @@ def run(count: int, supervision_python: str | None, processes: int | None = None
 
 
 def judge_batch(seeds: Sequence[int], supervision_python: str | None) -> list[Judged]:
+    """Every system over some cases."""
     detector = open_detector("embedded")
     try:
-        return list(_judged(seeds, detector, supervision_python))
+        cameras = [PixelCamera(pixel_case(seed), detector) for seed in seeds]
+        looks = [camera.run() for camera in cameras]
     finally:
         detector.close()
+    cases = [_as_case(camera.case) for camera in cameras]
+    told = {
+        OURS: [camera.told for camera in cameras],
+        FRAMES: [told_by_frames(seen, case) for seen, case in zip(looks, cases, strict=True)],
+    }
+    if supervision_python:
+        requests = [as_request(case, seen) for case, seen in zip(cases, looks, strict=True)]
+        told[SUPERVISION] = told_by_supervision(supervision_python, requests)
+    return [judged_of(case, {name: alerts[index] for name, alerts in told.items()}) for index, case in enumerate(cases)]
 
 
-def _judged(seeds: Sequence[int], detector: OnnxDetector, supervision_python: str | None) -> Iterator[Judged]:
-    for seed in seeds:
-        case = pixel_case(seed)
-        camera = PixelCamera(case, detector)
-        looks = camera.run()
-        as_case = Case(
-            seed, case.plot, case.disturbance, case.rule, (), case.looks_s, case.gap_s, case.events, case.blind
-        )
-        told = {OURS: camera.told, FRAMES: told_by_frames(looks, as_case)}
-        if supervision_python:
-            told[SUPERVISION] = told_by_supervision(supervision_python, [as_request(as_case, looks)])[0]
-        by = {name: outcome_of(one, case.events, gap_s=case.gap_s, hours=case.hours) for name, one in told.items()}
-        yield Judged(
-            seed,
-            case.hazard,
-            case.plot,
-            case.disturbance,
-            case.gap_s,
-            by,
-            {name: tuple(one) for name, one in told.items()},
-        )
+def _as_case(case: PixelCase) -> Case:
+    """As the peers and the count want it: without what was drawn."""
+    return Case(
+        case.seed,
+        case.plot,
+        case.disturbance,
+        case.rule,
+        (),
+        case.looks_s,
+        case.gap_s,
+        case.events,
+        case.blind,
+    )

@@ -76,10 +76,11 @@ def judge_batch(seeds: Sequence[int], supervision_python: str | None) -> list[Ju
     if supervision_python:
         requests = [as_request(case, seen) for case, seen in zip(cases, looks, strict=True)]
         told[SUPERVISION] = told_by_supervision(supervision_python, requests)
-    return [_judged(case, {name: alerts[index] for name, alerts in told.items()}) for index, case in enumerate(cases)]
+    return [judged_of(case, {name: alerts[index] for name, alerts in told.items()}) for index, case in enumerate(cases)]
 
 
-def _judged(case: Case, told: dict[str, list[Told]]) -> Judged:
+def judged_of(case: Case, told: dict[str, list[Told]]) -> Judged:
+    """What each system told of a case, beside its events."""
     by = {name: outcome_of(alerts, case.events, gap_s=case.gap_s, hours=case.hours) for name, alerts in told.items()}
     return Judged(
         case.seed,
