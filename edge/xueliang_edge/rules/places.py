@@ -172,7 +172,9 @@ def _hit(place: Place, measured: StandingMeasure, box: int, now: Moment, seconds
 
 def _missed(place: Place, measured: StandingMeasure, seconds: float, *, is_held: bool) -> Place:
     missed = replace(place, is_hit=False, is_held=is_held, is_hidden=False)
-    if _hidden_share(place, measured.others) >= HIDDEN_SHARE:
+    # Its own box may lie a little too far outside the zone to be counted: it hides nothing.
+    others = [box for box in measured.others if geometry.iou_of(place.anchor, box) < SETTLED_IOU]
+    if _hidden_share(place, others) >= HIDDEN_SHARE:
         is_crowded = _hidden_share(place, measured.boxes) >= HIDDEN_SHARE
         crowded_s = place.crowded_s + (seconds if is_crowded else 0.0)
         return replace(missed, is_held=False, is_hidden=True, crowded_s=crowded_s)
@@ -195,7 +197,7 @@ def _is_gone(place: Place, now: Moment, settings: StandingRule) -> bool:
     if place.is_hit or place.is_hidden:
         return False
     if not _is_settled(place, now) or place.looks < 3:
-        return place.misses >= MIN_CLEAR_LOOKS
+        return place.misses >= MIN_CLEAR_LOOKS and not place.is_held
     limit_s = HELD_BY_CHANGE_S if place.is_held else settings.clear_after_s
     is_absent = place.missed_s >= limit_s and place.misses >= MIN_CLEAR_LOOKS
     return is_absent or place.hit_s < MIN_PRESENCE * place.visible_s

@@ -214,7 +214,8 @@ def _is_object_hidden(state: StandingState, measured: StandingMeasure, settings:
     if not len(measured.weights):  # no shares without a grid: whatever had settled may still be there
         return any(cell.seen_s >= SETTLE_S for cell in state.ground.cells)
     cannot_see = measured.under_box | np.isnan(measured.changed)
-    share = sum(float(measured.weights[cell.index]) for cell in state.ground.cells if cannot_see[cell.index])
+    settled = (cell.index for cell in state.ground.cells if cell.seen_s >= SETTLE_S)
+    share = sum(float(measured.weights[index]) for index in settled if cannot_see[index])
     return share >= max(settings.min_changed, settings.min_cover) / 2
 
 

@@ -227,6 +227,31 @@ def test_a_change_grid_bridges_what_the_detector_loses_for_a_while() -> None:
     assert [d.phase for d in story(*looks, any_object=False)] == [Phase.RAISED]
 
 
+def test_a_place_just_taken_is_not_forgotten_while_its_ground_stays_changed() -> None:
+    """The detector loses it for two looks in its first seconds; the scene shows that it has not left."""
+    under = grid(*[(row, column) for row in range(9, 15) for column in range(10, 16)])
+    looks = [seen(t, [] if 1 <= t < 2.5 else [CAR], change=under) for t in times(12)]
+    (raised,) = story(*looks, any_object=False)
+    assert (raised.began.mono_s - 1000, after_s(raised)) == (0.0, 10.0)
+
+
+def test_cells_that_one_look_saw_changed_hold_no_alert_open() -> None:
+    """Somebody stands in a lane that is free again, and the detector missed them once."""
+    about = grid(*[(row, column) for row in range(10, 14) for column in range(13, 15)])
+    looks = [seen(t, [CAR], change=about) for t in times(20)]
+    looks += [seen(20.5, [], change=about)]
+    looks += [seen(t, [WALKER], change=about) for t in times(40, start_s=21)]
+    raised, cleared = story(*looks)
+    assert (cleared.phase, cleared.end_reason) == (Phase.CLEARED, EndReason.SEEN_CLEAR)
+    assert after_s(cleared) <= 26
+
+
+def test_a_vehicle_at_the_zones_edge_does_not_hide_its_own_place() -> None:
+    """Its box jitters: at one look in five a little more of it is inside than it takes."""
+    beside, inside = ("car", 0.8, (0.3, 0.13, 0.5, 0.53)), ("car", 0.8, (0.3, 0.17, 0.5, 0.57))
+    assert story(*[seen(t, [inside if index % 5 == 0 else beside]) for index, t in enumerate(times(60))]) == []
+
+
 @pytest.mark.parametrize("view", [ViewState.OFFLINE, ViewState.UNKNOWN])
 def test_blind_looks_never_clear_and_never_raise(view: ViewState) -> None:
     looks = [*stands(0, 15, until_s=14.5), *[seen(t, view=view) for t in times(300, 0.5, 15)]]
