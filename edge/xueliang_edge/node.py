@@ -117,7 +117,7 @@ class Node:
             self._judges, self._past_ends = self._restore_judges([one.able for one in running.values()])
             stills = StillsInHand(self._store) if self._store is not None else None
             self.gatherer = Gatherer(self.detection, stills, mono, self.capture.lend_scene)
-            self.trials = TrialStills(data_dir / "trials") if self._store is not None else None
+            self.trials = TrialStills(data_dir / "trials", wall)
             self.writer = Writer(
                 self.spool, self._publisher, self._open_alerts, self._snapshots, stills, mono, self.trials
             )

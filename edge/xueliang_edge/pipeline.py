@@ -194,7 +194,7 @@ class Pipeline:
     # Its rules change.
 
     def _change(self, change: RulesChange) -> None:
-        """All or nothing; one camera's fault must not end the watch of the others."""
+        """One camera's fault must not end the watch of the others."""
         camera_id = change.rules.config.camera_id
         try:
             self._take_rules(self.cameras[camera_id], change.rules)
@@ -205,13 +205,13 @@ class Pipeline:
         change.is_done.set()
 
     def _take_rules(self, camera: WatchedCamera, rules: WatchedRules) -> None:
-        said = camera.judge.change(rules.config)  # what may fail comes first, and changes nothing when it does
+        # What may fail comes first, and changes nothing when it does; then what ended is told, whatever comes after.
+        self._teller.tell(rules.config, camera.judge.change(rules.config), None)
         camera.take(rules)
         self._recorder.begin_anew(rules.config.camera_id)
         self.schedule.change_need(rules.need)
         plan = plan_of(camera.attention, camera.need, camera.has_sub, self.overload.degradation)
         self._order(camera, plan, is_anew=True)
-        self._teller.tell(camera.config, said, None)
 
     # A look comes.
 
@@ -314,6 +314,8 @@ class Pipeline:
             for detector in camera.detectors or (NO_DETECTOR,)
         ]
         judged = [self._log_and_judge(camera, observation, None) for observation in observations]
+        if self._onlooker is not None:
+            self._onlooker.judged(camera, None, judged)
         self._capture.release(Release(look.handle))
         self.schedule.judged(camera.config.camera_id, look.observed_mono_s)
         self._attend(camera, look, judged)
@@ -350,7 +352,7 @@ class Pipeline:
             )
         answer = in_hand.answers.get(detector)
         seen = camera.last_seen.get(detector) if answer is None else answer
-        if isinstance(answer, Seen):
+        if isinstance(answer, Seen) and in_hand.config is camera.config:  # else asked for other zones: not carried on
             camera.last_seen[detector] = answer
             camera.seen_mono_s[detector] = mono_s
         if not isinstance(seen, Seen):

@@ -102,7 +102,7 @@ class Reporter:
                 "stills_refused": dict(node.gatherer.refused),
                 "stills": {"composed": node.gatherer.composed},
                 "evidence": dict(store.counts) if store else {},
-                "trials": dict(node.trials.counts) if node.trials else {},
+                "trials": dict(node.trials.counts),
                 "upload": dict(uploader.counts) if uploader else {},
                 "forwarding": link.counters,
                 "rules": dict(node.hot_rules.counts),

@@ -66,9 +66,10 @@ def _rollback(options: argparse.Namespace) -> int:
     number = options.version
     if number is None:
         ran = files.all(options.camera_id)
-        number = ran[-2].version if len(ran) > 1 else None
+        other = (one.version for one in reversed(ran) if one.digest != ran[-1].digest)  # a version may repeat the last
+        number = next(other, None)
     if number is None:
-        print(f"{options.camera_id}: there is no version before the last", file=sys.stderr)
+        print(f"{options.camera_id}: no version before the last says anything else", file=sys.stderr)
         return 2
     one = _found(files, options.camera_id, number)
     if one is None:

@@ -53,19 +53,22 @@ class Telling:
         said: list[WaitingDecision] = []
         for rule, decision in judged:
             if rule.shadow:
-                self._note_trial(camera, rule, decision, look)
                 continue
             so_far = self._evidence_so_far(camera.camera_id, rule, decision)
             evidence = self._gatherer.gather(camera, rule, decision, look, so_far)
             said.append(WaitingDecision(camera.camera_id, rule, decision, evidence))
         if judged:
             self._writer.take(camera.camera_id, said, self._judges[camera.camera_id].snapshot())
+        for rule, decision in judged:
+            if rule.shadow:
+                self._note_trial(camera, rule, decision, look)
 
     def _note_trial(self, camera: CameraConfig, rule: Rule, decision: Decision, look: Look | None) -> None:
         """A rule on trial: counted, logged and shown here, told to nobody."""
-        still = self._gatherer.of_trial(camera, rule, decision, look)
-        if still is not None:
-            self._writer.take_trial(camera.camera_id, rule, decision, still)
+        if self._writer.has_room_for_trials:
+            still = self._gatherer.of_trial(camera, rule, decision, look)
+            if still is not None:
+                self._writer.take_trial(camera.camera_id, rule, decision, still)
         self._writer.counts[f"shadow_{decision.phase.value}"] += 1
         log.info(
             "shadow alert",

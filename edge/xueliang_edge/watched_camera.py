@@ -184,6 +184,7 @@ class InHand:
         to_ask: questions left: a detector and the part of the picture, None: all of it.
         asking: the detector that has the question now.
         answers: what was answered; a detector that is in `detectors` and not here had nothing new to look at.
+        config: of the camera when the look was begun.
     """
 
     camera: WatchedCamera
@@ -192,6 +193,10 @@ class InHand:
     to_ask: list[tuple[str, Xyxyn | None]] = field(default_factory=list)
     asking: str = ""
     answers: dict[str, Seen | Unknown] = field(default_factory=dict)
+    config: CameraConfig = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.config = self.camera.config
 
     def answer(self, detector: str, answer: Seen | Unknown) -> None:
         """Crops add to what the whole picture gave; a crop that failed takes nothing away."""

@@ -47,6 +47,7 @@ WAITING_AT_MOST: Final = 1000  # about 2 MB
 AGAIN_AFTER_S: Final = 1.0
 SLOW_S: Final = 1.0  # a usual disk takes milliseconds: longer is said
 LATE_S: Final = 3.0  # the same for a decision that waits behind many short writes
+TIDY_EVERY_S: Final = 3600.0  # what has grown too old is looked for
 FAULTS_AT_MOST: Final = 5  # about 5 s: a defect that passes has passed by then
 
 
@@ -116,10 +117,17 @@ class Writer:
                 self._snapshots[camera_id] = snapshot
             self._changed.notify_all()
 
+    @property
+    def has_room_for_trials(self) -> bool:
+        """False: a still of a rule on trial would be dropped; none need be made."""
+        return self._trials is not None and self._trials.has_room
+
     def take_trial(self, camera_id: str, rule: Rule, decision: Decision, still: Still) -> None:
-        """The still of a rule on trial: written when nothing else waits, after the next `take`."""
+        """The still of a rule on trial: written when no alert waits."""
         if self._trials is not None:
-            self._trials.keep(camera_id, rule, decision, still)
+            with self._changed:
+                self._trials.keep(camera_id, rule, decision, still)
+                self._changed.notify_all()
 
     def newest(self, camera_id: str, rule_id: str) -> WaitingDecision | None:
         """The last decision of this rule that the spool has not accepted yet."""
@@ -204,8 +212,12 @@ class Writer:
             if self._refusal is not None:
                 self._changed.wait_for(lambda: self._is_stopping, AGAIN_AFTER_S)
             else:
-                self._changed.wait_for(lambda: self._waiting or self._snapshots or self._is_stopping)
+                self._changed.wait_for(self._has_work, TIDY_EVERY_S)
             return self._is_stopping
+
+    def _has_work(self) -> bool:
+        has_trials = self._trials is not None and self._trials.has_waiting
+        return bool(self._waiting or self._snapshots or has_trials or self._is_stopping)
 
     # What may wait for the disk.
 

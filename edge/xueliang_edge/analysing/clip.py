@@ -101,6 +101,8 @@ class AnnotatedClip:
         """The whole picture as a still of an alert over all of it would show it."""
         deadline_mono_s = self._mono() + STILL_TIMEOUT_S
         scene = self._capture.lend_scene(look.handle, deadline_mono_s)
+        if scene is None or scene.earlier_count == 0:
+            return Refused("nothing_to_compare")  # what moves cannot be told: somebody unseen could be in it
         request = StillRequest(look.handle, EvidenceKind.ONSET, self._region)
         still = self._detection.compose_still(request, scene, deadline_mono_s)
         if isinstance(still, Refused):

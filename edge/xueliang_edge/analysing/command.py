@@ -71,7 +71,7 @@ def _analyse(options: argparse.Namespace) -> int:
     """Exit status as `cli.py` says; 1: stopped, or the recording is damaged."""
     from xueliang_edge.analysing.analysis import asked_of
     from xueliang_edge.analysing.whole_files import WholeFiles
-    from xueliang_edge.errors import EdgeError
+    from xueliang_edge.errors import CannotAnalyse, EdgeError
     from xueliang_streams.errors import StreamError
 
     stop = threading.Event()
@@ -84,6 +84,8 @@ def _analyse(options: argparse.Namespace) -> int:
             asked = asked_of(config, options.recording, options.camera, options.at, system_wall().astimezone())
             files = None
             if options.out is not None:
+                if options.recording.resolve() in {(options.out / name).resolve() for name in (ALERTS, TIMELINE, CLIP)}:
+                    raise CannotAnalyse(f"{options.recording} would be written over: give another --out")
                 files = closing.enter_context(WholeFiles(options.out, (ALERTS, TIMELINE, CLIP)))
                 if not options.no_clip:
                     asked = replace(asked, clip=files.part(CLIP))

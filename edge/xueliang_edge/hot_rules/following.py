@@ -173,6 +173,8 @@ class RulesFollower:
 
     def _take_file(self, compared: Compared, *, note: str, order: Order | None = None) -> list[CameraAnswer]:
         self.read_at = self._wall()
+        if not self._unkept:
+            self.disk_problem = None  # what an earlier change met says nothing about these
         answers = [self._take(one, Source.FILE, note=note, order=order) for one in compared.changes]
         out = [(one.camera_id, why) for one in answers for why in one.problems]
         if self.disk_problem is not None:
@@ -299,7 +301,7 @@ class RulesFollower:
         handed = self._change(rules)
         is_taken = handed.is_done.wait(TAKEN_WITHIN_S)
         if handed.problem is not None:
-            self._files.take_back(version)
+            self._taken_back(version)
             return _refused(camera_id, last.version, (f"a defect kept it out, see the log: {handed.problem}",))
         self.running[camera_id] = Running(change.configured, change.not_running, version.file_digest)
         self.versions[camera_id] = version
@@ -335,6 +337,12 @@ class RulesFollower:
         self._unkept = [one for one in self._unkept if one.camera_id != version.camera_id]
         self.disk_problem = None
         return None
+
+    def _taken_back(self, version: RulesVersion) -> None:
+        try:
+            self._files.take_back(version)
+        except OSError as error:
+            self._note_disk(error)
 
     def _note_disk(self, error: OSError) -> None:
         """Counted; logged when it begins."""

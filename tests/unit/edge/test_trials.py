@@ -52,7 +52,7 @@ def test_without_a_centre_no_still_is_composed_for_a_trial_either() -> None:
 
 
 def test_a_still_is_kept_with_its_reason_when_the_disk_has_time(tmp_path: Path, still: Still) -> None:
-    kept = TrialStills(tmp_path / "trials")
+    kept = TrialStills(tmp_path / "trials", lambda: AT)
     kept.keep("lane-east", RULE, raised(), still)
     assert not (tmp_path / "trials").exists()
     kept.write()
@@ -66,23 +66,36 @@ def test_a_still_is_kept_with_its_reason_when_the_disk_has_time(tmp_path: Path, 
     assert kept.counts == {"kept": 1}
 
 
-def test_the_oldest_go_first_by_count_and_by_age(tmp_path: Path, still: Still) -> None:
-    kept = TrialStills(tmp_path)
+def test_the_oldest_of_a_rule_go_first(tmp_path: Path, still: Still) -> None:
+    kept = TrialStills(tmp_path, lambda: AT)
     for second in range(PER_RULE_AT_MOST + 5):
         kept.keep("lane-east", RULE, raised(second), still)
         kept.write()
     names = sorted(path.name for path in (tmp_path / "lane-east/lane").glob("*.jpg"))
     assert len(names) == PER_RULE_AT_MOST
     assert names[0] == (AT + timedelta(seconds=5)).strftime(trials.STAMP) + ".jpg"
-    kept.keep("lane-east", RULE, raised((trials.DAYS + 1) * 86_400), still)
+    assert kept.counts["removed"] == 5
+
+
+def test_what_is_a_week_old_goes_though_its_rule_never_raises_again(tmp_path: Path, still: Still) -> None:
+    now = AT
+    kept = TrialStills(tmp_path / "trials", lambda: now)
+    kept.keep("lane-east", RULE, raised(), still)
     kept.write()
-    assert len(list((tmp_path / "lane-east/lane").iterdir())) == 2
-    assert kept.counts["removed"] == PER_RULE_AT_MOST + 5
+    folder = tmp_path / "trials/lane-east/lane"
+    (folder / "half.jpg.part").write_bytes(b"a kill left this")
+    now += timedelta(minutes=59)
+    kept.write()
+    assert len(list(folder.iterdir())) == 3
+    now = AT + timedelta(days=trials.DAYS, hours=1)
+    kept.write()
+    assert list(folder.iterdir()) == []
+    assert kept.counts["removed"] == 1
 
 
 def test_a_disk_that_refuses_and_too_many_at_once_are_counted(tmp_path: Path, still: Still) -> None:
     (tmp_path / "trials").write_text("not a folder")
-    kept = TrialStills(tmp_path / "trials")
+    kept = TrialStills(tmp_path / "trials", lambda: AT)
     for second in range(WAITING_AT_MOST + 3):
         kept.keep("lane-east", RULE, raised(second), still)
     kept.write()
