@@ -62,8 +62,8 @@ class ViewFeatures:
         brightness: float32 (45, 80), levels in full range.
         mean: of it. dark_share, blown_share: of its samples.
         colour: mean distance of the colours from grey, levels; an infrared picture has next to none.
-        sharpness: how much of the highest step across an edge falls between two neighbouring pixels, 0..1; None: there
-            is no edge.
+        highest_step: across an edge, levels.
+        sharpness: how much of it falls between two neighbouring pixels, 0..1; None: there is no edge.
         width_px: of the picture as it was measured.
         sample: uint8, one pixel in 64 of the brightness as the decoder left it.
     """
@@ -74,23 +74,30 @@ class ViewFeatures:
     dark_share: float
     blown_share: float
     colour: float
+    highest_step: float
     sharpness: float | None
     width_px: int
     sample: NDArray[np.uint8]
 
 
-def features_of(planes: Planes, small: Small) -> ViewFeatures:
-    """Measure a picture; `small` is its small brightness (`brightness.py`)."""
+def features_of(planes: Planes, small: Small, shown: NDArray[np.bool_] | None = None) -> ViewFeatures:
+    """Measure a picture; `small` is its small brightness (`brightness.py`).
+
+    `shown`: bool (45, 80), what no privacy zone fills: how light and dark it is, is asked there only.
+    """
     view = np.asarray(cv2.resize(small, VIEW_WH, interpolation=cv2.INTER_AREA), np.uint8)
     brightness = np.asarray(view, np.float32)
+    lit = view if shown is None else view[shown]
+    highest_step, sharpness = sharpness_of(planes.y)
     return ViewFeatures(
         brightness=brightness,
         structure=structure_of(brightness),
-        mean=float(brightness.mean()),
-        dark_share=np.count_nonzero(view <= DARK) / view.size,
-        blown_share=np.count_nonzero(view >= BLOWN) / view.size,
+        mean=float(lit.mean()),
+        dark_share=np.count_nonzero(lit <= DARK) / lit.size,
+        blown_share=np.count_nonzero(lit >= BLOWN) / lit.size,
         colour=_colour_of(planes),
-        sharpness=sharpness_of(planes.y),
+        highest_step=highest_step,
+        sharpness=sharpness,
         width_px=planes.size_wh[0],
         sample=planes.y[::_SAMPLE_STEP_PX, ::_SAMPLE_STEP_PX].copy(),
     )
@@ -152,15 +159,17 @@ def _brought_back(now: Structure, then: Structure, informative: NDArray[np.bool_
     return float(kept_cells(moved_back, then)[judged].mean())
 
 
-def sharpness_of(y: NDArray[np.uint8]) -> float | None:
-    """Of the brightness plane, as it came from the decoder, uint8 (h, w); see `ViewFeatures`."""
+def sharpness_of(y: NDArray[np.uint8]) -> tuple[float, float | None]:
+    """The highest step and the sharpness of the brightness plane, as it came from the decoder, uint8 (h, w); see
+    `ViewFeatures`.
+    """
     height, width = y.shape
     rows = np.ascontiguousarray(y[:: max(1, height // SHARP_ROWS)])
     spread_px = max(8, width // VIEW_WH[0])
     coarse = _high(cv2.absdiff(rows[:, spread_px:], rows[:, :-spread_px]))
     if coarse < COARSE_LEAST:
-        return None
-    return _high(cv2.absdiff(rows[:, 1:], rows[:, :-1])) / coarse
+        return coarse, None
+    return coarse, _high(cv2.absdiff(rows[:, 1:], rows[:, :-1])) / coarse
 
 
 def _high(steps: cv2.typing.MatLike) -> float:

@@ -65,6 +65,8 @@ FROZEN_KEYS: Final = 4
 SAME_WITHIN_LOOKS: Final = 15  # an encoder that changes its quality has settled by then
 QUIET_BYTES: Final = 400.0  # of a picture in which nothing changes, with its packets; sensor noise makes thousands
 RTP_OVERHEAD: Final = 1.03
+FINE_LEAST: Final = 4.0  # levels between two pixels of a sharp edge: below, noise reduction and rounding decide
+SCENE_FAULTS: Final = frozenset({ViewFault.COVERED, ViewFault.MOVED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +114,14 @@ class _Found:
 class ViewWatch:
     """Judges the views of one camera, look by look. Belongs to one thread.
 
-    `usable`: bool (9, 16), `view_memory.usable_cells`.
+    `usable`: bool (9, 16), `view_memory.usable_cells`. `hidden`: bool (45, 80), what privacy zones fill.
     """
 
-    def __init__(self, memory: ViewMemory, usable: NDArray[np.bool_] | None = None) -> None:
+    def __init__(
+        self, memory: ViewMemory, usable: NDArray[np.bool_] | None = None, hidden: NDArray[np.bool_] | None = None
+    ) -> None:
         self.memory = memory
+        self._shown = None if hidden is None or not hidden.any() or hidden.all() else ~hidden
         self._usable = np.ones((CELLS_WH[1], CELLS_WH[0]), np.bool_) if usable is None else usable
         self._has_seen = memory.looks > 0
         self._since_mono_s: float | None = None  # since when something may be wrong
@@ -129,7 +134,7 @@ class ViewWatch:
         self, planes: Planes, small: Small, stream: StreamName, mono_s: float, sent: Sent | None = None
     ) -> ViewSign:
         """One picture further. `sent`: None where nobody counts what the stream brings."""
-        seen = features_of(planes, small)
+        seen = features_of(planes, small, self._shown)
         kept_share = self.memory.kept_share(seen, self._usable)
         found = self._light(seen, kept_share) or self._scene(seen, kept_share)
         if found is None:
@@ -145,6 +150,9 @@ class ViewWatch:
         return self._wrong(found, mono_s)
 
     def _wrong(self, found: _Found, mono_s: float) -> ViewSign:
+        if self._fault not in {None, ViewFault.DEFOCUSED, *SCENE_FAULTS} and found.fault in SCENE_FAULTS:
+            # Out of darkness, or unfrozen, into another light: what the scene looks like in it is a new question.
+            self._fault, self._since_mono_s, self._looks = None, None, 0
         since = self._since_mono_s = mono_s if self._since_mono_s is None else self._since_mono_s
         self._looks += 1
         is_confirmed = mono_s - since >= CONFIRM_S and self._looks >= CONFIRM_LOOKS
@@ -189,32 +197,40 @@ class ViewWatch:
         is_infrared = (seen.colour <= GREY) != (usual.colour <= GREY)
         gone_share = GONE_IN_INFRARED if is_infrared else GONE_SHARE
         # What is blurred and laid out otherwise hangs before the lens: its soft folds agree with some edges by chance.
-        if kept_share > (max(gone_share, BACK_SHARE) if is_blurred or self._fault is not None else gone_share):
+        was_gone = self._fault in SCENE_FAULTS
+        if kept_share > (max(gone_share, BACK_SHARE) if is_blurred or was_gone else gone_share):
             return None
         if is_blurred or strength <= FLAT:
             return _Found(ViewFault.COVERED, 1.0 - kept_share)
         # As sharp as ever and nothing of it known: another place, or something large with a face of its own.
-        return None if is_infrared and self._fault is None else _Found(ViewFault.MOVED, 1.0)
+        return None if is_infrared and not was_gone else _Found(ViewFault.MOVED, 1.0)
 
     def _sharpness(self, seen: ViewFeatures, strength: float) -> float | None:
         """Of the usual sharpness, 0..1; None: it cannot be told."""
         usual = self.memory.sharpness.get(seen.width_px)
-        if usual is None:
+        if not usual or (seen.sharpness is not None and usual * seen.highest_step < FINE_LEAST):
             return None
         if seen.sharpness is None:  # no edge any more: blurred away, unless there is no light or only fog
             return 0.0 if strength >= FLAT / 2 and seen.mean > LIGHT_LEVELS else None
         return min(1.0, seen.sharpness / usual)
 
     def _is_frozen(self, seen: ViewFeatures, stream: StreamName, mono_s: float, sent: Sent | None) -> bool:
-        run = self._run
+        run, was_frozen = self._run, self._fault is ViewFault.FROZEN
         if sent is None:
             self._run = None
             return False
         if run is not None and run.stream == stream and run.sent.keys == sent.keys:
-            return self._fault is ViewFault.FROZEN  # no new key picture: nothing new is known
-        share = 0.0 if run is None or run.stream != stream else same_share(run.sample, seen.sample)
+            return was_frozen  # no new key picture: nothing new is known
+        if run is None or run.stream != stream or sent.keys < run.sent.keys:
+            # Another stream, or opened anew: it is still frozen until two of its key pictures differ.
+            self._run = _went_on(None, seen, 0.0, stream, mono_s, sent)
+            return was_frozen
+        share = same_share(run.sample, seen.sample)
         self._has_lived |= 0.0 < share < SAME_PIXELS
-        run = self._run = _went_on(run, seen, share, stream, mono_s, sent)
+        before, run = run, _went_on(run, seen, share, stream, mono_s, sent)
+        self._run = run
+        if was_frozen:
+            return run.since_mono_s == before.since_mono_s
         is_long = mono_s - run.since_mono_s >= FROZEN_AFTER_S and sent.keys - run.first_keys >= FROZEN_KEYS
         has_scene = bool(self.memory.informative.any())
         return is_long and run.same_pairs >= SAME_PAIRS and self._has_lived and has_scene

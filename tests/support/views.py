@@ -41,8 +41,13 @@ def square() -> tuple[Image, ...]:
 class Watching:
     """A camera looked at every two seconds."""
 
-    def __init__(self, memory: ViewMemory | None = None, usable: NDArray[np.bool_] | None = None) -> None:
-        self.watch = ViewWatch(memory or ViewMemory(), usable)
+    def __init__(
+        self,
+        memory: ViewMemory | None = None,
+        usable: NDArray[np.bool_] | None = None,
+        hidden: NDArray[np.bool_] | None = None,
+    ) -> None:
+        self.watch = ViewWatch(memory or ViewMemory(), usable, hidden)
         self.now_s = 0.0
         self.sent = Sent(0, 0, 0, 10.0)
 
@@ -60,11 +65,13 @@ class Watching:
         signs = self.show_all(changed(lambda image, _: image, looks, hour))
         assert all(sign.is_good for sign in signs), signs
 
-    def arrives(self, image_bgr: Image, *, other_bytes: int, key_bytes: int = 40_000) -> ViewSign:
+    def arrives(
+        self, image_bgr: Image, *, other_bytes: int, key_bytes: int = 40_000, stream: StreamName = "main"
+    ) -> ViewSign:
         """The picture as the key picture of a stream that brought so many bytes since the one before."""
         total = self.sent.all_bytes + key_bytes + other_bytes
         self.sent = Sent(self.sent.keys + 1, self.sent.key_bytes + key_bytes, total, 10.0)
-        return self.show(image_bgr, sent=self.sent)
+        return self.show(image_bgr, sent=self.sent, stream=stream)
 
 
 def changed(change: Change, looks: int = 15, hour: Hour = "day") -> Iterable[Image]:

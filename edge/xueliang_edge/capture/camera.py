@@ -159,7 +159,7 @@ class CapturedCamera:
             return GOOD_VIEW
         if self._view is None:
             hidden = polygons_mask(self.spec.privacy_zones_xyn, VIEW_WH)
-            self._view = ViewWatch(self._background.view, usable_cells(hidden))
+            self._view = ViewWatch(self._background.view, usable_cells(hidden), hidden)
         feed = self._feeds.get(stream)
         return self._view.look(planes, self._small, stream, at, None if feed is None else feed.sent())
 

@@ -23,7 +23,7 @@ from typing import Final
 from xueliang_edge.background import BackgroundFiles
 from xueliang_edge.capture.camera import LARGEST_LONG_SIDE_PX, CapturedCamera
 from xueliang_edge.capture.orders import GroupSpec, LendScene, Lent, Order, Release, SetPace, ShareReconnects
-from xueliang_edge.looks import CaptureHealth, Look, PictureHandle
+from xueliang_edge.looks import GOOD_VIEW, CaptureHealth, Look, PictureHandle, StreamName, ViewSign
 from xueliang_edge.scene_slots import pack
 from xueliang_streams.frame import Planes
 from xueliang_streams.reconnects import Reconnects
@@ -182,7 +182,7 @@ class CameraGroup:
             written = Planes.from_buffer(payload, planes.size_wh, is_full_range=planes.is_full_range)
             camera.hide_private(written)
         change, moved = camera.compare(written, decoded.planes.size_wh, stream)
-        view = camera.judge_view(written, stream)
+        view = self._view(camera_id, camera, written, stream)
         generation = self._frames.generation(slot)
         handle = PictureHandle(camera_id, self._spec.region, slot, generation, planes.size_wh, planes.is_full_range)
         self._out[self._free.pop(0)] = handle
@@ -199,6 +199,14 @@ class CameraGroup:
             decode_ms=decoded.decode_ms,
             view=view,
         )
+
+    def _view(self, camera_id: str, camera: CapturedCamera, planes: Planes, stream: StreamName) -> ViewSign:
+        """A defect in judging the view costs that verdict, never the look."""
+        try:
+            return camera.judge_view(planes, stream)
+        except Exception:
+            self._failed(camera_id)
+            return GOOD_VIEW
 
     def _failed(self, camera_id: str) -> None:
         """A defect in one camera's pictures must not end the others: said once a camera, then counted."""

@@ -126,7 +126,7 @@ def covered_points(points: Points, boxes: Boxes) -> NDArray[np.bool_]:
     return np.asarray(_within(points, boxes).any(axis=1), dtype=np.bool_)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def union_cover(zone: Zone, boxes: tuple[Box, ...]) -> float:
     """Share of the zone under all the boxes together, 0 for none. What stands is asked about again and again."""
     near = [box for box in boxes if touches(box, zone_bounds(zone))]

@@ -113,7 +113,7 @@ def is_concerned(box: Box, zone: Zone) -> bool:
     """Enough of its ground is in the zone, or enough of the zone under it."""
     ground = geometry.ground_of_one(box)
     common = geometry.common_with_zone(ground, zone)
-    return common >= MIN_INSIDE * min(geometry.area_of(ground), geometry.zone_area(zone))
+    return common > 0 and common >= MIN_INSIDE * min(geometry.area_of(ground), geometry.zone_area(zone))
 
 
 _NO_CHANGE: Final = (np.zeros(0), np.zeros(0), np.zeros((0, 2)), (0, 0))
@@ -132,7 +132,7 @@ def _zone_change(
     return changed, weights, centres, (height, width)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def cells_under(zone: Zone, grid_hw: tuple[int, int], boxes: tuple[Box, ...]) -> NDArray[np.bool_]:
     """bool (k,), which of the zone's cells lie under these boxes, a little widened."""
     rows = np.array(boxes, dtype=np.float32).reshape(-1, 4)

@@ -265,6 +265,30 @@ def test_a_recording_that_was_cut_off_is_told_and_what_there_is_is_judged(
     assert raised["began_at"].startswith("2026-11-20T06:30:0")
 
 
+def test_a_view_that_turns_black_is_judged_to_the_end_of_the_recording(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = short_walk(tmp_path, 40.0)
+    black = [np.full_like(pictures[0], 4)] * round(20 * PEOPLE_FPS)
+    encode_clip(tmp_path / "dark.mp4", iter([*pictures, *black]), PEOPLE_FPS)
+    rules = [{"rule_id": "view", "hazard": "camera_fault", "fault": "view", "view_after_s": 2}]
+    settings = write_settings(tmp_path, [crowd_camera(rules=[*crowd_camera()["rules"], *rules])])
+    assert main(["analyse", str(tmp_path / "dark.mp4"), "--config", str(settings)]) == 0
+    said = capsys.readouterr()
+    assert "its pictures end" not in said.err
+    assert ("raised", "view") in {(line["phase"], line["rule_id"]) for line in lines_of(said.out)}
+
+
+def test_the_recording_itself_is_never_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    short_walk(tmp_path)
+    mine = (tmp_path / "walk.mp4").rename(tmp_path / "annotated.mp4")
+    size = mine.stat().st_size
+    settings = write_settings(tmp_path, [crowd_camera()])
+    assert main(["analyse", str(mine), "--config", str(settings), "--out", str(tmp_path)]) == 2
+    assert "would be written over" in capsys.readouterr().err
+    assert mine.stat().st_size == size
+
+
 def test_the_same_question_gets_the_same_answer(tmp_path: Path, parked: Path) -> None:
     config, asked = ask(tmp_path, parked)
     answers: list[list[str]] = [[], []]

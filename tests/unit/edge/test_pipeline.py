@@ -451,6 +451,7 @@ def test_a_picture_that_does_not_show_its_place_is_unknown_to_every_rule_and_see
         assert (shown(one)[-1].view_fault, shown(one)[-1].view_figure) == (ViewFault.COVERED, 0.9)
         assert one.view_words == "covered"
         assert min(one.unknown["view_doubtful"], one.unknown["view_covered"]) > 0
+    assert world.onlooker.judged_looks[-1][1:] == (None, ViewState.UNKNOWN), "whoever looks on is told, without picture"
     assert not world.capture.out, "every picture comes back"
     assert all(release.seen_xyxyn is None for release in world.capture.released), "and teaches nothing"
     world.capture.view = GOOD_VIEW
@@ -538,6 +539,22 @@ def test_answers_of_a_detector_are_not_carried_over_a_change() -> None:
     world.pipeline.change(with_rules(lane, parking()))
     world.pass_time(2.5)
     assert len(world.detection.asked) == asked + 1
+
+
+def test_an_answer_that_was_asked_for_before_a_change_judges_its_look_and_is_not_carried_on() -> None:
+    lane = camera("lane")
+    world = World(lane)
+    world.detection.answer = seen()
+    world.detection.holds = True
+    world.pass_time(0.5)
+    (ticket,) = world.detection.held
+    world.pipeline.change(with_rules(lane, parking()))
+    world.pass_time(0.1)
+    del world.detection.held[ticket]
+    world.detection._ready.append((ticket, seen()))
+    world.pass_time(0.1)
+    assert shown(lane)[-1].is_good
+    assert lane.last_seen == {}
 
 
 def test_rules_that_a_defect_keeps_out_leave_the_running_ones(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from xueliang_edge.looks import GOOD_VIEW
 from xueliang_edge.observations import ViewFault
 from xueliang_edge.view_measure import VIEW_WH
 from xueliang_edge.view_memory import ViewMemory, usable_cells
-from xueliang_edge.view_watch import ViewWatch
+from xueliang_edge.view_watch import Sent, ViewWatch
 from xueliang_streams.frame import Planes
 
 FAULTS: dict[str, tuple[Change, ViewFault]] = {
@@ -137,7 +137,70 @@ def test_what_is_wrong_is_never_learnt_as_usual() -> None:
     camera.learn(4)
 
 
+@pytest.mark.parametrize("before", [views.even(8), views.even(252)], ids=["dark", "blinded"])
+def test_the_infrared_light_after_a_dark_or_blinded_moment_is_no_fault(before: Change) -> None:
+    """Lamps go out; many cameras wait ten seconds in the dark before they switch."""
+    camera = Watching()
+    camera.learn()
+    assert camera.show_all(changed(before, 6))[-1].fault in {ViewFault.BLACK, ViewFault.OVER_EXPOSED}
+    night = camera.show_all(changed(views.infrared, 20))
+    assert not any(sign.fault for sign in night)
+    assert night[-1] == GOOD_VIEW
+
+
+def test_a_lens_that_is_covered_in_the_dark_is_covered_when_the_light_is_back() -> None:
+    camera = Watching()
+    camera.learn()
+    assert camera.show_all(changed(views.even(8), 6))[-1].fault is ViewFault.BLACK
+    assert camera.show_all(changed(views.cloth, 6))[-1].fault is ViewFault.COVERED
+
+
+def test_a_card_without_any_soft_edge_does_not_break_the_judging_of_what_follows() -> None:
+    card = np.zeros((views.HEIGHT, views.WIDTH, 3), np.uint8)
+    card[100:200, 200:400] = 200
+    camera = Watching()
+    assert camera.show_all([card] * 24)[-1] == GOOD_VIEW
+    camera.show_all(changed(NO_FAULTS["nothing"], 4))
+
+
+def test_where_edges_are_faint_noise_reduction_is_not_called_out_of_focus() -> None:
+    def faint(image: Image, _: int) -> Image:
+        return np.asarray(60 + 0.06 * image.astype(np.float32), np.uint8)
+
+    camera = Watching()
+    camera.show_all(changed(faint, 24))
+    signs = camera.show_all(faint(image, 0) for image in changed(views.blurred(2)))
+    assert ViewFault.DEFOCUSED not in {sign.fault for sign in signs}
+
+
+def test_privacy_zones_over_most_of_the_picture_are_not_taken_for_darkness() -> None:
+    zones = (((0.0, 0.0), (1.0, 0.0), (1.0, 0.95), (0.0, 0.95)),)
+
+    def hide(image: Image) -> Image:
+        picture = image.copy()
+        picture[polygons_mask(zones, (views.WIDTH, views.HEIGHT))] = 0
+        return picture
+
+    hidden = polygons_mask(zones, VIEW_WH)
+    camera = Watching(usable=usable_cells(hidden), hidden=hidden)
+    assert set(camera.show_all(hide(image) for image in changed(NO_FAULTS["nothing"], 24))) == {GOOD_VIEW}
+    assert camera.show_all(hide(image) for image in changed(views.even(5)))[-1].fault is ViewFault.BLACK
+
+
 # Frozen.
+
+
+def test_a_frozen_camera_stays_frozen_on_its_other_stream_and_when_that_is_opened_anew() -> None:
+    camera = Watching()
+    camera.learn()
+    for image in street()[:4]:
+        camera.arrives(image, other_bytes=30_000)
+    assert [camera.arrives(street()[5], other_bytes=19 * 60) for _ in range(15)][-1].fault is ViewFault.FROZEN
+    other = [camera.arrives(street()[5], other_bytes=19 * 60, stream="sub") for _ in range(4)]
+    camera.sent = Sent(0, 0, 0, 10.0)
+    anew = [camera.arrives(street()[5], other_bytes=19 * 60, stream="sub") for _ in range(4)]
+    assert {sign.fault for sign in other + anew} == {ViewFault.FROZEN}
+    assert camera.arrives(street()[6], other_bytes=30_000, stream="sub") == GOOD_VIEW
 
 
 def test_the_same_key_picture_over_and_over_with_nothing_in_between_is_frozen() -> None:
