@@ -111,8 +111,9 @@ def test_people_are_filled_and_the_rest_is_shown(tmp_path: Path, capsys: pytest.
     (raised,) = lines_of((out / "alerts.jsonl").read_text(encoding="utf-8"))
     assert (raised["phase"], raised["rule_id"]) == ("raised", "crowd")
     assert cv2.imread(str(out / "timeline.png")).shape[1] == 1600
-    slides = slides_of(out / "annotated.mp4")
-    assert len(slides) >= 4
+    (_, first), *slides = slides_of(out / "annotated.mp4")
+    assert first[-40:-10].std() < 10, "nothing to compare with yet: somebody unseen could be in the first picture"
+    assert len(slides) >= 3
     detector = open_shared_detector("yolox_nano_416", tmp_path)
     filled, people = 0, 0
     for at_s, slide in slides:
@@ -141,7 +142,7 @@ def test_privacy_zones_are_black_in_every_slide(tmp_path: Path) -> None:
     )
     out = tmp_path / "out"
     assert main(["analyse", str(tmp_path / "walk.mp4"), "--config", str(settings), "--out", str(out)]) == 0
-    for _, slide in slides_of(out / "annotated.mp4"):
+    for _, slide in slides_of(out / "annotated.mp4")[1:]:
         assert slide[HEAD_PX + 400 : HEAD_PX + 700, 20:170].max() < 24
 
 
