@@ -10,7 +10,7 @@ import getpass
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,13 +61,16 @@ def _apply(options: argparse.Namespace) -> int:
     return _give(options, cameras, options.note)
 
 
+def version_before(ran: Sequence[RulesVersion]) -> int | None:
+    """The newest that says something else than the last: a version may repeat the one before."""
+    return next((one.version for one in reversed(ran) if one.digest != ran[-1].digest), None)
+
+
 def _rollback(options: argparse.Namespace) -> int:
     files = VersionFiles(_data_dir(options) / FOLDER)
     number = options.version
     if number is None:
-        ran = files.all(options.camera_id)
-        other = (one.version for one in reversed(ran) if one.digest != ran[-1].digest)  # a version may repeat the last
-        number = next(other, None)
+        number = version_before(files.all(options.camera_id))
     if number is None:
         print(f"{options.camera_id}: no version before the last says anything else", file=sys.stderr)
         return 2

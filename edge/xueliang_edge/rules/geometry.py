@@ -9,6 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from xueliang_configs.values import polygon_area
+
 Zone = tuple[tuple[float, float], ...]
 Box = tuple[float, float, float, float]
 Boxes = NDArray[np.float32]
@@ -153,7 +155,7 @@ def common_with_zone(box: Box, zone: Zone) -> float:
         if not points:
             return 0.0
         points = _cut(points, axis, limit, sign)
-    return abs(_twice_the_area(points)) / 2
+    return polygon_area(tuple(points)) if points else 0.0
 
 
 def _cut(points: Sequence[tuple[float, float]], axis: int, limit: float, sign: float) -> list[tuple[float, float]]:
@@ -171,22 +173,6 @@ def _cut(points: Sequence[tuple[float, float]], axis: int, limit: float, sign: f
             kept.append(point)
         before, depth_before = point, depth
     return kept
-
-
-def _twice_the_area(points: Sequence[tuple[float, float]]) -> float:
-    """Signed, by the shoelace formula."""
-    total = 0.0
-    x1, y1 = points[-1] if points else (0.0, 0.0)
-    for x2, y2 in points:
-        total += x1 * y2 - x2 * y1
-        x1, y1 = x2, y2
-    return total
-
-
-@lru_cache(maxsize=512)
-def zone_area(zone: Zone) -> float:
-    """Of the picture, 0..1."""
-    return abs(_twice_the_area(zone)) / 2
 
 
 def areas(boxes: Boxes) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xueliang_configs.rules import BlockedExitRule, FireLaneRule, IllegalParkingRule
+from xueliang_configs.values import polygon_area
 from xueliang_edge.observations import Observation
 from xueliang_edge.rules import geometry, selecting
 from xueliang_edge.rules.geometry import Box, Boxes, Points, Zone
@@ -113,7 +114,7 @@ def is_concerned(box: Box, zone: Zone) -> bool:
     """Enough of its ground is in the zone, or enough of the zone under it."""
     ground = geometry.ground_of_one(box)
     common = geometry.common_with_zone(ground, zone)
-    return common > 0 and common >= MIN_INSIDE * min(geometry.area_of(ground), geometry.zone_area(zone))
+    return common > 0 and common >= MIN_INSIDE * min(geometry.area_of(ground), polygon_area(zone))
 
 
 _NO_CHANGE: Final = (np.zeros(0), np.zeros(0), np.zeros((0, 2)), (0, 0))

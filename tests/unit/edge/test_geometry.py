@@ -72,11 +72,6 @@ def test_a_zone_that_falls_apart_counts_its_pieces_only() -> None:
     assert geometry.common_with_zone(between_the_legs, HORSESHOE) == pytest.approx(0.0)
 
 
-def test_zone_area() -> None:
-    assert geometry.zone_area(SQUARE) == pytest.approx(0.16)
-    assert geometry.zone_area(tuple(reversed(HORSESHOE))) == pytest.approx(0.64 - 0.4 * 0.6)
-
-
 @given(st.lists(st.tuples(boxes(), st.floats(0.125, 1.0, width=32)), max_size=12))
 def test_what_was_reported_several_times_stays_once(found: list[tuple[Box, float]]) -> None:
     rows = np.array([box for box, _ in found], np.float32).reshape(-1, 4)
