@@ -34,6 +34,7 @@ STEPS: Final = (
 FINISH_EARLIER_S: Final = 150.0
 FIRST_ALERT_S: Final = 60.0
 FIRST_ALERT_AFTER_EARLIER_S: Final = 150.0  # its lorry may just have left; the next comes 90 s later
+PLAYED_HAZARD: Final = "fire_lane_obstruction"
 NEXT_MOVE: Final = {"offered": "take", "taken": "arrive", "arrived": "handled"}
 
 
@@ -58,7 +59,7 @@ class StepMissed(Exception):
 
 
 class LoopCheck:
-    """Walks one incident of `camera_id` from first alert to closed, as operator and as grid worker."""
+    """Walks one blocked fire lane at `camera_id` from first alert to closed, as operator and as grid worker."""
 
     def __init__(
         self,
@@ -123,7 +124,8 @@ class LoopCheck:
         return bool(incident["state"] == "closed")
 
     def _is_here(self, incident: dict[str, Any]) -> bool:
-        return bool(incident["place"]["camera_id"] == self._camera_id)
+        """The hazard that is played; a fault of the camera itself is another incident."""
+        return bool(incident["place"]["camera_id"] == self._camera_id and incident["hazard"] == PLAYED_HAZARD)
 
     def _is_new(self, at: str | None) -> bool:
         return at is not None and datetime.fromisoformat(at) >= self._began_at

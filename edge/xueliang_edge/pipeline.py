@@ -133,6 +133,7 @@ class Pipeline:
         self._last_ticket = 0
         self.overload = Overload()
         self._last_tended_mono_s = mono()
+        self._began = (mono(), wall())
         self._worst_lag_s = 0.0
         self.counts = PipelineCounts()
 
@@ -469,10 +470,17 @@ class Pipeline:
             )
         if now - camera.last_offline_mono_s < camera.need.largest_gap_s:
             return
+        if camera.looks == 0 and camera.last_offline_mono_s == float("-inf"):
+            self._say_not_watched_before(camera)
         camera.last_offline_mono_s = now
         if is_ours:
             camera.unknown["look_overdue"] += 1
         self._say_blind(camera, ViewState.UNKNOWN if is_ours else ViewState.OFFLINE, now, self._wall())
+
+    def _say_not_watched_before(self, camera: WatchedCamera) -> None:
+        """Nothing came since the start: what the node did not watch before it is no time without a picture."""
+        mono_s, at = self._began
+        self._say_blind(camera, ViewState.UNKNOWN, mono_s, at)
 
     def _say_blind(self, camera: WatchedCamera, view: ViewState, mono_s: float, at: datetime) -> None:
         observations = [

@@ -25,6 +25,7 @@ class Street:
         self.now_s = 0.0
         self.said: list[str] = []
         self.script: list[tuple[float, Callable[[], None]]] = []
+        self.beside: list[dict[str, Any]] = []
         self._incident: dict[str, Any] = {
             "incident_id": "i1",
             "number": "20261125-0001",
@@ -76,6 +77,11 @@ class Street:
     def picture_comes(self) -> None:
         self._incident["evidence"].append({"sha256": "bb", "alert_id": "new", "received": True})
 
+    def camera_fails(self) -> None:
+        """An incident of its own at the same camera."""
+        alerts = [{"alert_id": "fault", "raised_at": text(self.wall())}]
+        self.beside.append({**self._incident, "incident_id": "i2", "hazard": "camera_fault", "alerts": alerts})
+
     def close(self) -> None:
         for kind in ("seen_clear", "verified", "closed"):
             self.note(kind)
@@ -84,10 +90,12 @@ class Street:
     # the doors
 
     def incidents(self, state: str = "all") -> list[dict[str, Any]]:
-        return [] if state == "open" and self._incident["state"] == "closed" else [self._incident]
+        return (
+            self.beside if state == "open" and self._incident["state"] == "closed" else [*self.beside, self._incident]
+        )
 
     def incident(self, incident_id: str) -> dict[str, Any]:
-        return self._incident
+        return next(one for one in self.incidents() if one["incident_id"] == incident_id)
 
     def picture(self, sha256: str) -> bytes:
         return b"\xff\xd8"
@@ -123,6 +131,15 @@ def test_a_reopened_incidents_earlier_life_counts_for_nothing() -> None:
     expected = [10, 10, 13, 13, 30, 30, 30, 30, 38, 38, 38]
     assert list(times_s.values()) == pytest.approx(expected, abs=0.5)
     assert len([line for line in street.said if "incident opened" in line]) == 1, "a step of its own, with its time"
+
+
+def test_a_fault_of_the_camera_is_not_the_incident_that_is_walked() -> None:
+    street = Street()
+    street.script.append((1.0, street.camera_fails))
+    play(street)
+    times_s = street.check().run()
+    assert times_s[STEPS[0]] == pytest.approx(10, abs=0.5)
+    assert street.beside
 
 
 @pytest.mark.parametrize(

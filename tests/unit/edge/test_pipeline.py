@@ -244,6 +244,7 @@ class World:
             mono=self.clock.mono,
             onlooker=self.onlooker,
         )
+        self.began_mono_s = self.clock.mono()
         self.pipeline.begin()
 
     def pass_time(self, seconds: float) -> None:
@@ -366,7 +367,9 @@ def test_a_camera_without_pictures_is_offline_after_a_while_and_the_others_go_on
     world.pass_time(1.5)
     assert shown(gone) == []
     world.pass_time(20)
-    assert {observation.view for observation in shown(gone)} == {ViewState.OFFLINE}
+    first, *later = shown(gone)
+    assert (first.view, first.observed_mono_s) == (ViewState.UNKNOWN, world.began_mono_s), "not watched before"
+    assert {observation.view for observation in later} == {ViewState.OFFLINE}
     pace_s = gone.need.largest_gap_s
     assert 0.4 * 14 / pace_s <= len(shown(gone)) <= 1.2 * 20 / pace_s, "at the pace of a look, not of the polling"
     assert lane.looks >= 9

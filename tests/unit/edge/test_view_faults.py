@@ -45,6 +45,14 @@ def test_a_camera_that_was_never_there_counts_from_the_first_look() -> None:
     assert (raised.began.mono_s - 1000, after_s(raised)) == (0.0, 30.0)
 
 
+def test_the_time_a_node_was_down_is_no_time_without_a_picture() -> None:
+    """A restart says that nobody watched before; what follows counts from there."""
+    before = looks(999, 999, 20)
+    after = [seen(45, view=ViewState.UNKNOWN)] + [seen(t, view=ViewState.OFFLINE) for t in times(100, 2, 51)]
+    (raised,) = story(before + after)
+    assert (raised.began.mono_s - 1000, after_s(raised)) == (45.0, 75.0)
+
+
 def test_hours_offline_stay_one_episode_told_every_ten_minutes() -> None:
     decisions = story(looks(20, 99_999, 4000, 10))
     assert [d.phase for d in decisions] == [Phase.RAISED] + [Phase.UPDATED] * 6
