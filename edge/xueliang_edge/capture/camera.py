@@ -37,7 +37,8 @@ EARLIER_AT_MOST_S: Final = 8.0  # two looks at the slowest usual pace: what move
 MAIN_LINGERS_S: Final = 30.0  # connecting costs a second and a key picture: not at every change of level
 SUB_GIVEN_UP_AFTER_S: Final = 10.0  # a sub stream that gives nothing for so long: the main stream serves meanwhile
 GIVEN_UP_AFTER_FAILURES: Final = 5  # pictures in a row that could not be decoded
-LEAST_PATIENCE_S: Final = 2.5  # a key picture every two seconds is usual
+LATE_S: Final = 0.5  # a main stream that is later than its pace by this: the sub stream gives the look
+LEAST_PATIENCE_S: Final = 2.5  # of a stream that may give key pictures only: one every two seconds is usual
 SUB_CHECK_EVERY_S: Final = 0.5
 RARE_KEYS_S: Final = 6.0  # said to the installer: beyond this a camera costs many times more ("smart codec")
 LARGEST_LONG_SIDE_PX: Final = 1920  # what a slot holds; detectors see less, stills are at most 1280
@@ -362,9 +363,15 @@ class CapturedCamera:
         return names[: serving + 1]
 
     def _serves(self, name: StreamName) -> bool:
-        """It gave a picture of late, so that nobody looks at the other stream while its next one is on its way."""
+        """It gave a picture of late, so that nobody looks at the other stream while its next one is on its way.
+
+        Hardly longer than two looks may be apart, whatever the stream does: the other one has kept a picture for then.
+        """
         gave = self._gave_mono_s.get(name)
-        return gave is not None and self._mono() - gave <= max(LEAST_PATIENCE_S, 1.5 * self.pace.gap_s)
+        patience_s = self.pace.gap_s + LATE_S
+        if not self.pace.may_decode_all:
+            patience_s = max(LEAST_PATIENCE_S, patience_s)
+        return gave is not None and self._mono() - gave <= patience_s
 
 
 def _is_same_shape(one_wh: tuple[int, int], other_wh: tuple[int, int]) -> bool:

@@ -276,6 +276,28 @@ def test_a_stream_that_rested_is_ready_without_waiting_for_its_next_key_picture(
     assert max(gaps) <= 1.0, gaps
 
 
+def test_a_main_stream_that_falls_silent_while_it_is_needed_costs_no_look_beyond_the_pace(tmp_path: Path) -> None:
+    """A dwell may be about to end: the sub stream gives the look that the main one does not."""
+    main = moving_box_clip(tmp_path / "main.mp4", seconds=4, fps=FPS, gop=FPS, size_wh=(640, 480))
+    sub = moving_box_clip(tmp_path / "sub.mp4", seconds=4, fps=FPS, gop=FPS, size_wh=(320, 240))
+    with served(main=main, sub=sub) as server:
+        spec = CameraSpec("gate", server.url("main"), server.url("sub"), gap_s=3.0)
+        with looping(tmp_path, spec) as loop:
+            loop.group.obey(SetPace("gate", Pace(3.0, every_key=True, stream="main")))
+            loop.until(lambda: [look.stream for look in loop.looks[-2:]] == ["main", "main"], "main serves")
+            server.silence("main")
+            loop.until(lambda: loop.looks[-1].stream == "sub", "a look on the sub stream")
+            came_mono_s = time.monotonic()
+            last_main = [look for look in loop.looks if look.stream == "main"][-1]
+            assert came_mono_s - last_main.observed_mono_s <= 4.0, "the largest gap and hardly more"
+            count = len(loop.looks)
+            loop.until_looks(2)
+            assert {look.stream for look in loop.looks[count:]} == {"sub"}, "and goes on while the other is silent"
+            assert loop.looks[-1].observed_mono_s - loop.looks[-2].observed_mono_s <= 1.5
+            server.resume("main")
+            loop.until(lambda: loop.looks[-1].stream == "main", "back on the main stream")
+
+
 def test_a_sub_stream_that_stays_away_is_replaced_by_the_main_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
