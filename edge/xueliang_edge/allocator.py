@@ -3,7 +3,11 @@
 glibc has arenas, eight a core, and a thread takes whichever is free: pictures, packets and looks of changing sizes are
 spread over all of them, and each keeps its own gaps. Measured with 64 threads that read cameras whose connections are
 cut (2 cores, 2,100 connections): what was in use stayed at 92 MB, what was kept went from 109.8 to 114.0 MB and on;
-with two arenas from 104.6 to 105.4 MB, all of it before the 1,100th. No thread here allocates often enough to miss them.
+with two arenas from 104.6 to 105.4 MB, within 0.5 MB from the 1,100th on. No thread here allocates so often that it
+misses them.
+
+What was needed for a moment stays, too, until it is asked back: of a capture child with 16 cameras on main streams 140
+MB are in use and 9 to 13 MB lie free; asking takes 1 to 11 ms.
 
 Other C libraries keep none: both functions do nothing there.
 """
