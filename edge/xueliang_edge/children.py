@@ -35,6 +35,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
 
+from xueliang_edge.allocator import ALLOCATOR_ENVIRONMENT
 from xueliang_edge.errors import ChildGone
 from xueliang_edge.logs import log_to_stderr
 
@@ -64,8 +65,8 @@ _PLAIN: Final = frozenset(
     }
 )
 
-# One thread a child: the pools of these libraries would only cost memory.
-_CHILD_ENVIRONMENT: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+# One thread a child: the pools of these libraries would only cost memory, and so would many arenas.
+_CHILD_ENVIRONMENT: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"} | ALLOCATOR_ENVIRONMENT
 
 # Linux ends a child with the *thread* that started it: so one thread starts them all and lives as long as the process.
 _STARTER: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="children")

@@ -25,6 +25,7 @@ from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_alerts.errors import AlertsError
 from xueliang_configs.errors import ConfigsError
 from xueliang_configs.loading import load_node
+from xueliang_edge.allocator import keep_arenas_few
 from xueliang_edge.analysing.command import add_analyse
 from xueliang_edge.backtest.command import add_backtest
 from xueliang_edge.commands import add_import, add_measure, add_probe, add_rules
@@ -60,6 +61,7 @@ def _run(options: argparse.Namespace) -> int:
     from xueliang_edge.node import Node
     from xueliang_streams.source import Pace
 
+    keep_arenas_few()
     manager = ServiceManager(os.environ)
     node = Node(
         load_node(options.config),

@@ -6,7 +6,6 @@ somebody else's code: it holds nothing that would be missed.
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
 import time
@@ -15,6 +14,7 @@ from typing import Final
 import cv2
 
 from xueliang_alerts.clocks import system_mono
+from xueliang_edge.allocator import give_back
 from xueliang_edge.children import FIRST_MESSAGE_S, Line, take_up
 from xueliang_edge.detector_messages import Answered, Beat, Compose, Detect, DetectorSettings, NotReady, Ready
 from xueliang_edge.detector_work import DetectorWork, known_of, open_models, warm_up
@@ -58,13 +58,6 @@ def _open(line: Line, settings: DetectorSettings) -> DetectorWork | None:
     return work
 
 
-def _give_back() -> None:
-    """A still needs some 30 MB for a moment; the C library would keep them for the next one."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc only
-    if trim is not None:
-        trim(0)
-
-
 def _answer(line: Line, work: DetectorWork, beat_every_s: float) -> int:
     answered = 0
     while True:
@@ -75,7 +68,7 @@ def _answer(line: Line, work: DetectorWork, beat_every_s: float) -> int:
         elif isinstance(question, Compose):
             still = work.compose(question.request, question.scene, question.deadline_mono_s)
             line.send(Answered(question.number, still), None)
-            _give_back()
+            give_back()  # a still needs some 30 MB for a moment
         else:
             line.send(Beat(answered), None)
             continue

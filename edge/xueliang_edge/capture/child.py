@@ -13,6 +13,7 @@ from multiprocessing.connection import wait
 from typing import Final
 
 from xueliang_alerts.clocks import system_mono, system_wall
+from xueliang_edge.allocator import give_back
 from xueliang_edge.capture.group import CameraGroup
 from xueliang_edge.capture.orders import Beat, GroupSpec, LendScene, LookNow, Ready, Release, SetPace, ShareReconnects
 from xueliang_edge.children import FIRST_MESSAGE_S, Line, take_up
@@ -20,14 +21,18 @@ from xueliang_edge.errors import ChildGone
 from xueliang_streams.shared_frames import SharedFrames
 
 BEAT_EVERY_S: Final = 1.0
+GIVE_BACK_EVERY_S: Final = 60.0  # many cameras decoded at a time leave a mark; most of it is needed again within 15 s
 
 
 class CaptureLoop:
     """Runs one group for its supervisor."""
 
-    def __init__(self, group: CameraGroup, line: Line, mono: Callable[[], float]) -> None:
-        self._group, self._line, self._mono = group, line, mono
+    def __init__(
+        self, group: CameraGroup, line: Line, mono: Callable[[], float], give_back: Callable[[], None] = give_back
+    ) -> None:
+        self._group, self._line, self._mono, self._give_back = group, line, mono, give_back
         self._next_beat_mono_s = mono()
+        self._give_back_mono_s = mono() + GIVE_BACK_EVERY_S
         self._idle_s = 0.0
         self._beaten_mono_s = mono()
         self._worst_lag_s = 0.0
@@ -43,6 +48,7 @@ class CaptureLoop:
             if look is not None:
                 self._line.send(look, None)
             else:
+                self._give_back_when_due()
                 self._rest()
 
     def _rest(self) -> None:
@@ -51,6 +57,12 @@ class CaptureLoop:
         if wait_s > 0:
             wait([self._line.fileno()], wait_s)
             self._idle_s += self._mono() - began
+
+    def _give_back_when_due(self) -> None:
+        """While no picture waits."""
+        if self._mono() >= self._give_back_mono_s:
+            self._give_back_mono_s = self._mono() + GIVE_BACK_EVERY_S
+            self._give_back()
 
     def _take_orders(self) -> None:
         """Everything that was said."""

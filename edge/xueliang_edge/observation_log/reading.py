@@ -198,7 +198,7 @@ class _Reading:
     def _growing(self, run_id: str, data: memoryview) -> Iterator[_Stored]:
         group = Group.from_journal(data)
         for block in group.blocks:
-            if block.camera_id == self._camera_id and block.rows:
+            if block.camera_id == self._camera_id and len(block):
                 head, _ = encoded(block.camera_id, block.rows, block.tables)
                 yield _Stored(run_id, head, data, None, growing=block)
         if group.is_torn:

@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from xueliang_edge.allocator import give_back
 from xueliang_edge.errors import NotRepresentable
 from xueliang_edge.observation_log.encoding import as_logged, at_milliseconds, at_of
 from xueliang_edge.observation_log.files import (
@@ -224,6 +225,7 @@ class ObservationLog:
                     group = offered.group
                     self._guarded(self._writer.seal)
                     self._guarded(self._remove_old)
+                    give_back()  # half an hour of looks
                 self._guarded(partial(self._writer.add, offered))
             if is_stopping or self._mono() - flushed_s >= FLUSH_S:
                 flushed_s = self._mono()

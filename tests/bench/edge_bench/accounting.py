@@ -7,14 +7,22 @@ that waited for them. A process that leaves the tree (a daemon) would be lost; n
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import psutil
 
 _SHM: Final = "/dev/shm/"
+KINDS: Final = {
+    "xueliang_edge.capture.child": "capture",
+    "xueliang_edge.detector_child": "detector",
+    "xueliang_edge.cli": "supervisor",
+}
+"""Which program of the node a process runs, by its `-m`."""
+OTHER: Final = "other"
 _BLOCK_BYTES: Final = 512  # unit of st_blocks, POSIX
 
 
@@ -26,6 +34,7 @@ class Holdings:
         pss_mb: proportional set size: private memory plus its share of what processes share; 10⁶ bytes.
         shm_mb: pages of files in /dev/shm that it has open, mapped or not. Those it mapped are in `pss_mb` too.
         fds, threads, processes: how many.
+        pss_mb_of: `pss_mb` by what the processes are (`kind_of`).
     """
 
     pss_mb: float
@@ -33,6 +42,7 @@ class Holdings:
     fds: int
     threads: int
     processes: int
+    pss_mb_of: Mapping[str, float] = field(default_factory=dict)
 
 
 def cpu_seconds(roots: Iterable[int]) -> float:
@@ -47,17 +57,24 @@ def cpu_seconds(roots: Iterable[int]) -> float:
 
 def holdings(roots: Iterable[int]) -> Holdings:
     """Memory and other things held by these processes and all below them."""
-    pss_kb = fds = threads = processes = 0
+    fds = threads = processes = 0
+    pss_kb: Counter[str] = Counter()
     shm_files: dict[tuple[int, int], int] = {}
     for process in _tree(roots):
         with contextlib.suppress(psutil.Error, OSError):
-            pss_kb += _pss_kb(process.pid)
+            pss_kb[kind_of(process.cmdline())] += _pss_kb(process.pid)
             fds += process.num_fds()
             threads += process.num_threads()
             processes += 1
             shm_files |= _shm_files(process.pid)
     shm_mb = sum(shm_files.values()) / 1e6
-    return Holdings(pss_kb * 1024 / 1e6, shm_mb, fds, threads, processes)
+    pss_mb_of = {kind: kilobytes * 1024 / 1e6 for kind, kilobytes in pss_kb.items()}
+    return Holdings(sum(pss_mb_of.values()), shm_mb, fds, threads, processes, pss_mb_of)
+
+
+def kind_of(command: Sequence[str]) -> str:
+    """Supervisor, capture, detector or other, by a process's command line."""
+    return next((kind for module, kind in KINDS.items() if module in command), OTHER)
 
 
 def _tree(roots: Iterable[int]) -> Iterator[psutil.Process]:

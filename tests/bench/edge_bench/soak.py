@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,10 +13,12 @@ from tests.bench.edge_bench.figures import slope
 from tests.bench.edge_bench.node_system import NodeSystem
 from tests.bench.edge_bench.phases import FOLDER, NODE_SETTLES_S
 from tests.bench.edge_bench.recipes import scene_of_camera
+from tests.bench.edge_bench.report import plain_table
 from tests.bench.edge_bench.serving import Cameras
 from tests.bench.edge_bench.systems import SystemFailed
 
 SAMPLE_EVERY_S: Final = 20.0
+GROWTH_HEADER: Final = ("processes", "PSS MB, first", "last", "grown")
 STEADY_AFTER_SHARE: Final = 1 / 3  # of the soak: minute 10 of 30
 
 
@@ -43,6 +46,7 @@ def run_soak(minutes: float, cameras: int, model: str) -> dict[str, float | None
     first, last = steady[0][1], steady[-1][1]
     steady_s = steady[-1][0] - steady[0][0]
     growth = slope([(at_s, held.pss_mb) for at_s, held in steady])
+    print(f"\n{plain_table(GROWTH_HEADER, growth_rows(steady))}")
     per_minute = cameras * minutes
     return {
         "soak_minutes": minutes,
@@ -62,6 +66,22 @@ def run_soak(minutes: float, cameras: int, model: str) -> dict[str, float | None
     }
 
 
+def growth_rows(samples: Sequence[tuple[float, Holdings]]) -> list[list[str]]:
+    """Where the memory went, a row a kind of process: PSS at the first and last sample, and grown.
+
+    Grown is the slope over the samples times their length, as for all together: one sample at a busy moment, or just
+    before the observation log gives its half hour back, does not decide it.
+    """
+    steady_s = samples[-1][0] - samples[0][0]
+    rows = []
+    for kind in sorted({kind for _, held in samples for kind in held.pss_mb_of}):
+        held_mb = [(at_s, held.pss_mb_of.get(kind, 0.0)) for at_s, held in samples]
+        growth = slope(held_mb)
+        grown = "not known" if growth is None else f"{growth * steady_s:+.1f}"
+        rows.append([kind, f"{held_mb[0][1]:.1f}", f"{held_mb[-1][1]:.1f}", grown])
+    return rows
+
+
 def _sample(node: NodeSystem, server: Cameras, seconds: float) -> tuple[list[tuple[float, Holdings]], float, float]:
     """Holdings by seconds since the beginning; CPU-seconds of the node and of the server."""
     began = time.monotonic()
@@ -70,7 +90,9 @@ def _sample(node: NodeSystem, server: Cameras, seconds: float) -> tuple[list[tup
     while True:
         at_s = time.monotonic() - began
         samples.append((at_s, held := holdings(node.pids)))
-        print(f"  {at_s / 60:5.1f} min  PSS {held.pss_mb:7.1f} MB  {held.fds} fds  {held.threads} threads", flush=True)
+        kinds = "  ".join(f"{kind} {mb:.1f}" for kind, mb in sorted(held.pss_mb_of.items()))
+        things = f"{held.fds} fds  {held.threads} threads"
+        print(f"  {at_s / 60:5.1f} min  PSS {held.pss_mb:7.1f} MB ({kinds})  {things}", flush=True)
         if at_s >= seconds:
             return samples, cpu_seconds(node.pids) - cpu_s, cpu_seconds([server.pid]) - server_cpu_s
         time.sleep(min(SAMPLE_EVERY_S, max(0.1, seconds - at_s)))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.bench.edge_bench.accounting import Holdings, kind_of
 from tests.bench.edge_bench.figures import cameras_per_core, exact_interval, percentile, ratio, slope
 from tests.bench.edge_bench.gaps import GapLog
 from tests.bench.edge_bench.recall import Onset, judge, onsets_between
@@ -27,6 +28,7 @@ from tests.bench.edge_bench.report import KEYS, figures_of, markdown_table, plai
 from tests.bench.edge_bench.rtsp_answers import Conversation
 from tests.bench.edge_bench.rules import CLEAR_AFTER_S, DWELL_S, LOOK_EVERY_S, rules_of
 from tests.bench.edge_bench.serving import BenchCamera
+from tests.bench.edge_bench.soak import growth_rows
 from tests.bench.edge_bench.standing import StandingWatch, overlap
 from tests.bench.edge_bench.systems import RaisedAlert
 from xueliang_configs.cameras import CameraConfig
@@ -214,3 +216,27 @@ def test_conversation_skips_rtcp_and_waits_for_whole_requests() -> None:
     (refused,) = conversation.receive(b"DESCRIBE rtsp://h/cam-99/main RTSP/1.0\r\nCSeq: 4\r\n\r\n")
     assert refused.startswith(b"RTSP/1.0 404 ")
     assert not conversation.is_over
+
+
+@pytest.mark.parametrize(
+    ("command", "kind"),
+    [
+        ("python -P -m xueliang_edge.capture.child 5 1 20 capture-1", "capture"),
+        ("python -P -m xueliang_edge.detector_child 5 1 20 detector", "detector"),
+        ("python -m xueliang_edge.cli run --config node.yaml", "supervisor"),
+        ("nats-server -c broker.conf", "other"),
+    ],
+)
+def test_memory_is_told_by_what_the_process_is(command: str, kind: str) -> None:
+    assert kind_of(command.split()) == kind
+
+
+def test_growth_of_a_soak_is_the_slope_of_each_kind_and_one_high_sample_does_not_decide_it() -> None:
+    samples = []
+    for minute in range(11):
+        pss_mb_of = {"capture": 500.0 + minute, "supervisor": 89.0 if minute == 5 else 80.0}
+        samples.append((60.0 * minute, Holdings(0.0, 0.0, 0, 0, 0, pss_mb_of)))
+    assert growth_rows(samples) == [
+        ["capture", "500.0", "510.0", "+10.0"],
+        ["supervisor", "80.0", "80.0", "+0.0"],
+    ]
