@@ -103,6 +103,8 @@ async def test_the_centre_is_told_what_the_command_line_says(centre: TestCentre,
             answer = await ask(client, **moments)
             assert answer.status_code == 200, (answer.text, node.log.read_text()[-2000:])
             unknown = await ask(client, rule=DRAFT | {"detector": "night"})
+        told = "both answers are counted"  # after the broker has taken the last page, which we may have before
+        await asyncio.to_thread(node.until, lambda one: one["counters"]["backtests"].get("answered") == 2, told)
         health = await asyncio.to_thread(node.health)
         (tmp_path / "draft.yaml").write_text(json.dumps(DRAFT))
         arguments = ["--config", str(node.settings), "--camera", "lane", "--rule", str(tmp_path / "draft.yaml")]
