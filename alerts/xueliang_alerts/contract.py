@@ -341,7 +341,7 @@ def _refuse_constant(name: str) -> object:
     raise NotUnderstood(f"{name} is not allowed")
 
 
-def _must_be_a_json_object(payload: bytes) -> None:
+def must_be_a_json_object(payload: bytes) -> None:
     """What the model's own parser would let pass: too large, NaN in a field we ignore, nesting without end."""
     if len(payload) > MAX_MESSAGE_BYTES:
         raise NotUnderstood(f"message of {len(payload)} bytes, limit {MAX_MESSAGE_BYTES}")
@@ -355,7 +355,7 @@ def _must_be_a_json_object(payload: bytes) -> None:
         raise NotUnderstood(f"expected an object, got {type(value).__name__}")
 
 
-def _first_problem(error: ValidationError) -> str:
+def first_problem(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     return f"{where}: {first['msg']}" if where else first["msg"]
@@ -366,11 +366,11 @@ Read = TypeVar("Read", bound=_Contract)
 
 def _read(model: type[Read], payload: bytes) -> Read:
     """Strict in types ("1" is no number, 1700000000 is no time), lenient in fields that a newer sender has added."""
-    _must_be_a_json_object(payload)
+    must_be_a_json_object(payload)
     try:
         return model.model_validate_json(payload, strict=True, extra="ignore")
     except ValidationError as error:
-        raise NotUnderstood(_first_problem(error)) from error
+        raise NotUnderstood(first_problem(error)) from error
 
 
 def read_message(payload: bytes) -> Message:

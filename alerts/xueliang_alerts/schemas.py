@@ -16,15 +16,24 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from xueliang_alerts.commands import BacktestCommand, ResultPage
 from xueliang_alerts.contract import ID_PATTERN, Message, NodeStatus, Receipt
 from xueliang_alerts.topics import NODE_PUBLISHES, PREFIX, SHARDS, Leaf
 
 DEFAULT_DIRECTORY: Final = Path(__file__).resolve().parents[2] / "docs" / "schema"
-MODELS: Final[dict[str, type[BaseModel]]] = {"message": Message, "receipt": Receipt, "status": NodeStatus}
+MODELS: Final[dict[str, type[BaseModel]]] = {
+    "message": Message,
+    "receipt": Receipt,
+    "status": NodeStatus,
+    "command": BacktestCommand,
+    "result": ResultPage,
+}
 JSON_LEAVES: Final[dict[Leaf, type[BaseModel]]] = {
     Leaf.ALERTS: Message,
     Leaf.RECEIPTS: Receipt,
     Leaf.STATUS: NodeStatus,
+    Leaf.COMMANDS: BacktestCommand,
+    Leaf.RESULTS: ResultPage,
 }
 SUMMARIES: Final[dict[Leaf, str]] = {
     Leaf.ALERTS: "One spool record: a revision of an alert, or a declared gap. QoS 1, not retained.",
@@ -32,8 +41,8 @@ SUMMARIES: Final[dict[Leaf, str]] = {
     Leaf.RECEIPTS: "What of the node's spools is committed at the centre; retained.",
     Leaf.CONFIG_DESIRED: "The configuration the centre wants; retained.",
     Leaf.CONFIG_REPORTED: "The configuration that runs, or why the wanted one does not; retained.",
-    Leaf.COMMANDS: "A request to the node.",
-    Leaf.RESULTS: "The answer to a command.",
+    Leaf.COMMANDS: "A request to the node, carried out once and not after it expires. QoS 1, not retained.",
+    Leaf.RESULTS: "The answer to a command, in pages. QoS 1, not retained.",
 }
 
 

@@ -12,7 +12,18 @@ from starlette.types import ASGIApp
 
 from xueliang_central.centre import Centre
 from xueliang_central.rights.policy import undeclared_routes
-from xueliang_central.routes import accounts, areas, cameras, console, evidence, fleet, health, policies, stream
+from xueliang_central.routes import (
+    accounts,
+    areas,
+    backtests,
+    cameras,
+    console,
+    evidence,
+    fleet,
+    health,
+    policies,
+    stream,
+)
 from xueliang_central.routes.guard import Guard
 from xueliang_central.routes.problems import speak_problems
 from xueliang_central.routes.rates import Rates
@@ -24,6 +35,7 @@ _ROUTERS: Final = (
     accounts.router,
     areas.router,
     cameras.router,
+    backtests.router,
     fleet.router,
     policies.router,
     evidence.router,

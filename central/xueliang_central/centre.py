@@ -14,6 +14,7 @@ from xueliang_central.store.database import Database
 
 if TYPE_CHECKING:
     from xueliang_central.evidence.pictures import PictureStore
+    from xueliang_central.fleet.backtests import Backtests
     from xueliang_central.health import Health
     from xueliang_central.store.feed import EventFeed
     from xueliang_configs.policies import PolicyTable
@@ -46,6 +47,7 @@ class Centre:
     feed: EventFeed
     pictures: PictureStore
     health: Health
+    backtests: Backtests
     wall: Wall
     mono: Mono
 

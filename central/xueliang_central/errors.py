@@ -15,6 +15,9 @@
     ├── Conflict                  yes, after reading again: the version is stale, or the thing exists already
     ├── MoveRefused               no: the state machine or the input does not allow it
     ├── PictureRefused            no: not the promised bytes, not a picture, too large
+    ├── BacktestRefused           no: the draft or the time asked about; in the node's words
+    ├── NodeAway                  yes, when the node or the broker is back
+    ├── NodeSilent                yes, about a shorter time: the node took the question, or not, and did not answer
     ├── TooLarge                  no: the body is over the limit of the route
     └── ImportRefused             no: the file must be mended; carries every problem
 
@@ -123,6 +126,24 @@ class PictureRefused(CentralError):
     status = 422
     code = "picture_refused"
     title = "The picture was refused"
+
+
+class BacktestRefused(CentralError):
+    status = 422
+    code = "backtest_refused"
+    title = "The rule cannot be tried like this"
+
+
+class NodeAway(CentralError):
+    status = 503
+    code = "node_away"
+    title = "The node cannot be asked now"
+
+
+class NodeSilent(CentralError):
+    status = 504
+    code = "node_silent"
+    title = "The node did not answer"
 
 
 class TooLarge(CentralError):

@@ -21,6 +21,7 @@ from xueliang_central.areas.tree import AreaBook
 from xueliang_central.centre import Centre, Settings
 from xueliang_central.errors import CentralError
 from xueliang_central.evidence.pictures import PictureStore
+from xueliang_central.fleet.backtests import Backtests
 from xueliang_central.health import Health
 from xueliang_central.rights.accounts import forget_old
 from xueliang_central.store.database import Database
@@ -65,6 +66,7 @@ def centre_on(database: Database, settings: Settings, policies: PolicyTable, *, 
         feed=EventFeed(database),
         pictures=PictureStore(settings.data_dir / "pictures"),
         health=Health({"database": database.ping}),
+        backtests=Backtests(wall),
         wall=wall,
         mono=mono,
     )

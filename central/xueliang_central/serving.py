@@ -15,7 +15,8 @@ from xueliang_alerts.clocks import Mono, Wall
 from xueliang_central.app import create_app
 from xueliang_central.centre import Centre
 from xueliang_central.errors import SchemaError
-from xueliang_central.ingest.service import IngestService
+from xueliang_central.fleet.backtests import BacktestLink
+from xueliang_central.ingest.service import IngestService, mqtt_settings
 from xueliang_central.running import Part, Running, app_lifespan, lifespan_of, open_centre
 from xueliang_central.worker import Worker
 from xueliang_configs.centre import ALL_ROLES, CentreConfig
@@ -65,6 +66,8 @@ def _parts(config: CentreConfig, centre: Centre) -> list[Part]:
         parts.append(Worker(centre))
     if "ingest" in config.centre.roles:
         parts.append(IngestService(centre, config.centre.broker))
+    if "api" in config.centre.roles:
+        parts.append(BacktestLink(centre.backtests, mqtt_settings(config.centre.broker), centre.mono))
     return parts
 
 

@@ -24,12 +24,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from xueliang_alerts.commands import BacktestCommand
 from xueliang_alerts.contract import EndReason
 from xueliang_alerts.forwarder import Forwarder, lost_will
 from xueliang_alerts.mqtt_link import MqttLink, MqttSettings, TlsSettings
 from xueliang_alerts.spool import Spool
 from xueliang_configs.cameras import CameraConfig
 from xueliang_configs.node import BrokerConfig, NodeConfig
+from xueliang_edge.backtest.answering import KnownModel
+from xueliang_edge.backtest.messages import Task
+from xueliang_edge.backtest.serving import BacktestService
 from xueliang_edge.capture.children import CaptureChildren
 from xueliang_edge.capture.grouping import group_cameras, is_fast, reserve
 from xueliang_edge.capture.local import LocalCapture
@@ -162,6 +166,7 @@ class Node:
                     config.node.node_id, boot_id=self.spool.boot_id, spool_id=self.spool.spool_id, at=wall()
                 ),
             )
+            self.backtests = BacktestService(config.node.node_id, self.link, self._task_of, wall=wall, mono=mono)
             self.reporter = Reporter(self, config, wall=wall, mono=mono)
             self.forwarder = Forwarder(
                 self.spool, self.link, wall=wall, mono=mono, software=SOFTWARE, extras=self.reporter.status_extras
@@ -198,6 +203,7 @@ class Node:
         self.observation_log.start()
         self.capture.start()
         self.forwarder.start()
+        self.backtests.start()
         self.link.connect()
         if self.uploader is not None:
             self.uploader.start()
@@ -236,12 +242,24 @@ class Node:
             closing.callback(self.health.close)
             closing.callback(self.link.close)
             closing.callback(self.forwarder.stop, FLUSH_S)
+            closing.callback(self.backtests.close)
             if self.uploader is not None:
                 closing.callback(self.uploader.close)
             closing.callback(self.writer.close, WRITE_S)
             closing.callback(self.detection.close)
             closing.callback(self.capture.close)
         log.info("node stopped", extra={"node_id": self._config.node.node_id, "final": is_final})
+
+    def _task_of(self, command: BacktestCommand) -> Task:
+        """For a child that tries a rule on the log: the camera as it runs now."""
+        config, cameras = self._config, dict(self.pipeline.cameras)
+        return Task(
+            command,
+            cameras[command.camera_id].config if command.camera_id in cameras else None,
+            tuple(cameras),
+            {name: KnownModel(one.digest, one.classes) for name, one in self.detection.models.items()},
+            config.data_dir / "log" if config.node.observation_log is not None else None,
+        )
 
     def _close_spool(self) -> None:
         """Unless a write hangs in it: closing would hang, too, and the end of the process lets go of it as well."""

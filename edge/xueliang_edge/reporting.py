@@ -106,6 +106,7 @@ class Reporter:
                 "upload": dict(uploader.counts) if uploader else {},
                 "forwarding": link.counters,
                 "rules": dict(node.hot_rules.counts),
+                "backtests": dict(node.backtests.counts),
                 "pipeline": dict(node.pipeline.counts.faults),
                 "detections_by_reason": dict(node.pipeline.counts.detections),
                 "detection": dict(node.detection.counts),

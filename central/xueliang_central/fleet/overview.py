@@ -14,7 +14,7 @@ from xueliang_central.cameras.tables import cameras
 from xueliang_central.fleet.tables import camera_states, nodes
 
 NOT_HEARD_OF: Final = "unknown"  # what a camera's state is while nobody says it: no node, or the node is away
-_AWAY: Final = frozenset({"lost", "stopped"})
+AWAY: Final = frozenset({"lost", "stopped"})
 
 
 def iso(at: datetime | None) -> str | None:
@@ -48,7 +48,7 @@ async def camera_bodies(
 
 def _camera_body(row: RowMapping) -> dict[str, Any]:
     state, since, problem = row["state"] or NOT_HEARD_OF, row["since"], row["problem"]
-    if row["state"] is not None and row["node_state"] in _AWAY:
+    if row["state"] is not None and row["node_state"] in AWAY:
         state, since, problem = NOT_HEARD_OF, row["node_since"], f"node {row['node_state']}"
     return {
         "camera_id": row["camera_id"],

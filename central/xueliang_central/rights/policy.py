@@ -39,6 +39,7 @@ class Permission(StrEnum):
     SEE_FLEET = "see_fleet"
     SEE_POLICIES = "see_policies"
     FOLLOW_EVENTS = "follow_events"
+    TRY_RULES = "try_rules"
 
 
 _EVERYONE: Final = frozenset(Role)
@@ -59,6 +60,7 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.SEE_FLEET: _OFFICE,
     Permission.SEE_POLICIES: _OFFICE,
     Permission.FOLLOW_EVENTS: _EVERYONE,
+    Permission.TRY_RULES: frozenset({Role.RULE_OPERATOR, Role.ADMIN}),
 }
 
 _MARK: Final = "declared_permission"

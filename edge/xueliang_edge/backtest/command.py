@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from xueliang_configs.node import NodeConfig
     from xueliang_configs.rules import Rule
     from xueliang_edge.backtest.answering import KnownModel
-    from xueliang_edge.backtest.report import Report
+    from xueliang_edge.backtest.report import Asked
 
 Commands = argparse._SubParsersAction  # argparse has no public name for what add_subparsers returns
 
 
 def add_backtest(commands: Commands[argparse.ArgumentParser]) -> None:
-    """`backtest --config node.yaml --camera ID --rule draft.yaml [--from …] [--to …] [--judged FILE] [--json FILE]`"""
+    """`backtest --config node.yaml --camera ID --rule draft.yaml [--from …] [--to …] [--judged FILE [--suggest]]
+    [--json FILE]`
+    """
     what = commands.add_parser(
         "backtest",
         help="a draft of a rule over what a camera showed: what it would have raised, and where the log cannot say",
@@ -41,16 +43,23 @@ def add_backtest(commands: Commands[argparse.ArgumentParser]) -> None:
     what.add_argument("--from", dest="from_at", metavar="WHEN", help="2026-11-23T08:00+08:00; without offset local")
     what.add_argument("--to", dest="to_at", metavar="WHEN", help="the same; neither: all that is kept")
     what.add_argument("--judged", type=Path, metavar="FILE", help="operators' judgements, CSV or JSON lines")
+    what.add_argument(
+        "--suggest",
+        action="store_true",
+        help="search for settings, excluded zones and hours that rid the rule of what was judged false, and say which "
+        "true alerts each would lose; needs --judged, applies nothing",
+    )
     what.add_argument("--json", type=Path, metavar="FILE", help="write the whole answer as JSON lines; - for output")
     what.set_defaults(act=_backtest)
 
 
 def _backtest(options: argparse.Namespace) -> int:
     from xueliang_configs.loading import load_node, load_rule
-    from xueliang_edge.backtest.report import json_lines
-    from xueliang_edge.backtest.words import lines
     from xueliang_edge.errors import EdgeError
 
+    if options.suggest and options.judged is None:
+        print("--suggest: expected --judged FILE with operators' judgements, got none", file=sys.stderr)
+        return 2
     try:
         from_at, to_at = (_moment_or_none(name, getattr(options, name + "_at")) for name in ("from", "to"))
         if from_at is not None and to_at is not None and from_at >= to_at:
@@ -62,32 +71,52 @@ def _backtest(options: argparse.Namespace) -> int:
         return 2
     config, draft = load_node(options.config), load_rule(options.rule)
     try:
-        report = _report(options, config, draft, from_at, to_at)
+        asked = asked_of(config, options.camera, draft, options.judged, options.config)
+        text, rows = _answer(options, config.data_dir / "log", asked, from_at, to_at)
     except EdgeError as error:
         print(error, file=sys.stderr)
         return 2
     if options.json is None or str(options.json) != "-":
-        print("\n".join(lines(report)))
+        print("\n".join(text))
     if options.json is not None:
-        _write(json_lines(report), options.json)
+        _write(rows, options.json)
     return 0
 
 
-def _report(
-    options: argparse.Namespace, config: NodeConfig, draft: Rule, from_at: datetime | None, to_at: datetime | None
-) -> Report:
-    from xueliang_alerts.contract import alert_id_of
-    from xueliang_alerts.recovery import spool_id_in
-    from xueliang_edge.backtest.judgements import read_judgements
-    from xueliang_edge.backtest.report import Asked, backtest
-    from xueliang_edge.errors import NothingToTry
+def _answer(
+    options: argparse.Namespace, folder: Path, asked: Asked, from_at: datetime | None, to_at: datetime | None
+) -> tuple[Iterable[str], Iterable[dict[str, Any]]]:
+    """As text and as rows."""
+    from xueliang_edge.backtest import report, words
+    from xueliang_edge.backtest.suggesting import searching, telling
     from xueliang_edge.observation_log.files import log_files
     from xueliang_edge.observation_log.reading import read_parts
 
-    camera = next((one for one in config.cameras if one.camera_id == options.camera), None)
+    read = partial(read_parts, folder, asked.camera.camera_id, from_at, to_at)
+    progress = _progress(log_files(folder)[0].first_at_ms, from_at, to_at)
+    if options.suggest:
+        found = searching.suggest(asked, read, from_at, to_at, progress)
+        return telling.lines(found), telling.json_lines(found)
+    answer = report.backtest(asked, read(), from_at, to_at, progress)
+    return words.lines(answer), report.json_lines(answer)
+
+
+def asked_of(config: NodeConfig, camera_id: str, draft: Rule, judged_file: Path | None, named: Path) -> Asked:
+    """What is asked of a node's settings and its folder; `named`: what messages call the settings.
+
+    Raises NothingToTry, JudgementsUnreadable, ModelError.
+    """
+    from xueliang_alerts.contract import alert_id_of
+    from xueliang_alerts.recovery import spool_id_in
+    from xueliang_edge.backtest.judgements import read_judgements
+    from xueliang_edge.backtest.report import Asked
+    from xueliang_edge.errors import NothingToTry
+    from xueliang_edge.observation_log.files import log_files
+
+    camera = next((one for one in config.cameras if one.camera_id == camera_id), None)
     if camera is None:
         there = ", ".join(one.camera_id for one in config.cameras[:20]) or "none"
-        raise NothingToTry(f'--camera: no camera "{options.camera}" in {options.config}\n  hint: there: {there}')
+        raise NothingToTry(f'--camera: no camera "{camera_id}" in {named}\n  hint: there: {there}')
     folder = config.data_dir / "log"
     if not log_files(folder):
         kept = (
@@ -95,18 +124,11 @@ def _report(
         )
         raise NothingToTry(f"{folder}: no observation log here\n  hint: {kept}")
     judged = None
-    if options.judged is not None:
-        judged = read_judgements(options.judged, camera.camera_id, draft.rule_id, moment)
+    if judged_file is not None:
+        judged = read_judgements(judged_file, camera.camera_id, draft.rule_id, moment)
     spool_id = spool_id_in(config.data_dir / "spool")
-    asked = Asked(
-        camera,
-        draft,
-        _model(config, draft),
-        judged,
-        None if spool_id is None else partial(alert_id_of, spool_id, camera.camera_id, draft.rule_id),
-    )
-    parts = read_parts(folder, camera.camera_id, from_at, to_at)
-    return backtest(asked, parts, from_at, to_at, _progress(log_files(folder)[0].first_at_ms, from_at, to_at))
+    alert_id = None if spool_id is None else partial(alert_id_of, spool_id, camera.camera_id, draft.rule_id)
+    return Asked(camera, draft, _model(config, draft), judged, alert_id)
 
 
 def _model(config: NodeConfig, draft: Rule) -> KnownModel | None:

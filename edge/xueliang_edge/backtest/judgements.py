@@ -165,6 +165,40 @@ def _judgement(row: Mapping[str, Any], moment_of: Callable[[str], datetime]) -> 
         raise ValueError(what if moment else f'alert_id: expected a UUID, got "{alert[:40]}"') from None
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A judgement in time.
+
+    Attributes:
+        from_at, until_at: of the alert that it is about; else the moment noted, twice.
+        raised_at: of that alert; else the moment. slack_s: so far outside of these an alert still is the one meant.
+    """
+
+    verdict: Verdict
+    from_at: datetime
+    until_at: datetime
+    raised_at: datetime
+    slack_s: float
+    alert_id: uuid.UUID | None
+
+    def hits(self, alerts: Sequence[WouldBeAlert]) -> list[int]:
+        """Index of each alert that it is about."""
+        slack = timedelta(seconds=self.slack_s)
+        start, end = self.from_at - slack, self.until_at + slack
+        return [index for index, alert in enumerate(alerts) if alert.overlap_s(start, end) >= 0]
+
+
+def placed_in_time(judgement: Judgement, running: Mapping[uuid.UUID, WouldBeAlert], to_at: datetime) -> Placed | None:
+    """None: it names an alert that is not among `running`, and no moment. `to_at`: the end of what is still open."""
+    about = running.get(judgement.alert_id) if judgement.alert_id is not None else None
+    if about is not None:
+        until_at = about.ended_at or to_at
+        return Placed(judgement.verdict, about.began_at, until_at, about.raised_at, 0.0, judgement.alert_id)
+    if judgement.at is None:
+        return None
+    return Placed(judgement.verdict, judgement.at, judgement.at, judgement.at, NEAR_S, judgement.alert_id)
+
+
 def scored(
     judgements: Sequence[Judgement],
     draft: Sequence[WouldBeAlert],
@@ -176,25 +210,19 @@ def scored(
     """`running`: the alerts of the running version by id; `from_at`, `to_at`: the stretch asked about."""
     counts: Counter[str] = Counter()
     met: list[set[Verdict]] = [set() for _ in draft]
-    for one in judgements:
-        about = running.get(one.alert_id) if one.alert_id is not None else None
-        if about is None and one.at is None:
-            counts["unmatched"] += 1
-            continue
-        start = about.began_at if about is not None else one.at
-        assert start is not None
-        end = (about.ended_at or to_at) if about is not None else start
-        if end < from_at or start > to_at:
+    placed = [placed_in_time(one, running, to_at) for one in judgements]
+    counts["unmatched"] = placed.count(None)
+    for one in placed:
+        if one is None or one.until_at < from_at or one.from_at > to_at:
             continue
         counts["judged"] += 1
-        slack = timedelta(0) if about is not None else timedelta(seconds=NEAR_S)
-        hits = [index for index, alert in enumerate(draft) if alert.overlap_s(start - slack, end + slack) >= 0]
+        hits = one.hits(draft)
         for index in hits:
             met[index].add(one.verdict)
         if one.verdict is Verdict.PERMITTED:
             counts["permitted"] += 1
         elif one.verdict is Verdict.TRUE:
-            is_unknown = not hits and answerable.reason_at(about.raised_at if about is not None else start) is not None
+            is_unknown = not hits and answerable.reason_at(one.raised_at) is not None
             counts["found" if hits else "unanswered" if is_unknown else "missed"] += 1
     true_alerts = sum(Verdict.TRUE in verdicts for verdicts in met)
     false_alerts = sum(verdicts == {Verdict.FALSE} for verdicts in met)

@@ -1,11 +1,11 @@
 """A back-test as a request to a node: a command in, its answer in pages out. Pure but for what `run` does.
 
-    command   {"command": "backtest", "request_id": "…", "camera_id": "…", "rule": {…}, "from_at": "…", "to_at": "…"}
+    command   {"command": "backtest", "request_id": "…", "expires_at": "…", "camera_id": "…", "rule": {…}}
     result    {"request_id": "…", "command": "backtest", "page": 1, "pages": 3, "rows": […]}, or with "error" in words
 
-`from_at` and `to_at` may be left out; moments must have an offset. Rows are those of `report.json_lines`. A page is at
-most `PAGE_BYTES`: brokers and thin links take small messages, and fresh alerts must be able to pass between two.
-The node's main path must not run this: `run` takes seconds of a core.
+The contract (`xueliang_alerts.commands`) says which fields there are. Rows are those of `report.json_lines`. A page is
+at most `PAGE_BYTES`: brokers and thin links take small messages, and fresh alerts must be able to pass between two.
+The node's main path must not run this: `run` takes seconds of a core (`serving.py` has a child for it).
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from xueliang_alerts.topics import Leaf, node_topic
+from xueliang_alerts.commands import PAGES_AT_MOST, BacktestCommand
+from xueliang_alerts.contract import MAX_MESSAGE_BYTES
 from xueliang_configs.errors import ConfigError
 from xueliang_configs.loading import rule_from
 from xueliang_configs.rules import Rule
 from xueliang_edge.backtest.report import Report, json_lines
 from xueliang_edge.errors import BadRequest, EdgeError
 
-PAGE_BYTES: Final = 64 * 1024
-PAGES_AT_MOST: Final = 100  # 6 MB: more than a person reads; what is left out is said
-REQUEST_BYTES: Final = 256 * 1024
+PAGE_BYTES: Final = MAX_MESSAGE_BYTES
 COMMAND: Final = "backtest"
 
 
@@ -40,47 +39,36 @@ class Request:
     to_at: datetime | None
 
 
-def is_concerned(payload: bytes) -> bool:
-    """Whether a message on the node's commands topic is a back-test; others are somebody else's."""
-    value = _object(payload)
-    return value is not None and value.get("command") == COMMAND
-
-
-def answer(payload: bytes, run: Callable[[Request], Report]) -> tuple[bytes, ...]:
+def answer(command: BacktestCommand, run: Callable[[Request], Report]) -> tuple[bytes, ...]:
     """The pages to publish on the node's results topic. Whatever is wrong with the request is an answer too."""
-    request_id = _request_id(_object(payload) or {})
     try:
-        return answer_pages(request_id, json_lines(run(request_of(payload))))
+        return answer_pages(command.request_id, json_lines(run(request_of(command))))
     except EdgeError as error:
-        return (_page(request_id, 1, 1, [], error=str(error)),)
+        return (error_page(command.request_id, str(error)),)
 
 
-def result_topic(node_id: str) -> str:
-    """Where the pages go."""
-    return node_topic(node_id, Leaf.RESULTS)
+def error_page(request_id: str, why: str) -> bytes:
+    """An answer that says why there is none."""
+    return _page(request_id, 1, 1, [], error=why)
 
 
-def command_topic(node_id: str) -> str:
-    """Where the commands come from."""
-    return node_topic(node_id, Leaf.COMMANDS)
-
-
-def request_of(payload: bytes) -> Request:
-    """Raises BadRequest."""
-    value = _object(payload)
-    if value is None:
-        raise BadRequest(f"expected a JSON object of at most {REQUEST_BYTES >> 10} KiB")
-    camera_id = value.get("camera_id")
-    if not isinstance(camera_id, str) or not camera_id:
-        raise BadRequest("camera_id: required key is missing")
+def request_id_in(payload: bytes) -> str:
+    """Of a command that was not understood, so that whoever asked hears of it; "": it names none that can be used."""
     try:
-        rule = rule_from(value.get("rule"))
+        value = json.loads(payload) if len(payload) <= MAX_MESSAGE_BYTES else None
+    except (ValueError, RecursionError):
+        value = None
+    named = value.get("request_id") if isinstance(value, dict) else None
+    return named[:64] if isinstance(named, str) else ""
+
+
+def request_of(command: BacktestCommand) -> Request:
+    """Raises BadRequest."""
+    try:
+        rule = rule_from(command.rule)
     except ConfigError as error:
         raise BadRequest(str(error)) from error
-    from_at, to_at = (_moment(value, name) for name in ("from_at", "to_at"))
-    if from_at is not None and to_at is not None and from_at >= to_at:
-        raise BadRequest(f"from_at: expected a moment before to_at, got {from_at.isoformat()} and {to_at.isoformat()}")
-    return Request(_request_id(value), camera_id, rule, from_at, to_at)
+    return Request(command.request_id, command.camera_id, rule, command.from_at, command.to_at)
 
 
 def answer_pages(
@@ -122,33 +110,6 @@ def _page(
         head["error"] = error[:4000]
     text = json.dumps(head, ensure_ascii=False, separators=(",", ":"))
     return f'{text[:-1]},"rows":[{",".join(rows)}]}}'.encode()
-
-
-def _object(payload: bytes) -> dict[str, Any] | None:
-    if len(payload) > REQUEST_BYTES:
-        return None
-    try:
-        value = json.loads(payload)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _request_id(value: Mapping[str, Any]) -> str:
-    return str(value.get("request_id") or "")[:80]
-
-
-def _moment(value: Mapping[str, Any], name: str) -> datetime | None:
-    written = value.get(name)
-    if written is None:
-        return None
-    try:
-        at = datetime.fromisoformat(str(written))
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise BadRequest(f'{name}: expected a moment like 2026-11-23T08:00:00+08:00, got "{str(written)[:60]}"')
-    return at
 
 
 def _plain(value: object) -> str:

@@ -91,6 +91,10 @@ def test_what_is_wrong_is_said_with_what_to_try(node: Path, capsys: pytest.Captu
     assert "empty.yaml:1: zone: required key is missing" in said(node, capsys, rule="empty.yaml")
     (node / "judged.csv").write_text("verdict,at\nmaybe,2026-11-23T08:01:00Z\n")
     assert "judged.csv:2: verdict: expected true" in said(node, capsys, "--judged", str(node / "judged.csv"))
+    assert "--suggest: expected --judged FILE" in said(node, capsys, "--suggest")
+    (node / "judged.csv").write_text("verdict,at\nfalse,2026-11-23T08:01:00Z\n")
+    told = said(node, capsys, "--suggest", "--judged", str(node / "judged.csv"))
+    assert "judged false, got none in this time; 1 lie where the log cannot be relied on" in told
     (node / "data" / "log" / "0000000001.segment").unlink()
     assert "log: no observation log here" in said(node, capsys)
 

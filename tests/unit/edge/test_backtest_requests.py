@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
+
+import pytest
 
 from tests.unit.edge.backtesting import part_of
 from tests.unit.edge.observing import CAR, LANE, camera, lane_rule, seen, times
+from xueliang_alerts.commands import BacktestCommand, read_command, why_not_now
+from xueliang_alerts.contract import NotUnderstood
 from xueliang_edge.backtest.report import Asked, Report, backtest
-from xueliang_edge.backtest.requests import Request, answer, answer_pages, command_topic, is_concerned, result_topic
+from xueliang_edge.backtest.requests import Request, answer, answer_pages, request_id_in
 
+LATER = "2026-11-23T12:00:00Z"
 RULE = {"rule_id": "r0", "zone": LANE, "hazard": "fire_lane_obstruction", "dwell_s": 30}
 
 
-def request(**values: Any) -> bytes:
-    asked = {"command": "backtest", "request_id": "q-1", "camera_id": "lane", "rule": RULE}
-    return json.dumps(asked | values).encode()
+def request(**values: Any) -> BacktestCommand:
+    asked = {"command": "backtest", "request_id": "q-1", "camera_id": "lane", "rule": RULE, "expires_at": LATER}
+    return read_command(json.dumps(asked | values).encode())
 
 
 def run(asked: Request) -> Report:
@@ -51,23 +57,44 @@ def test_what_does_not_fit_is_counted() -> None:
     assert pages[-1]["left_out"] == len(rows) - kept
 
 
-def test_what_is_wrong_with_a_request_is_its_answer() -> None:
-    def error(payload: bytes) -> str:
-        (page,) = told(answer(payload, run))
+def test_what_is_wrong_with_a_rule_is_the_answer() -> None:
+    def error(command: BacktestCommand) -> str:
+        (page,) = told(answer(command, run))
         assert page["rows"] == []
         return str(page["error"])
 
     assert "zone: required key is missing" in error(request(rule={"rule_id": "r0", "hazard": "intrusion"}))
-    assert error(request(from_at="2026-11-23T08:00:00")).startswith("from_at: expected a moment like")
-    assert error(request(from_at="2026-11-24T00:00Z", to_at="2026-11-23T00:00Z")).startswith("from_at: expected a mom")
-    assert error(request(camera_id=None)) == "camera_id: required key is missing"
-    assert error(b"[]").startswith("expected a JSON object")
-    assert "rule" in error(request(rule=[1, 2]))
+    assert "dwel_s" in error(request(rule=RULE | {"dwel_s": 3}))
 
 
-def test_other_commands_are_somebody_elses() -> None:
-    assert is_concerned(request())
-    assert not is_concerned(request(command="reboot"))
-    assert not is_concerned(b"\xff")
-    assert command_topic("edge-1").endswith("/nodes/edge-1/commands")
-    assert result_topic("edge-1").endswith("/nodes/edge-1/results")
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"from_at": "2026-11-23T08:00:00"}, "from_at: "),
+        ({"from_at": "2026-11-24T00:00:00Z", "to_at": "2026-11-23T00:00:00Z"}, "expected a moment before to_at"),
+        ({"camera_id": None}, "camera_id: "),
+        ({"rule": [1, 2]}, "rule: "),
+        ({"request_id": "../../x"}, "request_id: "),
+        ({"command": "reboot"}, "command: Input should be 'backtest'"),
+        ({"shell": "true"}, "shell: Extra inputs are not permitted"),
+        ({"expires_at": None}, "expires_at: "),
+        ({"rule": {"note": "x" * 70_000}}, "limit 65536"),
+    ],
+)
+def test_a_command_that_is_not_of_the_contract_is_refused_with_the_place(values: dict[str, Any], problem: str) -> None:
+    with pytest.raises(NotUnderstood) as caught:
+        request(**values)
+    assert problem in str(caught.value)
+
+
+def test_a_command_is_for_now() -> None:
+    command = request()
+    at = command.expires_at
+    assert why_not_now(command, at - timedelta(seconds=1)) is None
+    assert "was 5 s ago" in str(why_not_now(command, at + timedelta(seconds=5)))
+    assert "at most 600 s ahead" in str(why_not_now(command, at - timedelta(hours=1)))
+
+
+def test_who_asked_can_be_told_also_when_the_rest_is_not_understood() -> None:
+    assert request_id_in(b'{"request_id": "q-7", "command": 3}') == "q-7"
+    assert [request_id_in(one) for one in (b"\xff", b"[]", b'{"request_id": 5}', b"[" * 100_000)] == [""] * 4

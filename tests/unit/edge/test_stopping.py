@@ -8,6 +8,7 @@ from tests.support.service_manager import unit_s
 from xueliang_alerts.forwarder import GOOD_BYE_S
 from xueliang_alerts.mqtt_link import MqttSettings
 from xueliang_edge import detector_children, health, node
+from xueliang_edge.backtest import serving
 from xueliang_edge.capture import children
 from xueliang_edge.evidence.uploading import Uploader
 from xueliang_edge.observation_log import writing
@@ -25,6 +26,7 @@ def test_the_bounds_of_a_stop_fit_into_what_the_service_manager_waits() -> None:
         link_s,
         health.CLOSE_S,
         writing.STOP_S,
+        serving.CLOSE_S,
     )
-    assert sum(bounds_s) == 28.0  # as the unit says
+    assert sum(bounds_s) == 29.0  # as the unit says
     assert sum(bounds_s) < unit_s("TimeoutStopSec")

@@ -1,0 +1,112 @@
+"""Requests of the centre to a node, and their answers in pages. Part of the contract; `contract.py` has its invariants.
+
+Invariants
+    - A command is for now: it says until when it is of use, and is not carried out afterwards.
+    - A node carries out a `request_id` once, whatever the broker repeats. It acknowledges before it begins: a node that
+      dies in between never answers, and who asked has stopped waiting at `expires_at`.
+    - Fields that are not known are refused, not ignored: half a command is another command.
+    - An answer has a page at least, and each is at most `MAX_MESSAGE_BYTES`: fresh alerts pass between two.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from xueliang_alerts.contract import (
+    Count,
+    Id,
+    NotUnderstood,
+    UtcTime,
+    first_problem,
+    must_be_a_json_object,
+)
+
+REQUEST_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$"
+LONGEST_WAIT: Final = timedelta(minutes=10)  # a command that may wait longer would surprise whoever sent it
+PAGES_AT_MOST: Final = 100  # 6 MB: more than a person reads
+
+RequestId = Annotated[str, Field(pattern=REQUEST_ID_PATTERN)]
+Page = Annotated[int, Field(ge=1, le=PAGES_AT_MOST)]
+
+
+class _Commands(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class BacktestCommand(_Commands):
+    """Try a draft of a rule on what a camera showed. `rule` is one rule as it would stand under the camera."""
+
+    command: Literal["backtest"]
+    request_id: RequestId
+    expires_at: UtcTime
+    camera_id: Id
+    rule: dict[str, Any]
+    from_at: UtcTime | None = None
+    to_at: UtcTime | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.from_at is not None and self.to_at is not None and self.from_at >= self.to_at:
+            told = f"{self.from_at.isoformat()} and {self.to_at.isoformat()}"
+            raise ValueError(f"from_at: expected a moment before to_at, got {told}")
+        return self
+
+
+class ResultPage(_Commands):
+    """A part of an answer. The last one has page = pages.
+
+    Attributes:
+        rows: as `xueliang-edge backtest --json` writes them.
+        left_out: rows that fit nowhere; said on the last page.
+        error: why there is no answer, in words. Then it is the only page, without rows.
+    """
+
+    command: Literal["backtest"]
+    request_id: Annotated[str, Field(max_length=64)]
+    page: Page
+    pages: Page
+    rows: tuple[dict[str, Any], ...]
+    left_out: Count = 0
+    error: Annotated[str, Field(max_length=4000)] | None = None
+
+    @model_validator(mode="after")
+    def _in_sequence(self) -> Self:
+        if self.page > self.pages:
+            raise ValueError(f"page: expected at most pages ({self.pages}), got {self.page}")
+        return self
+
+    @property
+    def is_last(self) -> bool:
+        return self.page == self.pages
+
+
+def read_command(payload: bytes) -> BacktestCommand:
+    """Raises NotUnderstood; the reason is safe to answer with. Whether it is too late is asked elsewhere."""
+    must_be_a_json_object(payload)
+    try:
+        return BacktestCommand.model_validate_json(payload, strict=True)
+    except ValidationError as error:
+        raise NotUnderstood(first_problem(error)) from error
+
+
+def read_result(payload: bytes) -> ResultPage:
+    """One page of an answer, ignoring fields of a newer version. Raises NotUnderstood."""
+    must_be_a_json_object(payload)
+    try:
+        return ResultPage.model_validate_json(payload, strict=True, extra="ignore")
+    except ValidationError as error:
+        raise NotUnderstood(first_problem(error)) from error
+
+
+def why_not_now(command: BacktestCommand, at: datetime) -> str | None:
+    """Why it is not carried out at this moment; None: it is."""
+    if at >= command.expires_at:
+        late_s = (at - command.expires_at).total_seconds()
+        return f"expires_at: {command.expires_at.isoformat()} was {late_s:.0f} s ago by this node's clock: not done"
+    if command.expires_at > at + LONGEST_WAIT:
+        limit_s = LONGEST_WAIT.total_seconds()
+        return f"expires_at: expected at most {limit_s:.0f} s ahead, got {command.expires_at.isoformat()}"
+    return None
