@@ -1,4 +1,4 @@
-"""The worker: clocks that are due, notices that wait, partitions of the next month.
+"""The worker: clocks that are due, what is held or has settled, notices that wait, partitions of the next month.
 
 Several may run over one PostgreSQL: each row is worked on by one of them. A clock fires within a second of being due;
 what was due while no worker ran fires at the next start.
@@ -18,6 +18,7 @@ from xueliang_central.dispatch.escalating import fire_next
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.errors import CentralError
 from xueliang_central.incidents.change import Rulebook
+from xueliang_central.ingest import releasing
 from xueliang_central.ingest.partitions import ensure_months
 from xueliang_central.notices import outbox
 
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 
 LOOK_S: Final = 0.25  # a clock started by another process is seen within this
 NOTICES_S: Final = 0.5
+FOLDING_S: Final = 1.0
 PARTITIONS_S: Final = 6 * 3600.0
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 5.0
@@ -53,6 +55,7 @@ class Worker:
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._repeat("clocks", self.fire_due, LOOK_S))
+            tasks.create_task(self._repeat("folding", self.look_at_folded, FOLDING_S))
             tasks.create_task(self._repeat("notices", self.send_notices, NOTICES_S))
             tasks.create_task(self._repeat("partitions", self._partitions, PARTITIONS_S))
 
@@ -72,6 +75,18 @@ class Worker:
         async with self._database.reading() as conn:
             due_at = await timers.next_due_at(conn)
         return due_at is not None and due_at <= self._wall()
+
+    async def look_at_folded(self) -> int:
+        """End what has settled, and let go what is held and stays; returns how many incidents that changed."""
+        async with self._database.reading() as conn:
+            if not await releasing.is_any_waiting(conn):
+                return 0
+        async with changing(self._database, self._rulebook, self._wall) as change:
+            changed = await releasing.let_go(change)
+        async with changing(self._database, self._rulebook, self._wall) as change:
+            changed += await releasing.settle(change)
+        self.counts["folded_again"] += changed
+        return changed
 
     async def send_notices(self) -> int:
         """Send every notice that is due now; returns how many were tried."""

@@ -104,6 +104,45 @@ class Folding(Settings):
     window_s: Annotated[float, Field(ge=0, le=7 * 86_400)] = Field(
         default=900.0, description="Alerts that began within this time of each other may be one incident."
     )
+    settle_s: Annotated[float, Field(ge=0, le=7 * 86_400)] = Field(
+        default=0.0,
+        description="Seen to be gone before anyone took it: it ends by itself this long after, so that what flickers "
+        "asks once.",
+    )
+    confirm_s: Limit = Field(
+        default=300.0,
+        description="An alert held in a collective incident (see shedding) gets its own once it was there for so long "
+        "in twice that time; in a storm, nearly all of it.",
+    )
+    confirm_cameras: Annotated[int, Field(ge=0, le=10)] = Field(
+        default=2,
+        description="As many cameras within radius_m that see it at once confirm a held alert; 0 or 1: this does not.",
+    )
+    flap_count: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        default=30, description="Held and raised so many times by one camera in flap_window_s: flapping; 0: never."
+    )
+    flap_window_s: Limit = Field(default=10_800.0, description="See flap_count.")
+    places_at_once: Annotated[int, Field(ge=1, le=99)] = Field(
+        default=20, description="More places than this held at once in one county are a storm: one incident."
+    )
+    node_cameras: Annotated[int, Field(ge=0, le=1_000)] = Field(
+        default=0,
+        description="Only camera_fault: as many cameras of one node that fail within a minute are one incident, of "
+        "the node; 0: never.",
+    )
+
+
+class Shedding(Settings):
+    """When a county has more alerts than it can judge: what nothing has confirmed is held in collective incidents."""
+
+    above_per_hour: PositiveSeconds | None = Field(
+        default=None,
+        description="Alerts in the last hour in one county above which alerts are held; left out: never. Fire, "
+        "severity 1 and drills are never held.",
+    )
+    quiet_s: Limit = Field(
+        default=14_400.0, description="A collective incident ends by itself after this long without an alert."
+    )
 
 
 def _all_cases() -> list[Case]:
@@ -126,6 +165,7 @@ class PolicyTable(Settings):
     folding: dict[Hazard, Folding] = Field(
         default={}, description="By hazard; what is not named folds by the defaults."
     )
+    shedding: Shedding = Field(default=Shedding(), description="What is held when there are too many alerts to judge.")
 
     @field_validator("policies")
     @classmethod

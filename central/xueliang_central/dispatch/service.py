@@ -20,6 +20,7 @@ from xueliang_central.dispatch.tables import tasks
 from xueliang_central.errors import Conflict, NotFound
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import CAMERA, POLICY, By, Change
+from xueliang_central.incidents.shedding import stays_open_s
 from xueliang_central.incidents.states import LIVE_TASK_STATES, MOVES, Move, State, TaskState
 from xueliang_central.notices import outbox
 from xueliang_central.people import rosters
@@ -176,16 +177,21 @@ async def tell_worker(change: Change, incident: Row, task: Row, kind: str, **par
     )
 
 
-async def see_gone(change: Change, incident: Row) -> Row:
+async def see_gone(change: Change, incident: Row, *, has_settled: bool = False) -> Row:
     """Every member was seen clear: what that means depends on how far the case has come.
 
-    Not taken yet: it ended by itself, the task is withdrawn. Handled: verified and closed, by the same camera. Taken:
-    somebody is on the way and will say what was found; then it is verified at once.
+    Not taken yet: it ended by itself and the task is withdrawn; at once, or when it has settled where its rule says so.
+    Handled: verified and closed, by the same camera. Taken: somebody is on the way and will say what was found; then it
+    is verified at once.
     """
     state = State(incident["state"])
     if not incident["gone"]:
         return incident
     if state in MOVES["ended_by_itself"].sources:
+        rulebook = change.rulebook
+        rule = rulebook.folding_rule(incident["hazard"])
+        if not has_settled and stays_open_s(incident["place_key"], rule, rulebook.shedding) > 0:
+            return incident
         incident, _ = await incidents.transition(change, incident, MOVES["ended_by_itself"], CAMERA)
         await withdraw(change, incident, CAMERA, "ended_by_itself")
     elif state in MOVES["verified"].sources:

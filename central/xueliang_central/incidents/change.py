@@ -19,17 +19,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_central.areas.tree import AreaBook, AreaTree
 from xueliang_central.clocks.limits import PolicyRow, rows_of
 from xueliang_central.incidents.folding import FoldingRule
+from xueliang_central.incidents.shedding import SheddingRule
 from xueliang_central.incidents.tables import incident_timeline
 from xueliang_configs.policies import PolicyTable
 
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
-    """What the centre decides by: the area tree, the policy table, the folding rule of each hazard."""
+    """What the centre decides by: the area tree, the policy table, the folding rule of each hazard, when to shed."""
 
     areas: AreaBook
     policies: Sequence[PolicyRow]
     folding: Mapping[str, FoldingRule]
+    shedding: SheddingRule = field(default_factory=SheddingRule)
 
     @property
     def tree(self) -> AreaTree:
@@ -38,17 +40,22 @@ class Rulebook:
     @classmethod
     def of(cls, areas: AreaBook, table: PolicyTable) -> Rulebook:
         """The operator's files as plain values."""
-        folding = {
-            hazard.value: FoldingRule(radius_m=rule.radius_m, window_s=rule.window_s)
-            for hazard, rule in table.folding.items()
-        }
-        return cls(areas, rows_of(table), folding)
+        return cls(areas, rows_of(table), folding_of(table), SheddingRule(**table.shedding.model_dump()))
 
     @property
     def longest_memory_s(self) -> float:
         """How long after its closing an incident may still be joined or reopened, at most."""
         windows = [rule.window_s for rule in self.folding.values()] or [FoldingRule().window_s]
         return max(*windows, *(row.limits.reopen_window_s for row in self.policies))
+
+    def folding_rule(self, hazard: str) -> FoldingRule:
+        """The rule of a hazard, else the defaults."""
+        return self.folding.get(hazard, FoldingRule())
+
+
+def folding_of(table: PolicyTable) -> dict[str, FoldingRule]:
+    """The folding rules of the operator's file, by hazard; the fields have the same names."""
+    return {hazard.value: FoldingRule(**rule.model_dump()) for hazard, rule in table.folding.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,10 +27,26 @@ CLOCK_BEHIND: Final = timedelta(days=30)  # older than any spool keeps
 
 @dataclass(frozen=True, slots=True)
 class FoldingRule:
-    """How near in place and time two alerts of one hazard are the same thing."""
+    """How near in place and time two alerts of one hazard are the same thing; when one is held (see `shedding`).
+
+    Attributes:
+        settle_s: seen to be gone and nobody has taken it: it ends by itself this long after.
+        confirm_s, confirm_cameras: a held alert leaves its collective incident after this long, or when so many
+            cameras see the place at once; 0 cameras: never by that.
+        flap_count, flap_window_s: raised so many times by one camera in this time: flapping; 0: never.
+        places_at_once: more places than this held at once in a county are a storm.
+        node_cameras: so many cameras of a node that fail within a minute are the node's failure; 0: never.
+    """
 
     radius_m: float = 50.0
     window_s: float = 900.0
+    settle_s: float = 0.0
+    confirm_s: float = 300.0
+    confirm_cameras: int = 2
+    flap_count: int = 30
+    flap_window_s: float = 10_800.0
+    places_at_once: int = 20
+    node_cameras: int = 0
 
 
 @dataclass(frozen=True, slots=True)

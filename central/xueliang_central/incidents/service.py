@@ -21,7 +21,7 @@ from xueliang_central.clocks.limits import ClockKind, Limits, choose
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.incidents.change import By, Change
 from xueliang_central.incidents.folding import CLOCK_AHEAD, trusted_began_at
-from xueliang_central.incidents.members import Summary, is_seen_clear, summarise
+from xueliang_central.incidents.members import is_seen_clear, summarise
 from xueliang_central.incidents.routing import Route
 from xueliang_central.incidents.states import CloseReason, Move, State, allowed
 from xueliang_central.incidents.tables import alerts, incident_numbers, incidents
@@ -58,10 +58,13 @@ def limits_for(change: Change, hazard: str, severity: int, route: Route) -> Limi
     return replace(chosen, escalate=tuple(level for level in chosen.escalate if level in above))
 
 
-async def open_incident(change: Change, route: Route, camera_id: str, members: Sequence[Row], *, by: By) -> Row:
+async def open_incident(
+    change: Change, route: Route, camera_id: str, members: Sequence[Row], *, by: By, place_key: str | None = None
+) -> Row:
     """A new incident of these members (their alerts are written by the caller), with its judge clock running.
 
     When the members' end is known already (seen clear), it is recorded closed: no clock, no task, no notice.
+    `place_key`: of a collective incident (see `shedding`); else the camera is the place.
     """
     first = members[0]
     summary = summarise(with_trusted_times(members))
@@ -76,7 +79,7 @@ async def open_incident(change: Change, route: Route, camera_id: str, members: S
         "area_code": route.area.code,
         "area_path": route.area.path,
         "owner_level": route.area.level.value,
-        "place_key": camera_id,
+        "place_key": place_key or camera_id,
         "camera_id": camera_id,
         "camera_name": route.camera_name,
         "longitude": route.longitude,
@@ -194,16 +197,18 @@ async def members_of(conn: AsyncConnection, incident_ids: Sequence[str]) -> dict
     return members
 
 
-async def refresh(change: Change, incident: Row, members: Sequence[Row]) -> tuple[Row, Summary]:
+async def refresh(change: Change, incident: Row, members: Sequence[Row]) -> Row:
     """Bring the aggregates of an incident up to date with its members; the state stays.
 
     The version stays too: it counts moves, so that a camera that keeps reporting does not turn an operator's click
     into a conflict.
     """
+    if not members:
+        return await _left_by_all(change, incident)
     summary = summarise(with_trusted_times(members))
     fresh = asdict(summary)
     if all(incident[name] == value for name, value in fresh.items()):
-        return incident, summary
+        return incident
     values = {**fresh, "updated_at": change.now}
     await write(change, incident, values)
     if summary.severity < incident["severity"]:
@@ -214,7 +219,15 @@ async def refresh(change: Change, incident: Row, members: Sequence[Row]) -> tupl
             before=incident["severity"],
             severity=summary.severity,
         )
-    return incident | values, summary
+    return incident | values
+
+
+async def _left_by_all(change: Change, incident: Row) -> Row:
+    """A collective incident whose alerts have all got one of their own: nothing is there, and it has settled to end."""
+    values: Row = {"alert_count": 0, "camera_count": 0, "still_present": False, "gone": True}
+    values["updated_at"] = change.now
+    await write(change, incident, values)
+    return incident | values
 
 
 def note_member(change: Change, incident_id: str, before: Row | None, after: Row) -> None:

@@ -27,7 +27,7 @@ incidents = Table(
     Column("area_code", String(15), nullable=False),
     Column("area_path", String(80), nullable=False),
     Column("owner_level", String(16), nullable=False),
-    Column("place_key", String(64), nullable=False),  # the camera that opened it: the place's anchor
+    Column("place_key", String(64), nullable=False),  # the camera that opened it, or a key of `shedding`
     Column("camera_id", String(64), nullable=False),
     Column("camera_name", String(200), nullable=False),
     Column("longitude", Float),
@@ -106,6 +106,7 @@ alerts = Table(
     Column("why_folded", JsonText, nullable=False),
 )
 Index("alerts_by_camera", alerts.c.camera_id, alerts.c.began_at)
+Index("alerts_by_receipt", alerts.c.first_received_at)  # how many of the last hour: is a county to shed
 
 expected_pictures = Table(
     "expected_pictures",

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, insert, or_, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from xueliang_alerts.contract import Position
 from xueliang_central.cameras.register import places_of
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.dispatch import service as dispatch
@@ -22,9 +23,11 @@ from xueliang_central.incidents.change import CAMERA, INGEST, Change
 from xueliang_central.incidents.folding import Arrival, Decision, Fold, Group, decide, trusted_began_at
 from xueliang_central.incidents.members import Revision, is_seen_clear, merge
 from xueliang_central.incidents.routing import Route, route
+from xueliang_central.incidents.shedding import is_collective
 from xueliang_central.incidents.states import State
 from xueliang_central.incidents.tables import alerts, expected_pictures
 from xueliang_central.incidents.tables import incidents as incident_rows
+from xueliang_central.ingest import holding
 
 Row = dict[str, Any]
 
@@ -38,18 +41,22 @@ async def known_alerts(change: Change, alert_ids: Sequence[str]) -> dict[str, Ro
 async def fold_in(change: Change, revisions: Mapping[str, Sequence[Revision]], known: Mapping[str, Row]) -> None:
     """Take in new revisions, by alert_id. `known`: from `known_alerts`, in the same transaction."""
     merged = {alert_id: merge(known.get(alert_id), found) for alert_id, found in sorted(revisions.items())}
-    routes = await _routes(change, [merged[alert_id] | {"found": revisions[alert_id]} for alert_id in merged])
+    routes = await routes_of(change, list(merged.values()))
     new = [alert_id for alert_id in merged if alert_id not in known]
-    await _lock_groups(change, {(routes[alert_id].area.code, merged[alert_id]["hazard"]) for alert_id in new})
-    cases = await _lock_incidents(change, merged, known, routes)
+    counties = holding.counties_of(change, ((routes[alert_id], merged[alert_id]["hazard"]) for alert_id in new))
+    groups = {(routes[alert_id].area.code, merged[alert_id]["hazard"]) for alert_id in new}
+    await lock_groups(change, groups | counties)
+    cases = await lock_incidents(change, merged, known, routes, counties)
     before = set(cases)
-    reopened = await _place(change, new, merged, routes, cases)
+    held = await holding.load(change, counties, cases, merged, len(new))
+    reopened, emptied = await _place(change, new, merged, routes, cases, held)
     await _write_alerts(change, merged, known, cases)
-    touched = {merged[alert_id]["incident_id"] for alert_id in merged}
-    await _follow_up(change, touched, cases, opened=set(cases) - before, reopened=reopened)
+    touched = {merged[alert_id]["incident_id"] for alert_id in merged} | emptied
+    await follow_up(change, touched, cases, opened=set(cases) - before, reopened=reopened)
 
 
-async def _routes(change: Change, rows: Sequence[Row]) -> dict[str, Route]:
+async def routes_of(change: Change, rows: Sequence[Row]) -> dict[str, Route]:
+    """Where each of these alerts belongs, by alert_id."""
     camera_ids = sorted({row["camera_id"] for row in rows})
     places = await places_of(change.conn, camera_ids)
     strangers = {row["node_id"] for row in rows if row["camera_id"] not in places}
@@ -62,15 +69,16 @@ async def _routes(change: Change, rows: Sequence[Row]) -> dict[str, Route]:
             areas_of_node.setdefault(node_id, []).append(area_code or "")
     routes: dict[str, Route] = {}
     for row in rows:
-        newest = max(row["found"], key=lambda revision: revision.alert.revision)
-        alert_id = str(newest.alert.alert_id)
-        node_areas = areas_of_node.get(row["node_id"], [])
+        has_position = row["longitude"] is not None and row["latitude"] is not None
+        position = Position(longitude=row["longitude"], latitude=row["latitude"]) if has_position else None
         place = places.get(row["camera_id"])
-        routes[alert_id] = route(row["camera_id"], place, newest.alert.position, node_areas, change.tree)
+        near = areas_of_node.get(row["node_id"], [])
+        routes[row["alert_id"]] = route(row["camera_id"], place, position, near, change.tree)
     return routes
 
 
-async def _lock_groups(change: Change, groups: set[tuple[str, str]]) -> None:
+async def lock_groups(change: Change, groups: set[tuple[str, str]]) -> None:
+    """The group keys (area, hazard), sorted: first of all locks."""
     if change.conn.dialect.name != "postgresql":
         return  # one writer
     for area_code, hazard in sorted(groups):
@@ -79,12 +87,16 @@ async def _lock_groups(change: Change, groups: set[tuple[str, str]]) -> None:
         )
 
 
-async def _lock_incidents(
-    change: Change, merged: Mapping[str, Row], known: Mapping[str, Row], routes: Mapping[str, Route]
+async def lock_incidents(
+    change: Change,
+    merged: Mapping[str, Row],
+    known: Mapping[str, Row],
+    routes: Mapping[str, Route],
+    counties: set[tuple[str, str]],
 ) -> dict[str, Row]:
     """Every incident that these alerts belong to or might join, locked, by id."""
     touched = [known[alert_id]["incident_id"] for alert_id in merged if alert_id in known]
-    groups = sorted({(routes[alert_id].area.code, row["hazard"]) for alert_id, row in merged.items()})
+    groups = sorted({(routes[alert_id].area.code, row["hazard"]) for alert_id, row in merged.items()} | counties)
     horizon = change.now - timedelta(seconds=change.rulebook.longest_memory_s)
     may_join = and_(
         tuple_(incident_rows.c.area_code, incident_rows.c.hazard).in_(groups),
@@ -99,7 +111,8 @@ async def _lock_incidents(
     return {row["incident_id"]: dict(row) for row in found.mappings()}
 
 
-def _group(row: Row) -> Group:
+def group_of(row: Row) -> Group:
+    """An incident as folding sees it."""
     return Group(
         incident_id=row["incident_id"],
         number=row["number"],
@@ -118,36 +131,54 @@ def _group(row: Row) -> Group:
 
 
 async def _place(
-    change: Change, new: Sequence[str], merged: dict[str, Row], routes: Mapping[str, Route], cases: dict[str, Row]
-) -> dict[str, Decision]:
-    """Decide where each new alert belongs, opening incidents where needed. Returns those to reopen, by incident."""
-    groups = {incident_id: _group(row) for incident_id, row in cases.items()}
+    change: Change,
+    new: Sequence[str],
+    merged: dict[str, Row],
+    routes: Mapping[str, Route],
+    cases: dict[str, Row],
+    held: holding.Counties,
+) -> tuple[dict[str, Decision], set[str]]:
+    """Decide where each new alert belongs, opening incidents where needed.
+
+    Returns the decisions of those to reopen, by incident, and the incidents that alerts have left.
+    """
+    groups = {incident_id: group_of(row) for incident_id, row in cases.items()}
     reopened: dict[str, Decision] = {}
-    arrivals = [_arrival(alert_id, merged[alert_id], routes[alert_id]) for alert_id in new]
+    emptied: set[str] = set()
+    arrivals = [arrival_of(merged[alert_id], routes[alert_id]) for alert_id in new]
     for arrival in sorted(arrivals, key=lambda item: (item.is_gone, item.began_at, item.alert_id)):
-        row = merged[arrival.alert_id]
-        decision = decide(arrival, groups.values(), change.rulebook.folding)
+        row, route_ = merged[arrival.alert_id], routes[arrival.alert_id]
+        decision, place_key, along = decide(arrival, groups.values(), change.rulebook.folding), None, ()
+        if holding.is_unjudged(decision, cases):
+            kept = await holding.hold_new(change, held, arrival, row, route_)
+            if kept is not None:
+                decision, place_key, along = kept.decision, kept.place_key, kept.takes_along
         incident_id = decision.incident_id
         if decision.fold is Fold.REOPEN and incident_id is not None:
             reopened[incident_id] = decision
-            groups[incident_id] = _group({**cases[incident_id], "closed_at": None})
+            groups[incident_id] = group_of({**cases[incident_id], "closed_at": None})
         if incident_id is None:
-            route_ = routes[arrival.alert_id]
-            opened = await incidents.open_incident(change, route_, arrival.camera_id, [row], by=INGEST)
+            at_place = holding.for_county(change, route_, decision) if place_key else route_
+            opened = await incidents.open_incident(
+                change, at_place, arrival.camera_id, [row], by=INGEST, place_key=place_key
+            )
             incident_id = opened["incident_id"]
             cases[incident_id] = opened
-            groups[incident_id] = _group(opened)
+            groups[incident_id] = group_of(opened)
+        emptied |= await holding.move(change, held, along, cases[incident_id], decision.why, merged)
         merged[arrival.alert_id] = row | {
             "incident_id": incident_id,
             "area_path": cases[incident_id]["area_path"],
             "why_folded": decision.why,
         }
-    return reopened
+        held.note(cases[incident_id], merged[arrival.alert_id], arrival, change.now)
+    return reopened, emptied
 
 
-def _arrival(alert_id: str, row: Row, route_: Route) -> Arrival:
+def arrival_of(row: Row, route_: Route) -> Arrival:
+    """A row of `alerts` as folding sees it."""
     return Arrival(
-        alert_id=alert_id,
+        alert_id=row["alert_id"],
         camera_id=row["camera_id"],
         area_code=route_.area.code,
         hazard=row["hazard"],
@@ -202,7 +233,7 @@ async def _expect_pictures(change: Change, rows: Any, cases: Mapping[str, Row]) 
         await change.conn.execute(dialect.insert(expected_pictures).on_conflict_do_nothing(), expected)
 
 
-async def _follow_up(
+async def follow_up(
     change: Change,
     incident_ids: set[str],
     cases: Mapping[str, Row],
@@ -214,9 +245,9 @@ async def _follow_up(
     ordered = sorted(incident_ids)
     members = await incidents.members_of(change.conn, ordered)
     for incident_id in ordered:
-        case, _ = await incidents.refresh(change, cases[incident_id], members[incident_id])
+        case = await incidents.refresh(change, cases[incident_id], members[incident_id])
         if incident_id in reopened:
             case = await dispatch.reopen(change, case, CAMERA, reopened[incident_id].why)
-        if incident_id in opened:
+        if incident_id in opened and not is_collective(case["place_key"]):
             case = await dispatch.dispatch_by_policy(change, case)
         await dispatch.see_gone(change, case)

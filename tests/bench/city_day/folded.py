@@ -1,13 +1,15 @@
-"""The day through the centre's own folding rules (`incidents.folding`), without its database.
+"""The day through the centre's own folding rules (`incidents.folding`, `incidents.shedding`), without its database.
 
-What the centre does around them is done here alike: an alert that is present joins, reopens or opens; an incident
-whose members were all seen to be gone ends by itself; what ended before it was known is recorded and asks nobody.
+What the centre does around them (`ingest.folding_in`, `ingest.releasing`) is done here alike: an alert that is present
+joins, reopens, opens or is held; a held one that stays leaves for an incident of its own; an incident whose members
+were all seen to be gone ends by itself when it has settled; what ended before it was known is recorded and asks nobody.
 No operator takes part: nothing is judged, so nothing is closed but by its own end.
 """
 
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,10 +18,26 @@ from typing import Final
 from tests.bench.city_day.city import City
 from tests.bench.city_day.raw_alerts import RawAlert
 from xueliang_central.incidents.folding import Arrival, Fold, FoldingRule, Group, decide
+from xueliang_central.incidents.shedding import (
+    Collective,
+    Held,
+    Holding,
+    Past,
+    SheddingRule,
+    hold,
+    is_collective,
+    is_loaded,
+    kept_in_mind,
+    leaves,
+    of_camera,
+    stays_open_s,
+)
 from xueliang_central.incidents.states import CloseReason
 
 MIDNIGHT: Final = datetime(2026, 6, 1, tzinfo=UTC)
 REOPEN_WINDOW_S: Final = 900.0
+LOOK_S: Final = 30.0  # the worker looks every second; a day is long, and later is the harder case
+COUNTY_DIGITS: Final = 6
 
 
 @dataclass(slots=True)
@@ -27,9 +45,9 @@ class Incident:
     """One incident of the day.
 
     Attributes:
-        members: positions of its alerts. present: those not yet seen to be gone.
+        members: positions of its alerts. present: those not yet seen to be gone. lately: these and the last to go.
         asked_s: when it came before an operator: at its opening and at each reopening; empty: only recorded.
-        closed_s: when it last ended; None: it is open.
+        changed_s: when the centre last heard of it. closed_s: when it last ended; None: it is open.
         open_spans_s: from when to when it was open.
     """
 
@@ -37,14 +55,16 @@ class Incident:
     area_code: str
     hazard: str
     place_key: str
-    longitude: float
-    latitude: float
+    longitude: float | None
+    latitude: float | None
     began_s: float
     severity: int
     last_observed_s: float
     members: list[int] = field(default_factory=list)
     present: set[int] = field(default_factory=set)
+    lately: list[int] = field(default_factory=list)
     asked_s: list[float] = field(default_factory=list)
+    changed_s: float = 0.0
     closed_s: float | None = None
     open_spans_s: list[tuple[float, float]] = field(default_factory=list)
 
@@ -57,16 +77,31 @@ def at(seconds: float) -> datetime:
 class Folding:
     """All incidents so far. `rules` by hazard; what is not named folds by the defaults."""
 
-    def __init__(self, city: City, alerts: Sequence[RawAlert], rules: Mapping[str, FoldingRule]) -> None:
-        self._city, self._alerts, self._rules = city, alerts, rules
+    def __init__(
+        self,
+        city: City,
+        alerts: Sequence[RawAlert],
+        rules: Mapping[str, FoldingRule],
+        shedding: SheddingRule = SheddingRule(),
+    ) -> None:
+        self._city, self._alerts, self._rules, self._shedding = city, alerts, rules, shedding
         self._by_key: dict[tuple[str, str], list[Incident]] = {}
         self._of_alert: dict[int, Incident] = {}
+        self._past: dict[tuple[str, str], list[tuple[float, str]]] = {}
+        self._heard: dict[str, deque[float]] = {}
+        self._known: dict[int, Held] = {}
+        self._last_seen_s: dict[int, float] = {}
         self._memory_s = REOPEN_WINDOW_S + max((rule.window_s for rule in rules.values()), default=900.0)
+        self._open: dict[int, Incident] = {}
         self.incidents: list[Incident] = []
 
     def run(self) -> list[Incident]:
         """The whole day, message by message in the order of their receipt."""
+        looked_s = 0.0
         for seconds, is_end, number in _messages(self._alerts):
+            while looked_s + LOOK_S <= seconds:
+                looked_s += LOOK_S
+                self._look(looked_s)
             if is_end:
                 self._end(number, seconds)
             else:
@@ -78,67 +113,223 @@ class Folding:
 
     def _raise(self, number: int, now_s: float) -> None:
         alert = self._alerts[number]
-        key = (self._city.area_code(alert.camera), alert.hazard)
-        near = [
-            one for one in self._by_key.get(key, []) if one.closed_s is None or now_s - one.closed_s < self._memory_s
-        ]
-        self._by_key[key] = near
-        is_gone = alert.told_end_s <= now_s
-        arrival = Arrival(
+        arrival = self._arrival(number, now_s)
+        is_busy = self._hears(arrival.area_code[:COUNTY_DIGITS], now_s)
+        self._last_seen_s[number] = now_s
+        near = self._near((arrival.area_code, arrival.hazard), now_s)
+        decision = decide(arrival, [_as_group(one) for one in near], self._rules)
+        if decision.fold in (Fold.OPEN, Fold.REOPEN):
+            county = (arrival.area_code[:COUNTY_DIGITS], arrival.hazard)
+            holding = self._hold(county, number, arrival, now_s, is_busy)
+            if holding is not None:
+                self._take(number, holding, county if holding.place_key else None, arrival, now_s)
+                return
+        if decision.incident_id is None:
+            incident = self._opened(arrival.area_code, arrival.hazard, arrival.camera_id, number)
+        else:
+            incident = self.incidents[int(decision.incident_id)]
+        self._join(incident, number, now_s)
+        if not arrival.is_gone:
+            incident.last_observed_s = max(incident.last_observed_s, now_s)
+        incident.severity = min(incident.severity, alert.severity)
+        if decision.fold is Fold.RECORD:
+            incident.closed_s = now_s
+            self._open.pop(incident.number, None)
+        elif decision.fold in (Fold.OPEN, Fold.REOPEN):
+            self._ask(incident, now_s)
+
+    def _arrival(self, number: int, now_s: float) -> Arrival:
+        alert = self._alerts[number]
+        return Arrival(
             alert_id=str(number),
             camera_id=self._city.camera_id(alert.camera),
-            area_code=key[0],
+            area_code=self._city.area_code(alert.camera),
             hazard=alert.hazard,
             drill=False,
             began_at=at(alert.began_s),
             longitude=float(self._city.longitude[alert.camera]),
             latitude=float(self._city.latitude[alert.camera]),
-            is_gone=is_gone,
+            is_gone=alert.told_end_s <= now_s,
         )
-        decision = decide(arrival, [_as_group(one) for one in near], self._rules)
-        if decision.incident_id is None:
-            incident = self._opened(arrival, alert)
-            near.append(incident)
-        else:
-            incident = next(one for one in near if str(one.number) == decision.incident_id)
+
+    def _hears(self, county: str, now_s: float) -> bool:
+        heard = self._heard.setdefault(county, deque())
+        heard.append(now_s)
+        while heard[0] < now_s - 3_600.0:
+            heard.popleft()
+        return is_loaded(len(heard), self._shedding)
+
+    def _near(self, key: tuple[str, str], now_s: float) -> list[Incident]:
+        near = [
+            one for one in self._by_key.get(key, []) if one.closed_s is None or now_s - one.closed_s < self._memory_s
+        ]
+        self._by_key[key] = near
+        return near
+
+    def _hold(
+        self, county: tuple[str, str], number: int, arrival: Arrival, now_s: float, is_busy: bool
+    ) -> Holding | None:
+        collectives = self._collectives(county, now_s)
+        known = [Collective(str(one.number), str(one.number), one.place_key) for one in collectives]
+        rule = self._rules.get(arrival.hazard, FoldingRule())
+        held = self._recent(collectives, now_s)
+        open_ids = {one.incident_id for one in known}
+        times = [
+            (at_s, incident_id)
+            for at_s, incident_id in self._past.get((arrival.camera_id, arrival.hazard), ())
+            if at_s >= now_s - rule.flap_window_s and incident_id in open_ids
+        ]
+        past = Past(len(times), frozenset(incident_id for _, incident_id in times))
+        severity = self._alerts[number].severity
+        node_id = self._node_id(number)
+        return hold(arrival, node_id, severity, known, held, past, at(now_s), rule, is_busy=is_busy)
+
+    def _collectives(self, county: tuple[str, str], now_s: float) -> list[Incident]:
+        near = self._near(county, now_s)
+        return [one for one in near if one.closed_s is None and is_collective(one.place_key)]
+
+    def _recent(self, collectives: Sequence[Incident], now_s: float) -> list[Held]:
+        """Those held that are present or were seen lately."""
+        held = []
+        for one in collectives:
+            kept_s = kept_in_mind(self._rules.get(one.hazard, FoldingRule())).total_seconds()
+            one.lately = [m for m in one.lately if m in one.present or now_s - self._last_seen_s[m] <= kept_s]
+            held += [self._known[m] for m in one.lately]
+        return held
+
+    def _node_id(self, number: int) -> str:
+        return self._city.node_id(int(self._city.node_of[self._alerts[number].camera]))
+
+    def _held(self, incident: Incident, number: int) -> Held:
+        alert = self._alerts[number]
+        return Held(
+            alert_id=str(number),
+            incident_id=str(incident.number),
+            place_key=incident.place_key,
+            camera_id=self._city.camera_id(alert.camera),
+            node_id=self._node_id(number),
+            severity=alert.severity,
+            longitude=float(self._city.longitude[alert.camera]),
+            latitude=float(self._city.latitude[alert.camera]),
+            raised_at=at(alert.received_s),
+            last_seen_at=at(self._last_seen_s[number]),
+            is_present=number in incident.present,
+        )
+
+    def _take(
+        self, number: int, holding: Holding, county: tuple[str, str] | None, arrival: Arrival, now_s: float
+    ) -> None:
+        if holding.decision.incident_id is not None:
+            self._join(self.incidents[int(holding.decision.incident_id)], number, now_s)
+            past = self._past.setdefault((arrival.camera_id, arrival.hazard), [])
+            past.append((now_s, holding.decision.incident_id))
+            return
+        area_code, hazard = county or (arrival.area_code, arrival.hazard)
+        incident = self._opened(area_code, hazard, holding.place_key or arrival.camera_id, number)
+        for other in holding.takes_along:
+            self._move(int(other), incident, now_s)
+        self._join(incident, number, now_s)
+        self._ask(incident, now_s)
+
+    def _join(self, incident: Incident, number: int, now_s: float) -> None:
+        alert = self._alerts[number]
         incident.members.append(number)
-        incident.last_observed_s = max(incident.last_observed_s, alert.raised_s, now_s if not is_gone else 0.0)
-        incident.severity = min(incident.severity, alert.severity)
+        incident.lately.append(number)
+        incident.began_s = min(incident.began_s, alert.began_s)
+        incident.last_observed_s = max(incident.last_observed_s, alert.raised_s)
+        incident.changed_s = now_s
         self._of_alert[number] = incident
-        if not is_gone:
+        if alert.told_end_s > now_s:
             incident.present.add(number)
-        if decision.fold is Fold.RECORD:
-            incident.closed_s = now_s
-        elif decision.fold in (Fold.OPEN, Fold.REOPEN):
-            incident.asked_s.append(now_s)
-            incident.closed_s = None
+        if is_collective(incident.place_key):
+            self._known[number] = self._held(incident, number)
 
-    def _is_remembered(self, incident: Incident, now_s: float) -> bool:
-        return incident.closed_s is None or now_s - incident.closed_s < self._memory_s
+    def _move(self, number: int, incident: Incident, now_s: float) -> None:
+        before = self._of_alert[number]
+        before.members.remove(number)
+        before.lately = [one for one in before.lately if one != number]
+        before.present.discard(number)
+        self._join(incident, number, now_s)
 
-    def _opened(self, arrival: Arrival, alert: RawAlert) -> Incident:
+    def _ask(self, incident: Incident, now_s: float) -> None:
+        incident.asked_s.append(now_s)
+        incident.closed_s = None
+        self._open[incident.number] = incident
+
+    def _look(self, now_s: float) -> None:
+        """What the worker does: held alerts that stay leave; what has settled ends."""
+        for incident in list(self._open.values()):
+            if is_collective(incident.place_key) and incident.present:
+                self._let_go(incident, now_s)
+            rule = self._rules.get(incident.hazard, FoldingRule())
+            settle_s = stays_open_s(incident.place_key, rule, self._shedding)
+            if not incident.present and now_s - incident.changed_s >= settle_s:
+                self._closes(incident, now_s)
+
+    def _let_go(self, incident: Incident, now_s: float) -> None:
+        rule = self._rules.get(incident.hazard, FoldingRule())
+        if all(self._is_new(m, incident, now_s - rule.confirm_s) for m in incident.present):
+            return
+        recent = self._recent(self._collectives((incident.area_code, incident.hazard), now_s), now_s)
+        mine = [held for held in recent if held.incident_id == str(incident.number)]
+        for one in [held for held in mine if leaves(held, recent, at(now_s), rule) is not None]:
+            number = int(one.alert_id)
+            if number not in incident.present:
+                continue  # went along with another
+            arrival = self._arrival(number, now_s)
+            near = self._near((arrival.area_code, arrival.hazard), now_s)
+            decision = decide(arrival, [_as_group(other) for other in near], self._rules)
+            if decision.incident_id is None:
+                alone = self._opened(arrival.area_code, arrival.hazard, arrival.camera_id, number)
+            else:
+                alone = self.incidents[int(decision.incident_id)]
+            for other in of_camera(one.camera_id, recent):
+                self._move(int(other), alone, now_s)
+            if decision.fold is not Fold.JOIN:
+                self._ask(alone, now_s)
+
+    def _is_new(self, number: int, incident: Incident, since_s: float) -> bool:
+        """Raised since then, by a camera that has nothing else in this collective: it cannot have been there longer."""
+        camera = self._alerts[number].camera
+        others = any(self._alerts[m].camera == camera for m in incident.lately if m != number)
+        return self._alerts[number].received_s > since_s and not others
+
+    def _opened(self, area_code: str, hazard: str, place_key: str, number: int) -> Incident:
+        alert = self._alerts[number]
+        has_place = not is_collective(place_key)
         incident = Incident(
             number=len(self.incidents),
-            area_code=arrival.area_code,
-            hazard=arrival.hazard,
-            place_key=arrival.camera_id,
-            longitude=arrival.longitude or 0.0,
-            latitude=arrival.latitude or 0.0,
+            area_code=area_code,
+            hazard=hazard,
+            place_key=place_key,
+            longitude=float(self._city.longitude[alert.camera]) if has_place else None,
+            latitude=float(self._city.latitude[alert.camera]) if has_place else None,
             began_s=alert.began_s,
             severity=alert.severity,
             last_observed_s=alert.raised_s,
         )
         self.incidents.append(incident)
+        self._by_key.setdefault((area_code, hazard), []).append(incident)
         return incident
 
     def _end(self, number: int, now_s: float) -> None:
         incident = self._of_alert[number]
+        self._last_seen_s[number] = now_s
         if number not in incident.present:
             return
         incident.present.discard(number)
+        if number in self._known:
+            self._known[number] = self._held(incident, number)
+        incident.changed_s = now_s
         incident.last_observed_s = max(incident.last_observed_s, self._alerts[number].ended_s)
-        if not incident.present and incident.closed_s is None:
-            _close(incident, now_s)
+        rule = self._rules.get(incident.hazard, FoldingRule())
+        has_settled = stays_open_s(incident.place_key, rule, self._shedding) == 0
+        if not incident.present and incident.closed_s is None and has_settled:
+            self._closes(incident, now_s)
+
+    def _closes(self, incident: Incident, now_s: float) -> None:
+        self._open.pop(incident.number, None)
+        _close(incident, now_s)
 
 
 def _close(incident: Incident, now_s: float) -> None:

@@ -153,6 +153,13 @@ const FOLDED: Record<string, [string, string]> = {
   same_camera: ["与事件 {number} 同一摄像机、同类隐患，归并为一起", "same camera and hazard as {number}"],
   near_and_soon: ["距事件 {number} 仅 {distance_m} 米且时间相近，归并为一起", "{distance_m} m from {number}, at about the same time"],
   back_within_window: ["办结后短时间内再次出现，重新打开事件 {number}", "raised again soon after closing: {number} reopened"],
+  held: ["本区县告警过多且尚未确认，归入合并事件，计数不漏", "not confirmed yet, and the county has more alerts than it can judge: held in a collective incident"],
+  storm: ["本区县多处同时出现同类告警，归入一起群发事件", "many places of this hazard in the county at once: one incident for all"],
+  node_down: ["节点 {node_id} 的多路摄像机同时故障，归为一起节点事件", "cameras of {node_id} failed together: the node, not the cameras"],
+  more_cameras: ["{cameras} 路摄像机同时看到，单独成案", "seen by {cameras} cameras at once: an incident of its own"],
+  flapping: ["{window_s} 秒内反复告警 {raised} 次，单独成案，只提示一次", "raised {raised} times in {window_s} s: flapping, shown once"],
+  outlasted: ["已持续 {there_s} 秒，单独成案", "there for {there_s} s: an incident of its own"],
+  severity: ["级别升至最高，单独成案", "its severity has risen to 1: an incident of its own"],
   ended_before_known: ["收到时已结束，仅作记录，不派人", "over before it was known: recorded, nobody sent"],
 };
 
@@ -186,6 +193,8 @@ const TIMELINE: Record<string, [string, string]> = {
   alert_ended: ["观察中断，现场情况未知", "Observation ended; the place is unknown"],
   alert_updated: ["告警更新", "Alert updated"],
   severity_raised: ["级别升高", "Severity raised"],
+  alerts_left: ["告警已转出，单独成案", "Alerts left for an incident of their own"],
+  alerts_taken_over: ["转入合并事件中的告警", "Alerts taken over from a collective incident"],
   confirmed: ["研判：确认属实", "Judged: confirmed"],
   dispatched: ["派发任务", "Dispatched"],
   task_offered: ["通知处置人员", "Offered to a worker"],

@@ -1,0 +1,130 @@
+"""What time alone changes: held alerts that stay get an incident of their own, incidents that have settled end.
+
+The worker asks for it every second. A process killed in the middle has done all of a transaction or nothing; the next
+look finds what is left.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import timedelta
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from xueliang_central.dispatch import service as dispatch
+from xueliang_central.incidents import service as incidents
+from xueliang_central.incidents.change import Change
+from xueliang_central.incidents.folding import Decision, Fold, decide
+from xueliang_central.incidents.shedding import Collective, Held, leaves, of_camera, stays_open_s
+from xueliang_central.incidents.states import MOVES
+from xueliang_central.incidents.tables import alerts
+from xueliang_central.incidents.tables import incidents as incident_rows
+from xueliang_central.ingest import holding
+from xueliang_central.ingest.folding_in import (
+    arrival_of,
+    follow_up,
+    group_of,
+    lock_groups,
+    lock_incidents,
+    routes_of,
+)
+
+Row = dict[str, Any]
+
+AT_ONCE: Final = 50  # alerts that leave in one transaction: an ingest batch waits no longer than for one of its own
+_UNTAKEN: Final = sorted(state.value for state in MOVES["ended_by_itself"].sources)
+
+
+async def is_any_waiting(conn: AsyncConnection) -> bool:
+    """Asked by reading, so that an idle worker never takes the writer's place: is a look worth while?"""
+    gone = incident_rows.c.state.in_(_UNTAKEN) & incident_rows.c.gone.is_(True)
+    held = incident_rows.c.still_present.is_(True) & incident_rows.c.place_key.startswith("~")
+    found = await conn.execute(select(incident_rows.c.incident_id).where(gone | held).limit(1))
+    return found.first() is not None
+
+
+async def settle(change: Change) -> int:
+    """End by itself what was seen to be gone and has settled; returns how many."""
+    found = await change.conn.execute(
+        select(incident_rows)
+        .where(incident_rows.c.state.in_(_UNTAKEN), incident_rows.c.gone.is_(True))
+        .order_by(incident_rows.c.incident_id)
+        .with_for_update(skip_locked=True)
+    )
+    ended = 0
+    for row in [dict(row) for row in found.mappings()]:
+        if _has_settled(row, change):
+            await dispatch.see_gone(change, row, has_settled=True)
+            ended += 1
+    return ended
+
+
+def _has_settled(row: Row, change: Change) -> bool:
+    rule = change.rulebook.folding_rule(row["hazard"])
+    wait_s = stays_open_s(row["place_key"], rule, change.rulebook.shedding)
+    return bool(row["updated_at"] + timedelta(seconds=wait_s) <= change.now)
+
+
+async def let_go(change: Change) -> int:
+    """Give held alerts that have become more than that an incident of their own; returns how many cameras'."""
+    wanted = [one.alert_id for one in (await _leaving(change))[:AT_ONCE]]
+    if not wanted:
+        return 0
+    found = await change.conn.execute(select(alerts).where(alerts.c.alert_id.in_(wanted)))
+    rows = {row["alert_id"]: dict(row) for row in found.mappings()}
+    routes = await routes_of(change, list(rows.values()))
+    counties = {
+        (holding.county_of(change, routes[alert_id].area.code).code, row["hazard"]) for alert_id, row in rows.items()
+    }
+    await lock_groups(
+        change, {(routes[alert_id].area.code, row["hazard"]) for alert_id, row in rows.items()} | counties
+    )
+    cases = await lock_incidents(change, rows, rows, routes, counties)
+    before = set(cases)
+    books = await holding.load(change, counties, cases, {}, 0)
+    groups = {incident_id: group_of(row) for incident_id, row in cases.items()}
+    reopened: dict[str, Decision] = {}
+    touched: set[str] = set()
+    for key, held in books.held.items():
+        rule = change.rulebook.folding_rule(key[1])
+        for one in [one for one in held if one.alert_id in rows]:
+            why = leaves(one, held, change.now, rule)  # again: it may have ended while the locks were awaited
+            if why is None or one not in held:
+                continue
+            row, route_ = rows[one.alert_id], routes[one.alert_id]
+            decision = decide(arrival_of(row, route_), groups.values(), change.rulebook.folding)
+            if decision.fold is Fold.REOPEN and decision.incident_id is not None:
+                reopened[decision.incident_id] = decision
+                groups[decision.incident_id] = group_of({**cases[decision.incident_id], "closed_at": None})
+            into = cases[decision.incident_id] if decision.incident_id is not None else None
+            if into is None:
+                into = await incidents.open_incident(change, route_, one.camera_id, [row], by=holding.FOLDING)
+                cases[into["incident_id"]] = into
+                groups[into["incident_id"]] = group_of(into)
+            touched |= await holding.move(change, books, of_camera(one.camera_id, held), into, why, {})
+            touched.add(into["incident_id"])
+    await follow_up(change, touched, cases, opened=set(cases) - before, reopened=reopened)
+    return len(touched)
+
+
+async def _leaving(change: Change) -> list[Held]:
+    """Those that would leave now; seen without locks, so only where to look."""
+    found = await change.conn.execute(
+        select(incident_rows).where(incident_rows.c.place_key.startswith("~"), incident_rows.c.still_present.is_(True))
+    )
+    collectives: defaultdict[holding.Key, list[Collective]] = defaultdict(list)
+    for row in found.mappings():
+        known = Collective(row["incident_id"], row["number"], row["place_key"])
+        collectives[row["area_code"], row["hazard"]].append(known)
+    leaving: list[Held] = []
+    for (_, hazard), open_ones in sorted(collectives.items()):
+        held = await holding.held_in(change, hazard, open_ones, {})
+        rule = change.rulebook.folding_rule(hazard)
+        cameras_left: set[str] = set()
+        for one in held:
+            if one.camera_id not in cameras_left and leaves(one, held, change.now, rule) is not None:
+                leaving.append(one)
+                cameras_left.add(one.camera_id)
+    return leaving
