@@ -145,14 +145,14 @@ def hold(
     if of_node is not None or not is_busy or arrival.began_at < now - kept_in_mind(rule):
         return of_node  # what a node that was cut off tells late, and is still there, has outlasted its limit
     waiting = [one for one in held if one.is_present and one.place_key.startswith(HELD)]
-    same = of_camera(arrival.camera_id, held)
+    same = of_camera(arrival.camera_id, held, now)
     flaps = 1 + past.raised
     if rule.flap_count and flaps >= rule.flap_count:
         text = f"flapping: raised {flaps} times in {rule.flap_window_s:.0f} s; shown once, counted from now on"
         return _own("flapping", text, arrival, same, raised=flaps, window_s=rule.flap_window_s)
     seen_by = {one.camera_id: one for one in waiting if _is_same_place(arrival, one, rule)}
     if rule.confirm_cameras and 1 + len(seen_by) >= rule.confirm_cameras:
-        along = tuple(sorted({*same, *(id_ for camera_id in seen_by for id_ in of_camera(camera_id, held))}))
+        along = tuple(sorted({*same, *(id_ for camera_id in seen_by for id_ in of_camera(camera_id, held, now))}))
         text = f"seen by {1 + len(seen_by)} cameras within {rule.radius_m:.0f} m at the same time"
         return _own("more_cameras", text, arrival, along, cameras=1 + len(seen_by))
     return _with_others(arrival, collectives, held, past, now, rule)
@@ -178,9 +178,20 @@ def leaves(one: Held, held: Sequence[Held], now: datetime, rule: FoldingRule) ->
     return _why("outlasted", text, {"camera_id": one.camera_id, "there_s": round(there_s), "limit_s": limit_s})
 
 
-def of_camera(camera_id: str, held: Iterable[Held]) -> tuple[str, ...]:
-    """The ids of what is held of a camera: it leaves together."""
-    return tuple(sorted(one.alert_id for one in held if one.camera_id == camera_id))
+def of_camera(camera_id: str, held: Iterable[Held], now: datetime) -> tuple[str, ...]:
+    """The ids of what is held of a camera and belongs together: what is there, and its flaps before without a break.
+
+    What ended before a break was shown where it was held, and stays in that incident's books.
+    """
+    together: list[str] = []
+    since = now
+    mine = [one for one in held if one.camera_id == camera_id]
+    for one in sorted(mine, key=lambda one: (one.raised_at, one.alert_id), reverse=True):
+        if not one.is_present and one.last_seen_at < since - STILL_THERE:
+            break
+        together.append(one.alert_id)
+        since = min(since, one.raised_at)
+    return tuple(sorted(together))
 
 
 def kept_in_mind(rule: FoldingRule) -> timedelta:

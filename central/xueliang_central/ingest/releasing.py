@@ -103,7 +103,7 @@ async def let_go(change: Change) -> int:
                 into = await incidents.open_incident(change, route_, one.camera_id, [row], by=holding.FOLDING)
                 cases[into["incident_id"]] = into
                 groups[into["incident_id"]] = group_of(into)
-            touched |= await holding.move(change, books, of_camera(one.camera_id, held), into, why, {})
+            touched |= await holding.move(change, books, of_camera(one.camera_id, held, change.now), into, why, {})
             touched.add(into["incident_id"])
     await follow_up(change, touched, cases, opened=set(cases) - before, reopened=reopened)
     return len(touched)

@@ -283,7 +283,7 @@ class Folding:
                 alone = self._opened(arrival.area_code, arrival.hazard, arrival.camera_id, number)
             else:
                 alone = self.incidents[int(decision.incident_id)]
-            for other in of_camera(one.camera_id, recent):
+            for other in of_camera(one.camera_id, recent, at(now_s)):
                 self._move(int(other), alone, now_s)
             if decision.fold is not Fold.JOIN:
                 self._ask(alone, now_s)

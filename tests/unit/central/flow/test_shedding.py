@@ -17,6 +17,7 @@ from xueliang_central.incidents.shedding import (
     hold,
     is_loaded,
     leaves,
+    of_camera,
     stays_open_s,
 )
 
@@ -176,3 +177,9 @@ def test_how_long_an_incident_settles() -> None:
     rule, shedding = FoldingRule(settle_s=300, window_s=900), SheddingRule(quiet_s=7_200)
     found = [stays_open_s(key, rule, shedding) for key in ("cam-1", "~held-1", "~storm", "~node:edge-1")]
     assert found == [300, 7_200, 900, 900]
+
+
+def test_what_ended_before_a_break_does_not_leave_with_what_came_after() -> None:
+    now, flap, before = _held(ago_s=60), _held(ago_s=300, gone_s=170), _held(ago_s=900, gone_s=421)
+    held = [before, now, flap, _held("cam-3", ago_s=60)]
+    assert of_camera("cam-2", held, NOON) == tuple(sorted([now.alert_id, flap.alert_id]))
