@@ -129,7 +129,9 @@ class CrowdSettings(BoxSettings, EpisodeSettings):
         default=10.0, description="Seconds the count must stay at or below clear_at_count."
     )
     smooth_s: Seconds = Field(
-        default=1.5, description="The count is the median over this many seconds: detectors miss people now and then."
+        default=1.5,
+        description="The count is the one that a quarter of the looks of so many seconds, of three at least, reach: "
+        "detectors miss people now and then. 0: every look counts for itself.",
     )
     classes: tuple[ClassName, ...] = Field(
         default=("person",), min_length=1, description="Detector classes that count."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, replace
-from statistics import median
 from typing import Final
 
 import numpy as np
@@ -19,7 +18,16 @@ from xueliang_edge.backtest.timeline import Timeline
 from xueliang_edge.observation_log.encoding import at_of
 from xueliang_edge.observation_log.looks import LoggedLooks
 from xueliang_edge.observations import ViewState
-from xueliang_edge.rules.crowding import GROWTH_EVERY_S, GROWTH_OVER_S, CountAt, CrowdMeasure, CrowdState
+from xueliang_edge.rules.crowding import (
+    GROWTH_EVERY_S,
+    GROWTH_OVER_S,
+    LEAST_LOOKS,
+    CountAt,
+    CrowdMeasure,
+    CrowdState,
+    in_window,
+    smoothed,
+)
 
 MERGED: Final = (0.75, 0.95)  # as rules/crowding.py has it
 
@@ -76,7 +84,7 @@ def _least(rule: CrowdRule) -> float:
 
 def _is_resting(state: CrowdState, rule: CrowdRule) -> bool:
     least = _least(rule)
-    return all(item.count < least for item in state.recent)
+    return state.run is None and all(item.count < least for item in state.recent)
 
 
 def _rested(
@@ -91,22 +99,21 @@ def _rested(
     seen_s: list[float] = timeline.seen_s[judged].tolist()
 
     def within(last: int) -> tuple[CountAt, ...]:
-        """The counts that the median of this look is made of, itself included."""
+        """The counts that say how many people this look shows, itself included."""
         found: list[CountAt] = []
         index = last
-        while index >= 0 and seen_s[last] - seen_s[index] <= rule.smooth_s:
+        while index >= 0 and (len(found) < LEAST_LOOKS or seen_s[last] - seen_s[index] <= rule.smooth_s):
             found.append(CountAt(seen_s[index], float(batch.count_of(int(judged[index])))))
             index -= 1
-        if index < 0:
-            found += [item for item in reversed(state.recent) if seen_s[last] - item.seen_s <= rule.smooth_s]
-        return tuple(reversed(found))
+        before = state.recent if index < 0 else ()
+        return in_window((*before, *reversed(found)), rule.smooth_s)
 
     samples = _samples(seen_s, state.trend[-1].seen_s if state.trend else None)
     trend = state.trend
     if samples:
         newest_s = seen_s[samples[-1]]
         kept = [index for index in samples if newest_s - seen_s[index] <= GROWTH_OVER_S]
-        new = tuple(CountAt(seen_s[index], float(median(item.count for item in within(index)))) for index in kept)
+        new = tuple(CountAt(seen_s[index], smoothed(within(index))) for index in kept)
         trend = (*(item for item in state.trend if newest_s - item.seen_s <= GROWTH_OVER_S), *new)
     return replace(state, recent=within(len(seen_s) - 1), trend=trend)
 

@@ -1,8 +1,10 @@
 """People gather in a zone: a count with hysteresis, its dwell, and how fast it grows. Pure.
 
-A person counts when the feet are in the zone. The count that is judged is the median over the last `smooth_s` seconds:
-detectors lose people now and then. From `raise_at_count` on the condition holds; an open episode holds down to one
-above `clear_at_count`.
+A person counts when the feet are in the zone. Detectors lose people now and then, and seldom see one too many.
+So the count that is told, and that holds an open episode down to one above `clear_at_count`, is the one that a quarter
+of the last looks reached (`smoothed`). The dwell counts over a run of looks: it begins with the first that shows
+`raise_at_count`, looks that show fewer do not end it while one of the last looks showed enough and half of its looks
+did, and it is raised at a look that shows enough.
 
 Where the ground is known (`ground`), people per square metre are judged as well: from `levels.busy` on it is a crowd,
 and an open episode holds down to `HELD_SHARE` of that. What is told has a band: the least and most people of the last
@@ -14,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from statistics import median
 from typing import Final
 
 import numpy as np
@@ -43,6 +44,8 @@ from xueliang_edge.rules.looking import timing_of
 
 GROWTH_OVER_S: Final = 60.0
 GROWTH_EVERY_S: Final = 5.0
+LEAST_LOOKS: Final = 3
+LEAST_MET: Final = 0.5  # of a run's looks
 HELD_SHARE: Final = 0.75  # of the density that begins a crowd: down to here it is still one
 NEWS_SHARE: Final = 0.25  # a quarter more or fewer people than last said
 
@@ -70,12 +73,32 @@ class CountAt:
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """Looks that showed enough people, with no more between them than a detector may lose.
+
+    Attributes:
+        since: the first of them.
+        looks, met: since then, and how many of them showed enough.
+    """
+
+    since: Moment
+    looks: int = 0
+    met: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class CrowdState:
-    """What the rule remembers: its episode, the raw counts of the last `smooth_s`, and a minute of smoothed ones."""
+    """What the rule remembers.
+
+    Attributes:
+        recent: the raw counts of the last looks, see `in_window`. trend: a minute of smoothed ones.
+        run: see `Run`; None while none of the last looks showed enough people.
+    """
 
     episode: EpisodeState = field(default_factory=EpisodeState)
     recent: tuple[CountAt, ...] = ()
     trend: tuple[CountAt, ...] = ()
+    run: Run | None = None
 
 
 def measure(observations: Sequence[Observation], settings: CrowdRule) -> tuple[CrowdMeasure, ...]:
@@ -110,30 +133,67 @@ def step(state: CrowdState, measured: CrowdMeasure, settings: CrowdRule) -> tupl
         return replace(state, episode=episode), _in_words(said, 0.0, state, measured, settings)
     now = moment_of(last, measured.mono_s, measured.at, settings.gap_tolerance_s)
     if last is not None and measured.mono_s - last.mono_s > settings.gap_tolerance_s:
-        state = replace(state, recent=(), trend=())  # counts from before a blind stretch say nothing about now
+        # Counts from before a blind stretch say nothing about now; a crowd that is there after it was there before.
+        is_lost = measured.mono_s - last.mono_s > settings.view_lost_after_s
+        state = replace(state, recent=(), trend=(), run=None if is_lost else state.run)
     state, count = _smoothed(state, measured, now, settings)
     density = density_of(count, state.recent, settings)
+    state = replace(state, run=_run(state, measured, now, settings))
     look = Look(
         mono_s=measured.mono_s,
         at=measured.at,
-        evidence=_evidence(count, density, is_open=state.episode.open is not None, settings=settings),
+        evidence=_evidence(state, measured, count, density, settings),
+        onset=state.run.since if state.run else None,
         severity=_severity(count, density, settings),
         headline=count,
         news_step=max(2.0, NEWS_SHARE * count),
         may_begin=settings.may_begin(measured.at),
+        begins_between=True,
     )
     episode, said = advance(state.episode, look, timing)
     return replace(state, episode=episode), _in_words(said, count, state, measured, settings)
 
 
 def _smoothed(state: CrowdState, measured: CrowdMeasure, now: Moment, settings: CrowdRule) -> tuple[CrowdState, float]:
-    recent = (*state.recent, CountAt(now.seen_s, float(measured.count)))
-    recent = tuple(item for item in recent if now.seen_s - item.seen_s <= settings.smooth_s)
-    count = float(median(item.count for item in recent))
+    recent = in_window((*state.recent, CountAt(now.seen_s, float(measured.count))), settings.smooth_s)
+    count = smoothed(recent)
     trend = state.trend
     if not trend or now.seen_s - trend[-1].seen_s >= GROWTH_EVERY_S:
         trend = (*(item for item in trend if now.seen_s - item.seen_s <= GROWTH_OVER_S), CountAt(now.seen_s, count))
     return replace(state, recent=recent, trend=trend), count
+
+
+def in_window(recent: Sequence[CountAt], smooth_s: float) -> tuple[CountAt, ...]:
+    """The looks that say how many people there are now: of the last `smooth_s`, and at least three."""
+    if smooth_s <= 0:
+        return tuple(recent[-1:])
+    young = sum(recent[-1].seen_s - item.seen_s <= smooth_s for item in recent)
+    return tuple(recent[-max(young, LEAST_LOOKS) :])
+
+
+def smoothed(recent: Sequence[CountAt]) -> float:
+    """A detector loses people, and seldom sees one too many: the count that a quarter of the looks reached."""
+    return sorted((item.count for item in recent), reverse=True)[len(recent) // 4]
+
+
+def _run(state: CrowdState, measured: CrowdMeasure, now: Moment, settings: CrowdRule) -> Run | None:
+    is_met = _is_enough(measured.count, settings)
+    if is_met:
+        run = state.run or Run(now)
+        return replace(run, looks=run.looks + 1, met=run.met + 1)
+    if state.run is None or not any(_is_enough(item.count, settings) for item in state.recent):
+        return None
+    run = replace(state.run, looks=state.run.looks + 1)
+    return run if run.met >= LEAST_MET * run.looks else None
+
+
+def _is_enough(count: float, settings: CrowdRule) -> bool:
+    """So many people begin a crowd."""
+    if count >= settings.raise_at_count:
+        return True
+    if settings.ground is None:
+        return False
+    return count / area_of(settings.ground, settings.zone)[0] >= settings.levels.busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +220,19 @@ def density_of(count: float, recent: Sequence[CountAt], settings: CrowdRule) -> 
     return DensityNow(count / m2, low, high)
 
 
-def _evidence(count: float, density: DensityNow | None, *, is_open: bool, settings: CrowdRule) -> Evidence:
-    if count >= settings.raise_at_count or (is_open and count > settings.clear_at_count):
-        return Evidence.HOLDS
-    if density is not None and density.value >= settings.levels.busy * (HELD_SHARE if is_open else 1.0):
-        return Evidence.HOLDS
-    return Evidence.ABSENT
+def _evidence(
+    state: CrowdState, measured: CrowdMeasure, count: float, density: DensityNow | None, settings: CrowdRule
+) -> Evidence:
+    if state.episode.open is not None:
+        is_held = count > settings.clear_at_count or count >= settings.raise_at_count
+        if density is not None:
+            is_held = is_held or density.value >= settings.levels.busy * HELD_SHARE
+        return Evidence.HOLDS if is_held else Evidence.ABSENT
+    if state.run is None:
+        return Evidence.ABSENT
+    # Before it is raised a look that shows too few neither counts nor begins anew; one look alone is no crowd.
+    is_repeated = state.run.met > 1 or settings.smooth_s <= 0
+    return Evidence.HOLDS if is_repeated and _is_enough(measured.count, settings) else Evidence.UNCLEAR
 
 
 def _severity(count: float, density: DensityNow | None, settings: CrowdRule) -> Severity:

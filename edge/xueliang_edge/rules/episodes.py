@@ -15,7 +15,7 @@ Invariants
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -36,11 +36,17 @@ class Moment:
         seen_s: seconds of watching counted by this rule so far; blind stretches beyond the tolerance are left out.
         Dwell
             is a difference of these.
+        unseen_s: counted seconds between the look before and this one.
     """
 
     mono_s: float
     at: datetime
     seen_s: float
+    unseen_s: float = field(default=0.0, compare=False)
+
+    def earlier(self, seconds: float) -> Moment:
+        """So many counted seconds before."""
+        return Moment(self.mono_s - seconds, self.at - timedelta(seconds=seconds), self.seen_s - seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,7 @@ class Decision:
     Attributes:
         phase: raised, updated or cleared.
         end_reason: why it ended; None unless cleared.
-        began: onset of the condition.
+        began: onset of the condition, see `Look.begins_between`.
         raised: the look at which the dwell was met.
         observed: the last look behind this decision.
         ended: when the condition was last seen to hold; None unless cleared.
@@ -111,6 +117,8 @@ class Look:
         severity: of what is seen now.
         headline: the one figure people follow (count, share); a change by `news_step` is worth telling.
         may_begin: False outside the rule's schedule.
+        begins_between: what a look is the first to show began between it and the look before. Half-way is told; the
+            dwell counts from the look.
     """
 
     mono_s: float
@@ -121,6 +129,7 @@ class Look:
     headline: float = 0.0
     news_step: float = 1.0
     may_begin: bool = True
+    begins_between: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +208,8 @@ def moment_of(last: Moment | None, mono_s: float, at: datetime, gap_tolerance_s:
     if last is None:
         return Moment(mono_s, at, 0.0)
     gap_s = mono_s - last.mono_s
-    return Moment(mono_s, at, last.seen_s + (gap_s if gap_s <= gap_tolerance_s else 0.0))
+    counted_s = gap_s if gap_s <= gap_tolerance_s else 0.0
+    return Moment(mono_s, at, last.seen_s + counted_s, counted_s)
 
 
 def advance(state: EpisodeState, look: Look, timing: Timing) -> tuple[EpisodeState, Transition | None]:
@@ -289,9 +299,18 @@ def _raise_when_due(
     is_cooling = state.closed is not None and now.mono_s - state.closed.mono_s < timing.cooldown_s
     if is_cooling or now.seen_s - state.onset.seen_s < timing.dwell_s:
         return state, None
-    episode = Open(state.onset, now, look.severity, look.headline, look.mono_s)
+    began = _told_onset(state, state.onset) if look.begins_between else state.onset
+    episode = Open(began, now, look.severity, look.headline, look.mono_s)
     said = Transition(Phase.RAISED, None, episode.began, now, now, None, look.severity)
     return replace(state, open=episode), said
+
+
+def _told_onset(state: EpisodeState, onset: Moment) -> Moment:
+    """Half-way between the onset's look and the one before, unless that one lay outside the schedule."""
+    held_back = state.held_back
+    if held_back is not None and onset.seen_s - onset.unseen_s <= held_back.seen_s:
+        return onset
+    return onset.earlier(onset.unseen_s / 2)
 
 
 def _clear_or_update(

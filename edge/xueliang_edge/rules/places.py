@@ -30,6 +30,11 @@ HIDDEN_SHARE: Final = 0.5
 CHANGED: Final = 0.5  # of a cell's pixels: begins to count
 STILL_CHANGED: Final = 0.25
 HELD_BY_CHANGE_S: Final = 60.0  # a detector may lose a parked car for a minute; longer, and its "nothing" is believed
+# What stands half beside a place, on the same line, has taken its ground: what stood there has moved on.
+MOVED_ON: Final = (0.2, 0.85)  # of the place's width, from its middle to the other's
+MOVED_ON_LINE: Final = 0.15  # of its height, between the lower edges: what passes in front stands lower
+MOVED_ON_SIZE: Final = 1.5  # at most so many times as wide
+MOVED_ON_LOOKS: Final = 2  # in a row
 MAX_PLACES: Final = 64
 
 
@@ -46,6 +51,7 @@ class Place:
         misses: looks in a row, not hidden, without a hit. missed_s: their seconds.
         is_hit: the last look hit it. is_held: no box, but the ground under it is still changed against the background.
         is_hidden: something else was in front of it. crowded_s: seconds in which that was another vehicle.
+        displaced: looks in a row that showed another vehicle half on its ground.
     """
 
     anchor: Box
@@ -63,6 +69,7 @@ class Place:
     is_held: bool = False
     is_hidden: bool = False
     crowded_s: float = 0.0
+    displaced: int = 0
 
     @property
     def is_there(self) -> bool:
@@ -167,11 +174,13 @@ def _hit(place: Place, measured: StandingMeasure, box: int, now: Moment, seconds
         is_hit=True,
         is_held=False,
         is_hidden=False,
+        displaced=0,
     )
 
 
 def _missed(place: Place, measured: StandingMeasure, seconds: float, *, is_held: bool) -> Place:
-    missed = replace(place, is_hit=False, is_held=is_held, is_hidden=False)
+    displaced = place.displaced + 1 if _is_displaced(place, measured) else 0
+    missed = replace(place, is_hit=False, is_held=is_held, is_hidden=False, displaced=displaced)
     # Its own box may lie a little too far outside the zone to be counted: it hides nothing.
     others = [box for box in measured.others if geometry.iou_of(place.anchor, box) < SETTLED_IOU]
     if _hidden_share(place, others) >= HIDDEN_SHARE:
@@ -188,12 +197,27 @@ def _missed(place: Place, measured: StandingMeasure, seconds: float, *, is_held:
     )
 
 
+def _is_displaced(place: Place, measured: StandingMeasure) -> bool:
+    left, top, right, bottom = place.anchor
+    width, height = right - left, bottom - top
+    for box, score in zip(measured.boxes, measured.scores, strict=True):
+        if score < measured.confident_score or abs(box[3] - bottom) > MOVED_ON_LINE * height:
+            continue
+        wide = (box[2] - box[0]) / max(width, 1e-9)
+        apart = abs(box[0] + box[2] - left - right) / 2 / max(width, 1e-9)
+        if 1 / MOVED_ON_SIZE <= wide <= MOVED_ON_SIZE and MOVED_ON[0] <= apart <= MOVED_ON[1]:
+            return True
+    return False
+
+
 def _hidden_share(place: Place, boxes: Iterable[Box]) -> float:
     common = sum(geometry.common_area(place.anchor, box) for box in boxes)
     return common / max(geometry.area_of(place.anchor), 1e-12)
 
 
 def _is_gone(place: Place, now: Moment, settings: StandingRule) -> bool:
+    if place.displaced >= MOVED_ON_LOOKS:
+        return True
     if place.is_hit or place.is_hidden:
         return False
     if not _is_settled(place, now) or place.looks < 3:

