@@ -223,7 +223,7 @@ def _of_one_node(
     known = next((one for one in collectives if one.place_key == place_key), None)
     if known is not None:
         text = f"a camera of {node_id}, whose cameras failed together: incident {known.number}"
-        about = {"number": known.number, "camera_id": arrival.camera_id, "node_id": node_id}
+        about: dict[str, object] = {"number": known.number, "camera_id": arrival.camera_id, "node_id": node_id}
         return Holding(Decision(Fold.JOIN, known.incident_id, _why("node_down", text, about)))
     along = [one for one in held if one.node_id == node_id and one.is_present and now - one.raised_at <= NODE_AT_ONCE]
     cameras = {one.camera_id for one in along} | {arrival.camera_id}

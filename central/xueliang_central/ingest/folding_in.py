@@ -148,7 +148,9 @@ async def _place(
     arrivals = [arrival_of(merged[alert_id], routes[alert_id]) for alert_id in new]
     for arrival in sorted(arrivals, key=lambda item: (item.is_gone, item.began_at, item.alert_id)):
         row, route_ = merged[arrival.alert_id], routes[arrival.alert_id]
-        decision, place_key, along = decide(arrival, groups.values(), change.rulebook.folding), None, ()
+        decision = decide(arrival, groups.values(), change.rulebook.folding)
+        place_key: str | None = None
+        along: tuple[str, ...] = ()
         if holding.is_unjudged(decision, cases):
             kept = await holding.hold_new(change, held, arrival, row, route_)
             if kept is not None:
