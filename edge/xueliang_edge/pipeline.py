@@ -287,6 +287,9 @@ class Pipeline:
 
     def _notice_view(self, camera: WatchedCamera, look: Look) -> None:
         before, camera.view = camera.view, look.view
+        if look.view.is_good and look.view.view_id != camera.last_view_id:
+            camera.last_view_id = look.view.view_id
+            camera.turn()
         if before.fault is look.view.fault and before.is_doubtful == look.view.is_doubtful:
             return
         camera.view_since_mono_s = look.observed_mono_s
@@ -350,6 +353,7 @@ class Pipeline:
                 view=ViewState.GOOD,
                 frame_size_wh=look.frame_size_wh,
                 detector=detector,
+                view_id=look.view.view_id,
             )
         answer = in_hand.answers.get(detector)
         seen = camera.last_seen.get(detector) if answer is None else answer
@@ -375,6 +379,7 @@ class Pipeline:
             change=look.change,
             detector=detector,
             is_carried=answer is None,
+            view_id=look.view.view_id,
         )
 
     def _track(self, camera: WatchedCamera, observation: Observation) -> Observation:
