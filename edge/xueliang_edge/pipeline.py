@@ -35,7 +35,7 @@ from xueliang_edge.attention.levels import LookPlan, attend, plan_of
 from xueliang_edge.attention.overload import Load, Overload
 from xueliang_edge.attention.schedule import Schedule
 from xueliang_edge.attention.signs import signs_of
-from xueliang_edge.capture.orders import Pace, Release
+from xueliang_edge.capture.orders import Pace, Release, ViewOrder
 from xueliang_edge.capture.service import CaptureService
 from xueliang_edge.detection import DetectionService, Seen, Unknown
 from xueliang_edge.looks import Look
@@ -130,6 +130,7 @@ class Pipeline:
         self.schedule: Schedule[Look] = Schedule([camera.need for camera in self.cameras.values()], mono())
         self._in_hand: dict[int, InHand] = {}
         self._changes: queue.SimpleQueue[RulesChange] = queue.SimpleQueue()
+        self._view_orders: queue.SimpleQueue[ViewOrder] = queue.SimpleQueue()
         self._last_ticket = 0
         self.overload = Overload()
         self._last_tended_mono_s = mono()
@@ -156,6 +157,8 @@ class Pipeline:
         self._tend_when_due()
         while not self._changes.empty():
             self._change(self._changes.get())
+        while not self._view_orders.empty():
+            self._capture.order_view(self._view_orders.get())
         self._detection.check(self._mono())
         looks, answers = self._capture.looks(), self._detection.answers()
         for came in looks:
@@ -177,6 +180,10 @@ class Pipeline:
         change = RulesChange(rules)
         self._changes.put(change)
         return change
+
+    def order_view(self, order: ViewOrder) -> None:
+        """Have capture learn or renew a camera's view; from any thread."""
+        self._view_orders.put(order)
 
     @property
     def in_hand(self) -> int:

@@ -239,6 +239,8 @@ class Reporter:
                 yield f"camera {camera.camera_id}: looked at less often than its rules need"
         for rule in node.not_running:
             yield f"camera {rule.camera_id}: rule {rule.rule_id} not running: {rule.reason}"
+        for proposal in list(node.hot_rules.proposing.current.values()):
+            yield f"camera {proposal.words}; see: xueliang-edge views proposals"
         refused = node.hot_rules.refused
         for one in refused[:REFUSALS_TOLD]:
             problem, since = one.problem, f"{one.since:%Y-%m-%d %H:%M:%S} UTC"
