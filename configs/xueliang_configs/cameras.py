@@ -14,6 +14,13 @@ from xueliang_configs.values import CameraUrl, Name, PlaceClass, PlainId, Polygo
 RegisterNote = Annotated[str, Field(min_length=1, max_length=200)]
 
 
+class ViewSettings(Settings):
+    """One direction in which a camera looks: a preset of a camera that turns."""
+
+    view_id: PlainId = Field(description="Unique on its camera; rules name it as their `view`.")
+    name: Name = Field(description="What people call it.")
+
+
 class CameraConfig(Settings):
     """One camera of an edge node, with its rules."""
 
@@ -35,6 +42,12 @@ class CameraConfig(Settings):
         default=(), max_length=32, description="Filled solid in every picture before anything else sees it."
     )
     stall_after_s: PositiveSeconds = Field(default=8.0, description="No packet for this long: reconnect.")
+    views: tuple[ViewSettings, ...] = Field(
+        default=(),
+        max_length=16,
+        description="The views of a camera that turns, told apart by what they show; each is shown to the node once "
+        "(`xueliang-edge views learn`). None or one: the camera stands still and its view is learnt by itself.",
+    )
     rules: tuple[Rule, ...] = Field(default=(), max_length=64, description="What is watched for.")
 
     @field_validator("sub_url")
@@ -51,6 +64,11 @@ class CameraConfig(Settings):
         """This camera with its rules as they are judged here: with the severity of its place class."""
         rules = tuple(at_place(rule, self.place_class) for rule in self.rules)
         return self if rules == self.rules else self.model_copy(update={"rules": rules})
+
+    @property
+    def told_apart(self) -> tuple[str, ...]:
+        """The view_ids that have to be told apart; empty for a camera with one view."""
+        return tuple(view.view_id for view in self.views) if len(self.views) > 1 else ()
 
     @property
     def needed_look_every_s(self) -> float:

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from xueliang_alerts.contract import Hazard, Severity
 from xueliang_configs.ground import GroundSettings
 from xueliang_configs.judging import BoxSettings, ClassName, EpisodeSettings, LooksSettings
-from xueliang_configs.values import Polygon, PositiveSeconds, Seconds, Settings, Share, problem
+from xueliang_configs.values import OfView, Polygon, PositiveSeconds, Seconds, Settings, Share, problem
 
 Density = Annotated[float, Field(gt=0.0, le=20.0)]
 
@@ -238,3 +238,4 @@ class ZoneSettings(Settings):
     """Where in the picture a rule looks."""
 
     zone: Polygon
+    view: OfView = None

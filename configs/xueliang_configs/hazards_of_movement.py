@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from xueliang_alerts.contract import Hazard, Severity
 from xueliang_configs.hazards import VEHICLES, VEHICLES_AND_TWO_WHEELERS
 from xueliang_configs.judging import BoxSettings, ClassName, EpisodeSettings, LooksSettings
-from xueliang_configs.values import Point, PositiveSeconds, Seconds, Settings, Share, problem
+from xueliang_configs.values import OfView, Point, PositiveSeconds, Seconds, Settings, Share, problem
 
 BESIDE_LINE: Final = 0.12  # of the picture: who comes near a line is followed before the line is reached
 _SHORTEST: Final = 0.02  # of the picture; shorter is a slip of the mouse
@@ -39,6 +39,7 @@ class LineSettings(Settings):
     """A line across which nothing may go."""
 
     line: Line
+    view: OfView = None
 
     @property
     def zone(self) -> tuple[Point, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -192,6 +192,7 @@ def _node_checks(value: Any) -> Iterator[Found]:
     known = set(detectors) if isinstance(detectors, dict) else {"objects"}
     for index, camera in cameras:
         yield from _rule_checks(camera, ("cameras", index, "rules"), known)
+        yield from _view_checks(camera, ("cameras", index))
 
 
 def _names_without_catalogue(detectors: dict[Any, Any]) -> Iterator[Found]:
@@ -210,6 +211,28 @@ def _rule_checks(camera: dict[str, Any], above: Key, detectors: set[str]) -> Ite
         if isinstance(name, str) and name not in detectors and (needs_one or "detector" in rule):
             known = ", ".join(sorted(detectors)) or "none"
             yield (*above, index, "detector"), f'no detector "{name}" under detectors', f"there: {known}"
+
+
+def _view_checks(camera: dict[str, Any], above: Key) -> Iterator[Found]:
+    views = _items(camera, "views")
+    for key, first, name in _repeated(views, "view_id", (*above, "views")):
+        text = f'view_id "{name}" is used twice on this camera, first by {key_text((*above, "views"))}.{first}'
+        yield key, text, f"{name}-2"
+    ids = [view["view_id"] for _, view in views if isinstance(view.get("view_id"), str)]
+    for index, rule in _items(camera, "rules"):
+        found = view_problem(rule.get("view"), ids, needs_one=rule.get("hazard") != "camera_fault")
+        if found is not None:
+            yield (*above, "rules", index, "view"), *found
+
+
+def view_problem(view: object, view_ids: Sequence[str], *, needs_one: bool) -> tuple[str, str] | None:
+    """What is wrong with the view that a rule names, and what to try; `needs_one`: the rule has a zone or a line."""
+    there = ", ".join(view_ids) or "none; add it under the camera's views, or leave view out"
+    if isinstance(view, str) and view not in view_ids:
+        return f'no view "{view}" under views of this camera', f"there: {there}"
+    if view is None and needs_one and len(view_ids) > 1:
+        return "expected the view that it was drawn in: this camera has several", f"view: one of {there}"
+    return None
 
 
 def _rule_ids_twice(camera: dict[str, Any], above: Key) -> Iterator[Found]:

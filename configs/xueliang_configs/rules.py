@@ -126,6 +126,11 @@ def has_place(rule: Rule) -> TypeGuard[PlacedRule]:
     return isinstance(rule, ZoneSettings | LineSettings)
 
 
+def view_of(rule: Rule) -> str | None:
+    """The view that the rule belongs to; None: it is judged whatever the camera shows."""
+    return rule.view if has_place(rule) else None
+
+
 def at_place(rule: Rule, place_class: PlaceClass) -> Rule:
     """The rule as it is judged on a camera of this place class: its severity there."""
     severity = rule.severity_by_place.get(place_class, rule.severity)

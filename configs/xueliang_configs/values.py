@@ -61,6 +61,13 @@ def _id(value: object) -> object:
 
 
 PlainId = Annotated[str, BeforeValidator(_id), Field(json_schema_extra={"pattern": ID_PATTERN})]
+OfView = Annotated[
+    PlainId | None,
+    Field(
+        description="The view it was drawn in, one of the camera's `views`: the rule is judged in that view and "
+        "unknown in others. Needed where a camera has several; null: the one view there is.",
+    ),
+]
 
 Seconds = Annotated[float, Field(ge=0.0, le=86_400.0)]
 PositiveSeconds = Annotated[float, Field(gt=0.0, le=86_400.0)]

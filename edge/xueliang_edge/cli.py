@@ -28,7 +28,7 @@ from xueliang_configs.loading import load_node
 from xueliang_edge.allocator import keep_arenas_few
 from xueliang_edge.analysing.command import add_analyse
 from xueliang_edge.backtest.command import add_backtest
-from xueliang_edge.commands import add_import, add_measure, add_probe, add_rules
+from xueliang_edge.commands import add_import, add_measure, add_probe, add_rules, add_views
 from xueliang_edge.logs import log_to_stderr
 from xueliang_edge.watchdog import ALIVE, READY, STOPPING, ServiceManager
 from xueliang_models.errors import ModelError
@@ -113,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="xueliang-edge", description="One edge node: cameras in, alerts out.")
     parser.add_argument("--verbose", action="store_true", help="log more")
     commands = parser.add_subparsers(
-        required=True, metavar="run | check | rules | backtest | analyse | probe | import | measure"
+        required=True, metavar="run | check | rules | views | backtest | analyse | probe | import | measure"
     )
 
     run = commands.add_parser("run", help="watch the cameras of a settings file until SIGTERM, a hang-up or Ctrl-C")
@@ -133,6 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(act=_check)
 
     add_rules(commands)
+    add_views(commands)
     add_backtest(commands)
     add_probe(commands)
     add_import(commands)

@@ -139,6 +139,29 @@ def _rules(options: argparse.Namespace) -> int:
     return ACTS[options.rules_act](options)
 
 
+def add_views(commands: Commands[argparse.ArgumentParser]) -> None:
+    """`views show | learn | proposals | approve`"""
+    views = commands.add_parser("views", help="views of cameras that turn: show, learn, take moved zones")
+    acts = views.add_subparsers(required=True, dest="views_act", metavar="show | learn | proposals | approve")
+    show = acts.add_parser("show", help="which views are known, and which one each camera shows now")
+    show.add_argument("camera_id", nargs="?", metavar="CAMERA", help="only this camera")
+    learn = acts.add_parser("learn", help="take what the camera shows now as this view of it")
+    proposals = acts.add_parser("proposals", help="zones that the node would move, after a camera was nudged")
+    approve = acts.add_parser("approve", help="have the running node take the moved zones of a view")
+    for act in (learn, approve):
+        act.add_argument("camera_id", metavar="CAMERA")
+        act.add_argument("view_id", metavar="VIEW")
+    for act in (show, learn, proposals, approve):
+        act.add_argument("--config", type=Path, required=True, help="node.yaml of the node")
+    views.set_defaults(act=_views, data_dir=None)
+
+
+def _views(options: argparse.Namespace) -> int:
+    from xueliang_edge.views_commands import ACTS
+
+    return ACTS[options.views_act](options)
+
+
 def _probe(options: argparse.Namespace) -> int:
     from xueliang_edge.costs import DETECT_MS, Plan, cost_of, figures_of
     from xueliang_edge.offers import cost_words, sub_fit

@@ -20,6 +20,8 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from xueliang_edge.looks import KnownView
+
 log = logging.getLogger(__name__)
 
 REQUEST_TIMEOUT_S: Final = 5.0  # a client that sends nothing is let go
@@ -47,6 +49,7 @@ class CameraReport:
         pictures_decoded: by stream, whatever became of them.
         view: what its pictures show: good, doubtful, frozen, black, over_exposed, defocused, covered, moved; or
             no_picture. view_since: the picture from which on they do.
+        view_id: which of its views the last picture shows; views: what is known of each. For cameras that turn.
     """
 
     camera_id: str
@@ -75,6 +78,8 @@ class CameraReport:
     pictures_decoded: Mapping[str, int] = field(default_factory=dict)
     view: str = "good"
     view_since: datetime | None = None
+    view_id: str | None = None
+    views: tuple[KnownView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

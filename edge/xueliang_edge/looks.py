@@ -18,6 +18,7 @@ from xueliang_edge.observations import ViewFault
 from xueliang_streams.source import SourceState
 
 StreamName = Literal["main", "sub"]
+ViewKnowledge = Literal["no_reference", "learning", "known"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,13 @@ class ViewSign:
         fault: what is wrong with the view, for long enough to say so.
         is_doubtful: something may be wrong; what is not seen in such a picture is unknown, not gone.
         figure: how bad; see `Observation.view_figure`.
+        view_id: which of the camera's views it shows; None: none of them, or they are not told apart.
     """
 
     fault: ViewFault | None = None
     is_doubtful: bool = False
     figure: float = 0.0
+    view_id: str | None = None
 
     @property
     def is_good(self) -> bool:
@@ -77,6 +80,22 @@ class ViewSign:
 
 
 GOOD_VIEW: Final = ViewSign()
+
+
+@dataclass(frozen=True, slots=True)
+class KnownView:
+    """One view of a camera whose views are told apart, as capture knows it.
+
+    Attributes:
+        state: no_reference (nobody has shown it to the node yet), learning, known.
+        problem: why it could not be learnt, in words; None: nothing is wrong.
+        shift_xyn: right and down, shares of the picture: the camera has looked beside it steadily; None: it does not.
+    """
+
+    view_id: str
+    state: ViewKnowledge
+    problem: str | None = None
+    shift_xyn: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,6 +138,7 @@ class CaptureHealth:
         pictures_decoded: by stream, whatever became of them; a stream that libav's reader reads is left out.
         is_watched: False: our own capture process cannot say at the moment; nothing follows for the camera.
         notes: what an installer should know: "a key picture only every 20 s", "the sub stream is larger than the main".
+        views: those that are told apart; empty for a camera that stands still.
     """
 
     state: SourceState
@@ -136,3 +156,4 @@ class CaptureHealth:
     pictures_decoded: Mapping[str, int] = field(default_factory=dict)
     is_watched: bool = True
     notes: tuple[str, ...] = ()
+    views: tuple[KnownView, ...] = ()

@@ -158,6 +158,8 @@ class Node:
                 unkept=[start.version for start in starts.values() if start.is_new],
                 wall=wall,
                 mono=mono,
+                order_view=self.pipeline.order_view,
+                views_of=lambda camera_id: self.capture.health(camera_id).views,
             )
             self.link = MqttLink(
                 _mqtt_settings(config.node.node_id, config.node.broker),

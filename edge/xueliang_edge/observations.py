@@ -95,6 +95,7 @@ class Observation:
         view_figure: how bad, 0..1, in whole steps: share of the scene that is gone (covered), of its sharpness
             (defocused), of the picture that is dark or blown, by which it was shifted (moved; 1: nothing of the scene
             is left in it); 1 where it is frozen.
+        view_id: which of the camera's views a GOOD picture shows; None: its views are not told apart.
     """
 
     camera_id: str
@@ -113,6 +114,7 @@ class Observation:
     is_carried: bool = False
     view_fault: ViewFault | None = None
     view_figure: float = 0.0
+    view_id: str | None = None
     _rows: tuple[BoxRow, ...] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -133,6 +135,8 @@ class Observation:
             raise ValueError(f"a view that is {self.view} shows nothing: no boxes, no change grid")
         if self.view_fault is not None and self.view is not ViewState.UNKNOWN:
             raise ValueError(f"a view that is {self.view} has no fault of its own, got {self.view_fault}")
+        if self.view_id is not None and self.view is not ViewState.GOOD:
+            raise ValueError(f"a view that is {self.view} is none of the camera's, got {self.view_id}")
         if self.view_figure != stepped(self.view_figure):
             raise ValueError(f"view_figure must be in steps of 1/{VIEW_FIGURE_STEPS}, got {self.view_figure}")
 
@@ -156,9 +160,21 @@ class Observation:
         return moved
 
 
+def is_in_view(seen_view_id: str | None, rule_view_id: str | None) -> bool:
+    """Whether a picture of this view shows a rule of that one its place; None: not told apart, or of any view."""
+    return seen_view_id is None or rule_view_id is None or seen_view_id == rule_view_id
+
+
 def stepped(view_figure: float) -> float:
     """The nearest whole step between 0 and 1."""
     return round(min(max(view_figure, 0.0), 1.0) * VIEW_FIGURE_STEPS) / VIEW_FIGURE_STEPS
+
+
+def turned_away(seen: Observation) -> Observation:
+    """The same moment for a rule whose view the camera does not show: nothing could be seen."""
+    return blind(
+        seen.camera_id, ViewState.UNKNOWN, mono_s=seen.observed_mono_s, at=seen.observed_at, detector=seen.detector
+    )
 
 
 def blind(

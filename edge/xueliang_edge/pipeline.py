@@ -35,7 +35,7 @@ from xueliang_edge.attention.levels import LookPlan, attend, plan_of
 from xueliang_edge.attention.overload import Load, Overload
 from xueliang_edge.attention.schedule import Schedule
 from xueliang_edge.attention.signs import signs_of
-from xueliang_edge.capture.orders import Pace, Release
+from xueliang_edge.capture.orders import Pace, Release, ViewOrder
 from xueliang_edge.capture.service import CaptureService
 from xueliang_edge.detection import DetectionService, Seen, Unknown
 from xueliang_edge.looks import Look
@@ -130,6 +130,7 @@ class Pipeline:
         self.schedule: Schedule[Look] = Schedule([camera.need for camera in self.cameras.values()], mono())
         self._in_hand: dict[int, InHand] = {}
         self._changes: queue.SimpleQueue[RulesChange] = queue.SimpleQueue()
+        self._view_orders: queue.SimpleQueue[ViewOrder] = queue.SimpleQueue()
         self._last_ticket = 0
         self.overload = Overload()
         self._last_tended_mono_s = mono()
@@ -156,6 +157,8 @@ class Pipeline:
         self._tend_when_due()
         while not self._changes.empty():
             self._change(self._changes.get())
+        while not self._view_orders.empty():
+            self._capture.order_view(self._view_orders.get())
         self._detection.check(self._mono())
         looks, answers = self._capture.looks(), self._detection.answers()
         for came in looks:
@@ -177,6 +180,10 @@ class Pipeline:
         change = RulesChange(rules)
         self._changes.put(change)
         return change
+
+    def order_view(self, order: ViewOrder) -> None:
+        """Have capture learn or renew a camera's view; from any thread."""
+        self._view_orders.put(order)
 
     @property
     def in_hand(self) -> int:
@@ -287,6 +294,9 @@ class Pipeline:
 
     def _notice_view(self, camera: WatchedCamera, look: Look) -> None:
         before, camera.view = camera.view, look.view
+        if look.view.is_good and look.view.view_id != camera.last_view_id:
+            camera.last_view_id = look.view.view_id
+            camera.turn()
         if before.fault is look.view.fault and before.is_doubtful == look.view.is_doubtful:
             return
         camera.view_since_mono_s = look.observed_mono_s
@@ -350,6 +360,7 @@ class Pipeline:
                 view=ViewState.GOOD,
                 frame_size_wh=look.frame_size_wh,
                 detector=detector,
+                view_id=look.view.view_id,
             )
         answer = in_hand.answers.get(detector)
         seen = camera.last_seen.get(detector) if answer is None else answer
@@ -375,6 +386,7 @@ class Pipeline:
             change=look.change,
             detector=detector,
             is_carried=answer is None,
+            view_id=look.view.view_id,
         )
 
     def _track(self, camera: WatchedCamera, observation: Observation) -> Observation:

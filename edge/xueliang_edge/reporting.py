@@ -205,6 +205,8 @@ class Reporter:
             pictures_decoded=health.pictures_decoded,
             view=camera.view_words,
             view_since=None if camera.view_since_mono_s is None else self._at(camera.view_since_mono_s),
+            view_id=camera.view.view_id,
+            views=health.views,
         )
 
     def _status(self, camera: WatchedCamera) -> CameraStatus:
@@ -233,10 +235,13 @@ class Reporter:
                 yield f"camera {camera.camera_id}: {camera.state}" + (f": {camera.problem}" if camera.problem else "")
             if camera.view not in ("good", "doubtful", "no_picture"):
                 yield f"camera {camera.camera_id}: view {camera.view}: its other rules are unknown"
+            yield from _view_problems(camera)
             if camera.falls_short:
                 yield f"camera {camera.camera_id}: looked at less often than its rules need"
         for rule in node.not_running:
             yield f"camera {rule.camera_id}: rule {rule.rule_id} not running: {rule.reason}"
+        for proposal in list(node.hot_rules.proposing.current.values()):
+            yield f"camera {proposal.words}; see: xueliang-edge views proposals"
         refused = node.hot_rules.refused
         for one in refused[:REFUSALS_TOLD]:
             problem, since = one.problem, f"{one.since:%Y-%m-%d %H:%M:%S} UTC"
@@ -269,6 +274,16 @@ class Reporter:
 
     def _at(self, mono_s: float) -> datetime:
         return self._wall() - timedelta(seconds=max(0.0, self._mono() - mono_s))
+
+
+def _view_problems(camera: CameraReport) -> Iterable[str]:
+    for view in camera.views:
+        about = f"camera {camera.camera_id}: view {view.view_id}"
+        if view.state == "no_reference":
+            todo = f"turn the camera there and run: xueliang-edge views learn {camera.camera_id} {view.view_id}"
+            yield f"{about}: its rules are unknown: {view.problem or 'it was not shown to the node yet'}; {todo}"
+        elif view.problem is not None:
+            yield f"{about}: {view.problem}; its reference from before goes on"
 
 
 def _workers(node: Node) -> Iterable[CaptureChildReport | WorkerHealth]:

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_configs.cameras import CameraRules
 from xueliang_configs.loading import load_node, load_rules
-from xueliang_edge.hot_rules.orders import Answer, CameraAnswer, Order, OrderFiles, new_order
+from xueliang_edge.hot_rules.orders import Answer, CameraAnswer, Order, OrderFiles, ViewAsked, new_order
 from xueliang_edge.hot_rules.versions import FOLDER, RulesVersion, VersionFiles
 
 ANSWER_WITHIN_S: Final = 10.0
@@ -58,7 +58,7 @@ def _versions(options: argparse.Namespace) -> int:
 
 def _apply(options: argparse.Namespace) -> int:
     cameras = None if options.file is None else load_rules(options.file).cameras
-    return _give(options, cameras, options.note)
+    return give(options, cameras, options.note)
 
 
 def version_before(ran: Sequence[RulesVersion]) -> int | None:
@@ -84,14 +84,20 @@ def _rollback(options: argparse.Namespace) -> int:
         why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         print(f"{options.camera_id}: version {number} cannot be used by this release: {why}", file=sys.stderr)
         return 2
-    return _give(options, cameras, f"back to version {number}")
+    return give(options, cameras, f"back to version {number}")
 
 
-def _give(options: argparse.Namespace, cameras: tuple[CameraRules, ...] | None, note: str) -> int:
+def give(
+    options: argparse.Namespace,
+    cameras: tuple[CameraRules, ...] | None,
+    note: str,
+    *,
+    views: tuple[ViewAsked, ...] = (),
+) -> int:
     """Hand it to the node, wait for its answer, print it. 0: in force; 1: no answer; 2: refused."""
     folder = _data_dir(options) / FOLDER
     orders = OrderFiles(folder)
-    order = new_order(cameras, system_wall(), note=" ".join(note.split())[:_NOTE_LETTERS], by=_who())
+    order = new_order(cameras, system_wall(), note=" ".join(note.split())[:_NOTE_LETTERS], by=_who(), views=views)
     try:
         orders.give(order)
     except FileExistsError:
@@ -141,6 +147,8 @@ def _answer_words(answer: Answer) -> Iterable[str]:
 def _camera_words(one: CameraAnswer) -> Iterable[str]:
     if one.outcome == "applied":
         yield f"{one.camera_id}: version {one.version} is in force"
+    elif one.outcome == "view_taken":
+        yield f"{one.camera_id}: taken"
     elif one.outcome == "unchanged":
         yield f"{one.camera_id}: nothing to change, version {one.version} says the same"
     else:

@@ -89,6 +89,18 @@ class ViewMemory:
         self.looks, self.seconds = 0, 0.0
         self.sharpness.clear()
 
+    def shifted(self, shift_xyn: tuple[float, float]) -> ViewMemory:
+        """The same view as a camera shows it that was nudged: moved right and down by shares of the picture."""
+        moved = ViewMemory()
+        moved.looks, moved.seconds, moved.sharpness = self.looks, self.seconds, self.sharpness.copy()
+        moved.mean, moved.blown_share, moved.colour = self.mean, self.blown_share, self.colour
+        by = np.array([[1, 0, shift_xyn[0] * VIEW_WH[0]], [0, 1, shift_xyn[1] * VIEW_WH[1]]], np.float32)
+        moved._brightness = np.asarray(
+            cv2.warpAffine(self._brightness, by, VIEW_WH, borderMode=cv2.BORDER_REPLICATE), np.float32
+        )
+        moved._renew()
+        return moved
+
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """For the disk; empty while nothing is known."""
         if not self.is_known:

@@ -134,17 +134,39 @@ class ViewWatch:
         self, planes: Planes, small: Small, stream: StreamName, mono_s: float, sent: Sent | None = None
     ) -> ViewSign:
         """One picture further. `sent`: None where nobody counts what the stream brings."""
-        seen = features_of(planes, small, self._shown)
+        return self.judge(self.features(planes, small), stream, mono_s, sent)
+
+    def features(self, planes: Planes, small: Small) -> ViewFeatures:
+        """The picture measured as `judge` wants it."""
+        return features_of(planes, small, self._shown)
+
+    def turn(self, memory: ViewMemory) -> None:
+        """The camera shows another of its views from here on: nothing of the one before says anything about it."""
+        self.memory, self._run, self._fault = memory, None, None
+        self._since_mono_s, self._looks = None, 0
+
+    def judge(
+        self,
+        seen: ViewFeatures,
+        stream: StreamName,
+        mono_s: float,
+        sent: Sent | None = None,
+        *,
+        asked: frozenset[ViewFault] = frozenset(ViewFault),
+        may_learn: bool = True,
+    ) -> ViewSign:
+        """One picture further. Of a camera that turns, only some faults are `asked` of it, or it must teach nothing."""
         kept_share = self.memory.kept_share(seen, self._usable)
         found = self._light(seen, kept_share) or self._scene(seen, kept_share)
-        if found is None:
+        if found is None or found.fault not in asked:
             self._since_mono_s, self._looks = None, 0
             is_frozen = self._is_frozen(seen, stream, mono_s, sent)
             self._fault = ViewFault.FROZEN if is_frozen else None
             if is_frozen:
                 return ViewSign(ViewFault.FROZEN, figure=1.0)
             self._has_seen = True
-            self.memory.learn(seen, 1.0 if kept_share is None else kept_share, mono_s)
+            if may_learn:
+                self.memory.learn(seen, 1.0 if kept_share is None else kept_share, mono_s)
             return GOOD_VIEW
         self._run = None
         return self._wrong(found, mono_s)

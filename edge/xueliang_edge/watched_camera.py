@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xueliang_configs.cameras import CameraConfig
-from xueliang_configs.rules import has_place
+from xueliang_configs.rules import Rule, has_place, view_of
 from xueliang_edge.attention.crops import crops_for
 from xueliang_edge.attention.levels import Attention, LookPlan
 from xueliang_edge.attention.needs import Need, need_of
@@ -22,6 +22,7 @@ from xueliang_edge.capture.orders import Release
 from xueliang_edge.detection import OpenedModel, Seen, Unknown, Xyxyn, merge_seen
 from xueliang_edge.evidence.masking import VEHICLE_SCORE, VEHICLES
 from xueliang_edge.looks import GOOD_VIEW, Look, ViewSign
+from xueliang_edge.observations import is_in_view
 from xueliang_edge.rules.judge import CameraJudge
 from xueliang_edge.tracking import Tracker
 
@@ -67,6 +68,7 @@ class WatchedCamera:
         last_seen, seen_mono_s: each detector's last answer, and of which picture.
         looks: pictures that came; unknown: those not judged, by reason.
         view: what the last picture said of its view; view_since_mono_s: since when.
+        last_view_id: the view that the last good picture showed.
     """
 
     def __init__(
@@ -84,7 +86,7 @@ class WatchedCamera:
         self.is_fast = is_fast
         self.attention = Attention()
         self.plan: LookPlan | None = None
-        self._trackers: dict[str, Tracker] = {}
+        self._trackers: dict[tuple[str, str | None], Tracker] = {}
         self.last_seen: dict[str, Seen] = {}
         self.seen_mono_s: dict[str, float] = {}
         self.looks = 0
@@ -93,6 +95,7 @@ class WatchedCamera:
         self.is_overdue = False
         self.view: ViewSign = GOOD_VIEW
         self.view_since_mono_s: float | None = None
+        self.last_view_id: str | None = None
         self.take(rules)
 
     def take(self, rules: WatchedRules) -> None:
@@ -123,9 +126,18 @@ class WatchedCamera:
         """Of the smallest network that looks at this camera."""
         return min(self.input_sizes_wh.values(), default=(416, 416))
 
+    def turn(self) -> None:
+        """The camera shows another of its views: what was found before was somewhere else."""
+        self.last_seen.clear()
+        self.seen_mono_s.clear()
+
     def tracker(self, detector: str) -> Tracker:
-        """Each detector's boxes are followed by themselves."""
-        return self._trackers.setdefault(detector, Tracker())
+        """Each detector's boxes are followed by themselves, in each view of the camera."""
+        return self._trackers.setdefault((detector, self.view.view_id), Tracker())
+
+    def shows(self, rule: Rule) -> bool:
+        """The last picture shows the view of this rule."""
+        return is_in_view(self.view.view_id, view_of(rule))
 
     def detection_reason(self, detector: str, look: Look, degradation: Degradation) -> DetectionReason:
         """Whether this detector must see this look, and why."""
@@ -148,7 +160,8 @@ class WatchedCamera:
         asked: list[tuple[str, Xyxyn | None]] = [(detector, None)]
         size_wh = self.input_sizes_wh.get(detector)
         if self.plan is not None and self.plan.has_crops and size_wh is not None:
-            zones = [rule.zone for rule in self.config.rules if has_place(rule) and rule.detector == detector]
+            shown = filter(self.shows, self.config.rules)
+            zones = [rule.zone for rule in shown if has_place(rule) and rule.detector == detector]
             width, height = look.handle.size_wh
             asked += [
                 (detector, (crop.left / width, crop.top / height, crop.right / width, crop.bottom / height))
@@ -159,7 +172,9 @@ class WatchedCamera:
     def open_zones(self) -> NDArray[np.float32]:
         """Bounding boxes of the zones that have an open alert, float32 (n, 4)."""
         open_rules = self.judge.open_rules
-        zones = [getattr(rule, "zone", ()) for rule in self.config.rules if rule.rule_id in open_rules]
+        zones = [
+            getattr(rule, "zone", ()) for rule in self.config.rules if rule.rule_id in open_rules and self.shows(rule)
+        ]
         boxes = [[*np.min(zone, axis=0), *np.max(zone, axis=0)] for zone in zones if len(zone)]
         return np.asarray(boxes, np.float32).reshape(-1, 4)
 

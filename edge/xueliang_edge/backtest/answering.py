@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xueliang_configs.judging import BoxSettings
-from xueliang_configs.rules import Rule
+from xueliang_configs.rules import Rule, view_of
 from xueliang_edge.backtest.counting import Flags, Index
 from xueliang_edge.backtest.timeline import is_good
 from xueliang_edge.observation_log.encoding import at_milliseconds, at_of
 from xueliang_edge.observation_log.looks import LoggedLooks
 from xueliang_edge.observation_log.reading import Gap
 from xueliang_edge.observation_log.rows import Context
-from xueliang_edge.observations import ViewState
+from xueliang_edge.observations import ViewState, is_in_view
 from xueliang_edge.rules.registry import RULES
 from xueliang_models.detector import LOWEST_SCORE
 
@@ -39,6 +39,8 @@ class Unanswered(StrEnum):
     """The node was off, its disk too slow, a file damaged, or it is before the oldest file or after the newest."""
     BLIND_VIEW = "blind_view"
     """The camera was offline, or its picture could not be judged."""
+    OTHER_VIEW = "other_view"
+    """The camera looked elsewhere: it showed another of its views than the rule's."""
     OTHER_DETECTOR = "other_detector"
     """It was looked at through other detectors than the rule's."""
     OTHER_MODEL = "other_model"
@@ -54,6 +56,7 @@ class Unanswered(StrEnum):
 WORDS: Final[Mapping[Unanswered, str]] = {
     Unanswered.NOT_LOGGED: "nothing logged",
     Unanswered.BLIND_VIEW: "camera offline or picture not usable",
+    Unanswered.OTHER_VIEW: "the camera showed another view",
     Unanswered.OTHER_DETECTOR: "seen through other detectors only",
     Unanswered.OTHER_MODEL: "seen by another model than today's",
     Unanswered.CLASS: "a class the model does not know",
@@ -197,6 +200,8 @@ class Answering:
             return _ORDER.index(Unanswered.BLIND_VIEW)
         if context.detector != self._rule.detector:
             return _SILENT
+        if not is_in_view(context.view_id, view_of(self._rule)):
+            return _ORDER.index(Unanswered.OTHER_VIEW)
         if self._model is not None and context.model_digest != self._model.digest:
             return _ORDER.index(Unanswered.OTHER_MODEL)
         return self._answered

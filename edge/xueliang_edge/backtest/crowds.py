@@ -17,7 +17,6 @@ from xueliang_edge.backtest.measuring import Batch, BoxBatch, LiveBatch, Skippin
 from xueliang_edge.backtest.timeline import Timeline
 from xueliang_edge.observation_log.encoding import at_of
 from xueliang_edge.observation_log.looks import LoggedLooks
-from xueliang_edge.observations import ViewState
 from xueliang_edge.rules.crowding import (
     GROWTH_EVERY_S,
     GROWTH_OVER_S,
@@ -42,16 +41,16 @@ class CrowdBatch:
 
     def measure(self, index: int) -> CrowdMeasure:
         looks, row, people = self.boxes.looks, self.boxes.timeline.rows[index], self.boxes.boxes_of(index)
-        context = looks.contexts[looks.context[row]]
+        context, is_known = looks.contexts[looks.context[row]], bool(self.boxes.timeline.is_known[index])
         return CrowdMeasure(
             mono_s=float(self.boxes.timeline.mono_s[index]),
             at=at_of(int(looks.at_ms[row])),
-            is_known=context.view is ViewState.GOOD,
+            is_known=is_known,
             count=len(people),
             boxes=looks.boxes_xyxyn[people],
             scores=looks.scores[people],
-            model_digest=context.model_digest,
-            frame_size_wh=context.frame_size_wh,
+            model_digest=context.model_digest if is_known else None,
+            frame_size_wh=context.frame_size_wh if is_known else None,
         )
 
     def count_of(self, index: int) -> int:

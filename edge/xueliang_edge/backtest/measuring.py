@@ -12,11 +12,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from xueliang_configs.rules import view_of
 from xueliang_edge.backtest.counting import Flags, scores_of_good
 from xueliang_edge.backtest.timeline import Timeline
 from xueliang_edge.observation_log.encoding import at_of
 from xueliang_edge.observation_log.looks import LoggedLooks
-from xueliang_edge.observations import ViewState
+from xueliang_edge.observations import is_in_view, turned_away
 from xueliang_edge.rules import geometry
 from xueliang_edge.rules.looking import BoxesMeasure
 from xueliang_edge.rules.registry import RULES
@@ -71,6 +72,8 @@ class LiveBatch:
     def measure(self, index: int) -> Any:
         seen = self.looks.observation(int(self.timeline.rows[index]))
         here = replace(seen, observed_mono_s=float(self.timeline.mono_s[index]))
+        if not is_in_view(here.view_id, view_of(self.rule)):
+            here = turned_away(here)
         return RULES[self.rule.hazard].measure((here,), self.rule)[0]
 
 
@@ -103,6 +106,8 @@ class BoxBatch:
 
     def boxes_of(self, index: int) -> NDArray[np.int64]:
         """The boxes of the part that count in this look: surest first, each thing once."""
+        if not self.timeline.is_known[index]:
+            return self.kept[:0]
         first = self.first[index]
         boxes = self.kept[first : first + self.count[index]]
         if len(boxes) < 2:
@@ -116,14 +121,14 @@ class BoxBatch:
 
     def measure(self, index: int) -> BoxesMeasure:
         looks, row, boxes = self.looks, self.timeline.rows[index], self.boxes_of(index)
-        context = looks.contexts[looks.context[row]]
+        context, is_known = looks.contexts[looks.context[row]], bool(self.timeline.is_known[index])
         return BoxesMeasure(
             mono_s=float(self.timeline.mono_s[index]),
             at=at_of(int(looks.at_ms[row])),
-            is_known=context.view is ViewState.GOOD,
-            is_carried=bool(looks.is_carried[row]),
-            model_digest=context.model_digest,
-            frame_size_wh=context.frame_size_wh,
+            is_known=is_known,
+            is_carried=is_known and bool(looks.is_carried[row]),
+            model_digest=context.model_digest if is_known else None,
+            frame_size_wh=context.frame_size_wh if is_known else None,
             boxes=looks.boxes_xyxyn[boxes],
             scores=looks.scores[boxes],
             class_names=tuple(looks.class_names[one] for one in looks.class_ids[boxes]),

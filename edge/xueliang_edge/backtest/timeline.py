@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xueliang_configs.rules import CameraFaultRule
+from xueliang_configs.rules import CameraFaultRule, view_of
 from xueliang_edge.observation_log.encoding import at_of
 from xueliang_edge.observation_log.looks import LoggedLooks
-from xueliang_edge.observations import ViewState
+from xueliang_edge.observations import ViewState, is_in_view
 from xueliang_edge.rules.episodes import Moment
 
 
@@ -27,11 +27,13 @@ class Timeline:
     Attributes:
         rows: int64 (m,), where each lies in the part.
         mono_s: float64 (m,), rule time. at_ms: int64 (m,).
-        is_judged: bool (m,): the view was good (for the camera itself: any), and the look is not a repeated one.
+        is_judged: bool (m,): the view was good and the rule's own (for the camera itself: any), and the look is not a
+            repeated one.
         seen_s: float64 (m,), seconds of watching, where judged.
         gap_s: float64 (m,), since the judged look before, where judged; infinite for the first ever.
         last_judged: int64 (m + 1,), the last judged look before each; -1: none in this part.
         is_carried: bool (m,).
+        is_known: bool (m,): what the look shows may be judged by the rule; others are blind to it, boxes or not.
     """
 
     rows: NDArray[np.int64]
@@ -42,6 +44,7 @@ class Timeline:
     gap_s: NDArray[np.float64]
     last_judged: NDArray[np.int64]
     is_carried: NDArray[np.bool_]
+    is_known: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -69,12 +72,18 @@ def is_good(looks: LoggedLooks) -> NDArray[np.bool_]:
     return np.array([one.view is ViewState.GOOD for one in looks.contexts], np.bool_)[looks.context]
 
 
+def is_known(looks: LoggedLooks, rule: Any) -> NDArray[np.bool_]:
+    """bool (n,): what the look shows may be judged by this rule: a good view, and its own where the camera turns."""
+    table = [one.view is ViewState.GOOD and is_in_view(one.view_id, view_of(rule)) for one in looks.contexts]
+    return np.array(table, np.bool_)[looks.context]
+
+
 def timeline_of(looks: LoggedLooks, rule: Any, offset_s: float, last: Moment | None) -> Timeline:
     """`offset_s`: rule time less monotonic time; `last`: the last look that was judged before this part."""
     is_camera_itself = isinstance(rule, CameraFaultRule)
     rows = np.flatnonzero(is_concerned(looks, rule))
     mono_s, count = looks.mono_s[rows] + offset_s, len(rows)
-    known = np.ones(count, np.bool_) if is_camera_itself else is_good(looks)[rows]
+    known = np.ones(count, np.bool_) if is_camera_itself else is_known(looks, rule)[rows]
     before_s = -inf if last is None else last.mono_s
     latest = np.maximum.accumulate(np.concatenate([[before_s], np.where(known, mono_s, -inf)]))
     is_judged = known & (mono_s > latest[:-1])
@@ -89,4 +98,6 @@ def timeline_of(looks: LoggedLooks, rule: Any, offset_s: float, last: Moment | N
     gap_s[index] = gaps
     last_judged = np.full(count + 1, -1, np.int64)
     last_judged[1:] = np.maximum.accumulate(np.where(is_judged, np.arange(count), -1)) if count else -1
-    return Timeline(rows, mono_s, looks.at_ms[rows], is_judged, seen_s, gap_s, last_judged, looks.is_carried[rows])
+    return Timeline(
+        rows, mono_s, looks.at_ms[rows], is_judged, seen_s, gap_s, last_judged, looks.is_carried[rows], known
+    )

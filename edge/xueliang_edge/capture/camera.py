@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from random import Random
 from typing import Final
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from xueliang_edge.background import Background, BackgroundFiles, Scene
 from xueliang_edge.brightness import Small, small_brightness
 from xueliang_edge.capture.feeds import Feed, FeedHealth, ReaderFeed, SourceFeed, UnreadableFeed
-from xueliang_edge.capture.orders import CameraSpec, Pace, Release
+from xueliang_edge.capture.known_views import KnownViews
+from xueliang_edge.capture.orders import CameraSpec, LearnView, Pace, Release, ViewOrder
 from xueliang_edge.evidence.masking import polygons_mask, quiet_luma
 from xueliang_edge.looks import GOOD_VIEW, CaptureHealth, StreamName, ViewSign
 from xueliang_edge.stillness import Stillness
@@ -77,8 +78,11 @@ class CapturedCamera:
         self.is_out = False  # a look of it was sent and not released yet
         self.is_hurried = False
         self.last_look_mono_s: float | None = None
-        self._background: Background | None = files.load(spec.camera_id)
-        self._files = files
+        self._views: KnownViews | None = None
+        if spec.view_ids:
+            self._views = KnownViews(spec.camera_id, spec.view_ids, files, spec.privacy_zones_xyn)
+        self._background: Background | None = None if self._views is not None else files.load(spec.camera_id)
+        self._frame_size_wh = (0, 0)
         self._saved_mono_s: float | None = None if self._background is None else mono()
         self._stillness = Stillness(self._background.restlessness) if self._background is not None else None
         self._earlier: deque[tuple[float, NDArray[np.uint8]]] = deque(maxlen=EARLIER_KEPT)
@@ -132,30 +136,41 @@ class CapturedCamera:
         self._decode_ms = decoded.decode_ms
         return decoded, name
 
-    def compare(
-        self, planes: Planes, frame_size_wh: tuple[int, int], stream: StreamName
-    ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
-        """What differs from the long-term scene, and from the picture the detectors last looked at.
+    def measure(self, planes: Planes, frame_size_wh: tuple[int, int], stream: StreamName) -> None:
+        """A picture came. `planes` is as it lies in its slot, privacy zones filled.
 
-        `planes` is the picture as it lies in its slot, privacy zones filled. Both streams of a camera show the same
-        view, whatever their shapes: only another shape of the primary stream is another view.
+        Both streams of a camera show the same view, whatever their shapes: only another shape of the primary stream is
+        another view.
         """
+        self._frame_size_wh = frame_size_wh
+        self._small = small_brightness(planes)
         is_primary = stream == ("sub" if self.spec.sub_url else "main")
         is_other = self._background is not None and not _is_same_shape(self._background.frame_size_wh, frame_size_wh)
-        if self._background is None or (is_primary and is_other):
+        if self._views is not None:
+            if is_primary and is_other:
+                self._views.forget()
+                self._background = None
+        elif self._background is None or (is_primary and is_other):
             self._background = Background(frame_size_wh)
             self._saved_mono_s = None
             self._stillness = None
             self._view = None
+
+    def compare(self, planes: Planes) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
+        """What differs from the long-term scene, and from the picture the detectors last looked at; None, None: the
+        picture that was measured last is of no view that is known."""
+        self._keep_quiet(planes)
+        if self._background is None or self._small is None:
+            return None, None
         if self._stillness is None:
             self._stillness = Stillness(self._background.restlessness)
-        self._small = small_brightness(planes)
-        self._keep_quiet(planes)
         return self._background.change(self._small), self._stillness.moved(self._small)
 
     def judge_view(self, planes: Planes, stream: StreamName) -> ViewSign:
-        """Whether the picture that was compared last shows the camera's place."""
+        """Whether the picture that was measured last shows the camera's place."""
         at = self.last_look_mono_s
+        if self._views is not None:
+            return self._find_view(self._views, planes, stream)
         if self._background is None or self._small is None or at is None:
             return GOOD_VIEW
         if self._view is None:
@@ -163,6 +178,30 @@ class CapturedCamera:
             self._view = ViewWatch(self._background.view, usable_cells(hidden), hidden)
         feed = self._feeds.get(stream)
         return self._view.look(planes, self._small, stream, at, None if feed is None else feed.sent())
+
+    def _find_view(self, views: KnownViews, planes: Planes, stream: StreamName) -> ViewSign:
+        """Which of its views the picture shows; what follows is compared with the scene of that view."""
+        before, self._background = self._background, None
+        if self._small is None or self.last_look_mono_s is None:
+            return ViewSign(is_doubtful=True)
+        feed = self._feeds.get(stream)
+        sent = None if feed is None else feed.sent()
+        sign = views.look(planes, self._small, self._frame_size_wh, stream, self.last_look_mono_s, sent)
+        self._background = views.scene
+        if self._background is not before:
+            self._stillness = None
+            self._earlier.clear()
+            self._quiet = None
+        return sign
+
+    def order_view(self, order: ViewOrder) -> None:
+        """A person says what it shows; nothing for a camera that stands still."""
+        if self._views is None:
+            return
+        if isinstance(order, LearnView):
+            self._views.learn(order.view_id)
+        else:
+            self._views.renew(order.view_id, order.shift_xyn)
 
     def _keep_quiet(self, planes: Planes) -> None:
         """Keep what a still compares with, while something is going on: an idle camera raises nothing."""
@@ -203,8 +242,14 @@ class CapturedCamera:
         # Those of the other stream have another size and say nothing.
         return scene, [picture for picture in recent if picture.shape == recent[0].shape]
 
-    def scene_to_save(self) -> Background | None:
-        """Its long-term scene when it is time to write it."""
+    def scenes_to_save(self) -> Iterator[tuple[str, Background]]:
+        """Its long-term scenes that it is time to write, by the names of their files."""
+        if self._views is not None:
+            yield from self._views.to_save(self._mono())
+        elif (background := self._scene_to_save()) is not None:
+            yield self.spec.camera_id, background
+
+    def _scene_to_save(self) -> Background | None:
         background = self._background
         if background is None:
             return None
@@ -218,10 +263,12 @@ class CapturedCamera:
         self._saved_mono_s = self._mono()
         return background
 
-    @property
-    def scene(self) -> Background | None:
-        """Its long-term scene, when anything of it is known."""
-        return self._background if self._background is not None and self._background.is_worth_saving else None
+    def scenes(self) -> Iterator[tuple[str, Background]]:
+        """All its long-term scenes of which anything is known."""
+        if self._views is not None:
+            yield from ((self._views.file_of(name), one) for name, one in self._views.scenes.items())
+        elif self._background is not None and self._background.is_worth_saving:
+            yield self.spec.camera_id, self._background
 
     def health(self) -> CaptureHealth:
         """How it does. The primary stream speaks for it, unless the other one serves."""
@@ -246,6 +293,7 @@ class CapturedCamera:
             decode_ms=self._decode_ms,
             pictures_decoded=self._pictures_decoded(),
             notes=tuple(self._notes(one)),
+            views=() if self._views is None else self._views.states(),
         )
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_edge.allocator import give_back
 from xueliang_edge.capture.group import CameraGroup
-from xueliang_edge.capture.orders import Beat, GroupSpec, LendScene, LookNow, Ready, Release, SetPace, ShareReconnects
+from xueliang_edge.capture.orders import Beat, GroupSpec, Order, Ready
 from xueliang_edge.children import FIRST_MESSAGE_S, Line, take_up
 from xueliang_edge.errors import ChildGone
 from xueliang_streams.shared_frames import SharedFrames
@@ -67,7 +67,7 @@ class CaptureLoop:
     def _take_orders(self) -> None:
         """Everything that was said."""
         while (order := self._line.receive(0.0)) is not None:
-            if isinstance(order, Release | SetPace | LendScene | LookNow | ShareReconnects):
+            if isinstance(order, Order):
                 answer = self._group.obey(order)
                 if answer is not None:
                     self._line.send(answer, None)

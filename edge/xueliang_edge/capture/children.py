@@ -29,6 +29,7 @@ from xueliang_edge.capture.orders import (
     Release,
     SetPace,
     ShareReconnects,
+    ViewOrder,
 )
 from xueliang_edge.capture.service import CaptureChildReport
 from xueliang_edge.capture.sharing import count_away, node_reconnects_per_s, shares_per_s
@@ -88,6 +89,9 @@ class CaptureChildren:
         group = self._group_of[camera_id]
         group.paces[camera_id] = pace
         self._send(group, SetPace(camera_id, pace))
+
+    def order_view(self, order: ViewOrder) -> None:
+        self._send(self._group_of[order.camera_id], order)
 
     def look_now(self, camera_id: str) -> None:
         self._send(self._group_of[camera_id], LookNow(camera_id))

@@ -22,7 +22,17 @@ from typing import Final
 
 from xueliang_edge.background import BackgroundFiles
 from xueliang_edge.capture.camera import LARGEST_LONG_SIDE_PX, CapturedCamera
-from xueliang_edge.capture.orders import GroupSpec, LendScene, Lent, Order, Release, SetPace, ShareReconnects
+from xueliang_edge.capture.orders import (
+    GroupSpec,
+    LearnView,
+    LendScene,
+    Lent,
+    Order,
+    Release,
+    RenewView,
+    SetPace,
+    ShareReconnects,
+)
 from xueliang_edge.looks import GOOD_VIEW, CaptureHealth, Look, PictureHandle, StreamName, ViewSign
 from xueliang_edge.scene_slots import pack
 from xueliang_streams.frame import Planes
@@ -119,6 +129,8 @@ class CameraGroup:
                 self.release(order)
             elif isinstance(order, SetPace):
                 self.cameras[camera_id].pace = order.pace
+            elif isinstance(order, LearnView | RenewView):
+                self.cameras[camera_id].order_view(order)
             else:
                 self.cameras[camera_id].is_hurried = True
         except Exception:
@@ -139,9 +151,8 @@ class CameraGroup:
         if planes is None:
             return
         camera.released(planes, order)
-        background = camera.scene_to_save()
-        if background is not None:
-            self._saver.save(handle.camera_id, background.to_bytes())
+        for name, background in camera.scenes_to_save():
+            self._saver.save(name, background.to_bytes())
 
     def lend(self, order: LendScene) -> Lent:
         """What a still of the picture in hand needs, in the scene slot; a picture that is not out gets nothing."""
@@ -157,10 +168,9 @@ class CameraGroup:
         """Stop reading, save what was learnt. Bounded."""
         for camera in self.cameras.values():
             camera.close()
-        for camera_id, camera in self.cameras.items():
-            background = camera.scene
-            if background is not None:
-                self._saver.save(camera_id, background.to_bytes())
+        for camera in self.cameras.values():
+            for name, background in camera.scenes():
+                self._saver.save(name, background.to_bytes())
         self._saver.close(SAVER_WAITS_S)
 
     def _due(self, camera_id: str, camera: CapturedCamera) -> float | None:
@@ -181,8 +191,9 @@ class CameraGroup:
             planes.copy_into(payload)
             written = Planes.from_buffer(payload, planes.size_wh, is_full_range=planes.is_full_range)
             camera.hide_private(written)
-        change, moved = camera.compare(written, decoded.planes.size_wh, stream)
-        view = self._view(camera_id, camera, written, stream)
+        camera.measure(written, decoded.planes.size_wh, stream)
+        view = self._view(camera_id, camera, written, stream)  # first: it says with which scene to compare
+        change, moved = camera.compare(written)
         generation = self._frames.generation(slot)
         handle = PictureHandle(camera_id, self._spec.region, slot, generation, planes.size_wh, planes.is_full_range)
         self._out[self._free.pop(0)] = handle
@@ -206,7 +217,7 @@ class CameraGroup:
             return camera.judge_view(planes, stream)
         except Exception:
             self._failed(camera_id)
-            return GOOD_VIEW
+            return ViewSign(is_doubtful=True) if camera.spec.view_ids else GOOD_VIEW
 
     def _failed(self, camera_id: str) -> None:
         """A defect in one camera's pictures must not end the others: said once a camera, then counted."""

@@ -67,6 +67,7 @@ def spec_of(camera: CameraConfig, pace: Pace) -> CameraSpec:
         gap_s=need_of(camera).largest_gap_s,
         stall_after_s=camera.stall_after_s,
         privacy_zones_xyn=tuple(tuple(zone) for zone in camera.privacy_zones),
+        view_ids=camera.told_apart,
     )
 
 

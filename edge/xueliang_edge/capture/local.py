@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from xueliang_edge.capture.group import CameraGroup
-from xueliang_edge.capture.orders import GroupSpec, LendScene, LookNow, Pace, Release, SetPace
+from xueliang_edge.capture.orders import GroupSpec, LendScene, LookNow, Pace, Release, SetPace, ViewOrder
 from xueliang_edge.capture.service import CaptureChildReport
 from xueliang_edge.looks import CaptureHealth, Look, PictureHandle, SceneHandle
 from xueliang_streams.shared_frames import SharedFrames
@@ -26,6 +26,9 @@ class LocalCapture:
 
     def set_pace(self, camera_id: str, pace: Pace) -> None:
         self._group.obey(SetPace(camera_id, pace))
+
+    def order_view(self, order: ViewOrder) -> None:
+        self._group.obey(order)
 
     def look_now(self, camera_id: str) -> None:
         self._group.obey(LookNow(camera_id))

@@ -30,6 +30,7 @@ class CameraSpec:
         is_recording: the main address is a file; is_fast: it is read as fast as its looks are released.
         gap_s: longest time between two looks to begin with.
         privacy_zones_xyn: filled solid in every picture before anything else sees it.
+        view_ids: its views, where they have to be told apart; empty: it stands still.
     """
 
     camera_id: str
@@ -40,6 +41,7 @@ class CameraSpec:
     gap_s: float = 2.0
     stall_after_s: float = 8.0
     privacy_zones_xyn: tuple[Polygon, ...] = ()
+    view_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,26 @@ class LookNow:
     camera_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class LearnView:
+    """What the camera shows now is this view of it."""
+
+    camera_id: str
+    view_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenewView:
+    """The zones of this view were moved right and down by shares of the picture: so is what it is known by."""
+
+    camera_id: str
+    view_id: str
+    shift_xyn: tuple[float, float]
+
+
+ViewOrder = LearnView | RenewView
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Release:
     """The supervisor has done with a picture: its slot is free again.
@@ -125,7 +147,7 @@ class ShareReconnects:
     per_s: float
 
 
-Order = SetPace | LookNow | Release | LendScene | ShareReconnects
+Order = SetPace | LookNow | Release | LendScene | ShareReconnects | LearnView | RenewView
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from xueliang_edge.capture.orders import Pace, Release
+from xueliang_edge.capture.orders import Pace, Release, ViewOrder
 from xueliang_edge.looks import CaptureHealth, Look, PictureHandle, SceneHandle
 
 
@@ -33,6 +33,9 @@ class CaptureService(Protocol):
     """Cameras by their ids. Nothing here blocks longer than it is told, and nothing raises for a camera's sake."""
 
     def start(self) -> None: ...
+
+    def order_view(self, order: ViewOrder) -> None:
+        """Have a camera's view learnt or renewed; what became of it is said by `health`."""
 
     def set_pace(self, camera_id: str, pace: Pace) -> None:
         """How the camera is looked at from now on."""

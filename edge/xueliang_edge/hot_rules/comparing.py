@@ -10,14 +10,15 @@ from typing import Final
 
 from xueliang_configs.cameras import CameraConfig, CameraRules
 from xueliang_configs.errors import Problem
-from xueliang_configs.loading import NodeFile
+from xueliang_configs.loading import NodeFile, view_problem
 from xueliang_configs.node import NodeConfig
+from xueliang_configs.rules import has_place, view_of
 from xueliang_edge.detection import OpenedModel
 from xueliang_edge.health import RuleNotRunning
 from xueliang_edge.reporting import rules_not_running
 
 TAKEN_HOT: Final = ("place_class", "look_every_s", "rules")
-NEEDS_RESTART: Final = ("url", "sub_url", "privacy_zones", "stall_after_s")  # the capture process has them
+NEEDS_RESTART: Final = ("url", "sub_url", "privacy_zones", "stall_after_s", "views")  # the capture process has them
 SAYS_NOTHING: Final = ("camera_id", "name")  # what it is known by; the name is only for people who read the file
 RESTART: Final = "restart the node for this"
 
@@ -163,6 +164,12 @@ def compare_camera(
         RuleRefused(("rules", index, "rule_id"), f"rule_id {name} is used twice")
         for index, name in enumerate(ids)
         if name in ids[:index]
+    ]
+    view_ids = [view.view_id for view in wanted.views]
+    refused += [
+        RuleRefused(("rules", index, "view"), f"rule {rule.rule_id}: {found[0]}", found[1])
+        for index, rule in enumerate(wanted.rules)
+        if (found := view_problem(view_of(rule), view_ids, needs_one=has_place(rule))) is not None
     ]
     not_running = rules_not_running([wanted], models)
     known = {one.rule_id for one in now.not_running}

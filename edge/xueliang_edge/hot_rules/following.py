@@ -23,6 +23,7 @@ from typing import Final
 from xueliang_configs.errors import ConfigError, Problem
 from xueliang_configs.loading import read_node
 from xueliang_configs.node import NodeConfig
+from xueliang_edge.capture.orders import LearnView, RenewView, ViewOrder
 from xueliang_edge.detection import OpenedModel
 from xueliang_edge.health import RuleNotRunning
 from xueliang_edge.hot_rules.comparing import (
@@ -35,8 +36,10 @@ from xueliang_edge.hot_rules.comparing import (
     digest_of,
     with_hot_part,
 )
-from xueliang_edge.hot_rules.orders import Answer, CameraAnswer, Order, OrderFiles, is_old
+from xueliang_edge.hot_rules.orders import Answer, CameraAnswer, Order, OrderFiles, ViewAsked, is_old
+from xueliang_edge.hot_rules.realigning import ProposalFiles, Proposing
 from xueliang_edge.hot_rules.versions import SAYS_THE_SAME, RulesVersion, Source, VersionFiles, version_of
+from xueliang_edge.looks import KnownView
 from xueliang_edge.pipeline import RulesChange
 from xueliang_edge.watched_camera import WatchedRules
 
@@ -76,14 +79,18 @@ class RulesFollower:
         unkept: Iterable[RulesVersion],
         wall: Callable[[], datetime],
         mono: Callable[[], float],
+        order_view: Callable[[ViewOrder], None] = lambda _: None,
+        views_of: Callable[[str], tuple[KnownView, ...]] = lambda _: (),
     ) -> None:
         """`settings`: the file that `started` was read from; None: no file is followed, only commands.
 
         `unkept`: those of `running` that the start made; their folder is there. `change` gives rules to the main path
-        (`Pipeline.change`).
+        (`Pipeline.change`). `order_view` and `views_of`: to and from capture, about cameras that turn.
         """
         self._settings, self._started, self._files, self._orders = settings, started, files, orders
         self._models, self._change, self._wall, self._mono = models, change, wall, mono
+        self._order_view, self._views_of = order_view, views_of
+        self.proposing = Proposing(ProposalFiles(files.folder))
         self.running = {name: one for name, (one, _) in running.items()}
         self.versions = {name: version for name, (_, version) in running.items()}
         self._file_digests = {name: one.file_digest for name, one in self.running.items()}
@@ -136,6 +143,18 @@ class RulesFollower:
         self._follow_commands()
         if is_disk_asked and self._settings is not None:
             self._follow_file(self._settings)
+        if is_disk_asked:
+            self._propose()
+
+    def _propose(self) -> None:
+        """What cameras that were nudged make of their zones."""
+        for name, one in self.running.items():
+            if views := self._views_of(name):
+                shifts = {view.view_id: view.shift_xyn for view in views}
+                try:
+                    self.proposing.follow(one.configured, shifts, self._wall())
+                except OSError as error:
+                    self._note_disk(error)
 
     def _keep_new(self) -> None:
         """The versions that the start made, as far as the disk takes them: it is no reason not to watch."""
@@ -236,9 +255,26 @@ class RulesFollower:
             return self._answer(order.order_id, problems=(f"the command is of {order.at.isoformat()}: give it again",))
         if order.cameras is None:
             return self._obey_file(order)
-        return self._answer(
-            order.order_id, cameras=[self._obey_camera(order, index) for index in range(len(order.cameras))]
-        )
+        answers = [self._obey_camera(order, index) for index in range(len(order.cameras))]
+        if not any(one.outcome == "refused" for one in answers):
+            answers += [self._obey_view(one) for one in order.views]
+        return self._answer(order.order_id, cameras=answers)
+
+    def _obey_view(self, asked: ViewAsked) -> CameraAnswer:
+        camera_id, view_id = asked.camera_id, asked.view_id
+        now = self.running.get(camera_id)
+        known = () if now is None else now.configured.told_apart
+        if view_id not in known:
+            there = ", ".join(known) or "none that are told apart: several need to stand under its views"
+            return _refused(camera_id, None, (f"no view {view_id} of camera {camera_id}; there: {there}",))
+        if asked.act == "renew":
+            self._order_view(RenewView(camera_id, view_id, asked.shift_xyn))
+            self.proposing.approved(camera_id, view_id)
+            note = f"view {view_id} is known by its new place; its scene is learnt anew"
+        else:
+            self._order_view(LearnView(camera_id, view_id))
+            note = f"view {view_id} is learnt within half a minute while the camera stands still: see `views show`"
+        return CameraAnswer(camera_id=camera_id, outcome="view_taken", notes=(note,))
 
     def _is_in_force(self, order: Order) -> bool:
         """True when every camera's version is of this very order: the node was killed before it could answer."""

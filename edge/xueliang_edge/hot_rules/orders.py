@@ -33,11 +33,22 @@ class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class ViewAsked(_Message):
+    """What to do with one view of a camera: learn it from what the camera shows, or renew what it is known by, moved
+    with its zones."""
+
+    camera_id: str
+    view_id: str
+    act: Literal["learn", "renew"]
+    shift_xyn: tuple[float, float] = (0.0, 0.0)
+
+
 class Order(_Message):
     """What a command asks for.
 
     Attributes:
         cameras: their new rules; None: what the settings file says now, for all cameras.
+        views: done after, when no rules were refused.
         note, by: for the versions.
     """
 
@@ -47,13 +58,14 @@ class Order(_Message):
     cameras: tuple[CameraRules, ...] | None
     note: str = ""
     by: str = ""
+    views: tuple[ViewAsked, ...] = ()
 
 
 class CameraAnswer(_Message):
     """What became of one camera's part of an order. `version` is the one that runs after it."""
 
     camera_id: str
-    outcome: Literal["applied", "unchanged", "refused"]
+    outcome: Literal["applied", "unchanged", "refused", "view_taken"]
     version: int | None = None
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -74,9 +86,17 @@ class Answer(_Message):
         return bool(self.problems) or any(one.outcome == "refused" for one in self.cameras)
 
 
-def new_order(cameras: tuple[CameraRules, ...] | None, at: datetime, *, note: str = "", by: str = "") -> Order:
+def new_order(
+    cameras: tuple[CameraRules, ...] | None,
+    at: datetime,
+    *,
+    note: str = "",
+    by: str = "",
+    views: tuple[ViewAsked, ...] = (),
+) -> Order:
     """With an id of its own."""
-    return Order(order_id=str(uuid.uuid4()), at=at, cameras=cameras, note=note, by=by)
+    order = Order(order_id=str(uuid.uuid4()), at=at, cameras=cameras, note=note, by=by)
+    return order.model_copy(update={"views": views}) if views else order  # an older node does not know the field
 
 
 class OrderFiles:

@@ -141,6 +141,7 @@ class LoggedLooks:
             is_carried=bool(self.is_carried[index]),
             view_fault=context.view_fault,
             view_figure=context.view_figure,
+            view_id=context.view_id,
         )
 
     def observations(self) -> Iterator[Observation]:

@@ -53,10 +53,14 @@ class Context(NamedTuple):
     frame_size_wh: tuple[int, int] | None
     view_fault: ViewFault | None = None
     view_figure: float = 0.0
+    view_id: str | None = None
 
     def to_json(self) -> list[Any]:
-        """What is wrong with the view follows only where something is: logs from before faults were known read on."""
+        """What is wrong with the view, and which it is, follow only where they say something: logs from before either
+        was known read on, and an older release reads the logs of cameras whose views are not told apart."""
         usual = [self.view.value, *self[1:5]]
+        if self.view_id is not None:
+            return [*usual, None, 0.0, self.view_id]
         return usual if self.view_fault is None else [*usual, self.view_fault.value, self.view_figure]
 
     @classmethod
@@ -64,9 +68,18 @@ class Context(NamedTuple):
         """Raises ValueError, TypeError."""
         view, detector, digest, confident_score, size, *wrong = value
         size_wh = None if size is None else (int(size[0]), int(size[1]))
-        fault, figure = wrong or (None, 0.0)
-        view_fault = None if fault is None else ViewFault(fault)
-        return cls(ViewState(view), str(detector), digest, float(confident_score), size_wh, view_fault, float(figure))
+        fault, figure, *of_view = wrong or (None, 0.0)
+        (view_id,) = of_view or (None,)
+        return cls(
+            ViewState(view),
+            str(detector),
+            digest,
+            float(confident_score),
+            size_wh,
+            None if fault is None else ViewFault(fault),
+            float(figure),
+            None if view_id is None else str(view_id),
+        )
 
 
 @dataclass(slots=True)
@@ -150,6 +163,7 @@ class Tables:
             observation.frame_size_wh,
             observation.view_fault,
             observation.view_figure,
+            observation.view_id,
         )
         return self.contexts.setdefault(context, len(self.contexts))
 

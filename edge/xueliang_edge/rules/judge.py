@@ -5,6 +5,7 @@ Invariants
       end theirs as RULE_CHANGED, removed ones as RULE_REMOVED.
     - Rules live in *rule time*: monotonic seconds that go on over a restart of the node (`restore`). Decisions carry
       this boot's monotonic seconds; moments from before the restart may be negative there.
+    - A rule of one view of a camera that turns is judged in that view only; what other views show is unknown to it.
     - After a restart the time in between is blind time: within the rules' tolerance nothing is lost, after
       `view_lost_after_s` an open episode ends VIEW_LOST.
 """
@@ -21,8 +22,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from xueliang_alerts.contract import EndReason
 from xueliang_configs.cameras import CameraConfig
-from xueliang_configs.rules import Rule
-from xueliang_edge.observations import Observation
+from xueliang_configs.rules import Rule, view_of
+from xueliang_edge.observations import Observation, is_in_view, turned_away
 from xueliang_edge.rules.episodes import Decision, EpisodeState, Moment, decided, ended, why_ended
 from xueliang_edge.rules.registry import RULES
 
@@ -71,7 +72,8 @@ class CameraJudge:
             hazard = RULES[running.rule.hazard]
             if hazard.needs_detector and observation.is_good and observation.detector != running.rule.detector:
                 continue
-            measured = hazard.measure((here,), running.rule)[0]
+            seen = here if is_in_view(here.view_id, view_of(running.rule)) else turned_away(here)
+            measured = hazard.measure((seen,), running.rule)[0]
             running.state, decision = hazard.step(running.state, measured, running.rule)
             if decision is not None:
                 judged.append(self._judged(running.rule, decision))

@@ -64,6 +64,7 @@ def observations(draw: st.DrawFn, camera_id: str = "lane") -> Observation:
         is_carried=draw(st.booleans()),
         view_fault=fault,
         view_figure=0.0 if fault is None else draw(st.integers(0, VIEW_FIGURE_STEPS)) / VIEW_FIGURE_STEPS,
+        view_id=draw(st.sampled_from([None, "gate", "yard"])) if is_good else None,
     )
 
 

@@ -150,3 +150,56 @@ def test_a_track_is_not_followed_over_a_blind_stretch_that_ended_quietly() -> No
 def test_any_day_gives_the_same(seed: int, name: str, count: int) -> None:
     parts = [part_of(days(seed, count))]
     assert quick(name, parts)[0] == slow(name, parts)
+
+
+# Cameras that turn.
+
+
+def turning(looks: list[Observation], seed: int) -> list[Observation]:
+    """The same day of a camera that shows its views in turns, some looks long."""
+    random = np.random.default_rng(seed)
+    shown, left, found = "gate", 0, []
+    for one in looks:
+        if left == 0:
+            shown, left = str(random.choice(["gate", "yard"])), int(random.integers(1, 40))
+        left -= 1
+        found.append(replace(one, view_id=shown) if one.is_good else one)
+    return found
+
+
+def in_view(name: str) -> dict[str, Any]:
+    rule = RULES[name]
+    return rule if rule["hazard"] == Hazard.CAMERA_FAULT else rule | {"view": "gate"}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_both_ways_agree_on_a_camera_that_turns(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RULES, name, in_view(name))
+    judged_alone = 0
+    for seed in (1, 2, 3):
+        looks = turning(days(seed, 260), seed)
+        said, replay = quick(name, in_parts(looks))
+        judged_alone += replay.judged_alone
+        assert said == slow(name, in_parts(looks))
+        assert without_boot(quick(name, with_restarts(looks))[0]) == without_boot(slow(name, with_restarts(looks)))
+    assert judged_alone
+
+
+def test_what_another_view_shows_raises_nothing_and_clears_nothing() -> None:
+    rule = {"hazard": "intrusion", "view": "gate", "needed_looks": 1, "of_looks": 1, "clear_after_s": 3}
+    rule |= {"view_lost_after_s": 60}
+    person = (*PERSON, (0.4, 0.5, 0.5, 0.8))
+
+    def day(*stretches: tuple[str, bool, int]) -> list[Observation]:
+        each = [(view, is_there) for view, is_there, seconds in stretches for _ in range(seconds)]
+        return [
+            replace(seen(float(at_s), [person] if is_there else []), view_id=view)
+            for at_s, (view, is_there) in enumerate(each)
+        ]
+
+    assert compared(rule, day(("yard", True, 30))) == []
+    assert compared(rule, day(("gate", True, 5), ("yard", False, 40), ("gate", True, 5)))[1:] == []
+    (_, (phase, at_s)) = compared(rule, day(("gate", True, 5), ("yard", False, 40), ("gate", False, 9)))
+    assert (phase, at_s >= 48) == ("cleared", True)
+    said = compared(rule, day(("gate", True, 5), ("yard", False, 90)))
+    assert [phase for phase, _ in said] == ["raised", "cleared"], "away for longer than the rule allows: view_lost"
