@@ -18,14 +18,20 @@ from xueliang_edge.view_measure import CELLS_WH, ViewFeatures, features_of
 from xueliang_edge.view_memory import ViewMemory
 from xueliang_streams.frame import Planes
 
+pytestmark = pytest.mark.timeout(300)  # the first test draws the streets of all
 ALL = np.ones((CELLS_WH[1], CELLS_WH[0]), np.bool_)
 CORNERS = {"west": (60, 300), "east": (560, 300), "north": (300, 60)}
 """Where in a street of four times the size the camera looks; west and east share a fifth of it."""
 
 
 @cache
+def scene(hour: Hour) -> FireLaneScene:
+    return FireLaneScene(size_wh=(2 * WIDTH, 2 * HEIGHT), fps=10, hour=hour)
+
+
+@cache
 def street(hour: Hour = "day", second: float = 2.3) -> Image:
-    return FireLaneScene(size_wh=(2 * WIDTH, 2 * HEIGHT), fps=10, hour=hour).frame("empty", second)
+    return scene(hour).frame("empty", second)
 
 
 def shown(view: str, hour: Hour = "day", second: float = 2.3, *, right: int = 0, down: int = 0) -> Image:
