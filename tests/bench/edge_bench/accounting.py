@@ -35,6 +35,8 @@ class Holdings:
         shm_mb: pages of files in /dev/shm that it has open, mapped or not. Those it mapped are in `pss_mb` too.
         fds, threads, processes: how many.
         pss_mb_of: `pss_mb` by what the processes are (`kind_of`).
+        file_mb: the part of `pss_mb` that is pages of files: programs and libraries. It falls and rises with how many
+            other processes of the machine use the same files.
     """
 
     pss_mb: float
@@ -43,6 +45,7 @@ class Holdings:
     threads: int
     processes: int
     pss_mb_of: Mapping[str, float] = field(default_factory=dict)
+    file_mb: float = 0.0
 
 
 def cpu_seconds(roots: Iterable[int]) -> float:
@@ -57,19 +60,21 @@ def cpu_seconds(roots: Iterable[int]) -> float:
 
 def holdings(roots: Iterable[int]) -> Holdings:
     """Memory and other things held by these processes and all below them."""
-    fds = threads = processes = 0
+    fds = threads = processes = file_kb = 0
     pss_kb: Counter[str] = Counter()
     shm_files: dict[tuple[int, int], int] = {}
     for process in _tree(roots):
         with contextlib.suppress(psutil.Error, OSError):
-            pss_kb[kind_of(process.cmdline())] += _pss_kb(process.pid)
+            rollup = _rollup_kb(process.pid)
+            pss_kb[kind_of(process.cmdline())] += rollup.get("Pss", 0)
+            file_kb += rollup.get("Pss_File", 0)
             fds += process.num_fds()
             threads += process.num_threads()
             processes += 1
             shm_files |= _shm_files(process.pid)
     shm_mb = sum(shm_files.values()) / 1e6
     pss_mb_of = {kind: kilobytes * 1024 / 1e6 for kind, kilobytes in pss_kb.items()}
-    return Holdings(sum(pss_mb_of.values()), shm_mb, fds, threads, processes, pss_mb_of)
+    return Holdings(sum(pss_mb_of.values()), shm_mb, fds, threads, processes, pss_mb_of, file_kb * 1024 / 1e6)
 
 
 def kind_of(command: Sequence[str]) -> str:
@@ -85,11 +90,10 @@ def _tree(roots: Iterable[int]) -> Iterator[psutil.Process]:
             yield from root.children(recursive=True)
 
 
-def _pss_kb(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1])
-    return 0
+def _rollup_kb(pid: int) -> dict[str, int]:
+    """What the kernel sums up over all mappings of a process, by its names."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    return {name: int(value.split()[0]) for name, _, value in (line.partition(":") for line in lines)}
 
 
 def _shm_files(pid: int) -> dict[tuple[int, int], int]:

@@ -46,6 +46,7 @@ def run_soak(minutes: float, cameras: int, model: str) -> dict[str, float | None
     first, last = steady[0][1], steady[-1][1]
     steady_s = steady[-1][0] - steady[0][0]
     growth = slope([(at_s, held.pss_mb) for at_s, held in steady])
+    own_growth = slope([(at_s, held.pss_mb - held.file_mb) for at_s, held in steady])
     print(f"\n{plain_table(GROWTH_HEADER, growth_rows(steady))}")
     per_minute = cameras * minutes
     return {
@@ -56,6 +57,7 @@ def run_soak(minutes: float, cameras: int, model: str) -> dict[str, float | None
         "soak_gap_p50_s": node.gaps.percentile_s(0.5),
         "soak_gap_p99_s": node.gaps.percentile_s(0.99),
         "soak_pss_growth_mb": None if growth is None else growth * steady_s,
+        "soak_pss_growth_without_files_mb": None if own_growth is None else own_growth * steady_s,
         "soak_pss_last_mb": last.pss_mb,
         "soak_fds_grown": float(last.fds - first.fds),
         "soak_threads_grown": float(last.threads - first.threads),

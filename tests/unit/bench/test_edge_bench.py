@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.bench.edge_bench.accounting import Holdings, kind_of
+from tests.bench.edge_bench.accounting import Holdings, holdings, kind_of
 from tests.bench.edge_bench.figures import cameras_per_core, exact_interval, percentile, ratio, slope
 from tests.bench.edge_bench.gaps import GapLog
 from tests.bench.edge_bench.recall import Onset, judge, onsets_between
@@ -229,6 +231,17 @@ def test_conversation_skips_rtcp_and_waits_for_whole_requests() -> None:
 )
 def test_memory_is_told_by_what_the_process_is(command: str, kind: str) -> None:
     assert kind_of(command.split()) == kind
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PSS is Linux's")
+def test_memory_of_files_is_told_apart_from_what_a_process_made_itself() -> None:
+    before = holdings([os.getpid()])
+    made = np.ones(8_000_000, np.uint8)
+    after = holdings([os.getpid()])
+    assert made.all()
+    assert 0 < before.file_mb < before.pss_mb
+    own_mb = (after.pss_mb - after.file_mb) - (before.pss_mb - before.file_mb)
+    assert own_mb == pytest.approx(8, abs=2)
 
 
 def test_growth_of_a_soak_is_the_slope_of_each_kind_and_one_high_sample_does_not_decide_it() -> None:
