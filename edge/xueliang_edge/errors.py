@@ -4,7 +4,8 @@ EdgeError
 ├── ChildGone           a child process ended, or said what it may not say. A retry with a new child can help.
 ├── TableUnreadable     a camera table that nothing can be read from. Retry after the file was mended.
 ├── JudgementsUnreadable a file of operators' judgements with rows that say nothing. Retry after it was mended.
-├── NothingToTry        a back-test of a camera that is not there, or of a time that is not logged. Ask for another.
+├── NothingToTry        a back-test of a camera or view that is not there, or of a time that is not logged. Ask for
+│                       another.
 ├── CannotAnalyse       a recording that no rules can be tried on as asked. Retry after what the message says.
 ├── BadRequest          a command that cannot be carried out as it is. Answered with what is wrong.
 ├── ImportRefused       cameras that do not fit on the nodes, or files that are there already. Retry after a change.

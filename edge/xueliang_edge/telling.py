@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -181,5 +181,9 @@ def _remembers(snapshot: Mapping[str, Any], alert: Alert) -> bool:
     episode = _episodes(snapshot).get(alert.rule_id)
     if episode is None:
         return False
-    onsets = [one for one in ((episode["open"] or {}).get("began"), episode["onset"]) if one]
-    return any(datetime.fromisoformat(one["at"]) == alert.began_at for one in onsets)
+    known = [] if episode["open"] is None else [datetime.fromisoformat(episode["open"]["began"]["at"])]
+    if episode["onset"] is not None:
+        # Remembered is the look; told is that, or half-way between it and the look before (`Look.begins_between`).
+        at, unseen_s = datetime.fromisoformat(episode["onset"]["at"]), float(episode["onset"]["unseen_s"])
+        known += [at, at - timedelta(seconds=unseen_s / 2)]
+    return alert.began_at in known

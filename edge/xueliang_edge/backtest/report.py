@@ -9,13 +9,15 @@ from datetime import datetime
 from typing import Any, Final
 
 from xueliang_configs.cameras import CameraConfig
-from xueliang_configs.rules import Rule, at_place, has_place
+from xueliang_configs.loading import view_problem
+from xueliang_configs.rules import Rule, at_place, has_place, view_of
 from xueliang_edge.attention.refreshing import zone_cells
 from xueliang_edge.backtest.alerts import Collected, Difference, WouldBeAlert, difference
 from xueliang_edge.backtest.answering import Answerable, Answering, KnownModel, always_unanswered
 from xueliang_edge.backtest.judgements import Judgement, Scored, scored
 from xueliang_edge.backtest.replaying import Replay
 from xueliang_edge.brightness import GRID_WH
+from xueliang_edge.errors import NothingToTry
 from xueliang_edge.observation_log.looks import LoggedLooks
 from xueliang_edge.observation_log.reading import Gap
 from xueliang_edge.rules import geometry
@@ -140,7 +142,11 @@ def backtest(
     to_at: datetime | None = None,
     progress: Callable[[datetime], None] = lambda _at: None,
 ) -> Report:
-    """Go through the log. `progress` is told the last moment of each part."""
+    """Go through the log. `progress` is told the last moment of each part.
+
+    Raises NothingToTry for a draft whose view this camera does not tell: no look would be its own, or all would.
+    """
+    _must_name_its_view(asked)
     camera, draft = asked.camera, _OneRule(asked.draft, asked.camera, asked.model)
     rule = next((one for one in camera.rules if one.rule_id == asked.draft.rule_id), None)
     running = None
@@ -177,6 +183,14 @@ def backtest(
         judged_alone=draft.replay.judged_alone,
         digests=dict(draft.answering.digests),
     )
+
+
+def _must_name_its_view(asked: Asked) -> None:
+    """A draft comes alone: what its camera's file would be refused for is asked here."""
+    view_ids, draft = [one.view_id for one in asked.camera.views], asked.draft
+    problem = view_problem(view_of(draft), view_ids, needs_one=has_place(draft))
+    if problem is not None:
+        raise NothingToTry(f"view: {problem[0]}\n  hint: {problem[1]}")
 
 
 def _rate(alerts: Sequence[WouldBeAlert], answerable: Answerable) -> Rate:

@@ -11,12 +11,13 @@ The node's main path must not run this: `run` takes seconds of a core (`serving.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from xueliang_alerts.commands import PAGES_AT_MOST, BacktestCommand
+from xueliang_alerts.commands import PAGES_AT_MOST, REQUEST_ID_PATTERN, BacktestCommand
 from xueliang_alerts.contract import MAX_MESSAGE_BYTES
 from xueliang_configs.errors import ConfigError
 from xueliang_configs.loading import rule_from
@@ -59,7 +60,7 @@ def request_id_in(payload: bytes) -> str:
     except (ValueError, RecursionError):
         value = None
     named = value.get("request_id") if isinstance(value, dict) else None
-    return named[:64] if isinstance(named, str) else ""
+    return named if isinstance(named, str) and re.fullmatch(REQUEST_ID_PATTERN, named) else ""
 
 
 def request_of(command: BacktestCommand) -> Request:

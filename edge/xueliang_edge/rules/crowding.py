@@ -151,6 +151,9 @@ def step(state: CrowdState, measured: CrowdMeasure, settings: CrowdRule) -> tupl
         begins_between=True,
     )
     episode, said = advance(state.episode, look, timing)
+    if said is not None and said.phase is Phase.CLEARED:
+        # What was seen to disperse begins anew: with the onset of the ended episode the next would be the same alert.
+        state = replace(state, run=_run(replace(state, run=None), measured, now, settings))
     return replace(state, episode=episode), _in_words(said, count, state, measured, settings)
 
 

@@ -6,7 +6,7 @@ and shows none, and hidden when something else is in front of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -30,7 +30,7 @@ HIDDEN_SHARE: Final = 0.5
 CHANGED: Final = 0.5  # of a cell's pixels: begins to count
 STILL_CHANGED: Final = 0.25
 HELD_BY_CHANGE_S: Final = 60.0  # a detector may lose a parked car for a minute; longer, and its "nothing" is believed
-# What stands half beside a place, on the same line, has taken its ground: what stood there has moved on.
+# What comes to stand half beside a place, on the same line, has taken its ground: what stood there has moved on.
 MOVED_ON: Final = (0.2, 0.85)  # of the place's width, from its middle to the other's
 MOVED_ON_LINE: Final = 0.15  # of its height, between the lower edges: what passes in front stands lower
 MOVED_ON_SIZE: Final = 1.5  # at most so many times as wide
@@ -51,7 +51,7 @@ class Place:
         misses: looks in a row, not hidden, without a hit. missed_s: their seconds.
         is_hit: the last look hit it. is_held: no box, but the ground under it is still changed against the background.
         is_hidden: something else was in front of it. crowded_s: seconds in which that was another vehicle.
-        displaced: looks in a row that showed another vehicle half on its ground.
+        displaced: looks in a row that showed a vehicle half on its ground that had not stood there before.
     """
 
     anchor: Box
@@ -121,7 +121,8 @@ def remember(ground: Ground, measured: StandingMeasure, now: Moment, seconds: fl
         if box is not None:
             seen = _hit(place, measured, box, now, seconds)
         else:
-            seen = _missed(place, measured, seconds, is_held=_held_by_change(place, ground, measured))
+            newcomers = _newcomers(place, ground, hits, measured)
+            seen = _missed(place, measured, seconds, newcomers, is_held=_held_by_change(place, ground, measured))
         if not _is_gone(seen, now, settings):
             places.append(seen)
     taken = set(hits.values())
@@ -178,11 +179,26 @@ def _hit(place: Place, measured: StandingMeasure, box: int, now: Moment, seconds
     )
 
 
-def _missed(place: Place, measured: StandingMeasure, seconds: float, *, is_held: bool) -> Place:
-    displaced = place.displaced + 1 if _is_displaced(place, measured) else 0
-    missed = replace(place, is_hit=False, is_held=is_held, is_hidden=False, displaced=displaced)
+def _newcomers(place: Place, ground: Ground, hits: dict[int, int], measured: StandingMeasure) -> list[Box]:
+    """Believed boxes of what did not stand anywhere yet when the place was last hit: a neighbour that did has not
+    taken its ground.
+    """
+    last_s = place.last_hit.mono_s
+    before = {hits[index] for index, one in enumerate(ground.places) if index in hits and one.since.mono_s <= last_s}
+    sure = [index for index, score in enumerate(measured.scores) if score >= measured.confident_score]
+    return [measured.boxes[index] for index in sure if index not in before]
+
+
+def _missed(
+    place: Place, measured: StandingMeasure, seconds: float, newcomers: Sequence[Box], *, is_held: bool
+) -> Place:
+    missed = replace(place, is_hit=False, is_held=is_held, is_hidden=False, displaced=0)
     # Its own box may lie a little too far outside the zone to be counted: it hides nothing.
     others = [box for box in measured.others if geometry.iou_of(place.anchor, box) < SETTLED_IOU]
+    takers = [] if is_held else [box for box in newcomers if _takes_its_ground(place, box)]
+    # Behind something else it may still stand.
+    if takers and _hidden_share(place, [box for box in others if box not in takers]) < HIDDEN_SHARE:
+        missed = replace(missed, displaced=place.displaced + 1)
     if _hidden_share(place, others) >= HIDDEN_SHARE:
         is_crowded = _hidden_share(place, measured.boxes) >= HIDDEN_SHARE
         crowded_s = place.crowded_s + (seconds if is_crowded else 0.0)
@@ -197,17 +213,15 @@ def _missed(place: Place, measured: StandingMeasure, seconds: float, *, is_held:
     )
 
 
-def _is_displaced(place: Place, measured: StandingMeasure) -> bool:
+def _takes_its_ground(place: Place, box: Box) -> bool:
+    """It stands half beside the place, on the same line, and is about as wide."""
     left, top, right, bottom = place.anchor
     width, height = right - left, bottom - top
-    for box, score in zip(measured.boxes, measured.scores, strict=True):
-        if score < measured.confident_score or abs(box[3] - bottom) > MOVED_ON_LINE * height:
-            continue
-        wide = (box[2] - box[0]) / max(width, 1e-9)
-        apart = abs(box[0] + box[2] - left - right) / 2 / max(width, 1e-9)
-        if 1 / MOVED_ON_SIZE <= wide <= MOVED_ON_SIZE and MOVED_ON[0] <= apart <= MOVED_ON[1]:
-            return True
-    return False
+    if abs(box[3] - bottom) > MOVED_ON_LINE * height:
+        return False
+    wide = (box[2] - box[0]) / max(width, 1e-9)
+    apart = abs(box[0] + box[2] - left - right) / 2 / max(width, 1e-9)
+    return 1 / MOVED_ON_SIZE <= wide <= MOVED_ON_SIZE and MOVED_ON[0] <= apart <= MOVED_ON[1]
 
 
 def _hidden_share(place: Place, boxes: Iterable[Box]) -> float:

@@ -14,12 +14,12 @@ import pytest
 from tests.unit.edge.backtesting import part_of
 from tests.unit.edge.observing import CAR, START, camera, seen, times
 from tests.unit.edge.observing import lane_rule as quick_rule
-from xueliang_configs.cameras import CameraConfig
+from xueliang_configs.cameras import CameraConfig, ViewSettings
 from xueliang_edge.backtest.answering import Answerable, Answering, KnownModel, Unanswered
 from xueliang_edge.backtest.judgements import Judgement, Verdict, read_judgements
 from xueliang_edge.backtest.report import Asked, Report, backtest, json_lines, rate_of
 from xueliang_edge.backtest.words import lines
-from xueliang_edge.errors import JudgementsUnreadable
+from xueliang_edge.errors import JudgementsUnreadable, NothingToTry
 from xueliang_edge.observation_log.looks import LoggedLooks
 from xueliang_edge.observation_log.reading import Gap, GapReason
 from xueliang_edge.observations import Observation, ViewState
@@ -59,6 +59,32 @@ def report_of(
 ) -> Report:
     watched = camera(lane_rule()) if running is None else running
     return backtest(Asked(watched, draft_of(**draft), **(asked or {"model": MODEL})), [part_of(looks)])
+
+
+def with_views(*view_ids: str) -> CameraConfig:
+    views = tuple(ViewSettings(view_id=one, name=one) for one in view_ids)
+    return camera().model_copy(update={"views": views})
+
+
+@pytest.mark.parametrize(
+    ("view_ids", "view", "problem"),
+    [
+        (("gate", "yard"), None, "view: expected the view that it was drawn in: this camera has several"),
+        (("gate", "yard"), "gat", 'view: no view "gat" under views of this camera\n  hint: there: gate, yard'),
+        ((), "gate", 'view: no view "gate" under views of this camera\n  hint: there: none'),
+    ],
+)
+def test_a_draft_of_no_view_or_of_another_cameras_view_is_not_tried(
+    view_ids: tuple[str, ...], view: str | None, problem: str
+) -> None:
+    with pytest.raises(NothingToTry) as caught:
+        report_of(lane(60), with_views(*view_ids), view=view)
+    assert str(caught.value).startswith(problem)
+
+
+def test_a_draft_of_a_view_and_one_for_the_only_view_are_tried() -> None:
+    assert report_of(lane(60), with_views("gate", "yard"), view="gate").alerts == ()
+    assert report_of(lane(60), with_views("gate")).alerts == ()
 
 
 def test_an_unchanged_draft_changes_nothing() -> None:

@@ -97,4 +97,12 @@ def test_a_command_is_for_now() -> None:
 
 def test_who_asked_can_be_told_also_when_the_rest_is_not_understood() -> None:
     assert request_id_in(b'{"request_id": "q-7", "command": 3}') == "q-7"
-    assert [request_id_in(one) for one in (b"\xff", b"[]", b'{"request_id": 5}', b"[" * 100_000)] == [""] * 4
+    unusable = (
+        b"\xff",
+        b"[]",
+        b'{"request_id": 5}',
+        b"[" * 100_000,
+        b'{"request_id": "\\ud800"}',
+        b'{"request_id": "q\\n"}',
+    )
+    assert [request_id_in(one) for one in unusable] == [""] * len(unusable)

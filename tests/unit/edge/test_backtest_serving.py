@@ -129,6 +129,7 @@ def test_what_is_refused_is_counted_and_told(tmp_path: Path) -> None:
         broker.bring(request("late", expires_at="2026-11-23T08:59:00Z"))
         broker.bring(request("odd", shell="true"))
         broker.bring(b"\xff")
+        broker.bring(b'{"request_id": "\\ud800"}')
         for number in range(WAITING_AT_MOST + 1):
             broker.bring(request(f"n-{number}"))
     told = {page.request_id: page.error or "" for page in broker.pages}
@@ -136,7 +137,7 @@ def test_what_is_refused_is_counted_and_told(tmp_path: Path) -> None:
     assert told["odd"] == "command: shell: Extra inputs are not permitted"
     assert "4 back-tests wait on this node already" in told[f"n-{WAITING_AT_MOST}"]
     assert len(told) == 3
-    assert service.counts == {"received": 8, "not_now": 1, "not_understood": 2, "too_many": 1, "pages": 3}
+    assert service.counts == {"received": 9, "not_now": 1, "not_understood": 3, "too_many": 1, "pages": 3}
 
 
 def test_what_the_node_cannot_try_is_said(tmp_path: Path) -> None:

@@ -52,6 +52,15 @@ def test_a_crowd_is_raised_after_its_dwell_and_cleared_after_it_dispersed() -> N
     assert cleared.reason.code == "crowd_dispersed"
 
 
+def test_looks_that_still_show_a_crowd_while_it_disperses_carry_no_onset_into_the_next_episode() -> None:
+    looks = [seen(t, people(7 if t < 60 or t >= 90 or t % 5 == 0 else 2)) for t in times(110)]
+    first, cleared, second = story(looks, smooth_s=5)
+    assert (cleared.phase, second.phase) == (Phase.CLEARED, Phase.RAISED)
+    assert cleared.ended is not None
+    assert first.began.at < cleared.ended.at < second.began.at
+    assert (second.began.mono_s - 1000, after_s(second)) == (89.75, 95.0)
+
+
 def test_between_the_two_counts_an_open_crowd_stays_and_none_begins() -> None:
     assert [d.phase for d in story(counts(lambda t: 7 if t < 20 else 4, 60))] == [Phase.RAISED]
     assert story(counts(lambda _: 5, 60)) == []

@@ -237,6 +237,33 @@ def test_a_queue_that_moves_on_by_a_place_is_not_one_vehicle() -> None:
     assert story(*looks, any_object=False) == []
 
 
+BESIDE: Thing = ("car", 0.8, (0.46, 0.4, 0.66, 0.8))
+"""On one line with `CAR`, 0.8 of its width away."""
+
+
+@pytest.mark.parametrize(
+    ("beside_from_s", "lost_shows", "under"),
+    [
+        (8.0, [], None),
+        (10.0, [], grid(*[(row, column) for row in range(9, 15) for column in range(9, 16)])),
+        (10.0, [("person", 0.9, (0.28, 0.3, 0.52, 0.95))], None),
+    ],
+    ids=["stood_beside_it", "its_ground_stays_changed", "hidden"],
+)
+def test_a_parked_car_that_is_lost_for_a_while_has_not_given_its_ground_to_a_neighbour(
+    beside_from_s: float,
+    lost_shows: list[Thing],
+    under: np.ndarray | None,  # type: ignore[type-arg]
+) -> None:
+    def shown(t: float) -> list[Thing]:
+        return (lost_shows if 10 <= t < 13 else [CAR]) + ([BESIDE] if t >= beside_from_s else [])
+
+    rule = {"hazard": "illegal_parking", "dwell_s": 20, "clear_after_s": 4, "any_object": False}
+    looks = [seen(t, shown(t), change=under) for t in times(24)]
+    (raised,) = judged(CameraJudge(camera(rule)), looks)
+    assert (raised.began.mono_s - 1000, after_s(raised)) == (0.0, 20.0)
+
+
 def test_a_place_just_taken_is_not_forgotten_while_its_ground_stays_changed() -> None:
     """The detector loses it for two looks in its first seconds; the scene shows that it has not left."""
     under = grid(*[(row, column) for row in range(9, 15) for column in range(10, 16)])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.edge.observing import CAR, camera, judged, lane_rule, seen, times
 from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_alerts.contract import Alert, EndReason, Message, Phase, Severity, read_message
 from xueliang_alerts.errors import SpoolWriteFailed
@@ -173,6 +174,20 @@ def test_an_alert_nobody_remembers_ends_as_node_stopped_never_as_clear(node: Nod
     node.restart()
     node.telling.settle_past()
     assert len(node.accepted()) == 2
+
+
+def test_an_alert_that_is_about_to_be_raised_again_as_the_same_is_not_ended(node: Node) -> None:
+    lane = camera(lane_rule(dwell_s=10))
+    *before, last = [seen(t, [CAR] if t >= 5 else []) for t in times(15)]
+    judge = CameraJudge(lane)
+    node.telling._judges = {"lane": judge}
+    assert judged(judge, before) == []
+    remembered = judge.snapshot()
+    node.telling.tell(lane, judge.look(last), None)
+    node.writer.write()
+    node.telling._judges = {"lane": CameraJudge.resume(lane, remembered)[0]}  # an onset, and nothing raised
+    node.telling.settle_past()
+    assert [phase for phase, _ in node.accepted()] == [Phase.RAISED]
 
 
 def test_a_remembered_decision_that_fails_does_not_keep_a_node_from_starting(

@@ -142,20 +142,21 @@ class _Scores:
     """The highest score that a class without its own had to have in these looks; 1 while nothing was seen."""
 
     def __init__(self, rule: Rule) -> None:
-        self._detector, self._found = rule.detector, list[float]()
+        self._detector, self._highest = rule.detector, 0.0
 
     @property
     def highest(self) -> float:
-        return max(self._found, default=1.0)
+        return self._highest or 1.0
 
     def watched(self, parts: Parts) -> Parts:
         for part in parts:
             if isinstance(part, LoggedLooks):
-                self._found += [
+                found = [
                     one.confident_score
                     for one in part.contexts
                     if one.view is ViewState.GOOD and one.detector == self._detector
                 ]
+                self._highest = max([self._highest, *found])
             yield part
 
 
