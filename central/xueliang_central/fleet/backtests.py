@@ -29,6 +29,7 @@ from xueliang_alerts.mqtt_link import MqttLink, MqttSettings
 from xueliang_alerts.topics import Leaf, node_topic
 from xueliang_alerts.transport import Incoming, Transport
 from xueliang_central.errors import BacktestRefused, NodeAway, NodeSilent
+from xueliang_central.ingest.batches import FIRST_PAUSE_S, LONGEST_PAUSE_S
 
 log = logging.getLogger(__name__)
 
@@ -209,21 +210,47 @@ class Backtests:
 
 
 class BacktestLink:
-    """The connection behind `Backtests`, as a part of a running centre that has the API."""
+    """The connection behind `Backtests`, as a part of a running centre that has the API.
+
+    Starting needs neither the broker nor files of TLS that can be used: what fails is logged once and tried again, and
+    until it works every question is answered NodeAway.
+    """
 
     def __init__(self, backtests: Backtests, settings: MqttSettings, mono: Callable[[], float]) -> None:
         """`settings`: whose client id is another's; this one's is new at each start, and the broker keeps nothing."""
         name = f"xueliang-centre-asks-{uuid.uuid4().hex[:12]}"
         self._backtests, self._mono = backtests, mono
         self._settings = replace(settings, client_id=name, clean_session=True)
+        self._opening: asyncio.Task[None] | None = None
         self._link: MqttLink | None = None
 
     async def start(self) -> None:
-        self._link = MqttLink(self._settings, mono=self._mono)
-        self._backtests.use(self._link)
-        self._link.connect()
+        self._opening = asyncio.create_task(self._open(), name="back-test link")
 
     async def stop(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.gather(self._opening, return_exceptions=True)
         self._backtests.use(None)
         if self._link is not None:
             await asyncio.to_thread(self._link.close)
+
+    async def _open(self) -> None:
+        """Until there is a link: that one keeps itself connected."""
+        pause_s, failed = FIRST_PAUSE_S, 0
+        while self._link is None:
+            try:
+                link = MqttLink(self._settings, mono=self._mono)
+                link.connect()
+            except Exception:  # the supervisor's loop, as in ingest: most often TLS files that cannot be used
+                failed += 1
+                self._backtests.counts["link_failed"] += 1
+                if failed == 1:
+                    log.exception("back-tests cannot be asked: no connection to the broker can be begun")
+                await asyncio.sleep(pause_s)
+                pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
+            else:
+                self._link = link
+                self._backtests.use(link)
+        if failed:
+            log.info("back-tests can be asked", extra={"failures": failed})

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from tests.integration.edge.scenes import NODE_ID, lane_camera, write_settings
+from tests.integration.streams.certificates import make_certificates
 from tests.support import city
 from tests.support.brokers import TestBroker, free_port, running_broker
 from tests.support.centres import TestCentre, camera
@@ -24,9 +25,11 @@ from tests.unit.edge.observing import CAR, LANE, seen, times
 from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_alerts.commands import BacktestCommand, ResultPage, read_command
 from xueliang_alerts.contract import NodeState, NodeStatus, to_bytes
+from xueliang_alerts.mqtt_link import MqttSettings, TlsSettings
 from xueliang_alerts.topics import Leaf, node_topic
 from xueliang_alerts.transport import Incoming
-from xueliang_central.fleet.backtests import BacktestLink
+from xueliang_central.errors import NodeAway
+from xueliang_central.fleet.backtests import BacktestLink, Backtests
 from xueliang_central.fleet.nodes import store_status
 from xueliang_central.rights.scope import Role
 from xueliang_edge.cli import main
@@ -181,6 +184,26 @@ async def test_who_does_not_answer_is_said_and_not_waited_for(centre: TestCentre
     assert (lost.status_code, lost.json()["detail"]) == (503, "node edge-01 is lost")
     assert (away.status_code, away.json()["code"]) == (503, "node_away")
     assert not backtests._waiting
+
+
+async def test_tls_files_that_cannot_be_used_are_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    authority = tmp_path / "authority.pem"
+    authority.write_text("not a certificate")
+    settings = MqttSettings("127.0.0.1", "another's", free_port(), tls=TlsSettings(authority))
+    backtests = Backtests(system_wall)
+    link = BacktestLink(backtests, settings, system_mono)
+    await link.start()
+    try:
+        await until(lambda: backtests.counts["link_failed"] >= 2, "a second try")
+        with pytest.raises(NodeAway):
+            await backtests.ask(NODE_ID, "lane", DRAFT, None, None)
+        (tmp_path / "made").mkdir()
+        authority.write_bytes(make_certificates(tmp_path / "made").authority.read_bytes())
+        await until(lambda: backtests._transport, "a link, once the file is mended")
+    finally:
+        await link.stop()
+    assert backtests._transport is None
+    assert [one.levelname for one in caplog.records if "back-tests cannot be asked" in one.message] == ["ERROR"]
 
 
 async def test_a_rule_that_is_none_and_a_camera_out_of_scope_never_reach_a_node(centre: TestCentre) -> None:
