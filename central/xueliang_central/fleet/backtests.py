@@ -5,6 +5,7 @@ Invariants
       when all of it took too long. What is repeated is no news.
     - A node is asked one question at a time: one that is silent holds up nobody who asks another.
     - Pages are kept by number, `PAGES_AT_MOST` of them: what is repeated counts once, and half an answer is none.
+      How many there are is said by the first that comes; one that says otherwise is of another answer, and refused.
     - Nothing is kept between two questions: a new connection to the broker each time the centre starts, and no queue
       there. A centre that was stopped has stopped waiting.
 """
@@ -54,12 +55,14 @@ class _Question:
     def __init__(self, node_id: str) -> None:
         self.node_id, self.request_id = node_id, str(uuid.uuid4())
         self.found: dict[int, ResultPage] = {}
+        self.pages = 0  # as the first that came says; 0: none came
         self.error: str | None = None
+        self.is_warned = False  # of pages that do not belong together: once an answer
         self.news = asyncio.Event()
 
     @property
     def is_answered(self) -> bool:
-        return self.error is not None or (bool(self.found) and len(self.found) == next(iter(self.found.values())).pages)
+        return self.error is not None or (self.pages > 0 and len(self.found) == self.pages)
 
     @property
     def answer(self) -> Answer:
@@ -68,11 +71,16 @@ class _Question:
 
     def take(self, page: ResultPage) -> str | None:
         """Why it was ignored, as it is counted; None: it is news."""
-        if self.is_answered or page.page in self.found:
+        if self.is_answered:
             return "repeated"
-        self.error = page.error
-        if self.error is None:
-            self.found[page.page] = page
+        if page.error is not None:
+            self.error = page.error
+        elif self.found and page.pages != self.pages:
+            return "inconsistent"
+        elif page.page in self.found:
+            return "repeated"
+        else:
+            self.pages, self.found[page.page] = page.pages, page
         self.news.set()
         return None
 
@@ -205,8 +213,13 @@ class Backtests:
             self.counts["not_asked_for"] += 1
             return
         ignored = question.take(page)
-        if ignored is not None:
-            self.counts[ignored] += 1
+        if ignored is None:
+            return
+        self.counts[ignored] += 1
+        if ignored == "inconsistent" and not question.is_warned:
+            question.is_warned = True
+            told = {"page": page.page, "pages": page.pages, "pages_before": question.pages}
+            log.warning("a page is not of the answer under way", extra={"node_id": question.node_id} | told)
 
 
 class BacktestLink:

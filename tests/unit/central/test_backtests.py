@@ -133,3 +133,29 @@ async def test_who_asks_one_node_too_many_is_told_what_to_try() -> None:
         question.cancel()
     await asyncio.gather(*under_way, return_exceptions=True)
     assert backtests.counts["busy"] == 1
+
+
+@pytest.mark.parametrize(
+    "pages", [pytest.param([(1, 3), (2, 2)], id="fewer than before"), pytest.param([(1, 2), (3, 3)], id="more")]
+)
+async def test_pages_that_do_not_agree_are_never_a_whole_answer(
+    pages: list[tuple[int, int]], caplog: pytest.LogCaptureFixture
+) -> None:
+    transport = NotingTransport()
+    backtests = backtests_over(transport, next_page_s=0.2)
+    question = await asked(backtests)
+    await repeated(transport, question, *pages)
+    with pytest.raises(NodeSilent, match="1 pages came, then nothing new"):
+        question.result()
+    assert backtests.counts["inconsistent"] > 1
+    assert len([one for one in caplog.records if "not of the answer under way" in one.message]) == 1
+
+
+async def test_a_page_that_does_not_agree_costs_nothing_of_the_answer() -> None:
+    transport = NotingTransport()
+    backtests = backtests_over(transport)
+    question = await asked(backtests)
+    for number, of in ((1, 2), (2, 3), (2, 2)):
+        transport.say("edge-01", number, of)
+    assert [row["number"] for row in (await asyncio.wait_for(question, 5)).rows] == [1, 2]
+    assert (backtests.counts["inconsistent"], backtests.counts["answered"]) == (1, 1)
