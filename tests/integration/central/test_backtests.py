@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import select
 
 from tests.integration.edge.scenes import NODE_ID, lane_camera, write_settings
 from tests.integration.streams.certificates import make_certificates
@@ -28,6 +29,7 @@ from xueliang_alerts.contract import NodeState, NodeStatus, to_bytes
 from xueliang_alerts.mqtt_link import MqttSettings, TlsSettings
 from xueliang_alerts.topics import Leaf, node_topic
 from xueliang_alerts.transport import Incoming
+from xueliang_central.audit.tables import audit_records
 from xueliang_central.errors import NodeAway
 from xueliang_central.fleet.backtests import BacktestLink, Backtests
 from xueliang_central.fleet.nodes import store_status
@@ -228,3 +230,25 @@ async def test_a_rule_that_is_none_and_a_camera_out_of_scope_never_reach_a_node(
     assert alone.json()["detail"] == "no node watches this camera"
     assert missing.status_code == foreign.status_code == 404
     assert forbidden.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("field", "moment"),
+    [("from_at", "0001-01-01T00:00:00+08:00"), ("to_at", "9999-12-31T23:59:59-08:00")],
+    ids=["before all years", "after all years"],
+)
+async def test_a_moment_that_is_none_in_utc_is_refused_before_anything_is_recorded(
+    centre: TestCentre, field: str, moment: str
+) -> None:
+    await centre.add_cameras(camera("lane", city.GRID, node_id=NODE_ID))
+    await centre.add_user("ruler", Role.RULE_OPERATOR, city.WEST)
+    await say(centre, NodeState.ONLINE)
+    async with centre.signed_in("ruler") as client:
+        odd = await ask(client, **{field: moment})
+    assert (odd.status_code, odd.json()["code"]) == (422, "invalid")
+    (problem,) = odd.json()["problems"]
+    assert problem["where"] == f"body.{field}"
+    assert f"expected a moment in the years 1 to 9999 of UTC, got {moment}" in problem["expected"]
+    async with centre.database.reading() as conn:
+        actions = (await conn.execute(select(audit_records.c.action))).scalars().all()
+    assert "rule.tried" not in actions
