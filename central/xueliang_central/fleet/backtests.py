@@ -219,7 +219,7 @@ class Backtests:
         if ignored == "inconsistent" and not question.is_warned:
             question.is_warned = True
             told = {"page": page.page, "pages": page.pages, "pages_before": question.pages}
-            log.warning("a page is not of the answer under way", extra={"node_id": question.node_id} | told)
+            log.warning("a page is not of the answer under way", extra={"node_id": question.node_id, **told})
 
 
 class BacktestLink:
