@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
 from xueliang_central.audit import chain
@@ -23,14 +23,25 @@ from xueliang_configs.loading import rule_from
 router: Final = APIRouter(prefix="/api/cameras", tags=["cameras"])
 
 
+def _in_utc(at: datetime) -> datetime:
+    """Near the first and the last year, an offset leads out of what a moment can be."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"expected a moment in the years 1 to 9999 of UTC, got {at.isoformat()}") from None
+
+
+UtcMoment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
+
 class BacktestAsked(BaseModel):
     """One rule as it would stand under the camera; moments with an offset, both may be left out."""
 
     model_config = ConfigDict(extra="forbid")
 
     rule: dict[str, Any] = Field(description="As in the node's settings: rule_id, hazard, zone and what differs.")
-    from_at: AwareDatetime | None = None
-    to_at: AwareDatetime | None = None
+    from_at: UtcMoment | None = None
+    to_at: UtcMoment | None = None
 
 
 class BacktestAnswer(BaseModel):
@@ -71,6 +82,5 @@ async def backtest(
         detail = {"rule_id": str(asked.rule.get("rule_id"))[:80], "node_id": found.node_id}
         what = {"action": "rule.tried", "object_kind": "camera", "object_id": camera_id}
         await chain.record(conn, actor=actor.name, **what, detail=detail, at=centre.wall())
-    moments = [None if at is None else at.astimezone(UTC) for at in (asked.from_at, asked.to_at)]
-    answer = await centre.backtests.ask(found.node_id, camera_id, asked.rule, *moments)
+    answer = await centre.backtests.ask(found.node_id, camera_id, asked.rule, asked.from_at, asked.to_at)
     return BacktestAnswer(node_id=found.node_id, rows=list(answer.rows), left_out=answer.left_out)

@@ -13,8 +13,10 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import select
 
 from tests.integration.edge.scenes import NODE_ID, lane_camera, write_settings
+from tests.integration.streams.certificates import make_certificates
 from tests.support import city
 from tests.support.brokers import TestBroker, free_port, running_broker
 from tests.support.centres import TestCentre, camera
@@ -24,9 +26,12 @@ from tests.unit.edge.observing import CAR, LANE, seen, times
 from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_alerts.commands import BacktestCommand, ResultPage, read_command
 from xueliang_alerts.contract import NodeState, NodeStatus, to_bytes
+from xueliang_alerts.mqtt_link import MqttSettings, TlsSettings
 from xueliang_alerts.topics import Leaf, node_topic
 from xueliang_alerts.transport import Incoming
-from xueliang_central.fleet.backtests import BacktestLink
+from xueliang_central.audit.tables import audit_records
+from xueliang_central.errors import NodeAway
+from xueliang_central.fleet.backtests import BacktestLink, Backtests
 from xueliang_central.fleet.nodes import store_status
 from xueliang_central.rights.scope import Role
 from xueliang_edge.cli import main
@@ -183,6 +188,26 @@ async def test_who_does_not_answer_is_said_and_not_waited_for(centre: TestCentre
     assert not backtests._waiting
 
 
+async def test_tls_files_that_cannot_be_used_are_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    authority = tmp_path / "authority.pem"
+    authority.write_text("not a certificate")
+    settings = MqttSettings("127.0.0.1", "another's", free_port(), tls=TlsSettings(authority))
+    backtests = Backtests(system_wall)
+    link = BacktestLink(backtests, settings, system_mono)
+    await link.start()
+    try:
+        await until(lambda: backtests.counts["link_failed"] >= 2, "a second try")
+        with pytest.raises(NodeAway):
+            await backtests.ask(NODE_ID, "lane", DRAFT, None, None)
+        (tmp_path / "made").mkdir()
+        authority.write_bytes(make_certificates(tmp_path / "made").authority.read_bytes())
+        await until(lambda: backtests._transport, "a link, once the file is mended")
+    finally:
+        await link.stop()
+    assert backtests._transport is None
+    assert [one.levelname for one in caplog.records if "back-tests cannot be asked" in one.message] == ["ERROR"]
+
+
 async def test_a_rule_that_is_none_and_a_camera_out_of_scope_never_reach_a_node(centre: TestCentre) -> None:
     centre.clock.at = system_wall()
     await centre.add_cameras(camera("lane", city.GRID, node_id=NODE_ID), camera("alone", city.GRID, node_id=None))
@@ -205,3 +230,25 @@ async def test_a_rule_that_is_none_and_a_camera_out_of_scope_never_reach_a_node(
     assert alone.json()["detail"] == "no node watches this camera"
     assert missing.status_code == foreign.status_code == 404
     assert forbidden.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("field", "moment"),
+    [("from_at", "0001-01-01T00:00:00+08:00"), ("to_at", "9999-12-31T23:59:59-08:00")],
+    ids=["before all years", "after all years"],
+)
+async def test_a_moment_that_is_none_in_utc_is_refused_before_anything_is_recorded(
+    centre: TestCentre, field: str, moment: str
+) -> None:
+    await centre.add_cameras(camera("lane", city.GRID, node_id=NODE_ID))
+    await centre.add_user("ruler", Role.RULE_OPERATOR, city.WEST)
+    await say(centre, NodeState.ONLINE)
+    async with centre.signed_in("ruler") as client:
+        odd = await ask(client, **{field: moment})
+    assert (odd.status_code, odd.json()["code"]) == (422, "invalid")
+    (problem,) = odd.json()["problems"]
+    assert problem["where"] == f"body.{field}"
+    assert f"expected a moment in the years 1 to 9999 of UTC, got {moment}" in problem["expected"]
+    async with centre.database.reading() as conn:
+        actions = (await conn.execute(select(audit_records.c.action))).scalars().all()
+    assert "rule.tried" not in actions
