@@ -24,6 +24,7 @@ KNOWN_CELLS: Final = 12  # of 144: fewer are a lamp in the night, or fog
 STEADY_KEPT: Final = 0.35  # of the scene learnt so far: less and the camera itself moves (by hand, on a tour)
 ELAPSED_AT_MOST_S: Final = 30.0
 SIZES_KEPT: Final = 4  # of pictures: two streams, before and after somebody set them anew
+RENEWALS_KEPT: Final = 8  # of approved moves; a camera is nudged some times a year
 _RENEWED_EVERY_S: Final = 5.0
 
 
@@ -34,6 +35,7 @@ class ViewMemory:
         looks, seconds: how much it was learnt from; what is not steady begins anew.
         mean, blown_share, colour: as in `ViewFeatures`, followed.
         sharpness: by the width of the picture in pixels: an edge is as wide as the lens makes it.
+        renewals: ids of the commands that moved it, oldest first.
         structure: of the usual view. informative: bool (9, 16), cells that have edges to compare.
     """
 
@@ -42,6 +44,7 @@ class ViewMemory:
         self.seconds = 0.0
         self.mean = self.blown_share = self.colour = 0.0
         self.sharpness: dict[int, float] = {}
+        self.renewals: tuple[str, ...] = ()
         self._brightness = np.zeros((VIEW_WH[1], VIEW_WH[0]), np.float32)
         self._last_mono_s: float | None = None
         self._renewed_mono_s = float("-inf")
@@ -110,6 +113,7 @@ class ViewMemory:
             "view": self._brightness.round().astype(np.uint8),
             "view_numbers": np.array(numbers, np.float64),
             "view_sharpness": np.array([*self.sharpness.items()], np.float64).reshape(-1, 2),
+            "view_renewals": np.array(self.renewals, np.str_),
         }
 
     @classmethod
@@ -124,6 +128,8 @@ class ViewMemory:
         looks, memory.seconds, memory.mean, memory.blown_share, memory.colour = map(float, numbers)
         memory.looks = int(looks)
         memory.sharpness = {int(width_px): float(sharpness) for width_px, sharpness in arrays["view_sharpness"]}
+        if "view_renewals" in arrays:  # an older release kept none
+            memory.renewals = tuple(map(str, arrays["view_renewals"]))
         memory._brightness = view.astype(np.float32)
         memory._renew()
         return memory

@@ -25,7 +25,14 @@ from xueliang_edge.looks import KnownView, StreamName, ViewKnowledge, ViewSign
 from xueliang_edge.observations import ViewFault
 from xueliang_edge.view_finding import NO_SHIFT, Shift, Sighting, find_view, fine_shift
 from xueliang_edge.view_measure import VIEW_WH, ViewFeatures
-from xueliang_edge.view_memory import KNOWN_AFTER_S, KNOWN_LOOKS, STEADY_KEPT, ViewMemory, usable_cells
+from xueliang_edge.view_memory import (
+    KNOWN_AFTER_S,
+    KNOWN_LOOKS,
+    RENEWALS_KEPT,
+    STEADY_KEPT,
+    ViewMemory,
+    usable_cells,
+)
 from xueliang_edge.view_watch import DARK_SHARE, Sent, ViewWatch
 from xueliang_streams.frame import Planes
 
@@ -64,6 +71,7 @@ class KnownViews:
         self._learning: tuple[str, ViewMemory, float | None] | None = None
         self._problems: dict[str, str] = {}
         self._shifts: dict[str, deque[tuple[float, Shift]]] = {name: deque(maxlen=600) for name in view_ids}
+        self._renewals = {name: one.view.renewals for name, one in self.scenes.items()}
 
     def file_of(self, view_id: str) -> str:
         """The name of its scene's file: ids have no dots, so no camera's is like it."""
@@ -85,9 +93,12 @@ class KnownViews:
         self._learning = (view_id, ViewMemory(), None)
         self._problems.pop(view_id, None)
 
-    def renew(self, view_id: str, shift_xyn: Shift) -> None:
-        """The zones of this view were moved: so is its reference. Its scene is learnt anew."""
-        before = self.scenes.get(view_id)
+    def renew(self, view_id: str, shift_xyn: Shift, order_id: str) -> None:
+        """The zones of this view were moved: so is its reference, once for each order. Its scene is learnt anew."""
+        before, told = self.scenes.get(view_id), self._renewals.get(view_id, ())
+        if order_id in told:
+            return
+        self._renewals[view_id] = (*told, order_id)[-RENEWALS_KEPT:]
         if before is None:
             return
         self._take(view_id, before.frame_size_wh, before.view.shifted(shift_xyn))
@@ -205,6 +216,7 @@ class KnownViews:
     def _take(self, view_id: str, frame_size_wh: tuple[int, int], memory: ViewMemory) -> None:
         scene = Background(frame_size_wh)
         scene.view = memory
+        memory.renewals = self._renewals.get(view_id, ())  # one that is learnt anew lies where the zones are by now
         self.scenes[view_id] = scene
         self._unsaved.add(view_id)
         self._shifts[view_id].clear()

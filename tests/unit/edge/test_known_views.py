@@ -88,7 +88,7 @@ def test_a_nudge_is_unknown_measured_when_steady_and_good_again_when_renewed(lea
     shift = learnt.views.states()[0].shift_xyn
     assert shift == pytest.approx((-40 / WIDTH, 0), abs=0.006)
     assert shift is not None
-    learnt.views.renew("west", shift)
+    learnt.views.renew("west", shift, "order-1")
     assert learnt.look("west", 3, right=40) == ViewSign(view_id="west")
     assert learnt.views.states()[0].shift_xyn is None
     assert learnt.look("east", 3) == ViewSign(view_id="east")
@@ -117,3 +117,21 @@ def test_what_was_shown_is_known_after_a_restart(learnt: Turning, tmp_path: Path
     again = Turning(tmp_path)
     assert again.look("east", 1) == ViewSign(view_id="east")
     assert not list(learnt.views.to_save(learnt.now_s)), "written once"
+
+
+def test_a_view_is_renewed_once_an_order_also_after_a_restart(learnt: Turning, tmp_path: Path) -> None:
+    learnt.look("west", 40, right=40)
+    shift = learnt.views.states()[0].shift_xyn
+    assert shift is not None
+    for _ in range(2):
+        learnt.views.renew("west", shift, "order-1")
+    assert learnt.look("west", 3, right=40) == ViewSign(view_id="west"), "told twice, moved once"
+    for name, scene in learnt.views.to_save(learnt.now_s):
+        learnt.files.save(name, scene)
+    again = Turning(tmp_path)
+    again.views.renew("west", shift, "order-1")
+    assert again.look("west", 3, right=40) == ViewSign(view_id="west"), "kept with the scene"
+    again.views.learn("west")
+    again.look("west", 25)
+    again.views.renew("west", shift, "order-1")
+    assert again.look("west", 3) == ViewSign(view_id="west"), "learnt after it: the order is an old one"
