@@ -60,26 +60,22 @@ class ViewMemory:
         """One good view more; `kept_share` of the usual view is in it."""
         if self.looks < KNOWN_LOOKS and self.looks >= 3 and kept_share < STEADY_KEPT:
             self.forget()
-        last, self._last_mono_s = self._last_mono_s, mono_s
-        elapsed_s = 0.0 if last is None else min(max(mono_s - last, 0.0), ELAPSED_AT_MOST_S)
+        elapsed_s = self._elapsed_s(mono_s)
         self.looks += 1
         self.seconds += elapsed_s
         follows_in_s = FOLLOWS_IN_S if kept_share >= STEADY_KEPT else FOLLOWS_REST_IN_S
         plain_mean = 1.0 / self.looks if self.looks <= KNOWN_LOOKS else 0.0
-        weight = max(plain_mean, 1.0 - float(np.exp(-elapsed_s / follows_in_s)))
+        weight = max(plain_mean, _weight(elapsed_s, follows_in_s))
         self._brightness += np.float32(weight) * (seen.brightness - self._brightness)
-        self.mean += weight * (seen.mean - self.mean)
-        self.blown_share += weight * (seen.blown_share - self.blown_share)
-        self.colour += weight * (seen.colour - self.colour)
-        if seen.sharpness is not None:
-            usual = self.sharpness.pop(seen.width_px, seen.sharpness)
-            slowly = max(plain_mean, 1.0 - float(np.exp(-elapsed_s / FOLLOWS_REST_IN_S)))
-            self.sharpness[seen.width_px] = usual + slowly * (seen.sharpness - usual)
-            if len(self.sharpness) > SIZES_KEPT:
-                del self.sharpness[next(iter(self.sharpness))]
+        self._follow_light(seen, weight, max(plain_mean, _weight(elapsed_s, FOLLOWS_REST_IN_S)))
         if self.looks <= KNOWN_LOOKS or mono_s - self._renewed_mono_s >= _RENEWED_EVERY_S:
             self._renewed_mono_s = mono_s
             self._renew()
+
+    def learn_light(self, seen: ViewFeatures, mono_s: float) -> None:
+        """One good view more that lies beside its place: its light is the usual one, its edges are elsewhere."""
+        elapsed_s = self._elapsed_s(mono_s)
+        self._follow_light(seen, _weight(elapsed_s, FOLLOWS_IN_S), _weight(elapsed_s, FOLLOWS_REST_IN_S))
 
     def kept_share(self, seen: ViewFeatures, usable: NDArray[np.bool_]) -> float | None:
         """Share of the usual view's edges that are where they were; None: it has too few to say."""
@@ -134,9 +130,28 @@ class ViewMemory:
         memory._renew()
         return memory
 
+    def _elapsed_s(self, mono_s: float) -> float:
+        """Since the last view that taught anything."""
+        last, self._last_mono_s = self._last_mono_s, mono_s
+        return 0.0 if last is None else min(max(mono_s - last, 0.0), ELAPSED_AT_MOST_S)
+
+    def _follow_light(self, seen: ViewFeatures, weight: float, slowly: float) -> None:
+        self.mean += weight * (seen.mean - self.mean)
+        self.blown_share += weight * (seen.blown_share - self.blown_share)
+        self.colour += weight * (seen.colour - self.colour)
+        if seen.sharpness is not None:
+            usual = self.sharpness.pop(seen.width_px, seen.sharpness)
+            self.sharpness[seen.width_px] = usual + slowly * (seen.sharpness - usual)
+            if len(self.sharpness) > SIZES_KEPT:
+                del self.sharpness[next(iter(self.sharpness))]
+
     def _renew(self) -> None:
         self.structure: Structure = structure_of(self._brightness)
         self.informative: NDArray[np.bool_] = np.asarray(self.structure.strength >= EDGE_LEVELS, np.bool_)
+
+
+def _weight(elapsed_s: float, follows_in_s: float) -> float:
+    return 1.0 - float(np.exp(-elapsed_s / follows_in_s))
 
 
 def usable_cells(hidden: NDArray[np.bool_]) -> NDArray[np.bool_]:
