@@ -24,6 +24,7 @@ KNOWN_CELLS: Final = 12  # of 144: fewer are a lamp in the night, or fog
 STEADY_KEPT: Final = 0.35  # of the scene learnt so far: less and the camera itself moves (by hand, on a tour)
 ELAPSED_AT_MOST_S: Final = 30.0
 SIZES_KEPT: Final = 4  # of pictures: two streams, before and after somebody set them anew
+RENEWALS_KEPT: Final = 8  # of approved moves; a camera is nudged some times a year
 _RENEWED_EVERY_S: Final = 5.0
 
 
@@ -34,6 +35,7 @@ class ViewMemory:
         looks, seconds: how much it was learnt from; what is not steady begins anew.
         mean, blown_share, colour: as in `ViewFeatures`, followed.
         sharpness: by the width of the picture in pixels: an edge is as wide as the lens makes it.
+        renewals: ids of the commands that moved it, oldest first.
         structure: of the usual view. informative: bool (9, 16), cells that have edges to compare.
     """
 
@@ -42,6 +44,7 @@ class ViewMemory:
         self.seconds = 0.0
         self.mean = self.blown_share = self.colour = 0.0
         self.sharpness: dict[int, float] = {}
+        self.renewals: tuple[str, ...] = ()
         self._brightness = np.zeros((VIEW_WH[1], VIEW_WH[0]), np.float32)
         self._last_mono_s: float | None = None
         self._renewed_mono_s = float("-inf")
@@ -57,26 +60,22 @@ class ViewMemory:
         """One good view more; `kept_share` of the usual view is in it."""
         if self.looks < KNOWN_LOOKS and self.looks >= 3 and kept_share < STEADY_KEPT:
             self.forget()
-        last, self._last_mono_s = self._last_mono_s, mono_s
-        elapsed_s = 0.0 if last is None else min(max(mono_s - last, 0.0), ELAPSED_AT_MOST_S)
+        elapsed_s = self._elapsed_s(mono_s)
         self.looks += 1
         self.seconds += elapsed_s
         follows_in_s = FOLLOWS_IN_S if kept_share >= STEADY_KEPT else FOLLOWS_REST_IN_S
         plain_mean = 1.0 / self.looks if self.looks <= KNOWN_LOOKS else 0.0
-        weight = max(plain_mean, 1.0 - float(np.exp(-elapsed_s / follows_in_s)))
+        weight = max(plain_mean, _weight(elapsed_s, follows_in_s))
         self._brightness += np.float32(weight) * (seen.brightness - self._brightness)
-        self.mean += weight * (seen.mean - self.mean)
-        self.blown_share += weight * (seen.blown_share - self.blown_share)
-        self.colour += weight * (seen.colour - self.colour)
-        if seen.sharpness is not None:
-            usual = self.sharpness.pop(seen.width_px, seen.sharpness)
-            slowly = max(plain_mean, 1.0 - float(np.exp(-elapsed_s / FOLLOWS_REST_IN_S)))
-            self.sharpness[seen.width_px] = usual + slowly * (seen.sharpness - usual)
-            if len(self.sharpness) > SIZES_KEPT:
-                del self.sharpness[next(iter(self.sharpness))]
+        self._follow_light(seen, weight, max(plain_mean, _weight(elapsed_s, FOLLOWS_REST_IN_S)))
         if self.looks <= KNOWN_LOOKS or mono_s - self._renewed_mono_s >= _RENEWED_EVERY_S:
             self._renewed_mono_s = mono_s
             self._renew()
+
+    def learn_light(self, seen: ViewFeatures, mono_s: float) -> None:
+        """One good view more that lies beside its place: its light is the usual one, its edges are elsewhere."""
+        elapsed_s = self._elapsed_s(mono_s)
+        self._follow_light(seen, _weight(elapsed_s, FOLLOWS_IN_S), _weight(elapsed_s, FOLLOWS_REST_IN_S))
 
     def kept_share(self, seen: ViewFeatures, usable: NDArray[np.bool_]) -> float | None:
         """Share of the usual view's edges that are where they were; None: it has too few to say."""
@@ -110,6 +109,7 @@ class ViewMemory:
             "view": self._brightness.round().astype(np.uint8),
             "view_numbers": np.array(numbers, np.float64),
             "view_sharpness": np.array([*self.sharpness.items()], np.float64).reshape(-1, 2),
+            "view_renewals": np.array(self.renewals, np.str_),
         }
 
     @classmethod
@@ -124,13 +124,34 @@ class ViewMemory:
         looks, memory.seconds, memory.mean, memory.blown_share, memory.colour = map(float, numbers)
         memory.looks = int(looks)
         memory.sharpness = {int(width_px): float(sharpness) for width_px, sharpness in arrays["view_sharpness"]}
+        if "view_renewals" in arrays:  # an older release kept none
+            memory.renewals = tuple(map(str, arrays["view_renewals"]))
         memory._brightness = view.astype(np.float32)
         memory._renew()
         return memory
 
+    def _elapsed_s(self, mono_s: float) -> float:
+        """Since the last view that taught anything."""
+        last, self._last_mono_s = self._last_mono_s, mono_s
+        return 0.0 if last is None else min(max(mono_s - last, 0.0), ELAPSED_AT_MOST_S)
+
+    def _follow_light(self, seen: ViewFeatures, weight: float, slowly: float) -> None:
+        self.mean += weight * (seen.mean - self.mean)
+        self.blown_share += weight * (seen.blown_share - self.blown_share)
+        self.colour += weight * (seen.colour - self.colour)
+        if seen.sharpness is not None:
+            usual = self.sharpness.pop(seen.width_px, seen.sharpness)
+            self.sharpness[seen.width_px] = usual + slowly * (seen.sharpness - usual)
+            if len(self.sharpness) > SIZES_KEPT:
+                del self.sharpness[next(iter(self.sharpness))]
+
     def _renew(self) -> None:
         self.structure: Structure = structure_of(self._brightness)
         self.informative: NDArray[np.bool_] = np.asarray(self.structure.strength >= EDGE_LEVELS, np.bool_)
+
+
+def _weight(elapsed_s: float, follows_in_s: float) -> float:
+    return 1.0 - float(np.exp(-elapsed_s / follows_in_s))
 
 
 def usable_cells(hidden: NDArray[np.bool_]) -> NDArray[np.bool_]:

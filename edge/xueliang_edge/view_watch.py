@@ -19,7 +19,7 @@ nothing between its key pictures and some of them are the same in nineteen pixel
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,8 @@ SAME_WITHIN_LOOKS: Final = 15  # an encoder that changes its quality has settled
 QUIET_BYTES: Final = 400.0  # of a picture in which nothing changes, with its packets; sensor noise makes thousands
 RTP_OVERHEAD: Final = 1.03
 FINE_LEAST: Final = 4.0  # levels between two pixels of a sharp edge: below, noise reduction and rounding decide
+Teaches = Literal["all", "light", "nothing"]
+"""What the usual view learns from a good picture: all of it, how light and sharp it is, or nothing."""
 SCENE_FAULTS: Final = frozenset({ViewFault.COVERED, ViewFault.MOVED})
 
 
@@ -153,9 +155,9 @@ class ViewWatch:
         sent: Sent | None = None,
         *,
         asked: frozenset[ViewFault] = frozenset(ViewFault),
-        may_learn: bool = True,
+        teaches: Teaches = "all",
     ) -> ViewSign:
-        """One picture further. Of a camera that turns, only some faults are `asked` of it, or it must teach nothing."""
+        """One picture further. Of a camera that turns, only some faults are `asked` of it, and it may teach less."""
         kept_share = self.memory.kept_share(seen, self._usable)
         found = self._light(seen, kept_share) or self._scene(seen, kept_share)
         if found is None or found.fault not in asked:
@@ -165,7 +167,9 @@ class ViewWatch:
             if is_frozen:
                 return ViewSign(ViewFault.FROZEN, figure=1.0)
             self._has_seen = True
-            if may_learn:
+            if teaches == "light":
+                self.memory.learn_light(seen, mono_s)
+            elif teaches == "all":
                 self.memory.learn(seen, 1.0 if kept_share is None else kept_share, mono_s)
             return GOOD_VIEW
         self._run = None

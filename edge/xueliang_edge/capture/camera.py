@@ -201,7 +201,7 @@ class CapturedCamera:
         if isinstance(order, LearnView):
             self._views.learn(order.view_id)
         else:
-            self._views.renew(order.view_id, order.shift_xyn)
+            self._views.renew(order.view_id, order.shift_xyn, order.order_id)
 
     def _keep_quiet(self, planes: Planes) -> None:
         """Keep what a still compares with, while something is going on: an idle camera raises nothing."""

@@ -5,6 +5,8 @@ Invariants
       stops: `BEAT_LOST_S` without one that counts on.
     - After a child's death its cameras' looks that were out are nothing; pace and cameras are told anew; a budget keeps
       a child that dies at once from being started all the time.
+    - A view order outlives the child: it was answered as taken. Renewals are all told anew, as nobody knows whether the
+      child had kept what it did; it does each once. A view to be learnt is, unless a child had taken the order.
     - The region of shared memory outlives its child: no handle of before fits what is written after.
 """
 
@@ -20,6 +22,7 @@ from typing import Final
 from xueliang_edge.capture.orders import (
     Beat,
     GroupSpec,
+    LearnView,
     LendScene,
     Lent,
     LookNow,
@@ -27,6 +30,7 @@ from xueliang_edge.capture.orders import (
     Pace,
     Ready,
     Release,
+    RenewView,
     SetPace,
     ShareReconnects,
     ViewOrder,
@@ -36,6 +40,7 @@ from xueliang_edge.capture.sharing import count_away, node_reconnects_per_s, sha
 from xueliang_edge.children import Child, RestartBudget
 from xueliang_edge.errors import ChildGone
 from xueliang_edge.looks import CaptureHealth, Look, PictureHandle, SceneHandle
+from xueliang_edge.view_memory import RENEWALS_KEPT
 from xueliang_streams.shared_frames import SharedFrames
 from xueliang_streams.source import SourceState
 
@@ -67,6 +72,7 @@ class _Group:
     paces: dict[str, Pace] = field(default_factory=dict)
     waiting: deque[Look] = field(default_factory=deque)
     untold: deque[Order] = field(default_factory=deque)  # what the child did not take at once, in order
+    renewals: dict[tuple[str, str], deque[RenewView]] = field(default_factory=dict)  # by camera and view, all of late
     lent: dict[int, SceneHandle | None] = field(default_factory=dict)
 
 
@@ -91,7 +97,14 @@ class CaptureChildren:
         self._send(group, SetPace(camera_id, pace))
 
     def order_view(self, order: ViewOrder) -> None:
-        self._send(self._group_of[order.camera_id], order)
+        group = self._group_of[order.camera_id]
+        if isinstance(order, RenewView):
+            key = (order.camera_id, order.view_id)
+            group.renewals.setdefault(key, deque(maxlen=RENEWALS_KEPT)).append(order)
+        elif group.child is None:
+            group.untold.append(order)  # it waits for the next one
+            return
+        self._send(group, order)
 
     def look_now(self, camera_id: str) -> None:
         self._send(self._group_of[camera_id], LookNow(camera_id))
@@ -166,7 +179,7 @@ class CaptureChildren:
 
     def _begin(self, group: _Group) -> None:
         group.is_ready, group.started_mono_s = False, self._mono()
-        group.untold.clear()
+        group.untold = deque(order for order in group.untold if isinstance(order, LearnView))
         group.reconnects_per_s = group.spec.reconnects_per_s
         name = f"capture-{group.spec.region}"
         try:
@@ -177,6 +190,9 @@ class CaptureChildren:
             return
         for camera_id, pace in group.paces.items():
             self._send(group, SetPace(camera_id, pace))
+        for renewal in (one for told in group.renewals.values() for one in told):
+            self._send(group, renewal)
+        self._tell(group)
 
     def _share_reconnects(self) -> None:
         """Who has many cameras away gets more of what the node may do; who must give some up is told first."""

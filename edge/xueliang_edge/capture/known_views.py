@@ -4,7 +4,8 @@ Invariants
     - A view is learnt only when a person asks for it (`learn`): a camera that turns shows many directions, and only
       people know which of them have zones. From then on it follows slow change by itself, in its own pictures only.
     - A picture of no known view, or of one that lies beside its place by more than zones forgive, judges no rule and
-      teaches nothing. Looking elsewhere for `ELSEWHERE_S` is *moved*; a known view never is.
+      teaches nothing. Looking elsewhere for `ELSEWHERE_S` is *moved*, or *covered* and *defocused* where it looks like
+      that; a known view never is *moved*.
     - Each view has its scene, its restless places and its reference (`view_memory.py`) in a file of its own.
 """
 
@@ -25,18 +26,26 @@ from xueliang_edge.looks import KnownView, StreamName, ViewKnowledge, ViewSign
 from xueliang_edge.observations import ViewFault
 from xueliang_edge.view_finding import NO_SHIFT, Shift, Sighting, find_view, fine_shift
 from xueliang_edge.view_measure import VIEW_WH, ViewFeatures
-from xueliang_edge.view_memory import KNOWN_AFTER_S, KNOWN_LOOKS, STEADY_KEPT, ViewMemory, usable_cells
-from xueliang_edge.view_watch import DARK_SHARE, Sent, ViewWatch
+from xueliang_edge.view_memory import (
+    KNOWN_AFTER_S,
+    KNOWN_LOOKS,
+    RENEWALS_KEPT,
+    STEADY_KEPT,
+    ViewMemory,
+    usable_cells,
+)
+from xueliang_edge.view_watch import CONFIRM_S, DARK_SHARE, Sent, ViewWatch
 from xueliang_streams.frame import Planes
 
 ELSEWHERE_S: Final = 60.0  # a tour turns within seconds; an operator who steers it by hand is no tampering yet
+CONFIRMED_BEFORE_S: Final = 3 * CONFIRM_S  # what is wrong with the scene is known by then, and one fault is said
 SAVE_EVERY_S: Final = 3600.0
 LEARNING_AT_MOST_S: Final = 120.0  # six times what a still camera needs
 STEADY_S: Final = 30.0
 STEADY_LOOKS: Final = 10
 STEADY_WITHIN: Final = 1.01 / VIEW_WH[0]  # a sample: what one look and the next differ by on a still camera
 _ALL_BUT_MOVED: Final = frozenset(ViewFault) - {ViewFault.MOVED}
-_LIGHT: Final = frozenset({ViewFault.BLACK, ViewFault.OVER_EXPOSED})
+_WHATEVER_IS_SHOWN: Final = frozenset({ViewFault.BLACK, ViewFault.OVER_EXPOSED, ViewFault.FROZEN})
 
 
 class KnownViews:
@@ -64,6 +73,7 @@ class KnownViews:
         self._learning: tuple[str, ViewMemory, float | None] | None = None
         self._problems: dict[str, str] = {}
         self._shifts: dict[str, deque[tuple[float, Shift]]] = {name: deque(maxlen=600) for name in view_ids}
+        self._renewals = {name: one.view.renewals for name, one in self.scenes.items()}
 
     def file_of(self, view_id: str) -> str:
         """The name of its scene's file: ids have no dots, so no camera's is like it."""
@@ -83,11 +93,15 @@ class KnownViews:
     def learn(self, view_id: str) -> None:
         """Take what the camera shows from the next picture on as this view."""
         self._learning = (view_id, ViewMemory(), None)
+        self._nowhere_since_mono_s = None  # nobody asks meanwhile where it looks
         self._problems.pop(view_id, None)
 
-    def renew(self, view_id: str, shift_xyn: Shift) -> None:
-        """The zones of this view were moved: so is its reference. Its scene is learnt anew."""
-        before = self.scenes.get(view_id)
+    def renew(self, view_id: str, shift_xyn: Shift, order_id: str) -> None:
+        """The zones of this view were moved: so is its reference, once for each order. Its scene is learnt anew."""
+        before, told = self.scenes.get(view_id), self._renewals.get(view_id, ())
+        if order_id in told:
+            return
+        self._renewals[view_id] = (*told, order_id)[-RENEWALS_KEPT:]
         if before is None:
             return
         self._take(view_id, before.frame_size_wh, before.view.shifted(shift_xyn))
@@ -148,8 +162,8 @@ class KnownViews:
             stream,
             mono_s,
             sent,
-            asked=_LIGHT | {ViewFault.FROZEN} if is_shifted else _ALL_BUT_MOVED,
-            may_learn=not is_shifted,
+            asked=_WHATEVER_IS_SHOWN if is_shifted else _ALL_BUT_MOVED,
+            teaches="light" if is_shifted else "all",
         )
         if not sign.is_good:
             return sign
@@ -164,14 +178,17 @@ class KnownViews:
         return replace(sign, view_id=name)
 
     def _nowhere(self, seen: ViewFeatures, stream: StreamName, mono_s: float, sent: Sent | None) -> ViewSign:
-        sign = self._watch.judge(seen, stream, mono_s, sent, asked=_ALL_BUT_MOVED, may_learn=False)
-        if sign.fault is not None:
-            self._nowhere_since_mono_s = None
+        """While the camera may be turning, sky, a wall and what a turn blurs are like a covered or unfocused lens."""
+        since = mono_s if self._nowhere_since_mono_s is None else self._nowhere_since_mono_s
+        away_s = mono_s - since
+        asked = _WHATEVER_IS_SHOWN if away_s < ELSEWHERE_S - CONFIRMED_BEFORE_S else _ALL_BUT_MOVED
+        sign = self._watch.judge(seen, stream, mono_s, sent, asked=asked, teaches="nothing")
+        is_at_once = sign.fault in _WHATEVER_IS_SHOWN
+        self._nowhere_since_mono_s = None if is_at_once else since
+        if is_at_once or (sign.fault is not None and away_s >= ELSEWHERE_S):
             return sign
-        if self._nowhere_since_mono_s is None:
-            self._nowhere_since_mono_s = mono_s
-        is_long = mono_s - self._nowhere_since_mono_s >= ELSEWHERE_S and len(self.scenes) == len(self._view_ids)
-        return ViewSign(ViewFault.MOVED, figure=1.0) if is_long else ViewSign(is_doubtful=True)
+        is_moved = away_s >= ELSEWHERE_S and len(self.scenes) == len(self._view_ids)
+        return ViewSign(ViewFault.MOVED, figure=1.0) if is_moved else ViewSign(is_doubtful=True)
 
     def _learn(
         self, seen: ViewFeatures, references: dict[str, ViewMemory], frame_size_wh: tuple[int, int], mono_s: float
@@ -205,6 +222,7 @@ class KnownViews:
     def _take(self, view_id: str, frame_size_wh: tuple[int, int], memory: ViewMemory) -> None:
         scene = Background(frame_size_wh)
         scene.view = memory
+        memory.renewals = self._renewals.get(view_id, ())  # one that is learnt anew lies where the zones are by now
         self.scenes[view_id] = scene
         self._unsaved.add(view_id)
         self._shifts[view_id].clear()

@@ -107,11 +107,16 @@ class LearnView:
 
 @dataclass(frozen=True, slots=True)
 class RenewView:
-    """The zones of this view were moved right and down by shares of the picture: so is what it is known by."""
+    """The zones of this view were moved right and down by shares of the picture: so is what it is known by.
+
+    Attributes:
+        order_id: of the command that moved them: who is told twice moves it once.
+    """
 
     camera_id: str
     view_id: str
     shift_xyn: tuple[float, float]
+    order_id: str
 
 
 ViewOrder = LearnView | RenewView

@@ -143,6 +143,23 @@ class RuleRefused:
     hint: str = ""
 
 
+def unfit_rules(camera: CameraConfig) -> tuple[RuleRefused, ...]:
+    """Rules that do not fit each other or the camera's views; a settings file was asked the same when it was read."""
+    ids = [rule.rule_id for rule in camera.rules]
+    view_ids = [view.view_id for view in camera.views]
+    twice = (
+        RuleRefused(("rules", index, "rule_id"), f"rule_id {name} is used twice")
+        for index, name in enumerate(ids)
+        if name in ids[:index]
+    )
+    astray = (
+        RuleRefused(("rules", index, "view"), f"rule {rule.rule_id}: {found[0]}", found[1])
+        for index, rule in enumerate(camera.rules)
+        if (found := view_problem(view_of(rule), view_ids, needs_one=has_place(rule))) is not None
+    )
+    return (*twice, *astray)
+
+
 def compare_camera(
     wanted: CameraConfig,
     now: Running,
@@ -159,18 +176,8 @@ def compare_camera(
         for index, rule in enumerate(wanted.rules)
         if (why := (other_detectors or {}).get(rule.detector)) and rule not in now.configured.rules
     ]
+    refused += unfit_rules(wanted)
     ids = [rule.rule_id for rule in wanted.rules]
-    refused += [
-        RuleRefused(("rules", index, "rule_id"), f"rule_id {name} is used twice")
-        for index, name in enumerate(ids)
-        if name in ids[:index]
-    ]
-    view_ids = [view.view_id for view in wanted.views]
-    refused += [
-        RuleRefused(("rules", index, "view"), f"rule {rule.rule_id}: {found[0]}", found[1])
-        for index, rule in enumerate(wanted.rules)
-        if (found := view_problem(view_of(rule), view_ids, needs_one=has_place(rule))) is not None
-    ]
     not_running = rules_not_running([wanted], models)
     known = {one.rule_id for one in now.not_running}
     same = {rule.rule_id for rule in wanted.rules if rule in now.configured.rules and rule.rule_id in known}

@@ -250,17 +250,17 @@ class RulesFollower:
 
     def _obey(self, order: Order) -> Answer:
         if self._is_in_force(order):
-            return self._answer(order.order_id, cameras=[self._already(one.camera_id) for one in order.cameras or ()])
+            return self._answer(order.order_id, cameras=self._obey_again(order))
         if is_old(order, self._wall()):
             return self._answer(order.order_id, problems=(f"the command is of {order.at.isoformat()}: give it again",))
         if order.cameras is None:
             return self._obey_file(order)
         answers = [self._obey_camera(order, index) for index in range(len(order.cameras))]
         if not any(one.outcome == "refused" for one in answers):
-            answers += [self._obey_view(one) for one in order.views]
+            answers += [self._obey_view(one, order.order_id) for one in order.views]
         return self._answer(order.order_id, cameras=answers)
 
-    def _obey_view(self, asked: ViewAsked) -> CameraAnswer:
+    def _obey_view(self, asked: ViewAsked, order_id: str) -> CameraAnswer:
         camera_id, view_id = asked.camera_id, asked.view_id
         now = self.running.get(camera_id)
         known = () if now is None else now.configured.told_apart
@@ -268,7 +268,7 @@ class RulesFollower:
             there = ", ".join(known) or "none that are told apart: several need to stand under its views"
             return _refused(camera_id, None, (f"no view {view_id} of camera {camera_id}; there: {there}",))
         if asked.act == "renew":
-            self._order_view(RenewView(camera_id, view_id, asked.shift_xyn))
+            self._order_view(RenewView(camera_id, view_id, asked.shift_xyn, order_id))
             self.proposing.approved(camera_id, view_id)
             note = f"view {view_id} is known by its new place; its scene is learnt anew"
         else:
@@ -282,6 +282,11 @@ class RulesFollower:
         return bool(named) and all(
             name in self.versions and self.versions[name].order_id == order.order_id for name in named
         )
+
+    def _obey_again(self, order: Order) -> list[CameraAnswer]:
+        """Its rules are in force; nobody knows whether capture heard of its views, which it renews once an order."""
+        already = [self._already(one.camera_id) for one in order.cameras or ()]
+        return already + [self._obey_view(one, order.order_id) for one in order.views if one.act == "renew"]
 
     def _already(self, camera_id: str) -> CameraAnswer:
         return CameraAnswer(camera_id=camera_id, outcome="applied", version=self.versions[camera_id].version)

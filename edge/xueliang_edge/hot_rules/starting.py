@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from xueliang_configs.cameras import CameraConfig
 from xueliang_configs.node import NodeConfig
 from xueliang_edge.health import RuleNotRunning
-from xueliang_edge.hot_rules.comparing import Running, digest_of
+from xueliang_edge.hot_rules.comparing import Running, digest_of, unfit_rules
 from xueliang_edge.hot_rules.versions import SAYS_THE_SAME, RulesVersion, Source, VersionFiles, version_of
 
 log = logging.getLogger(__name__)
@@ -58,6 +58,16 @@ def running_of(start: Start, not_running: Iterable[RuleNotRunning]) -> Running:
     return Running(start.configured, mine, start.file_digest)
 
 
+def _commanded(last: RulesVersion, camera: CameraConfig) -> CameraConfig | str:
+    """The camera with the command's rules, or why it cannot have them: its release or its views changed since."""
+    try:
+        wanted = last.over(camera)
+    except ValidationError as error:
+        return f"by this release: {error.error_count()} problems"
+    unfit = unfit_rules(wanted)
+    return f"with the file's views: {'; '.join(one.text for one in unfit)}" if unfit else wanted
+
+
 def _start(camera: CameraConfig, files: VersionFiles, at: datetime) -> Start:
     """The file, unless a command changed the rules since and the file says of this camera what it said then."""
     last, file_digest = files.last(camera.camera_id), digest_of(camera)
@@ -69,10 +79,10 @@ def _start(camera: CameraConfig, files: VersionFiles, at: datetime) -> Start:
         return Start(camera, last, file_digest, is_new=False)
     note = SAYS_THE_SAME if last.digest == file_digest else "changed while the node was not running"
     if is_commanded:
-        try:
-            return Start(last.over(camera), last, file_digest, is_new=False)
-        except ValidationError as error:
-            note = f"version {last.version} cannot be used by this release: {error.error_count()} problems"
-            log.error("rules of the last command cannot be used", extra={"camera_id": camera.camera_id, "why": note})
+        found = _commanded(last, camera)
+        if isinstance(found, CameraConfig):
+            return Start(found, last, file_digest, is_new=False)
+        note = f"version {last.version} cannot be used {found}"
+        log.error("rules of the last command cannot be used", extra={"camera_id": camera.camera_id, "why": note})
     fresh = version_of(camera, last.version + 1, file_digest, at, Source.FILE, note=note)
     return Start(camera, fresh, file_digest, is_new=True)

@@ -11,11 +11,13 @@ from typing import Any
 from tests.unit.edge.test_rules_not_running import knows
 from xueliang_configs.cameras import CameraRules
 from xueliang_configs.loading import load_node
+from xueliang_edge.capture.orders import ViewOrder
 from xueliang_edge.detection import OpenedModel
 from xueliang_edge.hot_rules.following import RulesFollower
 from xueliang_edge.hot_rules.orders import Answer, OrderFiles, new_order
 from xueliang_edge.hot_rules.starting import rules_at_start, running_of, with_rules_of
 from xueliang_edge.hot_rules.versions import FOLDER, VersionFiles
+from xueliang_edge.looks import KnownView
 from xueliang_edge.pipeline import RulesChange
 from xueliang_edge.reporting import rules_not_running
 from xueliang_edge.watched_camera import WatchedRules
@@ -61,6 +63,8 @@ class Started:
         self.models = MODELS if models is None else models
         self.now_s = 0.0
         self.main_path = MainPath()
+        self.view_orders: list[ViewOrder] = []
+        self.views: tuple[KnownView, ...] = ()
         self.orders = OrderFiles(folder / "data" / FOLDER)
         self.files = VersionFiles(folder / "data" / FOLDER)
 
@@ -92,6 +96,8 @@ class Started:
             unkept=[start.version for start in starts.values() if start.is_new],
             wall=self.wall,
             mono=lambda: self.now_s,
+            order_view=self.view_orders.append,
+            views_of=lambda _: self.views,
         )
         follower.poll()
         follower.poll()

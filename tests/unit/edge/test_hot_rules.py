@@ -13,8 +13,10 @@ import pytest
 from tests.unit.edge.hot_node import START, ZONE, Started, camera, rule, said
 from tests.unit.edge.test_rules_not_running import knows
 from xueliang_configs.cameras import CameraConfig, CameraRules
+from xueliang_edge.capture.orders import RenewView
 from xueliang_edge.hot_rules.comparing import NEEDS_RESTART, SAYS_NOTHING, TAKEN_HOT, digest_of
 from xueliang_edge.hot_rules.following import RulesFollower
+from xueliang_edge.hot_rules.orders import ViewAsked, new_order
 from xueliang_edge.hot_rules.versions import FOLDER, KEPT, Source, VersionFiles, version_of
 
 
@@ -314,6 +316,46 @@ def test_a_version_that_this_release_cannot_use_gives_way_to_the_file(node: Star
     assert node.running(follower) == [("lane", 20.0), ("exit", 20.0)]
     assert follower.versions["east"].version == 3
     assert "version 2 cannot be used" in follower.versions["east"].note
+
+
+VIEWS = [{"view_id": "gate", "name": "Gate"}, {"view_id": "yard", "name": "Yard"}]
+RENAMED = [VIEWS[0], {"view_id": "court", "name": "Yard"}]
+
+
+@pytest.mark.parametrize(
+    ("view", "before", "after", "in_file"),
+    [("yard", VIEWS, RENAMED, "gate"), ("yard", VIEWS, VIEWS[:1], "gate"), (None, [], VIEWS, None)],
+    ids=["renamed", "gone", "added"],
+)
+def test_a_commands_rules_that_do_not_fit_changed_views_give_way_to_the_file(
+    node: Started, view: str | None, before: list[Any], after: list[Any], in_file: str | None
+) -> None:
+    fault = {"rule_id": "view", "hazard": "camera_fault", "fault": "view"}
+    in_view = {} if in_file is None else {"view": in_file}
+    filed = [fault] if in_file is None else [rule(**in_view), fault]
+    node.write(camera("east", *filed, views=before))
+    follower = node.start()
+    commanded = rule(dwell_s=99) | ({} if view is None else {"view": view})
+    assert node.command(follower, {"camera_id": "east", "rules": [commanded]}).cameras[0].outcome == "applied"
+    node.write(camera("east", *filed, views=after))
+    follower = node.start()
+    assert [one.rule_id for one in follower.running["east"].configured.rules] == [one["rule_id"] for one in filed]
+    assert follower.versions["east"].source is Source.FILE
+    assert "version 2 cannot be used with the file's views: rule lane: " in follower.versions["east"].note
+
+
+def test_a_renewal_whose_answer_was_lost_is_ordered_again(node: Started) -> None:
+    node.write(camera("east", rule(view="gate"), views=VIEWS))
+    follower = node.start()
+    part = CameraRules.model_validate({"camera_id": "east", "rules": [rule(view="gate", dwell_s=99)]})
+    asked = ViewAsked(camera_id="east", view_id="gate", act="renew", shift_xyn=(0.05, 0.0))
+    order = new_order((part,), node.wall(), views=(asked,))
+    for _ in range(2):  # killed between its version and its answer
+        node.orders.give(order)
+        follower.poll()
+        follower = node.start()
+    assert node.view_orders == [RenewView("east", "gate", (0.05, 0.0), order.order_id)] * 2
+    assert node.story() == [(1, "file"), (2, "command")]
 
 
 def test_a_damaged_line_is_counted_and_the_others_are_read(node: Started) -> None:
