@@ -50,11 +50,12 @@ async def fold_in(change: Change, revisions: Mapping[str, Sequence[Revision]], k
     new = [alert_id for alert_id in merged if alert_id not in known]
     counties = holding.counties_of(change, ((routes[alert_id], merged[alert_id]["hazard"]) for alert_id in new))
     groups = {(routes[alert_id].area.code, merged[alert_id]["hazard"]) for alert_id in new}
+    fresh = holding.new_by_county(change, ((routes[alert_id], merged[alert_id]) for alert_id in new))
     await lock_groups(change, groups | counties)
     cases = await lock_incidents(change, merged, known, routes, counties)
     await _are_where_they_were(change, known)
     before = set(cases)
-    held = await holding.load(change, counties, cases, merged, len(new))
+    held = await holding.load(change, counties, cases, merged, fresh)
     reopened, emptied = await _place(change, new, merged, routes, cases, held)
     await _write_alerts(change, merged, known, cases)
     touched = {merged[alert_id]["incident_id"] for alert_id in merged} | emptied
@@ -173,7 +174,7 @@ async def _place(
         decision = decide(arrival, groups.values(), change.rulebook.folding)
         place_key: str | None = None
         along: tuple[str, ...] = ()
-        if holding.is_unjudged(decision, cases):
+        if holding.may_hold(change) and await holding.is_unjudged(change, decision, cases):
             kept = await holding.hold_new(change, held, arrival, row, route_)
             if kept is not None:
                 decision, place_key, along = kept.decision, kept.place_key, kept.takes_along
