@@ -55,7 +55,8 @@ class Worker:
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._repeat("clocks", self.fire_due, LOOK_S))
-            tasks.create_task(self._repeat("folding", self.look_at_folded, FOLDING_S))
+            tasks.create_task(self._repeat("letting_go", self.let_go, FOLDING_S))
+            tasks.create_task(self._repeat("settling", self.settle, FOLDING_S))
             tasks.create_task(self._repeat("notices", self.send_notices, NOTICES_S))
             tasks.create_task(self._repeat("partitions", self._partitions, PARTITIONS_S))
 
@@ -76,17 +77,25 @@ class Worker:
             due_at = await timers.next_due_at(conn)
         return due_at is not None and due_at <= self._wall()
 
-    async def look_at_folded(self) -> int:
-        """End what has settled, and let go what is held and stays; returns how many incidents that changed."""
+    async def let_go(self) -> int:
+        """Let go what is held and stays; returns how many incidents that changed."""
         async with self._database.reading() as conn:
-            if not await releasing.is_any_waiting(conn):
+            if not await releasing.is_any_held(conn):
                 return 0
         async with changing(self._database, self._rulebook, self._wall) as change:
             changed = await releasing.let_go(change)
-        async with changing(self._database, self._rulebook, self._wall) as change:
-            changed += await releasing.settle(change)
         self.counts["folded_again"] += changed
         return changed
+
+    async def settle(self) -> int:
+        """End what has settled, as much as one transaction should; returns how many incidents."""
+        async with self._database.reading() as conn:
+            if not await releasing.is_any_settled(conn, self._rulebook, self._wall()):
+                return 0
+        async with changing(self._database, self._rulebook, self._wall) as change:
+            ended = await releasing.settle(change)
+        self.counts["folded_again"] += ended
+        return ended
 
     async def send_notices(self) -> int:
         """Send every notice that is due now; returns how many were tried."""

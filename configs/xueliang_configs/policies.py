@@ -127,8 +127,8 @@ class Folding(Settings):
     )
     node_cameras: Annotated[int, Field(ge=0, le=1_000)] = Field(
         default=0,
-        description="Only camera_fault: as many cameras of one node that fail within a minute are one incident, of "
-        "the node; 0: never.",
+        description="Only camera_fault, and only while alerts are held: as many cameras of one node that fail within "
+        "a minute are one incident, of the node; 0: never.",
     )
 
 

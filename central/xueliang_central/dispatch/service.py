@@ -181,8 +181,9 @@ async def see_gone(change: Change, incident: Row, *, has_settled: bool = False) 
     """Every member was seen clear: what that means depends on how far the case has come.
 
     Not taken yet: it ended by itself and the task is withdrawn; at once, or when it has settled where its rule says so.
-    Handled: verified and closed, by the same camera. Taken: somebody is on the way and will say what was found; then it
-    is verified at once.
+    Handled: verified and closed, by the same camera; but not when its alerts have all left it, which no camera saw:
+    that waits for a check by hand. Taken: somebody is on the way and will say what was found; then it is verified at
+    once.
     """
     state = State(incident["state"])
     if not incident["gone"]:
@@ -194,7 +195,7 @@ async def see_gone(change: Change, incident: Row, *, has_settled: bool = False) 
             return incident
         incident, _ = await incidents.transition(change, incident, MOVES["ended_by_itself"], CAMERA)
         await withdraw(change, incident, CAMERA, "ended_by_itself")
-    elif state in MOVES["verified"].sources:
+    elif state in MOVES["verified"].sources and incident["alert_count"] > 0:
         incident, _ = await incidents.transition(change, incident, MOVES["verified"], CAMERA)
         change.note(incident["incident_id"], "closed", CAMERA, close_reason="verified")
         await withdraw(change, incident, CAMERA, "verified")

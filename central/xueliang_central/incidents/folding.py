@@ -35,7 +35,7 @@ class FoldingRule:
             cameras see the place at once; 0 cameras: never by that.
         flap_count, flap_window_s: raised so many times by one camera in this time: flapping; 0: never.
         places_at_once: more places than this held at once in a county are a storm.
-        node_cameras: so many cameras of a node that fail within a minute are the node's failure; 0: never.
+        node_cameras: so many held cameras of a node that fail within a minute are the node's failure; 0: never.
     """
 
     radius_m: float = 50.0

@@ -5,13 +5,17 @@ lists and counts every alert it holds. Four kinds, told apart by `place_key`, wh
 
     ~held-1 …   alerts that nothing has confirmed yet, never two places of one collective at once
     ~storm      more places at once than the rule allows collectives: one for all of them
-    ~node:ID    camera faults of several cameras of one node within a minute
+    ~node:ID    camera faults of several cameras of one node within a minute, where such alerts are held one by one
 
 Invariants
-    - Fire, severity 1 and drills are never held, and below the county's limit nothing but a node's failure is.
+    - Fire, severity 1 and drills are never held, and below the county's limit nothing is but what belongs to a node's
+      failure that is told already.
     - Two places that report at about the same time never meet in one `~held` collective: what is there is told apart.
     - An alert leaves for an incident of its own once it was there for its limit (with its flaps), a second camera sees
       the same place, its camera flaps, or its severity rises to 1. So a collective hides nothing that stays.
+    - There is what was not seen to be gone: a camera that goes dark, or a rule that changes, says nothing of the place.
+    - What somebody has taken in hand takes nothing in and lets nothing go until it is closed or given back: else it
+      would be *verified* by what only left it.
     - `hold` and `leaves` look at no clock and no database; whoever calls them does.
 """
 
@@ -23,9 +27,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from xueliang_central.incidents.folding import Arrival, Decision, Fold, FoldingRule, distance_m
+from xueliang_central.incidents.states import State
 
 HELD, STORM, NODE = "~held-", "~storm", "~node:"
 NEVER_HELD_HAZARDS: Final = frozenset({"fire_smoke"})
+IN_HAND: Final = frozenset({State.TAKEN, State.ARRIVED, State.HANDLED, State.TO_CHECK})
 NODE_HAZARD: Final = "camera_fault"
 MOST_SEVERE: Final = 1
 # A flapping alert is away for its gap and the dwell of its next episode: 40 s and 60 s are common, with a margin.
@@ -49,11 +55,20 @@ class SheddingRule:
 
 @dataclass(frozen=True, slots=True)
 class Collective:
-    """An open collective incident."""
+    """A collective incident. Only one that waits for a judgement takes alerts in; its key is taken until it closes."""
 
     incident_id: str
     number: str
     place_key: str
+    state: State = State.OPEN
+
+    @property
+    def is_free(self) -> bool:
+        return self.state is State.OPEN
+
+    @property
+    def is_in_hand(self) -> bool:
+        return self.state in IN_HAND
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +76,10 @@ class Held:
     """An alert in a collective incident, present or seen to be gone.
 
     Attributes:
+        area_code: of its camera; None: not in the register.
         raised_at: when the centre first heard of it. last_seen_at: when it last did.
+        is_present: not seen to be gone.
+        may_leave: False while somebody has its incident in hand.
     """
 
     alert_id: str
@@ -69,12 +87,14 @@ class Held:
     place_key: str
     camera_id: str
     node_id: str
+    area_code: str | None
     severity: int
     longitude: float | None
     latitude: float | None
     raised_at: datetime
     last_seen_at: datetime
     is_present: bool
+    may_leave: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +171,7 @@ def hold(
         text = f"flapping: raised {flaps} times in {rule.flap_window_s:.0f} s; shown once, counted from now on"
         return _own("flapping", text, arrival, same, raised=flaps, window_s=rule.flap_window_s)
     seen_by = {one.camera_id: one for one in waiting if _is_same_place(arrival, one, rule)}
-    if rule.confirm_cameras and 1 + len(seen_by) >= rule.confirm_cameras:
+    if rule.confirm_cameras > 1 and 1 + len(seen_by) >= rule.confirm_cameras:
         along = tuple(sorted({*same, *(id_ for camera_id in seen_by for id_ in of_camera(camera_id, held, now))}))
         text = f"seen by {1 + len(seen_by)} cameras within {rule.radius_m:.0f} m at the same time"
         return _own("more_cameras", text, arrival, along, cameras=1 + len(seen_by))
@@ -160,7 +180,7 @@ def hold(
 
 def leaves(one: Held, held: Sequence[Held], now: datetime, rule: FoldingRule) -> dict[str, object] | None:
     """Why a held alert gets an incident of its own now; None: it stays where it is."""
-    if not one.is_present:
+    if not one.is_present or not one.may_leave:
         return None
     if one.severity <= MOST_SEVERE:
         return _why("severity", "its severity has risen to 1, which is never held", {"severity": one.severity})
@@ -174,18 +194,18 @@ def leaves(one: Held, held: Sequence[Held], now: datetime, rule: FoldingRule) ->
     )
     if there_s < limit_s or (one.place_key.startswith(NODE) and _is_still_down(one, held, now, rule)):
         return None
-    text = f"there for {there_s:.0f} s of the last {2 * rule.confirm_s:.0f}: longer than what is held"
+    text = f"not seen to be gone for {there_s:.0f} s of the last {2 * rule.confirm_s:.0f}: longer than what is held"
     return _why("outlasted", text, {"camera_id": one.camera_id, "there_s": round(there_s), "limit_s": limit_s})
 
 
 def of_camera(camera_id: str, held: Iterable[Held], now: datetime) -> tuple[str, ...]:
-    """The ids of what is held of a camera and belongs together: what is there, and its flaps before without a break.
+    """The ids of what may leave of a camera and belongs together: what is there, and its flaps before without a break.
 
     What ended before a break was shown where it was held, and stays in that incident's books.
     """
     together: list[str] = []
     since = now
-    mine = [one for one in held if one.camera_id == camera_id]
+    mine = [one for one in held if one.camera_id == camera_id and one.may_leave]
     for one in sorted(mine, key=lambda one: (one.raised_at, one.alert_id), reverse=True):
         if not one.is_present and one.last_seen_at < since - STILL_THERE:
             break
@@ -221,6 +241,8 @@ def _of_one_node(
         return None
     place_key = f"{NODE}{node_id}"[:64]
     known = next((one for one in collectives if one.place_key == place_key), None)
+    if known is not None and not known.is_free:
+        return None
     if known is not None:
         text = f"a camera of {node_id}, whose cameras failed together: incident {known.number}"
         about: dict[str, object] = {"number": known.number, "camera_id": arrival.camera_id, "node_id": node_id}
@@ -231,7 +253,8 @@ def _of_one_node(
         return None
     text = f"{len(cameras)} cameras of {node_id} failed within {NODE_AT_ONCE.seconds} s: the node, not the cameras"
     why = _why("node_down", text, {"node_id": node_id, "cameras": len(cameras), "camera_id": arrival.camera_id})
-    return Holding(Decision(Fold.OPEN, None, why), place_key, tuple(sorted(one.alert_id for one in along)))
+    takes_along = tuple(sorted(one.alert_id for one in along if one.may_leave))
+    return Holding(Decision(Fold.OPEN, None, why), place_key, takes_along)
 
 
 def _with_others(
@@ -241,11 +264,14 @@ def _with_others(
     past: Past,
     now: datetime,
     rule: FoldingRule,
-) -> Holding:
-    """In a storm, with the storm; else the first collective in which no other place is there, or a new one."""
+) -> Holding | None:
+    """In a storm, with the storm; else the first collective in which no other place is there, or a new one.
+
+    None: a storm that somebody has in hand; what comes then stands for itself.
+    """
     slots = [one for one in collectives if one.place_key.startswith(HELD)]
     busy = {one.incident_id for one in held if one.camera_id != arrival.camera_id and _is_there(one, now)}
-    free = [one for one in slots if one.incident_id not in busy]
+    free = [one for one in slots if one.is_free and one.incident_id not in busy]
     if free and not is_storm(held, now, rule):
         chosen = min(free, key=lambda one: (one.incident_id not in past.incident_ids, one.place_key))
         return _joined("held", "not confirmed yet, and the county has more alerts than it can judge", arrival, chosen)
@@ -256,6 +282,8 @@ def _with_others(
         return Holding(Decision(Fold.OPEN, None, _why("held", text, {"camera_id": arrival.camera_id})), key)
     text = f"a storm: more than {rule.places_at_once} places of this hazard in the county at once"
     storm = next((one for one in collectives if one.place_key == STORM), None)
+    if storm is not None and not storm.is_free:
+        return None
     if storm is not None:
         return _joined("storm", text, arrival, storm)
     about = {"camera_id": arrival.camera_id, "places": rule.places_at_once}
@@ -272,7 +300,10 @@ def _is_there(one: Held, now: datetime) -> bool:
 
 
 def _is_same_place(arrival: Arrival, one: Held, rule: FoldingRule) -> bool:
-    if one.camera_id == arrival.camera_id or one.longitude is None or one.latitude is None:
+    """Alerts of another area never meet, here as in folding."""
+    if one.camera_id == arrival.camera_id or one.area_code != arrival.area_code:
+        return False
+    if one.longitude is None or one.latitude is None:
         return False
     if arrival.longitude is None or arrival.latitude is None:
         return False

@@ -11,6 +11,8 @@ Invariants
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, text
 
 from xueliang_central.store.metadata import JsonText, UtcDateTime, metadata
@@ -67,6 +69,12 @@ Index(
 Index("incidents_by_group", incidents.c.area_code, incidents.c.hazard, incidents.c.closed_at)
 Index("incidents_by_scope", incidents.c.area_path, incidents.c.opened_at)
 Index("incidents_by_opened", incidents.c.opened_at, incidents.c.incident_id)
+# What the worker asks for every second, in the same words in the query and in its index, so that both databases see
+# that the index answers it: what may have to leave a collective incident, and what ends by itself once it has settled.
+HOLDS: Final = "place_key LIKE '~%' AND NOT gone"
+SETTLES: Final = "gone AND state IN ('open', 'dispatched')"
+Index("incidents_that_hold", incidents.c.incident_id, postgresql_where=text(HOLDS), sqlite_where=text(HOLDS))
+Index("incidents_that_settle", incidents.c.incident_id, postgresql_where=text(SETTLES), sqlite_where=text(SETTLES))
 
 alerts = Table(
     "alerts",

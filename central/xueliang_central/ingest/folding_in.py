@@ -18,6 +18,7 @@ from xueliang_alerts.contract import Position
 from xueliang_central.cameras.register import places_of
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.dispatch import service as dispatch
+from xueliang_central.errors import DatabaseConflict
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import CAMERA, INGEST, Change
 from xueliang_central.incidents.folding import Arrival, Decision, Fold, Group, decide, trusted_began_at
@@ -39,16 +40,22 @@ async def known_alerts(change: Change, alert_ids: Sequence[str]) -> dict[str, Ro
 
 
 async def fold_in(change: Change, revisions: Mapping[str, Sequence[Revision]], known: Mapping[str, Row]) -> None:
-    """Take in new revisions, by alert_id. `known`: from `known_alerts`, in the same transaction."""
+    """Take in new revisions, by alert_id. `known`: from `known_alerts`, in the same transaction.
+
+    Raises:
+        DatabaseConflict: a known alert has changed its incident since it was read; run the transaction again.
+    """
     merged = {alert_id: merge(known.get(alert_id), found) for alert_id, found in sorted(revisions.items())}
     routes = await routes_of(change, list(merged.values()))
     new = [alert_id for alert_id in merged if alert_id not in known]
     counties = holding.counties_of(change, ((routes[alert_id], merged[alert_id]["hazard"]) for alert_id in new))
     groups = {(routes[alert_id].area.code, merged[alert_id]["hazard"]) for alert_id in new}
+    fresh = holding.new_by_county(change, ((routes[alert_id], merged[alert_id]) for alert_id in new))
     await lock_groups(change, groups | counties)
     cases = await lock_incidents(change, merged, known, routes, counties)
+    await _are_where_they_were(change, known)
     before = set(cases)
-    held = await holding.load(change, counties, cases, merged, len(new))
+    held = await holding.load(change, counties, cases, merged, fresh)
     reopened, emptied = await _place(change, new, merged, routes, cases, held)
     await _write_alerts(change, merged, known, cases)
     touched = {merged[alert_id]["incident_id"] for alert_id in merged} | emptied
@@ -111,6 +118,22 @@ async def lock_incidents(
     return {row["incident_id"]: dict(row) for row in found.mappings()}
 
 
+async def _are_where_they_were(change: Change, known: Mapping[str, Row]) -> None:
+    """An alert that has left its collective incident between the reading and the locks: the batch is read again.
+
+    Else its row would be written back into the incident it has left, and the one it got would wait for it for ever.
+
+    Raises:
+        DatabaseConflict: at least one has moved.
+    """
+    if not known or change.conn.dialect.name != "postgresql":
+        return  # one writer
+    query = select(alerts.c.alert_id, alerts.c.incident_id).where(alerts.c.alert_id.in_(sorted(known)))
+    now = {row.alert_id: row.incident_id for row in await change.conn.execute(query)}
+    if any(row["incident_id"] != now.get(alert_id) for alert_id, row in known.items()):
+        raise DatabaseConflict("an alert has moved to another incident meanwhile")
+
+
 def group_of(row: Row) -> Group:
     """An incident as folding sees it."""
     return Group(
@@ -151,7 +174,7 @@ async def _place(
         decision = decide(arrival, groups.values(), change.rulebook.folding)
         place_key: str | None = None
         along: tuple[str, ...] = ()
-        if holding.is_unjudged(decision, cases):
+        if holding.may_hold(change) and await holding.is_unjudged(change, decision, cases):
             kept = await holding.hold_new(change, held, arrival, row, route_)
             if kept is not None:
                 decision, place_key, along = kept.decision, kept.place_key, kept.takes_along

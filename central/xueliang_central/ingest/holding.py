@@ -5,20 +5,23 @@ Everything here is called with the group keys of the counties and their incident
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import and_, exists, func, or_, select, update
 
+from xueliang_alerts.contract import ClockState, EndReason, Phase
 from xueliang_central.areas.tree import Area, Level
 from xueliang_central.cameras.tables import cameras
+from xueliang_central.dispatch import service as dispatch
 from xueliang_central.incidents.change import By, Change
 from xueliang_central.incidents.folding import Arrival, Decision, Fold
+from xueliang_central.incidents.members import is_seen_clear
 from xueliang_central.incidents.routing import Route
 from xueliang_central.incidents.shedding import (
-    NODE_HAZARD,
     Collective,
     Held,
     Holding,
@@ -55,9 +58,15 @@ class Counties:
         key = (case["area_code"], case["hazard"])
         open_ones = self.collectives.setdefault(key, [])
         if all(one.incident_id != case["incident_id"] for one in open_ones):
-            open_ones.append(Collective(case["incident_id"], case["number"], case["place_key"]))
+            open_ones.append(collective_of(case))
         place = (arrival.longitude, arrival.latitude)
-        self.held.setdefault(key, []).append(_held(row, case["place_key"], place, last_seen_at=now))
+        held = _held(row, collective_of(case), place, area_code=arrival.area_code, last_seen_at=now)
+        self.held.setdefault(key, []).append(held)
+
+
+def collective_of(case: Row) -> Collective:
+    """A row of `incidents` as shedding sees it."""
+    return Collective(case["incident_id"], case["number"], case["place_key"], State(case["state"]))
 
 
 def county_of(change: Change, area_code: str) -> Area:
@@ -66,62 +75,96 @@ def county_of(change: Change, area_code: str) -> Area:
     return next((area for area in chain if area.level is Level.COUNTY), chain[-1])
 
 
-def may_hold(change: Change, hazard: str) -> bool:
-    """False where no rule holds anything: then nothing is asked of the database."""
-    rule = change.rulebook.folding_rule(hazard)
-    return change.rulebook.shedding.above_per_hour is not None or (hazard == NODE_HAZARD and rule.node_cameras > 0)
+def may_hold(change: Change) -> bool:
+    """False where nothing is ever held: then nothing is asked of the database."""
+    return change.rulebook.shedding.above_per_hour is not None
 
 
 def counties_of(change: Change, found: Iterable[tuple[Route, str]]) -> set[Key]:
     """The keys of the collectives that alerts of these routes and hazards may be held in."""
-    return {(county_of(change, route.area.code).code, hazard) for route, hazard in found if may_hold(change, hazard)}
+    if not may_hold(change):
+        return set()
+    return {(county_of(change, route.area.code).code, hazard) for route, hazard in found}
+
+
+def new_by_county(change: Change, found: Iterable[tuple[Route, Row]]) -> Counter[str]:
+    """How many new alerts there are to judge, by county code: no drills, and there on receipt (as `_heard` counts)."""
+    return Counter(
+        county_of(change, route.area.code).code for route, row in found if not row["drill"] and not is_seen_clear(row)
+    )
 
 
 async def load(
-    change: Change, keys: Collection[Key], cases: Mapping[str, Row], arriving: Mapping[str, Row], new: int
+    change: Change,
+    keys: Collection[Key],
+    cases: Mapping[str, Row],
+    arriving: Mapping[str, Row],
+    new: Mapping[str, int],
 ) -> Counties:
-    """What these counties hold now. `arriving`: the batch, whose revisions are not written yet; `new` of it are new."""
+    """What these counties hold now.
+
+    Args:
+        arriving: the batch, whose revisions are not written yet.
+        new: how many of it are new, by county (see `new_by_county`).
+    """
     counties = Counties()
     with_held: dict[Key, list[Collective]] = {}
     for row in cases.values():
         key = (row["area_code"], row["hazard"])
         if key not in keys or not is_collective(row["place_key"]):
             continue
-        known = Collective(row["incident_id"], row["number"], row["place_key"])
-        if row["state"] != State.CLOSED:
+        known = collective_of(row)
+        if known.state is not State.CLOSED:
             counties.collectives.setdefault(key, []).append(known)
-        if (
-            row["state"] != State.CLOSED or row["still_present"]
-        ):  # judged as a whole: what stays may leave it all the same
+        if known.state is not State.CLOSED or not row["gone"]:  # judged as a whole: what stays may leave all the same
             with_held.setdefault(key, []).append(known)
     for key, collectives in with_held.items():
         counties.held[key] = await held_in(change, key[1], collectives, arriving)
     for code in sorted({code for code, _ in keys}):
-        if is_loaded(await _heard(change, code) + new, change.rulebook.shedding):
+        if is_loaded(await _heard(change, code) + new.get(code, 0), change.rulebook.shedding):
             counties.busy.add(code)
     return counties
 
 
 async def _heard(change: Change, county: str) -> int:
+    """The last hour's alerts of a county that asked somebody: no drills, nor what was over before it was known."""
     limit = change.rulebook.shedding.above_per_hour
     if limit is None:
         return 0
     path = change.tree.path_of(county)
     of_county = or_(alerts.c.area_path == path, alerts.c.area_path.startswith(f"{path}/", autoescape=True))
-    query = select(func.count()).where(alerts.c.first_received_at > change.now - HOUR, of_county)
+    was_there = or_(
+        alerts.c.end_reason.is_(None),
+        alerts.c.end_reason != EndReason.SEEN_CLEAR.value,
+        alerts.c.ended_at > alerts.c.first_received_at,
+        alerts.c.clock_state == ClockState.UNTRUSTED.value,  # its times say nothing
+    )
+    query = select(func.count()).where(
+        alerts.c.first_received_at > change.now - HOUR, of_county, alerts.c.drill.is_(False), was_there
+    )
     return int((await change.conn.execute(query)).scalar_one())
 
 
 async def held_in(
     change: Change, hazard: str, collectives: Iterable[Collective], arriving: Mapping[str, Row]
 ) -> list[Held]:
-    """The alerts of these that are present or were seen lately, as the batch leaves them."""
-    keys = {one.incident_id: one.place_key for one in collectives}
+    """The alerts of these that were not seen to be gone or were seen lately, as the batch leaves them.
+
+    As in `members.summarise`: what ended unseen is no longer asked for once the same camera and rule have told a later
+    episode of the incident.
+    """
+    known = {one.incident_id: one for one in collectives}
     since = change.now - kept_in_mind(change.rulebook.folding_rule(hazard))
+    later = alerts.alias("later")
+    same = [later.c[name] == alerts.c[name] for name in ("incident_id", "camera_id", "rule_id")]
+    is_followed = exists().where(*same, later.c.began_at > alerts.c.began_at)
+    is_unseen = or_(alerts.c.end_reason.is_(None), alerts.c.end_reason != EndReason.SEEN_CLEAR.value)
+    is_there = or_(alerts.c.phase != Phase.CLEARED.value, and_(is_unseen, ~is_followed))
+    at = [cameras.c[name].label(f"at_{name}") for name in ("longitude", "latitude", "area_code")]
     query = (
-        select(alerts, cameras.c.longitude.label("at_longitude"), cameras.c.latitude.label("at_latitude"))
+        select(alerts, *at, is_followed.label("is_followed"))
         .join(cameras, cameras.c.camera_id == alerts.c.camera_id, isouter=True)
-        .where(alerts.c.incident_id.in_(sorted(keys)), or_(alerts.c.phase != "cleared", alerts.c.received_at >= since))
+        .where(alerts.c.incident_id.in_(sorted(known)), or_(is_there, alerts.c.received_at >= since))
         .order_by(alerts.c.alert_id)
     )
     held = []
@@ -130,36 +173,57 @@ async def held_in(
         place = (found["at_longitude"], found["at_latitude"])
         if place[0] is None:
             place = (row["longitude"], row["latitude"])
-        held.append(_held(row, keys[found["incident_id"]], place, last_seen_at=row["received_at"]))
+        one = _held(
+            row,
+            known[found["incident_id"]],
+            place,
+            area_code=found["at_area_code"],
+            last_seen_at=row["received_at"],
+            is_followed=bool(found["is_followed"]),
+        )
+        held.append(one)
     return held
 
 
-def _held(row: Row, place_key: str, place: tuple[float | None, float | None], *, last_seen_at: datetime) -> Held:
+def _held(
+    row: Row,
+    into: Collective,
+    place: tuple[float | None, float | None],
+    *,
+    area_code: str | None,
+    last_seen_at: datetime,
+    is_followed: bool = False,
+) -> Held:
+    is_over = row["phase"] == Phase.CLEARED and (is_followed or is_seen_clear(row))
     return Held(
         alert_id=row["alert_id"],
         incident_id=row["incident_id"],
-        place_key=place_key,
+        place_key=into.place_key,
         camera_id=row["camera_id"],
         node_id=row["node_id"],
+        area_code=area_code,
         severity=row["severity"],
         longitude=place[0],
         latitude=place[1],
         raised_at=row["first_received_at"],
         last_seen_at=last_seen_at,
-        is_present=row["phase"] != "cleared",
+        is_present=not is_over,
+        may_leave=not into.is_in_hand,
     )
 
 
-def is_unjudged(decision: Decision, cases: Mapping[str, Row]) -> bool:
-    """It would open an incident, or reopen one that ended by itself, which nobody has judged to be true."""
-    if decision.fold is Fold.REOPEN and decision.incident_id is not None:
-        return bool(cases[decision.incident_id]["close_reason"] == CloseReason.ENDED_BY_ITSELF)
-    return decision.fold is Fold.OPEN
+async def is_unjudged(change: Change, decision: Decision, cases: Mapping[str, Row]) -> bool:
+    """It would open an incident, or reopen one that ended by itself before anybody was sent: nobody judged it true."""
+    if decision.fold is not Fold.REOPEN or decision.incident_id is None:
+        return decision.fold is Fold.OPEN
+    if cases[decision.incident_id]["close_reason"] != CloseReason.ENDED_BY_ITSELF:
+        return False
+    return await dispatch.latest_task(change.conn, decision.incident_id) is None
 
 
 async def hold_new(change: Change, counties: Counties, arrival: Arrival, row: Row, route: Route) -> Holding | None:
     """Where `shedding.hold` puts a new alert; None: it stands for itself."""
-    if not may_hold(change, arrival.hazard) or not may_be_held(arrival.hazard, row["severity"], arrival.drill):
+    if not may_hold(change) or not may_be_held(arrival.hazard, row["severity"], arrival.drill):
         return None
     rule = change.rulebook.folding_rule(arrival.hazard)
     code = county_of(change, route.area.code).code

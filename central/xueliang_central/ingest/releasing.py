@@ -7,19 +7,19 @@ look finds what is left.
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.dispatch import service as dispatch
 from xueliang_central.incidents import service as incidents
-from xueliang_central.incidents.change import Change
+from xueliang_central.incidents.change import Change, Rulebook
 from xueliang_central.incidents.folding import Decision, Fold, decide
-from xueliang_central.incidents.shedding import Collective, Held, leaves, of_camera, stays_open_s
-from xueliang_central.incidents.states import MOVES
-from xueliang_central.incidents.tables import alerts
+from xueliang_central.incidents.shedding import MOST_SEVERE, Collective, Held, leaves, of_camera, stays_open_s
+from xueliang_central.incidents.tables import HOLDS, SETTLES, alerts
 from xueliang_central.incidents.tables import incidents as incident_rows
 from xueliang_central.ingest import holding
 from xueliang_central.ingest.folding_in import (
@@ -34,48 +34,59 @@ from xueliang_central.ingest.folding_in import (
 Row = dict[str, Any]
 
 AT_ONCE: Final = 50  # alerts that leave in one transaction: an ingest batch waits no longer than for one of its own
-_UNTAKEN: Final = sorted(state.value for state in MOVES["ended_by_itself"].sources)
 
 
-async def is_any_waiting(conn: AsyncConnection) -> bool:
-    """Asked by reading, so that an idle worker never takes the writer's place: is a look worth while?"""
-    gone = incident_rows.c.state.in_(_UNTAKEN) & incident_rows.c.gone.is_(True)
-    held = incident_rows.c.still_present.is_(True) & incident_rows.c.place_key.startswith("~")
-    found = await conn.execute(select(incident_rows.c.incident_id).where(gone | held).limit(1))
+async def is_any_held(conn: AsyncConnection) -> bool:
+    """Asked by reading, so that an idle worker never takes the writer's place: may anything have to leave?"""
+    found = await conn.execute(select(incident_rows.c.incident_id).where(text(HOLDS)).limit(1))
     return found.first() is not None
 
 
+async def is_any_settled(conn: AsyncConnection, rulebook: Rulebook, now: datetime) -> bool:
+    """Asked by reading as well: has anything that was seen to be gone been so for its time?"""
+    return bool(await _settled(conn, rulebook, now))
+
+
 async def settle(change: Change) -> int:
-    """End by itself what was seen to be gone and has settled; returns how many."""
+    """End by itself what was seen to be gone and has settled, `AT_ONCE` of it; returns how many."""
+    wanted = (await _settled(change.conn, change.rulebook, change.now))[:AT_ONCE]
     found = await change.conn.execute(
         select(incident_rows)
-        .where(incident_rows.c.state.in_(_UNTAKEN), incident_rows.c.gone.is_(True))
+        .where(incident_rows.c.incident_id.in_(wanted), text(SETTLES))
         .order_by(incident_rows.c.incident_id)
         .with_for_update(skip_locked=True)
     )
     ended = 0
     for row in [dict(row) for row in found.mappings()]:
-        if _has_settled(row, change):
+        if _has_settled(row, change.rulebook, change.now):
             await dispatch.see_gone(change, row, has_settled=True)
             ended += 1
     return ended
 
 
-def _has_settled(row: Row, change: Change) -> bool:
-    rule = change.rulebook.folding_rule(row["hazard"])
-    wait_s = stays_open_s(row["place_key"], rule, change.rulebook.shedding)
-    return bool(row["updated_at"] + timedelta(seconds=wait_s) <= change.now)
+async def _settled(conn: AsyncConnection, rulebook: Rulebook, now: datetime) -> list[str]:
+    """The ids of those to end, longest gone first; seen without locks."""
+    asked = [incident_rows.c[name] for name in ("incident_id", "hazard", "place_key", "updated_at")]
+    query = select(*asked).where(text(SETTLES)).order_by(incident_rows.c.updated_at, incident_rows.c.incident_id)
+    found = await conn.execute(query)
+    return [row["incident_id"] for row in found.mappings() if _has_settled(row, rulebook, now)]
+
+
+def _has_settled(row: Mapping[str, Any], rulebook: Rulebook, now: datetime) -> bool:
+    wait_s = stays_open_s(row["place_key"], rulebook.folding_rule(row["hazard"]), rulebook.shedding)
+    return bool(row["updated_at"] + timedelta(seconds=wait_s) <= now)
 
 
 async def let_go(change: Change) -> int:
     """Give held alerts that have become more than that an incident of their own; returns how many cameras'."""
-    wanted = [one.alert_id for one in (await _leaving(change))[:AT_ONCE]]
+    leaving = (await _leaving(change))[:AT_ONCE]
+    wanted = [one.alert_id for _, one in leaving]
     if not wanted:
         return 0
     found = await change.conn.execute(select(alerts).where(alerts.c.alert_id.in_(wanted)))
     rows = {row["alert_id"]: dict(row) for row in found.mappings()}
     routes = await routes_of(change, list(rows.values()))
-    counties = {
+    counties = {key for key, _ in leaving} | {  # where it is held, and where its camera is now
         (holding.county_of(change, routes[alert_id].area.code).code, row["hazard"]) for alert_id, row in rows.items()
     }
     await lock_groups(
@@ -83,7 +94,7 @@ async def let_go(change: Change) -> int:
     )
     cases = await lock_incidents(change, rows, rows, routes, counties)
     before = set(cases)
-    books = await holding.load(change, counties, cases, {}, 0)
+    books = await holding.load(change, counties, cases, {}, {})
     groups = {incident_id: group_of(row) for incident_id, row in cases.items()}
     reopened: dict[str, Decision] = {}
     touched: set[str] = set()
@@ -109,22 +120,20 @@ async def let_go(change: Change) -> int:
     return len(touched)
 
 
-async def _leaving(change: Change) -> list[Held]:
-    """Those that would leave now; seen without locks, so only where to look."""
-    found = await change.conn.execute(
-        select(incident_rows).where(incident_rows.c.place_key.startswith("~"), incident_rows.c.still_present.is_(True))
-    )
+async def _leaving(change: Change) -> list[tuple[holding.Key, Held]]:
+    """Those that would leave now and the key of what holds them, severity 1 first; seen without locks."""
+    found = await change.conn.execute(select(incident_rows).where(text(HOLDS)))
     collectives: defaultdict[holding.Key, list[Collective]] = defaultdict(list)
     for row in found.mappings():
-        known = Collective(row["incident_id"], row["number"], row["place_key"])
-        collectives[row["area_code"], row["hazard"]].append(known)
-    leaving: list[Held] = []
-    for (_, hazard), open_ones in sorted(collectives.items()):
+        collectives[row["area_code"], row["hazard"]].append(holding.collective_of(dict(row)))
+    leaving: list[tuple[holding.Key, Held]] = []
+    for key, open_ones in sorted(collectives.items(), key=lambda item: item[0]):
+        hazard = key[1]
         held = await holding.held_in(change, hazard, open_ones, {})
         rule = change.rulebook.folding_rule(hazard)
         cameras_left: set[str] = set()
         for one in held:
             if one.camera_id not in cameras_left and leaves(one, held, change.now, rule) is not None:
-                leaving.append(one)
+                leaving.append((key, one))
                 cameras_left.add(one.camera_id)
-    return leaving
+    return sorted(leaving, key=lambda item: item[1].severity > MOST_SEVERE)

@@ -11,8 +11,10 @@ from xueliang_alerts.contract import EvidenceKind, EvidenceRef, Hazard, Phase
 from xueliang_central.clocks.tables import clocks
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.tables import tasks
+from xueliang_central.errors import DatabaseConflict
+from xueliang_central.incidents.change import Change
 from xueliang_central.incidents.tables import alerts, expected_pictures, incident_timeline, incidents
-from xueliang_central.ingest import releasing
+from xueliang_central.ingest import folding_in, releasing
 from xueliang_central.store.database import Database
 
 BUSY: dict[str, Any] = {
@@ -110,6 +112,33 @@ async def test_what_stays_gets_its_own_incident_with_its_pictures(busy: Stage, c
     clock.forward(120)
     await _look(busy)
     assert (await _by_place(busy))["lane-east"]["close_reason"] == "ended_by_itself"
+
+
+async def test_an_end_that_meets_its_alert_on_the_way_out_is_read_again(
+    busy: Stage, clock: HandClock, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if busy.database.dialect == "sqlite":
+        pytest.skip("SQLite has one writer")
+    began_at = await node.says(Phase.RAISED)
+    clock.forward(300)
+    locking, looks = folding_in.lock_groups, 0
+
+    async def look_first(change: Change, groups: set[tuple[str, str]]) -> None:
+        """The ingest has read the alert and is about to lock: now the worker lets the alert go."""
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            await _look(busy)
+        await locking(change, groups)
+
+    monkeypatch.setattr(folding_in, "lock_groups", look_first)
+    with pytest.raises(DatabaseConflict):
+        await node.says(Phase.CLEARED, 2, began_at=began_at, seen_s=400)
+    await node.says(Phase.CLEARED, 2, began_at=began_at, seen_s=400)
+    own = (await _by_place(busy))["lane-east"]
+    assert (own["alert_count"], own["still_present"], own["gone"]) == (1, False, True)
+    (member,) = await busy.rows(alerts)
+    assert (member["incident_id"], member["why_folded"]["code"]) == (own["incident_id"], "outlasted")
 
 
 async def test_what_a_judgement_of_the_whole_leaves_there_leaves_it_all_the_same(

@@ -41,6 +41,7 @@ def _held(camera_id: str = "cam-2", into: Collective = ONE, *, ago_s: float = 60
         into.place_key,
         camera_id,
         "edge-1",
+        ARRIVAL.area_code,
         2,
         *place,
         raised_at,
@@ -128,7 +129,7 @@ def test_a_flapping_camera_gets_one_incident_of_its_own_with_all_that_is_held_of
     assert (found.decision.why["code"], found.place_key, found.takes_along) == ("flapping", None, (before.alert_id,))
 
 
-def test_cameras_of_one_node_that_fail_together_are_one_incident_even_when_the_county_is_calm() -> None:
+def test_cameras_of_one_node_that_are_held_and_fail_together_are_one_incident() -> None:
     fault = replace(ARRIVAL, hazard="camera_fault")
     others = [_held("cam-2", ago_s=5), _held("cam-3", TWO, ago_s=20)]
     found = _hold(others, (ONE, TWO), fault, is_busy=False)
