@@ -69,7 +69,8 @@ async def _settled(conn: AsyncConnection, rulebook: Rulebook, now: datetime) -> 
     asked = [incident_rows.c[name] for name in ("incident_id", "hazard", "place_key", "updated_at")]
     query = select(*asked).where(text(SETTLES)).order_by(incident_rows.c.updated_at, incident_rows.c.incident_id)
     found = await conn.execute(query)
-    return [row["incident_id"] for row in found.mappings() if _has_settled(row, rulebook, now)]
+    rows = [dict(row) for row in found.mappings()]
+    return [row["incident_id"] for row in rows if _has_settled(row, rulebook, now)]
 
 
 def _has_settled(row: Mapping[str, Any], rulebook: Rulebook, now: datetime) -> bool:
