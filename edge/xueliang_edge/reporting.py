@@ -35,6 +35,11 @@ if TYPE_CHECKING:
     from xueliang_edge.node import Node
 
 REFUSALS_TOLD: Final = 5  # in words; all of them are in the report
+LOST_AFTER_S: Final = 300.0  # *moved* is said after one minute, a move of the zones is proposed after half of one
+LOST: Final = (
+    "for minutes in none of its views at its place: its rules are unknown; turn it back to a view, or show one anew by "
+    "xueliang-edge views learn"
+)
 CAMERAS_AT_MOST: Final = 256  # the contract's limit; configs refuses more
 
 
@@ -236,6 +241,8 @@ class Reporter:
             if camera.view not in ("good", "doubtful", "no_picture"):
                 yield f"camera {camera.camera_id}: view {camera.view}: its other rules are unknown"
             yield from _view_problems(camera)
+            if is_lost(camera, self._wall()):
+                yield f"camera {camera.camera_id}: {LOST}"
             if camera.falls_short:
                 yield f"camera {camera.camera_id}: looked at less often than its rules need"
         for rule in node.not_running:
@@ -252,6 +259,8 @@ class Reporter:
             yield f"rules: {len(refused) - REFUSALS_TOLD} more changes of the settings file are not taken"
         if node.hot_rules.disk_problem:
             yield f"rules: versions cannot be kept: {node.hot_rules.disk_problem}"
+        if node.hot_rules.proposals_problem:
+            yield f"rules: proposals cannot be kept: {node.hot_rules.proposals_problem}"
         link = node.forwarder.health()
         if link.phase.value != "connected":
             yield f"broker: {link.phase.value}" + (f": {link.detail}" if link.detail else "")
@@ -274,6 +283,14 @@ class Reporter:
 
     def _at(self, mono_s: float) -> datetime:
         return self._wall() - timedelta(seconds=max(0.0, self._mono() - mono_s))
+
+
+def is_lost(camera: CameraReport, at: datetime) -> bool:
+    """True when a camera is doubtful for long and nothing else says so: beside a known view, say, and not steady."""
+    if camera.view != "doubtful" or camera.view_since is None or not camera.views:
+        return False
+    is_said = any(view.state != "known" or view.shift_xyn is not None for view in camera.views)
+    return not is_said and (at - camera.view_since).total_seconds() > LOST_AFTER_S
 
 
 def _view_problems(camera: CameraReport) -> Iterable[str]:

@@ -26,8 +26,10 @@ def _show(options: argparse.Namespace) -> int:
     """As the running node says it."""
     config = load_node(options.config)
     health = config.node.health
+    host = f"[{health.host}]" if ":" in health.host else health.host
+    straight = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy knows our loopback
     try:
-        with urllib.request.urlopen(f"http://{health.host}:{health.port}/health", timeout=HEALTH_WITHIN_S) as answer:
+        with straight.open(f"http://{host}:{health.port}/health", timeout=HEALTH_WITHIN_S) as answer:
             page: dict[str, Any] = json.load(answer)
     except (OSError, ValueError) as error:
         print(f"the node's health page does not answer ({error}): is it running?", file=sys.stderr)

@@ -97,6 +97,7 @@ class RulesFollower:
         self.refused: tuple[Refused, ...] = ()
         self.read_at: datetime | None = None
         self.disk_problem: str | None = None
+        self.proposals_problem: str | None = None  # of its own: no change of rules has to come to end it
         self.counts: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))  # all there: others read it meanwhile
         self._read: State = NEVER  # it may have changed since `started` was read
         self._seen: State = NEVER
@@ -147,14 +148,19 @@ class RulesFollower:
             self._propose()
 
     def _propose(self) -> None:
-        """What cameras that were nudged make of their zones."""
-        for name, one in self.running.items():
-            if views := self._views_of(name):
-                shifts = {view.view_id: view.shift_xyn for view in views}
-                try:
+        """What cameras that were nudged make of their zones. A disk that refuses keeps no version out by this."""
+        try:
+            self.proposing.forget_earlier()
+            for name, one in self.running.items():
+                if views := self._views_of(name):
+                    shifts = {view.view_id: view.shift_xyn for view in views}
                     self.proposing.follow(one.configured, shifts, self._wall())
-                except OSError as error:
-                    self._note_disk(error)
+        except OSError as error:
+            if self.proposals_problem is None:
+                log.error("proposals cannot be kept", extra={"why": str(error)})
+            self.proposals_problem = error.strerror or str(error)
+        else:
+            self.proposals_problem = None
 
     def _keep_new(self) -> None:
         """The versions that the start made, as far as the disk takes them: it is no reason not to watch."""

@@ -188,12 +188,15 @@ class Proposing:
         self._is_settling: set[tuple[str, str]] = set()  # renewed, and capture has not said so yet
         self._has_begun = False
 
-    def follow(self, camera: CameraConfig, shifts: Mapping[str, XY | None], at: Any) -> None:
-        """`shifts`: by view_id, None where the camera looks at its place. Raises OSError."""
+    def forget_earlier(self) -> None:
+        """Files of an earlier run, also of cameras that have no views any more; once. Raises OSError."""
         if not self._has_begun:
             for left in list(self.files.all()):
                 self.files.remove(left.camera_id, left.view_id)
             self._has_begun = True
+
+    def follow(self, camera: CameraConfig, shifts: Mapping[str, XY | None], at: Any) -> None:
+        """`shifts`: by view_id, None where the camera looks at its place. Raises OSError."""
         for view_id, shift in shifts.items():
             key = (camera.camera_id, view_id)
             if shift is None or max(map(abs, shift)) < LEAST_SHIFT:

@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import pytest
 
-from xueliang_edge.capture import children as capture_children
 from xueliang_edge.capture.children import CaptureChildren
 from xueliang_edge.capture.orders import CameraSpec, GroupSpec, LearnView, RenewView
+from xueliang_edge.children import Child
 from xueliang_edge.errors import ChildGone
 from xueliang_streams.shared_frames import SharedFrames
 
@@ -44,7 +44,7 @@ class Capture:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.lives: list[FakeChild] = []
         self.now_s = 0.0
-        monkeypatch.setattr(capture_children.Child, "start", self._start)
+        monkeypatch.setattr(Child, "start", self._start)
         spec = GroupSpec(0, (CameraSpec("ptz", "rtsp://10.0.0.9/ptz"),), slots=3, slot_bytes=1, background_dir="")
         self.service = CaptureChildren([spec], [cast(SharedFrames, None)], lambda: self.now_s)
         self.service.start()

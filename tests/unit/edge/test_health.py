@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -24,6 +24,8 @@ from xueliang_edge.health import (
     as_json,
     as_metrics,
 )
+from xueliang_edge.looks import KnownView
+from xueliang_edge.reporting import LOST_AFTER_S, is_lost
 
 AT = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 CAMERA = CameraReport(
@@ -147,3 +149,16 @@ def test_metrics_are_prometheus_text() -> None:
 def test_a_report_of_no_cameras_is_whole() -> None:
     assert json.loads(as_json(replace(REPORT, cameras=(), rules_not_running=())))["cameras"] == []
     assert as_metrics(replace(REPORT, cameras=()))
+
+
+def test_a_camera_that_is_beside_its_place_for_long_and_unsteady_is_said() -> None:
+    since = datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
+    views = (KnownView("gate", "known"), KnownView("yard", "known"))
+    camera = replace(CAMERA, view="doubtful", view_since=since, views=views)
+    later = since + timedelta(seconds=LOST_AFTER_S + 1)
+    assert is_lost(camera, later)
+    assert not is_lost(camera, since + timedelta(seconds=LOST_AFTER_S / 2)), "between presets"
+    assert not is_lost(replace(camera, view="good"), later)
+    assert not is_lost(replace(camera, views=()), later), "it stands still"
+    assert not is_lost(replace(camera, views=(replace(views[0], shift_xyn=(0.05, 0.0)), views[1])), later), "proposed"
+    assert not is_lost(replace(camera, views=(KnownView("gate", "no_reference"), views[1])), later), "said by its view"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,7 +18,9 @@ from xueliang_edge.capture.orders import RenewView
 from xueliang_edge.hot_rules.comparing import NEEDS_RESTART, SAYS_NOTHING, TAKEN_HOT, digest_of
 from xueliang_edge.hot_rules.following import RulesFollower
 from xueliang_edge.hot_rules.orders import ViewAsked, new_order
+from xueliang_edge.hot_rules.realigning import ProposalFiles
 from xueliang_edge.hot_rules.versions import FOLDER, KEPT, Source, VersionFiles, version_of
+from xueliang_edge.looks import KnownView
 
 
 @pytest.fixture
@@ -356,6 +359,30 @@ def test_a_renewal_whose_answer_was_lost_is_ordered_again(node: Started) -> None
         follower = node.start()
     assert node.view_orders == [RenewView("east", "gate", (0.05, 0.0), order.order_id)] * 2
     assert node.story() == [(1, "file"), (2, "command")]
+
+
+def test_a_proposal_that_cannot_be_written_is_said_until_one_can(
+    node: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.write(camera("east", rule(view="gate"), views=VIEWS))
+    follower = node.start()
+    node.views = (KnownView("gate", "known", shift_xyn=(0.05, 0.0)), KnownView("yard", "known"))
+    with monkeypatch.context() as full:
+        full.setattr(ProposalFiles, "write", refuse)
+        node.polls(follower)
+        assert follower.proposals_problem == "No space left on device"
+        assert follower.disk_problem is None, "versions are kept"
+    node.polls(follower)
+    assert not follower.proposals_problem
+    assert len(follower.proposing.current) == 1
+    node.views = ()
+    node.write(camera("east"))
+    node.start()
+    assert not list(follower.proposing.files.all()), "no camera has views any more"
+
+
+def refuse(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_damaged_line_is_counted_and_the_others_are_read(node: Started) -> None:

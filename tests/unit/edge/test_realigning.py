@@ -84,5 +84,5 @@ def test_a_proposal_is_there_as_long_as_the_camera_looks_beside(tmp_path: Path) 
 def test_a_proposal_of_an_earlier_run_is_not_believed(tmp_path: Path) -> None:
     files = ProposalFiles(tmp_path)
     files.write(propose(turning(rule("a")), "gate", SHIFT, START))
-    Proposing(files).follow(turning(rule("a")), {"gate": None}, START)
+    Proposing(files).forget_earlier()
     assert list(files.all()) == []
