@@ -45,6 +45,9 @@ async def test_partial_indexes_exist(database: Database) -> None:
     condition = one_open["dialect_options"][f"{database.dialect}_where"]
     assert one_open["unique"]
     assert "closed" in str(condition)
+    for name in ("incidents_that_hold", "incidents_that_settle"):
+        of_folding = next(index for index in indexes if index["name"] == name)
+        assert "gone" in str(of_folding["dialect_options"][f"{database.dialect}_where"])
 
 
 async def test_migrating_again_changes_nothing(database: Database) -> None:

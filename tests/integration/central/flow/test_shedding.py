@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
-from tests.integration.central.flow.stage import MAYOR, POLICIES, HandClock, Stage, alert, build, received
-from xueliang_alerts.contract import EvidenceKind, EvidenceRef, Hazard, Phase
+from tests.integration.central.flow.stage import (
+    CITY,
+    MAYOR,
+    OTHER_GRID,
+    POLICIES,
+    HandClock,
+    Stage,
+    alert,
+    build,
+    received,
+)
+from xueliang_alerts.contract import EndReason, EvidenceKind, EvidenceRef, Hazard, Phase
+from xueliang_central.cameras.tables import cameras
 from xueliang_central.clocks.tables import clocks
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.errors import DatabaseConflict
 from xueliang_central.incidents.change import Change
+from xueliang_central.incidents.shedding import is_collective
 from xueliang_central.incidents.tables import alerts, expected_pictures, incident_timeline, incidents
 from xueliang_central.ingest import folding_in, releasing
 from xueliang_central.store.database import Database
@@ -37,8 +51,8 @@ async def busy(database: Database, clock: HandClock) -> Stage:
 class Node:
     """Sends alerts of the present second, and their ends, in order."""
 
-    def __init__(self, stage: Stage, clock: HandClock) -> None:
-        self.stage, self.clock, self.sequence = stage, clock, 0
+    def __init__(self, stage: Stage, clock: HandClock, sequence: int = 0) -> None:
+        self.stage, self.clock, self.sequence = stage, clock, sequence
 
     async def says(
         self, phase: Phase, revision: int = 1, *, began_at: Any = None, seen_s: float = 60, **more: Any
@@ -53,6 +67,16 @@ class Node:
 @pytest.fixture
 def node(busy: Stage, clock: HandClock) -> Node:
     return Node(busy, clock)
+
+
+async def _shedding(database: Database, clock: HandClock, *, above_per_hour: float | None) -> Stage:
+    shedding = {**BUSY["shedding"], "above_per_hour": above_per_hour}
+    return await build(database, clock, policies={**BUSY, "shedding": shedding})
+
+
+async def _moves_to(stage: Stage, camera_id: str, area_code: str) -> None:
+    async with stage.database.transaction() as conn:
+        await conn.execute(update(cameras).where(cameras.c.camera_id == camera_id).values(area_code=area_code))
 
 
 async def _look(stage: Stage) -> None:
@@ -164,25 +188,194 @@ async def test_a_second_camera_confirms_and_takes_the_first_along(busy: Stage, c
     assert found["~held-1"]["alert_count"] == 0
 
 
-async def test_severity_1_fire_and_a_calm_county_are_never_held(
-    busy: Stage, clock: HandClock, node: Node, database: Database
-) -> None:
+async def test_severity_1_and_fire_are_never_held(busy: Stage, node: Node) -> None:
     await node.says(Phase.RAISED, severity=1)
     await node.says(Phase.RAISED, hazard=Hazard.FIRE_SMOKE, severity=2, camera_id="far-gate")
     assert set(await _by_place(busy)) == {"lane-east", "far-gate"}
     began_at = await node.says(Phase.RAISED, camera_id="other-gate", severity=3)
-    assert "~held-1" in await _by_place(busy)
+    assert "~held-1" in await _by_place(busy), "the county sheds: what is above was not held for what it is"
     await node.says(Phase.UPDATED, 2, began_at=began_at, camera_id="other-gate", severity=1)
     await _look(busy)
     assert (await _by_place(busy))["other-gate"]["severity"] == 1, "a severity that rises to 1 breaks out"
 
 
+async def test_a_county_holds_from_the_first_alert_above_its_limit(database: Database, clock: HandClock) -> None:
+    stage = await _shedding(database, clock, above_per_hour=2)
+    node = Node(stage, clock)
+    await node.says(Phase.RAISED, camera_id="far-gate", drill=True)
+    over = clock.at - timedelta(seconds=400)
+    await node.says(Phase.CLEARED, 2, began_at=over, seen_s=70, camera_id="far-gate")
+    for camera_id in ("lane-east", "other-gate"):
+        await node.says(Phase.RAISED, camera_id=camera_id)
+    assert not any(key.startswith("~") for key in await _by_place(stage)), "a drill and what was over do not count"
+    await node.says(Phase.RAISED, camera_id="lane-west", hazard=Hazard.ILLEGAL_PARKING)
+    assert (await _by_place(stage))["~held-1"]["hazard"] == "illegal_parking"
+
+
+async def test_a_county_does_not_hold_for_what_others_have(database: Database, clock: HandClock) -> None:
+    stage = await _shedding(database, clock, above_per_hour=2)
+    for camera_id in ("lane-east", "lane-west", "far-gate"):
+        await _moves_to(stage, camera_id, CITY)
+    names = ("lane-east", "lane-west", "far-gate", "other-gate")
+    bodies = [alert(Phase.RAISED, 1, camera_id=name, hazard=Hazard.INTRUSION, began_at=clock.at) for name in names]
+    await stage.take(*[received(body, number, at=clock.at) for number, body in enumerate(bodies, start=1)])
+    areas = {key: row["area_code"] for key, row in (await _by_place(stage)).items()}
+    assert areas.pop("other-gate") == OTHER_GRID, "the only alert of its county"
+    assert set(areas.values()) == {CITY}
+    assert all(is_collective(key) for key in areas)
+
+
 async def test_cameras_of_a_node_that_fail_together(busy: Stage, clock: HandClock, node: Node) -> None:
-    for camera_id in ("lane-east", "far-gate", "other-gate"):
+    """Each is held by itself until the third tells that it is the node: then they are one."""
+    for camera_id, of_node in (("lane-east", 0), ("far-gate", 0), ("other-gate", 3)):
         clock.forward(1)
         await node.says(Phase.RAISED, hazard=Hazard.CAMERA_FAULT, camera_id=camera_id, severity=4)
-    found = (await _by_place(busy))["~node:edge-01"]
-    assert (found["alert_count"], found["camera_count"], found["area_code"]) == (3, 3, "370102")
+        found = await _by_place(busy)
+        assert found.get("~node:edge-01", {"alert_count": 0})["alert_count"] == of_node
+    together = found["~node:edge-01"]
+    assert (together["camera_count"], together["area_code"]) == (3, "370102")
+    assert {key: row["alert_count"] for key, row in found.items() if key.startswith("~held")} == {
+        "~held-1": 0,
+        "~held-2": 0,
+    }
+    assert {row["why_folded"]["code"] for row in await busy.rows(alerts)} == {"node_down"}
+
+
+async def test_without_shedding_cameras_that_fail_together_stand_for_themselves(
+    database: Database, clock: HandClock
+) -> None:
+    stage = await _shedding(database, clock, above_per_hour=None)
+    cameras_down = ("lane-east", "far-gate", "other-gate")
+    for camera_id in cameras_down:
+        await Node(stage, clock, len(await _by_place(stage))).says(
+            Phase.RAISED, hazard=Hazard.CAMERA_FAULT, camera_id=camera_id, severity=4
+        )
+    assert set(await _by_place(stage)) == set(cameras_down)
+
+
+async def test_what_is_held_leaves_although_its_camera_now_belongs_elsewhere(
+    busy: Stage, clock: HandClock, node: Node
+) -> None:
+    await node.says(Phase.RAISED)
+    await _moves_to(busy, "lane-east", CITY)
+    clock.forward(300)
+    await _look(busy)
+    found = await _by_place(busy)
+    assert (found["lane-east"]["area_code"], found["~held-1"]["alert_count"]) == (CITY, 0)
+
+
+async def test_severity_1_leaves_first(
+    busy: Stage, clock: HandClock, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(releasing, "AT_ONCE", 1)
+    await node.says(Phase.RAISED, camera_id="lane-east")
+    began_at = await node.says(Phase.RAISED, camera_id="other-gate")
+    clock.forward(300)
+    await node.says(Phase.UPDATED, 2, began_at=began_at, camera_id="other-gate", severity=1)
+    await _look(busy)
+    found = await _by_place(busy)
+    assert "other-gate" in found
+    assert "lane-east" not in found
+    await _look(busy)
+    assert "lane-east" in await _by_place(busy)
+
+
+@pytest.mark.parametrize("reason", [EndReason.VIEW_LOST, EndReason.NODE_STOPPED, EndReason.RULE_CHANGED])
+async def test_what_ends_unseen_is_there_until_it_is_seen_to_be_gone(
+    busy: Stage, clock: HandClock, node: Node, reason: EndReason
+) -> None:
+    began_at = await node.says(Phase.RAISED)
+    clock.forward(200)
+    await node.says(Phase.CLEARED, 2, began_at=began_at, seen_s=200, end_reason=reason)
+    clock.forward(99)
+    await _look(busy)
+    assert list(await _by_place(busy)) == ["~held-1"]
+    clock.forward(1_000)
+    await _look(busy)
+    found = await _by_place(busy)
+    assert (found["lane-east"]["state"], found["lane-east"]["gone"]) == ("open", False)
+    assert found["~held-1"]["alert_count"] == 0
+
+
+async def test_what_ended_unseen_and_was_seen_to_be_gone_later_stays_where_it_is(
+    busy: Stage, clock: HandClock, node: Node
+) -> None:
+    began_at = await node.says(Phase.RAISED)
+    clock.forward(20)
+    await node.says(Phase.CLEARED, 2, began_at=began_at, seen_s=70, end_reason=EndReason.VIEW_LOST)
+    clock.forward(60)
+    began_at = await node.says(Phase.RAISED)
+    clock.forward(20)
+    await node.says(Phase.CLEARED, 2, began_at=began_at, seen_s=70)
+    clock.forward(900)
+    await _look(busy)
+    collective = await busy.one_incident()
+    assert (collective["place_key"], collective["alert_count"], collective["gone"]) == ("~held-1", 2, True)
+
+
+async def test_what_somebody_has_in_hand_keeps_its_alerts_and_is_not_verified_by_their_leaving(
+    busy: Stage, clock: HandClock, node: Node
+) -> None:
+    await node.says(Phase.RAISED)
+    collective = await busy.one_incident()
+    await busy.judge(MAYOR, collective["incident_id"], "dispatch", collective["version"])
+    await node.says(Phase.RAISED, camera_id="other-gate")
+    assert (await _by_place(busy))["~held-2"]["alert_count"] == 1, "only what waits for a judgement takes alerts in"
+    await busy.work_on(MAYOR, "take")
+    await busy.work_on(MAYOR, "handled", note="looked around")
+    clock.forward(300)
+    await _look(busy)
+    found = await _by_place(busy)
+    assert "other-gate" in found
+    assert (found["~held-1"]["state"], found["~held-1"]["alert_count"]) == ("handled", 1)
+    closing = found["~held-1"]
+    await busy.judge(MAYOR, closing["incident_id"], "close", closing["version"], note="nothing to be seen")
+    await _look(busy)
+    found = await _by_place(busy)
+    assert (found["lane-east"]["state"], found["~held-1"]["close_reason"]) == ("open", "checked_by_hand")
+
+
+async def test_an_incident_that_all_have_left_is_never_verified(busy: Stage, clock: HandClock, node: Node) -> None:
+    await node.says(Phase.RAISED)
+    collective = await busy.one_incident()
+    await busy.judge(MAYOR, collective["incident_id"], "dispatch", collective["version"])
+    clock.forward(300)
+    await _look(busy)
+    sent = next(row for row in await busy.rows(tasks) if row["incident_id"] == collective["incident_id"])
+    await busy.work(MAYOR, sent["task_id"], "take", sent["version"])
+    await busy.work(MAYOR, sent["task_id"], "handled", sent["version"] + 1, note="nobody there")
+    found = (await _by_place(busy))["~held-1"]
+    assert (found["state"], found["verified"], found["alert_count"]) == ("handled", False, 0)
+
+
+async def test_what_somebody_was_sent_to_is_reopened_and_not_held(busy: Stage, clock: HandClock, node: Node) -> None:
+    """It ended by itself, but it was judged: the case goes on where it was."""
+    began_at = await node.says(Phase.RAISED, severity=1)
+    own = await busy.one_incident()
+    await busy.judge(MAYOR, own["incident_id"], "confirm", own["version"])
+    await node.says(Phase.CLEARED, 2, began_at=began_at, seen_s=70, severity=1)
+    clock.forward(130)
+    await _look(busy)
+    assert (await busy.one_incident())["close_reason"] == "ended_by_itself"
+    await node.says(Phase.RAISED)
+    again = await busy.one_incident()
+    assert (again["place_key"], again["state"], again["reopened_count"]) == ("lane-east", "dispatched", 1)
+
+
+async def test_what_has_settled_ends_a_few_at_a_time(
+    busy: Stage, clock: HandClock, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(releasing, "AT_ONCE", 1)
+    for camera_id in ("lane-east", "other-gate"):
+        began_at = await node.says(Phase.RAISED, camera_id=camera_id, severity=1)
+        await node.says(Phase.CLEARED, 2, began_at=began_at, seen_s=70, camera_id=camera_id, severity=1)
+    clock.forward(119)
+    async with busy.database.reading() as conn:
+        assert not await releasing.is_any_settled(conn, busy.rulebook, clock())
+    clock.forward(1)
+    for open_ones in (1, 0):
+        await _look(busy)
+        assert sum(row["state"] == "open" for row in await busy.rows(incidents)) == open_ones
 
 
 async def test_a_batch_folds_as_its_alerts_one_by_one(busy: Stage, clock: HandClock) -> None:

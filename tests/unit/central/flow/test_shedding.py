@@ -20,6 +20,7 @@ from xueliang_central.incidents.shedding import (
     of_camera,
     stays_open_s,
 )
+from xueliang_central.incidents.states import State
 
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 RULE = FoldingRule(radius_m=50, confirm_s=300, flap_count=5, flap_window_s=3_600, places_at_once=2, node_cameras=3)
@@ -119,6 +120,39 @@ def test_a_second_camera_takes_the_first_along() -> None:
     again = _hold([gone], (ONE,))
     assert again is not None
     assert again.place_key == "~held-2", "seen after each other is not seen at once"
+
+
+def test_a_camera_of_another_area_confirms_nothing() -> None:
+    """Folding never lets alerts of two areas meet, so the two would stay two."""
+    over_the_border = replace(_held(), latitude=36.0, area_code="370102003005008")
+    assert _hold([over_the_border]).place_key == "~held-2"  # type: ignore[union-attr]
+    assert _hold([replace(over_the_border, area_code=None)]).place_key == "~held-2"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("cameras", [0, 1])
+def test_one_camera_does_not_confirm_itself(cameras: int) -> None:
+    found = hold(ARRIVAL, "edge-1", 2, (ONE,), [], Past(), NOON, replace(RULE, confirm_cameras=cameras), is_busy=True)
+    assert found is not None
+    assert found.decision.why["code"] == "held"
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - {State.OPEN, State.CLOSED}))
+def test_what_somebody_has_judged_takes_nothing_in_and_its_key_stays_taken(state: State) -> None:
+    found = _hold([], (replace(ONE, state=state),))
+    assert found is not None
+    assert (found.decision.fold, found.place_key) == (Fold.OPEN, "~held-2")
+    assert _hold(STORMY, (ONE, TWO, replace(STORM, state=state))) is None, "it stands for itself"
+    node = Collective("i7", "20261123-0007", "~node:edge-1", state)
+    fault = replace(ARRIVAL, hazard="camera_fault")
+    assert _hold([], (node,), fault).place_key == "~held-1"  # type: ignore[union-attr]
+
+
+def test_what_is_in_hand_lets_nothing_go() -> None:
+    kept = replace(_held(ago_s=900), may_leave=False)
+    assert _code(kept) is None
+    found = _hold([replace(kept, latitude=36.0)])
+    assert found is not None
+    assert (found.decision.why["code"], found.takes_along) == ("more_cameras", ())
 
 
 def test_a_flapping_camera_gets_one_incident_of_its_own_with_all_that_is_held_of_it() -> None:
