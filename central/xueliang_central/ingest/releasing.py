@@ -7,7 +7,6 @@ look finds what is left.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -69,11 +68,10 @@ async def _settled(conn: AsyncConnection, rulebook: Rulebook, now: datetime) -> 
     asked = [incident_rows.c[name] for name in ("incident_id", "hazard", "place_key", "updated_at")]
     query = select(*asked).where(text(SETTLES)).order_by(incident_rows.c.updated_at, incident_rows.c.incident_id)
     found = await conn.execute(query)
-    rows = [dict(row) for row in found.mappings()]
-    return [row["incident_id"] for row in rows if _has_settled(row, rulebook, now)]
+    return [row["incident_id"] for row in found.mappings() if _has_settled(dict(row), rulebook, now)]
 
 
-def _has_settled(row: Mapping[str, Any], rulebook: Rulebook, now: datetime) -> bool:
+def _has_settled(row: Row, rulebook: Rulebook, now: datetime) -> bool:
     wait_s = stays_open_s(row["place_key"], rulebook.folding_rule(row["hazard"]), rulebook.shedding)
     return bool(row["updated_at"] + timedelta(seconds=wait_s) <= now)
 
