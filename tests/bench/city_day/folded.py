@@ -208,6 +208,7 @@ class Folding:
             place_key=incident.place_key,
             camera_id=self._city.camera_id(alert.camera),
             node_id=self._node_id(number),
+            area_code=self._city.area_code(alert.camera),
             severity=alert.severity,
             longitude=float(self._city.longitude[alert.camera]),
             latitude=float(self._city.latitude[alert.camera]),

@@ -11,6 +11,8 @@ from tests.bench.city_day.grouping_baseline import GROUP_INTERVAL_S, GROUP_WAIT_
 from tests.bench.city_day.raw_alerts import RawAlert, raw_alerts
 from tests.bench.city_day.scoring import scored
 from tests.bench.city_day.truth import DAY_S, TrueHazard, true_hazards
+from xueliang_central.incidents.folding import FoldingRule
+from xueliang_central.incidents.shedding import SheddingRule, is_collective
 
 SMALL = 1_500
 
@@ -108,6 +110,22 @@ def test_a_flap_within_the_reopen_window_asks_again_and_a_night_seat_counts_it()
     alerts = [alert(0, begin, begin + 60) for begin in (3_600.0, 3_700.0, 3_800.0)]
     score = scored(two_sites(), [], alerts, Folding(two_sites(), alerts, {}).run())
     assert (score.incidents, score.asked, score.seat_10_min_max) == (1, 3, 2)  # two seats take turns
+
+
+def test_a_loaded_county_asks_once_for_what_flickers_and_lets_go_what_stays() -> None:
+    """Two far places flicker in turn; then one of them stays for longer than its limit."""
+    flickering = [alert(place, begin, begin + 60) for begin in (3_600.0, 4_200.0, 4_800.0) for place in (0, 2)]
+    alerts = [*flickering, alert(0, 5_400.0, 7_200.0, 0)]
+    hazards = [there(0, 0, 5_400.0, 7_200.0)]
+    rules = {"crowd": FoldingRule(confirm_s=300.0, places_at_once=4)}
+    loaded = Folding(two_sites(), alerts, rules, SheddingRule(above_per_hour=0.5, quiet_s=14_400.0)).run()
+    calm = Folding(two_sites(), alerts, rules, SheddingRule()).run()
+    score = scored(two_sites(), hazards, alerts, loaded)
+    assert (score.hidden, score.merged_away) == (0, 0)
+    assert score.asked < scored(two_sites(), hazards, alerts, calm).asked
+    assert [one.place_key for one in loaded if is_collective(one.place_key)]
+    (alone,) = [one for one in loaded if not is_collective(one.place_key)]
+    assert alone.members == [len(alerts) - 1]
 
 
 def test_the_baseline_tells_after_its_wait_and_then_at_most_every_interval() -> None:
