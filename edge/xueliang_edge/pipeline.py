@@ -35,13 +35,13 @@ from xueliang_edge.attention.levels import LookPlan, attend, plan_of
 from xueliang_edge.attention.overload import Load, Overload
 from xueliang_edge.attention.schedule import Schedule
 from xueliang_edge.attention.signs import signs_of
-from xueliang_edge.capture.orders import Pace, Release, ViewOrder
+from xueliang_edge.capture.orders import Release, ViewOrder
 from xueliang_edge.capture.service import CaptureService
 from xueliang_edge.detection import DetectionService, Seen, Unknown
 from xueliang_edge.looks import Look
 from xueliang_edge.observations import Observation, ViewState, blind
 from xueliang_edge.rules.judge import Judged
-from xueliang_edge.watched_camera import NO_DETECTOR, InHand, WatchedCamera, WatchedRules
+from xueliang_edge.watched_camera import NO_DETECTOR, InHand, WatchedCamera, WatchedRules, pace_of
 from xueliang_streams.source import SourceState
 
 log = logging.getLogger(__name__)
@@ -422,14 +422,7 @@ class Pipeline:
             return
         camera.plan = plan
         self.schedule.plan(camera.config.camera_id, plan.gap_s)
-        pace = Pace(
-            gap_s=plan.gap_s,
-            every_key=plan.every_key,
-            stream=plan.stream,
-            may_decode_all=self.overload.degradation < overload.Degradation.KEY_WATCH,
-            least_gap_s=plan.least_gap_s,
-        )
-        self._capture.set_pace(camera.config.camera_id, pace)
+        self._capture.set_pace(camera.config.camera_id, pace_of(plan, self.overload.degradation))
 
     # What does not come, and what is too much.
 

@@ -18,7 +18,7 @@ from xueliang_edge.attention.needs import Need, need_of
 from xueliang_edge.attention.overload import Degradation
 from xueliang_edge.attention.refreshing import DetectionReason, detection_reason, zone_cells
 from xueliang_edge.brightness import GRID_WH
-from xueliang_edge.capture.orders import Release
+from xueliang_edge.capture.orders import Pace, Release
 from xueliang_edge.detection import OpenedModel, Seen, Unknown, Xyxyn, merge_seen
 from xueliang_edge.evidence.masking import VEHICLE_SCORE, VEHICLES
 from xueliang_edge.looks import GOOD_VIEW, Look, ViewSign
@@ -177,6 +177,18 @@ class WatchedCamera:
         ]
         boxes = [[*np.min(zone, axis=0), *np.max(zone, axis=0)] for zone in zones if len(zone)]
         return np.asarray(boxes, np.float32).reshape(-1, 4)
+
+
+def pace_of(plan: LookPlan, degradation: Degradation) -> Pace:
+    """What capture is told of a plan."""
+    return Pace(
+        gap_s=plan.gap_s,
+        every_key=plan.every_key,
+        stream=plan.stream,
+        may_decode_all=degradation < Degradation.KEY_WATCH,
+        least_gap_s=plan.least_gap_s,
+        look_at_mono_s=plan.look_at_mono_s,
+    )
 
 
 def watched(judge: CameraJudge, models: Mapping[str, OpenedModel], *, is_fast: bool) -> WatchedCamera:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from math import inf
+from math import ceil, inf
 from typing import Final, Literal
 
 from xueliang_edge.attention.needs import Need
@@ -49,6 +49,7 @@ class LookPlan:
         stream: which of the camera's streams.
         least_gap_s: pictures that come sooner after the last one are not wanted.
         has_crops: small things are to be looked at in crops of the picture (`crops.py`).
+        look_at_mono_s: the first picture from then on is wanted, whatever lies between key pictures: a dwell ends.
     """
 
     level: Level
@@ -57,6 +58,7 @@ class LookPlan:
     stream: Literal["main", "sub"]
     least_gap_s: float = 0.0
     has_crops: bool = False
+    look_at_mono_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +68,15 @@ class Signs:
     Attributes:
         has_moved: something moved in or near a rule's zone.
         has_candidate: a box of a class that counts, at least weak, in the zone of its rule.
-        raises_in_s: seconds until the nearest rule would raise if all stays as it is; None: no rule counts.
+        raises_mono_s: when the nearest rule would raise if all stays as it is; in the past while it may not yet (its
+            cooldown); None: no rule counts.
         has_open_episode: an alert of this camera is open.
         smallest_candidate_px: long side of the smallest candidate, in pixels of the detector's input; None: none.
     """
 
     has_moved: bool = False
     has_candidate: bool = False
-    raises_in_s: float | None = None
+    raises_mono_s: float | None = None
     has_open_episode: bool = False
     smallest_candidate_px: float | None = None
 
@@ -108,7 +111,7 @@ def attend(
     state: Attention, signs: Signs, need: Need, has_sub: bool, degradation: Degradation, now_mono_s: float
 ) -> tuple[Attention, LookPlan]:
     """One judged look further: how closely is the camera watched from here on?"""
-    standing = (signs.has_candidate, signs.raises_in_s is not None, signs.has_open_episode)
+    standing = (signs.has_candidate, signs.raises_mono_s is not None, signs.has_open_episode)
     # A weak box that flickers is not new each time it comes back.
     is_new = (signs.has_moved and now_mono_s - state.changed_mono_s > SETTLED_S) or any(
         is_now and now_mono_s - last > SETTLED_S for is_now, last in zip(standing, state.stood_mono_s, strict=True)
@@ -117,7 +120,7 @@ def attend(
     changed_mono_s = now_mono_s if signs.has_moved or is_new else state.changed_mono_s
     is_fresh = now_mono_s - changed_mono_s <= SETTLED_S
     has_newly_come = now_mono_s - appeared_mono_s <= SETTLED_S
-    is_due = signs.raises_in_s is not None and signs.raises_in_s <= CONFIRM_BEFORE_S
+    is_due = signs.raises_mono_s is not None and signs.raises_mono_s - now_mono_s <= CONFIRM_BEFORE_S
     was_raised = signs.has_open_episode and not state.had_open_episode
     is_small = (has_newly_come or is_due) and _is_small(signs) and degradation < Degradation.NO_CROPS
     stands = is_fresh and any(standing)
@@ -131,13 +134,16 @@ def attend(
         stood_mono_s=_stood(state, standing, now_mono_s),
         appeared_mono_s=appeared_mono_s,
         changed_mono_s=changed_mono_s,
-        is_close=has_newly_come or signs.raises_in_s is not None,
+        is_close=has_newly_come or signs.raises_mono_s is not None,
         watch_until_mono_s=until if watches else state.watch_until_mono_s,
         confirm_until_mono_s=until if confirms else state.confirm_until_mono_s,
         needs_crops=is_small or (state.needs_crops and now_mono_s <= state.confirm_until_mono_s),
     )
     state = replace(state, level=_level(state, now_mono_s))
-    return state, plan_of(state, need, has_sub, degradation)
+    plan = plan_of(state, need, has_sub, degradation)
+    if is_due and degradation < Degradation.KEY_WATCH:
+        plan = replace(plan, look_at_mono_s=_next_tick(signs.raises_mono_s))
+    return state, plan
 
 
 def plan_of(state: Attention, need: Need, has_sub: bool, degradation: Degradation) -> LookPlan:
@@ -171,6 +177,11 @@ def _stood(state: Attention, standing: tuple[bool, bool, bool], now_mono_s: floa
         now_mono_s if is_now else last for is_now, last in zip(standing, state.stood_mono_s, strict=True)
     )
     return first, second, third
+
+
+def _next_tick(mono_s: float | None) -> float | None:
+    """A tenth of a second steady: a plan that differs from the last one is a message."""
+    return None if mono_s is None else ceil(mono_s * 10) / 10
 
 
 def _is_small(signs: Signs) -> bool:

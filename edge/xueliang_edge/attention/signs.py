@@ -38,21 +38,22 @@ def signs_of(
     sides_px = [
         side for rule in watched if rule.detector in seen for side in _sides_px(rule, seen[rule.detector], input_wh)
     ]
-    raises_in_s = [left for rule in watched if (left := _raises_in_s(rule, episodes[rule.rule_id])) is not None]
+    raises_mono_s = [at for rule in watched if (at := _raises_mono_s(rule, episodes[rule.rule_id])) is not None]
     return Signs(
         # Not comparable is a reason to detect (refreshing.py), not to watch: at dusk all cameras change their optics.
         has_moved=moved is not None and has_moved(moved, near_zones),
         has_candidate=bool(sides_px),
-        raises_in_s=min(raises_in_s, default=None),
+        raises_mono_s=min(raises_mono_s, default=None),
         has_open_episode=any(episodes[rule.rule_id].open is not None for rule in watched),
         smallest_candidate_px=min(sides_px, default=None),
     )
 
 
-def _raises_in_s(rule: Any, episode: EpisodeState) -> float | None:
+def _raises_mono_s(rule: Any, episode: EpisodeState) -> float | None:
     if episode.open is not None or episode.onset is None or episode.last is None:
         return None
-    return max(0.0, float(getattr(rule, "dwell_s", 0.0)) - (episode.last.seen_s - episode.onset.seen_s))
+    left_s = float(getattr(rule, "dwell_s", 0.0)) - (episode.last.seen_s - episode.onset.seen_s)
+    return episode.last.mono_s + left_s
 
 
 def _sides_px(rule: Any, observation: Observation, input_wh: tuple[int, int]) -> list[float]:

@@ -7,6 +7,8 @@ Invariants
     - A stream whose key pictures are further apart than the pace allows is decoded whole, from its last key picture on,
       so that nothing is waited for. Until its second key picture the distance is not known: the coded pictures since
       the first are kept (bounded), so that the change of mind costs no time either.
+    - At the moment that a pace names, the newest picture is decoded from the last key picture on, unless the next key
+      picture is about to come.
     - A stream that nobody looks at for now (`rest`) decodes nothing: what it would need to go on is kept coded.
     - A picture that is older than the last look, at whichever stream, is never due.
     - What is not handed out is counted by reason.
@@ -36,6 +38,7 @@ ROUND_S: Final = 0.1  # a stream that plays is polled this often: what comes in 
 KEPT_GOP_BYTES: Final = 6 << 20  # 12 s of a 4 Mbit/s camera
 SMALL_STREAM_BPS: Final = 1_500_000  # below this all pictures are assembled: a change of pace then waits for no key
 BEHIND_PICTURES: Final = 150  # undecoded pictures of a stream that is decoded whole: then it begins anew at a key
+KEY_IS_NEAR_S: Final = 0.5  # a key picture that comes so soon is cheaper than all since the last one
 BUSIER: Final = 1.8  # times the usual bytes between two key pictures: something big moves, look sooner
 
 
@@ -148,7 +151,7 @@ class ReaderFeed:
         self._decode_keys_only()
 
     def due_mono_s(self, pace: Pace, last_look_mono_s: float | None, *, is_hurried: bool) -> float | None:
-        self._choose_mode(pace)
+        self._choose_mode(pace, last_look_mono_s)
         if self._decodes_whole:
             return self._due_whole(pace, last_look_mono_s, is_hurried=is_hurried)
         return self._due_key(pace, last_look_mono_s, is_hurried=is_hurried)
@@ -202,9 +205,11 @@ class ReaderFeed:
         if self._decodes_whole:
             self._decode_on()
 
-    def _choose_mode(self, pace: Pace) -> None:
+    def _choose_mode(self, pace: Pace, last_look_mono_s: float | None) -> None:
         """Key pictures only, as long as they come often enough; else all."""
-        if not self._choose_assembly(pace):
+        needs_whole = self._choose_assembly(pace)
+        is_moment = pace.may_decode_all and _is_moment(pace, last_look_mono_s, self._mono())
+        if not needs_whole and (not is_moment or self._is_key_near()):
             self._decode_keys_only()
         elif not self._decodes_whole and self._is_whole:
             self._set_whole(True)
@@ -219,8 +224,15 @@ class ReaderFeed:
         wants_whole = too_rare and pace.may_decode_all
         is_small = (self._rhythm.mbit_per_s or 9.0) * 1e6 < SMALL_STREAM_BPS
         is_known = self.reader.last_key_interval_s is not None
-        self._assemble("all" if wants_whole or not is_known or is_small else "key")
+        is_moment_near = pace.look_at_mono_s is not None
+        self._assemble("all" if wants_whole or is_moment_near or not is_known or is_small else "key")
         return wants_whole
+
+    def _is_key_near(self) -> bool:
+        interval_s, last_key_mono_s = self.reader.last_key_interval_s, self._rhythm.last_key_mono_s
+        if interval_s is None or last_key_mono_s is None:
+            return False
+        return 0.0 <= last_key_mono_s + interval_s - self._mono() <= KEY_IS_NEAR_S
 
     def _decode_keys_only(self) -> None:
         if self._decodes_whole:
@@ -262,6 +274,8 @@ class ReaderFeed:
             return None
         if last_look_mono_s is None or is_hurried:
             return self._decoded.arrival.mono_s
+        if _is_moment(pace, last_look_mono_s, self._decoded.arrival.mono_s):
+            return pace.look_at_mono_s
         next_one_in_s = max(ROUND_S, 1 / max(0.1, self.reader.pictures_per_s or 10.0))
         deadline = last_look_mono_s + pace.gap_s
         is_late = self._decoded.arrival.mono_s + next_one_in_s > deadline or self._mono() > deadline + GAP_TOLERANCE_S
@@ -365,6 +379,8 @@ class SourceFeed:
             return None
         if last_look_mono_s is None or is_hurried:
             return at
+        if _is_moment(pace, last_look_mono_s, at):
+            return pace.look_at_mono_s
         deadline = last_look_mono_s + pace.gap_s
         return deadline if at + 2 * ROUND_S >= deadline else None
 
@@ -415,6 +431,12 @@ class UnreadableFeed:
 
     def close(self) -> None:
         """Nothing to close."""
+
+
+def _is_moment(pace: Pace, last_look_mono_s: float | None, now_mono_s: float) -> bool:
+    """The moment that the pace names has come, and no look since."""
+    at = pace.look_at_mono_s
+    return at is not None and last_look_mono_s is not None and last_look_mono_s < at <= now_mono_s
 
 
 def _is_older(at_mono_s: float, last_look_mono_s: float | None) -> bool:

@@ -75,6 +75,7 @@ class Pace:
         stream: main: connect the main stream too and prefer its pictures while it gives any.
         may_decode_all: False under overload: key pictures only, whatever their distance.
         least_gap_s: pictures that come sooner after the last one are not wanted.
+        look_at_mono_s: the first picture from then on is wanted at once, also between key pictures; None: none is.
     """
 
     gap_s: float
@@ -82,6 +83,7 @@ class Pace:
     stream: StreamName = "sub"
     may_decode_all: bool = True
     least_gap_s: float = 0.0
+    look_at_mono_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

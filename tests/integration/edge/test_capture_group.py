@@ -122,6 +122,23 @@ def test_every_key_picture_while_watched_and_more_where_the_pace_needs_more(tmp_
     assert all(look.is_key for look in relieved), "under overload: key pictures only"
 
 
+def test_the_moment_a_dwell_ends_does_not_wait_for_the_next_key_picture(tmp_path: Path) -> None:
+    clip = moving_box_clip(tmp_path / "gate.mp4", seconds=12, fps=FPS, gop=4 * FPS)  # a key picture every 4 s
+    with served(gate=clip) as server, looping(tmp_path, camera(server, gap_s=4.0)) as loop:
+        key = loop.until_looks(3)[-1]
+        moment = key.observed_mono_s + 1.5
+        loop.group.obey(SetPace("gate", Pace(4.0, every_key=True, look_at_mono_s=moment)))
+        first, second, third = loop.until_looks(3)
+        moment_near_key = third.observed_mono_s + 3.8
+        loop.group.obey(SetPace("gate", Pace(4.0, every_key=True, look_at_mono_s=moment_near_key)))
+        last = loop.until_looks(1)[0]
+    assert moment <= first.observed_mono_s <= moment + 0.6
+    assert not first.is_key
+    assert second.is_key, "once: from then on key pictures again"
+    assert third.is_key
+    assert last.is_key, "a key picture that comes at once is cheaper"
+
+
 def test_a_camera_with_rare_key_pictures_is_decoded_whole_without_waiting_for_the_next(tmp_path: Path) -> None:
     clip = moving_box_clip(tmp_path / "gate.mp4", seconds=12, fps=FPS, gop=12 * FPS)  # a key picture every 12 s
     with served(gate=clip) as server, looping(tmp_path, camera(server, gap_s=1.0)) as loop:

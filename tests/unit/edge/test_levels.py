@@ -100,7 +100,7 @@ def test_a_car_that_stops_is_watched_then_confirmed_then_left_to_the_need() -> N
         signs = Signs(
             has_moved=10 <= second < 12,
             has_candidate=second >= 11,
-            raises_in_s=72.0 - second if is_counting else None,
+            raises_mono_s=72.0 if is_counting else None,
             has_open_episode=second >= 72,
             smallest_candidate_px=80.0 if second >= 11 else None,
         )
@@ -154,10 +154,24 @@ def test_where_things_always_move_a_camera_is_watched_at_its_key_pictures() -> N
     assert {plan.level for plan in plans} == {Level.WATCH}
     assert (plans[1].gap_s, plans[1].every_key) == (WATCH_GAP_S, True)
     assert (plans[-1].gap_s, plans[-1].every_key) == (NEED.largest_gap_s, True)
-    counted = road.look(120.0, replace(moving, raises_in_s=50.0))
+    counted = road.look(120.0, replace(moving, raises_mono_s=170.0))
     assert counted.gap_s == WATCH_GAP_S, "a rule counts: its dwell is measured to the second"
     road.levels(range(121, 200))
     assert road.look(200.0, moving).gap_s == WATCH_GAP_S, "after a quiet minute what moves is new again"
+
+
+def test_the_moment_a_dwell_ends_is_looked_at_and_told_once() -> None:
+    lane = Watched(has_sub=True)
+    counting = Signs(has_candidate=True, raises_mono_s=72.04)
+    told = [
+        lane.look(float(second), replace(counting, raises_mono_s=72.04 + second * 1e-4)) for second in range(50, 72)
+    ]
+    assert {plan.look_at_mono_s for plan in told[:13]} == {None}, "far from it nothing is different"
+    assert {plan.look_at_mono_s for plan in told[13:]} == {72.1}
+    assert lane.look(73.0, replace(counting, raises_mono_s=None)).look_at_mono_s is None
+    overloaded, plan = attend(Attention(), replace(counting, raises_mono_s=5.0), NEED, True, Degradation.KEY_WATCH, 0.0)
+    assert overloaded.level is Level.CONFIRM
+    assert plan.look_at_mono_s is None, "key pictures only"
 
 
 def test_where_small_things_always_pass_crops_are_for_what_a_rule_is_about_to_raise() -> None:
@@ -166,7 +180,7 @@ def test_where_small_things_always_pass_crops_are_for_what_a_rule_is_about_to_ra
     crops = [road.look(2.0 * second, small).has_crops for second in range(60)]
     assert crops[0]
     assert not any(crops[int(SETTLED_S + HOLD_S) // 2 + 1 :])
-    about_to_raise = replace(small, raises_in_s=4.0)
+    about_to_raise = replace(small, raises_mono_s=124.0)
     assert road.look(120.0, about_to_raise).has_crops
     road.levels(range(122, 200, 2))
     assert road.look(200.0, small).has_crops, "after a quiet minute what comes is new again"

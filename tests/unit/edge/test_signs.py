@@ -76,11 +76,12 @@ def test_a_rule_that_counts_says_how_long_and_an_alert_is_open_then() -> None:
         judge.look(observation)
         episodes = {rule_id: running.state.episode for rule_id, running in judge._running.items()}
         told.append(signs_of(LANE.rules, episodes, [observation], STILL, near, INPUT_WH))
-    assert told[0].raises_in_s is None, "it does not stand yet"
-    counting = [signs.raises_in_s for signs in told if signs.raises_in_s is not None]
-    assert counting == sorted(counting, reverse=True)
-    assert 20.0 < counting[0] <= 30.0
-    assert counting[-1] == pytest.approx(0.5)
+    assert told[0].raises_mono_s is None, "it does not stand yet"
+    counting = [(at, signs.raises_mono_s) for at, signs in enumerate(told) if signs.raises_mono_s is not None]
+    assert [moment for _, moment in counting] == pytest.approx([counting[0][1]] * len(counting)), "one moment"
+    raised = next(at for at, signs in enumerate(told) if signs.has_open_episode)
+    assert counting[0][1] == pytest.approx(seen(raised / 2, [CAR]).observed_mono_s)
+    assert 20.0 < (raised - counting[0][0]) / 2 <= 30.0
     assert told[-1] == Signs(
         has_candidate=True, has_open_episode=True, smallest_candidate_px=told[-1].smallest_candidate_px
     )
