@@ -140,6 +140,12 @@ class NodeAway(CentralError):
     title = "The node cannot be asked now"
 
 
+class NodeBusy(CentralError):
+    status = 409
+    code = "node_busy"
+    title = "Another question is being answered"
+
+
 class NodeSilent(CentralError):
     status = 504
     code = "node_silent"

@@ -29,7 +29,7 @@ from xueliang_alerts.errors import TransportError
 from xueliang_alerts.mqtt_link import MqttLink, MqttSettings
 from xueliang_alerts.topics import Leaf, node_topic
 from xueliang_alerts.transport import Incoming, Transport
-from xueliang_central.errors import BacktestRefused, NodeAway, NodeSilent
+from xueliang_central.errors import BacktestRefused, NodeAway, NodeBusy, NodeSilent
 from xueliang_central.ingest.batches import FIRST_PAUSE_S, LONGEST_PAUSE_S
 
 log = logging.getLogger(__name__)
@@ -114,7 +114,8 @@ class Backtests:
 
         Raises:
             BacktestRefused: the node's words, or why it was not sent.
-            NodeAway: there is no way to it now, it is being asked already, or too many others are.
+            NodeAway: there is no way to it now.
+            NodeBusy: it is being asked already, or too many others are.
             NodeSilent: no new page came for so long, or not all of them in time.
         """
         transport = self._transport
@@ -136,13 +137,13 @@ class Backtests:
             transport.unsubscribe(results)
 
     def _must_have_room(self, node_id: str, results: str) -> None:
-        """Raises NodeAway. Nothing queues here: who waits would hold a connection, and see nothing of it."""
+        """Raises NodeBusy. Nothing queues here: who waits would hold a connection, and see nothing of it."""
         if results in self._waiting:
             self.counts["busy"] += 1
-            raise NodeAway(f"node {node_id} is trying another draft: try again when that one is answered")
+            raise NodeBusy(f"node {node_id} is trying another draft: try again when that one is answered")
         if len(self._waiting) >= UNDER_WAY_AT_MOST:
             self.counts["busy"] += 1
-            raise NodeAway(f"{UNDER_WAY_AT_MOST} nodes are being asked already: try again in some minutes")
+            raise NodeBusy(f"{UNDER_WAY_AT_MOST} nodes are being asked already: try again in some minutes")
 
     def _command(
         self, request_id: str, camera_id: str, rule: dict[str, Any], from_at: datetime | None, to_at: datetime | None

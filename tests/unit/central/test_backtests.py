@@ -12,7 +12,7 @@ from xueliang_alerts.commands import ResultPage, read_command
 from xueliang_alerts.contract import to_bytes
 from xueliang_alerts.topics import Leaf, node_topic
 from xueliang_alerts.transport import Handler, Incoming, LinkPhase, LinkState, StateListener
-from xueliang_central.errors import BacktestRefused, NodeAway, NodeSilent
+from xueliang_central.errors import BacktestRefused, NodeBusy, NodeSilent
 from xueliang_central.fleet.backtests import UNDER_WAY_AT_MOST, Answer, Backtests
 
 RULE = {"rule_id": "lane"}
@@ -109,7 +109,7 @@ async def test_a_node_is_asked_one_question_at_a_time() -> None:
     transport = NotingTransport()
     backtests = backtests_over(transport)
     first = await asked(backtests)
-    with pytest.raises(NodeAway, match="node edge-01 is trying another draft: try again when"):
+    with pytest.raises(NodeBusy, match="node edge-01 is trying another draft: try again when"):
         await asyncio.wait_for(await asked(backtests), 5)
     other = await asked(backtests, "edge-02")
     transport.say("edge-02", 1, 1)
@@ -126,9 +126,9 @@ async def test_a_node_is_asked_one_question_at_a_time() -> None:
 async def test_who_asks_one_node_too_many_is_told_what_to_try() -> None:
     backtests = backtests_over(NotingTransport())
     under_way = [await asked(backtests, f"edge-{number}") for number in range(UNDER_WAY_AT_MOST)]
-    with pytest.raises(NodeAway, match=rf"{UNDER_WAY_AT_MOST} nodes are being asked already: try again") as refusal:
+    with pytest.raises(NodeBusy, match=rf"{UNDER_WAY_AT_MOST} nodes are being asked already: try again") as refusal:
         await asyncio.wait_for(await asked(backtests, "edge-99"), 5)
-    assert refusal.value.status == 503
+    assert (refusal.value.status, refusal.value.code) == (409, "node_busy")
     for question in under_way:
         question.cancel()
     await asyncio.gather(*under_way, return_exceptions=True)
