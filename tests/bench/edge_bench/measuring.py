@@ -38,6 +38,7 @@ class Cost:
         is_steady: it ran to the end and decoded as much as came, or its looks came in time; None: it does not say.
         other_cores: busy cores of the machine that were none of the bench's: they make every figure worse.
         alerts: that it raised since its start.
+        detect_ms, given_up: of the node only; see `NodeSystem`.
     """
 
     label: str
@@ -57,6 +58,8 @@ class Cost:
     is_steady: bool | None
     other_cores: float
     alerts: int
+    detect_ms: float | None = None
+    given_up: str = ""
 
     @property
     def cameras_per_core(self) -> float:
@@ -166,6 +169,8 @@ def _cost(watch: Watch, begin: _Mark, end: _Mark, held: Holdings, all_cameras: i
         is_steady=_is_steady(watch, node, pictures, seconds),
         other_cores=max(0.0, others_s / seconds),
         alerts=len(watch.system.results().alerts),
+        detect_ms=node.detect_ms if node else None,
+        given_up=node.given_up.name.lower() if node and node.given_up else "",
     )
 
 

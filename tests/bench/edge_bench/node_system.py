@@ -21,6 +21,7 @@ from tests.bench.edge_bench.rules import LOOK_EVERY_S, rules_of
 from tests.bench.edge_bench.serving import BenchCamera
 from tests.bench.edge_bench.systems import Program, RaisedAlert, Results, await_looks
 from xueliang_configs.cameras import CameraConfig
+from xueliang_edge.attention.overload import Degradation
 
 SAMPLE_EVERY_S: Final = 4.0  # a report is a few milliseconds of the node's time; gaps are kept for 20 looks
 
@@ -31,7 +32,13 @@ def knows_sub_streams() -> bool:
 
 
 class NodeSystem:
-    """Obeys `SystemUnderTest`. `gaps` holds the looks since `begin_window`."""
+    """Obeys `SystemUnderTest`.
+
+    Attributes:
+        gaps: the looks since `watch_gaps` began.
+        detect_ms: CPU milliseconds of a detection, the mean of what the health page said since then; None: nothing.
+        given_up: the furthest step of the declared degradation since then.
+    """
 
     def __init__(
         self,
@@ -50,6 +57,12 @@ class NodeSystem:
         self._cameras: Sequence[BenchCamera] = ()
         self._health_port = 0
         self.gaps = GapLog()
+        self._detect_ms: list[float] = []
+        self.given_up = Degradation(0)
+
+    @property
+    def detect_ms(self) -> float | None:
+        return sum(self._detect_ms) / len(self._detect_ms) if self._detect_ms else None
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -89,8 +102,16 @@ class NodeSystem:
         """Samples the health page from now until `ended`; returns then."""
         self.gaps.begin(self.report())
         while not ended.wait(SAMPLE_EVERY_S):
-            self.gaps.add(self.report())
-        self.gaps.add(self.report())
+            self._add(self.report())
+        self._add(self.report())
+
+    def _add(self, report: dict[str, Any]) -> None:
+        self.gaps.add(report)
+        attention = report.get("attention", {})
+        if (detect_ms := attention.get("detect_ms")) is not None:
+            self._detect_ms.append(detect_ms)
+        if (step := attention.get("degradation")) is not None:
+            self.given_up = max(self.given_up, Degradation[step.upper()])
 
     def stop(self) -> None:
         self._stack.close()

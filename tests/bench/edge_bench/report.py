@@ -64,6 +64,7 @@ def figures_of(outcome: Outcome, cameras: int) -> Figures:
         "ratio_vs_ultralytics": ratio(spent[ULTRALYTICS], spent[MAIN]),
         "gap_p50_s": main.gap_p50_s if main else None,
         "gap_p99_s": main.gap_p99_s if main else None,
+        "detect_ms": main.detect_ms if main else None,
         "pss_mb_per_camera": _pss_per_camera(outcome),
         "mbit_per_camera": main.mbit_per_camera if main else None,
         "server_cpu_s_per_camera_minute": main.server_cpu_s if main else None,
@@ -130,6 +131,7 @@ HEADER: Final = (
     "Mbit/s per camera",
     "pictures, detections/s per camera",
     "gap p50 / p99 s",
+    "detection ms; given up",
     "server CPU-s per camera-minute",
 )
 
@@ -146,6 +148,7 @@ def rows_of(costs: Sequence[Cost]) -> list[tuple[str, ...]]:
             f"{cost.mbit_per_camera:.2f}",
             _work(cost),
             _gaps(cost),
+            "" if cost.detect_ms is None else f"{cost.detect_ms:.1f}; {cost.given_up or 'nothing'}",
             f"{cost.server_cpu_s:.3f}",
         )
         for cost in costs
