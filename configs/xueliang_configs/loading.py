@@ -23,7 +23,7 @@ from xueliang_configs.errors import ConfigError, Problem
 from xueliang_configs.node import NodeConfig
 from xueliang_configs.policies import PolicyTable
 from xueliang_configs.rules import Rule
-from xueliang_configs.values import Settings, redact_url
+from xueliang_configs.values import Settings, address_key, redact_url
 from xueliang_configs.wording import problems_of
 from xueliang_configs.yaml_reading import Document, Key, key_text, line_of, read_text, read_yaml
 
@@ -163,27 +163,30 @@ def _items(value: Any, name: str) -> list[tuple[int, dict[str, Any]]]:
     return [(i, item) for i, item in enumerate(listed) if isinstance(item, dict)] if isinstance(listed, list) else []
 
 
-def _repeated(rows: list[tuple[int, dict[str, Any]]], name: str, above: Key) -> Iterator[tuple[Key, int, str]]:
-    """Rows whose `name` an earlier row has: (key, index of the earlier row, value)."""
+def _repeated(
+    rows: list[tuple[int, dict[str, Any]]], name: str, above: Key, same: Callable[[str], str] = str
+) -> Iterator[tuple[Key, int, str]]:
+    """Rows whose `name` an earlier row has, as `same` compares: (key, index of the earlier row, value)."""
     first: dict[str, int] = {}
     for index, row in rows:
         value = row.get(name)
         if not isinstance(value, str):
             continue
-        if value in first:
-            yield (*above, index, name), first[value], value
-        first.setdefault(value, index)
+        known_by = same(value)
+        if known_by in first:
+            yield (*above, index, name), first[known_by], value
+        first.setdefault(known_by, index)
 
 
 def _node_checks(value: Any) -> Iterator[Found]:
     cameras = _items(value, "cameras")
     for key, first, name in _repeated(cameras, "camera_id", ("cameras",)):
         yield key, f'camera_id "{name}" is used twice, first by cameras.{first}', "give each camera an id of its own"
-    for key, first, url in _repeated(cameras, "url", ("cameras",)):
+    for key, first, url in _repeated(cameras, "url", ("cameras",), address_key):
         text = f'"{redact_url(url)}" is read twice, first by cameras.{first}'
         yield key, text, "put all rules under one camera: each look is then paid once"
     for index, camera in cameras:
-        if isinstance(camera.get("url"), str) and camera["url"] == camera.get("sub_url"):
+        if isinstance(camera.get("url"), str) and _is_same_stream(camera["url"], camera.get("sub_url")):
             text = f'"{redact_url(camera["url"])}" is the main stream too'
             yield ("cameras", index, "sub_url"), text, "give the address of the small stream, or leave sub_url out"
     detectors = value.get("detectors") if isinstance(value, dict) else None
@@ -193,6 +196,10 @@ def _node_checks(value: Any) -> Iterator[Found]:
     for index, camera in cameras:
         yield from _rule_checks(camera, ("cameras", index, "rules"), known)
         yield from _view_checks(camera, ("cameras", index))
+
+
+def _is_same_stream(url: str, other: Any) -> bool:
+    return isinstance(other, str) and address_key(url) == address_key(other)
 
 
 def _names_without_catalogue(detectors: dict[Any, Any]) -> Iterator[Found]:

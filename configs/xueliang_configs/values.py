@@ -28,6 +28,7 @@ REDACTED: Final = "***"
 MAX_ZONE_POINTS: Final = 64
 _SECRET_NAMES: Final = re.compile(r"pass|pwd|token|secret|auth|key|user|sign|ticket|session|cred|callid", re.IGNORECASE)
 # Logins and tickets that some cameras and platforms have in the path: /user=a_password=b_channel=1.sdp, /openUrl/a1B2c3
+_USUAL_PORTS: Final = {"rtsp": 554, "rtsps": 322}
 _SECRET_IN_PATH: Final = re.compile(
     r"((?:password|passwd|pwd|pass|token|secret|auth|key)[=:]|/openurl/)[^/&;]*?(?=$|[/&;]|_(?:channel|stream|user)[=_])",
     re.IGNORECASE,
@@ -180,6 +181,17 @@ def redact_url(url: str) -> str:
     shown = (f"{name}={REDACTED if _SECRET_NAMES.search(name) else quote(value)}" for name, value in pairs)
     query = "&".join(shown) if pairs else REDACTED
     return urlunsplit((parts.scheme, netloc, path, query, ""))
+
+
+def address_key(url: str) -> str:
+    """What two URLs of one stream have in common, however they are written: no login, host in small letters, the
+    scheme's own port spelt out. The query stays as it is: a gateway may tell its streams apart by it. Never show it."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _USUAL_PORTS.get(parts.scheme)
+    except ValueError:
+        return url
+    return repr((parts.scheme, parts.hostname, port, parts.path or "/", parts.query))
 
 
 class SecretUrl:

@@ -20,7 +20,8 @@ import errno
 import mmap
 import os
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -62,13 +63,10 @@ class SharedFrames:
         """
         if slots < 1 or slot_bytes < 1:
             raise ValueError(f"expected at least one slot of at least one byte, got {slots} of {slot_bytes}")
-        if not (folder.is_dir() and os.access(folder, os.W_OK)):
-            folder = Path(tempfile.gettempdir())
+        folder = _usable(folder)
         needed_bytes = slots * _stride(slot_bytes)
-        free_bytes = _free_bytes(folder)
         what = f"{slots} pictures of {slot_bytes} bytes"
-        if needed_bytes > free_bytes:
-            raise SharedMemoryTooSmall(_too_small(folder, what, needed_bytes, free_bytes))
+        require_room([(slots, slot_bytes)], folder=folder)
         with tempfile.TemporaryFile(dir=folder, prefix="xueliang-") as file:
             try:
                 _reserve(file.fileno(), needed_bytes)
@@ -149,6 +147,27 @@ class SharedFrames:
         with contextlib.suppress(BufferError):
             self._view.release()
             self._map.close()
+
+
+def require_room(regions: Sequence[tuple[int, int]], *, folder: Path = SHARED_MEMORY) -> None:
+    """There is room for all of these regions of (slots, bytes of a slot) together.
+
+    Raises:
+        SharedMemoryTooSmall: the message names the bytes that all need and those free, and what to try.
+    """
+    folder = _usable(folder)
+    needed_bytes = sum(slots * _stride(slot_bytes) for slots, slot_bytes in regions)
+    free_bytes = _free_bytes(folder)
+    if needed_bytes > free_bytes:
+        counts: Counter[int] = Counter()
+        for slots, slot_bytes in regions:
+            counts[slot_bytes] += slots
+        what = " and ".join(f"{count} pictures of {slot_bytes} bytes" for slot_bytes, count in sorted(counts.items()))
+        raise SharedMemoryTooSmall(_too_small(folder, what, needed_bytes, free_bytes))
+
+
+def _usable(folder: Path) -> Path:
+    return folder if folder.is_dir() and os.access(folder, os.W_OK) else Path(tempfile.gettempdir())
 
 
 def _stride(slot_bytes: int) -> int:

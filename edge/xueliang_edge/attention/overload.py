@@ -20,6 +20,10 @@ from xueliang_alerts.contract import Severity
 WORSE_FOR_S: Final = 5.0  # a burst of key pictures passes within one group of pictures, 2 to 4 s
 CALM_FOR_S: Final = 30.0  # three refreshes of an idle camera: shorter, the calm is only what the last step brought
 CALM_AT_MOST_S: Final = 600.0
+# A late second costs so many calm ones. Key pictures of many cameras that fall together are such a second now and then:
+# were one enough to begin anew, a node that had been overloaded once would stay so for ever.
+LATE_COSTS: Final = 5.0
+MEASURED_AT_MOST_S: Final = 2.0  # one measurement speaks for about a second; after a pause nothing is known
 RELAPSE_WITHIN_S: Final = 60.0  # worse again so soon after a step down: the step was needed, wait longer next time
 LATE_S: Final = 0.5  # behind the deadline: rules are promised their gap and 0.2 s, and a raise within a second of it
 CALM_LATE_S: Final = 0.2
@@ -101,7 +105,9 @@ class Overload:
     Attributes:
         degradation: see `Degradation`.
         since_mono_s: when this step was taken; None at the start.
-        worse_since_mono_s, calm_since_mono_s: since when the load has been so without a break; None: it is not.
+        worse_since_mono_s: since when the load has been too much without a break; None: it is not.
+        calm_s: seconds of calm since the last step, less what late ones cost; what is neither does not count.
+        measured_mono_s: the last measurement; None: there was none.
         eased_at_mono_s: the last step down.
         calm_for_s: how long it must be calm before the next step down; doubled by each relapse.
     """
@@ -109,7 +115,8 @@ class Overload:
     degradation: Degradation = Degradation.NONE
     since_mono_s: float | None = None
     worse_since_mono_s: float | None = None
-    calm_since_mono_s: float | None = None
+    calm_s: float = 0.0
+    measured_mono_s: float | None = None
     eased_at_mono_s: float | None = None
     calm_for_s: float = CALM_FOR_S
 
@@ -119,11 +126,12 @@ def advance(state: Overload, load: Load, now_mono_s: float) -> Overload:
     state = replace(
         state,
         worse_since_mono_s=_since(state.worse_since_mono_s, load.is_too_much, now_mono_s),
-        calm_since_mono_s=_since(state.calm_since_mono_s, load.is_calm, now_mono_s),
+        calm_s=_calm_s(state, load, now_mono_s),
+        measured_mono_s=now_mono_s,
     )
     if _held(state.worse_since_mono_s, now_mono_s, WORSE_FOR_S) and state.degradation < Degradation.LONGEST_GAPS:
         return _worse(state, now_mono_s)
-    if _held(state.calm_since_mono_s, now_mono_s, state.calm_for_s):
+    if state.calm_s >= state.calm_for_s:
         return _easier(state, now_mono_s)
     return state
 
@@ -132,6 +140,14 @@ def _since(since: float | None, holds: bool, now_mono_s: float) -> float | None:
     if not holds:
         return None
     return now_mono_s if since is None else since
+
+
+def _calm_s(state: Overload, load: Load, now_mono_s: float) -> float:
+    measured_s = 0.0 if state.measured_mono_s is None else now_mono_s - state.measured_mono_s
+    measured_s = min(measured_s, MEASURED_AT_MOST_S)
+    if load.is_calm:
+        return state.calm_s + measured_s
+    return max(0.0, state.calm_s - LATE_COSTS * measured_s) if load.is_too_much else state.calm_s
 
 
 def _held(since: float | None, now_mono_s: float, for_s: float) -> bool:
@@ -147,18 +163,18 @@ def _worse(state: Overload, now_mono_s: float) -> Overload:
         degradation=Degradation(state.degradation + 1),
         since_mono_s=now_mono_s,
         worse_since_mono_s=now_mono_s,  # the next step counts from here
-        calm_since_mono_s=None,
+        calm_s=0.0,
         calm_for_s=min(CALM_AT_MOST_S, 2 * state.calm_for_s) if is_relapse else state.calm_for_s,
     )
 
 
 def _easier(state: Overload, now_mono_s: float) -> Overload:
     if state.degradation is Degradation.NONE:
-        return replace(state, calm_for_s=CALM_FOR_S, calm_since_mono_s=now_mono_s)
+        return replace(state, calm_for_s=CALM_FOR_S, calm_s=0.0)
     return replace(
         state,
         degradation=Degradation(state.degradation - 1),
         since_mono_s=now_mono_s,
-        calm_since_mono_s=now_mono_s,
+        calm_s=0.0,
         eased_at_mono_s=now_mono_s,
     )

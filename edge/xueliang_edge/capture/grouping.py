@@ -13,7 +13,7 @@ from xueliang_edge.attention.needs import need_of
 from xueliang_edge.capture.camera import LARGEST_LONG_SIDE_PX
 from xueliang_edge.capture.orders import CameraSpec, GroupSpec
 from xueliang_edge.capture.sharing import node_reconnects_per_s, shares_per_s
-from xueliang_streams.shared_frames import SharedFrames
+from xueliang_streams.shared_frames import SHARED_MEMORY, SharedFrames, require_room
 from xueliang_streams.source import Pace
 
 SLOTS_AT_MOST: Final = 6  # looks on their way at a time; each is back within some 20 ms
@@ -41,16 +41,17 @@ def group_cameras(
     ]
 
 
-def reserve(groups: Sequence[GroupSpec]) -> tuple[list[GroupSpec], list[SharedFrames]]:
+def reserve(groups: Sequence[GroupSpec], *, folder: Path = SHARED_MEMORY) -> tuple[list[GroupSpec], list[SharedFrames]]:
     """Shared memory for every group, all of it or none.
 
     Raises:
-        SharedMemoryTooSmall: the message names the bytes needed and free, and what to try.
+        SharedMemoryTooSmall: the message names the bytes that all groups need and those free, and what to try.
     """
+    require_room([(group.slots, group.slot_bytes) for group in groups], folder=folder)
     with ExitStack() as undo:
         frames = []
         for group in groups:
-            frames.append(SharedFrames.create(group.slots, group.slot_bytes))
+            frames.append(SharedFrames.create(group.slots, group.slot_bytes, folder=folder))
             undo.callback(frames[-1].close)
         undo.pop_all()
     return [replace(group, fd=one.fd) for group, one in zip(groups, frames, strict=True)], frames

@@ -67,6 +67,17 @@ def test_what_was_given_up_comes_back_step_by_step_when_it_is_calm() -> None:
     assert given_up[40 + int(CALM_FOR_S) - 2] is Degradation.LONGEST_GAPS
 
 
+def test_a_late_second_now_and_then_does_not_keep_a_node_where_it_is() -> None:
+    """Key pictures of sixteen cameras that fall together: late for a second, twice a minute."""
+    given_up = steps([LATE] * 40 + ([CALM] * 20 + [FULL] * 9 + [LATE]) * 20)
+    assert given_up[-1] is Degradation.NONE
+
+
+def test_a_node_that_is_late_every_few_seconds_gives_nothing_back() -> None:
+    state = Overload(degradation=Degradation.KEY_WATCH)
+    assert set(steps(([CALM] * 4 + [LATE]) * 200, state)) == {Degradation.KEY_WATCH}
+
+
 def test_a_step_that_is_needed_again_at_once_is_kept_longer_each_time() -> None:
     """The load is too much at step 0 and fine at step 1: without memory it would swing every 35 s for ever."""
     state, changes = Overload(), []
