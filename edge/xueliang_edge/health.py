@@ -42,6 +42,7 @@ class CameraReport:
         level: how closely it is watched now.
         reader: which reader serves it, and why when it is not the usual one.
         key_interval_s: seconds between two of its key pictures.
+        decode_ms, detect_ms: CPU milliseconds of the last picture; of the detectors for a look that asked any.
         looks, unknown: looks that gave a picture; those of them that could not be judged.
         looks_dropped: looks that were given up, by reason.
         notes: what an installer should know of its stream.
@@ -80,6 +81,7 @@ class CameraReport:
     view_since: datetime | None = None
     view_id: str | None = None
     views: tuple[KnownView, ...] = ()
+    detect_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +301,9 @@ class _Report:
         decoded = CounterMetricFamily("edge_pictures_decoded", "Pictures decoded", labels=["camera_id", "stream"])
         gap = GaugeMetricFamily("edge_camera_gap_p99_seconds", "99 % of recent gaps are shorter", labels=["camera_id"])
         decode = GaugeMetricFamily("edge_camera_decode_milliseconds", "Last decode, CPU", labels=["camera_id"])
+        detect = GaugeMetricFamily(
+            "edge_camera_detect_milliseconds", "CPU of the detectors for a look that asked any", labels=["camera_id"]
+        )
         given_up = CounterMetricFamily("edge_looks_dropped", "Looks given up", labels=["camera_id", "reason"])
         for camera in cameras:
             key = [camera.camera_id]
@@ -321,7 +326,9 @@ class _Report:
                 gap.add_metric(key, camera.gap_p99_s)
             if camera.decode_ms is not None:
                 decode.add_metric(key, camera.decode_ms)
-        gaps = [needed, achieved, gap, decode]
+            if camera.detect_ms is not None:
+                detect.add_metric(key, camera.detect_ms)
+        gaps = [needed, achieved, gap, decode, detect]
         return [streaming, view, *gaps, open_alerts, looks, unknown, dropped, decoded, given_up]
 
     def _node(self) -> list[Metric]:

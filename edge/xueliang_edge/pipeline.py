@@ -334,6 +334,7 @@ class Pipeline:
     def _judge(self, in_hand: InHand) -> None:
         """Every detector has spoken, or its last word still holds: track, log, judge, tell, give the picture back."""
         camera, look = in_hand.camera, in_hand.look
+        in_hand.count_cost()
         tracked = [self._track(camera, self._observation(in_hand, name)) for name in in_hand.detectors]
         observations = [self._log_and_judge(camera, observation, look) for observation in tracked]
         if self._onlooker is not None:
@@ -412,6 +413,7 @@ class Pipeline:
             camera.near_zones,
             camera.input_wh,
         )
+        camera.concerned = signs.concerned or camera.concerned
         camera.attention, plan = attend(
             camera.attention, signs, camera.need, camera.has_sub, self.overload.degradation, self._mono()
         )

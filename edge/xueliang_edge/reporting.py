@@ -212,6 +212,7 @@ class Reporter:
             view_since=None if camera.view_since_mono_s is None else self._at(camera.view_since_mono_s),
             view_id=camera.view.view_id,
             views=health.views,
+            detect_ms=None if camera.detect_ms is None else round(camera.detect_ms, 2),
         )
 
     def _status(self, camera: WatchedCamera) -> CameraStatus:

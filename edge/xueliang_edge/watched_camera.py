@@ -20,6 +20,7 @@ from xueliang_edge.attention.refreshing import DetectionReason, detection_reason
 from xueliang_edge.brightness import GRID_WH
 from xueliang_edge.capture.orders import Pace, Release
 from xueliang_edge.detection import OpenedModel, Seen, Unknown, Xyxyn, merge_seen
+from xueliang_edge.detection_answers import mean_detect_ms
 from xueliang_edge.evidence.masking import VEHICLE_SCORE, VEHICLES
 from xueliang_edge.looks import GOOD_VIEW, Look, ViewSign
 from xueliang_edge.observations import is_in_view
@@ -66,6 +67,9 @@ class WatchedCamera:
         knows_people: the detectors that have a class "person".
         is_fast: a recording that is read as fast as possible: always due, never late.
         last_seen, seen_mono_s: each detector's last answer, and of which picture.
+        concerned: the detectors of the rules that last had a candidate, counted or were open; see `Signs.concerned`.
+        detect_ms: CPU milliseconds of the detectors for one look that asked any, closer crops included; the mean of
+            some twenty; None: none yet.
         looks: pictures that came; unknown: those not judged, by reason.
         view: what the last picture said of its view; view_since_mono_s: since when.
         last_view_id: the view that the last good picture showed.
@@ -89,6 +93,8 @@ class WatchedCamera:
         self._trackers: dict[tuple[str, str | None], Tracker] = {}
         self.last_seen: dict[str, Seen] = {}
         self.seen_mono_s: dict[str, float] = {}
+        self.concerned: frozenset[str] = frozenset()
+        self.detect_ms: float | None = None
         self.looks = 0
         self.unknown: Counter[str] = Counter()
         self.last_offline_mono_s = float("-inf")
@@ -152,6 +158,7 @@ class WatchedCamera:
             self._near_zones_of[detector],
             gap_s=self.need.detector_gaps_s.get(detector, self.need.largest_gap_s),
             age_s=None if seen_mono_s is None else look.observed_mono_s - seen_mono_s,
+            is_concerned=not self.concerned or detector in self.concerned,
             refresh_s=degradation.refresh_s,
         )
 
@@ -231,6 +238,12 @@ class InHand:
         if isinstance(before, Seen):
             answer = merge_seen(before, answer) if isinstance(answer, Seen) else before
         self.answers[detector] = answer
+
+    def count_cost(self) -> None:
+        """Called once, when every detector has spoken."""
+        spent_ms = [answer.detect_ms for answer in self.answers.values() if isinstance(answer, Seen)]
+        if spent_ms:
+            self.camera.detect_ms = mean_detect_ms(self.camera.detect_ms, sum(spent_ms))
 
     def release(self) -> Release:
         """Give the picture back, with what it may teach: nothing, unless every detector searched this very picture."""

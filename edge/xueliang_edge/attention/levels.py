@@ -72,6 +72,7 @@ class Signs:
             cooldown); None: no rule counts.
         has_open_episode: an alert of this camera is open.
         smallest_candidate_px: long side of the smallest candidate, in pixels of the detector's input; None: none.
+        concerned: the detectors through whose rules all this but the movement was seen.
     """
 
     has_moved: bool = False
@@ -79,6 +80,7 @@ class Signs:
     raises_mono_s: float | None = None
     has_open_episode: bool = False
     smallest_candidate_px: float | None = None
+    concerned: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

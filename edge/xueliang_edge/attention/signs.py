@@ -35,10 +35,18 @@ def signs_of(
     """
     seen = {observation.detector: observation for observation in observations}
     watched = [rule for rule in rules if getattr(rule, "zone", ()) and rule.rule_id in episodes]
-    sides_px = [
-        side for rule in watched if rule.detector in seen for side in _sides_px(rule, seen[rule.detector], input_wh)
-    ]
-    raises_mono_s = [at for rule in watched if (at := _raises_mono_s(rule, episodes[rule.rule_id])) is not None]
+    sides_px: list[float] = []
+    raises_mono_s: list[float] = []
+    concerned: set[str] = set()
+    for rule in watched:
+        episode = episodes[rule.rule_id]
+        its_sides_px = _sides_px(rule, seen[rule.detector], input_wh) if rule.detector in seen else []
+        at_mono_s = _raises_mono_s(rule, episode)
+        sides_px += its_sides_px
+        if at_mono_s is not None:
+            raises_mono_s.append(at_mono_s)
+        if its_sides_px or at_mono_s is not None or episode.open is not None:
+            concerned.add(rule.detector)
     return Signs(
         # Not comparable is a reason to detect (refreshing.py), not to watch: at dusk all cameras change their optics.
         has_moved=moved is not None and has_moved(moved, near_zones),
@@ -46,6 +54,7 @@ def signs_of(
         raises_mono_s=min(raises_mono_s, default=None),
         has_open_episode=any(episodes[rule.rule_id].open is not None for rule in watched),
         smallest_candidate_px=min(sides_px, default=None),
+        concerned=frozenset(concerned),
     )
 
 

@@ -312,6 +312,25 @@ def test_movement_in_a_zone_is_looked_at_by_the_detector_and_watched_closely() -
     assert lane.attention.level is Level.IDLE
 
 
+def test_a_second_detector_keeps_its_own_rate_while_the_first_one_s_rule_is_counting() -> None:
+    zone = [[0, 0], [1, 0], [1, 1], [0, 1]]
+    rules = [
+        {"rule_id": "lane", "hazard": "fire_lane_obstruction", "zone": zone, "dwell_s": 60},
+        {"rule_id": "fire", "hazard": "fire_smoke", "zone": zone, "detector": "fire"},
+    ]
+    lane = camera("lane", look_every_s=0.5, rules=rules)
+    world = World(lane)
+    world.pass_time(5.0)
+    world.capture.moved = STILL
+    world.pass_time(20.0)
+    assert lane.attention.level is Level.WATCH
+    late = [one for one in shown(lane) if one.observed_mono_s > world.began_mono_s + 6.0]
+    asked = Counter(one.detector for one in late if not one.is_carried)
+    assert asked["objects"] >= 36, "a car stands there: at every look"
+    assert 16 <= asked["fire"] <= 24, "nothing burns: every second, as its rule needs"
+    assert lane.detect_ms is not None
+
+
 def test_a_detector_without_an_answer_is_unknown_counted_and_teaches_nothing() -> None:
     lane = camera("lane")
     world = World(lane)

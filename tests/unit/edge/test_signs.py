@@ -83,7 +83,10 @@ def test_a_rule_that_counts_says_how_long_and_an_alert_is_open_then() -> None:
     assert counting[0][1] == pytest.approx(seen(raised / 2, [CAR]).observed_mono_s)
     assert 20.0 < (raised - counting[0][0]) / 2 <= 30.0
     assert told[-1] == Signs(
-        has_candidate=True, has_open_episode=True, smallest_candidate_px=told[-1].smallest_candidate_px
+        has_candidate=True,
+        has_open_episode=True,
+        smallest_candidate_px=told[-1].smallest_candidate_px,
+        concerned=frozenset({"objects"}),
     )
 
 
