@@ -43,6 +43,8 @@ LEAST_PATIENCE_S: Final = 2.5  # of a stream that may give key pictures only: on
 SUB_CHECK_EVERY_S: Final = 0.5
 RARE_KEYS_S: Final = 6.0  # said to the installer: beyond this a camera costs many times more ("smart codec")
 LARGEST_LONG_SIDE_PX: Final = 1920  # what a slot holds; detectors see less, stills are at most 1280
+USUAL_SUB_LONG_SIDE_PX: Final = 1024  # a larger sub stream is compared with the main stream once
+COMPARED_WITHIN_S: Final = 60.0
 SAME_SHAPE: Final = 0.02  # 640x360 and 704x400 are the same picture
 SCENE_SAVE_EVERY_S: Final = 3600.0
 SCENE_FIRST_SAVE_SHARE: Final = 0.6
@@ -75,6 +77,7 @@ class CapturedCamera:
         self._gave_mono_s: dict[StreamName, float] = {}
         self._sub_checked_mono_s = mono()
         self._has_no_sub = False
+        self._compare_until_mono_s: float | None = None
         self.is_out = False  # a look of it was sent and not released yet
         self.is_hurried = False
         self.last_look_mono_s: float | None = None
@@ -382,7 +385,7 @@ class CapturedCamera:
         now = self._mono()
         if now - self._sub_checked_mono_s >= SUB_CHECK_EVERY_S:
             self._sub_checked_mono_s, self._has_no_sub = now, self._is_sub_away(now)
-        if self.pace.stream == "main" or self._has_no_sub:
+        if self._wants_main():
             self._wanted_main_mono_s = now
             if "main" not in self._feeds:
                 self._open("main")
@@ -390,6 +393,17 @@ class CapturedCamera:
             main = self._feeds.pop("main")
             self._decoded_before["main"] += main.health().pictures_decoded or 0
             main.close()
+
+    def _wants_main(self) -> bool:
+        return self.pace.stream == "main" or self._has_no_sub or self._must_compare()
+
+    def _must_compare(self) -> bool:
+        """The sub stream is so large that it may be the main one: one look at the other tells, if it comes in time."""
+        if "main" in self.sizes or max(self.sizes.get("sub", (0, 0))) <= USUAL_SUB_LONG_SIDE_PX:
+            return False
+        if self._compare_until_mono_s is None:
+            self._compare_until_mono_s = self._mono() + COMPARED_WITHIN_S
+        return self._mono() < self._compare_until_mono_s
 
     def _is_sub_away(self, now: float) -> bool:
         source = self._feeds["sub"].health().source
@@ -401,8 +415,7 @@ class CapturedCamera:
         """The streams to look at, best first: the main one while it is wanted, else the sub stream."""
         if "sub" not in self._feeds:
             return ["main"] if "main" in self._feeds else []
-        wants_main = "main" in self._feeds and (self.pace.stream == "main" or self._has_no_sub)
-        return ["main", "sub"] if wants_main else ["sub"]
+        return ["main", "sub"] if "main" in self._feeds and self._wants_main() else ["sub"]
 
     def _looked_at(self) -> list[StreamName]:
         """The streams that may give the next look, best first: none beside one that serves."""

@@ -341,6 +341,18 @@ def test_swapped_streams_are_noticed_and_said(tmp_path: Path) -> None:
             assert "swapped?" in loop.group.health()["gate"].notes[0]
 
 
+def test_swapped_streams_of_a_calm_camera_are_noticed_by_one_look_at_the_other(tmp_path: Path) -> None:
+    large = moving_box_clip(tmp_path / "large.mp4", seconds=2, fps=FPS, gop=FPS, size_wh=(1280, 720))
+    small = moving_box_clip(tmp_path / "small.mp4", seconds=2, fps=FPS, gop=FPS, size_wh=(320, 180))
+    with served(large=large, small=small) as server:
+        spec = CameraSpec("gate", server.url("small"), server.url("large"), gap_s=1.0)
+        with looping(tmp_path, spec) as loop:
+            loop.until(lambda: bool(loop.group.health()["gate"].notes), "it is said, though nothing asks for main")
+            assert "swapped?" in loop.group.health()["gate"].notes[0]
+            loop.until_looks(2)
+            assert loop.looks[-1].stream == "sub", "one look was enough"
+
+
 def test_far_more_bytes_than_usual_bring_the_next_look_forward(tmp_path: Path) -> None:
     """A still scene sends little; when something large moves, the stream says so before anything is decoded."""
     rng = np.random.default_rng(5)
