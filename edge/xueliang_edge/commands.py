@@ -52,7 +52,7 @@ def add_probe(commands: Commands[argparse.ArgumentParser]) -> None:
     """`probe URL [--sub URL]`"""
     look = commands.add_parser("probe", help="what a camera or a recording offers, and what watching it costs")
     look.add_argument("url", metavar="URL", help="rtsp://…, rtsps://… or a file")
-    look.add_argument("--sub", metavar="URL", help="the camera's small stream, to see whether it fits")
+    look.add_argument("--sub", metavar="URL", help="the camera's small stream; without it, the usual address is tried")
     look.add_argument("--timeout", type=seconds, default=PROBE_TIMEOUT_S, help="seconds for each stream")
     look.add_argument("--json", action="store_true", help="machine-readable, on standard output")
     look.set_defaults(act=_probe)
@@ -165,22 +165,31 @@ def _views(options: argparse.Namespace) -> int:
 def _probe(options: argparse.Namespace) -> int:
     from xueliang_edge.costs import DETECT_MS, Plan, cost_of, figures_of
     from xueliang_edge.offers import cost_words, sub_fit
+    from xueliang_edge.usual_addresses import usual_sub_url
     from xueliang_streams.errors import StreamError, UnsupportedUrl
     from xueliang_streams.probe import CLOCK_WAIT_S, probe
+    from xueliang_streams.redaction import redact_url
 
-    def look(url: str, clock_wait_s: float) -> Offer | StreamError:
+    def look(url: str, clock_wait_s: float, *, is_guess: bool = False) -> Offer | StreamError:
         address = url.removeprefix("file:")
         try:
             return probe(
                 address, timeout_s=options.timeout, wall=system_wall, mono=system_mono, clock_wait_s=clock_wait_s
             )
         except StreamError as error:
-            print(error, file=sys.stderr)
+            if not is_guess:
+                print(error, file=sys.stderr)
             return error
 
     main = look(options.url, CLOCK_WAIT_S)
+    guess = None if options.sub else usual_sub_url(options.url)
+    sub_url = options.sub or guess
     # One clock in a camera: it is asked of the main stream only.
-    sub = look(options.sub, 0.0) if options.sub and not isinstance(main, StreamError) else None
+    sub = look(sub_url, 0.0, is_guess=guess is not None) if sub_url and not isinstance(main, StreamError) else None
+    if guess is not None and isinstance(sub, StreamError):
+        sub = None
+    elif guess is not None and sub is not None:
+        options.sub = guess
     status = max(
         (2 if isinstance(one, UnsupportedUrl) else 1 for one in (main, sub) if isinstance(one, StreamError)), default=0
     )
@@ -194,7 +203,7 @@ def _probe(options: argparse.Namespace) -> int:
         large, everyday = opened, main
     cost = cost_of(figures_of(large), figures_of(everyday) if everyday else None, Plan())
     if fit is not None:
-        words = fit.words
+        words = fit.words if guess is None else f"{fit.words}; found at {redact_url(guess)}"
     elif options.sub:
         words = f"could not be opened: {sub}"
     else:

@@ -26,6 +26,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> object:
         "main": ClipMount(moving_box_clip(folder / "main.mp4", seconds=2, size_wh=(640, 360))),
         "sub": ClipMount(moving_box_clip(folder / "sub.mp4", seconds=2, size_wh=(320, 180))),
     }
+    mounts |= {"stream1": mounts["main"], "stream2": mounts["sub"], "lonely/stream1": mounts["main"]}
     with RtspServer(mounts, wall=system_wall, login=LOGIN) as running:
         yield running
 
@@ -41,6 +42,19 @@ def test_words_name_the_stream_the_clock_the_sub_stream_and_the_arithmetic(
     assert "CPU-seconds per camera-minute" in said
     assert "key pictures a minute x" in said
     assert "canary" not in said
+
+
+def test_a_small_stream_at_its_usual_address_is_found(server: RtspServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["probe", server.url("stream1")]) == 0
+    said = capsys.readouterr().out
+    assert "sub stream: fits (main 640x360, sub 320x180)" in said
+    assert "found at rtsp://" in said
+    assert "/stream2" in said
+    assert "canary" not in said
+    assert main(["probe", server.url("lonely/stream1")]) == 0
+    printed = capsys.readouterr()
+    assert "sub stream: none given" in printed.out
+    assert printed.err == "", "a guess that does not open is nothing to say"
 
 
 def test_swapped_addresses_are_noticed(server: RtspServer, capsys: pytest.CaptureFixture[str]) -> None:
