@@ -43,9 +43,12 @@ _ROUTERS: Final = (
 )
 
 
+_FLOW: Final = ("incidents", "regrouping", "tasks")
+
+
 def all_routers() -> tuple[APIRouter, ...]:
     """Every router, the console's catch-all last."""
-    flow = tuple(importlib.import_module(f"xueliang_central.routes.{name}").router for name in ("incidents", "tasks"))
+    flow = tuple(importlib.import_module(f"xueliang_central.routes.{name}").router for name in _FLOW)
     return (*_ROUTERS, *flow, console.router)
 
 

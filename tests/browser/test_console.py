@@ -18,6 +18,7 @@ from tests.support.browser import (
     open_browser,
     require_console,
     sign_in,
+    too_wide,
 )
 from tests.support.puppet_node import CentreOnly, Episode, PuppetNode
 from xueliang_alerts.contract import Hazard, Measure, Reason, Severity
@@ -196,3 +197,76 @@ def test_a_lost_centre_is_said_and_what_was_missed_is_there_afterwards(
     centre.start_centre()
     expect(page.get_by_test_id("link-lost")).to_be_hidden(timeout=40_000)
     expect(page.get_by_test_id("incident-row")).to_have_count(1, timeout=40_000)
+
+
+def test_two_incidents_are_merged_told_why_and_taken_apart_again(
+    browser: Browser, centre: CentreOnly, node: PuppetNode
+) -> None:
+    blocked(node, "cam-0", Severity.ORANGE, Hazard.BLOCKED_EXIT)
+    blocked(node, "cam-1", Severity.RED, Hazard.BLOCKED_EXIT)
+    blocked(node, "cam-2", Severity.ORANGE, Hazard.CROWD)
+    page = as_operator(browser, centre)
+    rows = page.get_by_test_id("incident-row")
+    expect(rows).to_have_count(3, timeout=SOON_MS)
+    rows.filter(has_text="东巷0号").click()
+    panel = page.get_by_test_id("case-panel")
+    expect(panel.get_by_test_id("regroup-split")).to_have_count(0)  # one alert: nothing to split
+    panel.get_by_test_id("regroup-merge").click()
+    others = page.get_by_test_id("mergeable")
+    expect(others).to_have_count(1)  # the crowd is another hazard
+    others.check()
+    expect(page.get_by_test_id("merge-submit")).to_be_disabled()
+    page.get_by_test_id("reason-same_thing").check()
+    assert too_wide(page) == []
+    page.get_by_test_id("merge-submit").click()
+    expect(page.get_by_test_id("regroup-outcome")).to_have_attribute("data-outcome", "done")
+    expect(rows).to_have_count(2, timeout=SOON_MS)
+    expect(panel.get_by_test_id("case-severity")).to_have_text("特别重大")
+    why = panel.get_by_test_id("why")
+    expect(why.get_by_test_id("member")).to_have_count(2)
+    expect(why.get_by_test_id("moved")).to_contain_text("并入")
+    expect(why.get_by_test_id("moved")).to_contain_text("同一隐患")
+
+    panel.get_by_test_id("undo-merge").click()
+    page.get_by_test_id("reason-grouped_in_error").check()
+    page.get_by_test_id("split-submit").click()
+    expect(rows).to_have_count(3, timeout=SOON_MS)
+    expect(why.get_by_test_id("undo-merge")).to_have_count(0)
+
+    panel.get_by_test_id("regroup-merge").click()
+    others.check()
+    page.get_by_test_id("reason-same_cause").check()
+    page.get_by_test_id("merge-submit").click()
+    panel.get_by_test_id("regroup-split").click()
+    page.locator("[data-testid=split-alert][data-camera=cam-1]").check()
+    page.get_by_test_id("reason-other").check()
+    expect(page.get_by_test_id("split-submit")).to_be_disabled()
+    page.get_by_test_id("move-note").fill("两处")
+    page.get_by_test_id("split-submit").click()
+    expect(page.get_by_test_id("regroup-outcome")).to_have_attribute("data-outcome", "done")
+    expect(rows).to_have_count(3, timeout=SOON_MS)
+    page.get_by_test_id("language").click()
+    expect(panel.get_by_test_id("regroup-merge")).to_have_text("Merge…")
+    expect(panel.get_by_test_id("timeline")).to_contain_text("Alerts split off")
+    assert complaints(page) == []
+
+
+def test_a_merge_of_what_has_just_changed_is_told_and_nothing_is_done(
+    browser: Browser, centre: CentreOnly, node: PuppetNode
+) -> None:
+    blocked(node, "cam-0", Severity.ORANGE, Hazard.BLOCKED_EXIT)
+    blocked(node, "cam-1", Severity.ORANGE, Hazard.BLOCKED_EXIT)
+    page = as_operator(browser, centre)
+    rows = page.get_by_test_id("incident-row")
+    expect(rows).to_have_count(2, timeout=SOON_MS)
+    rows.filter(has_text="东巷0号").click()
+    page.get_by_test_id("regroup-merge").click()
+    page.get_by_test_id("mergeable").check()
+    page.get_by_test_id("reason-same_thing").check()
+    other = as_operator(browser, centre)
+    other.get_by_test_id("incident-row").filter(has_text="东巷1号").click()
+    other.get_by_test_id("move-confirm").click()
+    expect(other.get_by_test_id("move-outcome")).to_have_attribute("data-outcome", "done")
+    page.get_by_test_id("merge-submit").click()
+    expect(page.get_by_test_id("regroup-outcome")).to_have_attribute("data-outcome", "conflict")
+    expect(rows).to_have_count(2)

@@ -30,9 +30,18 @@ async def running(conn: AsyncConnection, incident_id: str) -> dict[ClockKind, da
 
 
 async def start(
-    conn: AsyncConnection, incident_id: str, kinds: Iterable[ClockKind], limits: Limits, now: datetime
+    conn: AsyncConnection,
+    incident_id: str,
+    kinds: Iterable[ClockKind],
+    limits: Limits,
+    now: datetime,
+    *,
+    no_later_than: datetime | None = None,
 ) -> dict[ClockKind, datetime]:
-    """Start these clocks of an incident; one that runs already goes on. Returns when each is due."""
+    """Start these clocks of an incident; one that runs already goes on. Returns when each is due.
+
+    `no_later_than`: another clock that runs for the same alerts; none that starts now is due after it.
+    """
     due = await running(conn, incident_id)
     rows: list[dict[str, Any]] = []
     wanted = sorted(kinds)
@@ -40,6 +49,8 @@ async def start(
         if kind in due:
             continue
         due[kind] = now + timedelta(seconds=limits.of(kind))
+        if no_later_than is not None:
+            due[kind] = min(due[kind], no_later_than)
         rows.append(
             {
                 "clock_id": str(uuid.uuid4()),
@@ -73,6 +84,31 @@ async def stop(conn: AsyncConnection, incident_id: str, kinds: Iterable[ClockKin
     )
 
 
+async def share(
+    conn: AsyncConnection, incident_id: str, other_id: str, kinds: Iterable[ClockKind], now: datetime
+) -> None:
+    """Where a clock of these kinds runs in both incidents: the one due first goes on here, the other stops."""
+    here, there = await running(conn, incident_id), await running(conn, other_id)
+    for kind in sorted(kinds):
+        if kind in here and kind in there:
+            later = other_id if here[kind] <= there[kind] else incident_id
+            await stop(conn, later, [kind], now)
+            await bring(conn, incident_id, other_id, [kind])
+
+
+async def bring(conn: AsyncConnection, incident_id: str, other_id: str, kinds: Iterable[ClockKind]) -> None:
+    """These running clocks of the other incident become this one's, with what they have fired and when they are due."""
+    await conn.execute(
+        update(clocks)
+        .where(
+            clocks.c.incident_id == other_id,
+            clocks.c.kind.in_([kind.value for kind in kinds]),
+            clocks.c.stopped_at.is_(None),
+        )
+        .values(incident_id=incident_id)
+    )
+
+
 async def next_due_at(conn: AsyncConnection) -> datetime | None:
     """When the next clock fires; None when none waits."""
     waiting = select(func.min(clocks.c.next_due_at)).where(clocks.c.stopped_at.is_(None))
@@ -98,7 +134,7 @@ async def claim_due(conn: AsyncConnection, now: datetime) -> tuple[dict[str, Any
 
 
 async def mark_fired(conn: AsyncConnection, clock: dict[str, Any], now: datetime) -> Firing | None:
-    """Take the next step of a claimed clock. None: it was stopped or fired since it was read."""
+    """Take the next step of a claimed clock. None: it was stopped, fired or moved since it was read."""
     firing = fire(
         clock["escalation_levels"], clock["escalate_every_s"], clock["escalated_steps"], clock["next_due_at"], now
     )
@@ -106,6 +142,7 @@ async def mark_fired(conn: AsyncConnection, clock: dict[str, Any], now: datetime
         update(clocks)
         .where(
             clocks.c.clock_id == clock["clock_id"],
+            clocks.c.incident_id == clock["incident_id"],  # it may have gone to another with its task
             clocks.c.stopped_at.is_(None),
             clocks.c.escalated_steps == clock["escalated_steps"],
             clocks.c.next_due_at == clock["next_due_at"],

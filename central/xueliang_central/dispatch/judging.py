@@ -13,7 +13,7 @@ from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import By, Change
 from xueliang_central.incidents.moving import seen_before
-from xueliang_central.incidents.states import MOVES, State, Who, allowed
+from xueliang_central.incidents.states import MOVES, CloseReason, State, Who, allowed
 from xueliang_central.incidents.tables import incidents as incident_rows
 from xueliang_central.people import rosters
 from xueliang_central.rights.scope import Actor, Role, may_see
@@ -38,6 +38,8 @@ def moves_for(actor: Actor, incident: Row) -> tuple[str, ...]:
     """The moves this actor could make now."""
     if actor.role not in JUDGES or not may_see(actor, incident["area_path"]):
         return ()
+    if incident["close_reason"] == CloseReason.MERGED:
+        return ()  # its alerts are elsewhere: only splitting them off there brings it back
     return allowed(State(incident["state"]), Who.OPERATOR)
 
 
@@ -81,7 +83,7 @@ async def move_incident(change: Change, actor: Actor, incident_id: str, asked: I
 def _check(actor: Actor, incident: Row, asked: IncidentMove) -> None:
     possible = moves_for(actor, incident)
     move = MOVES.get(asked.move)
-    if move is None or move.who is not Who.OPERATOR:
+    if move is None or move.who is not Who.OPERATOR or move.regroups:
         raise MoveRefused(f"no such move: {asked.move[:24]}", moves=list(possible))
     if incident["version"] != asked.version:
         raise Conflict("the incident has changed meanwhile", version=incident["version"], state=incident["state"])

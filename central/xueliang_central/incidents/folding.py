@@ -71,7 +71,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """An incident that alerts may join. `closed_at` None: it is open."""
+    """An incident that alerts may join, at one of its places. `closed_at` None: it is open."""
 
     incident_id: str
     number: str
@@ -86,6 +86,7 @@ class Group:
     closed_at: datetime | None
     close_reason: str | None
     reopen_window_s: float
+    by_way_of: str | None = None  # the place was given to it by hand; before it was this incident's (its number)
 
 
 class Fold(StrEnum):
@@ -132,15 +133,15 @@ def decide(arrival: Arrival, groups: Iterable[Group], rules: Mapping[str, Foldin
     )
     for apart, group in near:
         if group.closed_at is None and (_must_join(arrival, group) or _in_window(arrival, group, rule)):
-            return _joined(Fold.JOIN, arrival, group, apart)
+            return _joined(Fold.JOIN, arrival, group, apart, rule)
     taken = {group.place_key for _, group in near if group.closed_at is None}  # one open incident per place
     for apart, group in near:
         if group.closed_at is None:
             continue
         if arrival.is_gone and _in_window(arrival, group, rule):
-            return _joined(Fold.JOIN, arrival, group, apart)
+            return _joined(Fold.JOIN, arrival, group, apart, rule)
         if not arrival.is_gone and group.place_key not in taken and _comes_back(arrival, group):
-            return _joined(Fold.REOPEN, arrival, group, apart)
+            return _joined(Fold.REOPEN, arrival, group, apart, rule)
     return _alone(arrival)
 
 
@@ -174,7 +175,7 @@ def _comes_back(arrival: Arrival, group: Group) -> bool:
     return group.began_at - window <= arrival.began_at <= group.closed_at + window
 
 
-def _joined(fold: Fold, arrival: Arrival, group: Group, apart_m: float) -> Decision:
+def _joined(fold: Fold, arrival: Arrival, group: Group, apart_m: float, rule: FoldingRule) -> Decision:
     same_camera = arrival.camera_id == group.place_key
     if fold is Fold.REOPEN:
         code, text = "back_within_window", f"raised again within {group.reopen_window_s:.0f} s of closing"
@@ -182,12 +183,22 @@ def _joined(fold: Fold, arrival: Arrival, group: Group, apart_m: float) -> Decis
         code, text = "same_camera", f"same camera as incident {group.number}"
     else:
         code, text = "near_and_soon", f"{apart_m:.0f} m from incident {group.number}, at about the same time"
-    about = {"number": group.number, "camera_id": arrival.camera_id, "distance_m": round(apart_m, 1)}
+    about: dict[str, object] = {"number": group.number, "distance_m": round(apart_m, 1), **_key(arrival)}
+    about |= {"place_key": group.place_key, "radius_m": rule.radius_m}
+    about["window_s"] = group.reopen_window_s if fold is Fold.REOPEN else rule.window_s
+    if group.by_way_of is not None:
+        text += f", whose place it is by hand since incident {group.by_way_of}"
+        about["by_way_of"] = group.by_way_of
     return Decision(fold, group.incident_id, {"code": code, "text": text, "about": about})
 
 
+def _key(arrival: Arrival) -> dict[str, object]:
+    """What the alert was compared by, for its *why*."""
+    return {"camera_id": arrival.camera_id, "area_code": arrival.area_code, "hazard": arrival.hazard}
+
+
 def _alone(arrival: Arrival) -> Decision:
-    about = {"camera_id": arrival.camera_id}
+    about = _key(arrival)
     if arrival.is_gone:
         text = "its end was known before its beginning: recorded, nobody is sent"
         return Decision(Fold.RECORD, None, {"code": "ended_before_known", "text": text, "about": about})

@@ -59,12 +59,24 @@ def limits_for(change: Change, hazard: str, severity: int, route: Route) -> Limi
 
 
 async def open_incident(
-    change: Change, route: Route, camera_id: str, members: Sequence[Row], *, by: By, place_key: str | None = None
+    change: Change,
+    route: Route,
+    camera_id: str,
+    members: Sequence[Row],
+    *,
+    by: By,
+    place_key: str | None = None,
+    is_split_off: bool = False,
+    judge_by: datetime | None = None,
 ) -> Row:
     """A new incident of these members (their alerts are written by the caller), with its judge clock running.
 
     When the members' end is known already (seen clear), it is recorded closed: no clock, no task, no notice.
-    `place_key`: of a collective incident (see `shedding`); else the camera is the place.
+
+    Args:
+        place_key: of a collective incident (see `shedding`) or of none (`grouping`); else the camera is the place.
+        is_split_off: its members were known before: it opens in any case, and what follows is said by `see_gone`.
+        judge_by: when the judgement of its members was due where they were.
     """
     first = members[0]
     summary = summarise(with_trusted_times(members))
@@ -97,17 +109,20 @@ async def open_incident(
         "reopened_count": 0,
         "version": 1,
     }
-    if summary.gone:
+    is_over = summary.gone and not is_split_off
+    if is_over:
         ended = CloseReason.ENDED_BY_ITSELF.value
         row |= {"state": State.CLOSED.value, "closed_at": change.now, "close_reason": ended}
     await change.conn.execute(insert(incidents), row)
     change.note(
         row["incident_id"], "opened", by, reason=summary.reason, severity=summary.severity, why_routed=route.why
     )
-    if summary.gone:
+    if is_over:
         change.note(row["incident_id"], "ended_before_known", by)
     else:
-        await timers.start(change.conn, row["incident_id"], [ClockKind.JUDGE], limits, change.now)
+        await timers.start(
+            change.conn, row["incident_id"], [ClockKind.JUDGE], limits, change.now, no_later_than=judge_by
+        )
     return row
 
 
@@ -119,11 +134,15 @@ async def transition(
     *,
     params: dict[str, Any] | None = None,
     also: dict[str, Any] | None = None,
+    other_id: str | None = None,
+    due_by: datetime | None = None,
 ) -> tuple[Row, dict[ClockKind, datetime]]:
     """Make one move of the table: state, clocks, timeline. Returns the row after it, and when started clocks are due.
 
     Args:
         also: further columns to set.
+        other_id: the incident it is regrouped with, for the clocks that the move shares or brings.
+        due_by: no clock that the move starts is due after this.
 
     Raises:
         MoveRefused: the table does not allow it from this state.
@@ -146,7 +165,7 @@ async def transition(
     if move.to is State.HANDLED:
         values["handled_at"] = change.now
     await write(change, incident, values)
-    due = await _move_clocks(change, incident, move)
+    due = await _move_clocks(change, incident, move, other_id, due_by)
     said = dict(params or {})
     if move.close_reason is not None:
         said.setdefault("close_reason", move.close_reason.value)
@@ -166,13 +185,19 @@ async def write(change: Change, incident: Row, values: Row) -> None:
     change.touch(incident["incident_id"])
 
 
-async def _move_clocks(change: Change, incident: Row, move: Move) -> dict[ClockKind, datetime]:
+async def _move_clocks(
+    change: Change, incident: Row, move: Move, other_id: str | None, due_by: datetime | None
+) -> dict[ClockKind, datetime]:
+    incident_id = incident["incident_id"]
     if move.stops:
-        await timers.stop(change.conn, incident["incident_id"], move.stops, change.now)
+        await timers.stop(change.conn, incident_id, move.stops, change.now)
+    if other_id is not None:
+        await timers.share(change.conn, incident_id, other_id, move.shares, change.now)
+        await timers.bring(change.conn, incident_id, other_id, move.brings)
     if not move.starts:
         return {}
     limits = Limits.from_json(incident["policy"])
-    return await timers.start(change.conn, incident["incident_id"], move.starts, limits, change.now)
+    return await timers.start(change.conn, incident_id, move.starts, limits, change.now, no_later_than=due_by)
 
 
 def with_trusted_times(members: Sequence[Row]) -> list[Row]:

@@ -5,11 +5,16 @@
       └── false_alarm, permitted,│  └─ refuse / return: offered to the next level            ▼
           duplicate, close ─────▶ closed ◀── close (by hand), verified ──────────────── to_check
 
+    from any of them but closed: merge (another incident's alerts come here, that one is closed as "merged"), split
+
 Invariants
     - A state changes only by a row of this table. Whoever asks for another move gets `MoveRefused` and the moves that
       are possible.
     - Clocks follow from the move: a row says what it stops and starts, and nothing else stops or starts a clock.
     - Only the same camera verifies (`verified`), only after somebody handled it.
+    - Whoever merges or splits makes no clock longer: of two that run the one due first goes on.
+
+docs/moves.md tells the whole table; a test holds the two together.
 """
 
 from __future__ import annotations
@@ -41,6 +46,7 @@ class CloseReason(StrEnum):
     DUPLICATE = "duplicate"
     ENDED_BY_ITSELF = "ended_by_itself"
     CHECKED_BY_HAND = "checked_by_hand"
+    MERGED = "merged"  # its alerts are in another incident now: of the two only that one counts
 
 
 # Raised again after one of these: the hazard is back. After the others an operator has judged the alert itself: a new
@@ -71,6 +77,9 @@ class Move:
         to: None: the state stays.
         needs_note: a reason code or a note must be given (HTTP 422 without).
         timeline: the kind of timeline entry; the console translates by it.
+        shares: clocks that run here and in the other incident: the one due first goes on here, the other stops.
+        brings: clocks of the other incident that come here with its task and go on as they run.
+        regroups: asked for by a route of its own, with the alerts or the other incident it is about.
     """
 
     name: str
@@ -82,6 +91,9 @@ class Move:
     close_reason: CloseReason | None = None
     needs_note: bool = False
     timeline: str = ""
+    shares: frozenset[ClockKind] = frozenset()
+    brings: frozenset[ClockKind] = frozenset()
+    regroups: bool = False
 
 
 def _move(
@@ -95,9 +107,23 @@ def _move(
     close_reason: CloseReason | None = None,
     needs_note: bool = False,
     timeline: str,
+    shares: Iterable[ClockKind] = (),
+    brings: Iterable[ClockKind] = (),
+    regroups: bool = False,
 ) -> Move:
     return Move(
-        name, who, frozenset(sources), to, frozenset(stops), frozenset(starts), close_reason, needs_note, timeline
+        name,
+        who,
+        frozenset(sources),
+        to,
+        frozenset(stops),
+        frozenset(starts),
+        close_reason,
+        needs_note,
+        timeline,
+        frozenset(shares),
+        frozenset(brings),
+        regroups,
     )
 
 
@@ -203,13 +229,63 @@ _TABLE: Final = (
     _move("reopen_dispatched", Who.SYSTEM, [_S.CLOSED], _S.DISPATCHED, starts=_SENT, timeline="reopened"),
     _move("reopen_open", Who.SYSTEM, [_S.CLOSED], _S.OPEN, starts=[ClockKind.JUDGE], timeline="reopened"),
     _move("reopen", Who.OPERATOR, [_S.CLOSED], _S.OPEN, starts=[ClockKind.JUDGE], needs_note=True, timeline="reopened"),
+    # Grouped otherwise by hand. `merge` is the survivor's, `merged` the absorbed one's; `split` is of the incident that
+    # alerts leave, and the new one opens like any other. `given_back` undoes a merge.
+    _move(
+        "merge",
+        Who.OPERATOR,
+        _OPEN_STATES,
+        None,
+        shares=[ClockKind.JUDGE],
+        needs_note=True,
+        timeline="merge",
+        regroups=True,
+    ),
+    _move(
+        "merged",
+        Who.SYSTEM,
+        _OPEN_STATES,
+        _S.CLOSED,
+        stops=ALL_CLOCKS,
+        close_reason=CloseReason.MERGED,
+        timeline="merged",
+    ),
+    _move("split", Who.OPERATOR, _OPEN_STATES, None, needs_note=True, timeline="split", regroups=True),
+    _move("given_back", Who.SYSTEM, [_S.CLOSED], _S.OPEN, starts=[ClockKind.JUDGE], timeline="given_back"),
+    # The task that is kept is the other incident's: it comes with its state and its clocks, and leaves with them.
+    *(
+        _move(
+            f"task_comes_{state.value}",
+            Who.SYSTEM,
+            _OPEN_STATES,
+            state,
+            stops=ALL_CLOCKS,
+            brings=_SENT,
+            timeline="task_came_along",
+        )
+        for state in (_S.DISPATCHED, _S.TAKEN, _S.ARRIVED)
+    ),
+    _move(
+        "task_leaves",
+        Who.SYSTEM,
+        [_S.DISPATCHED, _S.TAKEN, _S.ARRIVED],
+        _S.OPEN,
+        stops=ALL_CLOCKS,
+        starts=[ClockKind.JUDGE],
+        timeline="task_went_back",
+    ),
 )
 MOVES: Final[dict[str, Move]] = {move.name: move for move in _TABLE}
 
 
 def allowed(state: State, who: Who) -> tuple[str, ...]:
-    """The moves that `who` could make from `state`, in the order of the table."""
-    return tuple(move.name for move in _TABLE if move.who is who and state in move.sources)
+    """The moves that `who` could make from `state`, in the order of the table; without `allowed_regroupings`."""
+    return tuple(move.name for move in _TABLE if move.who is who and state in move.sources and not move.regroups)
+
+
+def allowed_regroupings(state: State) -> tuple[str, ...]:
+    """What an operator could regroup from `state`: merge, split."""
+    return tuple(move.name for move in _TABLE if move.regroups and state in move.sources)
 
 
 class TaskState(StrEnum):

@@ -17,7 +17,8 @@ from xueliang_central.areas.tree import AreaTree, brief
 from xueliang_central.clocks.tables import clocks
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.evidence.tables import pictures
-from xueliang_central.incidents.states import LIVE_TASK_STATES
+from xueliang_central.incidents.regrouped import history_of, merged_into
+from xueliang_central.incidents.states import LIVE_TASK_STATES, CloseReason
 from xueliang_central.incidents.tables import alerts, expected_pictures, incident_timeline, incidents
 
 Row = dict[str, Any]
@@ -39,8 +40,11 @@ async def incident_views(conn: AsyncConnection, tree: AreaTree, rows: Sequence[R
     task_of = await _tasks_of(conn, ids)
     clock_of = await _clocks_of(conn, ids)
     here = await received(conn, [row["picture"]["sha256"] for row in rows if row["picture"]])
+    into = await merged_into(conn, [row["incident_id"] for row in rows if row["close_reason"] == CloseReason.MERGED])
     return [
-        _incident(tree, row, task_of.get(row["incident_id"]), clock_of.get(row["incident_id"]), here) for row in rows
+        _incident(tree, row, task_of.get(row["incident_id"]), clock_of.get(row["incident_id"]), here)
+        | {"merged_into": into.get(row["incident_id"])}
+        for row in rows
     ]
 
 
@@ -160,8 +164,10 @@ def _task_brief(task: Row) -> View:
     }
 
 
-async def incident_detail(conn: AsyncConnection, tree: AreaTree, row: Row, moves: Sequence[str]) -> View:
-    """One incident with its alerts, timeline and stills."""
+async def incident_detail(
+    conn: AsyncConnection, tree: AreaTree, row: Row, moves: Sequence[str], may_regroup: Sequence[str] = ()
+) -> View:
+    """One incident with its alerts and why each is here, timeline and stills, and what was merged and split."""
     view = (await incident_views(conn, tree, [row]))[0]
     members = await _rows(conn, select(alerts).where(alerts.c.incident_id == row["incident_id"]))
     members.sort(key=lambda member: (member["began_at"], member["alert_id"]))
@@ -175,15 +181,21 @@ async def incident_detail(conn: AsyncConnection, tree: AreaTree, row: Row, moves
     stills.sort(key=lambda still: (still["named_at"], still["sha256"]))
     here = await received(conn, [still["sha256"] for still in stills])
     first = members[0] if members else None
+    history, moved = await history_of(conn, row["incident_id"])
+    by_hand: dict[str, list[View]] = {member["alert_id"]: [] for member in members}
+    for one in moved:
+        by_hand.setdefault(one["alert_id"], []).append(_regrouping(one))
     return {
         **view,
-        "alerts": [_alert(member) for member in members],
+        "alerts": [_alert(member) | {"moved": by_hand[member["alert_id"]]} for member in members],
         "timeline": [_entry(entry) for entry in entries],
         "evidence": [_still(still, here) for still in stills],
         "why_folded": first["why_folded"] if first else None,
         "why_routed": row["why_routed"],
         "policy": row["policy"],
+        "regroupings": _history(history, row["incident_id"]),
         "moves": list(moves),
+        "may_regroup": list(may_regroup),
     }
 
 
@@ -217,6 +229,33 @@ _ALERT_PLAIN: Final = (
 
 def _alert(row: Row) -> View:
     return {name: row[name] for name in _ALERT_PLAIN} | {name: at_text(row[name]) for name in _ALERT_TIMES}
+
+
+def _regrouping(row: Row) -> View:
+    """A merge, a split, or one undone: who, when, from where to where, for which reason."""
+    return {
+        "kind": row["kind"],
+        "at": at_text(row["at"]),
+        "by": row["actor_name"],
+        "from": {"incident_id": row["from_incident_id"], "number": row["from_number"]},
+        "into": {"incident_id": row["into_incident_id"], "number": row["into_number"]},
+        "reason_code": row["reason_code"],
+        "note": row["note"],
+    }
+
+
+def _history(rows: Sequence[Row], incident_id: str) -> list[View]:
+    """Oldest first. `may_undo`: the merge still stands, so that it can be split back from here."""
+    last = {row["from_incident_id"]: row["regrouping_id"] for row in rows if row["kind"] == "merge"}
+    return [
+        _regrouping(row)
+        | {
+            "may_undo": row["into_incident_id"] == incident_id
+            and row["from_close_reason"] == CloseReason.MERGED
+            and last.get(row["from_incident_id"]) == row["regrouping_id"]
+        }
+        for row in rows
+    ]
 
 
 def _entry(row: Row) -> View:

@@ -11,19 +11,27 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import and_, bindparam, insert, or_, select, text, tuple_, update
+from sqlalchemy import and_, bindparam, insert, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from xueliang_alerts.contract import Position
-from xueliang_central.cameras.register import places_of
-from xueliang_central.cameras.tables import cameras
 from xueliang_central.dispatch import service as dispatch
 from xueliang_central.errors import DatabaseConflict
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import CAMERA, INGEST, Change
-from xueliang_central.incidents.folding import Arrival, Decision, Fold, Group, decide, trusted_began_at
+from xueliang_central.incidents.folding import Arrival, Decision, Fold, decide, trusted_began_at
+from xueliang_central.incidents.grouping import (
+    HandPlace,
+    forget_places,
+    group_of,
+    groups_of,
+    hand_places_in,
+    lock_groups,
+    once_reopened,
+    place_of,
+    routes_of,
+)
 from xueliang_central.incidents.members import Revision, is_seen_clear, merge
-from xueliang_central.incidents.routing import Route, route
+from xueliang_central.incidents.routing import Route
 from xueliang_central.incidents.shedding import is_collective
 from xueliang_central.incidents.states import State
 from xueliang_central.incidents.tables import alerts, expected_pictures
@@ -52,46 +60,15 @@ async def fold_in(change: Change, revisions: Mapping[str, Sequence[Revision]], k
     groups = {(routes[alert_id].area.code, merged[alert_id]["hazard"]) for alert_id in new}
     fresh = holding.new_by_county(change, ((routes[alert_id], merged[alert_id]) for alert_id in new))
     await lock_groups(change, groups | counties)
-    cases = await lock_incidents(change, merged, known, routes, counties)
+    by_hand = await hand_places_in(change, groups)
+    cases = await lock_incidents(change, merged, known, routes, counties, by_hand)
     await _are_where_they_were(change, known)
     before = set(cases)
     held = await holding.load(change, counties, cases, merged, fresh)
-    reopened, emptied = await _place(change, new, merged, routes, cases, held)
+    reopened, emptied = await _place(change, new, merged, routes, cases, held, by_hand)
     await _write_alerts(change, merged, known, cases)
     touched = {merged[alert_id]["incident_id"] for alert_id in merged} | emptied
     await follow_up(change, touched, cases, opened=set(cases) - before, reopened=reopened)
-
-
-async def routes_of(change: Change, rows: Sequence[Row]) -> dict[str, Route]:
-    """Where each of these alerts belongs, by alert_id."""
-    camera_ids = sorted({row["camera_id"] for row in rows})
-    places = await places_of(change.conn, camera_ids)
-    strangers = {row["node_id"] for row in rows if row["camera_id"] not in places}
-    areas_of_node: dict[str, list[str]] = {}
-    if strangers:
-        found = await change.conn.execute(
-            select(cameras.c.node_id, cameras.c.area_code).where(cameras.c.node_id.in_(strangers)).distinct()
-        )
-        for node_id, area_code in found:
-            areas_of_node.setdefault(node_id, []).append(area_code or "")
-    routes: dict[str, Route] = {}
-    for row in rows:
-        has_position = row["longitude"] is not None and row["latitude"] is not None
-        position = Position(longitude=row["longitude"], latitude=row["latitude"]) if has_position else None
-        place = places.get(row["camera_id"])
-        near = areas_of_node.get(row["node_id"], [])
-        routes[row["alert_id"]] = route(row["camera_id"], place, position, near, change.tree)
-    return routes
-
-
-async def lock_groups(change: Change, groups: set[tuple[str, str]]) -> None:
-    """The group keys (area, hazard), sorted: first of all locks."""
-    if change.conn.dialect.name != "postgresql":
-        return  # one writer
-    for area_code, hazard in sorted(groups):
-        await change.conn.execute(
-            text("select pg_advisory_xact_lock(hashtextextended(:key, 7))"), {"key": f"{area_code}/{hazard}"}
-        )
 
 
 async def lock_incidents(
@@ -100,9 +77,11 @@ async def lock_incidents(
     known: Mapping[str, Row],
     routes: Mapping[str, Route],
     counties: set[tuple[str, str]],
+    by_hand: Sequence[HandPlace] = (),
 ) -> dict[str, Row]:
     """Every incident that these alerts belong to or might join, locked, by id."""
-    touched = [known[alert_id]["incident_id"] for alert_id in merged if alert_id in known]
+    touched = {known[alert_id]["incident_id"] for alert_id in merged if alert_id in known}
+    touched |= {place.incident_id for place in by_hand}
     groups = sorted({(routes[alert_id].area.code, row["hazard"]) for alert_id, row in merged.items()} | counties)
     horizon = change.now - timedelta(seconds=change.rulebook.longest_memory_s)
     may_join = and_(
@@ -111,7 +90,7 @@ async def lock_incidents(
     )
     found = await change.conn.execute(
         select(incident_rows)
-        .where(or_(incident_rows.c.incident_id.in_(touched), may_join))
+        .where(or_(incident_rows.c.incident_id.in_(sorted(touched)), may_join))
         .order_by(incident_rows.c.incident_id)
         .with_for_update()
     )
@@ -134,25 +113,6 @@ async def _are_where_they_were(change: Change, known: Mapping[str, Row]) -> None
         raise DatabaseConflict("an alert has moved to another incident meanwhile")
 
 
-def group_of(row: Row) -> Group:
-    """An incident as folding sees it."""
-    return Group(
-        incident_id=row["incident_id"],
-        number=row["number"],
-        area_code=row["area_code"],
-        hazard=row["hazard"],
-        drill=row["drill"],
-        place_key=row["place_key"],
-        longitude=row["longitude"],
-        latitude=row["latitude"],
-        began_at=row["began_at"],
-        last_observed_at=row["last_observed_at"],
-        closed_at=row["closed_at"],
-        close_reason=row["close_reason"],
-        reopen_window_s=row["policy"]["reopen_window_s"],
-    )
-
-
 async def _place(
     change: Change,
     new: Sequence[str],
@@ -160,12 +120,13 @@ async def _place(
     routes: Mapping[str, Route],
     cases: dict[str, Row],
     held: holding.Counties,
+    by_hand: Sequence[HandPlace],
 ) -> tuple[dict[str, Decision], set[str]]:
     """Decide where each new alert belongs, opening incidents where needed.
 
     Returns the decisions of those to reopen, by incident, and the incidents that alerts have left.
     """
-    groups = {incident_id: group_of(row) for incident_id, row in cases.items()}
+    groups = groups_of(cases, by_hand)
     reopened: dict[str, Decision] = {}
     emptied: set[str] = set()
     arrivals = [arrival_of(merged[alert_id], routes[alert_id]) for alert_id in new]
@@ -181,7 +142,7 @@ async def _place(
         incident_id = decision.incident_id
         if decision.fold is Fold.REOPEN and incident_id is not None:
             reopened[incident_id] = decision
-            groups[incident_id] = group_of({**cases[incident_id], "closed_at": None})
+            groups = once_reopened(groups, incident_id)
         if incident_id is None:
             at_place = holding.for_county(change, route_, decision) if place_key else route_
             opened = await incidents.open_incident(
@@ -190,6 +151,7 @@ async def _place(
             incident_id = opened["incident_id"]
             cases[incident_id] = opened
             groups[incident_id] = group_of(opened)
+            await release(change, by_hand, opened)
         emptied |= await holding.move(change, held, along, cases[incident_id], decision.why, merged)
         merged[arrival.alert_id] = row | {
             "incident_id": incident_id,
@@ -198,6 +160,11 @@ async def _place(
         }
         held.note(cases[incident_id], merged[arrival.alert_id], arrival, change.now)
     return reopened, emptied
+
+
+async def release(change: Change, by_hand: Sequence[HandPlace], opened: Row) -> None:
+    """A new incident at a place that was given away by hand, whose incident has ended: it is its own place again."""
+    await forget_places(change, [one.place for one in by_hand if one.place == place_of(opened)])
 
 
 def arrival_of(row: Row, route_: Route) -> Arrival:

@@ -17,18 +17,19 @@ from xueliang_central.dispatch import service as dispatch
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import Change, Rulebook
 from xueliang_central.incidents.folding import Decision, Fold, decide
+from xueliang_central.incidents.grouping import (
+    group_of,
+    groups_of,
+    hand_places_in,
+    lock_groups,
+    once_reopened,
+    routes_of,
+)
 from xueliang_central.incidents.shedding import MOST_SEVERE, Collective, Held, leaves, of_camera, stays_open_s
 from xueliang_central.incidents.tables import HOLDS, SETTLES, alerts
 from xueliang_central.incidents.tables import incidents as incident_rows
 from xueliang_central.ingest import holding
-from xueliang_central.ingest.folding_in import (
-    arrival_of,
-    follow_up,
-    group_of,
-    lock_groups,
-    lock_incidents,
-    routes_of,
-)
+from xueliang_central.ingest.folding_in import arrival_of, follow_up, lock_incidents, release
 
 Row = dict[str, Any]
 
@@ -88,13 +89,13 @@ async def let_go(change: Change) -> int:
     counties = {key for key, _ in leaving} | {  # where it is held, and where its camera is now
         (holding.county_of(change, routes[alert_id].area.code).code, row["hazard"]) for alert_id, row in rows.items()
     }
-    await lock_groups(
-        change, {(routes[alert_id].area.code, row["hazard"]) for alert_id, row in rows.items()} | counties
-    )
-    cases = await lock_incidents(change, rows, rows, routes, counties)
+    keys = {(routes[alert_id].area.code, row["hazard"]) for alert_id, row in rows.items()}
+    await lock_groups(change, keys | counties)
+    by_hand = await hand_places_in(change, keys)
+    cases = await lock_incidents(change, rows, rows, routes, counties, by_hand)
     before = set(cases)
     books = await holding.load(change, counties, cases, {}, {})
-    groups = {incident_id: group_of(row) for incident_id, row in cases.items()}
+    groups = groups_of(cases, by_hand)
     reopened: dict[str, Decision] = {}
     touched: set[str] = set()
     for key, held in books.held.items():
@@ -107,12 +108,13 @@ async def let_go(change: Change) -> int:
             decision = decide(arrival_of(row, route_), groups.values(), change.rulebook.folding)
             if decision.fold is Fold.REOPEN and decision.incident_id is not None:
                 reopened[decision.incident_id] = decision
-                groups[decision.incident_id] = group_of({**cases[decision.incident_id], "closed_at": None})
+                groups = once_reopened(groups, decision.incident_id)
             into = cases[decision.incident_id] if decision.incident_id is not None else None
             if into is None:
                 into = await incidents.open_incident(change, route_, one.camera_id, [row], by=holding.FOLDING)
                 cases[into["incident_id"]] = into
                 groups[into["incident_id"]] = group_of(into)
+                await release(change, by_hand, into)
             touched |= await holding.move(change, books, of_camera(one.camera_id, held, change.now), into, why, {})
             touched.add(into["incident_id"])
     await follow_up(change, touched, cases, opened=set(cases) - before, reopened=reopened)

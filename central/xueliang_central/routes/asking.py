@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from fastapi import Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from xueliang_alerts.contract import SHA256_PATTERN
 from xueliang_central.centre import centre_of
@@ -52,6 +52,42 @@ class _Asked(BaseModel):
 
 class IncidentMoveBody(_Asked):
     """confirm | dispatch | false_alarm | permitted | duplicate | close | reopen."""
+
+
+AnId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
+MOST_SPLIT_OFF: Final = 1000  # of one request; the body must stay below the guard's limit
+
+
+class _RegroupAsked(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Version
+    reason_code: Code | None = None
+    note: Text | None = None
+    idempotency_key: Key | None = None
+
+
+class MergeBody(_RegroupAsked):
+    """Merge another open incident of the same hazard and county into this one. A reason_code or a note is needed."""
+
+    other_id: AnId
+    other_version: Version
+    keep_task_id: Annotated[
+        AnId | None, Field(description="The live task that goes on; needed where both incidents have one.")
+    ] = None
+
+
+class SplitBody(_RegroupAsked):
+    """Split alerts off, or give back all that a merge has brought. A reason_code or a note is needed."""
+
+    alert_ids: Annotated[tuple[AnId, ...], Field(max_length=MOST_SPLIT_OFF)] = ()
+    absorbed_id: Annotated[AnId | None, Field(description="Undo the merge of this incident.")] = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> SplitBody:
+        if bool(self.alert_ids) == (self.absorbed_id is not None):
+            raise ValueError("give either alert_ids or absorbed_id")
+        return self
 
 
 class TaskMoveBody(_Asked):

@@ -11,6 +11,7 @@ from sqlalchemy import select, tuple_
 from xueliang_central.audit import chain
 from xueliang_central.centre import centre_of
 from xueliang_central.dispatch.judging import IncidentMove, move_incident, moves_for
+from xueliang_central.dispatch.merging import regroupings_for
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.errors import NotFound
 from xueliang_central.incidents import service
@@ -57,7 +58,7 @@ async def get_incident(
     request: Request, incident_id: str, actor: Annotated[Actor, Depends(require(Permission.SEE_INCIDENTS))]
 ) -> dict[str, Any]:
     """One incident with alerts, timeline, stills, the *why*, and the moves this actor may make. The view is audited."""
-    view = await _detail(request, incident_id, actor)
+    view = await incident_shown(request, incident_id, actor)
     await _audit_view(request, incident_id, actor)
     return view
 
@@ -73,7 +74,7 @@ async def post_move(
     centre = centre_of(request)
     async with changing(centre.database, rulebook_of(request), centre.wall) as change:
         await move_incident(change, actor, incident_id, IncidentMove(**body.model_dump()))
-    return await _detail(request, incident_id, actor)
+    return await incident_shown(request, incident_id, actor)
 
 
 async def _audit_view(request: Request, incident_id: str, actor: Actor) -> None:
@@ -105,10 +106,11 @@ async def _audit_view(request: Request, incident_id: str, actor: Actor) -> None:
         del seen[next(iter(seen))]
 
 
-async def _detail(request: Request, incident_id: str, actor: Actor) -> dict[str, Any]:
+async def incident_shown(request: Request, incident_id: str, actor: Actor) -> dict[str, Any]:
+    """The incident as this actor sees it now. Raises NotFound."""
     centre = centre_of(request)
     async with centre.database.reading() as conn:
         row = await service.load(conn, incident_id)
         if not may_see(actor, row["area_path"]):
             raise NotFound("incident")
-        return await incident_detail(conn, centre.areas.tree, row, moves_for(actor, row))
+        return await incident_detail(conn, centre.areas.tree, row, moves_for(actor, row), regroupings_for(actor, row))

@@ -38,6 +38,7 @@ _TABLE_MODULES: Final = (
     "evidence.tables",
     "fleet.tables",
     "incidents.tables",
+    "incidents.regrouping_tables",
     "clocks.tables",
     "dispatch.tables",
     "notices.tables",

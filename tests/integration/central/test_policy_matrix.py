@@ -127,6 +127,30 @@ async def test_lists_hold_what_is_in_scope_and_nothing_else(centre: TestCentre, 
             assert leaked == [], (role, name)
 
 
+def about(body: dict[str, Any], object_id: str) -> dict[str, Any]:
+    """The body with the id of the foreign object where it belongs."""
+    return {key: object_id if value == "{}" else value for key, value in body.items()}
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_what_could_be_merged_is_shown_to_who_judges_and_ends_at_the_own_areas(
+    centre: TestCentre, role: Role
+) -> None:
+    ids = await _furnish(centre)
+    await centre.add_user("someone", role, OWN)
+    async with centre.signed_in("someone") as client:
+        missing = await client.get(f"/api/incidents/{NO_SUCH}/mergeable")
+        for place in PLACES:
+            answer = await client.get(f"/api/incidents/{ids['incident'][place]}/mergeable")
+            if role not in {Role.ADMIN, Role.OPERATOR, Role.SUPERVISOR}:
+                assert answer.status_code == missing.status_code == 403
+            elif not visible(place):
+                assert _same(answer, missing)
+            else:
+                shown = {item["incident"]["incident_id"] for item in answer.json()["items"]}
+                assert shown == {ids["incident"][one] for one in PLACES if visible(one)} - {ids["incident"][place]}
+
+
 @pytest.mark.parametrize("role", list(Role))
 async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) -> None:
     ids = await _furnish(centre)
@@ -135,12 +159,31 @@ async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) ->
     moves: list[tuple[str, str, dict[str, Any], set[Role]]] = [
         ("incident", "/api/incidents/{}/moves", {"move": "confirm", "version": 1}, judges),
         ("task", "/api/tasks/{}/moves", {"move": "take", "version": 1}, {*judges, Role.WORKER}),
+        (
+            "incident",
+            "/api/incidents/{}/merge",
+            {"other_id": ids["incident"]["own"], "version": 1, "other_version": 1, "note": "the same"},
+            judges,
+        ),
+        (
+            "incident",
+            f"/api/incidents/{ids['incident']['own']}/merge?into={{}}",
+            {"other_id": "{}", "version": 1, "other_version": 1, "note": "the same"},
+            judges,
+        ),
+        ("incident", "/api/incidents/{}/split", {"alert_ids": [NO_SUCH], "version": 1, "note": "another"}, judges),
+        (
+            "incident",
+            f"/api/incidents/{ids['incident']['own']}/split?from={{}}",
+            {"absorbed_id": "{}", "version": 1, "note": "undone"},
+            judges,
+        ),
     ]
     async with centre.signed_in("someone") as client:
         for name, path, body, roles in moves:
-            missing = await client.post(path.format(KINDS[name].missing), json=body)
+            missing = await client.post(path.format(KINDS[name].missing), json=about(body, KINDS[name].missing))
             for place in ("sibling", "parent"):
-                answer = await client.post(path.format(ids[name][place]), json=body)
+                answer = await client.post(path.format(ids[name][place]), json=about(body, ids[name][place]))
                 if role in roles:
                     assert _same(answer, missing), (role, name, place, answer.text)
                 else:

@@ -6,7 +6,9 @@ import type {
   Fleet,
   Incident,
   IncidentDetail,
+  IncidentName,
   IncidentPage,
+  Mergeable,
   MoveName,
   Session,
   Task,
@@ -30,6 +32,22 @@ export interface IncidentMove {
   idempotency_key: string;
 }
 
+/** Of a merge or a split: with the version the person saw, a reason, and the key of this attempt. */
+interface Regroup {
+  version: number;
+  reason_code?: string;
+  note?: string;
+  idempotency_key: string;
+}
+
+export interface Merge extends Regroup {
+  other_id: string;
+  other_version: number;
+  keep_task_id?: string;
+}
+
+export type Split = Regroup & ({ alert_ids: string[] } | { absorbed_id: string });
+
 export const incidents = {
   async allOpen(): Promise<Incident[]> {
     const found: Incident[] = [];
@@ -47,6 +65,23 @@ export const incidents = {
   one: (incidentId: string) => get<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}`),
   move: (incidentId: string, body: IncidentMove) =>
     post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/moves`, body),
+  async mergeable(incidentId: string): Promise<Mergeable[]> {
+    const found: Mergeable[] = [];
+    let cursor: string | null = null;
+    for (let page = 0; page < MOST_PAGES; page += 1) {
+      const query: string = cursor ? `&cursor=${encodeURIComponent(cursor)}` : "";
+      const path = `/api/incidents/${encodeURIComponent(incidentId)}/mergeable?limit=${PAGE}${query}`;
+      const answer = await get<{ items: Mergeable[]; next_cursor: string | null }>(path);
+      found.push(...answer.items);
+      cursor = answer.next_cursor;
+      if (!cursor) break;
+    }
+    return found;
+  },
+  merge: (incidentId: string, body: Merge) =>
+    post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/merge`, body),
+  split: (incidentId: string, body: Split) =>
+    post<IncidentDetail & { split_off: IncidentName }>(`/api/incidents/${encodeURIComponent(incidentId)}/split`, body),
 };
 
 export interface TaskMove {

@@ -56,7 +56,8 @@ export type CloseReason =
   | "permitted"
   | "duplicate"
   | "ended_by_itself"
-  | "checked_by_hand";
+  | "checked_by_hand"
+  | "merged";
 export type ClockKind = "judge" | "take" | "arrive" | "check";
 
 export interface Measure {
@@ -123,7 +124,14 @@ export interface Incident {
   verified: boolean;
   closed_at: string | null;
   close_reason: CloseReason | null;
+  /** The incident its alerts are in now. */
+  merged_into?: IncidentName | null;
   version: number;
+}
+
+export interface IncidentName {
+  incident_id: string;
+  number: string;
 }
 
 export interface Worker {
@@ -146,8 +154,34 @@ export type Why =
   | { code: string; text?: string; about?: Record<string, unknown>; params?: Record<string, unknown> }
   | null;
 
+/** A merge, a split, or a merge undone. */
+export interface Regrouping {
+  kind: "merge" | "split" | "undo";
+  at: string;
+  by: string;
+  from: IncidentName;
+  into: IncidentName;
+  reason_code: string | null;
+  note: string | null;
+}
+
+export type RegroupName = "merge" | "split";
+
+/** An incident that could be merged into another one. */
+export interface Mergeable {
+  incident: Incident;
+  distance_m: number | null;
+  why_not: { code: string; text: string } | null;
+}
+
 export interface MemberAlert {
   alert_id: string;
+  severity?: Severity;
+  reason?: Reason;
+  measures?: Record<string, Measure>;
+  why_folded?: Why;
+  /** What people did to it since it was folded, oldest first. */
+  moved?: Regrouping[];
   camera_id?: string;
   phase?: string;
   end_reason?: string | null;
@@ -168,7 +202,9 @@ export interface IncidentDetail extends Incident {
   evidence: EvidenceItem[];
   why_folded: Why;
   why_routed: Why;
+  regroupings?: (Regrouping & { may_undo: boolean })[];
   moves: MoveName[];
+  may_regroup?: RegroupName[];
 }
 
 export interface IncidentPage {

@@ -14,8 +14,11 @@ const SETTLE_MS = 150;
 export type MoveOutcome =
   | { kind: "done" }
   | { kind: "conflict"; state: string }
-  | { kind: "refused"; why: string }
+  | { kind: "refused"; why: string; code?: string }
   | { kind: "no_answer" };
+
+/** What a part of the page needs to merge or split: see `regroup` below. */
+export type Regroup = ReturnType<typeof useCase>["regroup"];
 
 export interface Given {
   reason_code?: string;
@@ -95,10 +98,37 @@ export function useCase(incidentId: Ref<string | null>) {
     }
   }
 
-  function keyFor(before: IncidentDetail, name: MoveName): string {
+  function keyFor(before: IncidentDetail, name: string): string {
     const what = `${before.incident_id} ${before.version} ${name}`;
     if (attempt?.what !== what) attempt = { what, key: randomId() };
     return attempt.key;
+  }
+
+  /**
+   * A merge or a split of what the person saw. Never repeated on a newer version: which alerts are where is the
+   * question itself.
+   */
+  async function regroup(
+    seen: IncidentDetail,
+    what: string,
+    send: (key: string) => Promise<IncidentDetail>,
+  ): Promise<MoveOutcome> {
+    if (isBusy.value) return { kind: "no_answer" };
+    isBusy.value = true;
+    try {
+      adopt(seen.incident_id, await send(keyFor(seen, what)));
+      attempt = null;
+      return { kind: "done" };
+    } catch (error) {
+      if (!(error instanceof ApiProblem)) return { kind: "no_answer" };
+      attempt = null;
+      await read();
+      if (error.status === 409) return { kind: "conflict", state: detail.value?.state ?? seen.state };
+      const { reason } = error.problem;
+      return { kind: "refused", why: error.message, ...(typeof reason === "string" ? { code: reason } : {}) };
+    } finally {
+      isBusy.value = false;
+    }
   }
 
   watch(
@@ -126,7 +156,7 @@ export function useCase(incidentId: Ref<string | null>) {
     if (settling) clearTimeout(settling);
   });
 
-  return { detail, task, problem, isBusy, read, move };
+  return { detail, task, problem, isBusy, read, move, regroup };
 }
 
 function newer(known: Incident, told: Incident): Partial<Incident> {

@@ -2,10 +2,10 @@
  * Sentences for what the edge and the centre say by code: reasons, timeline entries, why grouped and routed.
  * The English text that came along is the fallback for every code this version does not know.
  */
-import type { Incident, Reason, Severity, TimelineEntry, Why } from "@/api/types";
+import type { Incident, Reason, Regrouping, Severity, TimelineEntry, Why } from "@/api/types";
 
 import { measureText, objectsText } from "./facts";
-import { areaName, isChinese, language, t, tCode } from "./index";
+import { areaName, isChinese, language, momentText, span, t, tCode } from "./index";
 import { zh } from "./zh";
 
 type Facts = (name: string, ...others: string[]) => string | null;
@@ -177,7 +177,8 @@ function whyText(why: Why, table: Record<string, [string, string]>): string {
   if (!known) return why.text ?? why.code;
   const about: Record<string, unknown> = { ...why.about, ...why.params };
   const text = known[isChinese.value ? 0 : 1];
-  return text.replace(/\{(\w+)\}/g, (_, name: string) => numberText(about[name]));
+  const said = text.replace(/\{(\w+)\}/g, (_, name: string) => numberText(about[name]));
+  return typeof about.by_way_of === "string" ? said + t("why.byWayOf", { number: about.by_way_of }) : said;
 }
 
 function numberText(value: unknown): string {
@@ -185,6 +186,26 @@ function numberText(value: unknown): string {
 }
 
 export const whyFoldedText = (why: Why): string => whyText(why, FOLDED);
+/** Within which radius and time the alert was compared; empty where nothing was near enough to compare with. */
+export function whyLimitsText(why: Why): string {
+  const about = typeof why === "object" && why !== null ? (why.about ?? {}) : {};
+  if (typeof about.radius_m !== "number" || typeof about.window_s !== "number") return "";
+  return t("why.limits", { radius: Math.round(about.radius_m), window: span(about.window_s) });
+}
+
+/** Who moved an alert, when, from where, and for which reason. */
+export function movedText(moved: Regrouping, nowMs: number): string {
+  const what = t(`why.moved.${moved.kind}`, { by: moved.by, at: momentText(moved.at, nowMs), from: moved.from.number });
+  const reason = moved.reason_code ? tCode("reasonCode", moved.reason_code) : null;
+  return [what, reason, moved.note ? `“${moved.note}”` : null].filter((part) => part !== null).join(" · ");
+}
+
+/** Why a merge or a split was refused, in the language of the page where its code is known. */
+export function refusalText(why: { code?: string; text: string }): string {
+  const key = `refusal.${why.code}`;
+  return key in zh ? t(key as "refusal.itself") : why.text;
+}
+
 export const whyRoutedText = (why: Why): string => whyText(why, ROUTED);
 
 const TIMELINE: Record<string, [string, string]> = {
@@ -211,6 +232,13 @@ const TIMELINE: Record<string, [string, string]> = {
   seen_clear: ["摄像机看到隐患已消失", "Seen clear by the camera"],
   verified: ["同机核查通过", "Verified by the same camera"],
   closed: ["办结", "Closed"],
+  merge: ["另一事件并入", "Another incident merged in"],
+  merged: ["已并入另一事件", "Merged into another incident"],
+  split: ["拆出告警", "Alerts split off"],
+  split_off: ["从另一事件拆出", "Split off another incident"],
+  given_back: ["合并已撤销，重新打开", "Merge undone: open again"],
+  task_came_along: ["任务随之转入", "The task came along"],
+  task_went_back: ["任务随之退回，等待研判", "The task went back; waits for a judgement"],
   reopened: ["重新打开", "Reopened"],
   picture_received: ["现场画面已收到", "Picture received"],
   photo_received: ["处置照片已收到", "Photo received"],
@@ -237,6 +265,9 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
   if (entry.kind === "severity_raised" && typeof params.severity === "number") {
     parts.push(tCode("severity.short", String(params.severity)));
   }
+  const number = text("number");
+  if (number && "other_id" in params) parts.push(number);
+  if (typeof params.alerts === "number") parts.push(t("count.alerts", { count: params.alerts }));
   const worker = text("worker") ?? text("worker_name");
   if (worker) parts.push(worker);
   const why = text("why");

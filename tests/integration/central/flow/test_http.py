@@ -105,6 +105,7 @@ INCIDENT_KEYS = {
     "verified",
     "closed_at",
     "close_reason",
+    "merged_into",
     "version",
 }
 TASK_KEYS = {
@@ -322,3 +323,63 @@ async def test_a_list_of_fifty_costs_no_more_queries_than_a_list_of_one(
     total = 1 + len(bodies)
     assert total > 40
     assert await queries_for(total) == one
+
+
+async def test_merge_split_and_why_through_http(stage: Stage, clock: HandClock, door: Door) -> None:
+    await stage.take(raised(1, hazard=Hazard.CROWD))
+    await stage.take(raised(2, hazard=Hazard.CROWD, camera_id="far-gate"))
+    await stage.take(raised(3, hazard=Hazard.CROWD, camera_id="other-gate"))
+    first, second, _ = sorted(await stage.rows(incidents), key=lambda row: row["number"])
+    path = f"/api/incidents/{first['incident_id']}"
+    async with door.client(LI) as operator, door.client(WANG) as worker:
+        page = (await operator.get(f"{path}/mergeable?limit=1")).json()
+        rest = (await operator.get(f"{path}/mergeable?cursor={page['next_cursor']}")).json()
+        could = [*page["items"], *rest["items"]]
+        assert {item["incident"]["place"]["camera_id"] for item in could} == {"far-gate", "other-gate"}
+        assert rest["next_cursor"] is None
+        assert all(item["why_not"] is None and item["distance_m"] > 500 for item in could)
+        body = {"other_id": second["incident_id"], "version": first["version"], "other_version": second["version"]}
+        assert (await worker.post(f"{path}/merge", json={**body, "note": "one crowd"})).status_code == 403
+        bare = await operator.post(f"{path}/merge", json=body)
+        assert (bare.status_code, bare.headers["content-type"]) == (422, "application/problem+json")
+        stale = await operator.post(f"{path}/merge", json={**body, "other_version": 9, "note": "one crowd"})
+        assert (stale.status_code, stale.json()["incident_id"]) == (409, second["incident_id"])
+        merged = (await operator.post(f"{path}/merge", json={**body, "note": "one crowd"})).json()
+        assert merged["may_regroup"] == ["merge", "split"]
+        came = next(one for one in merged["alerts"] if one["camera_id"] == "far-gate")
+        assert (came["why_folded"]["code"], came["why_folded"]["about"]["area_code"]) == ("first_here", GRID)
+        [moved] = came["moved"]
+        assert (moved["kind"], moved["by"], moved["note"]) == ("merge", "Li", "one crowd")
+        assert (moved["from"]["number"], moved["into"]["number"]) == (second["number"], first["number"])
+        absorbed = (await operator.get(f"/api/incidents/{second['incident_id']}")).json()
+        assert (absorbed["close_reason"], absorbed["moves"], absorbed["may_regroup"]) == ("merged", [], [])
+        assert absorbed["merged_into"] == {"incident_id": first["incident_id"], "number": first["number"]}
+        [entry] = [one for one in absorbed["timeline"] if one["kind"] == "merged"]
+        assert entry["params"]["number"] == first["number"]
+        [undo] = [one for one in merged["regroupings"] if one["may_undo"]]
+        body = {"absorbed_id": undo["from"]["incident_id"], "version": merged["version"], "note": "two after all"}
+        back = (await operator.post(f"{path}/split", json=body)).json()
+        assert back["split_off"] == {"incident_id": second["incident_id"], "number": second["number"]}
+        assert [one["may_undo"] for one in back["regroupings"]] == [False, False]
+        again = (await operator.get(f"/api/incidents/{second['incident_id']}")).json()
+        assert (again["state"], again["merged_into"]) == ("open", None)
+        assert [one["kind"] for one in again["alerts"][0]["moved"]] == ["merge", "undo"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"version": 1, "note": "x"},
+        {"version": 1, "note": "x", "alert_ids": []},
+        {"version": 1, "note": "x", "alert_ids": ["no id"]},
+        {"version": 1, "note": "x", "alert_ids": ["0" * 8 + "-0000-4000-8000-" + "0" * 12] * 1001},
+        {"version": 1, "note": "x", "absorbed_id": "/../", "alert_ids": []},
+    ],
+    ids=["nothing", "no alerts", "not an id", "too many", "a path"],
+)
+async def test_a_split_that_names_nothing_or_too_much_is_422(stage: Stage, door: Door, body: dict[str, Any]) -> None:
+    await stage.take(raised())
+    incident = await stage.one_incident()
+    async with door.client(LI) as operator:
+        answer = await operator.post(f"/api/incidents/{incident['incident_id']}/split", json=body)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")

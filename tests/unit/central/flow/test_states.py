@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.fixtures import REPOSITORY
 from xueliang_central.clocks.limits import ClockKind
 from xueliang_central.incidents.states import (
+    ALL_CLOCKS,
     MOVES,
     TASK_MOVES,
     CloseReason,
+    Move,
     State,
     TaskState,
     Who,
     allowed,
+    allowed_regroupings,
     allowed_task_moves,
 )
 
@@ -51,7 +55,42 @@ def test_no_state_but_closed_is_left_without_a_clock_on_the_way_in() -> None:
         if move.to in {None, State.CLOSED, State.TO_CHECK}:
             continue
         left_running = {ClockKind.TAKE, ClockKind.ARRIVE} - move.stops
-        assert move.starts or left_running, move.name
+        assert move.starts or move.brings or left_running, move.name
+
+
+def test_every_open_incident_can_be_merged_and_split_and_no_closed_one() -> None:
+    for state in State:
+        assert allowed_regroupings(state) == (() if state is State.CLOSED else ("merge", "split"))
+        assert not {"merge", "split"} & set(allowed(state, Who.OPERATOR)), "they have routes of their own"
+
+
+def test_a_task_that_comes_along_has_a_move_for_each_state_it_can_be_in() -> None:
+    assert {name for name in MOVES if name.startswith("task_comes_")} == {
+        f"task_comes_{state}" for state in (State.DISPATCHED, State.TAKEN, State.ARRIVED)
+    }
+
+
+def test_the_page_of_moves_is_the_table() -> None:
+    """docs/moves.md tells every move: who, from where, where to, what clocks follow."""
+    text = (REPOSITORY / "docs" / "moves.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| `")
+    ]
+    told = {cells[0].strip("`"): tuple(cells[1:6]) for cells in rows if cells[0].strip("`") in MOVES}
+    assert told == {name: tuple(_as_told(move)) for name, move in MOVES.items()}
+
+
+def _as_told(move: Move) -> list[str]:
+    def kinds(found: frozenset[ClockKind]) -> str:
+        return "all" if found == ALL_CLOCKS else ", ".join(kind.value for kind in ClockKind if kind in found)
+
+    is_open = move.sources == frozenset(State) - {State.CLOSED}
+    sources = "any open" if is_open else ", ".join(state.value for state in State if state in move.sources)
+    to = "stays" if move.to is None else move.to.value + (f" ({move.close_reason.value})" if move.close_reason else "")
+    goes_on = [f"shares {kinds(move.shares)}"] if move.shares else []
+    goes_on += [f"brings {kinds(move.brings)}"] if move.brings else []
+    starts = "; ".join([part for part in [kinds(move.starts), *goes_on] if part])
+    return [move.who.value, sources, to, kinds(move.stops) or "–", starts or "–"]
 
 
 def test_every_task_move_is_an_incident_move_of_the_worker() -> None:

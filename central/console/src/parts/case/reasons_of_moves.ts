@@ -1,12 +1,14 @@
 /** Which moves need a reason, and the reasons to choose from; the codes are translated under "reasonCode.". */
-import type { MoveName, TaskMoveName } from "@/api/types";
+import type { MoveName, RegroupName, TaskMoveName } from "@/api/types";
 
-export const REASONS: Partial<Record<MoveName | TaskMoveName, string[]>> = {
+export const REASONS: Partial<Record<MoveName | TaskMoveName | RegroupName, string[]>> = {
   false_alarm: ["shadow_or_light", "wrong_object", "outside_zone", "just_passing", "view_moved", "other"],
   permitted: ["registered_work", "emergency_vehicle", "approved_event", "other"],
   duplicate: ["same_incident", "other"],
   close: ["checked_on_site", "checked_on_picture", "handed_over", "other"],
   reopen: ["came_back", "closed_in_error", "other"],
+  merge: ["same_thing", "same_cause", "other"],
+  split: ["another_thing", "grouped_in_error", "other"],
   refuse: ["not_on_duty", "busy_elsewhere", "not_my_grid", "other"],
   return: ["cannot_handle", "not_my_grid", "busy_elsewhere", "other"],
 };
