@@ -45,7 +45,9 @@ _ROUTERS: Final = (
 
 def all_routers() -> tuple[APIRouter, ...]:
     """Every router, the console's catch-all last."""
-    flow = tuple(importlib.import_module(f"xueliang_central.routes.{name}").router for name in ("incidents", "tasks"))
+    flow = tuple(
+        importlib.import_module(f"xueliang_central.routes.{name}").router for name in ("incidents", "tasks", "silences")
+    )
     return (*_ROUTERS, *flow, console.router)
 
 

@@ -13,10 +13,11 @@ from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import By, Change
 from xueliang_central.incidents.moving import seen_before
-from xueliang_central.incidents.states import MOVES, State, Who, allowed
+from xueliang_central.incidents.states import MOVES, CloseReason, State, Who, allowed
 from xueliang_central.incidents.tables import incidents as incident_rows
 from xueliang_central.people import rosters
 from xueliang_central.rights.scope import Actor, Role, may_see
+from xueliang_central.silences import proposals
 
 Row = dict[str, Any]
 
@@ -67,6 +68,8 @@ async def move_incident(change: Change, actor: Actor, incident_id: str, asked: I
     else:
         incident, _ = await incidents.transition(change, incident, move, by, params=params)
         await service.withdraw(change, incident, by, str(incident["close_reason"]))
+        if incident["close_reason"] == CloseReason.PERMITTED:
+            await proposals.consider(change, incident)
     await chain.record(
         change.conn,
         actor=actor.name,

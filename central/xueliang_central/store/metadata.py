@@ -42,6 +42,7 @@ _TABLE_MODULES: Final = (
     "dispatch.tables",
     "notices.tables",
     "ingest.tables",
+    "silences.tables",
 )
 
 
