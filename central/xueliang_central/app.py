@@ -43,7 +43,7 @@ _ROUTERS: Final = (
 )
 
 
-_FLOW: Final = ("incidents", "regrouping", "tasks")
+_FLOW: Final = ("incidents", "regrouping", "tasks", "silences")
 
 
 def all_routers() -> tuple[APIRouter, ...]:

@@ -15,6 +15,7 @@
     ├── Conflict                  yes, after reading again: the version is stale, or the thing exists already
     ├── MoveRefused               no: the state machine or the input does not allow it
     ├── PictureRefused            no: not the promised bytes, not a picture, too large
+    ├── SilenceRefused            no: carries every problem: what can never be silenced, is too long, or not whole
     ├── BacktestRefused           no: the draft or the time asked about; in the node's words
     ├── NodeAway                  yes, when the node or the broker is back
     ├── NodeSilent                yes, about a shorter time: the node took the question, or not, and did not answer
@@ -28,7 +29,7 @@ no secret.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 
 class CentralError(Exception):
@@ -126,6 +127,26 @@ class PictureRefused(CentralError):
     status = 422
     code = "picture_refused"
     title = "The picture was refused"
+
+
+class SilenceProblem(Protocol):
+    """One thing to mend: which field, what was expected."""
+
+    @property
+    def where(self) -> str: ...
+
+    @property
+    def expected(self) -> str: ...
+
+
+class SilenceRefused(CentralError):
+    status = 422
+    code = "silence_refused"
+    title = "This cannot be silenced"
+
+    def __init__(self, problems: Sequence[SilenceProblem]) -> None:
+        listed = [{"where": one.where, "expected": one.expected} for one in problems]
+        super().__init__("; ".join(f"{one.where}: {one.expected}" for one in problems), problems=listed)
 
 
 class BacktestRefused(CentralError):

@@ -1,4 +1,4 @@
-"""The worker: clocks that are due, what is held or has settled, notices that wait, partitions of the next month.
+"""The worker: clocks that are due; what is held, is hidden or has settled; notices that wait; partitions.
 
 Several may run over one PostgreSQL: each row is worked on by one of them. A clock fires within a second of being due;
 what was due while no worker ran fires at the next start.
@@ -18,9 +18,11 @@ from xueliang_central.dispatch.escalating import fire_next
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.errors import CentralError
 from xueliang_central.incidents.change import Rulebook
-from xueliang_central.ingest import releasing
+from xueliang_central.ingest import releasing, silencing
 from xueliang_central.ingest.partitions import ensure_months
 from xueliang_central.notices import outbox
+from xueliang_central.silences import proposals
+from xueliang_central.silences import service as silences
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,7 @@ LOOK_S: Final = 0.25  # a clock started by another process is seen within this
 NOTICES_S: Final = 0.5
 FOLDING_S: Final = 1.0
 PARTITIONS_S: Final = 6 * 3600.0
+FORGET_S: Final = 3600.0
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 5.0
 
@@ -57,6 +60,9 @@ class Worker:
             tasks.create_task(self._repeat("clocks", self.fire_due, LOOK_S))
             tasks.create_task(self._repeat("letting_go", self.let_go, FOLDING_S))
             tasks.create_task(self._repeat("settling", self.settle, FOLDING_S))
+            tasks.create_task(self._repeat("silences", self.end_silences, FOLDING_S))
+            tasks.create_task(self._repeat("forgetting", self.forget_silences, FORGET_S))
+            tasks.create_task(self._repeat("letting_out", self.let_out, FOLDING_S))
             tasks.create_task(self._repeat("notices", self.send_notices, NOTICES_S))
             tasks.create_task(self._repeat("partitions", self._partitions, PARTITIONS_S))
 
@@ -96,6 +102,38 @@ class Worker:
             ended = await releasing.settle(change)
         self.counts["folded_again"] += ended
         return ended
+
+    async def end_silences(self) -> int:
+        """Expire silences and proposals whose time is over; returns how many."""
+        now = self._wall()
+        async with self._database.reading() as conn:
+            if not await silences.is_any_due(conn, now) and not await proposals.is_any_due(conn, now):
+                return 0
+        async with changing(self._database, self._rulebook, self._wall) as change:
+            expired = await silences.expire(change) + await proposals.lapse(change)
+        self.counts["silences_expired"] += expired
+        return expired
+
+    async def forget_silences(self) -> int:
+        """Forget silences and proposals that have been over for as long as the policy keeps them; returns how many."""
+        forgotten = 0
+        while True:
+            async with changing(self._database, self._rulebook, self._wall) as change:
+                some = await silences.forget(change) + await proposals.forget(change)
+            if not some:
+                return forgotten
+            forgotten += some
+            self.counts["silences_forgotten"] += some
+
+    async def let_out(self) -> int:
+        """Let what is hidden by nothing any more ask, as much as one transaction should; returns how many alerts."""
+        async with self._database.reading() as conn:
+            if not await silencing.is_any_to_let_out(conn, self._wall()):
+                return 0
+        async with changing(self._database, self._rulebook, self._wall) as change:
+            shown = await releasing.let_out(change)
+        self.counts["let_out"] += shown
+        return shown
 
     async def send_notices(self) -> int:
         """Send every notice that is due now; returns how many were tried."""

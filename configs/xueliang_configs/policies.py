@@ -145,6 +145,47 @@ class Shedding(Settings):
     )
 
 
+class Silencing(Settings):
+    """How long alerts may be held back by silences, maintenance windows and known events; when one is proposed.
+
+    Fire and smoke, severity 1 and drills never are, whatever is written here.
+    """
+
+    longest_s: Annotated[float, Field(gt=0, le=31 * 86_400)] = Field(
+        default=604_800.0,
+        description="A silence, a maintenance window, or an event without weekly bands may last this long.",
+    )
+    event_longest_s: Annotated[float, Field(gt=0, le=366 * 86_400)] = Field(
+        default=15_811_200.0, description="An event with weekly bands may go on this long; half a year."
+    )
+    propose_after: Annotated[int, Field(ge=0, le=100)] = Field(
+        default=3,
+        description="As many incidents of one camera and rule closed as *permitted* at about the same time of day "
+        "propose an event to a rule operator; 0: never.",
+    )
+    propose_within_s: Annotated[float, Field(gt=0, le=366 * 86_400)] = Field(
+        default=2_592_000.0, description="Only what was closed within this time counts; 30 days."
+    )
+    same_time_s: Annotated[float, Field(gt=0, le=6 * 3_600)] = Field(
+        default=7_200.0, description="Onsets whose times of day lie within this of each other are the same time."
+    )
+    proposed_for_s: Annotated[float, Field(gt=0, le=366 * 86_400)] = Field(
+        default=2_592_000.0, description="A proposed event ends so long after it was proposed; 30 days."
+    )
+    keep_s: Annotated[float, Field(ge=86_400, le=5 * 366 * 86_400)] = Field(
+        default=15_811_200.0,
+        description="What is over is kept this long with its alerts and its why, then forgotten; half a year.",
+    )
+
+    @field_validator("proposed_for_s")
+    @classmethod
+    def _may_be_made(cls, value: float, info: ValidationInfo) -> float:
+        longest_s = info.data.get("event_longest_s")
+        if longest_s is not None and value > longest_s:
+            raise problem("order", f"expected at most event_longest_s ({longest_s:g})", f"{value:g}", f"{longest_s:g}")
+        return value
+
+
 def _all_cases() -> list[Case]:
     return list(product(Hazard, Severity, PlaceClass, AreaLevel))
 
@@ -166,6 +207,9 @@ class PolicyTable(Settings):
         default={}, description="By hazard; what is not named folds by the defaults."
     )
     shedding: Shedding = Field(default=Shedding(), description="What is held when there are too many alerts to judge.")
+    silencing: Silencing = Field(
+        default=Silencing(), description="Silences, maintenance windows and known events: their longest, and proposals."
+    )
 
     @field_validator("policies")
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Boolean, Float, Integer, Table, insert
@@ -14,6 +14,7 @@ from xueliang_central.areas.tree import path_by_code
 from xueliang_central.clocks.limits import choose, rows_of
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.incidents.tables import expected_pictures, incidents
+from xueliang_central.silences.tables import calendar_proposals, silence_alerts, silenced_alerts, silences
 from xueliang_central.store.metadata import JsonText, UtcDateTime
 
 
@@ -93,3 +94,56 @@ async def add_task(
     async with centre.database.transaction() as conn:
         await conn.execute(insert(tasks), row)
     return task_id
+
+
+async def add_silence(centre: TestCentre, area_code: str, *, owner: str | None = None) -> str:
+    """A silence of an area for an hour; its id. `owner`: a user_id."""
+    silence_id = str(uuid.uuid4())
+    path = path_by_code(area_code)
+    row = filled(
+        silences,
+        silence_id=silence_id,
+        kind="silence",
+        area_code=area_code,
+        area_path=path,
+        severities=[2, 3, 4],
+        owner_id=owner or str(uuid.uuid4()),
+        owner_path=path,
+        ends_at=START + timedelta(hours=1),
+    )
+    async with centre.database.transaction() as conn:
+        await conn.execute(insert(silences), row)
+    return silence_id
+
+
+async def add_silenced_alert(centre: TestCentre, silence_id: str, area_code: str) -> str:
+    """An alert in the book of a silence, hidden now; its id."""
+    alert_id = str(uuid.uuid4())
+    path = path_by_code(area_code)
+    named = {"alert_id": alert_id, "area_path": path, "silence_id": silence_id, "standing": "hidden"}
+    async with centre.database.transaction() as conn:
+        await conn.execute(insert(silenced_alerts), filled(silenced_alerts, **named))
+        book = {"silence_id": silence_id, "alert_id": alert_id, "why": {"code": "test"}}
+        await conn.execute(insert(silence_alerts), filled(silence_alerts, **book))
+    return alert_id
+
+
+async def add_proposal(centre: TestCentre, area_code: str, *, camera_id: str = "lane-east") -> str:
+    """An open proposal of an area; its id."""
+    proposal_id = str(uuid.uuid4())
+    row = filled(
+        calendar_proposals,
+        proposal_id=proposal_id,
+        area_code=area_code,
+        area_path=path_by_code(area_code),
+        camera_id=camera_id,
+        hazard="crowd",
+        rule_id="many",
+        weekly={"bands": [{"days": ["sat"], "start": "06:00", "until": "12:00"}]},
+        ends_at=START + timedelta(days=30),
+        closings=[{"incident_id": str(uuid.uuid4()), "number": "20261121-0001"}],
+        state="open",
+    )
+    async with centre.database.transaction() as conn:
+        await conn.execute(insert(calendar_proposals), row)
+    return proposal_id

@@ -17,6 +17,7 @@ from xueliang_central.incidents.states import MOVES, CloseReason, State, Who, al
 from xueliang_central.incidents.tables import incidents as incident_rows
 from xueliang_central.people import rosters
 from xueliang_central.rights.scope import Actor, Role, may_see
+from xueliang_central.silences import proposals
 
 Row = dict[str, Any]
 
@@ -69,6 +70,8 @@ async def move_incident(change: Change, actor: Actor, incident_id: str, asked: I
     else:
         incident, _ = await incidents.transition(change, incident, move, by, params=params)
         await service.withdraw(change, incident, by, str(incident["close_reason"]))
+        if incident["close_reason"] == CloseReason.PERMITTED:
+            await proposals.consider(change, incident)
     await chain.record(
         change.conn,
         actor=actor.name,

@@ -13,6 +13,8 @@ from xueliang_central.dispatch.views import task_views
 from xueliang_central.incidents.change import Change, Rulebook
 from xueliang_central.incidents.tables import incidents
 from xueliang_central.incidents.views import incident_views
+from xueliang_central.silences.tables import calendar_proposals, silences
+from xueliang_central.silences.views import proposal_view, silence_views
 from xueliang_central.store import events
 from xueliang_central.store.database import Database
 
@@ -27,7 +29,7 @@ async def changing(database: Database, rulebook: Rulebook, wall: Callable[[], da
 
 
 async def publish(change: Change) -> None:
-    """Write the timeline; one event per incident and task touched, with its state now."""
+    """Write the timeline; one event per incident, task, silence and proposal touched, with its state now."""
     await change.flush()
     if change.incidents:
         found = await change.conn.execute(select(incidents).where(incidents.c.incident_id.in_(list(change.incidents))))
@@ -44,4 +46,24 @@ async def publish(change: Change) -> None:
             await events.append(
                 change.conn, kind="task", area_path=row["area_path"], body={"task": view}, at=change.now
             )
-    change.incidents, change.tasks = {}, {}
+    await _publish_silences(change)
+    change.incidents, change.tasks, change.silences, change.proposals = {}, {}, {}, {}
+
+
+async def _publish_silences(change: Change) -> None:
+    if change.silences:
+        found = await change.conn.execute(select(silences).where(silences.c.silence_id.in_(list(change.silences))))
+        rows = [dict(row) for row in found.mappings()]
+        views = await silence_views(change.conn, change.tree, rows, change.now)
+        for row, view in zip(rows, views, strict=True):
+            await events.append(
+                change.conn, kind="silence", area_path=row["area_path"], body={"silence": view}, at=change.now
+            )
+    if change.proposals:
+        wanted = calendar_proposals.c.proposal_id.in_(list(change.proposals))
+        found = await change.conn.execute(select(calendar_proposals).where(wanted))
+        for row in [dict(row) for row in found.mappings()]:
+            body = {"calendar_proposal": proposal_view(change.tree, row)}
+            await events.append(
+                change.conn, kind="calendar_proposal", area_path=row["area_path"], body=body, at=change.now
+            )

@@ -2,8 +2,8 @@
 
 Invariants
     - Everything that happens in one transaction happens at one time, `now`.
-    - Whatever touches an incident or a task says so here; `publish` then tells the stream once per object, with its
-      state at the end of the transaction. Nothing else appends incident or task events.
+    - Whatever touches an incident, a task, a silence or a calendar proposal says so here; `publish` then tells the
+      stream once per object, with its state at the end of the transaction. Nothing else appends events of these.
 """
 
 from __future__ import annotations
@@ -20,18 +20,20 @@ from xueliang_central.areas.tree import AreaBook, AreaTree
 from xueliang_central.clocks.limits import PolicyRow, rows_of
 from xueliang_central.incidents.folding import FoldingRule
 from xueliang_central.incidents.shedding import SheddingRule
+from xueliang_central.incidents.suppressing import SilencingRule
 from xueliang_central.incidents.tables import incident_timeline
 from xueliang_configs.policies import PolicyTable
 
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
-    """What the centre decides by: the area tree, the policy table, the folding rule of each hazard, when to shed."""
+    """What the centre decides by: the area tree, the policy table, each hazard's folding rule, shedding, silencing."""
 
     areas: AreaBook
     policies: Sequence[PolicyRow]
     folding: Mapping[str, FoldingRule]
     shedding: SheddingRule = field(default_factory=SheddingRule)
+    silencing: SilencingRule = field(default_factory=SilencingRule)
 
     @property
     def tree(self) -> AreaTree:
@@ -40,7 +42,9 @@ class Rulebook:
     @classmethod
     def of(cls, areas: AreaBook, table: PolicyTable) -> Rulebook:
         """The operator's files as plain values."""
-        return cls(areas, rows_of(table), folding_of(table), SheddingRule(**table.shedding.model_dump()))
+        shedding = SheddingRule(**table.shedding.model_dump())
+        silencing = SilencingRule(**table.silencing.model_dump())
+        return cls(areas, rows_of(table), folding_of(table), shedding, silencing)
 
     @property
     def longest_memory_s(self) -> float:
@@ -81,6 +85,8 @@ class Change:
     rulebook: Rulebook
     incidents: dict[str, None] = field(default_factory=dict)  # ids touched, in order
     tasks: dict[str, None] = field(default_factory=dict)
+    silences: dict[str, None] = field(default_factory=dict)
+    proposals: dict[str, None] = field(default_factory=dict)
     entries: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -92,6 +98,12 @@ class Change:
 
     def touch_task(self, task_id: str) -> None:
         self.tasks[task_id] = None
+
+    def touch_silence(self, silence_id: str) -> None:
+        self.silences[silence_id] = None
+
+    def touch_proposal(self, proposal_id: str) -> None:
+        self.proposals[proposal_id] = None
 
     def note(self, incident_id: str, kind: str, by: By, /, **params: Any) -> None:
         """One entry of the incident's timeline; it is written by `flush`."""

@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Table, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -220,6 +220,20 @@ async def members_of(conn: AsyncConnection, incident_ids: Sequence[str]) -> dict
     for row in found.mappings():
         members[row["incident_id"]].append(dict(row))
     return members
+
+
+async def update_alerts(conn: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
+    """Write these rows, which have the same columns, over those of the same alert_id; one statement for all."""
+    statement = (
+        update(table)
+        .where(table.c.alert_id == bindparam("its_alert_id"))  # names of parameters must differ from those of columns
+        .values({name: bindparam(f"new_{name}") for name in rows[0] if name != "alert_id"})
+    )
+    values = [
+        {"its_alert_id": row["alert_id"]} | {f"new_{name}": row[name] for name in row if name != "alert_id"}
+        for row in rows
+    ]
+    await conn.execute(statement, values)
 
 
 async def refresh(change: Change, incident: Row, members: Sequence[Row]) -> Row:

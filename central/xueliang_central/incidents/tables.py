@@ -11,7 +11,7 @@ Invariants
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, text
 
@@ -76,41 +76,49 @@ SETTLES: Final = "gone AND state IN ('open', 'dispatched')"
 Index("incidents_that_hold", incidents.c.incident_id, postgresql_where=text(HOLDS), sqlite_where=text(HOLDS))
 Index("incidents_that_settle", incidents.c.incident_id, postgresql_where=text(SETTLES), sqlite_where=text(SETTLES))
 
+
+def alert_columns() -> tuple[Column[Any], ...]:
+    """What is kept of an alert, new columns at each call; whoever holds it (incident or silence) says where and why."""
+    return (
+        Column("alert_id", String(36), primary_key=True),
+        Column("area_path", String(80), nullable=False),
+        Column("node_id", String(64), nullable=False),
+        Column("spool_id", String(36), nullable=False),
+        Column("sequence", BigInteger, nullable=False),  # of the revision kept here
+        Column("revision", Integer, nullable=False),
+        Column("phase", String(12), nullable=False),
+        Column("end_reason", String(16)),
+        Column("camera_id", String(64), nullable=False),
+        Column("hazard", String(40), nullable=False),
+        Column("rule_id", String(64), nullable=False),
+        Column("rule_version", BigInteger, nullable=False),
+        Column("model_digest", String(64)),
+        Column("severity", Integer, nullable=False),
+        Column("confidence", Float, nullable=False),
+        Column("began_at", UtcDateTime, nullable=False),
+        Column("raised_at", UtcDateTime, nullable=False),
+        Column("observed_at", UtcDateTime, nullable=False),
+        Column("ended_at", UtcDateTime),
+        Column("emitted_at", UtcDateTime, nullable=False),
+        Column("first_received_at", UtcDateTime, nullable=False),
+        Column("received_at", UtcDateTime, nullable=False),
+        Column("clock_state", String(16), nullable=False),
+        Column("boxes_xyxyn", JsonText, nullable=False),
+        Column("frame_size_wh", JsonText),
+        Column("measures", JsonText, nullable=False),
+        Column("reason", JsonText, nullable=False),
+        Column("evidence", JsonText, nullable=False),  # [{sha256, kind, bytes}]
+        Column("drill", Boolean, nullable=False),
+        Column("longitude", Float),
+        Column("latitude", Float),
+    )
+
+
 alerts = Table(
     "alerts",
     metadata,
-    Column("alert_id", String(36), primary_key=True),
+    *alert_columns(),
     Column("incident_id", String(36), ForeignKey("incidents.incident_id"), nullable=False, index=True),
-    Column("area_path", String(80), nullable=False),
-    Column("node_id", String(64), nullable=False),
-    Column("spool_id", String(36), nullable=False),
-    Column("sequence", BigInteger, nullable=False),  # of the revision kept here
-    Column("revision", Integer, nullable=False),
-    Column("phase", String(12), nullable=False),
-    Column("end_reason", String(16)),
-    Column("camera_id", String(64), nullable=False),
-    Column("hazard", String(40), nullable=False),
-    Column("rule_id", String(64), nullable=False),
-    Column("rule_version", BigInteger, nullable=False),
-    Column("model_digest", String(64)),
-    Column("severity", Integer, nullable=False),
-    Column("confidence", Float, nullable=False),
-    Column("began_at", UtcDateTime, nullable=False),
-    Column("raised_at", UtcDateTime, nullable=False),
-    Column("observed_at", UtcDateTime, nullable=False),
-    Column("ended_at", UtcDateTime),
-    Column("emitted_at", UtcDateTime, nullable=False),
-    Column("first_received_at", UtcDateTime, nullable=False),
-    Column("received_at", UtcDateTime, nullable=False),
-    Column("clock_state", String(16), nullable=False),
-    Column("boxes_xyxyn", JsonText, nullable=False),
-    Column("frame_size_wh", JsonText),
-    Column("measures", JsonText, nullable=False),
-    Column("reason", JsonText, nullable=False),
-    Column("evidence", JsonText, nullable=False),  # [{sha256, kind, bytes}]
-    Column("drill", Boolean, nullable=False),
-    Column("longitude", Float),
-    Column("latitude", Float),
     Column("why_folded", JsonText, nullable=False),
 )
 Index("alerts_by_camera", alerts.c.camera_id, alerts.c.began_at)

@@ -23,7 +23,7 @@ from xueliang_central.fleet.nodes import store_status
 from xueliang_central.fleet.tables import nodes
 from xueliang_central.incidents.change import Change
 from xueliang_central.incidents.members import Revision
-from xueliang_central.ingest import quarantine
+from xueliang_central.ingest import quarantine, silencing
 from xueliang_central.ingest.admission import (
     ANSWERED,
     Received,
@@ -75,7 +75,7 @@ async def commit_batch(
     books = await open_books(change.conn, spools, change.now)
     outcome = Outcome()
     new = await _take_new(change, sorted_, books, outcome, is_replay=is_replay)
-    new = await _take_own(change, sorted_, new)
+    new = await _take_own(change, sorted_, new, outcome)
     await _settle(change, sorted_, new, books)
     await _tell_of_clones(change, sorted_.refusals)
     for status, received in sorted_.statuses.values():
@@ -177,12 +177,15 @@ async def _known_hashes(change: Change, keys: Iterable[SpoolKey]) -> dict[SpoolK
     return {SpoolKey(row.node_id, row.spool_id, row.sequence): row.content_hash for row in found}
 
 
-async def _take_own(change: Change, sorted_: _Sorted, new: list[Record]) -> list[Record]:
+async def _take_own(change: Change, sorted_: _Sorted, new: list[Record], outcome: Outcome) -> list[Record]:
     """Fold in what is new; what speaks for another's alert or camera goes to quarantine. Returns what was taken."""
-    known = await known_alerts(change, sorted({str(record.alert.alert_id) for record in new if record.alert}))
-    new = await _refuse_foreign_cameras(change, sorted_, new, known)
+    alert_ids = sorted({str(record.alert.alert_id) for record in new if record.alert})
+    known = await known_alerts(change, alert_ids)
+    hidden = await silencing.known_hidden(change.conn, set(alert_ids) - set(known))
+    new = await _refuse_foreign_cameras(change, sorted_, new, {**hidden, **known})
     owner: dict[str, tuple[str, ...]] = {
-        alert_id: (row["node_id"], row["camera_id"], row["rule_id"], row["hazard"]) for alert_id, row in known.items()
+        alert_id: (row["node_id"], row["camera_id"], row["rule_id"], row["hazard"])
+        for alert_id, row in {**hidden, **known}.items()
     }
     revisions: dict[str, list[Revision]] = {}
     taken: list[Record] = []
@@ -199,7 +202,7 @@ async def _take_own(change: Change, sorted_: _Sorted, new: list[Record]) -> list
         taken.append(record)
         revisions.setdefault(str(alert.alert_id), []).append(_revision(record, alert))
     if revisions:
-        await fold_in(change, revisions, known)
+        outcome.counts["silenced"] += await fold_in(change, revisions, known, hidden)
     return taken
 
 

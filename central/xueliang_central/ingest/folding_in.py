@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import and_, bindparam, insert, or_, select, tuple_, update
+from sqlalchemy import and_, insert, or_, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from xueliang_central.dispatch import service as dispatch
@@ -36,7 +36,7 @@ from xueliang_central.incidents.shedding import is_collective
 from xueliang_central.incidents.states import State
 from xueliang_central.incidents.tables import alerts, expected_pictures
 from xueliang_central.incidents.tables import incidents as incident_rows
-from xueliang_central.ingest import holding
+from xueliang_central.ingest import holding, silencing
 
 Row = dict[str, Any]
 
@@ -47,28 +47,53 @@ async def known_alerts(change: Change, alert_ids: Sequence[str]) -> dict[str, Ro
     return {row["alert_id"]: dict(row) for row in found.mappings()}
 
 
-async def fold_in(change: Change, revisions: Mapping[str, Sequence[Revision]], known: Mapping[str, Row]) -> None:
-    """Take in new revisions, by alert_id. `known`: from `known_alerts`, in the same transaction.
+async def fold_in(
+    change: Change,
+    revisions: Mapping[str, Sequence[Revision]],
+    known: Mapping[str, Row],
+    hidden: Mapping[str, Row],
+) -> int:
+    """Take in new revisions, by alert_id; returns how many alerts a silence hides from now on.
+
+    Args:
+        known, hidden: those of them that lie in an incident, or are hidden: from `known_alerts` and
+            `silencing.known_hidden`, in the same transaction.
 
     Raises:
-        DatabaseConflict: a known alert has changed its incident since it was read; run the transaction again.
+        DatabaseConflict: a known alert has changed its place since it was read; run the transaction again.
     """
-    merged = {alert_id: merge(known.get(alert_id), found) for alert_id, found in sorted(revisions.items())}
+    before = {**known, **{alert_id: silencing.as_alert(row) for alert_id, row in hidden.items()}}
+    merged = {alert_id: merge(before.get(alert_id), found) for alert_id, found in sorted(revisions.items())}
+    return await place_all(change, merged, known, hidden)
+
+
+async def place_all(change: Change, merged: dict[str, Row], known: Mapping[str, Row], hidden: Mapping[str, Row]) -> int:
+    """Write these alerts where they belong: behind a silence, or in incidents; returns how many are newly hidden.
+
+    `merged`: by alert_id, as they are now; `known` and `hidden` as in `fold_in`, as they were.
+    """
     routes = await routes_of(change, list(merged.values()))
     new = [alert_id for alert_id in merged if alert_id not in known]
     counties = holding.counties_of(change, ((routes[alert_id], merged[alert_id]["hazard"]) for alert_id in new))
     groups = {(routes[alert_id].area.code, merged[alert_id]["hazard"]) for alert_id in new}
-    fresh = holding.new_by_county(change, ((routes[alert_id], merged[alert_id]) for alert_id in new))
     await lock_groups(change, groups | counties)
     by_hand = await hand_places_in(change, groups)
     cases = await lock_incidents(change, merged, known, routes, counties, by_hand)
     await _are_where_they_were(change, known)
+    await silencing.lock(change, hidden)
+    sorted_ = await silencing.sort_out(change, {alert_id: merged[alert_id] for alert_id in new}, hidden, routes, cases)
+    newly_hidden = await silencing.keep(change, sorted_, merged, hidden, routes)
+    merged = {alert_id: row for alert_id, row in merged.items() if alert_id not in sorted_.hidden}
+    new = [alert_id for alert_id in new if alert_id in merged]
+    fresh = holding.new_by_county(change, ((routes[alert_id], merged[alert_id]) for alert_id in new))
     before = set(cases)
     held = await holding.load(change, counties, cases, merged, fresh)
     reopened, emptied = await _place(change, new, merged, routes, cases, held, by_hand)
     await _write_alerts(change, merged, known, cases)
+    await silencing.show(change, sorted_, merged)
     touched = {merged[alert_id]["incident_id"] for alert_id in merged} | emptied
     await follow_up(change, touched, cases, opened=set(cases) - before, reopened=reopened)
+    return newly_hidden
 
 
 async def lock_incidents(
@@ -189,17 +214,8 @@ async def _write_alerts(
     if fresh:
         await change.conn.execute(insert(alerts), fresh)
     changed = [row for alert_id, row in merged.items() if alert_id in known and row != known[alert_id]]
-    if changed:  # one statement for all: the names of the parameters must differ from those of the columns
-        statement = (
-            update(alerts)
-            .where(alerts.c.alert_id == bindparam("its_alert_id"))
-            .values({name: bindparam(f"new_{name}") for name in changed[0] if name != "alert_id"})
-        )
-        values = [
-            {"its_alert_id": row["alert_id"]} | {f"new_{name}": row[name] for name in row if name != "alert_id"}
-            for row in changed
-        ]
-        await change.conn.execute(statement, values)
+    if changed:
+        await incidents.update_alerts(change.conn, alerts, changed)
     for alert_id, row in merged.items():
         incidents.note_member(change, row["incident_id"], known.get(alert_id), row)
     await _expect_pictures(change, merged.values(), cases)

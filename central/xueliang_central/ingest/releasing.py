@@ -1,4 +1,5 @@
-"""What time alone changes: held alerts that stay get an incident of their own, incidents that have settled end.
+"""What time alone changes: held alerts that stay get an incident of their own, incidents that have settled end, what a
+silence hid that is over asks.
 
 The worker asks for it every second. A process killed in the middle has done all of a transaction or nothing; the next
 look finds what is left.
@@ -28,8 +29,8 @@ from xueliang_central.incidents.grouping import (
 from xueliang_central.incidents.shedding import MOST_SEVERE, Collective, Held, leaves, of_camera, stays_open_s
 from xueliang_central.incidents.tables import HOLDS, SETTLES, alerts
 from xueliang_central.incidents.tables import incidents as incident_rows
-from xueliang_central.ingest import holding
-from xueliang_central.ingest.folding_in import arrival_of, follow_up, lock_incidents, release
+from xueliang_central.ingest import holding, silencing
+from xueliang_central.ingest.folding_in import arrival_of, follow_up, lock_incidents, place_all, release
 
 Row = dict[str, Any]
 
@@ -45,6 +46,17 @@ async def is_any_held(conn: AsyncConnection) -> bool:
 async def is_any_settled(conn: AsyncConnection, rulebook: Rulebook, now: datetime) -> bool:
     """Asked by reading as well: has anything that was seen to be gone been so for its time?"""
     return bool(await _settled(conn, rulebook, now))
+
+
+async def let_out(change: Change) -> int:
+    """Place what a silence hid that is not in force any more; returns how many alerts were looked at.
+
+    Another silence that is in force and means them hides them on, with its own why.
+    """
+    hidden = await silencing.to_let_out(change)
+    if hidden:
+        await place_all(change, {id_: silencing.as_alert(row) for id_, row in hidden.items()}, {}, hidden)
+    return len(hidden)
 
 
 async def settle(change: Change) -> int:

@@ -1,4 +1,4 @@
-"""What the routes of incidents and tasks share: bodies of moves, cursors, the rulebook."""
+"""What routes share: bodies of moves, moments, cursors, the rulebook."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from fastapi import Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from xueliang_alerts.contract import SHA256_PATTERN
 from xueliang_central.centre import centre_of
@@ -34,6 +34,15 @@ def _storable(value: str) -> str:
     return value
 
 
+def _in_utc(at: datetime) -> datetime:
+    """Near the first and the last year, an offset leads out of what a moment can be."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"expected a moment in the years 1 to 9999 of UTC, got {at.isoformat()}") from None
+
+
+UtcMoment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Text = Annotated[str, Field(max_length=1000), AfterValidator(_storable)]
 Key = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_storable)]
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Request
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
 from xueliang_central.audit import chain
@@ -17,21 +16,11 @@ from xueliang_central.fleet.overview import AWAY
 from xueliang_central.fleet.tables import nodes
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor, in_scope
+from xueliang_central.routes.asking import UtcMoment
 from xueliang_configs.errors import ConfigError
 from xueliang_configs.loading import rule_from
 
 router: Final = APIRouter(prefix="/api/cameras", tags=["cameras"])
-
-
-def _in_utc(at: datetime) -> datetime:
-    """Near the first and the last year, an offset leads out of what a moment can be."""
-    try:
-        return at.astimezone(UTC)
-    except OverflowError:
-        raise ValueError(f"expected a moment in the years 1 to 9999 of UTC, got {at.isoformat()}") from None
-
-
-UtcMoment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class BacktestAsked(BaseModel):

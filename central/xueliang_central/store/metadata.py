@@ -43,6 +43,7 @@ _TABLE_MODULES: Final = (
     "dispatch.tables",
     "notices.tables",
     "ingest.tables",
+    "silences.tables",
 )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -16,7 +17,7 @@ import pytest
 from tests.support import city
 from tests.support.centres import TestCentre, camera
 from tests.support.pictures import jpeg, sha256
-from tests.support.rows import add_incident, add_task
+from tests.support.rows import add_incident, add_proposal, add_silence, add_silenced_alert, add_task
 from xueliang_central.areas.tree import path_by_code
 from xueliang_central.fleet.nodes import add_node
 from xueliang_central.rights.scope import Role
@@ -52,6 +53,16 @@ KINDS = {
     ),
     "task": Kind("/api/tasks/{}", frozenset(DESKS), NO_SUCH, "/api/tasks?state=all", "items", "task_id"),
     "still": Kind("/api/evidence/{}", frozenset(DESKS), "0" * 64),
+    "silence": Kind("/api/silences/{}", frozenset(DESKS), NO_SUCH, "/api/silences?state=all", "items", "silence_id"),
+    "silenced": Kind("/api/silences/{}/alerts", frozenset(DESKS), NO_SUCH),
+    "proposal": Kind(
+        "/api/calendar-proposals/{}",
+        frozenset(DESKS),
+        NO_SUCH,
+        "/api/calendar-proposals?state=all",
+        "items",
+        "proposal_id",
+    ),
 }
 
 
@@ -73,6 +84,9 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
         ids["incident"][place] = await add_incident(centre, code, still=sha256(picture))
         somebody = str(uuid.uuid4())
         ids["task"][place] = await add_task(centre, ids["incident"][place], code, worker_id=somebody, state="taken")
+        ids["silence"][place] = ids["silenced"][place] = await add_silence(centre, code)
+        await add_silenced_alert(centre, ids["silence"][place], code)
+        ids["proposal"][place] = await add_proposal(centre, code)
     return ids
 
 
@@ -178,6 +192,13 @@ async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) ->
             {"absorbed_id": "{}", "version": 1, "note": "undone"},
             judges,
         ),
+        ("silence", "/api/silences/{}/moves", {"move": "end", "version": 1}, {*judges, Role.RULE_OPERATOR}),
+        (
+            "proposal",
+            "/api/calendar-proposals/{}/moves",
+            {"move": "accept", "version": 1},
+            {Role.RULE_OPERATOR, Role.ADMIN},
+        ),
     ]
     async with centre.signed_in("someone") as client:
         for name, path, body, roles in moves:
@@ -188,6 +209,31 @@ async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) ->
                     assert _same(answer, missing), (role, name, place, answer.text)
                 else:
                     assert answer.status_code == missing.status_code == 403, (role, name, place)
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("kind", ["silence", "maintenance", "event"])
+async def test_nobody_silences_what_lies_outside(centre: TestCentre, role: Role, kind: str) -> None:
+    ids = await _furnish(centre)
+    await centre.add_user("someone", role, OWN)
+    desks = {"silence": Role.OPERATOR, "maintenance": Role.RULE_OPERATOR, "event": Role.RULE_OPERATOR}
+    may = role in {desks[kind], Role.SUPERVISOR, Role.ADMIN}
+    body = {"kind": kind, "reason": "works", "ends_at": (centre.clock.at + timedelta(hours=1)).isoformat()}
+    if kind == "event":
+        body["hazard"] = "crowd"
+    fields = {"area": "area_code", "camera": "camera_id"} | ({"node": "node_id"} if kind == "maintenance" else {})
+    async with centre.signed_in("someone") as client:
+        for name, field in fields.items():
+            missing = await client.post("/api/silences", json={**body, field: KINDS[name].missing})
+            for place in PLACES:
+                answer = await client.post("/api/silences", json={**body, field: ids[name][place]})
+                cell = (role, kind, name, place, answer.text)
+                if not may:
+                    assert answer.status_code == missing.status_code == 403, cell
+                elif visible(place):
+                    assert answer.status_code == 201, cell
+                else:
+                    assert _same(answer, missing), cell
 
 
 @pytest.mark.parametrize(

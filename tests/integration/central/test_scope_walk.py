@@ -23,7 +23,7 @@ from sqlalchemy import select
 from tests.support import city
 from tests.support.centres import TestCentre, camera
 from tests.support.pictures import jpeg, sha256
-from tests.support.rows import add_incident, add_task
+from tests.support.rows import add_incident, add_proposal, add_silence, add_silenced_alert, add_task
 from xueliang_central.areas.tree import path_by_code
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.fleet.nodes import add_node
@@ -65,7 +65,8 @@ class Walk:
         self.stack = stack
         self.dice = random.Random(SEED)
         self.code_of: dict[str, str] = {}  # every id that can leak, and the area it belongs to
-        self.kinds: dict[str, list[str]] = {name: [] for name in ("cameras", "fleet", "incidents", "tasks", "evidence")}
+        names = ("cameras", "fleet", "incidents", "tasks", "evidence", "silences", "calendar-proposals")
+        self.kinds: dict[str, list[str]] = {name: [] for name in names}
         self.people: list[Someone] = []
         self.still_of: dict[str, str] = {}
         self.told: list[str] = []
@@ -83,7 +84,10 @@ class Walk:
             incident = await add_incident(self.centre, code, still=sha256(picture))
             task = await add_task(self.centre, incident, code)
             self.still_of[incident] = sha256(picture)
-            for kind, one in zip(self.kinds, (eye, node, incident, task, sha256(picture)), strict=True):
+            silence, proposal = await add_silence(self.centre, code), await add_proposal(self.centre, code)
+            self.code_of[await add_silenced_alert(self.centre, silence, code)] = code
+            found = (eye, node, incident, task, sha256(picture), silence, proposal)
+            for kind, one in zip(self.kinds, found, strict=True):
                 self.kinds[kind].append(one)
                 self.code_of[one] = code
         places = list(city.BOXES)
@@ -114,17 +118,25 @@ class Walk:
 
     async def ask_list(self, someone: Someone) -> None:
         paths = ("areas", "cameras", "fleet", "incidents?state=all", "incidents?state=open&limit=2", "tasks?state=all")
+        paths += ("silences?state=all", "silences?limit=2", "calendar-proposals?state=all")
         await self.ask(someone, "GET", f"/api/{self.dice.choice(paths)}")
 
     async def ask_one(self, someone: Someone) -> None:
         kind = self.dice.choice(list(self.kinds))
-        await self.ask(someone, "GET", f"/api/{kind}/{self.dice.choice(self.kinds[kind])}")
+        book = "/alerts" if kind == "silences" and self.dice.random() < 0.5 else ""
+        await self.ask(someone, "GET", f"/api/{kind}/{self.dice.choice(self.kinds[kind])}{book}")
 
     async def move(self, someone: Someone) -> None:
         kind, moves = self.dice.choice(
-            [("incidents", ["confirm", "false_alarm", "dispatch", "reopen"]), ("tasks", ["take", "arrive", "return"])]
+            [
+                ("incidents", ["confirm", "false_alarm", "dispatch", "reopen"]),
+                ("tasks", ["take", "arrive", "return"]),
+                ("silences", ["end"]),
+                ("calendar-proposals", ["accept", "refuse"]),
+            ]
         )
-        body = {"move": self.dice.choice(moves), "version": self.dice.choice([1, 1, 2]), "reason_code": "test"}
+        body = {"move": self.dice.choice(moves), "version": self.dice.choice([1, 1, 2])}
+        body |= {"reason_code": "test"} if kind in {"incidents", "tasks"} else {"note": "test"}
         await self.ask(someone, "POST", f"/api/{kind}/{self.dice.choice(self.kinds[kind])}/moves", json=body)
 
     async def ask(self, someone: Someone, method: str, path: str, **more: Any) -> None:

@@ -1,0 +1,1 @@
+"""Silences, maintenance windows and known events: who made them, what they hold back, which ones are proposed."""
