@@ -11,6 +11,7 @@ from tests.bench.edge_bench.report import machine, markdown_table
 from tests.bench.rules_bench.noise import KindNoise, NoiseModel
 from tests.bench.rules_bench.report import (
     HEADER,
+    SUGGESTED_HEADER,
     Results,
     clip_lines,
     detail_rows,
@@ -20,7 +21,10 @@ from tests.bench.rules_bench.report import (
     is_noisier,
     is_standing,
     onset_rows,
+    suggested_lines,
+    suggested_rows,
 )
+from tests.bench.rules_bench.suggest_suite import Suggested
 from tests.bench.rules_bench.suite import Judged
 
 PAGE: Final = Path("docs/quality.md")
@@ -30,6 +34,8 @@ LISTED: Final = 30
 ASKED: Final[tuple[tuple[str, str, float, bool], ...]] = (
     ("synthetic_f1_standing", "F1 of standing and obstruction, made-up scenes", 0.98, True),
     ("synthetic_f1_crowd", "F1 of crowds, made-up scenes", 0.98, True),
+    ("suggest_false_removed_share", "false alarms that suggestions remove on days no search has seen", 0.5, True),
+    ("suggest_true_lost", "true alerts that they lose there", 0.0, False),
     ("rule_ms_per_observation", "CPU milliseconds for an observation and five rules", 0.2, False),
 )
 """Key, words, what is asked for, and whether more is better."""
@@ -91,6 +97,7 @@ def measured(results: Results, figures: Mapping[str, float | None], command: str
             *_suite("Made-up scenes", results.synthetic),
             _noise_words(NoiseModel.read()),
             *_suite("Rendered scenes", results.pixels),
+            _suggestions(results.suggested),
             "## The labelled clips\n\n```\n" + "\n".join(_clips(results)) + "\n```\n",
         ]
     )
@@ -141,6 +148,13 @@ def _suite(title: str, judged: Sequence[Judged]) -> list[str]:
     listed = "\n".join(wrong[:LISTED])
     parts.append(f"### Not as the truth says, by seed: {len(wrong)} of {len(judged)}\n\n```\n{listed}{more}\n```")
     return parts
+
+
+def _suggestions(places: Sequence[Suggested]) -> str:
+    if not places:
+        return "## Suggestions\n\nNot measured."
+    lines = "\n".join(f"- {line}" for line in suggested_lines(places))
+    return f"## Suggestions\n\n{markdown_table(SUGGESTED_HEADER, suggested_rows(places))}\n\n{lines}"
 
 
 def _noise_words(noise: NoiseModel) -> str:

@@ -14,7 +14,7 @@ from tests.bench.rules_bench.crowd_cases import Square, counts_of, crowd_case, c
 from tests.bench.rules_bench.judging import told_by_us
 from tests.bench.rules_bench.noise import KindNoise, NoiseModel, found_states
 from tests.bench.rules_bench.observing import observations_of
-from tests.bench.rules_bench.peers import frames_of, told_by_frames
+from tests.bench.rules_bench.peers import Anchor, frames_of, told_by_frames
 from tests.bench.rules_bench.pixel_cases import pixel_case
 from tests.bench.rules_bench.report import Results, failures, figures_of, hazard_rows
 from tests.bench.rules_bench.scene import Point, Span, Thing, boxes_of, drive, hidden_shares, stay
@@ -212,10 +212,10 @@ def test_a_rule_and_a_peer_see_a_plain_stop_and_the_peer_loses_it_when_ids_chang
     looks = observations_of(plain, CLEAN)
     assert frames_of(plain) == 15
     assert [round(one.began_s) for one in told_by_us(looks, rule)] == [0]
-    assert [round(one.began_s) for one in told_by_frames(looks, plain)] == [0]
+    assert [round(one.began_s) for one in told_by_frames(looks, plain, Anchor.CENTRE)] == [0]
     switched = observations_of(replace(plain, id_switch_every_s=8.0), CLEAN)
     assert [round(one.began_s) for one in told_by_us(switched, rule)] == [0]
-    assert told_by_frames(switched, plain) == []
+    assert told_by_frames(switched, plain, Anchor.CENTRE) == []
 
 
 # Counting.
