@@ -25,7 +25,7 @@ from tests.bench.rules_bench import pixel_suite, suggest_suite, suite
 from tests.bench.rules_bench.clips import EMBEDDED, SECOND, judge_clips
 from tests.bench.rules_bench.cost import rule_ms_per_observation
 from tests.bench.rules_bench.kept import CannotKeep, Kept, made_by
-from tests.bench.rules_bench.page import write_page
+from tests.bench.rules_bench.page import MAIN, can_write, write_page
 from tests.bench.rules_bench.peers import Anchor
 from tests.bench.rules_bench.report import Results, figures_of, plain_report
 from tests.bench.rules_bench.suite import FRAMES, SUPERVISION, Judged, system_of
@@ -75,8 +75,9 @@ def measure(arguments: argparse.Namespace, figures: Figures) -> None:
     wrong = [part for part in parts if part not in PARTS]
     if wrong:
         raise SystemExit(f"unknown: {', '.join(wrong)}; there are {', '.join(PARTS)}")
-    if arguments.write_docs and (arguments.quick or arguments.cases or set(parts) != set(PARTS)):
-        raise SystemExit("--write-docs needs the whole run: no --quick, no --parts, no --cases")
+    if arguments.write_docs and (arguments.quick or arguments.cases or not can_write(parts)):
+        asked = f"{', '.join(sorted(MAIN))} together, or only others"
+        raise SystemExit(f"--write-docs needs whole sections: no --quick, no --cases, and of --parts {asked}")
     results = Results()
     python = _supervision(arguments, results)
     with deadline(left_of_quick_s() if arguments.quick else FULL_LIMIT_S):
@@ -98,7 +99,7 @@ def measure(arguments: argparse.Namespace, figures: Figures) -> None:
     figures |= figures_of(results)
     print(plain_report(results))
     if arguments.write_docs:
-        write_page(results, figures, "./run bench rules " + " ".join(_public(sys.argv[2:])))
+        write_page(results, figures, "./run bench rules " + " ".join(_public(sys.argv[2:])), parts)
 
 
 def _made_up(arguments: argparse.Namespace, python: str | None, results: Results) -> None:
