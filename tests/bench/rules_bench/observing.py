@@ -41,7 +41,7 @@ def _observations(case: Case, noise: NoiseModel) -> Iterator[Observation]:
     hidden = hidden_shares(whole)
     kept = apply_misses(rng, noise, names, whole[named], times)
     found = detected(rng, noise, names, kept, hidden[named], qualities)
-    changes, switches = _Changes(rng, case), _Switches(rng, case)
+    changes, switches = _Changes(rng, case), Switches(rng, case.id_switch_every_s)
     tracker = Tracker()
     for look, t in enumerate(case.looks_s):
         at = START + timedelta(seconds=t)
@@ -76,18 +76,22 @@ def _observation(found: Found, noise: NoiseModel, t: float, at: datetime, change
     )
 
 
-def _tracked(seen: Observation, tracker: Tracker, switches: _Switches, owners: NDArray[np.int64]) -> Observation:
+def _tracked(seen: Observation, tracker: Tracker, switches: Switches, owners: NDArray[np.int64]) -> Observation:
     ids = tracker.update(
         seen.boxes_xyxyn, seen.scores, seen.class_names, seen.observed_mono_s, confident_score=seen.confident_score
     )
     return replace(seen, track_ids=switches.switched(ids, owners, seen.observed_mono_s))
 
 
-class _Switches:
-    """Ids that change for no reason, as those of trackers do behind an occlusion: of each thing at other moments."""
+class Switches:
+    """Ids that change for no reason, as those of trackers do behind an occlusion: of each thing at other moments.
 
-    def __init__(self, rng: np.random.Generator, case: Case) -> None:
-        self._rng, self._every_s = rng, case.id_switch_every_s
+    `every_s`: mean time between two changes; None: never. Owners: whose box it is, below 0 of nothing; where nobody
+    knows, the tracker's own ids.
+    """
+
+    def __init__(self, rng: np.random.Generator, every_s: float | None) -> None:
+        self._rng, self._every_s = rng, every_s
         self._next_s: dict[int, float] = {}
         self._shift: dict[int, int] = {}
 

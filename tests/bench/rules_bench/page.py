@@ -1,8 +1,8 @@
-"""Writes docs/quality.md from one run of the bench."""
+"""Writes docs/quality.md from a run of the bench: whole, or the sections of the parts that ran."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -11,6 +11,7 @@ from tests.bench.edge_bench.report import machine, markdown_table
 from tests.bench.rules_bench.noise import KindNoise, NoiseModel
 from tests.bench.rules_bench.report import (
     HEADER,
+    SUGGESTED_HEADER,
     Results,
     clip_lines,
     detail_rows,
@@ -20,20 +21,34 @@ from tests.bench.rules_bench.report import (
     is_noisier,
     is_standing,
     onset_rows,
+    suggested_lines,
+    suggested_rows,
 )
+from tests.bench.rules_bench.suggest_suite import Suggested
 from tests.bench.rules_bench.suite import Judged
 
 PAGE: Final = Path("docs/quality.md")
-BEGIN: Final = "<!-- ./run bench rules --write-docs writes from here -->"
-END: Final = "<!-- to here -->"
+MAIN: Final = frozenset({"synthetic", "clips", "cost", "backtest"})
+"""The parts of the first section; each other part has a section of its own."""
+MARKS: Final = {
+    "main": ("<!-- ./run bench rules --write-docs writes from here -->", "<!-- to here -->"),
+    "pixels": ("<!-- --parts pixels --write-docs writes from here -->", "<!-- pixels to here -->"),
+    "suggest": ("<!-- --parts suggest --write-docs writes from here -->", "<!-- suggest to here -->"),
+}
 LISTED: Final = 30
-ASKED: Final[tuple[tuple[str, str, float, bool], ...]] = (
+Asked = tuple[str, str, float, bool]
+ASKED: Final[tuple[Asked, ...]] = (
     ("synthetic_f1_standing", "F1 of standing and obstruction, made-up scenes", 0.98, True),
     ("synthetic_f1_crowd", "F1 of crowds, made-up scenes", 0.98, True),
     ("rule_ms_per_observation", "CPU milliseconds for an observation and five rules", 0.2, False),
 )
 """Key, words, what is asked for, and whether more is better."""
+ASKED_OF_SUGGESTIONS: Final[tuple[Asked, ...]] = (
+    ("suggest_false_removed_share", "false alarms that suggestions remove on days no search has seen", 0.5, True),
+    ("suggest_true_lost", "true alerts that they lose there", 0.0, False),
+)
 AHEAD: Final = 0.15  # of the best peer's F1, under id switches and occlusion
+_NOTHING_YET: Final = "\n\n".join(f"{begin}\n{end}" for begin, end in MARKS.values())
 _INTRODUCTION: Final = f"""# How well events are told
 
 An **event** is what a rule is there to tell: a vehicle that stands in a lane for longer than the dwell, people who
@@ -57,40 +72,64 @@ of a real street.
 
 **The labelled clips** are real and few: 40 cases with zone, settings and time windows.
 
-Seeds and streets are others than those the detector was trained on. **Peers** see the same detections. *Frames per
-track* counts the frames in which a track's centre is in the polygon; *supervision* is that library's ByteTrack,
-PolygonZone and a clock per track. To their advantage an alert of theirs is the zone's, not each track's.
+**Suggestions** are what `xueliang-edge backtest --suggest` proposes. Three rendered places (two lanes, a square) are
+watched for ten days, on which false alarms of a few causes come again, true hazards come at other times, and every
+third day something comes that looks like a true one and is none. Every look lies in an observation log. Alerts of the
+first six days are judged by the truth; the search finds its proposals on every other one of these days and checks them
+on the rest. The first proposal is taken, and counted on the last four days, which no search has seen.
 
-{BEGIN}
-{END}
+Seeds and streets are others than those the detector was trained on. **Peers** see the same detections. *Frames per
+track* counts the frames in which a track is in the polygon; *supervision* is that library's ByteTrack, PolygonZone and
+a clock per track. To their advantage an alert of theirs is the zone's, not each track's, and each is told of with the
+point of a box (centre, or feet: the middle of its lower edge) with which it does better in that row.
+
+{_NOTHING_YET}
 """
 
 
-def write_page(results: Results, figures: Mapping[str, float | None], command: str) -> None:
-    """Replaces what is between the marks; the rest of the page is kept."""
+def can_write(parts: Collection[str]) -> bool:
+    """The parts fill whole sections."""
+    return set(parts) >= MAIN or not MAIN & set(parts)
+
+
+def write_page(results: Results, figures: Mapping[str, float | None], command: str, parts: Collection[str]) -> None:
+    """Replaces the sections of these parts; the rest of the page is kept. Raises ValueError where a mark is missing."""
     text = PAGE.read_text(encoding="utf-8") if PAGE.exists() else _INTRODUCTION
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n\n{measured(results, figures, command)}\n{END}{after}", encoding="utf-8")
+    for name, (begin, end) in MARKS.items():
+        if name in parts or (name == "main" and set(parts) >= MAIN):
+            before, found_begin, rest = text.partition(begin)
+            _, found_end, after = rest.partition(end)
+            if not (found_begin and found_end):
+                raise ValueError(f"{PAGE}: expected the lines {begin} and {end}; put them where the section belongs")
+            text = f"{before}{begin}\n\n{section(name, results, figures, command)}\n{end}{after}"
+    PAGE.write_text(text, encoding="utf-8")
 
 
-def measured(results: Results, figures: Mapping[str, float | None], command: str) -> str:
+def section(name: str, results: Results, figures: Mapping[str, float | None], command: str) -> str:
     """What is between the marks."""
-    values = [(key, "not measured" if value is None else f"{value:.4g}") for key, value in figures.items()]
     peer = (
         f"`supervision` {results.supervision}"
         if results.supervision
         else f"without supervision: {results.no_supervision}"
     )
+    by = f"`{command.strip()}` on {datetime.now(UTC).date()}, {machine()}"
+    if name == "pixels":
+        return "\n\n".join([*_suite("Rendered scenes", results.pixels), f"By {by}; {peer}."])
+    if name == "suggest":
+        return "\n\n".join([_suggestions(results.suggested, figures), f"By {by}."])
+    values = [
+        (key, "not measured" if value is None else f"{value:.4g}")
+        for key, value in figures.items()
+        if not any(word in key for word in ("pixels", "suggest"))
+    ]
     return "\n\n".join(
         [
-            f"`{command.strip()}` on {datetime.now(UTC).date()}, {machine()}; {peer}.",
+            f"{by}; {peer}.",
             markdown_table(("figure", "value"), values),
             "## Beside what was asked for\n\n"
             + "\n".join(f"- {line}" for line in verdicts(figures, results.synthetic)),
             *_suite("Made-up scenes", results.synthetic),
             _noise_words(NoiseModel.read()),
-            *_suite("Rendered scenes", results.pixels),
             "## The labelled clips\n\n```\n" + "\n".join(_clips(results)) + "\n```\n",
         ]
     )
@@ -98,15 +137,7 @@ def measured(results: Results, figures: Mapping[str, float | None], command: str
 
 def verdicts(figures: Mapping[str, float | None], synthetic: Sequence[Judged]) -> list[str]:
     """Reached, not reached, not measured: in words, with both figures."""
-    lines = []
-    for key, words, asked, is_more in ASKED:
-        value = figures[key]
-        sign = "≥" if is_more else "≤"
-        if value is None:
-            lines.append(f"{words}: not measured (asked for {sign} {asked:g})")
-        else:
-            reached = value >= asked if is_more else value <= asked
-            lines.append(f"{words}: {value:.3f}, asked for {sign} {asked:g}: {_reached(reached)}")
+    lines = _beside(figures, ASKED)
     for words, wanted in (("things that stand", is_standing), ("crowds", is_crowd)):
         for gap, hits, error, asked_s in onset_rows([one for one in synthetic if wanted(one)]):
             reached = float(error) <= float(asked_s)
@@ -118,6 +149,19 @@ def verdicts(figures: Mapping[str, float | None], synthetic: Sequence[Judged]) -
         lines.append(
             f"under id switches and occlusion: {words}, asked for +{AHEAD:g}: {_reached(ours - peer >= AHEAD)}"
         )
+    return lines
+
+
+def _beside(figures: Mapping[str, float | None], every: Sequence[Asked]) -> list[str]:
+    lines = []
+    for key, words, asked, is_more in every:
+        value = figures[key]
+        sign = "≥" if is_more else "≤"
+        if value is None:
+            lines.append(f"{words}: not measured (asked for {sign} {asked:g})")
+        else:
+            reached = value >= asked if is_more else value <= asked
+            lines.append(f"{words}: {value:.3f}, asked for {sign} {asked:g}: {_reached(reached)}")
     return lines
 
 
@@ -141,6 +185,14 @@ def _suite(title: str, judged: Sequence[Judged]) -> list[str]:
     listed = "\n".join(wrong[:LISTED])
     parts.append(f"### Not as the truth says, by seed: {len(wrong)} of {len(judged)}\n\n```\n{listed}{more}\n```")
     return parts
+
+
+def _suggestions(places: Sequence[Suggested], figures: Mapping[str, float | None]) -> str:
+    if not places:
+        return "## Suggestions\n\nNot measured."
+    lines = [*_beside(figures, ASKED_OF_SUGGESTIONS), *suggested_lines(places)]
+    table = markdown_table(SUGGESTED_HEADER, suggested_rows(places))
+    return f"## Suggestions\n\n{table}\n\n" + "\n".join(f"- {line}" for line in lines)
 
 
 def _noise_words(noise: NoiseModel) -> str:

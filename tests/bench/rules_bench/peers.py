@@ -7,6 +7,7 @@ that have dwelt at once are one alert, and another begins only after none has fo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +20,13 @@ from xueliang_edge.rules.geometry import points_inside
 
 VEHICLES: Final = ("car", "bus", "truck")
 WITH_TWO_WHEELERS: Final = (*VEHICLES, "motorcycle", "bicycle")
+
+
+class Anchor(StrEnum):
+    """Which point of a box must lie in the polygon. Each suite takes the one with which the peers do better."""
+
+    CENTRE = "centre"
+    FEET = "feet"  # the middle of the lower edge
 
 
 def classes_of(rule: dict[str, Any]) -> tuple[str, ...]:
@@ -48,18 +56,18 @@ class ZoneAlert:
         self._last_held_s = now_s
 
 
-def told_by_frames(observations: Sequence[Observation], case: Case) -> list[Told]:
-    """A track id, its frames with the box's centre in the polygon, a threshold; a count of people: frames in a row."""
+def told_by_frames(observations: Sequence[Observation], case: Case, anchor: Anchor) -> list[Told]:
+    """A track id, its frames with the box's anchor in the polygon, a threshold; a count of people: frames in a row."""
     if case.hazard == "crowd":
-        return _crowd_by_frames(observations, case)
+        return _crowd_by_frames(observations, case, anchor)
     needed, wanted = frames_of(case), classes_of(case.rule)
     frames: dict[int, int] = {}
     first_s: dict[int, float] = {}
     alert = ZoneAlert(case.rule["clear_after_s"])
     for seen in observations:
-        inside = _inside(seen, case, wanted)
+        inside = _inside(seen, case, wanted, anchor)
         here = {int(one) for one in seen.track_ids[inside] if one != NO_TRACK}
-        for left in {int(one) for one in seen.track_ids[~_centred(seen, case)]}:
+        for left in {int(one) for one in seen.track_ids[~_anchored(seen, case, anchor)]}:
             frames.pop(left, None)  # seen outside
             first_s.pop(left, None)
         for track in here:
@@ -70,11 +78,11 @@ def told_by_frames(observations: Sequence[Observation], case: Case) -> list[Told
     return alert.told
 
 
-def _crowd_by_frames(observations: Sequence[Observation], case: Case) -> list[Told]:
+def _crowd_by_frames(observations: Sequence[Observation], case: Case, anchor: Anchor) -> list[Told]:
     in_a_row, since_s = 0, 0.0
     alert = ZoneAlert(case.rule["clear_after_s"])
     for seen in observations:
-        if int(_inside(seen, case, ("person",)).sum()) >= case.rule["raise_at_count"]:
+        if int(_inside(seen, case, ("person",), anchor).sum()) >= case.rule["raise_at_count"]:
             since_s = since_s if in_a_row else seen.observed_mono_s
             in_a_row += 1
         else:
@@ -83,13 +91,16 @@ def _crowd_by_frames(observations: Sequence[Observation], case: Case) -> list[To
     return alert.told
 
 
-def _centred(seen: Observation, case: Case) -> NDArray[np.bool_]:
-    """Whose centre is in the polygon, shape (n,)."""
+def _anchored(seen: Observation, case: Case, anchor: Anchor) -> NDArray[np.bool_]:
+    """Whose anchor is in the polygon, shape (n,)."""
     boxes = seen.boxes_xyxyn.astype(np.float64)
-    centres = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2], axis=1)
-    return points_inside(centres, tuple((float(x), float(y)) for x, y in case.rule["zone"]))
+    across, down = (boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]
+    if anchor is Anchor.CENTRE:
+        down = (boxes[:, 1] + boxes[:, 3]) / 2
+    points = np.stack([across, down], axis=1)
+    return points_inside(points, tuple((float(x), float(y)) for x, y in case.rule["zone"]))
 
 
-def _inside(seen: Observation, case: Case, classes: tuple[str, ...]) -> NDArray[np.bool_]:
+def _inside(seen: Observation, case: Case, classes: tuple[str, ...], anchor: Anchor) -> NDArray[np.bool_]:
     counts = np.array([name in classes for name in seen.class_names], dtype=np.bool_)
-    return counts & (seen.scores >= seen.confident_score) & _centred(seen, case)
+    return counts & (seen.scores >= seen.confident_score) & _anchored(seen, case, anchor)

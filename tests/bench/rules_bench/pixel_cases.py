@@ -30,11 +30,13 @@ GAPS_S: Final = (0.5, 1.0, 2.0)
 GAP_CHANCES: Final = (0.2, 0.6, 0.2)
 SLOW_S: Final = 1.0
 WALK_M_S: Final = 1.3
+SWITCHES = HIDING[2]
 IN_FRONT, NIGHT, RAIN = "vehicle in front", "night, headlights", "rain"
 DISTURBANCES: Final = (
     QUIET,
     HIDING[0],
     IN_FRONT,
+    SWITCHES,
     "camera shakes",
     NIGHT,
     RAIN,
@@ -48,7 +50,10 @@ CROWD_DISTURBANCES: Final = (QUIET, "camera shakes", NIGHT, RAIN, "light falls s
 
 @dataclass(frozen=True, slots=True)
 class PixelCase:
-    """As `cases.Case`, with a stage and what moves on it in place of boxes."""
+    """As `cases.Case`, with a stage and what moves on it in place of boxes.
+
+    `id_switch_every_s`: the tracker's ids change so often beyond what it does itself; None: they do not.
+    """
 
     seed: int
     plot: str
@@ -61,6 +66,7 @@ class PixelCase:
     gap_s: float
     events: tuple[Event, ...]
     blind: tuple[Span, ...] = ()
+    id_switch_every_s: float | None = None
 
     @property
     def hazard(self) -> str:
@@ -110,7 +116,7 @@ def _standing(rng: np.random.Generator, seed: int) -> PixelCase:
         movers += _people_in_front(rng, street, length_s)
     if disturbance == IN_FRONT:
         movers += _vehicles_in_front(rng, street, length_s)
-    movers += _road_life(rng, street, length_s, every_s=4.0 if disturbance == NIGHT else 9.0)
+    movers += road_life(rng, street, length_s, every_s=4.0 if disturbance == NIGHT else 9.0)
     blind = _blind(rng, stands, blind_s, gap_s)
     return PixelCase(
         seed=seed,
@@ -124,6 +130,7 @@ def _standing(rng: np.random.Generator, seed: int) -> PixelCase:
         gap_s=gap_s,
         events=zone_events(stands, dwell_s, 4.0, blind, each_alone=hazard == "illegal_parking"),
         blind=blind,
+        id_switch_every_s=float(rng.uniform(3, 8)) if disturbance == SWITCHES else None,
     )
 
 
@@ -187,7 +194,7 @@ def _vehicles_in_front(rng: np.random.Generator, street: Street, length_s: float
     return movers
 
 
-def _road_life(rng: np.random.Generator, street: Street, length_s: float, every_s: float) -> list[Mover]:
+def road_life(rng: np.random.Generator, street: Street, length_s: float, every_s: float) -> list[Mover]:
     """Ordinary traffic behind the lane."""
     movers, t = [], float(rng.uniform(0, every_s))
     while t < length_s:
@@ -223,8 +230,8 @@ def _crowd(rng: np.random.Generator, seed: int) -> PixelCase:
     count = round(raise_at * 1.5) + 1 if plot != "stays below" else raise_at - 1
     least = dwell_s + 2 * gap_s + 2.5 + (blind_s + gap_s if blind_s else 0.0)
     stays_s = float(rng.uniform(0.2, 0.6)) * dwell_s if plot == "gathers briefly" else least + float(rng.uniform(0, 8))
-    movers, inside = _gathering(rng, square, count, stays_s)
-    events = _crowd_events(inside, raise_at, dwell_s)
+    movers, inside = gathering(rng, square, count, stays_s)
+    events = crowd_events(inside, raise_at, dwell_s)
     length_s = max(mover.path[-1].t_s for mover in movers) + 2
     blind: tuple[Span, ...] = ()
     if blind_s and events:
@@ -247,7 +254,7 @@ def _crowd(rng: np.random.Generator, seed: int) -> PixelCase:
     )
 
 
-def _gathering(rng: np.random.Generator, square: Square, count: int, stays_s: float) -> tuple[list[Mover], list[Span]]:
+def gathering(rng: np.random.Generator, square: Square, count: int, stays_s: float) -> tuple[list[Mover], list[Span]]:
     """People who come from both sides, stand, and go; and when each was in the zone."""
     (x1, x2), (y1, y2) = square.x_m, square.y_m
     spots: list[tuple[float, float]] = []
@@ -273,7 +280,7 @@ def _gathering(rng: np.random.Generator, square: Square, count: int, stays_s: fl
     return movers, inside
 
 
-def _crowd_events(inside: Sequence[Span], raise_at: int, dwell_s: float) -> tuple[Event, ...]:
+def crowd_events(inside: Sequence[Span], raise_at: int, dwell_s: float) -> tuple[Event, ...]:
     """When `raise_at` people were in the zone at once, for the dwell."""
     steps = sorted([(span.from_s, 1) for span in inside] + [(span.until_s, -1) for span in inside])
     spans, count, since_s = [], 0, None

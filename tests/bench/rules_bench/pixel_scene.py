@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.bench.rules_bench.scene import Point
+from tests.bench.rules_bench.scene import Point, Span
 from xueliang_demo.drawing.camera import Camera
 from xueliang_demo.drawing.light import Hour, make_light
 from xueliang_demo.drawing.people import Figure, make_figure
@@ -51,6 +51,34 @@ class Mover:
 
 
 @dataclass(frozen=True, slots=True)
+class Cast:
+    """Light or shadow that falls on a part of the picture for some time.
+
+    Attributes:
+        outline: corners, shares of the picture.
+        gain: of the brightness there; below 1 a shadow, above 1 a light. soft_px: how wide its edge is.
+        span: when it lies there; it comes and goes within `fades_s` at either end.
+    """
+
+    outline: tuple[tuple[float, float], ...]
+    gain: float
+    span: Span
+    soft_px: int = 5
+    fades_s: float = 2.0
+
+    def on(self, image: Image, t_s: float) -> Image:
+        share = min(1.0, (t_s - self.span.from_s) / self.fades_s, (self.span.until_s - t_s) / self.fades_s)
+        if share <= 0:
+            return image
+        height, width = image.shape[:2]
+        mask = np.zeros((height, width), np.float32)
+        cv2.fillPoly(mask, [np.rint(np.array(self.outline) * (width, height)).astype(np.int32)], 1.0)
+        mask = cv2.blur(mask, (self.soft_px, self.soft_px))
+        factor = 1 + (self.gain - 1) * share * mask
+        return np.clip(image * factor[..., None], 0, 255).astype(np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
 class Disturbed:
     """What is done to the picture after it was drawn.
 
@@ -58,15 +86,19 @@ class Disturbed:
         shake_px: deviation of the whole picture's place, from look to look.
         light_to: the brightness at the end, 1.0 at the beginning.
         shadow: (from when, until when) the hard shadow of a house or cloud sweeps over the whole width; None: none.
+        casts: what else falls on it, in its place.
     """
 
     shake_px: float = 0.0
     light_to: float = 1.0
     shadow: tuple[float, float] | None = None
+    casts: tuple[Cast, ...] = ()
 
     def on(self, image: Image, t_s: float, length_s: float, rng: np.random.Generator) -> Image:
         if self.light_to != 1.0:
             image = cv2.convertScaleAbs(image, alpha=1 + (self.light_to - 1) * t_s / length_s)
+        for cast in self.casts:
+            image = cast.on(image, t_s)
         if self.shadow is not None:
             image = _shaded(image, (t_s - self.shadow[0]) / (self.shadow[1] - self.shadow[0]))
         if self.shake_px:

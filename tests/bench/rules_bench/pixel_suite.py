@@ -20,11 +20,10 @@ from numpy.typing import NDArray
 from tests.bench.rules_bench.cases import Case, is_blind
 from tests.bench.rules_bench.counting import Told
 from tests.bench.rules_bench.judging import camera_of
-from tests.bench.rules_bench.peers import told_by_frames
+from tests.bench.rules_bench.observing import Switches
 from tests.bench.rules_bench.pixel_cases import FIRST_SEED, PixelCase, pixel_case
 from tests.bench.rules_bench.pixel_scene import Image, picture
-from tests.bench.rules_bench.suite import FRAMES, OURS, SUPERVISION, Judged, judged_of
-from tests.bench.rules_bench.supervision_peer import as_request, told_by_supervision
+from tests.bench.rules_bench.suite import OURS, Judged, judged_of, told_by_peers
 from xueliang_alerts.contract import Phase
 from xueliang_edge.background import Background
 from xueliang_edge.brightness import small_brightness
@@ -37,21 +36,23 @@ from xueliang_models.catalogue import open_detector
 from xueliang_models.onnx_detector import OnnxDetector
 from xueliang_streams.frame import Planes
 
-CASES: Final = 102
+CASES: Final = 132  # eight of each kind that stands, six of each kind of crowd
 QUICK_CASES: Final = 6
-BATCH: Final = 6
+BATCH: Final = 6  # in one process with one start of the peer; a minute or less
 KEPT_SCORE: Final = 0.1
 START: Final = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 
 
 class PixelCamera:
-    """One case's camera: what the node keeps of one, and what it tells."""
+    """One case's camera: what the node keeps of one, and what it tells. `begins_at`: the moment of its second 0."""
 
-    def __init__(self, case: PixelCase, detector: OnnxDetector) -> None:
-        self.case, self._detector = case, detector
+    def __init__(self, case: PixelCase, detector: OnnxDetector, begins_at: datetime = START) -> None:
+        self.case, self._detector, self._begins_at = case, detector, begins_at
+        self._from_s = (begins_at - START).total_seconds()  # the node's own clock goes on between cases
         self._judge = CameraJudge(camera_of([case.rule]))
         self._background = Background(case.stage.camera.size_wh)
         self._tracker = Tracker()
+        self._switches = Switches(np.random.default_rng((case.seed, 4)), case.id_switch_every_s)
         self._zone = np.array([[*np.min(case.rule["zone"], axis=0), *np.max(case.rule["zone"], axis=0)]], np.float32)
         self.told: list[Told] = []
 
@@ -76,16 +77,17 @@ class PixelCamera:
         boxes = np.clip(found.boxes_xyxy / np.array([width, height, width, height]), 0, 1).astype(np.float32)
         names = tuple(self._detector.classes[index] for index in found.class_ids)
         confident = self._detector.recommended_score
+        tracks = self._tracker.update(boxes, found.scores, names, t, confident_score=confident)
         observation = as_logged(
             Observation(
                 camera_id="made-up",
-                observed_mono_s=t,
-                observed_at=START + timedelta(seconds=t),
+                observed_mono_s=self._from_s + t,
+                observed_at=self._begins_at + timedelta(seconds=t),
                 view=ViewState.GOOD,
                 boxes_xyxyn=boxes,
                 scores=found.scores,
                 class_names=names,
-                track_ids=self._tracker.update(boxes, found.scores, names, t, confident_score=confident),
+                track_ids=self._switches.switched(tracks, tracks, t),
                 frame_size_wh=(width, height),
                 model_digest=self._detector.digest,
                 confident_score=confident,
@@ -110,10 +112,14 @@ class PixelCamera:
         return np.concatenate([open_zone, boxes[np.array(kept, dtype=np.bool_)]])
 
 
-def run(count: int, supervision_python: str | None, processes: int | None = None) -> Iterable[list[Judged]]:
+def seeds_of(count: int) -> list[int]:
+    """Of the first so many cases."""
+    return list(range(FIRST_SEED, FIRST_SEED + count))
+
+
+def run(seeds: Sequence[int], supervision_python: str | None, processes: int | None = None) -> Iterable[list[Judged]]:
     """Some cases at a time, as they are done."""
-    seeds = range(FIRST_SEED, FIRST_SEED + count)
-    batches = [list(seeds[index : index + BATCH]) for index in range(0, count, BATCH)]
+    batches = [list(seeds[index : index + BATCH]) for index in range(0, len(seeds), BATCH)]
     pool = ProcessPoolExecutor(processes or os.cpu_count() or 1, mp_context=get_context("spawn"))
     try:
         yield from pool.map(judge_batch, batches, [supervision_python] * len(batches))
@@ -130,13 +136,7 @@ def judge_batch(seeds: Sequence[int], supervision_python: str | None) -> list[Ju
     finally:
         detector.close()
     cases = [_as_case(camera.case) for camera in cameras]
-    told = {
-        OURS: [camera.told for camera in cameras],
-        FRAMES: [told_by_frames(seen, case) for seen, case in zip(looks, cases, strict=True)],
-    }
-    if supervision_python:
-        requests = [as_request(case, seen) for case, seen in zip(cases, looks, strict=True)]
-        told[SUPERVISION] = told_by_supervision(supervision_python, requests)
+    told = {OURS: [camera.told for camera in cameras]} | told_by_peers(cases, looks, supervision_python)
     return [judged_of(case, {name: alerts[index] for name, alerts in told.items()}) for index, case in enumerate(cases)]
 
 

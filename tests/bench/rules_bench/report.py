@@ -11,7 +11,9 @@ from tests.bench.figures import Figures
 from tests.bench.rules_bench.cases import HIDING, NOISIER
 from tests.bench.rules_bench.clips import ClipCase
 from tests.bench.rules_bench.counting import Score, score_of
-from tests.bench.rules_bench.suite import FRAMES, OURS, SUPERVISION, Judged, only
+from tests.bench.rules_bench.peers import Anchor
+from tests.bench.rules_bench.suggest_suite import Suggested
+from tests.bench.rules_bench.suite import FRAMES, OURS, SUPERVISION, Judged, only, system_of
 
 NAMES: Final = {OURS: "ours", FRAMES: "frames per track", SUPERVISION: "supervision"}
 HEADER: Final = (
@@ -34,9 +36,11 @@ class Results:
 
     synthetic: list[Judged] = field(default_factory=list)
     pixels: list[Judged] = field(default_factory=list)
+    suggested: list[Suggested] = field(default_factory=list)
     clips: list[ClipCase] | None = None
     clips_second: list[ClipCase] | None = None
     rule_ms: float | None = None
+    backtest_7_days_s: float | None = None
     supervision: str | None = None
     no_supervision: str = ""
 
@@ -84,8 +88,20 @@ def figures_of(results: Results) -> Figures:
         "pixels_f1_standing": _f1(pixels, is_standing, OURS),
         "pixels_f1_crowd": _f1(pixels, is_crowd, OURS),
         "baseline_pixels_f1_standing": _best(pixels, is_standing),
-        "backtest_7_days_s": None,
+        **_suggested(results.suggested),
+        "backtest_7_days_s": results.backtest_7_days_s,
         "rule_ms_per_observation": results.rule_ms,
+    }
+
+
+def _suggested(places: Sequence[Suggested]) -> Figures:
+    """Of the days that no search has seen, all places together."""
+    false, true = sum(one.false_before for one in places), sum(one.true_before for one in places)
+    return {
+        "suggest_false_removed_share": 1 - sum(one.false_after for one in places) / false if false else None,
+        "suggest_false_alarms": float(false) if places else None,
+        "suggest_true_lost": float(sum(one.true_lost for one in places)) if places else None,
+        "suggest_true_alerts": float(true) if places else None,
     }
 
 
@@ -94,8 +110,8 @@ def _f1(judged: Sequence[Judged], wanted: Wanted, system: str) -> float | None:
 
 
 def _best(judged: Sequence[Judged], wanted: Wanted) -> float | None:
-    """Of the peers that were measured."""
-    found = [_f1(judged, wanted, system) for system in (FRAMES, SUPERVISION)]
+    """Of the peers that were measured, each with the anchor that suits it better here."""
+    found = [_f1(judged, wanted, system_of(peer, anchor)) for peer in (FRAMES, SUPERVISION) for anchor in Anchor]
     return max((one for one in found if one is not None), default=None)
 
 
@@ -103,12 +119,21 @@ def rows_of(label: str, judged: Sequence[Judged], systems: Sequence[str] = tuple
     """A row for each system; a peer that was not measured says so."""
     rows = []
     for system in systems:
-        outcomes = only(judged, lambda _: True, system)
-        if not outcomes:
-            rows.append((label, NAMES[system], str(len(judged)), "", *["not measured"] * 5))
+        name, score = _as_told(judged, system)
+        if not score.cases:
+            rows.append((label, name, str(len(judged)), "", *["not measured"] * 5))
             continue
-        rows.append((label, NAMES[system], *_cells(score_of(outcomes))))
+        rows.append((label, name, *_cells(score)))
     return rows
+
+
+def _as_told(judged: Sequence[Judged], system: str) -> tuple[str, Score]:
+    """A system by its name; a peer with the anchor that suits it better here."""
+    if system == OURS:
+        return NAMES[system], score_of(only(judged, lambda _: True, system))
+    scores = {anchor: score_of(only(judged, lambda _: True, system_of(system, anchor))) for anchor in Anchor}
+    best = max(Anchor, key=lambda anchor: scores[anchor].f1 or 0.0)
+    return f"{NAMES[system]}, {best.value}" if scores[best].cases else NAMES[system], scores[best]
 
 
 def _cells(score: Score) -> tuple[str, ...]:
@@ -179,11 +204,48 @@ def plain_report(results: Results) -> str:
     for title, judged in (("made-up scenes", results.synthetic), ("rendered scenes", results.pixels)):
         if judged:
             parts += [f"\n{title}", plain_table(HEADER, hazard_rows(judged))]
+            kinds = detail_rows(judged, lambda one: f"{'crowd' if is_crowd(one) else 'stands'}: {one.disturbance}")
+            parts += [f"\n{title}, by what makes it hard", plain_table(HEADER, kinds)]
             parts += ["\n".join(("not as the truth says:", *failures(judged)[:40]))]
+    if results.suggested:
+        parts += ["\nsuggestions on rendered days", plain_table(SUGGESTED_HEADER, suggested_rows(results.suggested))]
+        parts += suggested_lines(results.suggested)
     for clips in (results.clips, results.clips_second):
         if clips:
             parts += ["", *clip_lines(clips)]
     return "\n".join(parts)
+
+
+SUGGESTED_HEADER: Final = (
+    "place",
+    "cause of the false alarm",
+    "held-out days: before",
+    "after",
+)
+
+
+def suggested_rows(places: Sequence[Suggested]) -> list[tuple[str, ...]]:
+    """Each cause, then all false alarms and the true ones of a place."""
+    rows = []
+    for one in places:
+        name = f"{one.hazard} {one.seed}"
+        rows += [(name, cause, str(count), str(one.after.get(cause, 0))) for cause, count in sorted(one.before.items())]
+        rows += [
+            (name, cause, "0", str(count)) for cause, count in sorted(one.after.items()) if cause not in one.before
+        ]
+        rows.append((name, "all false alarms", str(one.false_before), str(one.false_after)))
+        rows.append((name, "(true alerts)", str(one.true_before), str(one.true_before - one.true_lost)))
+    return rows
+
+
+def suggested_lines(places: Sequence[Suggested]) -> list[str]:
+    """What was proposed first, and what the search itself said of it."""
+    return [
+        f"{one.hazard} {one.seed}: {one.words or 'nothing'}. Gone on the days searched: {one.searched[0]} of "
+        f"{one.searched[1]}, on the days that check {one.checked[0]} of {one.checked[1]}; true ones lost there: "
+        f"{one.lost_known}; raised up to {one.later_s:.0f} s later."
+        for one in places
+    ]
 
 
 def clip_lines(clips: Sequence[ClipCase]) -> list[str]:

@@ -15,9 +15,10 @@ from tests.bench.rules_bench.crowd_cases import crowd_case
 from tests.bench.rules_bench.judging import told_by_us
 from tests.bench.rules_bench.noise import NoiseModel
 from tests.bench.rules_bench.observing import observations_of
-from tests.bench.rules_bench.peers import told_by_frames
+from tests.bench.rules_bench.peers import Anchor, told_by_frames
 from tests.bench.rules_bench.standing_cases import standing_case
 from tests.bench.rules_bench.supervision_peer import as_request, told_by_supervision
+from xueliang_edge.observations import Observation
 
 STANDING_CASES: Final = 1400
 CROWD_CASES: Final = 640
@@ -27,6 +28,11 @@ BATCH: Final = 34  # in one process with one start of the peer; quick runs take 
 QUICK_BATCH: Final = 15
 
 OURS, FRAMES, SUPERVISION = "ours", "frames", "supervision"
+
+
+def system_of(peer: str, anchor: Anchor) -> str:
+    """A peer with that anchor, as a system of its own."""
+    return f"{peer}, {anchor.value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +75,25 @@ def judge_batch(seeds: Sequence[int], supervision_python: str | None) -> list[Ju
     noise = NoiseModel.read()
     cases = [case_of(seed) for seed in seeds]
     looks = [observations_of(case, noise) for case in cases]
-    told: dict[str, list[list[Told]]] = {
-        OURS: [told_by_us(seen, case.rule) for seen, case in zip(looks, cases, strict=True)],
-        FRAMES: [told_by_frames(seen, case) for seen, case in zip(looks, cases, strict=True)],
+    told = {OURS: [told_by_us(seen, case.rule) for seen, case in zip(looks, cases, strict=True)]}
+    told |= told_by_peers(cases, looks, supervision_python)
+    return [judged_of(case, {name: alerts[index] for name, alerts in told.items()}) for index, case in enumerate(cases)]
+
+
+def told_by_peers(
+    cases: Sequence[Case], looks: Sequence[Sequence[Observation]], supervision_python: str | None
+) -> dict[str, list[list[Told]]]:
+    """System to the alerts of each case: every peer with every anchor; `supervision` where it was given."""
+    pairs = list(zip(cases, looks, strict=True))
+    told = {
+        system_of(FRAMES, anchor): [told_by_frames(seen, case, anchor) for case, seen in pairs] for anchor in Anchor
     }
     if supervision_python:
-        requests = [as_request(case, seen) for case, seen in zip(cases, looks, strict=True)]
-        told[SUPERVISION] = told_by_supervision(supervision_python, requests)
-    return [judged_of(case, {name: alerts[index] for name, alerts in told.items()}) for index, case in enumerate(cases)]
+        requests = [as_request(case, seen, anchor) for anchor in Anchor for case, seen in pairs]
+        answers = told_by_supervision(supervision_python, requests)
+        for number, anchor in enumerate(Anchor):
+            told[system_of(SUPERVISION, anchor)] = answers[number * len(pairs) : (number + 1) * len(pairs)]
+    return told
 
 
 def judged_of(case: Case, told: dict[str, list[Told]]) -> Judged:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from tests.bench.rules_bench.cases import Case
 from tests.bench.rules_bench.counting import Told
-from tests.bench.rules_bench.peers import classes_of
+from tests.bench.rules_bench.peers import Anchor, classes_of
 from xueliang_edge.observations import Observation
 
 PROGRAM: Final = Path(__file__).with_name("supervision_program.py")
@@ -42,7 +42,7 @@ def version_of(python: str | None) -> str:
     return answer.stdout.strip().splitlines()[-1]
 
 
-def as_request(case: Case, observations: Sequence[Observation]) -> dict[str, Any]:
+def as_request(case: Case, observations: Sequence[Observation], anchor: Anchor) -> dict[str, Any]:
     """What the program needs of a case: boxes of the classes that count, no look where nothing was seen to see."""
     wanted = classes_of(case.rule)
     looks = []
@@ -56,6 +56,7 @@ def as_request(case: Case, observations: Sequence[Observation]) -> dict[str, Any
     confident = next((seen.confident_score for seen in observations if seen.is_good), 0.5)
     return {
         "zone": case.rule["zone"],
+        "anchor": anchor.value,
         "dwell_s": case.rule["dwell_s"],
         "clear_after_s": case.rule["clear_after_s"],
         "raise_at_count": case.rule.get("raise_at_count"),

@@ -3,8 +3,9 @@
     PYTHON supervision_program.py LOOKS.json ALERTS.json
 
 It imports nothing of this project: the environment it runs in has `supervision` and no more. Put together as that
-project's own "time in zone" example does it, with the box's centre. The looks are those every other system gets; its
-tracker gets the boxes from a score of 0.1 up and its usual settings. An alert is the zone's, as in `peers.py`.
+project's own "time in zone" example does it, with the box's centre or the middle of its lower edge. The looks are those
+every other system gets; its tracker gets the boxes from a score of 0.1 up and its usual settings. An alert is the
+zone's, as in `peers.py`.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ warnings.filterwarnings("ignore")
 import supervision as sv  # type: ignore[import-not-found,unused-ignore]  # noqa: E402 - it warns while it is imported
 
 WIDTH, HEIGHT = 1280, 720
+ANCHORS = {"centre": sv.Position.CENTER, "feet": sv.Position.BOTTOM_CENTER}
 
 
 def told_of(case: dict[str, Any]) -> list[list[float]]:
     """[onset, raised] of each alert."""
     polygon = np.rint(np.array(case["zone"]) * [WIDTH, HEIGHT]).astype(np.int64)
-    zone = sv.PolygonZone(polygon=polygon, triggering_anchors=(sv.Position.CENTER,))
+    zone = sv.PolygonZone(polygon=polygon, triggering_anchors=(ANCHORS[case["anchor"]],))
     tracker = sv.ByteTrack(
         track_activation_threshold=case["confident_score"],
         frame_rate=max(1, round(1 / case["gap_s"])),

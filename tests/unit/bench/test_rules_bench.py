@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import replace
+from datetime import date, datetime, timedelta, timezone
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.bench import rules
+from tests.bench.rules_bench import page, suggest_suite
 from tests.bench.rules_bench.cases import FIRST_SEED, Event, is_blind, joined, watched_s, zone_events
 from tests.bench.rules_bench.clips import false_alerts
 from tests.bench.rules_bench.counting import Told, f1_of, matched, outcome_of, score_of, wilson
 from tests.bench.rules_bench.crowd_cases import Square, counts_of, crowd_case, crowd_events, enough
 from tests.bench.rules_bench.judging import told_by_us
+from tests.bench.rules_bench.kept import CannotKeep, Kept, made_by
 from tests.bench.rules_bench.noise import KindNoise, NoiseModel, found_states
 from tests.bench.rules_bench.observing import observations_of
-from tests.bench.rules_bench.peers import frames_of, told_by_frames
+from tests.bench.rules_bench.peers import Anchor, frames_of, told_by_frames
 from tests.bench.rules_bench.pixel_cases import pixel_case
-from tests.bench.rules_bench.report import Results, failures, figures_of, hazard_rows
+from tests.bench.rules_bench.report import Results, failures, figures_of, hazard_rows, rows_of
 from tests.bench.rules_bench.scene import Point, Span, Thing, boxes_of, drive, hidden_shares, stay
 from tests.bench.rules_bench.standing_cases import standing_case
-from tests.bench.rules_bench.suite import CROWD_SEEDS_FROM, FRAMES, OURS, Judged, case_of
+from tests.bench.rules_bench.suggest_days import windows_of
+from tests.bench.rules_bench.suggest_suite import Suggested
+from tests.bench.rules_bench.suite import CROWD_SEEDS_FROM, FRAMES, OURS, Judged, case_of, system_of
 from tests.bench.rules_bench.supervision_peer import NoSupervision, version_of
 from tests.support.recordings import Episode
+from xueliang_alerts.contract import Severity
+from xueliang_edge.backtest.alerts import WouldBeAlert
 
 PERFECT = KindNoise(1.0, 0.1, 0.8, 0.0, 0.0, 0.0, 0.0, 0.0)
 CLEAN = NoiseModel(PERFECT, PERFECT, 0.4, 0.0, 0.0, "none: a detector without faults")
@@ -212,10 +223,10 @@ def test_a_rule_and_a_peer_see_a_plain_stop_and_the_peer_loses_it_when_ids_chang
     looks = observations_of(plain, CLEAN)
     assert frames_of(plain) == 15
     assert [round(one.began_s) for one in told_by_us(looks, rule)] == [0]
-    assert [round(one.began_s) for one in told_by_frames(looks, plain)] == [0]
+    assert [round(one.began_s) for one in told_by_frames(looks, plain, Anchor.CENTRE)] == [0]
     switched = observations_of(replace(plain, id_switch_every_s=8.0), CLEAN)
     assert [round(one.began_s) for one in told_by_us(switched, rule)] == [0]
-    assert told_by_frames(switched, plain) == []
+    assert told_by_frames(switched, plain, Anchor.CENTRE) == []
 
 
 # Counting.
@@ -256,6 +267,107 @@ def test_an_alert_outside_every_window_is_false_and_a_second_one_inside_too() ->
     assert false_alerts([Episode(0, 25, None)], case) == 1
 
 
+def test_a_peer_is_told_of_with_the_anchor_that_suits_it_better() -> None:
+    hit = outcome_of([Told(11, 30)], [Event(10, 50)], gap_s=1.0, hours=0.5)
+    missed = outcome_of([], [Event(10, 50)], gap_s=1.0, hours=0.5)
+    by = {OURS: hit, system_of(FRAMES, Anchor.CENTRE): missed, system_of(FRAMES, Anchor.FEET): hit}
+    one = Judged(1, "crowd", "gathers", "nothing", 1.0, by, {})
+    assert figures_of(Results(synthetic=[one]))["baseline_f1_crowd"] == 1.0
+    assert [row[1] for row in rows_of("crowd", [one])] == ["ours", "frames per track, feet", "supervision"]
+
+
+def test_a_box_above_its_zone_has_its_feet_inside_and_its_centre_outside() -> None:
+    """A van in a lane seen from above: most of its box lies beyond the lane's far edge."""
+    case = replace(
+        standing_case(100_000),
+        rule={
+            "hazard": "illegal_parking",
+            "zone": [[0.3, 0.6], [0.7, 0.6], [0.7, 0.7], [0.3, 0.7]],
+            "dwell_s": 15.0,
+            "clear_after_s": 4.0,
+        },
+        things=(Thing("car", (0.2, 0.3), (Point(0.0, 0.5, 0.65), Point(40.0, 0.5, 0.65))),),
+        looks_s=tuple(float(t) for t in range(40)),
+        gap_s=1.0,
+        blind=(),
+        id_switch_every_s=None,
+        vehicles_found=None,
+    )
+    looks = observations_of(case, CLEAN)
+    assert told_by_frames(looks, case, Anchor.CENTRE) == []
+    assert len(told_by_frames(looks, case, Anchor.FEET)) == 1
+
+
+# What is kept.
+
+
+def test_what_is_kept_comes_back_as_it_was_and_the_later_of_two_counts(tmp_path: Path) -> None:
+    outcome = outcome_of([Told(11, 30)], [Event(10, 50)], gap_s=1.0, hours=0.5)
+    first = Judged(7, "crowd", "gathers", "nothing", 1.0, {OURS: outcome}, {OURS: (Told(11, 30),)})
+    later, other = replace(first, plot="swings"), replace(first, seed=8)
+    kept = Kept(tmp_path / "new", "pixels")
+    assert kept.read() == {}
+    kept.add([first, other])
+    kept.add([later])
+    assert Kept(tmp_path / "new", "pixels").read() == {7: later, 8: other}
+    assert Kept(tmp_path / "new", "synthetic").read() == Kept(None, "pixels").read() == {}
+
+
+def test_half_a_kept_line_is_said_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "pixels.jsonl").write_text('{"seed": 7, "haz')
+    with pytest.raises(CannotKeep, match=r"pixels.jsonl: line 1: expected a judged case.*\nhint: .*delete it"):
+        Kept(tmp_path, "pixels").read()
+
+
+def test_other_code_or_another_model_is_another_folder(tmp_path: Path) -> None:
+    (tmp_path / "rule.py").write_text("DWELL = 1")
+    before = made_by([tmp_path])
+    assert made_by([tmp_path]) == before
+    (tmp_path / "rule.py").write_text("DWELL = 2")
+    assert made_by([tmp_path]) != before
+    (tmp_path / "rule.py").write_text("DWELL = 1")
+    (tmp_path / "model.onnx").write_bytes(b"weights")
+    assert made_by([tmp_path]) != before
+
+
+# Days for suggestions.
+
+
+@pytest.mark.parametrize("seed", [400_000, 400_001], ids=["lane", "square"])
+def test_days_for_suggestions_are_one_place_with_other_times_and_all_causes(seed: int) -> None:
+    days = [windows_of(seed, day) for day in (0, 1)]
+    zones = [str(window.case.rule["zone"]) for day in days for window in day]
+    assert len(set(zones)) == 1
+    for day, windows in enumerate(days):
+        local = [window.begins_at.astimezone(timezone(timedelta(hours=8))) for window in windows]
+        assert {at.date() for at in local} == {date(2026, 11, 23) + timedelta(days=day)}
+        assert all(one.begins_at <= other.begins_at for one, other in pairwise(windows))
+        assert sum(one.is_true for window in windows for one in window.happenings) == 2
+    causes = [{one.cause for window in windows for one in window.happenings if not one.is_true} for windows in days]
+    assert causes[0] < causes[1]  # what no rule can tell comes every third day
+    for window in days[1]:
+        (one,) = window.happenings
+        assert window.case.rule["dwell_s"] < one.span.length_s < window.case.looks_s[-1]
+
+
+def test_an_alert_is_about_what_it_was_raised_in() -> None:
+    (window, *_) = windows_of(400_000, 0)
+    (happening,) = window.happenings
+    for after_s, is_about in ((happening.span.from_s + 61, True), (happening.span.until_s + 30, False)):
+        alert = would_be(window.begins_at + timedelta(seconds=after_s))
+        assert suggest_suite._is_about(alert, window, happening) is is_about
+
+
+def would_be(raised_at: datetime) -> WouldBeAlert:
+    return WouldBeAlert("r", raised_at, raised_at, raised_at, None, Severity.ORANGE, 1.0, "", None, (), {}, 0)
+
+
+@pytest.mark.parametrize("text", ["7", "a:b", "9:3", "-1:4"])
+def test_a_slice_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="expected A:B"):
+        rules._span(text)
+
+
 # Reporting.
 
 
@@ -263,13 +375,14 @@ def test_what_was_not_measured_is_null_and_its_row_says_so() -> None:
     assert set(figures_of(Results()).values()) == {None}
     outcome = outcome_of([Told(11, 30)], [Event(10, 50)], gap_s=1.0, hours=0.5)
     missed = outcome_of([], [Event(10, 50)], gap_s=1.0, hours=0.5)
-    one = Judged(1, "illegal_parking", "stops", "id switches", 1.0, {OURS: outcome, FRAMES: missed}, {})
+    by = {OURS: outcome, system_of(FRAMES, Anchor.CENTRE): missed}
+    one = Judged(1, "illegal_parking", "stops", "id switches", 1.0, by, {})
     figures = figures_of(Results(synthetic=[one]))
     assert figures["synthetic_f1_standing"] == 1.0
     assert figures["baseline_f1_standing_hiding"] == 0.0
     assert figures["synthetic_f1_crowd"] is figures["pixels_f1_standing"] is None
     rows = hazard_rows([one])
-    assert [row[1] for row in rows] == ["ours", "frames per track", "supervision"] * 3
+    assert [row[1] for row in rows] == ["ours", "frames per track, centre", "supervision"] * 3
     assert rows[2][-1] == "not measured"
     assert failures([one]) == []
 
@@ -278,3 +391,29 @@ def test_what_was_not_measured_is_null_and_its_row_says_so() -> None:
 def test_without_supervision_the_reason_is_said(python: str | None) -> None:
     with pytest.raises(NoSupervision, match=r"supervision-python|does not run"):
         version_of(python)
+
+
+def test_a_part_writes_its_own_section_of_the_page_and_leaves_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "PAGE", tmp_path / "quality.md")
+    place = Suggested(1, "crowd", "fewer", (2, 3), (1, 2), {"school": 4}, {"school": 1}, 5, 0, 0, 0.0)
+    results = Results(suggested=[place])
+    page.write_page(results, figures_of(results), "bench --parts suggest", ["suggest"])
+    before, _, rest = page.PAGE.read_text().partition(page.MARKS["suggest"][0])
+    assert "| crowd 1 | all false alarms | 4 | 1 |" in rest
+    assert "0.750, asked for ≥ 0.5: reached" in rest
+    assert "Not measured" not in before
+    page.write_page(Results(), figures_of(Results()), "bench --parts pixels", ["pixels"])
+    assert "Rendered scenes\n\nNot measured" in page.PAGE.read_text()
+    assert rest in page.PAGE.read_text()
+    page.PAGE.write_text("# Another page\n")
+    with pytest.raises(ValueError, match="expected the lines <!-- --parts pixels"):
+        page.write_page(results, figures_of(results), "bench", ["pixels"])
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"), [(rules.PARTS, True), (["pixels", "suggest"], True), (["pixels", "clips"], False)]
+)
+def test_parts_that_fill_no_section_are_not_written(parts: list[str], expected: bool) -> None:
+    assert page.can_write(parts) is expected
