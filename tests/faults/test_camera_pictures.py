@@ -285,7 +285,6 @@ TIMES: dict[str, tuple[list[Fault], dict[str, Any]]] = {
     "jumps-three-hours-back": ([TimeJump(-3 * 3_600)], {}),
     "jumps-a-tenth-back": ([TimeJump(-0.1, every=4)], {}),
     "jumps-half-the-range": ([TimeJump(2**31 / 90_000)], {}),
-    # "stands-still": ([SameTime()], {}),
     "wraps": ([], {"first_rtp_time": 2**32 - 2 * 90_000, "first_sequence": 65_520}),
     "runs-twice-too-slow": ([], {"speed": 2.0}),
     "clock-in-1970": ([ClockOff(-56 * 365.25 * 86_400)], {}),

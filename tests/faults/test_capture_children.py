@@ -21,7 +21,9 @@ import pytest
 
 from tests.support.brokers import free_port
 from tests.support.clips import moving_box_clip
+from tests.support.fault_cameras import CameraHost
 from tests.support.holdings import Holdings
+from tests.support.limits import no_more_descriptors
 from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_edge.capture import children as capture_children
 from xueliang_edge.capture.children import CaptureChildren
@@ -29,6 +31,7 @@ from xueliang_edge.capture.grouping import reserve
 from xueliang_edge.capture.orders import CameraSpec, GroupSpec, Pace, Release
 from xueliang_edge.looks import Look
 from xueliang_streams.rtsp_server import ClipMount, RtspServer
+from xueliang_streams.segments import Segment
 from xueliang_streams.source import SourceState
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals and limits of Linux")
@@ -78,11 +81,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RtspServer]:
 
 
 @contextmanager
-def watching(server: RtspServer, folder: Path) -> Iterator[Watch]:
+def watching(server: RtspServer, folder: Path, **elsewhere: str) -> Iterator[Watch]:
+    """`elsewhere`: addresses of cameras that the server does not have."""
     groups = [
         GroupSpec(
             region,
-            tuple(CameraSpec(name, server.url(name), gap_s=0.5) for name in names),
+            tuple(CameraSpec(name, elsewhere.get(name) or server.url(name), gap_s=0.5) for name in names),
             slots=3,
             slot_bytes=SLOT_BYTES,
             background_dir=str(folder),
@@ -161,6 +165,30 @@ def test_a_half_open_camera_costs_its_socket_and_not_its_process(server: RtspSer
             server.resume("a")
         watch.until_all_look()
         assert watch.pid(0) == pid
+
+
+def test_a_child_without_descriptors_keeps_its_cameras_and_refuses_a_new_connection(
+    server: RtspServer, tmp_path: Path, host: CameraHost, clouds: Segment
+) -> None:
+    """F24: what is open stays open, what cannot be opened is said, and comes once it can."""
+    returning = host.camera(clouds)
+    with watching(server, tmp_path, d=returning.url) as watch:
+        pid = watch.pid(1)
+        returning.down()
+        watch.until(lambda: "connection refused" in (watch.capture.health("d").problem or ""), "it is gone")
+        with no_more_descriptors(pid):
+            returning.up()
+            begin, looks_of_d = len(watch.looks), watch.count("d")
+            watch.until(
+                lambda: "no file descriptor left" in (watch.capture.health("d").problem or ""), "it is said", 30
+            )
+            watch.until(lambda: watch.count("c") >= 4, "its neighbour goes on")
+            assert watch.count("d") == looks_of_d
+            since = [look.observed_mono_s for look in watch.looks[begin:] if look.handle.camera_id == "c"]
+            assert max((b - a for a, b in pairwise(since)), default=0.0) < 1.5
+        watch.until(lambda: watch.count("d") >= looks_of_d + 2, "the camera is back")
+        assert watch.pid(1) == pid
+        assert watch.capture.reports()[1].restarts == 0
 
 
 def test_children_end_with_their_node(tmp_path: Path, server: RtspServer) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -22,7 +22,7 @@ from tests.support.fixtures import require_fixture
 from tests.support.rtp import NOON, TICKS, Camera, arrival
 from xueliang_streams import DecodeMode, Frame, open_source
 from xueliang_streams.coded_picture import Codec, CodedPicture
-from xueliang_streams.decoding import Decoded, OnDemandDecoder, RateLimit
+from xueliang_streams.decoding import STRICT_TRIES, Decoded, OnDemandDecoder, RateLimit
 from xueliang_streams.frame import Planes
 from xueliang_streams.rtsp.interleaved import InterleavedReader
 from xueliang_streams.segments import Segment, load_segment
@@ -377,3 +377,28 @@ def test_modes_change_while_running(clip_of: Clips) -> None:
         seen += [index for _ in one.feed(picture)]
     assert seen == [0, *range(8, 18)]
     assert dropped == {"not_key": 2 + 6, "waiting_for_key": 5}
+
+
+def with_broken_message(picture: CodedPicture) -> CodedPicture:
+    """A supplemental message whose length is beyond its end, in front: what the pictures say stays whole."""
+    return replace(picture, data=bytes.fromhex("000000014e0184ff7f11") + picture.data)
+
+
+def test_h265_that_never_is_by_the_standard_is_decoded_all_the_same(clip_of: Clips) -> None:
+    pictures = [with_broken_message(one) for one in coded(load_segment("hevc", clip_of("hevc")), DecodeMode.KEYFRAMES)]
+    dropped: Counter[str] = Counter()
+    strict = decoder(DecodeMode.KEYFRAMES, dropped)
+    seen = [frame for picture in pictures * 3 for frame in strict.feed(picture)]
+    assert dropped["damaged"] == STRICT_TRIES
+    assert len(seen) == 3 * len(pictures) - STRICT_TRIES
+
+
+def test_h265_that_was_whole_once_is_held_to_it(clip_of: Clips) -> None:
+    sound = coded(load_segment("hevc", clip_of("hevc")), DecodeMode.KEYFRAMES)
+    dropped: Counter[str] = Counter()
+    strict = decoder(DecodeMode.KEYFRAMES, dropped)
+    assert strict.feed(sound[0])
+    for picture in [with_broken_message(one) for one in sound] * 3:
+        assert not strict.feed(picture)
+    assert dropped["damaged"] == 3 * len(sound)
+    assert strict.feed(sound[0])
