@@ -355,13 +355,13 @@ class CapturedCamera:
         """What our reader does not speak goes to libav's, for good."""
         for name, feed in list(self._feeds.items()):
             not_spoken = feed.reader.not_spoken if isinstance(feed, ReaderFeed) else None
+            url = self.spec.main_url if name == "main" else self.spec.sub_url or ""
             if not_spoken is None:
                 continue
             reason = not_spoken.reason
             if decoded := feed.health().pictures_decoded:
                 self._decoded_before[name] += decoded
             feed.close()
-            url = self.spec.main_url if name == "main" else self.spec.sub_url or ""
             settings = SourceSettings(stall_after_s=self.spec.stall_after_s, max_fps=2.0 / self.spec.gap_s)
             source = open_source(
                 self.spec.camera_id,
@@ -371,6 +371,7 @@ class CapturedCamera:
                 settings=settings,
                 reader="libav",
                 reconnects=self._reconnects,
+                not_spoken=not_spoken,
             )
             self._feeds[name] = SourceFeed(source, is_fast=False, reader=f"libav ({reason})")
             self._feeds[name].start()

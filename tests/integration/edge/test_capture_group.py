@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.integration.streams.cameras import scripted_peer
+from tests.integration.streams.udp_camera import UdpCamera
 from tests.support.clips import moving_box_clip, plain_clip
 from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_edge.capture.group import CameraGroup
@@ -365,3 +367,16 @@ def test_an_address_that_opens_nothing_is_a_state_and_costs_the_others_nothing(t
             health = loop.group.health()["lost"]
     assert health.state is SourceState.OFFLINE
     assert "no such file" in (health.problem or "")
+
+
+def test_a_camera_that_offers_udp_only_is_looked_at_by_libav_which_says_why(tmp_path: Path) -> None:
+    clip = moving_box_clip(tmp_path / "gate.mp4", seconds=4, fps=FPS, gop=FPS)
+    peer = UdpCamera(clip)
+    with scripted_peer(peer) as port:
+        spec = CameraSpec("gate", f"rtsp://127.0.0.1:{port}/gate", gap_s=1.0)
+        with looping(tmp_path, spec) as loop:
+            loop.until_looks(4)
+            health = loop.group.health()["gate"]
+    assert (health.state, health.problem) == (SourceState.STREAMING, None)
+    assert health.reader == "libav (the camera offers UDP only)"
+    assert ["TCP" in transport for transport in peer.transports[:2]] == [True, False]

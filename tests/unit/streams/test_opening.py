@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from xueliang_streams.errors import RecordingUnreadable, UnsupportedUrl
+from xueliang_streams.errors import NotSpoken, RecordingUnreadable, UnsupportedUrl
 from xueliang_streams.falling_back import FallingBackSource
 from xueliang_streams.libav_rtsp import LibavRtspSource
 from xueliang_streams.opening import ReaderChoice, open_source, recording_path
@@ -55,3 +55,10 @@ def test_reader_is_our_own_unless_told_otherwise(url: str, reader: ReaderChoice,
 def test_address_without_a_host_is_refused() -> None:
     with pytest.raises(UnsupportedUrl, match="names no host"):
         open_source("gate-3", "rtsp:///s", wall=wall, mono=lambda: 0.0)
+
+
+def test_libav_says_what_our_own_reader_did_not_speak() -> None:
+    reason = NotSpoken("rtsp://h/s: sends encrypted RTP", reason="encrypted RTP")
+    source = open_source("gate-3", "rtsp://h/s", wall=wall, mono=lambda: 0.0, reader="libav", not_spoken=reason)
+    assert source.health().reader == "libav (encrypted RTP)"
+    source.close()
