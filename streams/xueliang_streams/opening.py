@@ -46,7 +46,7 @@ def open_source(
     says so); except over `rtsps`, where libav would not verify whom it speaks with. `tls` is for our own reader; None:
     certificates are verified against what this machine trusts. `reconnects`: the turns it shares with other cameras;
     None: it backs off by itself. `not_spoken`: what our own reader said of this camera before, for libav's: it goes by
-    UDP where the camera offers nothing else, and says why it reads.
+    UDP where the camera offers nothing else, and says why it reads. Ask `may_fall_back` first.
 
     Raises:
         UnsupportedUrl: no reader here opens this address. Nothing has been contacted.
@@ -59,6 +59,11 @@ def open_source(
         return RecordingSource(camera_id, recording, pace=pace, wall=wall, mono=mono, loop=loop, settings=settings)
     camera_scheme(url)
     return _camera(camera_id, url, settings, wall, mono, backoff or Backoff(), rng, reader, tls, reconnects, not_spoken)
+
+
+def may_fall_back(url: str) -> bool:
+    """Whether libav's reader may take over: not over `rtsps`, where it would not verify whom it gives the login to."""
+    return camera_scheme(url) != "rtsps"
 
 
 def _camera(
@@ -107,7 +112,7 @@ def _camera(
         tls=tls,
         reconnects=reconnects,
     )
-    if reader == "own" or camera_scheme(url) == "rtsps":
+    if reader == "own" or not may_fall_back(url):
         return own
     return FallingBackSource(own, open_other)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +17,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.integration.streams.cameras import scripted_peer
+from tests.integration.streams.certificates import make_certificates
+from tests.integration.streams.scripted import ScriptedCamera, reply
 from tests.integration.streams.udp_camera import UdpCamera
 from tests.support.clips import moving_box_clip, plain_clip
 from xueliang_alerts.clocks import system_mono, system_wall
@@ -380,3 +385,33 @@ def test_a_camera_that_offers_udp_only_is_looked_at_by_libav_which_says_why(tmp_
     assert (health.state, health.problem) == (SourceState.STREAMING, None)
     assert health.reader == "libav (the camera offers UDP only)"
     assert ["TCP" in transport for transport in peer.transports[:2]] == [True, False]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl program")
+def test_a_camera_over_tls_is_never_handed_to_a_reader_that_does_not_verify(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another reader would give its login to whoever answers there."""
+    certificates = make_certificates(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))  # what this machine trusts
+    door = ScriptedCamera({"SETUP": reply(461)})
+    came: list[int] = []
+
+    def talk(peer: socket.socket) -> None:
+        came.append(1)
+        context: ssl.SSLContext = certificates.of_server()
+        with context.wrap_socket(peer, server_side=True) as secure:
+            door(secure)
+
+    with scripted_peer(talk) as port:
+        spec = CameraSpec("gate", f"rtsps://u:canary@127.0.0.1:{port}/x")
+        with looping(tmp_path, spec) as loop:
+            loop.until(lambda: loop.group.health()["gate"].state is SourceState.OFFLINE, "it is offline")
+            is_over = time.monotonic() + 2.0
+            loop.until(lambda: time.monotonic() > is_over, "two seconds")
+            health = loop.group.health()["gate"]
+    assert (health.state, health.reader) == (SourceState.OFFLINE, "own")
+    assert "UDP only" in (health.problem or "")
+    assert "canary" not in str(health)
+    assert any("certificate" in note for note in health.notes), "why no other reader is tried"
+    assert len(came) == 1, "nobody else came"
