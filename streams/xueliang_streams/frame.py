@@ -74,14 +74,11 @@ class Planes:
 
     def fitted(self, long_side_px: int) -> Planes:
         """At most so long on its long side; the same object when it is already."""
-        scale = long_side_px / max(self.size_wh)
-        if scale >= 1:
+        size_wh = fitted_wh(self.size_wh, long_side_px)
+        if size_wh == self.size_wh:
             return self
-        width, height = (max(2, round(side * scale / 2) * 2) for side in self.size_wh)
-        half = (width // 2, height // 2)
-        return Planes(
-            _resized(self.y, (width, height)), _resized(self.u, half), _resized(self.v, half), self.is_full_range
-        )
+        half = (size_wh[0] // 2, size_wh[1] // 2)
+        return Planes(_resized(self.y, size_wh), _resized(self.u, half), _resized(self.v, half), self.is_full_range)
 
     def bgr(self, size_wh: Wh | None = None) -> NDArray[np.uint8]:
         """Colour at this size, uint8 (h, w, 3) in OpenCV's order; a new array. None: full size.
@@ -95,20 +92,25 @@ class Planes:
         # OpenCV's YCrCb is full-range BT.601 with Cr (v) before Cb (u).
         return np.asarray(cv2.cvtColor(cv2.merge((y, v, u)), cv2.COLOR_YCrCb2BGR), dtype=np.uint8)
 
-    def copy_into(self, buffer: memoryview) -> int:
-        """Write y, u and v one after the other, without padding; returns the bytes written (`nbytes`).
+    def copy_into(self, buffer: memoryview, size_wh: Wh | None = None) -> int:
+        """Write y, u and v one after the other, without padding; returns the bytes written.
+
+        Of another size (None: its own) the picture is resized into the buffer: nothing is written twice.
 
         Raises:
-            ValueError: the buffer is smaller than `nbytes`.
+            ValueError: the buffer is smaller than the picture.
         """
-        if len(buffer) < self.nbytes:
-            raise ValueError(f"picture of {self.nbytes} bytes does not fit into {len(buffer)}")
-        at = 0
-        for plane in (self.y, self.u, self.v):
-            target = np.frombuffer(buffer, np.uint8, plane.size, at).reshape(plane.shape)
-            np.copyto(target, plane)
-            at += plane.size
-        return at
+        size_wh = size_wh or self.size_wh
+        needed = planes_bytes(size_wh)
+        if len(buffer) < needed:
+            raise ValueError(f"picture of {needed} bytes does not fit into {len(buffer)}")
+        written = Planes.from_buffer(buffer, size_wh, is_full_range=self.is_full_range)
+        for target, plane in ((written.y, self.y), (written.u, self.u), (written.v, self.v)):
+            if target.shape == plane.shape:
+                np.copyto(target, plane)
+            else:
+                cv2.resize(plane, target.shape[::-1], dst=target, interpolation=cv2.INTER_LINEAR)
+        return needed
 
     @classmethod
     def from_buffer(cls, buffer: memoryview, size_wh: Wh, *, is_full_range: bool) -> Planes:
@@ -171,6 +173,21 @@ class Frame:
     def luma(self) -> NDArray[np.uint8]:
         """Brightness as the decoder left it, uint8 (h, w): a view."""
         return self.planes.y
+
+
+def fitted_wh(size_wh: Wh, long_side_px: int) -> Wh:
+    """The size that `Planes.fitted` brings a picture to."""
+    scale = long_side_px / max(size_wh)
+    if scale >= 1:
+        return size_wh
+    width, height = (max(2, round(side * scale / 2) * 2) for side in size_wh)
+    return width, height
+
+
+def planes_bytes(size_wh: Wh) -> int:
+    """What a picture of this size takes without padding."""
+    width, height = size_wh
+    return width * height + 2 * (-(-width // 2)) * (-(-height // 2))
 
 
 def _resized(plane: NDArray[np.uint8], size_wh: Wh) -> NDArray[np.uint8]:

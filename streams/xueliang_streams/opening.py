@@ -37,6 +37,7 @@ def open_source(
     reader: ReaderChoice = "auto",
     tls: ssl.SSLContext | None = None,
     reconnects: Reconnects | None = None,
+    not_spoken: NotSpoken | None = None,
 ) -> DecodingSource:
     """A source for `rtsp://`, `rtsps://`, `file://` or a plain path. The caller calls `start` and `close`.
 
@@ -44,7 +45,8 @@ def open_source(
     `reader`: "auto" is our own, and libav's by itself for a camera that ours does not speak with (`SourceHealth.reader`
     says so); except over `rtsps`, where libav would not verify whom it speaks with. `tls` is for our own reader; None:
     certificates are verified against what this machine trusts. `reconnects`: the turns it shares with other cameras;
-    None: it backs off by itself.
+    None: it backs off by itself. `not_spoken`: what our own reader said of this camera before, for libav's: it goes by
+    UDP where the camera offers nothing else, and says why it reads. Ask `may_fall_back` first.
 
     Raises:
         UnsupportedUrl: no reader here opens this address. Nothing has been contacted.
@@ -56,7 +58,12 @@ def open_source(
     if recording is not None:
         return RecordingSource(camera_id, recording, pace=pace, wall=wall, mono=mono, loop=loop, settings=settings)
     camera_scheme(url)
-    return _camera(camera_id, url, settings, wall, mono, backoff or Backoff(), rng, reader, tls, reconnects)
+    return _camera(camera_id, url, settings, wall, mono, backoff or Backoff(), rng, reader, tls, reconnects, not_spoken)
+
+
+def may_fall_back(url: str) -> bool:
+    """Whether libav's reader may take over: not over `rtsps`, where it would not verify whom it gives the login to."""
+    return camera_scheme(url) != "rtsps"
 
 
 def _camera(
@@ -70,6 +77,7 @@ def _camera(
     reader: ReaderChoice,
     tls: ssl.SSLContext | None,
     reconnects: Reconnects | None,
+    not_spoken: NotSpoken | None,
 ) -> DecodingSource:
     dice = rng or Random()  # noqa: S311 - spreads reconnects, keeps no secret
     open_libav = partial(
@@ -83,8 +91,16 @@ def _camera(
         rng=dice,
         reconnects=reconnects,
     )
+
+    def open_other(reason: NotSpoken, last_sequence: int) -> LibavRtspSource:
+        return open_libav(
+            transport="udp" if reason.is_udp_only else "tcp",
+            reader=f"libav ({reason.reason})",
+            last_sequence=last_sequence,
+        )
+
     if reader == "libav":
-        return open_libav()
+        return open_libav() if not_spoken is None else open_other(not_spoken, 0)
     own = RtspSource(
         camera_id,
         url,
@@ -96,16 +112,8 @@ def _camera(
         tls=tls,
         reconnects=reconnects,
     )
-    if reader == "own" or camera_scheme(url) == "rtsps":
+    if reader == "own" or not may_fall_back(url):
         return own
-
-    def open_other(reason: NotSpoken, last_sequence: int) -> LibavRtspSource:
-        return open_libav(
-            transport="udp" if reason.is_udp_only else "tcp",
-            reader=f"libav ({reason.reason})",
-            last_sequence=last_sequence,
-        )
-
     return FallingBackSource(own, open_other)
 
 

@@ -26,7 +26,7 @@ from xueliang_edge.view_watch import ViewWatch
 from xueliang_streams.decoding import Decoded
 from xueliang_streams.errors import StreamError
 from xueliang_streams.frame import Planes
-from xueliang_streams.opening import open_source
+from xueliang_streams.opening import may_fall_back, open_source
 from xueliang_streams.reconnects import Reconnects
 from xueliang_streams.source import Pace as PlayPace
 from xueliang_streams.source import SourceSettings, SourceState
@@ -317,6 +317,11 @@ class CapturedCamera:
             notes.append(
                 f"a key picture only every {one.key_interval_s:.0f} s: {how}; set the camera's I-frame interval"
             )
+        if any(isinstance(feed, ReaderFeed) and feed.reader.not_spoken for feed in self._feeds.values()):
+            notes.append(
+                "over rtsps no other reader is tried, because libav's verifies no certificate: "
+                "set the camera to H.264 or H.265 over RTP and TCP"
+            )
         main, sub = self.sizes.get("main"), self.sizes.get("sub")
         if main and sub and sub[0] * sub[1] > main[0] * main[1]:
             notes.append(f"the sub stream ({sub[0]}x{sub[1]}) is larger than the main ({main[0]}x{main[1]}): swapped?")
@@ -355,16 +360,16 @@ class CapturedCamera:
         feed.start()
 
     def _replace_what_is_not_spoken(self) -> None:
-        """What our reader does not speak goes to libav's, for good."""
+        """What our reader does not speak goes to libav's, for good; except over `rtsps`, which stays as it is."""
         for name, feed in list(self._feeds.items()):
             not_spoken = feed.reader.not_spoken if isinstance(feed, ReaderFeed) else None
-            if not_spoken is None:
+            url = self.spec.main_url if name == "main" else self.spec.sub_url or ""
+            if not_spoken is None or not may_fall_back(url):
                 continue
             reason = not_spoken.reason
             if decoded := feed.health().pictures_decoded:
                 self._decoded_before[name] += decoded
             feed.close()
-            url = self.spec.main_url if name == "main" else self.spec.sub_url or ""
             settings = SourceSettings(stall_after_s=self.spec.stall_after_s, max_fps=2.0 / self.spec.gap_s)
             source = open_source(
                 self.spec.camera_id,
@@ -374,6 +379,7 @@ class CapturedCamera:
                 settings=settings,
                 reader="libav",
                 reconnects=self._reconnects,
+                not_spoken=not_spoken,
             )
             self._feeds[name] = SourceFeed(source, is_fast=False, reader=f"libav ({reason})")
             self._feeds[name].start()

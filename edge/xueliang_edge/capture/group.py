@@ -35,7 +35,7 @@ from xueliang_edge.capture.orders import (
 )
 from xueliang_edge.looks import GOOD_VIEW, CaptureHealth, Look, PictureHandle, StreamName, ViewSign
 from xueliang_edge.scene_slots import pack
-from xueliang_streams.frame import Planes
+from xueliang_streams.frame import Planes, Wh, fitted_wh, planes_bytes
 from xueliang_streams.reconnects import Reconnects
 from xueliang_streams.rtsp.reader import SCRATCH_BYTES
 from xueliang_streams.shared_frames import SharedFrames
@@ -185,24 +185,25 @@ class CameraGroup:
         if taken is None:
             return None
         decoded, stream = taken
-        planes = _fitting(decoded.planes, self._frames.slot_bytes)
+        planes = decoded.planes
+        size_wh = _fitting_wh(planes.size_wh, self._frames.slot_bytes)
         slot = self._free[0]  # taken below, when nothing can fail any more
         with self._frames.writing(slot) as payload:
-            planes.copy_into(payload)
-            written = Planes.from_buffer(payload, planes.size_wh, is_full_range=planes.is_full_range)
+            planes.copy_into(payload, size_wh)
+            written = Planes.from_buffer(payload, size_wh, is_full_range=planes.is_full_range)
             camera.hide_private(written)
-        camera.measure(written, decoded.planes.size_wh, stream)
+        camera.measure(written, planes.size_wh, stream)
         view = self._view(camera_id, camera, written, stream)  # first: it says with which scene to compare
         change, moved = camera.compare(written)
         generation = self._frames.generation(slot)
-        handle = PictureHandle(camera_id, self._spec.region, slot, generation, planes.size_wh, planes.is_full_range)
+        handle = PictureHandle(camera_id, self._spec.region, slot, generation, size_wh, planes.is_full_range)
         self._out[self._free.pop(0)] = handle
         camera.is_out = True
         return Look(
             handle=handle,
             observed_mono_s=decoded.arrival.mono_s,
             observed_at=decoded.arrival.at,
-            frame_size_wh=decoded.planes.size_wh,
+            frame_size_wh=planes.size_wh,
             change=change,
             moved=moved,
             stream=stream,
@@ -226,12 +227,12 @@ class CameraGroup:
             log.exception("camera failed in the capture loop", extra={"camera_id": camera_id})
 
 
-def _fitting(planes: Planes, limit_bytes: int) -> Planes:
+def _fitting_wh(size_wh: Wh, limit_bytes: int) -> Wh:
     """Brought down to what detectors and stills can use, and to what fits into a slot whatever its shape."""
-    planes = planes.fitted(LARGEST_LONG_SIDE_PX)
-    while planes.nbytes > limit_bytes:
-        planes = planes.fitted(int(max(planes.size_wh) * 0.98 * (limit_bytes / planes.nbytes) ** 0.5))
-    return planes
+    size_wh = fitted_wh(size_wh, LARGEST_LONG_SIDE_PX)
+    while (needed := planes_bytes(size_wh)) > limit_bytes:
+        size_wh = fitted_wh(size_wh, int(max(size_wh) * 0.98 * (limit_bytes / needed) ** 0.5))
+    return size_wh
 
 
 class _Saver:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +16,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.integration.streams.cameras import scripted_peer
+from tests.integration.streams.certificates import make_certificates
+from tests.integration.streams.scripted import ScriptedCamera, reply
+from tests.integration.streams.udp_camera import UdpCamera
 from tests.support.clips import moving_box_clip, plain_clip
 from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_edge.capture.group import CameraGroup
@@ -377,3 +384,46 @@ def test_an_address_that_opens_nothing_is_a_state_and_costs_the_others_nothing(t
             health = loop.group.health()["lost"]
     assert health.state is SourceState.OFFLINE
     assert "no such file" in (health.problem or "")
+
+
+def test_a_camera_that_offers_udp_only_is_looked_at_by_libav_which_says_why(tmp_path: Path) -> None:
+    clip = moving_box_clip(tmp_path / "gate.mp4", seconds=4, fps=FPS, gop=FPS)
+    peer = UdpCamera(clip)
+    with scripted_peer(peer) as port:
+        spec = CameraSpec("gate", f"rtsp://127.0.0.1:{port}/gate", gap_s=1.0)
+        with looping(tmp_path, spec) as loop:
+            loop.until_looks(4)
+            health = loop.group.health()["gate"]
+    assert (health.state, health.problem) == (SourceState.STREAMING, None)
+    assert health.reader == "libav (the camera offers UDP only)"
+    assert ["TCP" in transport for transport in peer.transports[:2]] == [True, False]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl program")
+def test_a_camera_over_tls_is_never_handed_to_a_reader_that_does_not_verify(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another reader would give its login to whoever answers there."""
+    certificates = make_certificates(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))  # what this machine trusts
+    door = ScriptedCamera({"SETUP": reply(461)})
+    came: list[int] = []
+
+    def talk(peer: socket.socket) -> None:
+        came.append(1)
+        context: ssl.SSLContext = certificates.of_server()
+        with context.wrap_socket(peer, server_side=True) as secure:
+            door(secure)
+
+    with scripted_peer(talk) as port:
+        spec = CameraSpec("gate", f"rtsps://u:canary@127.0.0.1:{port}/x")
+        with looping(tmp_path, spec) as loop:
+            loop.until(lambda: loop.group.health()["gate"].state is SourceState.OFFLINE, "it is offline")
+            is_over = time.monotonic() + 2.0
+            loop.until(lambda: time.monotonic() > is_over, "two seconds")
+            health = loop.group.health()["gate"]
+    assert (health.state, health.reader) == (SourceState.OFFLINE, "own")
+    assert "UDP only" in (health.problem or "")
+    assert "canary" not in str(health)
+    assert any("certificate" in note for note in health.notes), "why no other reader is tried"
+    assert len(came) == 1, "nobody else came"

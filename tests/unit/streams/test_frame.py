@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import FrozenInstanceError
 from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
 
-from xueliang_streams.frame import Frame, Planes
+from xueliang_streams.frame import Frame, Planes, fitted_wh, planes_bytes
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -81,6 +82,36 @@ def test_planes_survive_a_buffer(size_wh: tuple[int, int]) -> None:
         assert np.array_equal(getattr(again, name), getattr(planes, name))
     with pytest.raises(ValueError, match="does not fit"):
         planes.copy_into(buffer[: planes.nbytes - 1])
+
+
+@pytest.mark.parametrize("size_wh", [(1280, 720), (1281, 721)])
+@pytest.mark.parametrize("long_side_px", [640, 639])
+def test_a_picture_is_resized_straight_into_its_place(size_wh: tuple[int, int], long_side_px: int) -> None:
+    """Into memory that is shared: the same picture as resized first and copied then, and nothing in between."""
+    width, height = size_wh
+    random = np.random.default_rng(1)
+    half = ((height + 1) // 2, (width + 1) // 2)
+    planes = Planes(
+        random.integers(0, 255, (height, width + 13), np.uint8)[:, :width],
+        *(random.integers(0, 255, half, np.uint8) for _ in "uv"),
+    )
+    fitted = planes.fitted(long_side_px)
+    buffer = memoryview(bytearray(fitted.nbytes + 5))
+    planes.copy_into(buffer, fitted.size_wh)  # what is loaded once is loaded now
+    buffer[:] = bytes(len(buffer))
+    tracemalloc.start()
+    try:
+        written = planes.copy_into(buffer, fitted_wh(size_wh, long_side_px))
+        most_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert written == fitted.nbytes == planes_bytes(fitted.size_wh)
+    again = Planes.from_buffer(buffer, fitted.size_wh, is_full_range=False)
+    for name in ("y", "u", "v"):
+        assert np.array_equal(getattr(again, name), getattr(fitted, name))
+    assert most_bytes < fitted.u.nbytes, "no plane is made beside it"
+    with pytest.raises(ValueError, match="does not fit"):
+        planes.copy_into(buffer[: fitted.nbytes - 1], fitted.size_wh)
 
 
 def test_crop_and_fit_keep_the_planes_together() -> None:

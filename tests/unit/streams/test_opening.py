@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from xueliang_streams.errors import RecordingUnreadable, UnsupportedUrl
+from xueliang_streams.errors import NotSpoken, RecordingUnreadable, UnsupportedUrl
 from xueliang_streams.falling_back import FallingBackSource
 from xueliang_streams.libav_rtsp import LibavRtspSource
-from xueliang_streams.opening import ReaderChoice, open_source, recording_path
+from xueliang_streams.opening import ReaderChoice, may_fall_back, open_source, recording_path
 from xueliang_streams.rtsp.source import RtspSource
 
 
@@ -55,3 +55,15 @@ def test_reader_is_our_own_unless_told_otherwise(url: str, reader: ReaderChoice,
 def test_address_without_a_host_is_refused() -> None:
     with pytest.raises(UnsupportedUrl, match="names no host"):
         open_source("gate-3", "rtsp:///s", wall=wall, mono=lambda: 0.0)
+
+
+@pytest.mark.parametrize(("url", "may"), [("rtsp://h/s", True), ("rtsps://h/s", False), ("RTSPS://h/s", False)])
+def test_only_what_is_not_encrypted_may_go_to_the_reader_that_verifies_nobody(url: str, may: bool) -> None:
+    assert may_fall_back(url) is may
+
+
+def test_libav_says_what_our_own_reader_did_not_speak() -> None:
+    reason = NotSpoken("rtsp://h/s: sends encrypted RTP", reason="encrypted RTP")
+    source = open_source("gate-3", "rtsp://h/s", wall=wall, mono=lambda: 0.0, reader="libav", not_spoken=reason)
+    assert source.health().reader == "libav (encrypted RTP)"
+    source.close()
