@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final
 from urllib.parse import SplitResult, parse_qsl, quote, urlsplit, urlunsplit
@@ -106,8 +105,12 @@ _SQUARE_HINT: Final = "[[0.1, 0.5], [0.9, 0.5], [0.9, 0.9], [0.1, 0.9]] (x, y; 0
 
 def polygon_area(points: tuple[Point, ...]) -> float:
     """Area of a polygon in the square of its coordinates' unit, never negative."""
-    closed = (*points, points[0])
-    return abs(sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in pairwise(closed))) / 2
+    twice = 0.0
+    x1, y1 = points[0]
+    for x2, y2 in (*points[1:], points[0]):
+        twice += x1 * y2 - x2 * y1
+        x1, y1 = x2, y2
+    return abs(twice) / 2
 
 
 def _side(a: Point, b: Point, c: Point) -> float:

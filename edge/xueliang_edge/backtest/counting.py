@@ -7,6 +7,7 @@ there. Boxes come first by what is cheapest to ask: class and score leave a fift
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
@@ -19,8 +20,8 @@ from xueliang_edge.observation_log.looks import LoggedLooks
 from xueliang_edge.observations import ViewState
 from xueliang_edge.rules import geometry, selecting
 from xueliang_edge.rules.geometry import Boxes, Zone
-from xueliang_edge.rules.places import CHANGED, STILL_CHANGED
 from xueliang_edge.rules.standing_measure import widened
+from xueliang_edge.rules.zone_change import CHANGED, STILL_CHANGED
 
 # Levels of the log that a cell has when its rules call it changed, and still changed: twelfths hold both exactly.
 CHANGED_LEVEL: Final = round(CHANGED * CHANGE_STEPS)
@@ -131,17 +132,32 @@ def changed_in_the_open(
     looks: LoggedLooks, rows: Index, cells: Index, centres: NDArray[np.float64], covering: Flags
 ) -> Flags:
     """Which of the looks `rows` show one of the cells changed with none of the `covering` boxes, widened, over it."""
+    is_changed = levels_of(looks, rows, cells) >= CHANGED_LEVEL
+    return in_the_open(looks, rows, is_changed, centres, over_cells(looks, covering, centres))
+
+
+def levels_of(looks: LoggedLooks, rows: Index, cells: Index) -> NDArray[np.int8]:
+    """Of some cells in the looks `rows`, shape (len(rows), len(cells)); -1 where not known."""
+    if looks.grids.grid_hw is None:
+        return np.full((len(rows), len(cells)), -1, np.int8)
+    levels = looks.change_levels.reshape(len(looks), -1)[rows[:, None], cells].astype(np.int8)
+    levels[(levels == UNKNOWN_CHANGE) | ~looks.has_change[rows, None]] = -1
+    return levels
+
+
+def in_the_open(
+    looks: LoggedLooks, rows: Index, is_changed: NDArray[np.bool_], centres: NDArray[np.float64], near: Flags
+) -> Flags:
+    """Which of the looks `rows` have a changed cell with none of the `near` boxes, widened, over it.
+
+    Args:
+        is_changed: bool (len(rows), k), which of its cells. centres: float64 (k, 2), of the cells.
+    """
     found = np.zeros(len(rows), np.bool_)
-    grid = np.flatnonzero(looks.has_change[rows])
-    if not len(grid) or not len(cells):
-        return found
-    levels = looks.change_levels[rows[grid]].reshape(len(grid), -1)[:, cells]
-    at, cell = np.nonzero((levels >= CHANGED_LEVEL) & (levels != UNKNOWN_CHANGE))
-    near = np.flatnonzero(over_cells(looks, covering, centres))
-    wide = widened(looks.boxes_xyxyn[near])
-    row = rows[grid[at]]
-    first = np.searchsorted(near, looks.box_start[row])
-    count = np.searchsorted(near, looks.box_start[row] + looks.box_count[row]) - first
+    at, cell = np.nonzero(is_changed)
+    covering = of_looks(looks, rows, near)
+    wide = widened(looks.boxes_xyxyn[covering.boxes])
+    first, count = covering.first[at], covering.count[at]
     is_open = np.ones(len(at), np.bool_)
     for part in _parts_of(count):
         which, box = pairs(first[part], count[part])
@@ -149,8 +165,38 @@ def changed_in_the_open(
         x, y = centres[cell[which], 0], centres[cell[which], 1]
         is_under = (x >= wide[box, 0]) & (x <= wide[box, 2]) & (y >= wide[box, 1]) & (y <= wide[box, 3])
         is_open[which[is_under]] = False
-    found[grid[at[is_open]]] = True
+    found[at[is_open]] = True
     return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OfLooks:
+    """Some boxes of a part, and which of them each of m looks shows: `count` from the `first` on.
+
+    Attributes:
+        boxes: int64 (k,), ascending. first, count: int64 (m,).
+    """
+
+    boxes: Index
+    first: Index
+    count: Index
+
+    def stretch(self, look: int) -> slice:
+        """Of one look, where in `boxes`."""
+        first = int(self.first[look])
+        return slice(first, first + int(self.count[look]))
+
+    def of(self, look: int) -> Index:
+        """The boxes of one look."""
+        return self.boxes[self.stretch(look)]
+
+
+def of_looks(looks: LoggedLooks, rows: Index, flags: Flags) -> OfLooks:
+    """Of the flagged boxes those that each of the looks `rows` shows."""
+    boxes = np.flatnonzero(flags)
+    first = np.searchsorted(boxes, looks.box_start[rows])
+    count = np.searchsorted(boxes, looks.box_start[rows] + looks.box_count[rows]) - first
+    return OfLooks(boxes, first, count)
 
 
 def _parts_of(count: Index) -> list[slice]:

@@ -18,7 +18,8 @@ from xueliang_edge.rules import geometry, selecting
 from xueliang_edge.rules.episodes import Moment
 from xueliang_edge.rules.geometry import Box, Points, Zone
 from xueliang_edge.rules.looking import LookMeasure
-from xueliang_edge.rules.places import CHANGED, MIN_PRESENCE, SETTLE_S, STILL_CHANGED, ZoneCell
+from xueliang_edge.rules.places import MIN_PRESENCE, SETTLE_S, ZoneCell
+from xueliang_edge.rules.zone_change import CHANGED, STILL_CHANGED
 
 LEARNT_S: Final = 10.0  # who only passes hides a cell for less; who parks has been learnt for longer
 

@@ -107,16 +107,15 @@ def measure(observations: Sequence[Observation], settings: CrowdRule) -> tuple[C
 
 
 def _measured(observation: Observation, settings: CrowdRule) -> CrowdMeasure:
-    boxes, scores = observation.boxes_xyxyn, observation.scores
     people = selecting.standing_in_zone(observation, settings, settings.zone)
-    people = people[geometry.merged(boxes[people], scores[people], 0.75, 0.95)]
+    people = geometry.merged_rows(observation.rows, people, 0.75, 0.95)
     return CrowdMeasure(
         mono_s=observation.observed_mono_s,
         at=observation.observed_at,
         is_known=observation.is_good,
         count=len(people),
-        boxes=boxes[people],
-        scores=scores[people],
+        boxes=observation.boxes_xyxyn[people] if people else observation.boxes_xyxyn[:0],
+        scores=observation.scores[people] if people else observation.scores[:0],
         model_digest=observation.model_digest,
         frame_size_wh=observation.frame_size_wh,
     )
@@ -136,9 +135,11 @@ def step(state: CrowdState, measured: CrowdMeasure, settings: CrowdRule) -> tupl
         # Counts from before a blind stretch say nothing about now; a crowd that is there after it was there before.
         is_lost = measured.mono_s - last.mono_s > settings.view_lost_after_s
         state = replace(state, recent=(), trend=(), run=None if is_lost else state.run)
-    state, count = _smoothed(state, measured, now, settings)
-    density = density_of(count, state.recent, settings)
-    state = replace(state, run=_run(state, measured, now, settings))
+    recent = in_window((*state.recent, CountAt(now.seen_s, float(measured.count))), settings.smooth_s)
+    count = smoothed(recent)
+    density = density_of(count, recent, settings)
+    run = _run(state.run, recent, measured, now, settings)
+    state = CrowdState(state.episode, recent, _trend(state.trend, count, now), run)
     look = Look(
         mono_s=measured.mono_s,
         at=measured.at,
@@ -153,17 +154,15 @@ def step(state: CrowdState, measured: CrowdMeasure, settings: CrowdRule) -> tupl
     episode, said = advance(state.episode, look, timing)
     if said is not None and said.phase is Phase.CLEARED:
         # What was seen to disperse begins anew: with the onset of the ended episode the next would be the same alert.
-        state = replace(state, run=_run(replace(state, run=None), measured, now, settings))
-    return replace(state, episode=episode), _in_words(said, count, state, measured, settings)
+        run = _run(None, recent, measured, now, settings)
+    state = CrowdState(episode, recent, state.trend, run)
+    return state, _in_words(said, count, state, measured, settings)
 
 
-def _smoothed(state: CrowdState, measured: CrowdMeasure, now: Moment, settings: CrowdRule) -> tuple[CrowdState, float]:
-    recent = in_window((*state.recent, CountAt(now.seen_s, float(measured.count))), settings.smooth_s)
-    count = smoothed(recent)
-    trend = state.trend
-    if not trend or now.seen_s - trend[-1].seen_s >= GROWTH_EVERY_S:
-        trend = (*(item for item in trend if now.seen_s - item.seen_s <= GROWTH_OVER_S), CountAt(now.seen_s, count))
-    return replace(state, recent=recent, trend=trend), count
+def _trend(before: tuple[CountAt, ...], count: float, now: Moment) -> tuple[CountAt, ...]:
+    if before and now.seen_s - before[-1].seen_s < GROWTH_EVERY_S:
+        return before
+    return (*(item for item in before if now.seen_s - item.seen_s <= GROWTH_OVER_S), CountAt(now.seen_s, count))
 
 
 def in_window(recent: Sequence[CountAt], smooth_s: float) -> tuple[CountAt, ...]:
@@ -179,14 +178,15 @@ def smoothed(recent: Sequence[CountAt]) -> float:
     return sorted((item.count for item in recent), reverse=True)[len(recent) // 4]
 
 
-def _run(state: CrowdState, measured: CrowdMeasure, now: Moment, settings: CrowdRule) -> Run | None:
-    is_met = _is_enough(measured.count, settings)
-    if is_met:
-        run = state.run or Run(now)
-        return replace(run, looks=run.looks + 1, met=run.met + 1)
-    if state.run is None or not any(_is_enough(item.count, settings) for item in state.recent):
+def _run(
+    before: Run | None, recent: Sequence[CountAt], measured: CrowdMeasure, now: Moment, settings: CrowdRule
+) -> Run | None:
+    if _is_enough(measured.count, settings):
+        run = before or Run(now)
+        return Run(run.since, run.looks + 1, run.met + 1)
+    if before is None or not any(_is_enough(item.count, settings) for item in recent):
         return None
-    run = replace(state.run, looks=state.run.looks + 1)
+    run = Run(before.since, before.looks + 1, before.met)
     return run if run.met >= LEAST_MET * run.looks else None
 
 

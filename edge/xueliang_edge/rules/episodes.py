@@ -224,13 +224,13 @@ def advance(state: EpisodeState, look: Look, timing: Timing) -> tuple[EpisodeSta
         state, said = _lost(state)
     now = moment_of(state.last, look.mono_s, look.at, timing.gap_tolerance_s)
     if state.open is None and not look.may_begin:
-        return replace(_forgotten(state), last=now, held_back=now), said
+        return EpisodeState(now, held_back=now, closed=state.closed), said
     if look.evidence is Evidence.HOLDS:
         state = _held(state, look, now)
     elif look.evidence is Evidence.ABSENT:
         state = _absent(state, now)
     else:
-        state = replace(state, last=now, was_absent=False)
+        state = _unclear(state, now)
     if said is not None:
         return state, said
     if state.open is None:
@@ -285,6 +285,19 @@ def _absent(state: EpisodeState, now: Moment) -> EpisodeState:
         state.absent_s + counted_s,
         state.absent_looks + 1,
         was_absent=True,
+        open=state.open,
+        held_back=state.held_back,
+        closed=state.closed,
+    )
+
+
+def _unclear(state: EpisodeState, now: Moment) -> EpisodeState:
+    return EpisodeState(
+        now,
+        state.onset,
+        state.last_held,
+        state.absent_s,
+        state.absent_looks,
         open=state.open,
         held_back=state.held_back,
         closed=state.closed,

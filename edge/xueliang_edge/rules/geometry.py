@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from struct import Struct
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xueliang_configs.values import polygon_area
+from xueliang_edge.observations import BoxRow
+from xueliang_edge.rules.rasters import Raster, raster_of
 
 Zone = tuple[tuple[float, float], ...]
 Box = tuple[float, float, float, float]
@@ -21,6 +24,7 @@ GROUND_SHARE: Final = (
 )
 JUST_INSIDE: Final = 1e-4  # of the picture: feet on its edge stand in a zone that reaches it
 _LATTICE_POINTS: Final = 900  # cover to within about 1 %
+_FOUR_FLOAT32: Final = Struct("4f")
 
 
 def points_inside(points: Points, zone: Zone) -> NDArray[np.bool_]:
@@ -59,6 +63,12 @@ def touches(box: Box, bounds: Box) -> bool:
     return box[0] <= bounds[2] and box[2] >= bounds[0] and box[1] <= bounds[3] and box[3] >= bounds[1]
 
 
+def touching(box: Box, boxes: Iterable[Box]) -> list[Box]:
+    """Those of the boxes that the box `touches`."""
+    left, top, right, bottom = box
+    return [one for one in boxes if one[0] <= right and one[2] >= left and one[1] <= bottom and one[3] >= top]
+
+
 @lru_cache(maxsize=512)
 def zone_lattice(zone: Zone) -> Points:
     """Points spread evenly over the zone, shape (m, 2), m at least about `_LATTICE_POINTS`: shares are counted on
@@ -89,10 +99,34 @@ def zone_cells(zone: Zone, grid_hw: tuple[int, int]) -> tuple[NDArray[np.int64],
     return index, counts / len(points), centres
 
 
+@lru_cache(maxsize=512)
+def _lattice_raster(zone: Zone) -> Raster:
+    return raster_of(zone_lattice(zone))
+
+
+@lru_cache(maxsize=512)
+def zone_area(zone: Zone) -> float:
+    """Of the zone, in the square of the picture's side."""
+    return polygon_area(zone)
+
+
+def as_float32(box: Box) -> Box:
+    """The nearest numbers that an array of boxes can hold."""
+    left, top, right, bottom = _FOUR_FLOAT32.unpack(_FOUR_FLOAT32.pack(*box))
+    return left, top, right, bottom
+
+
 def ground_of_one(box: Box) -> Box:
     """`ground_of` for one box."""
     left, top, right, bottom = box
     return left, top + (bottom - top) * (1 - GROUND_SHARE), right, bottom
+
+
+def ground_as_float32(box: Box) -> Box:
+    """`ground_of` for one box, to the last bit."""
+    left, top, right, bottom = box
+    _, height, _, _ = as_float32((0.0, bottom - top, 0.0, 0.0))
+    return as_float32((left, top + height * (1 - GROUND_SHARE), right, bottom))
 
 
 def ground_of(boxes_xyxyn: Boxes) -> Boxes:
@@ -128,11 +162,10 @@ def covered_points(points: Points, boxes: Boxes) -> NDArray[np.bool_]:
     return np.asarray(_within(points, boxes).any(axis=1), dtype=np.bool_)
 
 
-@lru_cache(maxsize=512)
-def union_cover(zone: Zone, boxes: tuple[Box, ...]) -> float:
-    """Share of the zone under all the boxes together, 0 for none. What stands is asked about again and again."""
-    near = [box for box in boxes if touches(box, zone_bounds(zone))]
-    return float(covered_points(zone_lattice(zone), np.array(near, np.float32)).mean()) if near else 0.0
+def union_cover(zone: Zone, boxes: Iterable[Box]) -> float:
+    """Share of the zone under all the boxes together, 0 for none."""
+    lattice = _lattice_raster(zone)
+    return lattice.under_any(map(as_float32, boxes)).bit_count() / lattice.count
 
 
 def inside_shares(boxes: Boxes, zone: Zone) -> NDArray[np.float64]:
@@ -147,20 +180,27 @@ def common_with_zone(box: Box, zone: Zone) -> float:
     Sutherland and Hodgman, Reentrant polygon clipping, 1974. Where a zone that is not convex falls apart, the pieces
     stay joined by edges that lie on each other; they add nothing to the area.
     """
-    if not touches(box, zone_bounds(zone)):
+    left, top, right, bottom = box
+    bounds = zone_bounds(zone)
+    if not touches(box, bounds):
         return 0.0
     points: Sequence[tuple[float, float]] = zone
-    left, top, right, bottom = box
-    for axis, limit, sign in ((0, left, 1.0), (0, right, -1.0), (1, top, 1.0), (1, bottom, -1.0)):
-        if not points:
-            return 0.0
-        points = _cut(points, axis, limit, sign)
+    if bounds[0] < left:
+        points = _cut(points, 0, left, 1.0)
+    if bounds[2] > right:
+        points = _cut(points, 0, right, -1.0)
+    if bounds[1] < top:
+        points = _cut(points, 1, top, 1.0)
+    if bounds[3] > bottom:
+        points = _cut(points, 1, bottom, -1.0)
     return polygon_area(tuple(points)) if points else 0.0
 
 
 def _cut(points: Sequence[tuple[float, float]], axis: int, limit: float, sign: float) -> list[tuple[float, float]]:
     """The part of a polygon beyond a line across one axis: where sign * (coordinate - limit) >= 0."""
     kept: list[tuple[float, float]] = []
+    if not points:
+        return kept
     before = points[-1]
     depth_before = sign * (before[axis] - limit)
     for point in points:
@@ -192,18 +232,23 @@ def intersections(a: Boxes, b: Boxes) -> NDArray[np.float32]:
 
 def area_of(box: Box) -> float:
     """`areas` for one box."""
-    return max(box[2] - box[0], 0.0) * max(box[3] - box[1], 0.0)
+    width, height = box[2] - box[0], box[3] - box[1]
+    return width * height if width > 0 and height > 0 else 0.0
 
 
 def iou_of(a: Box, b: Box) -> float:
     """`ious` for one pair."""
     common = common_area(a, b)
-    return common / max(area_of(a) + area_of(b) - common, 1e-12)
+    return common / max(area_of(a) + area_of(b) - common, 1e-12) if common else 0.0
 
 
 def common_area(a: Box, b: Box) -> float:
     """`intersections` for one pair."""
-    return max(min(a[2], b[2]) - max(a[0], b[0]), 0.0) * max(min(a[3], b[3]) - max(a[1], b[1]), 0.0)
+    width = (a[2] if a[2] < b[2] else b[2]) - (a[0] if a[0] > b[0] else b[0])
+    if width <= 0:
+        return 0.0
+    height = (a[3] if a[3] < b[3] else b[3]) - (a[1] if a[1] > b[1] else b[1])
+    return width * height if height > 0 else 0.0
 
 
 def ious(a: Boxes, b: Boxes) -> NDArray[np.float32]:
@@ -222,19 +267,32 @@ def merged(boxes: Boxes, scores: NDArray[np.float32], min_iou: float, min_inside
     """
     if len(boxes) < 2:
         return np.arange(len(boxes))
-    order = np.argsort(-scores, kind="stable").tolist()
-    rows: list[Box] = boxes.tolist()
+    rows = list(zip(boxes.tolist(), scores.tolist(), strict=True))
+    return np.array(merged_rows(rows, range(len(rows)), min_iou, min_inside), dtype=np.int64)
+
+
+def merged_rows(
+    rows: Sequence[tuple[Box, float] | BoxRow], index: Sequence[int], min_iou: float, min_inside: float
+) -> list[int]:
+    """`merged` without arrays: which of the rows of this index stay. Rows are box, score and what else."""
+    if len(index) < 2:
+        return list(index)
     kept: list[int] = []
-    for index in order:
-        box = rows[index]
-        if not any(touches(box, rows[other]) and _is_same(box, rows[other], min_iou, min_inside) for other in kept):
-            kept.append(index)
-    return np.asarray(kept, dtype=np.int64)
+    for one in sorted(index, key=lambda each: -rows[each][1]):
+        box = rows[one][0]
+        if not any(is_same(box, rows[other][0], min_iou, min_inside) for other in kept):
+            kept.append(one)
+    return kept
 
 
-def _is_same(a: Box, b: Box, min_iou: float, min_inside: float) -> bool:
+def is_same(a: Box, b: Box, min_iou: float, min_inside: float) -> bool:
+    """The two boxes are one thing, see `merged`."""
     common = common_area(a, b)
-    smaller, larger = sorted((area_of(a), area_of(b)))
+    if not common:
+        return False
+    smaller, larger = area_of(a), area_of(b)
+    if smaller > larger:
+        smaller, larger = larger, smaller
     if common >= min_iou * max(smaller + larger - common, 1e-12):
         return True
     return common >= min_inside * max(smaller, 1e-12) and smaller >= 0.5 * larger

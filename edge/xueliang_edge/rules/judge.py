@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Self
 
@@ -25,7 +25,7 @@ from xueliang_configs.cameras import CameraConfig
 from xueliang_configs.rules import Rule, view_of
 from xueliang_edge.observations import Observation, is_in_view, turned_away
 from xueliang_edge.rules.episodes import Decision, EpisodeState, Moment, decided, ended, why_ended
-from xueliang_edge.rules.registry import RULES
+from xueliang_edge.rules.registry import RULES, HazardRule
 
 SNAPSHOT_VERSION: Final = 1
 _RULE: Final[TypeAdapter[Rule]] = TypeAdapter(Rule)
@@ -40,8 +40,15 @@ class Judged(NamedTuple):
 
 @dataclass(slots=True)
 class _Running:
+    """A rule and what it remembers; what every look asks of the rule is looked up once."""
+
     rule: Rule
     state: Any
+    hazard: HazardRule = field(init=False)
+    view_id: str | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.hazard, self.view_id = RULES[self.rule.hazard], view_of(self.rule)
 
 
 class CameraJudge:
@@ -69,10 +76,10 @@ class CameraJudge:
         self._last = (here.observed_mono_s, here.observed_at)
         judged = []
         for running in self._running.values():
-            hazard = RULES[running.rule.hazard]
+            hazard = running.hazard
             if hazard.needs_detector and observation.is_good and observation.detector != running.rule.detector:
                 continue
-            seen = here if is_in_view(here.view_id, view_of(running.rule)) else turned_away(here)
+            seen = here if is_in_view(here.view_id, running.view_id) else turned_away(here)
             measured = hazard.measure((seen,), running.rule)[0]
             running.state, decision = hazard.step(running.state, measured, running.rule)
             if decision is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol, Self
@@ -59,10 +59,11 @@ class BoxesMeasure(LookMeasure):
     track_ids: NDArray[np.int64]
 
     @classmethod
-    def of(cls, seen: Observation, kept: NDArray[np.int64]) -> Self:
+    def of(cls, seen: Observation, kept: Iterable[int]) -> Self:
         """The observation with these boxes only."""
-        if len(kept) > 1:
-            kept = kept[np.argsort(-seen.scores[kept], kind="stable")]
+        rows = seen.rows
+        order = sorted(kept, key=lambda index: -rows[index][1])
+        chosen = np.array(order, dtype=np.int64) if order else slice(0)
         return cls(
             mono_s=seen.observed_mono_s,
             at=seen.observed_at,
@@ -70,10 +71,10 @@ class BoxesMeasure(LookMeasure):
             is_carried=seen.is_carried,
             model_digest=seen.model_digest,
             frame_size_wh=seen.frame_size_wh,
-            boxes=seen.boxes_xyxyn[kept],
-            scores=seen.scores[kept],
-            class_names=tuple(seen.class_names[index] for index in kept),
-            track_ids=seen.track_ids[kept],
+            boxes=seen.boxes_xyxyn[chosen],
+            scores=seen.scores[chosen],
+            class_names=tuple([rows[index][2] for index in order]),
+            track_ids=seen.track_ids[chosen],
         )
 
     @property

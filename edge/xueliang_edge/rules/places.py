@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Annotated, Any, Final
 
-import numpy as np
+from pydantic import PlainSerializer, PlainValidator, TypeAdapter
 
 from xueliang_edge.rules import geometry
 from xueliang_edge.rules.episodes import MIN_CLEAR_LOOKS, Moment
 from xueliang_edge.rules.geometry import Box
-from xueliang_edge.rules.standing_measure import StandingMeasure, StandingRule, cells_under
+from xueliang_edge.rules.rasters import PointSet, members_of, set_of_members
+from xueliang_edge.rules.standing_measure import StandingMeasure, StandingRule, widened_one
+from xueliang_edge.rules.zone_change import CHANGED
 
 # Of the confident score, as the mean over a place's looks. Measured on one clip: a standing car that yolox_nano
 # (confident from 0.45) sees at 0.31 to 0.44 for 35 s; at 0.8 it was believed 2 s late.
@@ -27,8 +29,6 @@ SETTLED_IOU: Final = 0.6
 # cars, a spot is hit 0.4 of the time at SETTLED_IOU.
 MIN_PRESENCE: Final = 0.6
 HIDDEN_SHARE: Final = 0.5
-CHANGED: Final = 0.5  # of a cell's pixels: begins to count
-STILL_CHANGED: Final = 0.25
 HELD_BY_CHANGE_S: Final = 60.0  # a detector may lose a parked car for a minute; longer, and its "nothing" is believed
 # What comes to stand half beside a place, on the same line, has taken its ground: what stood there has moved on.
 MOVED_ON: Final = (0.2, 0.85)  # of the place's width, from its middle to the other's
@@ -95,39 +95,89 @@ class ZoneCell:
 
 
 @dataclass(frozen=True, slots=True)
+class Patch:
+    """Cells of the zone that have one history: of each it is what `ZoneCell` says."""
+
+    cells: PointSet
+    since: Moment
+    seen_s: float = 0.0
+    unknown_s: float = 0.0
+
+
+# A snapshot names cells one by one.
+
+_MOST_CELLS: Final = 1 << 16  # far beyond any grid
+_CELLS: Final = TypeAdapter(tuple[ZoneCell, ...])
+_MEMBERS: Final = TypeAdapter(tuple[int, ...])
+
+
+def _cells_of(patches: Sequence[Patch]) -> tuple[ZoneCell, ...]:
+    cells = [
+        ZoneCell(index, patch.since, patch.seen_s, patch.unknown_s)
+        for patch in patches
+        for index in members_of(patch.cells)
+    ]
+    return tuple(sorted(cells, key=lambda cell: cell.index))
+
+
+def _patches_of(written: Any) -> tuple[Patch, ...]:
+    found: dict[tuple[Any, ...], Patch] = {}
+    for cell in _CELLS.validate_python(written):
+        history = (cell.since, cell.since.unseen_s, cell.seen_s, cell.unknown_s)
+        before = found.get(history, Patch(0, cell.since, cell.seen_s, cell.unknown_s))
+        found[history] = replace(before, cells=before.cells | _set_of([cell.index]))
+    return tuple(found.values())
+
+
+def _set_of(written: Any) -> PointSet:
+    members = _MEMBERS.validate_python(written)
+    wrong = next((one for one in members if not 0 <= one < _MOST_CELLS), None)
+    if wrong is not None:
+        raise ValueError(f"a cell of a zone: expected 0 to {_MOST_CELLS - 1}, got {wrong}")
+    return set_of_members(members)
+
+
+Patches = Annotated[
+    tuple[Patch, ...], PlainValidator(_patches_of), PlainSerializer(_cells_of, return_type=tuple[ZoneCell, ...])
+]
+Absorbed = Annotated[PointSet, PlainValidator(_set_of), PlainSerializer(members_of, return_type=tuple[int, ...])]
+
+
+@dataclass(frozen=True, slots=True)
 class Ground:
     """What is remembered of a zone's ground.
 
     Attributes:
         places: see `Place`; older ones first.
-        cells: cells that are changed now, each with its beginning.
+        cells: cells that are changed now, each in one patch.
         absorbed: cells whose background has learnt a thing that was standing there: their change says nothing until it
             was seen to be none.
     """
 
     places: tuple[Place, ...] = ()
-    cells: tuple[ZoneCell, ...] = ()
-    absorbed: tuple[int, ...] = ()
+    cells: Patches = ()
+    absorbed: Absorbed = 0
 
 
 def remember(ground: Ground, measured: StandingMeasure, now: Moment, seconds: float, settings: StandingRule) -> Ground:
     """One look further; `seconds` of watching since the last."""
-    if not (ground.places or ground.cells or ground.absorbed or measured.boxes) and measured.most_changed < CHANGED:
+    if not (ground.places or ground.cells or ground.absorbed or measured.boxes or measured.has_changed):
         return ground  # most looks of most zones
     hits = _hits(ground.places, measured, now)
     places = []
     for index, place in enumerate(ground.places):
         box = hits.get(index)
         if box is not None:
-            seen = _hit(place, measured, box, now, seconds)
-        else:
-            newcomers = _newcomers(place, ground, hits, measured)
-            seen = _missed(place, measured, seconds, newcomers, is_held=_held_by_change(place, ground, measured))
+            places.append(_hit(place, measured, box, now, seconds))
+            continue
+        is_held = _held_by_change(place, ground, measured)
+        takers = [] if is_held else _takers(place, ground, hits, measured)
+        seen = _missed(place, measured, seconds, takers, is_held=is_held)
         if not _is_gone(seen, now, settings):
             places.append(seen)
-    taken = set(hits.values())
+    taken = hits.values()
     places += [_new_place(measured, box, now) for box in range(len(measured.boxes)) if box not in taken]
-    cells, absorbed = _cells(ground, measured, now, seconds, settings)
+    cells, absorbed = _cells(ground, measured, now, seconds)
     return Ground(tuple(places[:MAX_PLACES]), cells, absorbed)
 
 
@@ -137,7 +187,7 @@ def _hits(places: tuple[Place, ...], measured: StandingMeasure, now: Moment) -> 
     for number, place in enumerate(places):
         needed = SETTLED_IOU if _is_settled(place, now) else FRESH_IOU
         for box_number, box in enumerate(measured.boxes):
-            overlap = geometry.iou_of(place.anchor, box) if geometry.touches(place.anchor, box) else 0.0
+            overlap = geometry.iou_of(place.anchor, box)
             if overlap >= needed:
                 pairs.append((-overlap, number, box_number))
     hits: dict[int, int] = {}
@@ -161,55 +211,70 @@ def _new_place(measured: StandingMeasure, box: int, now: Moment) -> Place:
 def _hit(place: Place, measured: StandingMeasure, box: int, now: Moment, seconds: float) -> Place:
     score, looks = measured.scores[box], place.looks + 1
     is_better = score > place.best
-    return replace(
-        place,
-        last_hit=now,
-        visible_s=place.visible_s + seconds,
-        hit_s=place.hit_s + seconds,
-        score=place.score + (score - place.score) / looks,
-        looks=looks,
-        class_name=measured.class_names[box] if is_better else place.class_name,
-        best=max(score, place.best),
-        misses=0,
-        missed_s=0.0,
-        is_hit=True,
-        is_held=False,
-        is_hidden=False,
-        displaced=0,
+    return (
+        Place(  # not `replace`: this is asked of every standing thing at every look, and that takes four times as long
+            anchor=place.anchor,
+            since=place.since,
+            last_hit=now,
+            visible_s=place.visible_s + seconds,
+            hit_s=place.hit_s + seconds,
+            score=place.score + (score - place.score) / looks,
+            looks=looks,
+            class_name=measured.class_names[box] if is_better else place.class_name,
+            best=score if is_better else place.best,
+            crowded_s=place.crowded_s,
+        )
     )
 
 
-def _newcomers(place: Place, ground: Ground, hits: dict[int, int], measured: StandingMeasure) -> list[Box]:
-    """Believed boxes of what did not stand anywhere yet when the place was last hit: a neighbour that did has not
-    taken its ground.
+def _takers(place: Place, ground: Ground, hits: dict[int, int], measured: StandingMeasure) -> list[Box]:
+    """Believed boxes that stand on the place's ground, of what did not stand anywhere yet when the place was last hit:
+    a neighbour that did has not taken its ground.
     """
+    takers = [
+        index
+        for index, box in enumerate(measured.boxes)
+        if measured.scores[index] >= measured.confident_score and _takes_its_ground(place, box)
+    ]
+    if not takers:
+        return []
     last_s = place.last_hit.mono_s
     before = {hits[index] for index, one in enumerate(ground.places) if index in hits and one.since.mono_s <= last_s}
-    sure = [index for index, score in enumerate(measured.scores) if score >= measured.confident_score]
-    return [measured.boxes[index] for index in sure if index not in before]
+    return [measured.boxes[index] for index in takers if index not in before]
 
 
-def _missed(
-    place: Place, measured: StandingMeasure, seconds: float, newcomers: Sequence[Box], *, is_held: bool
-) -> Place:
-    missed = replace(place, is_hit=False, is_held=is_held, is_hidden=False, displaced=0)
+def _missed(place: Place, measured: StandingMeasure, seconds: float, takers: Sequence[Box], *, is_held: bool) -> Place:
+    near = geometry.touching(place.anchor, measured.picture.believed)
     # Its own box may lie a little too far outside the zone to be counted: it hides nothing.
-    others = [box for box in measured.others if geometry.iou_of(place.anchor, box) < SETTLED_IOU]
-    takers = [] if is_held else [box for box in newcomers if _takes_its_ground(place, box)]
+    others = [box for box in near if geometry.iou_of(place.anchor, box) < SETTLED_IOU]
     # Behind something else it may still stand.
-    if takers and _hidden_share(place, [box for box in others if box not in takers]) < HIDDEN_SHARE:
-        missed = replace(missed, displaced=place.displaced + 1)
-    if _hidden_share(place, others) >= HIDDEN_SHARE:
-        is_crowded = _hidden_share(place, measured.boxes) >= HIDDEN_SHARE
-        crowded_s = place.crowded_s + (seconds if is_crowded else 0.0)
-        return replace(missed, is_held=False, is_hidden=True, crowded_s=crowded_s)
-    # The first miss after a hit proves nothing about the time between the two looks.
-    counted_s = seconds if place.misses else 0.0
-    return replace(
-        missed,
-        visible_s=place.visible_s + (0.0 if is_held else seconds),
-        misses=place.misses + 1,
-        missed_s=place.missed_s + counted_s,
+    is_displaced = bool(takers) and _hidden_share(place, [one for one in others if one not in takers]) < HIDDEN_SHARE
+    is_hidden = _hidden_share(place, others) >= HIDDEN_SHARE
+    visible_s, crowded_s, misses, missed_s = place.visible_s, place.crowded_s, place.misses, place.missed_s
+    if is_hidden:
+        crowded_s += seconds if _hidden_share(place, measured.boxes) >= HIDDEN_SHARE else 0.0
+    else:
+        visible_s += 0.0 if is_held else seconds
+        # The first miss after a hit proves nothing about the time between the two looks.
+        missed_s += seconds if misses else 0.0
+        misses += 1
+    return Place(
+        anchor=place.anchor,
+        since=place.since,
+        last_hit=place.last_hit,
+        visible_s=visible_s,
+        hit_s=place.hit_s,
+        score=place.score,
+        looks=place.looks,
+        class_name=place.class_name,
+        best=place.best,
+        misses=misses,
+        missed_s=missed_s,
+        is_hit=False,
+        is_held=is_held and not is_hidden,
+        is_hidden=is_hidden,
+        crowded_s=crowded_s,
+        displaced=place.displaced + 1 if is_displaced else 0,
     )
 
 
@@ -242,32 +307,42 @@ def _is_gone(place: Place, now: Moment, settings: StandingRule) -> bool:
 
 
 def _cells(
-    ground: Ground, measured: StandingMeasure, now: Moment, seconds: float, settings: StandingRule
-) -> tuple[tuple[ZoneCell, ...], tuple[int, ...]]:
-    if not len(measured.changed):
+    ground: Ground, measured: StandingMeasure, now: Moment, seconds: float
+) -> tuple[tuple[Patch, ...], PointSet]:
+    hit = [place.anchor for place in ground.places if place.is_hit]
+    if not (hit or ground.cells or ground.absorbed or measured.has_changed):
+        return (), 0
+    change = measured.change
+    if change is None:
         # Nothing was compared: neither there nor gone.
-        return tuple(replace(cell, unknown_s=cell.unknown_s + seconds) for cell in ground.cells), ground.absorbed
-    changed, is_known = measured.changed, ~np.isnan(measured.changed)
-    is_free, is_same = ~measured.under_box & is_known, changed < STILL_CHANGED
-    hit_anchors = tuple(place.anchor for place in ground.places if place.is_hit)
-    under_place = cells_under(settings.zone, measured.grid_hw, hit_anchors)
-    is_absorbed = np.zeros(len(changed), bool)
-    is_absorbed[[index for index in ground.absorbed if index < len(changed)]] = True
-    is_absorbed |= under_place & is_same
-    is_absorbed &= ~(is_free & is_same & ~under_place)
-    before = {cell.index: cell for cell in ground.cells if cell.index < len(changed)}
-    begun = np.flatnonzero(is_free & ~is_absorbed & (changed >= CHANGED)).tolist()
-    cells = []
-    for index in sorted({*before, *begun}):
-        cell = before.get(index)
-        if cell is None:
-            cells.append(ZoneCell(index, now))
-        elif not is_free[index]:
-            unknown_s = 0.0 if is_known[index] else seconds
-            cells.append(ZoneCell(index, cell.since, cell.seen_s, cell.unknown_s + unknown_s))
-        elif not is_absorbed[index] and changed[index] >= STILL_CHANGED:
-            cells.append(ZoneCell(index, cell.since, cell.seen_s + seconds, cell.unknown_s))
-    return tuple(cells), tuple(np.flatnonzero(is_absorbed).tolist())
+        return tuple([replace(patch, unknown_s=patch.unknown_s + seconds) for patch in ground.cells]), ground.absorbed
+    centres = change.grid.centres
+    under_place = centres.under_any(map(widened_one, hit))
+    same = change.known & ~change.still
+    absorbed = (ground.absorbed & centres.every) | (under_place & same)
+    bare = absorbed & same & ~under_place
+    if not (ground.cells or change.changed or bare):
+        return (), absorbed  # what lies over them does not matter
+    free = change.known & ~measured.under_box
+    absorbed &= ~(bare & free)
+    open_, before, cells = free & ~absorbed, 0, []
+    for patch in ground.cells:
+        before |= patch.cells
+        cells += _gone_on(patch, change.known & ~free, ~change.known & centres.every, open_ & change.still, seconds)
+    begun = open_ & change.changed & ~before
+    if begun:
+        cells.append(Patch(begun, now))
+    return tuple(cells), absorbed
+
+
+def _gone_on(patch: Patch, hidden: PointSet, unknown: PointSet, still: PointSet, seconds: float) -> list[Patch]:
+    """What is left of a patch, by what was seen of its cells: under a box, nothing to compare with, still changed."""
+    parts = (
+        Patch(patch.cells & still, patch.since, patch.seen_s + seconds, patch.unknown_s),
+        Patch(patch.cells & unknown, patch.since, patch.seen_s, patch.unknown_s + seconds),
+        Patch(patch.cells & hidden, patch.since, patch.seen_s, patch.unknown_s),
+    )
+    return [part for part in parts if part.cells]
 
 
 def is_believed(place: Place, measured: StandingMeasure, now: Moment, settings: StandingRule, *, is_open: bool) -> bool:
@@ -283,9 +358,11 @@ def is_believed(place: Place, measured: StandingMeasure, now: Moment, settings: 
 
 def _held_by_change(place: Place, ground: Ground, measured: StandingMeasure) -> bool:
     """The detector lost it, and the ground under it is still changed against the background."""
-    if place.missed_s > HELD_BY_CHANGE_S or measured.most_changed < CHANGED:
+    change = measured.change if measured.has_changed else None
+    if change is None or place.missed_s > HELD_BY_CHANGE_S:
         return False
-    lower = geometry.ground_of(np.array([place.anchor], dtype=np.float32))
-    under = geometry.covered_points(measured.centres, lower) & ~np.isnan(measured.changed) & ~measured.under_box
-    under[[index for index in ground.absorbed if index < len(under)]] = False
-    return bool(under.any()) and float(measured.changed[under].mean()) >= CHANGED
+    under = change.grid.centres.under(geometry.ground_as_float32(place.anchor)) & change.known & ~ground.absorbed
+    if not under & change.changed:
+        return False
+    under &= ~measured.under_box
+    return bool(under & change.changed) and change.mean(under) >= CHANGED

@@ -29,13 +29,14 @@ def counted(observation: Observation, settings: BoxSettings, ease: float = 1.0) 
 
 def those_counted(observation: Observation, settings: BoxSettings, ease: float = 1.0) -> list[int]:
     """`counted` as a list."""
-    classes, own, general = settings.classes, settings.min_scores, observation.confident_score
-    excluded, is_any_size = settings.exclude_zones, settings.heights is None
+    own, general = settings.min_scores, observation.confident_score
+    least = {name: ease * own.get(name, general) for name in settings.classes}
+    excluded, min_height, heights = settings.exclude_zones, settings.min_height, settings.heights
     kept = []
     for index, (box, score, name) in enumerate(observation.rows):
-        if name not in classes or score < ease * own.get(name, general) or box[3] - box[1] < settings.min_height:
+        if name not in least or score < least[name] or box[3] - box[1] < min_height:
             continue
-        if not is_any_size and not _fits(box, settings.heights):
+        if heights is not None and not _fits(box, heights):
             continue
         if excluded and is_in_any(*geometry.feet_of_one(box), excluded):
             continue
@@ -43,18 +44,14 @@ def those_counted(observation: Observation, settings: BoxSettings, ease: float =
     return kept
 
 
-def standing_in_zone(observation: Observation, settings: BoxSettings, zone: Zone) -> NDArray[np.int64]:
+def standing_in_zone(observation: Observation, settings: BoxSettings, zone: Zone) -> list[int]:
     """Index of every box that counts and stands in the zone with its feet."""
-    rows = observation.rows
-    counts = those_counted(observation, settings)
-    kept = [index for index in counts if geometry.is_inside(*geometry.feet_of_one(rows[index][0]), zone)]
-    return np.array(kept, dtype=np.int64)
+    rows, those = observation.rows, those_counted(observation, settings)
+    return [index for index in those if geometry.is_inside(*geometry.feet_of_one(rows[index][0]), zone)]
 
 
-def _fits(box: Box, perspective: PerspectiveSettings | None) -> bool:
+def _fits(box: Box, perspective: PerspectiveSettings) -> bool:
     """As tall as what counts looks where it stands."""
-    if perspective is None:
-        return True
     height, expected = box[3] - box[1], perspective.expected_height(box[3])
     # Cut by the lower edge of the picture: how tall it is cannot be said, only that it is not too small for that.
     is_cut = box[3] >= CUT_FROM

@@ -19,8 +19,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-import numpy as np
-
 from xueliang_alerts.contract import EndReason, Hazard, Phase
 from xueliang_edge.rules import geometry
 from xueliang_edge.rules.episodes import (
@@ -40,6 +38,7 @@ from xueliang_edge.rules.episodes import (
 from xueliang_edge.rules.geometry import Box
 from xueliang_edge.rules.looking import timing_of
 from xueliang_edge.rules.places import MIN_PRESENCE, SETTLE_S, Ground, Place, is_believed, remember
+from xueliang_edge.rules.rasters import PointSet, members_of, union_of
 from xueliang_edge.rules.standing_measure import StandingMeasure, StandingRule, measure
 
 __all__ = ["StandingMeasure", "StandingRule", "StandingState", "measure", "step"]
@@ -80,18 +79,16 @@ def step(
         return replace(state, episode=episode), _in_words(said, None, measured, settings)
     now = moment_of(last, measured.mono_s, measured.at, settings.gap_tolerance_s)
     seconds = now.seen_s - (last.seen_s if last else 0.0)
-    state = replace(state, ground=remember(state.ground, measured, now, seconds, settings))
-    found = _find(state, measured, now, settings)
-    is_unclear = found.evidence is Evidence.UNCLEAR
-    if is_unclear != (state.unclear_since is not None):
-        state = replace(state, unclear_since=now if is_unclear else None)
-    if state.unclear_since and now.mono_s - state.unclear_since.mono_s > settings.view_lost_after_s:
+    ground = remember(state.ground, measured, now, seconds, settings)
+    found = _find(ground, measured, now, settings, is_open=state.episode.open is not None)
+    unclear_since = (state.unclear_since or now) if found.evidence is Evidence.UNCLEAR else None
+    if unclear_since and now.mono_s - unclear_since.mono_s > settings.view_lost_after_s:
         episode, said = ended(replace(state.episode, last=now), EndReason.VIEW_LOST)
         return StandingState(episode=episode), _in_words(said, None, measured, settings)
-    onset = found.since
+    onset, chain_since, chain_last = found.since, state.chain_since, state.chain_last
     if found.evidence is Evidence.HOLDS and not settings.counts_each_alone:
-        state = _chained(state, found, now)
-        onset = state.chain_since
+        onset = chain_since = _chain_since(state, found)
+        chain_last = now
     look = Look(
         measured.mono_s,
         measured.at,
@@ -106,9 +103,10 @@ def step(
     episode, said = advance(state.episode, look, timing)
     if said is not None and said.phase is Phase.CLEARED:
         # What was seen to be gone starts anew when it comes back: no dwell is carried into the next episode.
-        hit = tuple(place for place in state.ground.places if place.is_hit)
-        state = replace(state, ground=replace(state.ground, places=hit), chain_since=None, chain_last=None)
-    return replace(state, episode=episode), _in_words(said, found, measured, settings)
+        hit = tuple(place for place in ground.places if place.is_hit)
+        ground, chain_since, chain_last = replace(ground, places=hit), None, None
+    after = StandingState(episode, ground, chain_since, chain_last, unclear_since)
+    return after, _in_words(said, found, measured, settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,44 +116,59 @@ class Found:
     Attributes:
         since: when the zone came to be covered enough by what stands there now.
         share: of the zone covered, on the ground.
-        names: classes of what stands there; "something" for what has no name.
+        places: that stand there, oldest first.
+        cells: of what has no name; none while it does not count. is_named: the places count.
+        confidence: of what counts.
     """
 
     evidence: Evidence
-    since: Moment | None
-    share: float
-    names: tuple[str, ...]
-    boxes: tuple[Box, ...]
-    confidence: float
+    since: Moment | None = None
+    share: float = 0.0
+    places: tuple[Place, ...] = ()
+    cells: PointSet = 0
+    is_named: bool = False
+    confidence: float = 0.0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Classes of what counts; "something" for what has no name."""
+        return tuple(place.class_name for place in self.places) if self.is_named else ("something",)
+
+    def boxes(self, measured: StandingMeasure) -> tuple[Box, ...]:
+        """Surest first; last the box round what has no name."""
+        boxes = [place.anchor for place in sorted(self.places, key=lambda place: -place.score)]
+        if self.cells and measured.change is not None:
+            boxes.append(measured.change.grid.box_round(self.cells))
+        return tuple(boxes)
 
 
-NOTHING: Final = Found(Evidence.ABSENT, None, 0.0, (), (), 0.0)
+NOTHING: Final = Found(Evidence.ABSENT)
+HIDDEN: Final = Found(Evidence.UNCLEAR)
 
 
-def _find(state: StandingState, measured: StandingMeasure, now: Moment, settings: StandingRule) -> Found:
-    if not (state.ground.places or state.ground.cells):
+def _find(ground: Ground, measured: StandingMeasure, now: Moment, settings: StandingRule, *, is_open: bool) -> Found:
+    if not (ground.places or ground.cells):
         return NOTHING
-    is_open = state.episode.open is not None
-    believed = [place for place in state.ground.places if is_believed(place, measured, now, settings, is_open=is_open)]
+    believed = [place for place in ground.places if is_believed(place, measured, now, settings, is_open=is_open)]
+    if not (believed or ground.cells):
+        return NOTHING
     there = [place for place in believed if place.is_there]
     there.sort(key=lambda place: place.since.seen_s)
-    named_since, named_share = _covered_since(there, settings, 0.5 if is_open else 1.0)
-    thing_since, thing_share, thing_box = _object_since(state, measured, now, settings, 0.5 if is_open else 1.0)
+    ease = 0.5 if is_open else 1.0
+    named_since, named_share = _covered_since(there, settings, ease)
+    thing_since, thing_share, cells = _object_since(ground, measured, now, settings, ease)
     began = [since for since in (named_since, thing_since) if since is not None]
     if not began:
-        hidden = any(place.is_hidden for place in believed) or _is_object_hidden(state, measured, settings)
-        return Found(Evidence.UNCLEAR if hidden else Evidence.ABSENT, None, 0.0, (), (), 0.0)
-    names = tuple(place.class_name for place in there) if named_since else ()
-    boxes = tuple(place.anchor for place in sorted(there, key=lambda place: -place.score))
-    if thing_since is not None and thing_box is not None:
-        boxes = (*boxes, thing_box)
+        is_hidden = any(place.is_hidden for place in believed) or _is_object_hidden(ground, measured, settings)
+        return HIDDEN if is_hidden else NOTHING
     confidence = max((place.score for place in there), default=0.0) if named_since else thing_share**0.5
     return Found(
         evidence=Evidence.HOLDS,
         since=min(began, key=lambda moment: moment.seen_s),
         share=min(1.0, (named_share if named_since else 0.0) + (thing_share if thing_since else 0.0)),
-        names=names if names else ("something",),
-        boxes=boxes,
+        places=tuple(there),
+        cells=cells if thing_since else 0,
+        is_named=named_since is not None,
         confidence=min(1.0, confidence),
     )
 
@@ -164,9 +177,11 @@ def _covered_since(there: list[Place], settings: StandingRule, ease: float) -> t
     """Since when these places, oldest first, have covered enough of the zone; and how much they cover now."""
     if not there:
         return None, 0.0
-    grounds = tuple(geometry.ground_of_one(place.anchor) for place in there)
+    grounds = [geometry.ground_of_one(place.anchor) for place in there]
     share = geometry.union_cover(settings.zone, grounds)
     needed = settings.min_cover * ease
+    if share < needed:
+        return None, share
     for count in range(1, len(there) + 1):
         first = count - 1 if settings.counts_each_alone else 0
         if geometry.union_cover(settings.zone, grounds[first:count]) >= needed:
@@ -175,56 +190,54 @@ def _covered_since(there: list[Place], settings: StandingRule, ease: float) -> t
 
 
 def _object_since(
-    state: StandingState, measured: StandingMeasure, now: Moment, settings: StandingRule, ease: float
-) -> tuple[Moment | None, float, Box | None]:
-    """The same for cells that stay changed and have no box; and the box round them."""
-    if not settings.any_object or not len(measured.weights) or not state.ground.cells:
-        return None, 0.0, None
-    cannot_see = measured.under_box | np.isnan(measured.changed)
-    seen = [cell for cell in state.ground.cells if not cannot_see[cell.index]]
-    ages = [(cell, now.seen_s - cell.since.seen_s) for cell in seen]
-    standing = [
-        cell for cell, age_s in ages if age_s >= SETTLE_S and cell.seen_s >= MIN_PRESENCE * (age_s - cell.unknown_s)
-    ]
+    ground: Ground, measured: StandingMeasure, now: Moment, settings: StandingRule, ease: float
+) -> tuple[Moment | None, float, PointSet]:
+    """The same for cells that stay changed and have no box; and which cells."""
+    change = measured.change
+    if not settings.any_object or change is None or not ground.cells:
+        return None, 0.0, 0
+    standing: list[tuple[float, int, Moment]] = []
+    cells = 0
+    for patch in ground.cells:
+        age_s = now.seen_s - patch.since.seen_s
+        if age_s >= SETTLE_S and patch.seen_s >= MIN_PRESENCE * (age_s - patch.unknown_s):
+            seen = patch.cells & change.known & ~measured.under_box
+            standing += [(patch.since.seen_s, cell, patch.since) for cell in members_of(seen)]
+            cells |= seen
     share = 0.0
     since: Moment | None = None
-    for cell in sorted(standing, key=lambda item: item.since.seen_s):
-        share += float(measured.weights[cell.index])
+    for _, cell, began in sorted(standing, key=_by_age):
+        share += change.grid.weights[cell]
         if since is None and share >= max(settings.min_changed, settings.min_cover) * ease:
-            since = cell.since
-    return since, share, _box_round([cell.index for cell in standing], measured)
+            since = began
+    return since, share, cells
 
 
-def _box_round(cells: list[int], measured: StandingMeasure) -> Box | None:
-    if not cells:
-        return None
-    height, width = measured.grid_hw
-    half = np.array([0.5 / width, 0.5 / height])
-    left, top = (measured.centres[cells] - half).min(axis=0)
-    right, bottom = (measured.centres[cells] + half).max(axis=0)
-    return float(left), float(top), float(right), float(bottom)
+def _by_age(standing: tuple[float, int, Moment]) -> tuple[float, int]:
+    return standing[:2]
 
 
-def _is_object_hidden(state: StandingState, measured: StandingMeasure, settings: StandingRule) -> bool:
+def _is_object_hidden(ground: Ground, measured: StandingMeasure, settings: StandingRule) -> bool:
     """Enough of the zone was changed and cannot be seen now: what stood there may still stand there.
 
     Under a box, or without a scene to compare with (the light changed at once, the scene is learnt anew).
     """
-    if not settings.any_object or not state.ground.cells:
+    if not settings.any_object or not ground.cells:
         return False
-    if not len(measured.weights):  # no shares without a grid: whatever had settled may still be there
-        return any(cell.seen_s >= SETTLE_S for cell in state.ground.cells)
-    cannot_see = measured.under_box | np.isnan(measured.changed)
-    settled = (cell.index for cell in state.ground.cells if cell.seen_s >= SETTLE_S)
-    share = sum(float(measured.weights[index]) for index in settled if cannot_see[index])
+    settled = [patch.cells for patch in ground.cells if patch.seen_s >= SETTLE_S]
+    change = measured.change
+    if change is None:  # no shares without a grid: whatever had settled may still be there
+        return bool(settled)
+    seen = change.known & ~measured.under_box
+    share = change.grid.share(union_of(settled) & ~seen)
     return share >= max(settings.min_changed, settings.min_cover) / 2
 
 
-def _chained(state: StandingState, found: Found, now: Moment) -> StandingState:
+def _chain_since(state: StandingState, found: Found) -> Moment | None:
     """The zone's own time: it goes on when what stands there now stood there before the last thing left."""
     since, last = found.since, state.chain_last
     joins = since is not None and last is not None and since.seen_s <= last.seen_s + CHAIN_S
-    return replace(state, chain_since=state.chain_since if joins else since, chain_last=now)
+    return state.chain_since if joins else since
 
 
 _PLACE_NAMES: Final = {
@@ -264,7 +277,7 @@ def _in_words(
         said,
         why,
         confidence=found.confidence,
-        boxes_xyxyn=found.boxes,
+        boxes_xyxyn=found.boxes(measured),
         measures={
             "share": (found.share, "share"),
             "seconds": (seconds, "s"),

@@ -52,8 +52,7 @@ def measure(observations: Sequence[Observation], settings: TrespassRule) -> tupl
 
 def _measured(observation: Observation, settings: TrespassRule) -> BoxesMeasure:
     kept = selecting.standing_in_zone(observation, settings, settings.zone)
-    kept = kept[geometry.merged(observation.boxes_xyxyn[kept], observation.scores[kept], 0.75, 0.95)]
-    return BoxesMeasure.of(observation, kept)
+    return BoxesMeasure.of(observation, geometry.merged_rows(observation.rows, kept, 0.75, 0.95))
 
 
 def step(state: TrespassState, measured: BoxesMeasure, settings: TrespassRule) -> tuple[TrespassState, Decision | None]:

@@ -1,0 +1,111 @@
+"""Standing rules over whole columns: every look is measured as it is measured live, and a snapshot names cells."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from tests.support.street_life import BUSY, RUSH_HOUR, looks
+from tests.unit.edge.backtesting import RULES, days, part_of
+from tests.unit.edge.observing import camera
+from xueliang_edge.backtest.skipping import SKIPPING
+from xueliang_edge.backtest.standing_looks import StandingBatch
+from xueliang_edge.backtest.timeline import timeline_of
+from xueliang_edge.observation_log.encoding import as_logged
+from xueliang_edge.observation_log.looks import LoggedLooks
+from xueliang_edge.rules import standing
+from xueliang_edge.rules.geometry import is_same
+from xueliang_edge.rules.standing import StandingState
+from xueliang_edge.rules.standing_measure import MERGED, StandingMeasure, things_inside
+
+STANDING = ("fire_lane", "fire_lane_excluding", "exit", "parking")
+
+
+def told(measured: StandingMeasure) -> dict[str, Any]:
+    """All that a step may ask."""
+    plain = {name: value for name, value in vars(measured).items() if name not in ("picture", "grid")}
+    change, picture = measured.change, measured.picture
+    sets = None if change is None else (change.known, change.still, change.changed, change.values().tolist())
+    return plain | {
+        "believed": list(picture.believed),
+        "under_box": measured.under_box,
+        "has_changed": measured.has_changed,
+        "change": repr(sets),
+    }
+
+
+def columns_and_live(name: str, part: LoggedLooks) -> int:
+    """Compares every known look; how many boxes stood in the zone."""
+    (rule,) = camera(RULES[name]).as_judged.rules
+    assert isinstance(rule, standing.StandingRule)
+    timeline = timeline_of(part, rule, 0.0, None)
+    batch = SKIPPING[rule.hazard].begin(part, timeline, rule)
+    assert isinstance(batch, StandingBatch)
+    boxes = 0
+    for index in range(len(timeline)):
+        live = standing.measure([part.observation(int(timeline.rows[index]))], rule)[0]
+        measured = batch.measure(index)
+        assert told(measured) == told(live) or not live.is_known
+        assert (measured.is_known, measured.mono_s, measured.at) == (live.is_known, live.mono_s, live.at)
+        boxes += len(live.boxes)
+    return boxes
+
+
+@pytest.mark.parametrize("name", STANDING)
+@pytest.mark.parametrize("street", [BUSY, RUSH_HOUR], ids=["busy", "rush hour"])
+def test_columns_are_measured_as_looks_are(name: str, street: Any) -> None:
+    assert columns_and_live(name, part_of(looks(street, 120, seed=3))) > 10
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from(STANDING))
+def test_so_are_days_with_carried_answers_and_blind_looks(seed: int, name: str) -> None:
+    one_detector = [one for one in days(seed, 100) if one.detector == "objects"]  # each has a score of its own
+    columns_and_live(name, part_of(one_detector))
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=20, deadline=None)
+def test_what_is_taken_once_is_what_merging_all_of_it_leaves(seed: int) -> None:
+    (seen,) = looks(RUSH_HOUR, 1, seed=seed)
+    rows = as_logged(seen).rows
+    (rule,) = camera(RULES["fire_lane"]).as_judged.rules
+    assert isinstance(rule, standing.StandingRule)
+    counted = list(range(len(rows)))
+    kept: list[int] = []
+    for one in sorted(counted, key=lambda index: -rows[index][1]):
+        if not any(is_same(rows[one][0], rows[other][0], *MERGED) for other in kept):
+            kept.append(one)
+    alone = [one for one in kept if things_inside(rows, [one], rule.zone)]
+    assert things_inside(rows, counted, rule.zone) == alone
+
+
+# What a snapshot holds.
+
+
+def test_a_snapshot_names_cells_one_by_one_and_gives_them_back() -> None:
+    adapter = TypeAdapter(StandingState)
+    (rule,) = camera(RULES["fire_lane"]).as_judged.rules
+    assert isinstance(rule, standing.StandingRule)
+    state, seen_cells, seen_absorbed = StandingState(), 0, 0
+    for look in map(as_logged, days(3, 200)):
+        state, _ = standing.step(state, standing.measure([look], rule)[0], rule)
+        written = json.loads(json.dumps(adapter.dump_python(state, mode="json")))
+        cells = [cell["index"] for cell in written["ground"]["cells"]]
+        assert cells == sorted(set(cells))
+        assert adapter.dump_python(adapter.validate_python(written), mode="json") == written
+        seen_cells, seen_absorbed = seen_cells + len(cells), seen_absorbed + len(written["ground"]["absorbed"])
+    assert min(seen_cells, seen_absorbed) > 0, "these days leave nothing to write"
+
+
+@pytest.mark.parametrize("wrong", [[-1], [1 << 40], ["a"], 3])
+def test_a_snapshot_with_cells_that_cannot_be_is_refused(wrong: Any) -> None:
+    written = TypeAdapter(StandingState).dump_python(StandingState(), mode="json")
+    written["ground"]["absorbed"] = wrong
+    with pytest.raises(ValidationError):
+        TypeAdapter(StandingState).validate_python(written)
