@@ -182,7 +182,9 @@ class Silencing(Settings):
     def _may_be_made(cls, value: float, info: ValidationInfo) -> float:
         longest_s = info.data.get("event_longest_s")
         if longest_s is not None and value > longest_s:
-            raise problem("order", f"expected at most event_longest_s ({longest_s:g})", f"{value:g}", f"{longest_s:g}")
+            raise problem(
+                "order", f"expected at most event_longest_s ({longest_s:.0f})", f"{value:.0f}", f"{longest_s:.0f}"
+            )
         return value
 
 

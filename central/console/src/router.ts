@@ -34,6 +34,12 @@ export const router = createRouter({
       meta: { for: "command", theme: "dark" },
     },
     {
+      path: "/silences",
+      name: "silences",
+      component: () => import("@/pages/silences/SilencesPage.vue"),
+      meta: { for: "command", theme: "dark" },
+    },
+    {
       path: "/phone",
       name: "phone",
       component: () => import("@/pages/phone/TaskListPage.vue"),

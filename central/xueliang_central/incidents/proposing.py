@@ -73,11 +73,12 @@ def suggest(
         for one in closings
     }
     until = (start + length) % DAY_MINUTES or DAY_MINUTES
-    band = TimeBand(
-        days=tuple(EVERY_DAY[day] for day in sorted(days)),
-        start=clock_text(start % DAY_MINUTES),  # type: ignore[arg-type]
-        until=clock_text(until),  # type: ignore[arg-type]
-    )
+    days_and_times = {
+        "days": [EVERY_DAY[day] for day in sorted(days)],
+        "start": clock_text(start % DAY_MINUTES),
+        "until": clock_text(until),
+    }
+    band = TimeBand.model_validate(days_and_times)
     return Suggested(Schedule(time_zone=time_zone, bands=(band,)), tuple(closings))
 
 

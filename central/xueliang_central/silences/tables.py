@@ -15,12 +15,12 @@ from typing import Final
 from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, text
 
 from xueliang_central.incidents.tables import alert_columns
-from xueliang_central.store.metadata import JsonText, UtcDateTime, UuidText, metadata
+from xueliang_central.store.metadata import JsonText, UtcDateTime, metadata
 
 silences: Final = Table(
     "silences",
     metadata,
-    Column("silence_id", UuidText, primary_key=True),
+    Column("silence_id", String(36), primary_key=True),
     Column("kind", String(12), nullable=False),  # silence | maintenance | event
     Column("area_code", String(15), nullable=False),
     Column("area_path", String(80), nullable=False),  # nothing outside of it is ever hidden
@@ -30,14 +30,14 @@ silences: Final = Table(
     Column("rule_id", String(64)),
     Column("severities", JsonText, nullable=False),
     Column("reason", String(1000), nullable=False),
-    Column("owner_id", UuidText, nullable=False),
+    Column("owner_id", String(36), nullable=False),
     Column("owner_name", String(120), nullable=False),
     Column("owner_path", String(80), nullable=False),  # the owner's area when it was made: who stands above
     Column("starts_at", UtcDateTime, nullable=False),
     Column("ends_at", UtcDateTime, nullable=False),
     Column("weekly", JsonText),  # bands as in a rule's schedule; null: all the time from start to end
     Column("made_at", UtcDateTime, nullable=False),
-    Column("proposal_id", UuidText),
+    Column("proposal_id", String(36)),
     Column("closed_at", UtcDateTime),
     Column("close_reason", String(12)),  # ended | expired
     Column("closed_by", String(120)),
@@ -54,7 +54,7 @@ silenced_alerts: Final = Table(
     "silenced_alerts",
     metadata,
     *alert_columns(),
-    Column("silence_id", UuidText, ForeignKey("silences.silence_id"), nullable=False),  # which hides it, or did last
+    Column("silence_id", String(36), ForeignKey("silences.silence_id"), nullable=False),  # which hides it, or did last
     Column("standing", String(8), nullable=False),  # hidden | over | left
     Column("left_at", UtcDateTime),
     Column("incident_id", String(36), ForeignKey("incidents.incident_id")),  # where it went
@@ -74,7 +74,7 @@ Index(
 silence_alerts: Final = Table(
     "silence_alerts",
     metadata,
-    Column("silence_id", UuidText, ForeignKey("silences.silence_id"), primary_key=True),
+    Column("silence_id", String(36), ForeignKey("silences.silence_id"), primary_key=True),
     Column("alert_id", String(36), ForeignKey("silenced_alerts.alert_id"), primary_key=True),
     Column("hidden_at", UtcDateTime, nullable=False),
     Column("why", JsonText, nullable=False),
@@ -85,7 +85,7 @@ Index("silence_alerts_by_alert", silence_alerts.c.alert_id)
 calendar_proposals: Final = Table(
     "calendar_proposals",
     metadata,
-    Column("proposal_id", UuidText, primary_key=True),
+    Column("proposal_id", String(36), primary_key=True),
     Column("area_code", String(15), nullable=False),
     Column("area_path", String(80), nullable=False),
     Column("camera_id", String(64), nullable=False),
@@ -100,7 +100,7 @@ calendar_proposals: Final = Table(
     Column("decided_at", UtcDateTime),
     Column("decided_by", String(120)),
     Column("note", String(1000)),
-    Column("silence_id", UuidText),  # the event that came of it
+    Column("silence_id", String(36)),  # the event that came of it
     Column("version", Integer, nullable=False),
 )
 Index("calendar_proposals_by_place", calendar_proposals.c.camera_id, calendar_proposals.c.rule_id)

@@ -11,6 +11,7 @@ from tests.support.centres import START, TestCentre, camera
 from tests.support.rows import add_proposal, add_silence, add_silenced_alert
 from xueliang_central.rights.policy import ROLES_OF, Permission
 from xueliang_central.rights.scope import Role
+from xueliang_central.routes.asking import cursor_of
 from xueliang_central.silences import proposals, service
 
 
@@ -104,8 +105,16 @@ async def test_what_is_no_silence_at_all_is_refused(centre: TestCentre) -> None:
         assert made.status_code == 201, made.text
         assert made.json()["weekly"]["bands"] == weekly["bands"]
         assert made.json()["in_force"] is False, "it is Monday"
-        for path in ("/api/silences/nonsense", f"/api/silences/{uuid.uuid4()}", "/api/silences?cursor=x"):
-            assert (await client.get(path)).status_code in {404, 422}
+        odd = cursor_of(START, "no id at all")
+        for path, status in (
+            ("/api/silences/nonsense", 404),
+            (f"/api/silences/{uuid.uuid4()}", 404),
+            ("/api/silences?cursor=x", 422),
+            (f"/api/silences?cursor={odd}", 200),
+            (f"/api/calendar-proposals?cursor={odd}", 200),
+            (f"/api/silences/{made.json()['silence_id']}/alerts?cursor={odd}", 200),
+        ):
+            assert (await client.get(path)).status_code == status, path
 
 
 async def test_pages_hold_everything_once(centre: TestCentre) -> None:

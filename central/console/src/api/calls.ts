@@ -2,6 +2,7 @@
 import { get, post, remove } from "./http.ts";
 import type {
   Area,
+  CalendarProposal,
   Camera,
   Fleet,
   Incident,
@@ -11,8 +12,11 @@ import type {
   Mergeable,
   MoveName,
   Session,
+  Silence,
+  SilenceKind,
   Task,
   TaskMoveName,
+  Weekly,
 } from "./types.ts";
 
 const PAGE = 100;
@@ -97,6 +101,54 @@ export const tasks = {
   open: () => get<{ items: Task[] }>("/api/tasks?state=open"),
   one: (taskId: string) => get<Task>(`/api/tasks/${encodeURIComponent(taskId)}`),
   move: (taskId: string, body: TaskMove) => post<Task>(`/api/tasks/${encodeURIComponent(taskId)}/moves`, body),
+};
+
+export interface NewSilence {
+  kind: SilenceKind;
+  reason: string;
+  ends_at: string;
+  starts_at?: string;
+  area_code?: string;
+  camera_id?: string;
+  node_id?: string;
+  hazard?: string;
+  weekly?: Weekly;
+  idempotency_key: string;
+}
+
+export interface AnswerMove {
+  move: "end" | "accept" | "refuse";
+  version: number;
+  note?: string;
+  idempotency_key: string;
+}
+
+interface Page<Item> {
+  items: Item[];
+  next_cursor: string | null;
+}
+
+async function everyPage<Item>(path: string): Promise<Item[]> {
+  const found: Item[] = [];
+  let cursor: string | null = null;
+  for (let page = 0; page < MOST_PAGES; page += 1) {
+    const query: string = cursor ? `&cursor=${encodeURIComponent(cursor)}` : "";
+    const answer: Page<Item> = await get<Page<Item>>(`${path}&limit=${PAGE}${query}`);
+    found.push(...answer.items);
+    cursor = answer.next_cursor;
+    if (!cursor) break;
+  }
+  return found;
+}
+
+export const silences = {
+  allOpen: () => everyPage<Silence>("/api/silences?state=open"),
+  make: (body: NewSilence) => post<Silence>("/api/silences", body),
+  move: (silenceId: string, body: AnswerMove) =>
+    post<Silence>(`/api/silences/${encodeURIComponent(silenceId)}/moves`, body),
+  proposals: () => everyPage<CalendarProposal>("/api/calendar-proposals?state=open"),
+  answer: (proposalId: string, body: AnswerMove) =>
+    post<CalendarProposal>(`/api/calendar-proposals/${encodeURIComponent(proposalId)}/moves`, body),
 };
 
 export const places = {

@@ -246,6 +246,57 @@ export interface Fleet {
   nodes: FleetNode[];
 }
 
+export type SilenceKind = "silence" | "maintenance" | "event";
+export type Day = "mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun";
+
+/** `until` not after `start`: over midnight. Local time of `time_zone`. */
+export interface TimeBand {
+  days: Day[];
+  start: string;
+  until: string;
+}
+
+export interface Weekly {
+  time_zone?: string;
+  bands: TimeBand[];
+}
+
+export interface Silence {
+  silence_id: string;
+  kind: SilenceKind;
+  state: "planned" | "active" | "expired" | "ended";
+  area: AreaName;
+  camera_id: string | null;
+  node_id: string | null;
+  hazard: string | null;
+  rule_id: string | null;
+  severities: number[];
+  reason: string;
+  owner: { user_id: string; display_name: string; level: string };
+  starts_at: string;
+  ends_at: string;
+  weekly: Weekly | null;
+  alerts: { total: number; hidden: number; over: number; left: number; passed_on: number };
+  version: number;
+  /** Not in events: what this person may do. */
+  moves?: string[];
+}
+
+export interface CalendarProposal {
+  proposal_id: string;
+  area: AreaName;
+  camera_id: string;
+  camera_name: string;
+  hazard: string;
+  rule_id: string;
+  weekly: Weekly;
+  ends_at: string;
+  closings: { incident_id: string; number: string; began_at: string; closed_at: string }[];
+  state: "open" | "accepted" | "refused" | "lapsed";
+  version: number;
+  moves?: string[];
+}
+
 /** RFC 9457. */
 export interface Problem {
   type: string;
@@ -261,6 +312,8 @@ export type CentreEvent =
   | { kind: "task"; task: Task }
   | { kind: "camera"; camera: Camera }
   | { kind: "node"; node: FleetNode }
+  | { kind: "silence"; silence: Silence }
+  | { kind: "calendar_proposal"; calendar_proposal: CalendarProposal }
   | { kind: "hello" }
   /** Too much was missed to replay: read the lists again. */
   | { kind: "reload" };

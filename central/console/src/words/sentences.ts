@@ -170,6 +170,13 @@ const ROUTED: Record<string, [string, string]> = {
   not_registered: ["摄像机未登记且无坐标，归到上一级区域", "not registered and without a position: one level up"],
 };
 
+const LET_OUT: Record<string, [string, string]> = {
+  severity_breaks_through: ["级别升至最高，突破{owner}的静默（{reason}）", "its severity has risen to 1: it breaks through the silence of {owner} ({reason})"],
+  no_longer_meant: ["已不在{owner}的静默范围内（{reason}）", "the silence of {owner} does not mean it any more ({reason})"],
+  silence_over: ["{owner}的静默已结束（{reason}），隐患仍在", "the silence of {owner} is over ({reason}), and it is still there"],
+  place_is_open: ["此处已有未办结事件，转入该事件", "an incident is open at its place: it belongs there"],
+};
+
 function whyText(why: Why, table: Record<string, [string, string]>): string {
   if (!why) return t("app.none");
   if (typeof why === "string") return why;
@@ -186,6 +193,8 @@ function numberText(value: unknown): string {
 }
 
 export const whyFoldedText = (why: Why): string => whyText(why, FOLDED);
+const whyLetOutText = (why: Why): string => whyText(why, LET_OUT);
+
 /** Within which radius and time the alert was compared; empty where nothing was near enough to compare with. */
 export function whyLimitsText(why: Why): string {
   const about = typeof why === "object" && why !== null ? (why.about ?? {}) : {};
@@ -216,6 +225,7 @@ const TIMELINE: Record<string, [string, string]> = {
   severity_raised: ["级别升高", "Severity raised"],
   alerts_left: ["告警已转出，单独成案", "Alerts left for an incident of their own"],
   alerts_taken_over: ["转入合并事件中的告警", "Alerts taken over from a collective incident"],
+  let_out: ["静默中的告警已转出", "A silenced alert was let out"],
   confirmed: ["研判：确认属实", "Judged: confirmed"],
   dispatched: ["派发任务", "Dispatched"],
   task_offered: ["通知处置人员", "Offered to a worker"],
@@ -270,6 +280,7 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
   if (typeof params.alerts === "number") parts.push(t("count.alerts", { count: params.alerts }));
   const worker = text("worker") ?? text("worker_name");
   if (worker) parts.push(worker);
+  if (entry.kind === "let_out") parts.push(whyLetOutText(params.why as Why));
   const why = text("why");
   if (why) parts.push(tCode("closeReason", why));
   const closeReason = text("close_reason");

@@ -176,10 +176,10 @@ async def test_one_message_that_we_cannot_take_does_not_stop_the_others(
 ) -> None:
     real = committing.fold_in
 
-    async def fold_in(change: Change, revisions: Any, known: Any) -> None:
+    async def fold_in(change: Change, revisions: Any, known: Any, hidden: Any) -> int:
         if any(item.alert.camera_id == "far-gate" for found in revisions.values() for item in found):
             raise ZeroDivisionError("a fault of ours")
-        await real(change, revisions, known)
+        return await real(change, revisions, known, hidden)
 
     monkeypatch.setattr(committing, "fold_in", fold_in)
     broker.deliver(raised(1), raised(2, camera_id="far-gate"), raised(3, camera_id="other-gate"))
@@ -203,7 +203,7 @@ async def test_one_message_that_we_cannot_take_does_not_stop_the_others(
 async def test_a_replay_that_fails_again_goes_back_to_quarantine_and_stops_nothing(
     ingest: Ingest, broker: Broker, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fold_in(change: Change, revisions: Any, known: Any) -> None:
+    async def fold_in(change: Change, revisions: Any, known: Any, hidden: Any) -> int:
         raise ZeroDivisionError("a fault of ours")
 
     monkeypatch.setattr(committing, "fold_in", fold_in)

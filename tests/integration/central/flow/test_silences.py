@@ -26,6 +26,7 @@ from xueliang_alerts.clocks import system_mono
 from xueliang_alerts.contract import EndReason, EvidenceKind, EvidenceRef, Hazard, Phase
 from xueliang_central.audit.chain import verify
 from xueliang_central.audit.tables import audit_records
+from xueliang_central.cameras.tables import cameras
 from xueliang_central.centre import Settings
 from xueliang_central.clocks.tables import clocks
 from xueliang_central.dispatch.publishing import changing
@@ -341,8 +342,6 @@ async def test_a_camera_that_moves_to_another_area_leaves_its_silence(stage: Sta
     await make(stage, camera_id="lane-east")
     began_at = await node.says()
     async with stage.database.transaction() as conn:
-        from xueliang_central.cameras.tables import cameras
-
         other = cameras.c.camera_id == "lane-east"
         path = f"3701/370102/{TOWNSHIP}/{VILLAGE}/{OTHER_GRID}"
         await conn.execute(cameras.update().where(other).values(area_code=OTHER_GRID, area_path=path))

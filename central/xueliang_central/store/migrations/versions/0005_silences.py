@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from xueliang_central.store.metadata import JsonText, UtcDateTime, UuidText
+from xueliang_central.store.metadata import JsonText, UtcDateTime
 
 revision = "0005"
 down_revision = "0004"
@@ -25,7 +25,7 @@ def upgrade() -> None:
 def _silences() -> None:
     op.create_table(
         "silences",
-        sa.Column("silence_id", UuidText(), nullable=False),
+        sa.Column("silence_id", sa.String(length=36), nullable=False),
         sa.Column("kind", sa.String(length=12), nullable=False),
         sa.Column("area_code", sa.String(length=15), nullable=False),
         sa.Column("area_path", sa.String(length=80), nullable=False),
@@ -35,14 +35,14 @@ def _silences() -> None:
         sa.Column("rule_id", sa.String(length=64)),
         sa.Column("severities", JsonText(), nullable=False),
         sa.Column("reason", sa.String(length=1000), nullable=False),
-        sa.Column("owner_id", UuidText(), nullable=False),
+        sa.Column("owner_id", sa.String(length=36), nullable=False),
         sa.Column("owner_name", sa.String(length=120), nullable=False),
         sa.Column("owner_path", sa.String(length=80), nullable=False),
         sa.Column("starts_at", UtcDateTime(), nullable=False),
         sa.Column("ends_at", UtcDateTime(), nullable=False),
         sa.Column("weekly", JsonText()),
         sa.Column("made_at", UtcDateTime(), nullable=False),
-        sa.Column("proposal_id", UuidText()),
+        sa.Column("proposal_id", sa.String(length=36)),
         sa.Column("closed_at", UtcDateTime()),
         sa.Column("close_reason", sa.String(length=12)),
         sa.Column("closed_by", sa.String(length=120)),
@@ -91,7 +91,7 @@ def _silenced_alerts() -> None:
         sa.Column("drill", sa.Boolean(), nullable=False),
         sa.Column("longitude", sa.Float()),
         sa.Column("latitude", sa.Float()),
-        sa.Column("silence_id", UuidText(), nullable=False),
+        sa.Column("silence_id", sa.String(length=36), nullable=False),
         sa.Column("standing", sa.String(length=8), nullable=False),
         sa.Column("left_at", UtcDateTime()),
         sa.Column("incident_id", sa.String(length=36)),
@@ -107,7 +107,7 @@ def _silenced_alerts() -> None:
     op.create_index("silenced_alerts_by_rule", "silenced_alerts", ["camera_id", "rule_id", "began_at"])
     op.create_table(
         "silence_alerts",
-        sa.Column("silence_id", UuidText(), nullable=False),
+        sa.Column("silence_id", sa.String(length=36), nullable=False),
         sa.Column("alert_id", sa.String(length=36), nullable=False),
         sa.Column("hidden_at", UtcDateTime(), nullable=False),
         sa.Column("why", JsonText(), nullable=False),
@@ -122,7 +122,7 @@ def _silenced_alerts() -> None:
 def _calendar_proposals() -> None:
     op.create_table(
         "calendar_proposals",
-        sa.Column("proposal_id", UuidText(), nullable=False),
+        sa.Column("proposal_id", sa.String(length=36), nullable=False),
         sa.Column("area_code", sa.String(length=15), nullable=False),
         sa.Column("area_path", sa.String(length=80), nullable=False),
         sa.Column("camera_id", sa.String(length=64), nullable=False),
@@ -137,7 +137,7 @@ def _calendar_proposals() -> None:
         sa.Column("decided_at", UtcDateTime()),
         sa.Column("decided_by", sa.String(length=120)),
         sa.Column("note", sa.String(length=1000)),
-        sa.Column("silence_id", UuidText()),
+        sa.Column("silence_id", sa.String(length=36)),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("proposal_id", name="pk_calendar_proposals"),
     )
