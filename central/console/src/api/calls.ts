@@ -8,6 +8,7 @@ import type {
   IncidentDetail,
   IncidentPage,
   MoveName,
+  Near,
   Session,
   Task,
   TaskMoveName,
@@ -54,7 +55,12 @@ export interface TaskMove {
   version: number;
   note?: string;
   photos?: string[];
+  /** Those of `photos` that show the place before anything was done. */
+  photos_before?: string[];
   reason_code?: string;
+  /** When and where the worker did it; a phone without a connection sends it later. */
+  acted_at?: string;
+  near?: Near;
   idempotency_key: string;
 }
 

@@ -5,7 +5,7 @@
 import type { Incident, Reason, Severity, TimelineEntry, Why } from "@/api/types";
 
 import { measureText, objectsText } from "./facts";
-import { areaName, isChinese, language, t, tCode } from "./index";
+import { areaName, isChinese, language, momentText, t, tCode } from "./index";
 import { zh } from "./zh";
 
 type Facts = (name: string, ...others: string[]) => string | null;
@@ -254,6 +254,11 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
   if (Array.isArray(params.photos) && params.photos.length > 0) {
     parts.push(isChinese.value ? `照片 ${params.photos.length} 张` : `${params.photos.length} photo(s)`);
   }
+  if (typeof params.distance_m === "number") {
+    parts.push(params.distance_m === 0 ? t("told.atPlace") : t("told.distance", { metres: params.distance_m }));
+  }
+  const actedAt = text("acted_at");
+  if (actedAt) parts.push(t("told.late", { at: momentText(actedAt, Date.parse(entry.at)) }));
   return parts.join(" · ");
 }
 

@@ -15,3 +15,6 @@ export const REASONS: Partial<Record<MoveName | TaskMoveName, string[]>> = {
 export function needsNote(reasonCode: string): boolean {
   return reasonCode === "other";
 }
+
+/** On `handled`: the worker stood there and saw no hazard. The centre wants a photograph with it. */
+export const NOTHING_HERE = "nothing_here";
