@@ -105,11 +105,11 @@ def _own_task(actor: Actor) -> ColumnElement[bool]:
     return or_(tasks.c.worker_id == actor.user_id, offered_here)
 
 
-@router.head("/api/photos/{sha256}", responses={404: {"description": "Not whole; X-Received-Bytes of it are here."}})
+@router.head("/api/photos/{sha256}", responses={204: {"description": "Not whole; X-Received-Bytes of it are here."}})
 async def has_photo(
     request: Request, sha256: Sha256, actor: Annotated[Actor, Depends(require(Permission.ADD_PHOTOS))]
 ) -> Response:
-    """200: it is here, no need to send it. 404: not, or not whole; X-Received-Bytes says from where to go on."""
+    """200: it is here, no need to send it. 204: not, or not whole; X-Received-Bytes says from where to go on."""
     centre = centre_of(request)
     async with centre.database.reading() as conn:
         known = await find(conn, PictureKind.PHOTO, sha256)
@@ -117,7 +117,7 @@ async def has_photo(
     if is_theirs and centre.pictures.path_of(PictureKind.PHOTO, sha256).is_file():
         return Response(status_code=200)
     received = await Pieces(centre.pictures).received(PictureKind.PHOTO, sha256, actor.user_id)
-    return Response(status_code=404, headers={"x-received-bytes": str(received)})
+    return Response(status_code=204, headers={"x-received-bytes": str(received)})
 
 
 @router.put("/api/photos/{sha256}", status_code=201, openapi_extra=_PICTURE_BODY)

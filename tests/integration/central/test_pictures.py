@@ -271,17 +271,17 @@ async def test_a_photo_comes_in_pieces_and_goes_on_where_it_broke(centre: TestCe
                 f"/api/photos/{name}", content=photo[start:stop], headers=_piece(photo, start, stop)
             )
 
-        assert await _received(client, name) == (404, "0")
+        assert await _received(client, name) == (204, "0")
         assert (await put(0, 40_000)).status_code == 202
-        assert await _received(client, name) == (404, "40000")
-        assert await _received(other, name) == (404, "0"), "halves are their sender's"
+        assert await _received(client, name) == (204, "40000")
+        assert await _received(other, name) == (204, "0"), "halves are their sender's"
         gap = await put(50_000, 60_000)
         assert (gap.status_code, gap.json()["received"]) == (409, 40_000)
         assert (await put(0, 40_000)).status_code == 409
         assert (await client.get(f"/api/photos/{name}")).status_code == 404
         assert (await put(40_000, len(photo))).status_code == 201
         assert await _received(client, name) == (200, None)
-        assert await _received(other, name) == (404, "0"), "no task names it yet"
+        assert await _received(other, name) == (204, "0"), "no task names it yet"
         assert (await client.get(f"/api/photos/{name}")).content == photo
     assert [path.name for path in _files(centre)] == [name[2:]]
     async with centre.database.reading() as conn:
@@ -298,7 +298,7 @@ async def test_pieces_that_make_another_picture_are_refused_and_gone(centre: Tes
         first = await client.put(f"/api/photos/{other}", content=photo[:3_000], headers=_piece(photo, 0, 3_000))
         last = await client.put(f"/api/photos/{other}", content=photo[3_000:], headers=_piece(photo, 3_000, len(photo)))
         assert (first.status_code, last.status_code) == (202, 422)
-        assert await _received(client, other) == (404, "0")
+        assert await _received(client, other) == (204, "0")
     assert _files(centre) == []
 
 

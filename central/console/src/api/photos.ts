@@ -59,9 +59,9 @@ async function receivedOf(sha256: string, size: number): Promise<number> {
   } catch (error) {
     throw new NoAnswer(error);
   }
-  if (response.ok) return size;
+  if (response.status === 200) return size;
   if (response.status === 401) signedOut();
-  if (response.status !== 404) throw problemOf(response.status, null);
+  if (!response.ok) throw problemOf(response.status, null);
   const received = Number(response.headers.get("X-Received-Bytes") ?? 0);
   return Number.isInteger(received) && received > 0 && received < size ? received : 0;
 }

@@ -27,6 +27,7 @@ import { nearNow } from "./whereabouts";
 
 /** "The centre has it" is about the last act only: it must not stand beside the next one. */
 const SAID_MS = 2_500;
+const SETTLE_MS = 300;
 const SLOW_MS = 3_000;
 const FIRST_RETRY_MS = 3_000;
 const LONGEST_RETRY_MS = 60_000;
@@ -60,6 +61,7 @@ let stop: (() => void) | null = null;
 let kept: Kept | null = null;
 let sender: Sender | null = null;
 let retry: ReturnType<typeof setTimeout> | null = null;
+let noting: ReturnType<typeof setTimeout> | null = null;
 let failures = 0;
 /** The last reading of the list failed. */
 let isStale = false;
@@ -85,6 +87,8 @@ function adopt(task: Task, isAskedFor = false): void {
 }
 
 function onEvent(event: CentreEvent): void {
+  seenAtMs.value = Date.now();
+  rememberSoon();
   if (event.kind === "task") adopt(event.task);
   if (event.kind === "incident") {
     for (const task of found.values()) {
@@ -130,6 +134,14 @@ async function remember(): Promise<void> {
   if (!isProven.value || seenAtMs.value === null) return;
   const tasks = [...found.values()].filter((task) => LIVE.has(task.state));
   await kept?.putSeenTasks({ at: new Date(seenAtMs.value).toISOString(), tasks }).catch(() => undefined);
+}
+
+/** A burst of events is written down once. */
+function rememberSoon(): void {
+  noting ??= setTimeout(() => {
+    noting = null;
+    void remember();
+  }, SETTLE_MS);
 }
 
 /** Photographs for tasks that are over, which no act took along, are of no use to anybody. */
