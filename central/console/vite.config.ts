@@ -3,11 +3,13 @@ import { fileURLToPath, URL } from "node:url";
 import vue from "@vitejs/plugin-vue";
 import { defineConfig } from "vite";
 
+import { phoneShell } from "./build/phone_shell.ts";
+
 // Where `vite dev` finds a running centre; the built console is served by the centre itself.
 const centre = process.env.XUELIANG_CENTRE ?? "http://127.0.0.1:8000";
 
 export default defineConfig({
-  plugins: [vue()],
+  plugins: [vue(), phoneShell()],
   resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
   server: { host: "127.0.0.1", proxy: { "/api": centre } },
   build: {

@@ -43,6 +43,13 @@ class Person:
         answer.raise_for_status()
         return dict(answer.json())
 
+    def move_incident(self, incident_id: str, move: str, **more: object) -> dict[str, Any]:
+        """Confirm, false_alarm, close … on the incident as it stands now. Raises httpx.HTTPStatusError."""
+        body = {"move": move, "version": self.incident(incident_id)["version"], **more}
+        answer = self._http.post(f"/api/incidents/{incident_id}/moves", json=body)
+        answer.raise_for_status()
+        return dict(answer.json())
+
     def put_photo(self, payload: bytes, media_type: str = "image/jpeg") -> str:
         """Upload a photo; gives its sha256."""
         digest = hashlib.sha256(payload).hexdigest()

@@ -1,7 +1,7 @@
 /** Pages and who may see them. The centre decides what is answered; this only leads people to their own page. */
 import { createRouter, createWebHistory, type RouteLocationRaw } from "vue-router";
 
-import { isWorker, onSignOut, restore, user } from "@/live/account";
+import { held, isWorker, onSignOut, restore, user } from "@/live/account";
 
 declare module "vue-router" {
   interface RouteMeta {
@@ -9,6 +9,11 @@ declare module "vue-router" {
     for: "anyone" | "command" | "worker";
     theme: "dark" | "light";
   }
+}
+
+/** Both pages are one file: a phone that has shown one without a connection can show the other. */
+function phonePage(name: "TaskListPage" | "TaskPage") {
+  return () => import("@/pages/phone").then((pages) => pages[name]);
 }
 
 export const router = createRouter({
@@ -42,13 +47,13 @@ export const router = createRouter({
     {
       path: "/phone",
       name: "phone",
-      component: () => import("@/pages/phone/TaskListPage.vue"),
+      component: phonePage("TaskListPage"),
       meta: { for: "worker", theme: "light" },
     },
     {
       path: "/phone/tasks/:taskId",
       name: "task",
-      component: () => import("@/pages/phone/TaskPage.vue"),
+      component: phonePage("TaskPage"),
       props: true,
       meta: { for: "worker", theme: "light" },
     },
@@ -71,7 +76,8 @@ router.beforeEach(async (to) => {
   } catch {
     // The centre is away. Whoever is not known yet goes to the login page, which says so and tries again.
   }
-  if (to.meta.for === "anyone") return to.name === "login" && user.value ? homeOfUser() : true;
+  if (to.meta.for === "anyone") return to.name === "login" && user.value && !held.value ? homeOfUser() : true;
+  if (held.value) return { name: "login" }; // somebody else's unsent work: decided there
   if (!user.value) return { name: "login", query: to.fullPath === "/" ? {} : { back: to.fullPath } };
   const isForMe = (to.meta.for === "worker") === isWorker.value;
   return isForMe ? true : homeOfUser();

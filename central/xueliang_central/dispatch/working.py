@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -19,20 +20,32 @@ from xueliang_central.evidence.pictures import PictureKind
 from xueliang_central.evidence.tables import pictures
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import By, Change
+from xueliang_central.incidents.folding import distance_m
 from xueliang_central.incidents.moving import seen_before
 from xueliang_central.incidents.states import MOVES, TASK_MOVES, TaskState, allowed_task_moves
+from xueliang_central.incidents.views import at_text
 from xueliang_central.people import rosters
 from xueliang_central.rights.scope import Actor, Role, may_see
 
 Row = dict[str, Any]
 
 MAX_PHOTOS: Final = 12
+NOTHING_HERE: Final = "nothing_here"  # handled: the worker stood there and saw no hazard
+_TOLD_LATE_AFTER: Final = timedelta(seconds=60)  # sooner is a slow link, and the centre's own time says it well enough
+_PLACE_STEP_M: Final = 100  # finer would say at which door somebody stood
 _DESKS: Final = frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN})
 
 
 @dataclass(frozen=True, slots=True)
 class TaskMove:
-    """What a person asks for. `version`: of the task as that person saw it."""
+    """What a person asks for.
+
+    Attributes:
+        version: of the task as that person saw it.
+        photos_before: those of `photos` taken before anything was done.
+        acted_at: when it was done, by the phone's clock: a phone without a connection tells later.
+        near: (longitude, latitude) of the phone then, degrees, WGS84.
+    """
 
     move: str
     version: int
@@ -40,6 +53,9 @@ class TaskMove:
     photos: Sequence[str] = ()
     reason_code: str | None = None
     idempotency_key: str | None = None
+    photos_before: Sequence[str] = ()
+    acted_at: datetime | None = None
+    near: tuple[float, float] | None = None
 
 
 def may_work(actor: Actor, task: Row) -> bool:
@@ -109,6 +125,10 @@ def _check(actor: Actor, task: Row, asked: TaskMove) -> None:
         raise MoveRefused("this task is asked of somebody else", state=state.value, moves=[])
     if asked.move == "handled" and not (asked.photos or (asked.note or "").strip()):
         raise MoveRefused("handled needs a photo or a note")
+    if asked.reason_code == NOTHING_HERE and not asked.photos:
+        raise MoveRefused("nothing here needs a photo of the place")
+    if not set(asked.photos_before) <= set(asked.photos):
+        raise MoveRefused("photos_before names a photo that is not among photos")
     if len(asked.photos) > MAX_PHOTOS:
         raise MoveRefused(f"at most {MAX_PHOTOS} photos")
     if MOVES[asked.move].needs_note and not (asked.reason_code or (asked.note or "").strip()):
@@ -167,6 +187,9 @@ async def _move_incident(change: Change, incident: Row, task: Row, asked: TaskMo
         params["reason_code"] = asked.reason_code
     if asked.photos:
         params["photos"] = list(asked.photos)
+    if asked.photos_before:
+        params["photos_before"] = list(asked.photos_before)
+    params |= _as_told(asked, incident, task, change.now)
     incident, due = await incidents.transition(change, incident, MOVES[asked.move], by, params=params)
     if asked.move in {"refuse", "return"}:
         not_these = await service.refused_by(change.conn, incident["incident_id"])
@@ -174,3 +197,17 @@ async def _move_incident(change: Change, incident: Row, task: Row, asked: TaskMo
         due = {**await timers.running(change.conn, incident["incident_id"]), **due}
         await service.offer(change, incident, up, due, by, not_these=not_these)
     return incident
+
+
+def _as_told(asked: TaskMove, incident: Row, task: Row, now: datetime) -> Row:
+    """What the phone says of when and where, for the timeline. It moves no clock, and the position itself is not kept.
+
+    A time before the task was offered, or ahead of ours, is a wrong clock and says nothing.
+    """
+    told: Row = {}
+    if asked.acted_at is not None and task["offered_at"] <= asked.acted_at <= now - _TOLD_LATE_AFTER:
+        told["acted_at"] = at_text(asked.acted_at)
+    if asked.near is not None and incident["longitude"] is not None and incident["latitude"] is not None:
+        apart_m = distance_m(*asked.near, incident["longitude"], incident["latitude"])
+        told["distance_m"] = round(apart_m / _PLACE_STEP_M) * _PLACE_STEP_M
+    return told

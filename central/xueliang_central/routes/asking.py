@@ -99,13 +99,31 @@ class SplitBody(_RegroupAsked):
         return self
 
 
+class Near(BaseModel):
+    """Where a phone was, WGS84, degrees. The centre keeps only how far that is from the camera, to 100 m."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    longitude: Annotated[float, Field(ge=-180, le=180)]
+    latitude: Annotated[float, Field(ge=-90, le=90)]
+
+
+Photos = tuple[Annotated[str, Field(pattern=SHA256_PATTERN)], ...]
+
+
 class TaskMoveBody(_Asked):
     """take | arrive | handled | refuse | return."""
 
     photos: Annotated[
-        tuple[Annotated[str, Field(pattern=SHA256_PATTERN)], ...],
-        Field(max_length=MAX_PHOTOS, description="Uploaded before, by PUT /api/photos/{sha256}."),
+        Photos, Field(max_length=MAX_PHOTOS, description="Uploaded before, by PUT /api/photos/{sha256}.")
     ] = ()
+    photos_before: Annotated[
+        Photos, Field(max_length=MAX_PHOTOS, description="Those of `photos` taken before anything was done.")
+    ] = ()
+    acted_at: Annotated[
+        AwareDatetime | None, Field(description="When it was done, by the phone's clock. Told; no limit follows it.")
+    ] = None
+    near: Near | None = None
 
 
 def rulebook_of(request: Request) -> Rulebook:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from fastapi.responses import FileResponse
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,6 +16,7 @@ from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.tables import task_photos, tasks
 from xueliang_central.errors import NotFound
 from xueliang_central.evidence.pictures import Picture, PictureKind, find, note_received
+from xueliang_central.evidence.pieces import Pieces, piece_of
 from xueliang_central.evidence.tables import pictures
 from xueliang_central.incidents.change import By, Change, Rulebook
 from xueliang_central.incidents.tables import expected_pictures
@@ -104,16 +105,53 @@ def _own_task(actor: Actor) -> ColumnElement[bool]:
     return or_(tasks.c.worker_id == actor.user_id, offered_here)
 
 
+@router.head("/api/photos/{sha256}", responses={204: {"description": "Not whole; X-Received-Bytes of it are here."}})
+async def has_photo(
+    request: Request, sha256: Sha256, actor: Annotated[Actor, Depends(require(Permission.ADD_PHOTOS))]
+) -> Response:
+    """200: it is here, no need to send it. 204: not, or not whole; X-Received-Bytes says from where to go on."""
+    centre = centre_of(request)
+    async with centre.database.reading() as conn:
+        known = await find(conn, PictureKind.PHOTO, sha256)
+        is_theirs = known is not None and await _may_see_photo(conn, sha256, actor)
+    if is_theirs and centre.pictures.path_of(PictureKind.PHOTO, sha256).is_file():
+        return Response(status_code=200)
+    received = await Pieces(centre.pictures).received(PictureKind.PHOTO, sha256, actor.user_id)
+    return Response(status_code=204, headers={"x-received-bytes": str(received)})
+
+
 @router.put("/api/photos/{sha256}", status_code=201, openapi_extra=_PICTURE_BODY)
 async def put_photo(
     request: Request,
     response: Response,
     sha256: Sha256,
     actor: Annotated[Actor, Depends(require(Permission.ADD_PHOTOS))],
+    content_range: Annotated[str | None, Header(max_length=64, description="bytes 0-65535/400000: a piece.")] = None,
 ) -> dict[str, bool]:
-    """A photo from the place (JPEG, PNG or WebP, at most 10 MB). It is named by a task's move afterwards."""
+    """A photo from the place (JPEG, PNG or WebP, at most 10 MB). It is named by a task's move afterwards.
+
+    Whole, or in pieces one after the other (Content-Range): 202 until the last of them has come, 409 for one that does
+    not begin where the bytes here end (HEAD says where).
+    """
     centre = centre_of(request)
-    picture = await centre.pictures.receive(PictureKind.PHOTO, sha256, request.stream())
+    picture: Picture | None
+    if content_range is None:
+        picture = await centre.pictures.receive(PictureKind.PHOTO, sha256, request.stream())
+    else:
+        piece = piece_of(content_range, PictureKind.PHOTO)
+        now_s = centre.wall().timestamp()
+        pieces = Pieces(centre.pictures)
+        picture = await pieces.add(PictureKind.PHOTO, sha256, actor.user_id, piece, request.stream(), now_s=now_s)
+    if picture is None:
+        response.status_code = 202
+        return {"received": False}
+    if not await _note_photo(centre, picture, actor):
+        response.status_code = 200
+    return {"received": True}
+
+
+async def _note_photo(centre: Centre, picture: Picture, actor: Actor) -> bool:
+    """False: it was known already."""
     async with centre.database.transaction() as conn:
         at = centre.wall()
         is_new = await note_received(conn, picture, source=actor.user_id, at=at)
@@ -123,13 +161,11 @@ async def put_photo(
                 actor=actor.name,
                 action="photo.added",
                 object_kind="photo",
-                object_id=sha256,
+                object_id=picture.sha256,
                 detail={"bytes": picture.bytes},
                 at=at,
             )
-    if not is_new:
-        response.status_code = 200
-    return {"received": True}
+    return is_new
 
 
 @router.get("/api/photos/{sha256}", response_class=FileResponse, responses=_PICTURE_ANSWER)

@@ -63,7 +63,9 @@ async def post_move(
     """Make a move; answers with the task after it. 409: it has changed since `version`. 422: not possible now."""
     centre = centre_of(request)
     async with changing(centre.database, rulebook_of(request), centre.wall) as change:
-        await move_task(change, actor, task_id, TaskMove(**body.model_dump()))
+        near = None if body.near is None else (body.near.longitude, body.near.latitude)
+        asked = TaskMove(**body.model_dump(exclude={"near"}), near=near)
+        await move_task(change, actor, task_id, asked)
     return await _detail(request, task_id, actor)
 
 

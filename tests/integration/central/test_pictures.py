@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -17,6 +18,7 @@ from xueliang_central.audit.tables import audit_records
 from xueliang_central.dispatch.tables import task_photos
 from xueliang_central.errors import NotFound, PictureRefused, TooLarge
 from xueliang_central.evidence.pictures import PictureKind, PictureStore
+from xueliang_central.evidence.pieces import KEPT_S, MOST_HALVES, Piece, Pieces
 from xueliang_central.incidents.tables import incident_timeline
 from xueliang_central.rights.scope import Role
 from xueliang_central.store.events import read_after
@@ -246,3 +248,97 @@ async def test_a_worker_sees_the_still_of_an_own_task_only(centre: TestCentre) -
     async with centre.signed_in("zhao") as client:
         assert (await client.get(f"/api/evidence/{HASH}")).status_code == 200
         assert (await client.get(f"/api/evidence/{other}")).status_code == 404
+
+
+def _piece(data: bytes, start: int, stop: int) -> dict[str, str]:
+    return {**JPEG, "content-range": f"bytes {start}-{stop - 1}/{len(data)}"}
+
+
+async def _received(client: httpx.AsyncClient, name: str) -> tuple[int, str | None]:
+    answer = await client.head(f"/api/photos/{name}")
+    return answer.status_code, answer.headers.get("x-received-bytes")
+
+
+async def test_a_photo_comes_in_pieces_and_goes_on_where_it_broke(centre: TestCentre) -> None:
+    photo = jpeg(filler=bytes(range(256)) * 400)
+    name = sha256(photo)
+    await centre.add_user("zhao", Role.WORKER, city.GRID)
+    await centre.add_user("qian", Role.WORKER, city.GRID)
+    async with centre.signed_in("zhao") as client, centre.signed_in("qian") as other:
+
+        async def put(start: int, stop: int) -> httpx.Response:
+            return await client.put(
+                f"/api/photos/{name}", content=photo[start:stop], headers=_piece(photo, start, stop)
+            )
+
+        assert await _received(client, name) == (204, "0")
+        assert (await put(0, 40_000)).status_code == 202
+        assert await _received(client, name) == (204, "40000")
+        assert await _received(other, name) == (204, "0"), "halves are their sender's"
+        gap = await put(50_000, 60_000)
+        assert (gap.status_code, gap.json()["received"]) == (409, 40_000)
+        assert (await put(0, 40_000)).status_code == 409
+        assert (await client.get(f"/api/photos/{name}")).status_code == 404
+        assert (await put(40_000, len(photo))).status_code == 201
+        assert await _received(client, name) == (200, None)
+        assert await _received(other, name) == (204, "0"), "no task names it yet"
+        assert (await client.get(f"/api/photos/{name}")).content == photo
+    assert [path.name for path in _files(centre)] == [name[2:]]
+    async with centre.database.reading() as conn:
+        actions = (await conn.execute(select(audit_records.c.action))).scalars().all()
+    assert actions.count("photo.added") == 1
+    assert actions.count("photo.viewed") == 1, "asking whether it is here is no view"
+
+
+async def test_pieces_that_make_another_picture_are_refused_and_gone(centre: TestCentre) -> None:
+    photo = jpeg(filler=bytes(5_000))
+    other = sha256(jpeg(filler=b"other"))
+    await centre.add_user("zhao", Role.WORKER, city.GRID)
+    async with centre.signed_in("zhao") as client:
+        first = await client.put(f"/api/photos/{other}", content=photo[:3_000], headers=_piece(photo, 0, 3_000))
+        last = await client.put(f"/api/photos/{other}", content=photo[3_000:], headers=_piece(photo, 3_000, len(photo)))
+        assert (first.status_code, last.status_code) == (202, 422)
+        assert await _received(client, other) == (204, "0")
+    assert _files(centre) == []
+
+
+@pytest.mark.parametrize(
+    ("content_range", "status"),
+    [
+        ("bytes 0-9/20000000", 413),
+        ("bytes 9-3/100", 422),
+        ("bytes 0-100/100", 422),
+        ("bytes 0-9/*", 422),
+        ("lines 0-9/100", 422),
+        ("bytes 0-9/100, bytes 10-19/100", 422),
+        ("bytes 0-1/100", 413),
+    ],
+)
+async def test_a_piece_that_is_none_is_refused(centre: TestCentre, content_range: str, status: int) -> None:
+    await centre.add_user("zhao", Role.WORKER, city.GRID)
+    async with centre.signed_in("zhao") as client:
+        headers = {**JPEG, "content-range": content_range}
+        answer = await client.put(f"/api/photos/{HASH}", content=bytes(10), headers=headers)
+        assert answer.status_code == status, answer.text
+
+
+async def test_half_photos_are_few_and_do_not_stay(tmp_path: Path) -> None:
+    store = PictureStore(tmp_path)
+    store.prepare()
+    pieces = Pieces(store)
+
+    async def chunk() -> AsyncIterator[bytes]:
+        yield bytes(10)
+
+    async def begin(number: int, sender: str, now_s: float) -> None:
+        await pieces.add(PictureKind.PHOTO, f"{number:064x}", sender, Piece(0, 10, 100), chunk(), now_s=now_s)
+
+    now_s = datetime.now(UTC).timestamp()
+    for number in range(MOST_HALVES + 3):
+        await begin(number, "zhao", now_s)
+    await begin(99, "qian", now_s)
+    assert len(list((tmp_path / "pieces").iterdir())) == MOST_HALVES + 1
+    assert await pieces.received(PictureKind.PHOTO, f"{0:064x}", "zhao") == 0
+    assert await pieces.received(PictureKind.PHOTO, f"{MOST_HALVES:064x}", "zhao") == 10
+    await begin(7, "li", now_s + KEPT_S + 60)
+    assert [path.stat().st_size for path in (tmp_path / "pieces").iterdir()] == [10]

@@ -11,6 +11,7 @@ import type {
   IncidentPage,
   Mergeable,
   MoveName,
+  Near,
   Session,
   Silence,
   SilenceKind,
@@ -93,7 +94,12 @@ export interface TaskMove {
   version: number;
   note?: string;
   photos?: string[];
+  /** Those of `photos` that show the place before anything was done. */
+  photos_before?: string[];
   reason_code?: string;
+  /** When and where the worker did it; a phone without a connection sends it later. */
+  acted_at?: string;
+  near?: Near;
   idempotency_key: string;
 }
 

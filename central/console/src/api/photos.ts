@@ -1,13 +1,16 @@
-/** A photograph from the phone's camera: made small, named by its hash, sent. Nothing is kept in browser storage. */
+/** A photograph from the phone's camera: made small, named by its hash, sent in pieces that a break does not undo. */
 import { ApiProblem, NoAnswer, asProblem, csrfToken, signedOut } from "./http.ts";
 import { sha256Hex } from "./sha256.ts";
 
 export const LONGEST_EDGE_PX = 1600;
 const JPEG_QUALITY = 0.82;
 const SEND_TIMEOUT_MS = 120_000; // 400 kB at 2G speed
+const ASK_TIMEOUT_MS = 15_000;
+/** What a break costs at most; 13 s at 40 kbit/s, and one request a piece on a good network. */
+export const PIECE_BYTES = 64 * 1024;
 
 export interface PreparedPhoto {
-  blob: Blob;
+  bytes: Uint8Array<ArrayBuffer>;
   sha256: string;
 }
 
@@ -24,29 +27,79 @@ export async function preparePhoto(file: Blob): Promise<PreparedPhoto> {
   bitmap.close();
   const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/jpeg", JPEG_QUALITY));
   if (!blob) throw new Error("the picture could not be encoded");
-  return { blob, sha256: await sha256Hex(new Uint8Array(await blob.arrayBuffer())) };
+  const bytes = new Uint8Array(await blob.arrayBuffer());
+  return { bytes, sha256: await sha256Hex(bytes) };
 }
 
-/** XMLHttpRequest, because fetch cannot tell how much of a body has left. `onProgress` gets 0 to 1. */
-export function sendPhoto(photo: PreparedPhoto, onProgress: (share: number) => void): Promise<void> {
+/** Sends what the centre has not got of it yet. `onProgress` gets 0 to 1. Throws ApiProblem or NoAnswer. */
+export async function sendPhoto(
+  sha256: string,
+  bytes: Uint8Array<ArrayBuffer>,
+  onProgress: (share: number) => void,
+): Promise<void> {
+  let from = await receivedOf(sha256, bytes.length);
+  while (from < bytes.length) {
+    const to = Math.min(bytes.length, from + PIECE_BYTES);
+    await sendPiece(sha256, bytes, from, to, onProgress);
+    from = to;
+  }
+  onProgress(1);
+}
+
+/** How many of its bytes the centre has: all, the first pieces, or none. */
+async function receivedOf(sha256: string, size: number): Promise<number> {
+  let response: Response;
+  try {
+    response = await fetch(`/api/photos/${sha256}`, {
+      method: "HEAD",
+      credentials: "same-origin",
+      cache: "no-store",
+      signal: AbortSignal.timeout(ASK_TIMEOUT_MS),
+    });
+  } catch (error) {
+    throw new NoAnswer(error);
+  }
+  if (response.status === 200) return size;
+  if (response.status === 401) signedOut();
+  if (!response.ok) throw problemOf(response.status, null);
+  const received = Number(response.headers.get("X-Received-Bytes") ?? 0);
+  return Number.isInteger(received) && received > 0 && received < size ? received : 0;
+}
+
+/** XMLHttpRequest, because fetch cannot tell how much of a body has left. */
+function sendPiece(
+  sha256: string,
+  bytes: Uint8Array<ArrayBuffer>,
+  from: number,
+  to: number,
+  onProgress: (share: number) => void,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("PUT", `/api/photos/${photo.sha256}`);
+    request.open("PUT", `/api/photos/${sha256}`);
     request.timeout = SEND_TIMEOUT_MS;
     request.setRequestHeader("Content-Type", "image/jpeg");
     request.setRequestHeader("X-CSRF-Token", csrfToken());
+    if (from > 0 || to < bytes.length) {
+      request.setRequestHeader("Content-Range", `bytes ${from}-${to - 1}/${bytes.length}`);
+    }
     request.upload.onprogress = (event) => {
-      if (event.lengthComputable) onProgress(event.loaded / event.total);
+      if (event.lengthComputable) onProgress((from + event.loaded) / bytes.length);
     };
     request.onload = () => {
       if (request.status >= 200 && request.status < 300) return resolve();
       if (request.status === 401) signedOut();
-      if (request.status >= 502 && request.status <= 504) return reject(new NoAnswer(request.status));
-      return reject(new ApiProblem(request.status, asProblem(parsed(request.responseText), request.status)));
+      return reject(problemOf(request.status, request.responseText));
     };
     request.onerror = request.ontimeout = () => reject(new NoAnswer("photo not sent"));
-    request.send(photo.blob);
+    request.send(bytes.slice(from, to));
   });
+}
+
+/** 502 to 504: a proxy without a centre behind it. 409: the pieces do not fit; asking anew tells what to send. */
+function problemOf(status: number, text: string | null): Error {
+  if (status === 409 || (status >= 502 && status <= 504)) return new NoAnswer(status);
+  return new ApiProblem(status, asProblem(text === null ? null : parsed(text), status));
 }
 
 function parsed(text: string): unknown {

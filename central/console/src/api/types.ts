@@ -215,6 +215,12 @@ export interface IncidentPage {
 export type TaskState = "offered" | "taken" | "arrived" | "handled" | "withdrawn" | "refused" | "closed";
 export type TaskMoveName = "take" | "arrive" | "handled" | "refuse" | "return";
 
+/** Where a phone was, coarse: about 100 m. */
+export interface Near {
+  longitude: number;
+  latitude: number;
+}
+
 export interface Task {
   task_id: string;
   incident_id: string;

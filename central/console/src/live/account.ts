@@ -1,26 +1,49 @@
-/** Who is signed in on this page. The session itself is an HttpOnly cookie that scripts never see. */
-import { computed, ref } from "vue";
+/**
+ * Who is signed in on this page. The session itself is an HttpOnly cookie that scripts never see.
+ *
+ * A phone without a connection opens for the person whose it is (`offline/device.ts`): then `isProven` is false until
+ * the centre has confirmed the session, and nothing is sent before that.
+ */
+import { computed, ref, shallowRef } from "vue";
 
 import { session } from "@/api/calls";
 import { ApiProblem, useCsrf, whenSignedOut } from "@/api/http";
 import type { Session, User } from "@/api/types";
+import type { Held } from "@/offline/device";
+
+/** How long a phone that could open without the centre waits for it. */
+const PATIENCE_MS = 4_000;
+/** A sign-out that the centre has not heard of: the cookie still stands, and only the centre can end it. */
+const SIGN_OUT_DUE = "xueliang.sign-out-due";
 
 export const user = ref<User | null>(null);
 export const isWorker = computed(() => user.value?.role === "worker");
+export const isProven = ref(false);
+/** Another person's unsent work on this device: this user decides about it before anything else. */
+export const held = shallowRef<Held | null>(null);
 
-let restored = false;
+let hasAnswer = false;
 const watchers: (() => void)[] = [];
 
 export function onSignOut(handler: () => void): void {
   watchers.push(handler);
 }
 
-function adopt(opened: Session): void {
+/** Loaded only when needed: a desk never opens the phone's storage. */
+const device = () => import("@/offline/device");
+
+async function adopt(opened: Session, isNew: boolean): Promise<void> {
+  if (isNew || opened.user.role === "worker") {
+    held.value = await device().then(({ claimHere }) => claimHere(opened.user));
+  }
   useCsrf(opened.csrf);
-  user.value = opened.user;
+  hasAnswer = true;
+  isProven.value = true;
+  if (user.value?.user_id !== opened.user.user_id) user.value = opened.user;
 }
 
 function forget(): void {
+  isProven.value = false;
   if (!user.value) return;
   user.value = null;
   useCsrf("");
@@ -29,26 +52,83 @@ function forget(): void {
 
 whenSignedOut(forget);
 
-/** Ask once per page load whether the cookie still stands. Throws NoAnswer when the centre is away. */
-export async function restore(): Promise<User | null> {
-  if (restored) return user.value;
+/** Ask the centre whether the cookie still stands. Throws NoAnswer when it is away. */
+async function ask(): Promise<void> {
   try {
-    adopt(await session.read());
+    const opened = await session.read();
+    if (localStorage.getItem(SIGN_OUT_DUE)) await endDueSession(opened);
+    else await adopt(opened, false);
   } catch (error) {
     if (!(error instanceof ApiProblem)) throw error;
+    forget();
   }
-  restored = true;
+  hasAnswer = true;
+}
+
+async function endDueSession(opened: Session): Promise<void> {
+  useCsrf(opened.csrf);
+  await session.close();
+  useCsrf("");
+  localStorage.removeItem(SIGN_OUT_DUE);
+}
+
+/** Ask once per page load. Throws NoAnswer when the centre is away and this is nobody's phone. */
+export async function restore(): Promise<User | null> {
+  if (hasAnswer || user.value) return user.value;
+  const asked = ask();
+  const owner = await ownerOfPhone();
+  if (!owner) {
+    await asked;
+    return user.value;
+  }
+  await Promise.race([asked.catch(() => undefined), new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))]);
+  if (!hasAnswer) user.value = owner;
   return user.value;
+}
+
+async function ownerOfPhone(): Promise<User | null> {
+  if (!location.pathname.startsWith("/phone") || localStorage.getItem(SIGN_OUT_DUE)) return null;
+  return device()
+    .then(async ({ keptHere, ownerWithoutCentre }) => ownerWithoutCentre(await keptHere(), Date.now()))
+    .catch(() => null);
+}
+
+/** True once the centre has confirmed who this is. */
+export async function prove(): Promise<boolean> {
+  if (isProven.value) return true;
+  try {
+    await ask();
+  } catch {
+    return false;
+  }
+  return isProven.value;
 }
 
 export async function signIn(username: string, password: string): Promise<User> {
   const opened = await session.open(username, password);
-  adopt(opened);
-  restored = true;
+  localStorage.removeItem(SIGN_OUT_DUE);
+  await adopt(opened, true);
   return opened.user;
 }
 
+/** Wipes what this device keeps of the person; whoever calls it has warned of what is unsent. */
 export async function signOut(): Promise<void> {
-  await session.close().catch(() => undefined);
+  const isTheirs = held.value === null;
+  localStorage.setItem(SIGN_OUT_DUE, "1");
+  await session.close().then(
+    () => localStorage.removeItem(SIGN_OUT_DUE),
+    (error: unknown) => {
+      if (error instanceof ApiProblem && error.status === 401) localStorage.removeItem(SIGN_OUT_DUE);
+    },
+  );
+  if (isTheirs && isWorker.value) await device().then(async ({ keptHere }) => (await keptHere()).wipe());
+  held.value = null;
   forget();
+}
+
+/** The person at the device has decided: the other's unsent work goes. */
+export async function takeDevice(): Promise<void> {
+  const { claimHere, keptHere } = await device();
+  await (await keptHere()).wipe();
+  if (user.value) held.value = await claimHere(user.value);
 }

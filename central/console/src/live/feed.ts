@@ -19,7 +19,8 @@ export interface Listener {
 }
 
 const isOpen = ref(false);
-const hasBeenOpen = ref(false);
+/** Something was heard on the stream since it was opened by this page. */
+export const hasBeenOpen = ref(false);
 export const heardAtMs = ref(Date.now());
 const startedAtMs = ref(Date.now());
 

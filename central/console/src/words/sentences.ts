@@ -296,6 +296,11 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
   if (Array.isArray(params.photos) && params.photos.length > 0) {
     parts.push(isChinese.value ? `照片 ${params.photos.length} 张` : `${params.photos.length} photo(s)`);
   }
+  if (typeof params.distance_m === "number") {
+    parts.push(params.distance_m === 0 ? t("told.atPlace") : t("told.distance", { metres: params.distance_m }));
+  }
+  const actedAt = text("acted_at");
+  if (actedAt) parts.push(t("told.late", { at: momentText(actedAt, Date.parse(entry.at)) }));
   return parts.join(" · ");
 }
 

@@ -30,7 +30,7 @@ from xueliang_central.audit import chain
 from xueliang_central.clocks.tables import clocks
 from xueliang_central.dispatch.tables import task_photos, tasks
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
-from xueliang_central.incidents.tables import incidents
+from xueliang_central.incidents.tables import incident_timeline, incidents
 from xueliang_central.notices.tables import notices
 from xueliang_central.store.database import Database
 from xueliang_central.store.tables import events
@@ -219,6 +219,45 @@ async def test_handled_needs_a_photo_or_a_note_and_the_photo_must_be_here(stage:
         await stage.work_on(worker, "handled", note="  ")
     with pytest.raises(MoveRefused, match="upload"):
         await stage.work_on(worker, "handled", photos=["cd" * 32])
+
+
+async def test_nothing_here_needs_a_photo_of_the_place(stage: Stage, clock: HandClock) -> None:
+    await stage.take(raised())
+    await _take_arrive(stage, clock)
+    task = await stage.task()
+    worker = WANG if task["worker_id"] == WANG.user_id else ZHOU
+    with pytest.raises(MoveRefused, match="nothing here needs a photo"):
+        await stage.work_on(worker, "handled", reason_code="nothing_here", note="all clear")
+    with pytest.raises(MoveRefused, match="photos_before"):
+        await stage.work_on(worker, "handled", photos=[PHOTO], photos_before=["cd" * 32])
+    await stage.work_on(worker, "handled", reason_code="nothing_here", photos=[PHOTO], photos_before=[PHOTO])
+    entry = next(row for row in await stage.rows(incident_timeline) if row["kind"] == "handled")
+    assert (entry["params"]["reason_code"], entry["params"]["photos_before"]) == ("nothing_here", [PHOTO])
+
+
+async def test_what_a_phone_tells_later_is_told_with_its_time_and_moves_no_clock(
+    stage: Stage, clock: HandClock
+) -> None:
+    await stage.take(raised())
+    task = await stage.task()
+    worker = WANG if task["worker_id"] == WANG.user_id else ZHOU
+    offered_at = task["offered_at"]
+    clock.forward(600)
+    done_at = offered_at + timedelta(seconds=30)
+    # 0.01 degrees of latitude north of the camera: 1,112 m
+    incident = await stage.one_incident()
+    near = (incident["longitude"], incident["latitude"] + 0.01)
+    await stage.work_on(worker, "take", acted_at=done_at, near=near)
+    taken = await stage.task()
+    assert taken["taken_at"] == clock.at
+    await stage.work_on(worker, "arrive", acted_at=offered_at - timedelta(seconds=1))  # a clock that runs wrong
+    await stage.work_on(worker, "handled", photos=[PHOTO], acted_at=clock.at + timedelta(days=900))
+    told = {row["kind"]: row["params"] for row in await stage.rows(incident_timeline)}
+    assert told["taken"]["acted_at"] == done_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    assert told["taken"]["distance_m"] == 1100
+    assert not {"longitude", "latitude", "near"} & set(told["taken"])
+    assert "acted_at" not in told["arrived"]
+    assert "acted_at" not in told["handled"]
 
 
 async def test_a_refused_task_goes_to_the_next_level(stage: Stage) -> None:

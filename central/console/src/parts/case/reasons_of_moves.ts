@@ -17,3 +17,6 @@ export const REASONS: Partial<Record<MoveName | TaskMoveName | RegroupName, stri
 export function needsNote(reasonCode: string): boolean {
   return reasonCode === "other";
 }
+
+/** On `handled`: the worker stood there and saw no hazard. The centre wants a photograph with it. */
+export const NOTHING_HERE = "nothing_here";

@@ -1,0 +1,89 @@
+/**
+ * What makes the phone's page installable: manifest, icons, and a service worker that knows the files of this build.
+ * The worker is a file of its own, at the root: a worker may look after what lies beside and below it.
+ */
+import { createHash } from "node:crypto";
+
+import type { Plugin } from "vite";
+
+import type { Shell } from "../src/offline/shell.ts";
+import { phoneIcon } from "./phone_icon.ts";
+
+const WORKER = "phone-worker.js";
+const PLACE = "__PHONE_SHELL__";
+/** Sources of the pages that a phone shows, the sign-in included; what they import comes along. */
+const PAGES = ["src/main.ts", "src/pages/phone/index.ts", "src/pages/login/LoginPage.vue", "src/offline/device.ts"];
+
+const MANIFEST = {
+  id: "/phone",
+  name: "雪亮网格员",
+  short_name: "网格员",
+  description: "接单、到场、拍照、处置；没有信号也能用。",
+  lang: "zh-CN",
+  start_url: "/phone",
+  scope: "/phone",
+  display: "standalone",
+  orientation: "portrait",
+  background_color: "#f2f4f7",
+  theme_color: "#0b2440",
+  icons: [
+    { src: "/phone-icon-192.png", sizes: "192x192", type: "image/png" },
+    { src: "/phone-icon-512.png", sizes: "512x512", type: "image/png" },
+    { src: "/phone-icon-maskable.png", sizes: "512x512", type: "image/png", purpose: "maskable" },
+  ],
+};
+
+export function phoneShell(): Plugin {
+  return {
+    name: "phone-shell",
+    apply: "build",
+    enforce: "post", // after index.html has been written
+    buildStart() {
+      this.emitFile({ type: "chunk", id: "src/offline/shell_worker.ts", fileName: WORKER });
+    },
+    generateBundle: {
+      order: "post",
+      handler(_options, bundle) {
+        const page = bundle["index.html"];
+        const worker = bundle[WORKER];
+        if (page?.type !== "asset" || worker?.type !== "chunk") throw new Error("no index.html or no worker in the build");
+        if (worker.imports.length > 0) throw new Error(`${WORKER} must stand alone, it imports ${worker.imports.join(", ")}`);
+        const files = filesOf(bundle);
+        const pageSha256 = createHash("sha256").update(page.source).digest("hex");
+        const version = createHash("sha256").update([worker.code, pageSha256, ...files].join("\n")).digest("hex").slice(0, 16);
+        const shell: Shell = { version, files, pageSha256 };
+        if (worker.code.split(PLACE).length !== 2) throw new Error(`${PLACE} must stand in ${WORKER} once`);
+        worker.code = worker.code.replace(PLACE, () => JSON.stringify(shell));
+        this.emitFile({ type: "asset", fileName: "phone.webmanifest", source: JSON.stringify(MANIFEST) });
+        for (const [name, sizePx, isMaskable] of [
+          ["phone-icon-192.png", 192, false],
+          ["phone-icon-512.png", 512, false],
+          ["phone-icon-maskable.png", 512, true],
+        ] as const) {
+          this.emitFile({ type: "asset", fileName: name, source: phoneIcon(sizePx, isMaskable) });
+        }
+      },
+    },
+  };
+}
+
+type Bundle = Parameters<Extract<NonNullable<Plugin["generateBundle"]>, (...all: never) => unknown>>[1];
+
+/** The chunks of the phone's pages, all that they import, and the styles of each. */
+function filesOf(bundle: Bundle): string[] {
+  const chunks = Object.values(bundle).filter((one) => one.type === "chunk");
+  const found = new Set<string>();
+  const add = (fileName: string): void => {
+    const chunk = bundle[fileName];
+    if (chunk?.type !== "chunk" || found.has(fileName)) return;
+    found.add(fileName);
+    for (const style of chunk.viteMetadata?.importedCss ?? []) found.add(style);
+    chunk.imports.forEach(add);
+  };
+  for (const source of PAGES) {
+    const holding = chunks.filter((chunk) => Object.keys(chunk.modules).some((id) => id.split("?")[0]!.endsWith(`/${source}`)));
+    if (holding.length === 0) throw new Error(`${source} is in no file of the build`);
+    holding.forEach((chunk) => add(chunk.fileName));
+  }
+  return [...found].sort().map((fileName) => `/${fileName}`);
+}

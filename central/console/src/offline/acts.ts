@@ -1,0 +1,136 @@
+/**
+ * What a worker did on a task and the centre does not know yet, and what its answer means for it. Pure.
+ *
+ * Invariants
+ *   - Acts are sent in the order in which they were made; one act keeps its key until it is sent or taken off the list.
+ *   - An act either waits, or is stuck with the reason and stays until the worker has read it. None vanishes by itself.
+ *   - An act that follows another one on the same task has no version of its own (`null`): it gets the version that the
+ *     one before it left, and only when that left the task as the worker expected.
+ */
+import type { TaskMove } from "../api/calls.ts";
+import type { Near, Task, TaskMoveName, TaskState } from "../api/types.ts";
+
+export type Given = Pick<TaskMove, "note" | "reason_code" | "photos" | "photos_before">;
+
+/** Why an act did not get through. `state`: of the task now, where the centre said it. */
+export interface Trouble {
+  kind: "not_yours" | "changed" | "refused" | "photo_lost" | "earlier";
+  state?: TaskState;
+  why?: string;
+}
+
+export interface Act {
+  /** Place in the order; given by the store. */
+  n: number;
+  key: string;
+  userId: string;
+  taskId: string;
+  move: TaskMoveName;
+  /** The state of the task that the worker saw, acts before this one included. */
+  from: TaskState;
+  version: number | null;
+  given: Given;
+  /** When and where the worker did it; the position is coarse, null where it is not known. */
+  at: string;
+  near: Near | null;
+  /** What it was about, to be said also when the task is out of sight. */
+  about: { hazard: string; place: string };
+  trouble: Trouble | null;
+}
+
+export type NewAct = Omit<Act, "n">;
+
+export type Answer =
+  | { kind: "done"; task: Task }
+  | { kind: "no_answer" }
+  /** `task`: read afresh after a refusal; null when this worker may not see it; undefined when nobody answered. */
+  | { kind: "problem"; status: number; detail: string; task: Task | null | undefined };
+
+export type Verdict =
+  | { kind: "sent" }
+  | { kind: "again"; version: number }
+  | { kind: "later" }
+  | { kind: "sign_in" }
+  | { kind: "stuck"; trouble: Trouble };
+
+const FROM: Record<TaskMoveName, readonly TaskState[]> = {
+  take: ["offered"],
+  arrive: ["taken"],
+  handled: ["taken", "arrived"],
+  refuse: ["offered"],
+  return: ["taken", "arrived"],
+};
+const AFTER: Record<TaskMoveName, TaskState> = {
+  take: "taken",
+  arrive: "arrived",
+  handled: "handled",
+  refuse: "refused",
+  return: "refused",
+};
+
+export const isWaiting = (act: Act): boolean => act.trouble === null;
+
+/** The task as it will be once the centre has the acts that wait; the same object when none changes it. */
+export function taskAsIf(task: Task, acts: readonly Act[]): Task {
+  let shown = task;
+  for (const act of acts) {
+    if (act.taskId !== task.task_id || !isWaiting(act) || shown.state === AFTER[act.move]) continue;
+    if (!FROM[act.move].includes(shown.state)) break; // the centre has moved on: what it says counts
+    shown = { ...shown, state: AFTER[act.move], ...timeOf(act) };
+  }
+  return shown;
+}
+
+function timeOf({ move, at }: Act): Partial<Task> {
+  if (move === "take") return { taken_at: at };
+  if (move === "arrive") return { arrived_at: at };
+  return move === "handled" ? { handled_at: at } : {};
+}
+
+/** The version a new act on this task is decided on: null when acts on it still wait. */
+export function versionFor(task: Task, acts: readonly Act[]): number | null {
+  return acts.some((act) => act.taskId === task.task_id && isWaiting(act)) ? null : task.version;
+}
+
+/** What an answer means for the act it answers. */
+export function judge(act: Act, answer: Answer): Verdict {
+  if (answer.kind === "done") return { kind: "sent" };
+  if (answer.kind === "no_answer") return { kind: "later" };
+  const { status, task } = answer;
+  if (status === 401) return { kind: "sign_in" };
+  if (status === 403 || status === 429 || status >= 500) return { kind: "later" };
+  if (task === undefined) return { kind: "later" }; // without knowing how the task stands nothing can be said about it
+  if (task === null || isOthers(task, act.userId)) return { kind: "stuck", trouble: { kind: "not_yours" } };
+  if (status === 409) {
+    // Only numbers moved on (another picture of the same hazard): what the worker saw still stands.
+    if (task.state === act.from && task.version !== act.version) return { kind: "again", version: task.version };
+    return { kind: "stuck", trouble: { kind: "changed", state: task.state } };
+  }
+  if (task.state !== act.from) return { kind: "stuck", trouble: { kind: "changed", state: task.state } };
+  return { kind: "stuck", trouble: { kind: "refused", state: task.state, why: answer.detail } };
+}
+
+/** The acts on the same task after one that was sent: the next gets its version, or all of them are stuck. */
+export function afterSent(sent: Act, task: Task, rest: readonly Act[]): Act[] {
+  const following = rest.filter((act) => act.taskId === sent.taskId && act.n > sent.n && isWaiting(act));
+  const next = following[0];
+  if (!next || next.version !== null) return [];
+  if (task.state === next.from && !isOthers(task, sent.userId)) return [{ ...next, version: task.version }];
+  const trouble: Trouble = { kind: "changed", state: task.state };
+  return following.map((act, index) => ({ ...act, trouble: index === 0 ? trouble : { kind: "earlier" } }));
+}
+
+/** The act with its trouble, and those after it on the same task, which cannot go without it. */
+export function afterStuck(stuck: Act, trouble: Trouble, rest: readonly Act[]): Act[] {
+  const following = rest.filter((act) => act.taskId === stuck.taskId && act.n > stuck.n && isWaiting(act));
+  return [{ ...stuck, trouble }, ...following.map((act) => ({ ...act, trouble: { kind: "earlier" as const } }))];
+}
+
+export function bodyOf(act: Act, version: number): TaskMove {
+  const near = act.near ? { near: act.near } : {};
+  return { move: act.move, version, idempotency_key: act.key, acted_at: act.at, ...near, ...act.given };
+}
+
+function isOthers(task: Task, userId: string): boolean {
+  return task.worker !== null && task.worker.user_id !== userId;
+}

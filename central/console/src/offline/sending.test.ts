@@ -1,0 +1,185 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import type { TaskMove } from "../api/calls.ts";
+import { ApiProblem, NoAnswer } from "../api/http.ts";
+import type { Task, TaskState } from "../api/types.ts";
+import { claim, endReading, KEPT_FOR_MS, ownerWithoutCentre, unsentOf } from "./device.ts";
+import { KeptInMemory, withoutPictures, type KeptPhoto } from "./kept.ts";
+import { act, ME, task } from "./made_up.ts";
+import { Sender, type Centre } from "./sending.ts";
+
+const AFTER: Record<string, TaskState> = { take: "taken", arrive: "arrived", handled: "handled" };
+
+/** A centre with its rules: versions, keys, photos first. `isAway` and `losesAnswer` are the network. */
+class FakeCentre implements Centre {
+  now: Task = task("offered", 3);
+  isAway = false;
+  losesAnswer = false;
+  readonly done: string[] = [];
+  readonly photos: string[] = [];
+  readonly #keys = new Set<string>();
+
+  async move(_taskId: string, body: TaskMove): Promise<Task> {
+    this.#reach();
+    if (this.#keys.has(body.idempotency_key)) return this.now;
+    if (body.version !== this.now.version) throw refusal(409);
+    if (body.photos?.some((sha256) => !this.photos.includes(sha256))) throw refusal(422);
+    this.#keys.add(body.idempotency_key);
+    this.done.push(body.move);
+    this.now = task(AFTER[body.move]!, this.now.version + 1, ME);
+    if (this.losesAnswer) throw new NoAnswer("cut");
+    return this.now;
+  }
+
+  async task(): Promise<Task> {
+    this.#reach();
+    return this.now;
+  }
+
+  async sendPhoto(sha256: string): Promise<void> {
+    this.#reach();
+    this.photos.push(sha256);
+  }
+
+  #reach(): void {
+    if (this.isAway) throw new NoAnswer("away");
+  }
+}
+
+const refusal = (status: number) => new ApiProblem(status, { type: "about:blank", title: "no", status });
+
+function photo(sha256: string, userId = ME): KeptPhoto {
+  return { sha256, userId, taskId: "t-1", part: "after", at: "2026-11-26T04:00:00Z", bytes: 3, received: false, refused: null };
+}
+
+async function phone(): Promise<{ kept: KeptInMemory; centre: FakeCentre; sender: Sender }> {
+  const kept = new KeptInMemory();
+  const centre = new FakeCentre();
+  await kept.addPhoto(photo("p1"), new Uint8Array([1, 2, 3]));
+  await kept.addAct(act(0, "take", { key: "k1", from: "offered", version: 3 }));
+  await kept.addAct(act(0, "arrive", { key: "k2", from: "taken" }));
+  await kept.addAct(act(0, "handled", { key: "k3", from: "arrived", given: { photos: ["p1"] } }));
+  const sender = new Sender(kept, centre, { onTask: () => undefined, onProgress: () => undefined });
+  return { kept, centre, sender };
+}
+
+test("what was done without the centre goes in order, photographs before the act that names them, and then is gone", async () => {
+  const { kept, centre, sender } = await phone();
+  centre.isAway = true;
+  assert.equal(await sender.send(ME), "later");
+  assert.equal((await kept.acts()).length, 3);
+  centre.isAway = false;
+  assert.equal(await sender.send(ME), "done");
+  assert.deepEqual(centre.done, ["take", "arrive", "handled"]);
+  assert.deepEqual(centre.photos, ["p1"]);
+  assert.equal(await unsentOf(kept), 0);
+  assert.equal(await kept.photoBytes("p1"), null);
+});
+
+test("an answer that is lost counts once: the same key is sent again", async () => {
+  const { kept, centre, sender } = await phone();
+  centre.losesAnswer = true;
+  assert.equal(await sender.send(ME), "later");
+  assert.deepEqual(centre.done, ["take"]);
+  centre.losesAnswer = false;
+  assert.equal(await sender.send(ME), "done");
+  assert.deepEqual(centre.done, ["take", "arrive", "handled"]);
+  assert.deepEqual(await kept.acts(), []);
+});
+
+test("a task withdrawn meanwhile: nothing more is sent, and every act stays to be read", async () => {
+  const { kept, centre, sender } = await phone();
+  centre.now = task("withdrawn", 7);
+  assert.equal(await sender.send(ME), "done");
+  assert.deepEqual(centre.done, []);
+  const stuck = (await kept.acts()).map(({ move, trouble }) => [move, trouble?.kind, trouble?.state]);
+  assert.deepEqual(stuck, [
+    ["take", "changed", "withdrawn"],
+    ["arrive", "earlier", undefined],
+    ["handled", "earlier", undefined],
+  ]);
+});
+
+test("a version that moved without changing the question is tried again on the new one", async () => {
+  const { centre, sender } = await phone();
+  centre.now = task("offered", 12);
+  assert.equal(await sender.send(ME), "done");
+  assert.deepEqual(centre.done, ["take", "arrive", "handled"]);
+});
+
+test("an act made while the one before it was just being sent finds its version", async () => {
+  const { kept, centre, sender } = await phone();
+  await kept.wipe();
+  centre.now = task("taken", 8, ME);
+  await kept.addAct(act(0, "arrive", { from: "taken", version: null }));
+  assert.equal(await sender.send(ME), "done");
+  assert.deepEqual(centre.done, ["arrive"]);
+});
+
+test("a photograph that is lost keeps its act from being sent, and says so", async () => {
+  const { kept, centre, sender } = await phone();
+  await kept.dropPhotos(["p1"]);
+  assert.equal(await sender.send(ME), "done");
+  assert.deepEqual(centre.done, ["take", "arrive"]);
+  assert.deepEqual((await kept.acts()).map(({ move, trouble }) => [move, trouble?.kind]), [["handled", "photo_lost"]]);
+});
+
+test("a sign-out in the middle of a pass leaves nothing behind", async () => {
+  const { kept, centre, sender } = await phone();
+  centre.now = task("withdrawn", 7);
+  const move = centre.move.bind(centre);
+  centre.move = async (taskId, body) => {
+    await kept.wipe();
+    return move(taskId, body);
+  };
+  await sender.send(ME);
+  assert.deepEqual([await kept.acts(), await kept.photos()], [[], []]);
+});
+
+test("what belongs to somebody else is not sent", async () => {
+  const { kept, centre, sender } = await phone();
+  await kept.addPhoto(photo("p2", "u-2"), new Uint8Array([1]));
+  assert.equal(await sender.send("u-3"), "done");
+  assert.deepEqual([centre.done, centre.photos, (await kept.acts()).length], [[], [], 3]);
+});
+
+const LI = { user_id: ME, username: "li", display_name: "李", role: "worker", area: { code: "1", name: "g", level: "grid" } } as const;
+const WANG = { ...LI, user_id: "u-2", username: "wang", display_name: "王" } as const;
+
+test("another person's sign-in deletes nothing unsent; without it, everything of the one before", async () => {
+  const { kept } = await phone();
+  await claim(kept, LI, 0);
+  assert.deepEqual(await claim(kept, WANG, 0), { name: "李", unsent: 3 });
+  assert.equal((await kept.owner())?.user.user_id, ME);
+  await kept.changeActs([1, 2, 3], []);
+  assert.deepEqual(await claim(kept, WANG, 0), { name: "李", unsent: 1 }, "a photograph of no act is unsent work too");
+  await kept.dropPhotos(["p1"]);
+  await kept.putSeenTasks({ at: "2026-11-26T04:00:00Z", tasks: [task("taken", 4)] });
+  assert.equal(await claim(kept, WANG, 0), null);
+  assert.equal((await kept.owner())?.user.user_id, "u-2");
+  assert.equal(await kept.seenTasks(), null);
+});
+
+test("a desk's sign-in makes no phone of its computer", async () => {
+  const kept = new KeptInMemory();
+  assert.equal(await claim(kept, { ...LI, role: "operator" }, 0), null);
+  assert.equal(await kept.owner(), null);
+});
+
+test("tasks are read without the centre for a shift, not after the session's end, and never with a picture", async () => {
+  const { kept } = await phone();
+  await claim(kept, LI, 1_000);
+  await kept.putSeenTasks({ at: "2026-11-26T04:00:00Z", tasks: [task("taken", 4)] });
+  assert.equal((await kept.seenTasks())?.tasks[0]?.incident.picture, null);
+  assert.equal(withoutPictures(task("taken", 4)).incident.picture, null);
+  assert.equal((await ownerWithoutCentre(kept, 1_000 + KEPT_FOR_MS - 1))?.user_id, ME);
+  assert.equal(await ownerWithoutCentre(kept, 1_000 + KEPT_FOR_MS), null);
+  assert.equal(await kept.seenTasks(), null);
+  await claim(kept, LI, 1_000);
+  await kept.putSeenTasks({ at: "2026-11-26T04:00:00Z", tasks: [task("taken", 4)] });
+  await endReading(kept);
+  assert.equal(await kept.seenTasks(), null);
+  assert.equal(await ownerWithoutCentre(kept, 2_000_000_000_000), null);
+  assert.equal((await kept.acts()).length, 3, "unsent work waits for its owner");
+});

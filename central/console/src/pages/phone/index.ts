@@ -1,0 +1,3 @@
+/** The phone's pages as one file of the build. */
+export { default as TaskListPage } from "./TaskListPage.vue";
+export { default as TaskPage } from "./TaskPage.vue";
