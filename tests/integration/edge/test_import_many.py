@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.clips import moving_box_clip
+from tests.support.fault_cameras.watching import IS_FULL
 from xueliang_alerts.clocks import system_mono, system_wall
+from xueliang_edge.cli import main
 from xueliang_edge.importing.columns import Column
 from xueliang_edge.importing.looking import Looker
 from xueliang_edge.importing.planning import Asked, ImportPlan, make_plan
@@ -71,11 +73,16 @@ def village(folder: Path, hosts: int, channels: int) -> Iterator[list[str]]:
         yield lines
 
 
-def imported(table: Path, lines: list[str]) -> ImportPlan:
+def written(table: Path, lines: list[str]) -> Path:
     with table.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("name", "url", "sub_url", "datum", "longitude", "latitude"))
         writer.writerows([*line.split(","), "wgs84", "117", "36"] for line in lines)
+    return table
+
+
+def imported(table: Path, lines: list[str]) -> ImportPlan:
+    written(table, lines)
     detector = open_detector(EMBEDDED)
     try:
         return make_plan(
@@ -103,3 +110,29 @@ def test_thirty_two_cameras_are_looked_at_in_parallel(tmp_path: Path) -> None:
     # One after the other each takes 4 s and more for each of two streams: 256 s.
     assert plan.seconds < 128
     assert plan.seconds * CAMERAS / 32 < ALLOWED_S
+
+
+@pytest.mark.skipif(not IS_FULL, reason="takes some minutes: XUELIANG_FAULTS=full ./run test FILE -s tells the times")
+@pytest.mark.timeout(2 * ALLOWED_S)
+@pytest.mark.parametrize("is_applied", [False, True], ids=["dry run", "apply"])
+def test_two_hundred_cameras_are_imported_in_a_quarter_of_an_hour(
+    is_applied: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All of it as a person does it, on two hundred addresses of ten recorders."""
+    out = tmp_path / "out"
+    with village(tmp_path, hosts=10, channels=CAMERAS // 10) as lines:
+        table = written(tmp_path / "cameras.csv", lines)
+        nodes = [text for number in (1, 2, 3, 4) for text in ("--node", f"edge-0{number}=4,400")]
+        began_mono_s = system_mono()
+        status = main(["import", str(table), *nodes, "--out", str(out), *(["--apply"] if is_applied else [])])
+        seconds = system_mono() - began_mono_s
+    said = capsys.readouterr().out
+    assert status == 0, said[-2_000:]
+    with capsys.disabled():
+        print(f"{CAMERAS} cameras with sub streams, {'applied' if is_applied else 'dry run'}: {seconds:.0f} s")
+    assert seconds <= ALLOWED_S
+    if is_applied:
+        assert len(list((out / "stills").iterdir())) == CAMERAS
+        assert len(list(out.glob("node-*.cameras.yaml"))) >= 1
+    else:
+        assert not out.exists()
