@@ -413,7 +413,10 @@ async def test_what_is_heard_in_an_hour_is_counted_by_county_and_no_further_than
         await node.says(Phase.RAISED, camera_id=camera_id)
     assert {row["county_code"] for row in await stage.rows(alerts)} == {"370102"}
     asked: list[str] = []
-    listen = lambda conn, cursor, statement, *rest: asked.append(statement)  # noqa: E731
+
+    def listen(_conn: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        asked.append(statement)
+
     event.listen(Engine, "before_cursor_execute", listen)
     await node.says(Phase.RAISED, camera_id="lane-west", hazard=Hazard.ILLEGAL_PARKING)
     event.remove(Engine, "before_cursor_execute", listen)
