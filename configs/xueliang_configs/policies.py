@@ -126,9 +126,9 @@ class Folding(Settings):
         default=20, description="More places than this held at once in one county are a storm: one incident."
     )
     node_cameras: Annotated[int, Field(ge=0, le=1_000)] = Field(
-        default=0,
-        description="Only camera_fault, and only while alerts are held: as many cameras of one node that fail within "
-        "a minute are one incident, of the node; 0: never.",
+        default=4,
+        description="Only camera_fault: as many cameras of one node that go offline within a minute are one incident, "
+        "of the node; one that stays offline when the node is back gets its own; 0: never.",
     )
 
 

@@ -19,8 +19,8 @@ from xueliang_central.dispatch.recommending import recommend
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.errors import Conflict, NotFound
 from xueliang_central.incidents import service as incidents
-from xueliang_central.incidents.change import CAMERA, POLICY, By, Change
-from xueliang_central.incidents.shedding import stays_open_s
+from xueliang_central.incidents.change import CAMERA, POLICY, By, Change, Rulebook
+from xueliang_central.incidents.shedding import HELD, collective_of, stays_open_s
 from xueliang_central.incidents.states import LIVE_TASK_STATES, MOVES, Move, State, TaskState
 from xueliang_central.notices import outbox
 from xueliang_central.people import rosters
@@ -177,10 +177,23 @@ async def tell_worker(change: Change, incident: Row, task: Row, kind: str, **par
     )
 
 
+def settles_s(incident: Row, rulebook: Rulebook, now: datetime) -> float:
+    """How long an untaken incident stays open after all of it was seen to be gone.
+
+    One that all have left not at all, but for a collective one that still takes in what nothing has confirmed.
+    `incident`: a row, or its columns incident_id, number, hazard, place_key, state, alert_count, opened_at.
+    """
+    takes_in = collective_of(incident).takes_in(now)
+    if incident["alert_count"] == 0 and not (takes_in and incident["place_key"].startswith(HELD)):
+        return 0.0
+    rule = rulebook.folding_rule(incident["hazard"])
+    return stays_open_s(incident["place_key"], rule, rulebook.shedding, takes_in=takes_in)
+
+
 async def see_gone(change: Change, incident: Row, *, has_settled: bool = False) -> Row:
     """Every member was seen clear: what that means depends on how far the case has come.
 
-    Not taken yet: it ended by itself and the task is withdrawn; at once, or when it has settled where its rule says so.
+    Not taken yet: it ended by itself and the task is withdrawn; at once, or when it has settled (`settles_s`).
     Handled: verified and closed, by the same camera; but not when its alerts have all left it, which no camera saw:
     that waits for a check by hand. Taken: somebody is on the way and will say what was found; then it is verified at
     once.
@@ -189,9 +202,7 @@ async def see_gone(change: Change, incident: Row, *, has_settled: bool = False) 
     if not incident["gone"]:
         return incident
     if state in MOVES["ended_by_itself"].sources:
-        rulebook = change.rulebook
-        rule = rulebook.folding_rule(incident["hazard"])
-        if not has_settled and stays_open_s(incident["place_key"], rule, rulebook.shedding) > 0:
+        if not has_settled and settles_s(incident, change.rulebook, change.now) > 0:
             return incident
         incident, _ = await incidents.transition(change, incident, MOVES["ended_by_itself"], CAMERA)
         await withdraw(change, incident, CAMERA, "ended_by_itself")

@@ -35,7 +35,7 @@ class FoldingRule:
             cameras see the place at once; 0 cameras: never by that.
         flap_count, flap_window_s: raised so many times by one camera in this time: flapping; 0: never.
         places_at_once: more places than this held at once in a county are a storm.
-        node_cameras: so many held cameras of a node that fail within a minute are the node's failure; 0: never.
+        node_cameras: so many cameras of a node that go offline within a minute are the node's failure; 0: never.
     """
 
     radius_m: float = 50.0
@@ -46,7 +46,7 @@ class FoldingRule:
     flap_count: int = 30
     flap_window_s: float = 10_800.0
     places_at_once: int = 20
-    node_cameras: int = 0
+    node_cameras: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class Arrival:
     Attributes:
         began_at: trusted onset, see `trusted_began_at`.
         is_gone: its end is already known, and the hazard was seen to be gone.
+        is_offline: a camera that sends no picture (see `node_failures`).
     """
 
     alert_id: str
@@ -67,6 +68,7 @@ class Arrival:
     longitude: float | None
     latitude: float | None
     is_gone: bool
+    is_offline: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from xueliang_central.incidents.change import By, Change
 from xueliang_central.incidents.folding import CLOCK_AHEAD, trusted_began_at
 from xueliang_central.incidents.members import is_seen_clear, summarise
 from xueliang_central.incidents.routing import Route
+from xueliang_central.incidents.shedding import is_collective
 from xueliang_central.incidents.states import CloseReason, Move, State, allowed
 from xueliang_central.incidents.tables import alerts, incident_numbers, incidents
 
@@ -262,11 +263,25 @@ async def refresh(change: Change, incident: Row, members: Sequence[Row]) -> Row:
 
 
 async def _left_by_all(change: Change, incident: Row) -> Row:
-    """A collective incident whose alerts have all got one of their own: nothing is there, and it has settled to end."""
+    """An incident whose alerts have all left it for another: nothing is there."""
     values: Row = {"alert_count": 0, "camera_count": 0, "still_present": False, "gone": True}
     values["updated_at"] = change.now
     await write(change, incident, values)
     return incident | values
+
+
+async def keep_time(change: Change, incident: Row) -> None:
+    """The judge clock of a collective incident runs while something is there, and starts anew when something comes.
+
+    Nobody is reminded of what has gone or left: it waits for what may come, and ends by itself. Others keep theirs.
+    """
+    if not is_collective(incident["place_key"]) or incident["state"] != State.OPEN:
+        return
+    if incident["gone"]:
+        await timers.stop(change.conn, incident["incident_id"], [ClockKind.JUDGE], change.now)
+    else:
+        limits = Limits.from_json(incident["policy"])
+        await timers.start(change.conn, incident["incident_id"], [ClockKind.JUDGE], limits, change.now)
 
 
 def note_member(change: Change, incident_id: str, before: Row | None, after: Row) -> None:

@@ -1,15 +1,17 @@
 """What is held in a collective incident while a county has more alerts than its people can judge, and why (pure).
 
 A collective incident is one of a county and hazard that stands for many short alerts: it asks once, stays open, and
-lists and counts every alert it holds. Four kinds, told apart by `place_key`, which no camera can have:
+lists and counts every alert it holds. Three kinds, told apart by `place_key`, which no camera can have:
 
     ~held-1 …   alerts that nothing has confirmed yet, never two places of one collective at once
     ~storm      more places at once than the rule allows collectives: one for all of them
-    ~node:ID    camera faults of several cameras of one node within a minute, where such alerts are held one by one
+    ~node:ID    cameras of one node that went offline together (`node_failures`), whether a county sheds or not
+
+One that is full (a day old, or 1,000 alerts) takes nothing more in and ends when what it holds has gone or left; a new
+one follows it (`~held-N`, `~storm~2`, `~node:ID~2`) and says which.
 
 Invariants
-    - Fire, severity 1 and drills are never held, and below the county's limit nothing is but what belongs to a node's
-      failure that is told already.
+    - Fire, severity 1 and drills are never held, and below the county's limit nothing is.
     - Two places that report at about the same time never meet in one `~held` collective: what is there is told apart.
     - An alert leaves for an incident of its own once it was there for its limit (with its flaps), a second camera sees
       the same place, its camera flaps, or its severity rises to 1. So a collective hides nothing that stays.
@@ -21,10 +23,11 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from itertools import count
+from typing import Any, Final
 
 from xueliang_central.incidents.folding import Arrival, Decision, Fold, FoldingRule, distance_m
 from xueliang_central.incidents.states import State
@@ -32,11 +35,12 @@ from xueliang_central.incidents.states import State
 HELD, STORM, NODE = "~held-", "~storm", "~node:"
 NEVER_HELD_HAZARDS: Final = frozenset({"fire_smoke"})
 IN_HAND: Final = frozenset({State.TAKEN, State.ARRIVED, State.HANDLED, State.TO_CHECK})
-NODE_HAZARD: Final = "camera_fault"
 MOST_SEVERE: Final = 1
 # A flapping alert is away for its gap and the dwell of its next episode: 40 s and 60 s are common, with a margin.
 STILL_THERE: Final = timedelta(seconds=120)
-NODE_AT_ONCE: Final = timedelta(seconds=60)
+# A page, a timeline and an ingest batch show or read all of an incident: thousands in one are of use to nobody.
+MOST_ALERTS: Final = 1_000
+LONGEST_OPEN: Final = timedelta(days=1)  # who comes on duty tomorrow is asked anew, and not what was judged today
 STORM_PATIENCE: Final = 1.8  # times `confirm_s`, of twice that: what a front brings is gone by then or flickers
 
 
@@ -55,12 +59,17 @@ class SheddingRule:
 
 @dataclass(frozen=True, slots=True)
 class Collective:
-    """A collective incident. Only one that waits for a judgement takes alerts in; its key is taken until it closes."""
+    """A collective incident. Its key is taken until it closes.
+
+    Only one that waits for a judgement and is not full takes alerts in (a node's: in any state).
+    """
 
     incident_id: str
     number: str
     place_key: str
     state: State = State.OPEN
+    alert_count: int = 0
+    opened_at: datetime | None = None
 
     @property
     def is_free(self) -> bool:
@@ -70,16 +79,26 @@ class Collective:
     def is_in_hand(self) -> bool:
         return self.state in IN_HAND
 
+    def is_full(self, now: datetime) -> bool:
+        """Takes nothing more in, for its age or for what it holds; another follows it."""
+        is_old = self.opened_at is not None and now - self.opened_at >= LONGEST_OPEN
+        return is_old or self.alert_count >= MOST_ALERTS
+
+    def takes_in(self, now: datetime) -> bool:
+        """An alert that belongs there may join it now."""
+        return not self.is_full(now) and (self.is_free or self.place_key.startswith(NODE))
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An alert in a collective incident, present or seen to be gone.
+    """An alert in an incident that it may leave, present or seen to be gone.
 
     Attributes:
         area_code: of its camera; None: not in the register.
-        raised_at: when the centre first heard of it. last_seen_at: when it last did.
+        began_at: trusted onset. raised_at: when the centre first heard of it. last_seen_at: when it last did.
         is_present: not seen to be gone.
         may_leave: False while somebody has its incident in hand.
+        is_offline: a camera that sends no picture (see `node_failures`).
     """
 
     alert_id: str
@@ -91,10 +110,12 @@ class Held:
     severity: int
     longitude: float | None
     latitude: float | None
+    began_at: datetime
     raised_at: datetime
     last_seen_at: datetime
     is_present: bool
     may_leave: bool = True
+    is_offline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +140,12 @@ class Holding:
     takes_along: tuple[str, ...] = ()
 
 
+def collective_of(case: Mapping[str, Any]) -> Collective:
+    """A row of `incidents` as shedding sees it."""
+    of_row = [case[name] for name in ("incident_id", "number", "place_key")]
+    return Collective(*of_row, State(case["state"]), case["alert_count"], case["opened_at"])
+
+
 def is_collective(place_key: str) -> bool:
     """True for the key of a collective incident."""
     return place_key.startswith("~")
@@ -134,36 +161,49 @@ def is_loaded(alerts_of_last_hour: int, rule: SheddingRule) -> bool:
     return rule.above_per_hour is not None and alerts_of_last_hour > rule.above_per_hour
 
 
-def stays_open_s(place_key: str, rule: FoldingRule, shedding: SheddingRule) -> float:
-    """How long an incident that nobody has taken stays open after all of it was seen to be gone."""
-    if place_key.startswith(HELD):
-        return shedding.quiet_s
-    return max(rule.settle_s, rule.window_s) if is_collective(place_key) else rule.settle_s
+def stays_open_s(place_key: str, rule: FoldingRule, shedding: SheddingRule, *, takes_in: bool = True) -> float:
+    """How long an incident that nobody has taken stays open after all of it was seen to be gone.
+
+    A collective one that takes nothing in (`Collective.takes_in`) has no more to wait for than any other.
+    """
+    if not is_collective(place_key) or not takes_in:
+        return rule.settle_s
+    return shedding.quiet_s if place_key.startswith(HELD) else max(rule.settle_s, rule.window_s)
+
+
+def follower_key(place_key: str, taken: Iterable[Collective]) -> str:
+    """The key itself, or the first of those that follow it, that is not taken."""
+    keys = {one.place_key for one in taken}
+    after = (place_key if n == 1 else f"{place_key}~{n}" for n in count(1))
+    return next(key for key in after if key not in keys)
+
+
+def after_full(found: Iterable[Collective]) -> tuple[str, dict[str, object]]:
+    """What the *why* of a collective incident says of the full ones that it follows: text and `about`, of the last."""
+    full = max(found, key=lambda one: (len(one.number), one.number), default=None)
+    if full is None:
+        return "", {}
+    return f"; incident {full.number} is full, this one follows it", {"follows": full.number}
 
 
 def hold(
     arrival: Arrival,
-    node_id: str,
     severity: int,
     collectives: Sequence[Collective],
     held: Sequence[Held],
     past: Past,
     now: datetime,
     rule: FoldingRule,
-    *,
-    is_busy: bool,
 ) -> Holding | None:
-    """Where an alert goes that `folding.decide` would give an incident of its own; None: leave it at that.
+    """Where a county that sheds puts an alert that `folding.decide` would give an incident of its own; None: there.
 
     Args:
         collectives, held: of the county and hazard; those held that are present or were seen within `kept_in_mind`.
-        is_busy: the county sheds now.
     """
     if arrival.is_gone or not may_be_held(arrival.hazard, severity, arrival.drill):
         return None
-    of_node = _of_one_node(arrival, node_id, collectives, held, now, rule)
-    if of_node is not None or not is_busy or arrival.began_at < now - kept_in_mind(rule):
-        return of_node  # what a node that was cut off tells late, and is still there, has outlasted its limit
+    if arrival.began_at < now - kept_in_mind(rule):
+        return None  # what a node that was cut off tells late, and is still there, has outlasted its limit
     waiting = [one for one in held if one.is_present and one.place_key.startswith(HELD)]
     same = of_camera(arrival.camera_id, held, now)
     flaps = 1 + past.raised
@@ -179,12 +219,12 @@ def hold(
 
 
 def leaves(one: Held, held: Sequence[Held], now: datetime, rule: FoldingRule) -> dict[str, object] | None:
-    """Why a held alert gets an incident of its own now; None: it stays where it is."""
+    """Why an alert held for load gets an incident of its own now; None: it stays where it is."""
     if not one.is_present or not one.may_leave:
         return None
     if one.severity <= MOST_SEVERE:
-        return _why("severity", "its severity has risen to 1, which is never held", {"severity": one.severity})
-    is_patient = one.place_key == STORM or is_storm(held, now, rule)
+        return because("severity", "its severity has risen to 1, which is never held", {"severity": one.severity})
+    is_patient = one.place_key.startswith(STORM) or is_storm(held, now, rule)
     limit_s = rule.confirm_s * (STORM_PATIENCE if is_patient else 1)
     since = now - kept_in_mind(rule)
     there_s = sum(
@@ -192,10 +232,10 @@ def leaves(one: Held, held: Sequence[Held], now: datetime, rule: FoldingRule) ->
         for other in held
         if other.camera_id == one.camera_id and (other.is_present or other.last_seen_at >= since)
     )
-    if there_s < limit_s or (one.place_key.startswith(NODE) and _is_still_down(one, held, now, rule)):
+    if there_s < limit_s:
         return None
     text = f"not seen to be gone for {there_s:.0f} s of the last {2 * rule.confirm_s:.0f}: longer than what is held"
-    return _why("outlasted", text, {"camera_id": one.camera_id, "there_s": round(there_s), "limit_s": limit_s})
+    return because("outlasted", text, {"camera_id": one.camera_id, "there_s": round(there_s), "limit_s": limit_s})
 
 
 def of_camera(camera_id: str, held: Iterable[Held], now: datetime) -> tuple[str, ...]:
@@ -219,44 +259,6 @@ def kept_in_mind(rule: FoldingRule) -> timedelta:
     return max(STILL_THERE, timedelta(seconds=2 * rule.confirm_s))
 
 
-def _is_still_down(one: Held, held: Sequence[Held], now: datetime, rule: FoldingRule) -> bool:
-    """The node's other cameras are away too, or came back so lately that this one may follow."""
-    away = {
-        other.camera_id
-        for other in held
-        if other.incident_id == one.incident_id and (other.is_present or now - other.last_seen_at <= NODE_AT_ONCE)
-    }
-    return len(away) >= rule.node_cameras
-
-
-def _of_one_node(
-    arrival: Arrival,
-    node_id: str,
-    collectives: Sequence[Collective],
-    held: Sequence[Held],
-    now: datetime,
-    rule: FoldingRule,
-) -> Holding | None:
-    if arrival.hazard != NODE_HAZARD or not rule.node_cameras:
-        return None
-    place_key = f"{NODE}{node_id}"[:64]
-    known = next((one for one in collectives if one.place_key == place_key), None)
-    if known is not None and not known.is_free:
-        return None
-    if known is not None:
-        text = f"a camera of {node_id}, whose cameras failed together: incident {known.number}"
-        about: dict[str, object] = {"number": known.number, "camera_id": arrival.camera_id, "node_id": node_id}
-        return Holding(Decision(Fold.JOIN, known.incident_id, _why("node_down", text, about)))
-    along = [one for one in held if one.node_id == node_id and one.is_present and now - one.raised_at <= NODE_AT_ONCE]
-    cameras = {one.camera_id for one in along} | {arrival.camera_id}
-    if len(cameras) < rule.node_cameras:
-        return None
-    text = f"{len(cameras)} cameras of {node_id} failed within {NODE_AT_ONCE.seconds} s: the node, not the cameras"
-    why = _why("node_down", text, {"node_id": node_id, "cameras": len(cameras), "camera_id": arrival.camera_id})
-    takes_along = tuple(sorted(one.alert_id for one in along if one.may_leave))
-    return Holding(Decision(Fold.OPEN, None, why), place_key, takes_along)
-
-
 def _with_others(
     arrival: Arrival,
     collectives: Sequence[Collective],
@@ -271,28 +273,38 @@ def _with_others(
     """
     slots = [one for one in collectives if one.place_key.startswith(HELD)]
     busy = {one.incident_id for one in held if one.camera_id != arrival.camera_id and _is_there(one, now)}
-    free = [one for one in slots if one.is_free and one.incident_id not in busy]
+    full = [one for one in slots if one.is_full(now)]
+    free = [one for one in slots if one.takes_in(now) and one.incident_id not in busy]
     if free and not is_storm(held, now, rule):
         chosen = min(free, key=lambda one: (one.incident_id not in past.incident_ids, one.place_key))
         return _joined("held", "not confirmed yet, and the county has more alerts than it can judge", arrival, chosen)
     taken = {one.place_key for one in slots}
-    key = next((key for n in range(1, rule.places_at_once + 1) if (key := f"{HELD}{n}") not in taken), None)
+    numbers = range(1, rule.places_at_once + len(full) + 1)
+    key = next((key for n in numbers if (key := f"{HELD}{n}") not in taken), None)
     if key is not None and not free:
-        text = "not confirmed yet, and the county has more alerts than it can judge: one incident for such alerts"
-        return Holding(Decision(Fold.OPEN, None, _why("held", text, {"camera_id": arrival.camera_id})), key)
+        more, about = after_full(one for one in full if one.is_free and one.incident_id not in busy)
+        text = (
+            "not confirmed yet, and the county has more alerts than it can judge: one incident for such alerts" + more
+        )
+        return Holding(Decision(Fold.OPEN, None, because("held", text, {"camera_id": arrival.camera_id, **about})), key)
     text = f"a storm: more than {rule.places_at_once} places of this hazard in the county at once"
-    storm = next((one for one in collectives if one.place_key == STORM), None)
+    storms = [one for one in collectives if one.place_key.startswith(STORM)]
+    storm = next((one for one in storms if not one.is_full(now)), None)
     if storm is not None and not storm.is_free:
         return None
     if storm is not None:
         return _joined("storm", text, arrival, storm)
-    about = {"camera_id": arrival.camera_id, "places": rule.places_at_once}
-    return Holding(Decision(Fold.OPEN, None, _why("storm", text, about)), STORM)
+    more, follows = after_full(storms)
+    about = {"camera_id": arrival.camera_id, "places": rule.places_at_once, **follows}
+    return Holding(Decision(Fold.OPEN, None, because("storm", text + more, about)), follower_key(STORM, storms))
 
 
 def is_storm(held: Iterable[Held], now: datetime, rule: FoldingRule) -> bool:
     """As many places as the rule allows are in the storm's collective now: the front has not passed."""
-    return len({one.camera_id for one in held if one.place_key == STORM and _is_there(one, now)}) >= rule.places_at_once
+    return (
+        len({one.camera_id for one in held if one.place_key.startswith(STORM) and _is_there(one, now)})
+        >= rule.places_at_once
+    )
 
 
 def _is_there(one: Held, now: datetime) -> bool:
@@ -311,13 +323,16 @@ def _is_same_place(arrival: Arrival, one: Held, rule: FoldingRule) -> bool:
 
 
 def _joined(code: str, text: str, arrival: Arrival, into: Collective) -> Holding:
-    why = _why(code, text, {"number": into.number, "camera_id": arrival.camera_id})
+    why = because(code, text, {"number": into.number, "camera_id": arrival.camera_id})
     return Holding(Decision(Fold.JOIN, into.incident_id, why))
 
 
 def _own(code: str, text: str, arrival: Arrival, along: tuple[str, ...], **about: object) -> Holding:
-    return Holding(Decision(Fold.OPEN, None, _why(code, text, {"camera_id": arrival.camera_id, **about})), None, along)
+    return Holding(
+        Decision(Fold.OPEN, None, because(code, text, {"camera_id": arrival.camera_id, **about})), None, along
+    )
 
 
-def _why(code: str, text: str, about: dict[str, object]) -> dict[str, object]:
+def because(code: str, text: str, about: dict[str, object]) -> dict[str, object]:
+    """A *why*, as it is stored: the console translates by code, text is English."""
     return {"code": code, "text": text, "about": about}

@@ -120,9 +120,10 @@ alerts = Table(
     *alert_columns(),
     Column("incident_id", String(36), ForeignKey("incidents.incident_id"), nullable=False, index=True),
     Column("why_folded", JsonText, nullable=False),
+    Column("county_code", String(15)),  # of its camera on receipt; null: received by a release before there were counts
 )
 Index("alerts_by_camera", alerts.c.camera_id, alerts.c.began_at)
-Index("alerts_by_receipt", alerts.c.first_received_at)  # how many of the last hour: is a county to shed
+Index("alerts_by_county", alerts.c.county_code, alerts.c.first_received_at)  # of the last hour: is a county to shed
 
 expected_pictures = Table(
     "expected_pictures",

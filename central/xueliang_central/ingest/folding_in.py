@@ -31,12 +31,13 @@ from xueliang_central.incidents.grouping import (
     routes_of,
 )
 from xueliang_central.incidents.members import Revision, is_seen_clear, merge
+from xueliang_central.incidents.node_failures import is_offline
 from xueliang_central.incidents.routing import Route
-from xueliang_central.incidents.shedding import is_collective
+from xueliang_central.incidents.shedding import Holding, is_collective
 from xueliang_central.incidents.states import State
 from xueliang_central.incidents.tables import alerts, expected_pictures
 from xueliang_central.incidents.tables import incidents as incident_rows
-from xueliang_central.ingest import holding, silencing
+from xueliang_central.ingest import holding, node_faults, silencing
 
 Row = dict[str, Any]
 
@@ -74,11 +75,13 @@ async def place_all(change: Change, merged: dict[str, Row], known: Mapping[str, 
     """
     routes = await routes_of(change, list(merged.values()))
     new = [alert_id for alert_id in merged if alert_id not in known]
-    counties = holding.counties_of(change, ((routes[alert_id], merged[alert_id]["hazard"]) for alert_id in new))
+    counties = holding.counties_of(change, ((routes[alert_id], merged[alert_id]) for alert_id in new))
+    nodes = node_faults.nodes_of(change, [merged[alert_id] for alert_id in new])
     groups = {(routes[alert_id].area.code, merged[alert_id]["hazard"]) for alert_id in new}
     await lock_groups(change, groups | counties)
     by_hand = await hand_places_in(change, groups)
-    cases = await lock_incidents(change, merged, known, routes, counties, by_hand)
+    of_nodes = await node_faults.open_of(change, nodes)
+    cases = await lock_incidents(change, merged, known, routes, counties, by_hand, also=of_nodes)
     await _are_where_they_were(change, known)
     await silencing.lock(change, hidden)
     sorted_ = await silencing.sort_out(change, {alert_id: merged[alert_id] for alert_id in new}, hidden, routes, cases)
@@ -88,6 +91,7 @@ async def place_all(change: Change, merged: dict[str, Row], known: Mapping[str, 
     fresh = holding.new_by_county(change, ((routes[alert_id], merged[alert_id]) for alert_id in new))
     before = set(cases)
     held = await holding.load(change, counties, cases, merged, fresh)
+    await node_faults.load(change, held, nodes, cases, merged)
     reopened, emptied = await _place(change, new, merged, routes, cases, held, by_hand)
     await _write_alerts(change, merged, known, cases)
     await silencing.show(change, sorted_, merged)
@@ -103,10 +107,12 @@ async def lock_incidents(
     routes: Mapping[str, Route],
     counties: set[tuple[str, str]],
     by_hand: Sequence[HandPlace] = (),
+    *,
+    also: Sequence[str] = (),
 ) -> dict[str, Row]:
-    """Every incident that these alerts belong to or might join, locked, by id."""
+    """Every incident that these alerts belong to or might join, and `also` these, locked, by id."""
     touched = {known[alert_id]["incident_id"] for alert_id in merged if alert_id in known}
-    touched |= {place.incident_id for place in by_hand}
+    touched |= {*also, *(place.incident_id for place in by_hand)}
     groups = sorted({(routes[alert_id].area.code, row["hazard"]) for alert_id, row in merged.items()} | counties)
     horizon = change.now - timedelta(seconds=change.rulebook.longest_memory_s)
     may_join = and_(
@@ -160,10 +166,9 @@ async def _place(
         decision = decide(arrival, groups.values(), change.rulebook.folding)
         place_key: str | None = None
         along: tuple[str, ...] = ()
-        if holding.may_hold(change) and await holding.is_unjudged(change, decision, cases):
-            kept = await holding.hold_new(change, held, arrival, row, route_)
-            if kept is not None:
-                decision, place_key, along = kept.decision, kept.place_key, kept.takes_along
+        kept = await _kept(change, held, decision, arrival, row, route_, cases)
+        if kept is not None:
+            decision, place_key, along = kept.decision, kept.place_key, kept.takes_along
         incident_id = decision.incident_id
         if decision.fold is Fold.REOPEN and incident_id is not None:
             reopened[incident_id] = decision
@@ -181,6 +186,7 @@ async def _place(
         merged[arrival.alert_id] = row | {
             "incident_id": incident_id,
             "area_path": cases[incident_id]["area_path"],
+            "county_code": holding.county_of(change, route_.area.code).code,
             "why_folded": decision.why,
         }
         held.note(cases[incident_id], merged[arrival.alert_id], arrival, change.now)
@@ -190,6 +196,28 @@ async def _place(
 async def release(change: Change, by_hand: Sequence[HandPlace], opened: Row) -> None:
     """A new incident at a place that was given away by hand, whose incident has ended: it is its own place again."""
     await forget_places(change, [one.place for one in by_hand if one.place == place_of(opened)])
+
+
+async def _kept(
+    change: Change,
+    held: holding.Counties,
+    decision: Decision,
+    arrival: Arrival,
+    row: Row,
+    route_: Route,
+    cases: Mapping[str, Row],
+) -> Holding | None:
+    """The collective incident that takes an alert in place of `decision`, if one does: its node's before any other.
+
+    A case that somebody has judged keeps what belongs to it.
+    """
+    if decision.fold is Fold.JOIN and decision.incident_id is not None:
+        is_open = cases[decision.incident_id]["state"] == State.OPEN
+        return node_faults.of_node(change, held, arrival, row, route_) if is_open else None
+    if not (arrival.is_offline or held.busy) or not await holding.is_unjudged(change, decision, cases):
+        return None
+    of_node = node_faults.of_node(change, held, arrival, row, route_)
+    return of_node or await holding.hold_new(change, held, arrival, row, route_)
 
 
 def arrival_of(row: Row, route_: Route) -> Arrival:
@@ -204,6 +232,7 @@ def arrival_of(row: Row, route_: Route) -> Arrival:
         longitude=route_.longitude,
         latitude=route_.latitude,
         is_gone=is_seen_clear(row),
+        is_offline=is_offline(row),
     )
 
 
@@ -256,6 +285,7 @@ async def follow_up(
         case = await incidents.refresh(change, cases[incident_id], members[incident_id])
         if incident_id in reopened:
             case = await dispatch.reopen(change, case, CAMERA, reopened[incident_id].why)
-        if incident_id in opened and not is_collective(case["place_key"]):
+        if incident_id in opened and not is_collective(case["place_key"]) and members[incident_id]:
             case = await dispatch.dispatch_by_policy(change, case)
+        await incidents.keep_time(change, case)
         await dispatch.see_gone(change, case)

@@ -5,6 +5,7 @@ Everything here is called with the group keys of the counties and their incident
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,14 +19,16 @@ from xueliang_central.areas.tree import Area, Level
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.dispatch import service as dispatch
 from xueliang_central.incidents.change import By, Change
-from xueliang_central.incidents.folding import Arrival, Decision, Fold
+from xueliang_central.incidents.folding import Arrival, Decision, Fold, trusted_began_at
 from xueliang_central.incidents.members import is_seen_clear
+from xueliang_central.incidents.node_failures import Presence, is_offline
 from xueliang_central.incidents.routing import Route
 from xueliang_central.incidents.shedding import (
     Collective,
     Held,
     Holding,
     Past,
+    collective_of,
     hold,
     is_collective,
     is_loaded,
@@ -45,28 +48,35 @@ HOUR: Final = timedelta(hours=1)
 
 @dataclass(slots=True)
 class Counties:
-    """The counties of a transaction: what they hold, by (county, hazard), and which have too much to judge."""
+    """The counties of a transaction: what they hold, by (county, hazard), and which have too much to judge.
+
+    Attributes:
+        alone: cameras that are offline, in open incidents of their own. nodes: theirs. See `ingest.node_faults`.
+    """
 
     collectives: dict[Key, list[Collective]] = field(default_factory=dict)
     held: dict[Key, list[Held]] = field(default_factory=dict)
     busy: set[str] = field(default_factory=set)
+    alone: list[Held] = field(default_factory=list)
+    nodes: dict[str, Presence] = field(default_factory=dict)
 
     def note(self, case: Row, row: Row, arrival: Arrival, now: datetime) -> None:
-        """An alert has just been put into a collective incident: the next of the batch must know."""
+        """An alert has just been put into an incident that it may leave: the next of the batch must know."""
+        place = (arrival.longitude, arrival.latitude)
+        held = _held(row, collective_of(case), place, area_code=arrival.area_code, last_seen_at=now)
+        if arrival.is_offline:
+            self.alone = [one for one in self.alone if one.alert_id != arrival.alert_id]
         if not is_collective(case["place_key"]):
+            self.alone += [replace(held, may_leave=case["state"] == State.OPEN)] if arrival.is_offline else []
             return
         key = (case["area_code"], case["hazard"])
         open_ones = self.collectives.setdefault(key, [])
-        if all(one.incident_id != case["incident_id"] for one in open_ones):
+        at = next((n for n, one in enumerate(open_ones) if one.incident_id == case["incident_id"]), None)
+        if at is None:
             open_ones.append(collective_of(case))
-        place = (arrival.longitude, arrival.latitude)
-        held = _held(row, collective_of(case), place, area_code=arrival.area_code, last_seen_at=now)
+        else:
+            open_ones[at] = replace(open_ones[at], alert_count=open_ones[at].alert_count + 1)
         self.held.setdefault(key, []).append(held)
-
-
-def collective_of(case: Row) -> Collective:
-    """A row of `incidents` as shedding sees it."""
-    return Collective(case["incident_id"], case["number"], case["place_key"], State(case["state"]))
 
 
 def county_of(change: Change, area_code: str) -> Area:
@@ -80,15 +90,17 @@ def may_hold(change: Change) -> bool:
     return change.rulebook.shedding.above_per_hour is not None
 
 
-def counties_of(change: Change, found: Iterable[tuple[Route, str]]) -> set[Key]:
-    """The keys of the collectives that alerts of these routes and hazards may be held in."""
-    if not may_hold(change):
-        return set()
-    return {(county_of(change, route.area.code).code, hazard) for route, hazard in found}
+def counties_of(change: Change, found: Iterable[tuple[Route, Row]]) -> set[Key]:
+    """The keys of the collectives that these new alerts may be held in."""
+    return {
+        (county_of(change, route.area.code).code, row["hazard"])
+        for route, row in found
+        if may_hold(change) or is_offline(row)
+    }
 
 
 def new_by_county(change: Change, found: Iterable[tuple[Route, Row]]) -> Counter[str]:
-    """How many new alerts there are to judge, by county code: no drills, and there on receipt (as `_heard` counts)."""
+    """How many new alerts there are to judge, by county code: no drills, and there on receipt (see `_is_loaded`)."""
     return Counter(
         county_of(change, route.area.code).code for route, row in found if not row["drill"] and not is_seen_clear(row)
     )
@@ -121,28 +133,42 @@ async def load(
     for key, collectives in with_held.items():
         counties.held[key] = await held_in(change, key[1], collectives, arriving)
     for code in sorted({code for code, _ in keys}):
-        if is_loaded(await _heard(change, code) + new.get(code, 0), change.rulebook.shedding):
+        if await _is_loaded(change, code, new.get(code, 0)):
             counties.busy.add(code)
     return counties
 
 
-async def _heard(change: Change, county: str) -> int:
-    """The last hour's alerts of a county that asked somebody: no drills, nor what was over before it was known."""
+async def _is_loaded(change: Change, county: str, new: int) -> bool:
+    """Has the county had more alerts in the last hour than its limit, with `new` ones that are not written yet?
+
+    Alerts that asked somebody: no drills, nor what was over before it was known. Counted no further than the limit:
+    by the index of its alerts, a county in a storm is asked for no more rows than a calm one.
+    """
     limit = change.rulebook.shedding.above_per_hour
     if limit is None:
-        return 0
-    path = change.tree.path_of(county)
-    of_county = or_(alerts.c.area_path == path, alerts.c.area_path.startswith(f"{path}/", autoescape=True))
+        return False
+    wanted = math.floor(limit) + 1 - new
+    if wanted <= 0:
+        return True
     was_there = or_(
         alerts.c.end_reason.is_(None),
         alerts.c.end_reason != EndReason.SEEN_CLEAR.value,
         alerts.c.ended_at > alerts.c.first_received_at,
         alerts.c.clock_state == ClockState.UNTRUSTED.value,  # its times say nothing
     )
-    query = select(func.count()).where(
-        alerts.c.first_received_at > change.now - HOUR, of_county, alerts.c.drill.is_(False), was_there
+    of_last_hour = (
+        select(alerts.c.alert_id)
+        .where(
+            alerts.c.county_code == county,
+            alerts.c.first_received_at > change.now - HOUR,
+            alerts.c.drill.is_(False),
+            was_there,
+        )
+        .limit(wanted)
+        .subquery()
     )
-    return int((await change.conn.execute(query)).scalar_one())
+    heard = int((await change.conn.execute(select(func.count()).select_from(of_last_hour))).scalar_one())
+    return is_loaded(heard + new, change.rulebook.shedding)
 
 
 async def held_in(
@@ -150,11 +176,12 @@ async def held_in(
 ) -> list[Held]:
     """The alerts of these that were not seen to be gone or were seen lately, as the batch leaves them.
 
-    As in `members.summarise`: what ended unseen is no longer asked for once the same camera and rule have told a later
-    episode of the incident.
+    Any incidents will do. As in `members.summarise`: what ended unseen is no longer asked for once the same camera and
+    rule have told a later episode of the incident.
     """
     known = {one.incident_id: one for one in collectives}
-    since = change.now - kept_in_mind(change.rulebook.folding_rule(hazard))
+    rule = change.rulebook.folding_rule(hazard)
+    since = change.now - max(kept_in_mind(rule), timedelta(seconds=rule.window_s))
     later = alerts.alias("later")
     same = [later.c[name] == alerts.c[name] for name in ("incident_id", "camera_id", "rule_id")]
     is_followed = exists().where(*same, later.c.began_at > alerts.c.began_at)
@@ -197,7 +224,7 @@ def _held(
     is_over = row["phase"] == Phase.CLEARED and (is_followed or is_seen_clear(row))
     return Held(
         alert_id=row["alert_id"],
-        incident_id=row["incident_id"],
+        incident_id=into.incident_id,
         place_key=into.place_key,
         camera_id=row["camera_id"],
         node_id=row["node_id"],
@@ -205,11 +232,19 @@ def _held(
         severity=row["severity"],
         longitude=place[0],
         latitude=place[1],
+        began_at=trusted_began_at(row["began_at"], row["first_received_at"], row["clock_state"]),
         raised_at=row["first_received_at"],
         last_seen_at=last_seen_at,
         is_present=not is_over,
         may_leave=not into.is_in_hand,
+        is_offline=is_offline(row),
     )
+
+
+def not_placed_yet(row: Row, now: datetime) -> Held:
+    """A new alert of the batch that has no incident yet: it counts, and nothing can take it along."""
+    nowhere = Collective("", "", "", State.TAKEN)
+    return _held(row, nowhere, (None, None), area_code=None, last_seen_at=now)
 
 
 async def is_unjudged(change: Change, decision: Decision, cases: Mapping[str, Row]) -> bool:
@@ -222,16 +257,15 @@ async def is_unjudged(change: Change, decision: Decision, cases: Mapping[str, Ro
 
 
 async def hold_new(change: Change, counties: Counties, arrival: Arrival, row: Row, route: Route) -> Holding | None:
-    """Where `shedding.hold` puts a new alert; None: it stands for itself."""
-    if not may_hold(change) or not may_be_held(arrival.hazard, row["severity"], arrival.drill):
+    """Where `shedding.hold` puts a new alert while its county sheds; None: it stands for itself."""
+    code = county_of(change, route.area.code).code
+    if code not in counties.busy or not may_be_held(arrival.hazard, row["severity"], arrival.drill):
         return None
     rule = change.rulebook.folding_rule(arrival.hazard)
-    code = county_of(change, route.area.code).code
     key = (code, arrival.hazard)
     collectives, held = counties.collectives.get(key, []), counties.held.get(key, [])
-    is_busy = code in counties.busy
-    past = await _past(change, arrival, collectives, held, rule.flap_window_s) if is_busy else Past()
-    return hold(arrival, row["node_id"], row["severity"], collectives, held, past, change.now, rule, is_busy=is_busy)
+    past = await _past(change, arrival, collectives, held, rule.flap_window_s)
+    return hold(arrival, row["severity"], collectives, held, past, change.now, rule)
 
 
 async def _past(
@@ -265,10 +299,10 @@ async def move(
     why: Mapping[str, object],
     arriving: dict[str, Row],
 ) -> set[str]:
-    """Alerts leave their collective incidents for this one, and both tell it. Returns the incidents they have left."""
+    """Alerts leave their incidents for this one, and both tell it. Returns the incidents they have left."""
     wanted = set(alert_ids)
     gone: dict[str, list[str]] = {}
-    for held in counties.held.values():
+    for held in [*counties.held.values(), counties.alone]:
         for one in [one for one in held if one.alert_id in wanted]:
             gone.setdefault(one.incident_id, []).append(one.alert_id)
             held.remove(one)

@@ -8,6 +8,7 @@ look finds what is left.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_central.dispatch import service as dispatch
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import Change, Rulebook
-from xueliang_central.incidents.folding import Decision, Fold, decide
+from xueliang_central.incidents.folding import Decision, Fold, FoldingRule, decide
 from xueliang_central.incidents.grouping import (
     group_of,
     groups_of,
@@ -26,10 +27,11 @@ from xueliang_central.incidents.grouping import (
     once_reopened,
     routes_of,
 )
-from xueliang_central.incidents.shedding import MOST_SEVERE, Collective, Held, leaves, of_camera, stays_open_s
+from xueliang_central.incidents.node_failures import Presence, released
+from xueliang_central.incidents.shedding import MOST_SEVERE, NODE, Collective, Held, collective_of, leaves, of_camera
 from xueliang_central.incidents.tables import HOLDS, SETTLES, alerts
 from xueliang_central.incidents.tables import incidents as incident_rows
-from xueliang_central.ingest import holding, silencing
+from xueliang_central.ingest import holding, node_faults, silencing
 from xueliang_central.ingest.folding_in import arrival_of, follow_up, lock_incidents, place_all, release
 
 Row = dict[str, Any]
@@ -78,15 +80,15 @@ async def settle(change: Change) -> int:
 
 async def _settled(conn: AsyncConnection, rulebook: Rulebook, now: datetime) -> list[str]:
     """The ids of those to end, longest gone first; seen without locks."""
-    asked = [incident_rows.c[name] for name in ("incident_id", "hazard", "place_key", "updated_at")]
+    names = ("incident_id", "number", "hazard", "place_key", "state", "alert_count", "opened_at", "updated_at")
+    asked = [incident_rows.c[name] for name in names]
     query = select(*asked).where(text(SETTLES)).order_by(incident_rows.c.updated_at, incident_rows.c.incident_id)
     found = await conn.execute(query)
     return [row["incident_id"] for row in found.mappings() if _has_settled(dict(row), rulebook, now)]
 
 
 def _has_settled(row: Row, rulebook: Rulebook, now: datetime) -> bool:
-    wait_s = stays_open_s(row["place_key"], rulebook.folding_rule(row["hazard"]), rulebook.shedding)
-    return bool(row["updated_at"] + timedelta(seconds=wait_s) <= now)
+    return bool(row["updated_at"] + timedelta(seconds=dispatch.settles_s(row, rulebook, now)) <= now)
 
 
 async def let_go(change: Change) -> int:
@@ -107,13 +109,16 @@ async def let_go(change: Change) -> int:
     cases = await lock_incidents(change, rows, rows, routes, counties, by_hand)
     before = set(cases)
     books = await holding.load(change, counties, cases, {}, {})
+    books.nodes = await node_faults.presences(
+        change.conn, _nodes_of(one for held in books.held.values() for one in held)
+    )
     groups = groups_of(cases, by_hand)
     reopened: dict[str, Decision] = {}
     touched: set[str] = set()
     for key, held in books.held.items():
         rule = change.rulebook.folding_rule(key[1])
         for one in [one for one in held if one.alert_id in rows]:
-            why = leaves(one, held, change.now, rule)  # again: it may have ended while the locks were awaited
+            why = _why_it_leaves(one, held, books.nodes, change.now, rule)  # again: it may have ended meanwhile
             if why is None or one not in held:
                 continue
             row, route_ = rows[one.alert_id], routes[one.alert_id]
@@ -133,20 +138,37 @@ async def let_go(change: Change) -> int:
     return len(touched)
 
 
+def _nodes_of(held: Iterable[Held]) -> set[str]:
+    """Whose cameras are held as theirs."""
+    return {one.node_id for one in held if one.place_key.startswith(NODE)}
+
+
+def _why_it_leaves(
+    one: Held, held: Sequence[Held], nodes: Mapping[str, Presence], now: datetime, rule: FoldingRule
+) -> dict[str, object] | None:
+    """Why a held alert gets an incident of its own now; None: it stays where it is."""
+    if one.place_key.startswith(NODE):
+        return released(one, held, nodes, now, rule)
+    return leaves(one, held, now, rule)
+
+
 async def _leaving(change: Change) -> list[tuple[holding.Key, Held]]:
     """Those that would leave now and the key of what holds them, severity 1 first; seen without locks."""
     found = await change.conn.execute(select(incident_rows).where(text(HOLDS)))
     collectives: defaultdict[holding.Key, list[Collective]] = defaultdict(list)
     for row in found.mappings():
-        collectives[row["area_code"], row["hazard"]].append(holding.collective_of(dict(row)))
+        collectives[row["area_code"], row["hazard"]].append(collective_of(row))
     leaving: list[tuple[holding.Key, Held]] = []
     for key, open_ones in sorted(collectives.items(), key=lambda item: item[0]):
         hazard = key[1]
         held = await holding.held_in(change, hazard, open_ones, {})
+        nodes = await node_faults.presences(change.conn, _nodes_of(held))
         rule = change.rulebook.folding_rule(hazard)
         cameras_left: set[str] = set()
         for one in held:
-            if one.camera_id not in cameras_left and leaves(one, held, change.now, rule) is not None:
+            if one.camera_id in cameras_left:
+                continue
+            if _why_it_leaves(one, held, nodes, change.now, rule) is not None:
                 leaving.append((key, one))
                 cameras_left.add(one.camera_id)
     return sorted(leaving, key=lambda item: item[1].severity > MOST_SEVERE)

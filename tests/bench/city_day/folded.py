@@ -18,7 +18,10 @@ from typing import Final
 from tests.bench.city_day.city import City
 from tests.bench.city_day.raw_alerts import RawAlert
 from xueliang_central.incidents.folding import Arrival, Fold, FoldingRule, Group, decide
+from xueliang_central.incidents.node_failures import Presence, may_be_of_node, of_node, released
 from xueliang_central.incidents.shedding import (
+    HELD,
+    NODE,
     Collective,
     Held,
     Holding,
@@ -118,12 +121,13 @@ class Folding:
         self._last_seen_s[number] = now_s
         near = self._near((arrival.area_code, arrival.hazard), now_s)
         decision = decide(arrival, [_as_group(one) for one in near], self._rules)
-        if decision.fold in (Fold.OPEN, Fold.REOPEN):
-            county = (arrival.area_code[:COUNTY_DIGITS], arrival.hazard)
-            holding = self._hold(county, number, arrival, now_s, is_busy)
-            if holding is not None:
-                self._take(number, holding, county if holding.place_key else None, arrival, now_s)
-                return
+        county = (arrival.area_code[:COUNTY_DIGITS], arrival.hazard)
+        holding = self._of_node(county, number, arrival, now_s)
+        if holding is None and is_busy and decision.fold in (Fold.OPEN, Fold.REOPEN):
+            holding = self._hold(county, number, arrival, now_s)
+        if holding is not None:
+            self._take(number, holding, county if holding.place_key else None, arrival, now_s)
+            return
         if decision.incident_id is None:
             incident = self._opened(arrival.area_code, arrival.hazard, arrival.camera_id, number)
         else:
@@ -150,6 +154,7 @@ class Folding:
             longitude=float(self._city.longitude[alert.camera]),
             latitude=float(self._city.latitude[alert.camera]),
             is_gone=alert.told_end_s <= now_s,
+            is_offline=alert.is_offline,
         )
 
     def _hears(self, county: str, now_s: float) -> bool:
@@ -166,11 +171,23 @@ class Folding:
         self._by_key[key] = near
         return near
 
-    def _hold(
-        self, county: tuple[str, str], number: int, arrival: Arrival, now_s: float, is_busy: bool
-    ) -> Holding | None:
+    def _of_node(self, county: tuple[str, str], number: int, arrival: Arrival, now_s: float) -> Holding | None:
+        """A node tells of its cameras for as long as it runs: none is known to be away."""
+        rule = self._rules.get(arrival.hazard, FoldingRule())
+        if not may_be_of_node(arrival, self._alerts[number].severity, rule):
+            return None
+        node_id = self._node_id(number)
         collectives = self._collectives(county, now_s)
-        known = [Collective(str(one.number), str(one.number), one.place_key) for one in collectives]
+        own = [one for one in self._open.values() if one.hazard == arrival.hazard and not is_collective(one.place_key)]
+        alone = [self._held(one, m) for one in own for m in one.present if self._alerts[m].is_offline]
+        faults = [*self._recent(collectives, now_s), *alone]
+        return of_node(
+            arrival, Presence(node_id), [_as_collective(one) for one in collectives], faults, at(now_s), rule
+        )
+
+    def _hold(self, county: tuple[str, str], number: int, arrival: Arrival, now_s: float) -> Holding | None:
+        collectives = self._collectives(county, now_s)
+        known = [_as_collective(one) for one in collectives]
         rule = self._rules.get(arrival.hazard, FoldingRule())
         held = self._recent(collectives, now_s)
         open_ids = {one.incident_id for one in known}
@@ -180,9 +197,7 @@ class Folding:
             if at_s >= now_s - rule.flap_window_s and incident_id in open_ids
         ]
         past = Past(len(times), frozenset(incident_id for _, incident_id in times))
-        severity = self._alerts[number].severity
-        node_id = self._node_id(number)
-        return hold(arrival, node_id, severity, known, held, past, at(now_s), rule, is_busy=is_busy)
+        return hold(arrival, self._alerts[number].severity, known, held, past, at(now_s), rule)
 
     def _collectives(self, county: tuple[str, str], now_s: float) -> list[Incident]:
         near = self._near(county, now_s)
@@ -192,7 +207,8 @@ class Folding:
         """Those held that are present or were seen lately."""
         held = []
         for one in collectives:
-            kept_s = kept_in_mind(self._rules.get(one.hazard, FoldingRule())).total_seconds()
+            rule = self._rules.get(one.hazard, FoldingRule())
+            kept_s = max(kept_in_mind(rule).total_seconds(), rule.window_s)
             one.lately = [m for m in one.lately if m in one.present or now_s - self._last_seen_s[m] <= kept_s]
             held += [self._known[m] for m in one.lately]
         return held
@@ -212,15 +228,19 @@ class Folding:
             severity=alert.severity,
             longitude=float(self._city.longitude[alert.camera]),
             latitude=float(self._city.latitude[alert.camera]),
+            began_at=at(alert.began_s),
             raised_at=at(alert.received_s),
             last_seen_at=at(self._last_seen_s[number]),
             is_present=number in incident.present,
+            is_offline=alert.is_offline,
         )
 
     def _take(
         self, number: int, holding: Holding, county: tuple[str, str] | None, arrival: Arrival, now_s: float
     ) -> None:
         if holding.decision.incident_id is not None:
+            for other in holding.takes_along:
+                self._move(int(other), self.incidents[int(holding.decision.incident_id)], now_s)
             self._join(self.incidents[int(holding.decision.incident_id)], number, now_s)
             past = self._past.setdefault((arrival.camera_id, arrival.hazard), [])
             past.append((now_s, holding.decision.incident_id))
@@ -251,6 +271,8 @@ class Folding:
         before.lately = [one for one in before.lately if one != number]
         before.present.discard(number)
         self._join(incident, number, now_s)
+        if not before.members and before.closed_s is None and not before.place_key.startswith(HELD):
+            self._closes(before, now_s)
 
     def _ask(self, incident: Incident, now_s: float) -> None:
         incident.asked_s.append(now_s)
@@ -263,17 +285,23 @@ class Folding:
             if is_collective(incident.place_key) and incident.present:
                 self._let_go(incident, now_s)
             rule = self._rules.get(incident.hazard, FoldingRule())
-            settle_s = stays_open_s(incident.place_key, rule, self._shedding)
+            takes_in = _as_collective(incident).takes_in(at(now_s))
+            settle_s = stays_open_s(incident.place_key, rule, self._shedding, takes_in=takes_in)
             if not incident.present and now_s - incident.changed_s >= settle_s:
                 self._closes(incident, now_s)
 
     def _let_go(self, incident: Incident, now_s: float) -> None:
         rule = self._rules.get(incident.hazard, FoldingRule())
-        if all(self._is_new(m, incident, now_s - rule.confirm_s) for m in incident.present):
+        is_of_node = incident.place_key.startswith(NODE)
+        if not is_of_node and all(self._is_new(m, incident, now_s - rule.confirm_s) for m in incident.present):
             return
         recent = self._recent(self._collectives((incident.area_code, incident.hazard), now_s), now_s)
         mine = [held for held in recent if held.incident_id == str(incident.number)]
-        for one in [held for held in mine if leaves(held, recent, at(now_s), rule) is not None]:
+        for one in mine:
+            if is_of_node and released(one, mine, {}, at(now_s), rule) is None:
+                continue
+            if not is_of_node and leaves(one, recent, at(now_s), rule) is None:
+                continue
             number = int(one.alert_id)
             if number not in incident.present:
                 continue  # went along with another
@@ -342,6 +370,12 @@ def _messages(alerts: Sequence[RawAlert]) -> Iterator[tuple[float, bool, int]]:
     raised = ((one.received_s, False, number) for number, one in enumerate(alerts))
     ended = sorted((one.told_end_s, True, number) for number, one in enumerate(alerts))
     return heapq.merge(raised, ended)
+
+
+def _as_collective(incident: Incident) -> Collective:
+    opened_at = at(incident.asked_s[0]) if incident.asked_s else None
+    name = str(incident.number)
+    return Collective(name, name, incident.place_key, alert_count=len(incident.members), opened_at=opened_at)
 
 
 def _as_group(incident: Incident) -> Group:

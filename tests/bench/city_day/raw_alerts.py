@@ -28,6 +28,8 @@ RAW_A_DAY: Final = 90_000
 SEES_SHARE: Final = 0.9  # of the cameras of a site that report what is there
 FLICKER, MISCONFIGURED, STORM, OUTAGES, PERMITTED = 36_000, 12_000, 16_000, 180, 3_200
 CUT_OFF_NODES: Final = 40
+# What a storm does to a camera's view, and what is at the edge of a threshold, is seen in its pictures.
+OFFLINE_CAUSES: Final = frozenset({"true", "outage"})
 _DAY_HOURS: Final = KINDS[1].by_hour
 
 
@@ -39,6 +41,7 @@ class RawAlert:
         began_s, raised_s, ended_s: as the node says them. received_s: when its raised message reaches the centre.
         told_end_s: when its cleared message does.
         true_hazard: number of the hazard that is behind it; None: false.
+        is_offline: a camera that sends no picture. Other faults of a camera are of its view.
     """
 
     camera: int
@@ -51,6 +54,7 @@ class RawAlert:
     told_end_s: float
     cause: str
     true_hazard: int | None = None
+    is_offline: bool = False
 
 
 def raw_alerts(
@@ -97,6 +101,7 @@ def _episode(
         told_end_s=ended_s + 5.0 + delay_s,
         cause=cause,
         true_hazard=true_hazard,
+        is_offline=hazard == "camera_fault" and cause in OFFLINE_CAUSES,
     )
 
 

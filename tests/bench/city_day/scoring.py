@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,6 +31,8 @@ class Score:
         in_false_company: true hazards that only joined incidents a false alert had opened; they are seen, late.
         seat_hour_p50: asked an hour and seat at night, median over seats and hours. seat_10_min_max: most in any ten
             minutes of a seat.
+        judged_hour_p50, judged_10_min_max: the same without what the policy sends to the grid's worker at once: it is
+            new on the seat's list and waits for nobody's judgement there.
     """
 
     alerts: int
@@ -42,14 +44,21 @@ class Score:
     in_false_company: int
     seat_hour_p50: float
     seat_10_min_max: int
+    judged_hour_p50: float
+    judged_10_min_max: int
 
 
 def scored(
-    city: City, hazards: Sequence[TrueHazard], alerts: Sequence[RawAlert], incidents: Sequence[Incident]
+    city: City,
+    hazards: Sequence[TrueHazard],
+    alerts: Sequence[RawAlert],
+    incidents: Sequence[Incident],
+    is_sent: Callable[[Incident], bool] = lambda _: False,
 ) -> Score:
-    """The figures of a day that was folded by our own rules."""
+    """The figures of a day that was folded by our own rules. `is_sent`: an incident the policy dispatches at once."""
     asked = sum(len(one.asked_s) for one in incidents)
     hour_p50, most = _seats(city, incidents)
+    judged_hour_p50, judged_most = _seats(city, [one for one in incidents if not is_sent(one)])
     found = _true_hazards(hazards, alerts, incidents)
     return Score(
         alerts=len(alerts),
@@ -61,6 +70,8 @@ def scored(
         in_false_company=found["in_false_company"],
         seat_hour_p50=hour_p50,
         seat_10_min_max=most,
+        judged_hour_p50=judged_hour_p50,
+        judged_10_min_max=judged_most,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -126,6 +128,46 @@ def test_a_loaded_county_asks_once_for_what_flickers_and_lets_go_what_stays() ->
     assert [one.place_key for one in loaded if is_collective(one.place_key)]
     (alone,) = [one for one in loaded if not is_collective(one.place_key)]
     assert alone.members == [len(alerts) - 1]
+
+
+def test_a_node_that_fails_asks_a_few_times_and_its_laggard_once_more() -> None:
+    """Sixteen cameras within seconds, three times; afterwards one of them stays away."""
+    city = one_node(16)
+    outages = [
+        replace(alert(camera, begin + camera / 10, begin + 400), hazard="camera_fault", severity=4, is_offline=True)
+        for begin in (3_600.0, 4_300.0, 5_000.0)
+        for camera in range(16)
+    ]
+    stays = replace(outages[-1], ended_s=9_000.0, told_end_s=9_001.0)
+    alerts = sorted([*outages[:-1], stays], key=lambda one: one.received_s)
+    rules = {"camera_fault": FoldingRule(settle_s=300.0, node_cameras=4)}
+    folded = Folding(city, alerts, rules).run()
+    assert scored(city, [], alerts, folded).asked == 5  # three cameras, their node, the one that stayed away
+    of_node = next(one for one in folded if is_collective(one.place_key))
+    assert len(of_node.members) == len(alerts) - 1
+    every_one = scored(city, [], alerts, Folding(city, alerts, {"camera_fault": FoldingRule(node_cameras=0)}).run())
+    assert every_one.asked > 16
+
+
+def test_what_the_policy_sends_at_once_waits_for_no_seat() -> None:
+    alerts = [alert(0, begin, begin + 60) for begin in (3_600.0, 3_700.0, 3_800.0)]
+    incidents = Folding(two_sites(), alerts, {}).run()
+    score = scored(two_sites(), [], alerts, incidents, is_sent=lambda one: one.hazard == "crowd")
+    assert (score.seat_10_min_max, score.judged_10_min_max) == (2, 0)
+
+
+def one_node(cameras: int) -> City:
+    """So many sites of one camera each, a kilometre apart, on one node."""
+    return City(
+        grid_codes=("990101001001001",),
+        grid_boxes=((100.0, 30.0, 101.0, 30.01),),
+        sites=tuple(Site(number, 0, "street", (number,)) for number in range(cameras)),
+        longitude=100.0 + np.arange(cameras) / 100,
+        latitude=np.full(cameras, 30.005),
+        site_of=np.arange(cameras),
+        grid_of=np.zeros(cameras, np.int64),
+        node_of=np.zeros(cameras, np.int64),
+    )
 
 
 def test_the_baseline_tells_after_its_wait_and_then_at_most_every_interval() -> None:

@@ -238,6 +238,7 @@ def alert(
     position: tuple[float, float] | None = None,
     clock_state: ClockState = ClockState.SYNCHRONISED,
     spool_id: uuid.UUID = SPOOL,
+    code: str | None = None,
 ) -> Alert:
     is_end = phase is Phase.CLEARED
     observed_at = began_at + timedelta(seconds=seen_s)
@@ -260,7 +261,9 @@ def alert(
         boxes_xyxyn=((0.1, 0.2, 0.3, 0.4),),
         frame_size_wh=(640, 360),
         measures={"share": Measure(value=0.41, unit="share")},
-        reason=Reason(code="lane_clear" if is_end else "lane_blocked", text="lane 41 % covered by truck for 63 s"),
+        reason=Reason(
+            code=code or ("lane_clear" if is_end else "lane_blocked"), text="lane 41 % covered by truck for 63 s"
+        ),
         evidence=tuple(evidence),
         drill=drill,
         position=Position(longitude=position[0], latitude=position[1]) if position else None,

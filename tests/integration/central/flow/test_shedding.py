@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import runpy
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import Connection, Engine, event, update
 
 from tests.integration.central.flow.stage import (
     CITY,
@@ -25,10 +29,12 @@ from xueliang_central.clocks.tables import clocks
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.errors import DatabaseConflict
+from xueliang_central.incidents import shedding
 from xueliang_central.incidents.change import Change
 from xueliang_central.incidents.shedding import is_collective
 from xueliang_central.incidents.tables import alerts, expected_pictures, incident_timeline, incidents
 from xueliang_central.ingest import folding_in, releasing
+from xueliang_central.store import migrating
 from xueliang_central.store.database import Database
 
 BUSY: dict[str, Any] = {
@@ -102,7 +108,9 @@ async def test_flaps_ask_once_and_the_county_sees_why(busy: Stage, clock: HandCl
     assert (collective["place_key"], collective["state"], collective["alert_count"]) == ("~held-1", "open", 6)
     assert (collective["area_code"], collective["owner_level"]) == ("370102", "county")
     assert (collective["why_routed"]["code"], collective["longitude"]) == ("held", None)
-    assert await busy.count(clocks) == 1, "one judge clock: asked once"
+    opened = [row for row in await busy.rows(incident_timeline) if row["kind"] == "opened"]
+    assert len(opened) == 1, "asked once"
+    assert all(row["stopped_at"] for row in await busy.rows(clocks)), "nobody is reminded of what is gone"
     folded = [row for row in await busy.rows(incident_timeline) if row["kind"] == "alert_folded"]
     assert [row["params"]["why"]["code"] for row in folded] == ["held"] * 6
     clock.forward(1_000)
@@ -229,7 +237,8 @@ async def test_cameras_of_a_node_that_fail_together(busy: Stage, clock: HandCloc
     """Each is held by itself until the third tells that it is the node: then they are one."""
     for camera_id, of_node in (("lane-east", 0), ("far-gate", 0), ("other-gate", 3)):
         clock.forward(1)
-        await node.says(Phase.RAISED, hazard=Hazard.CAMERA_FAULT, camera_id=camera_id, severity=4)
+        fault: dict[str, Any] = {"hazard": Hazard.CAMERA_FAULT, "severity": 4, "code": "camera_offline"}
+        await node.says(Phase.RAISED, camera_id=camera_id, **fault)
         found = await _by_place(busy)
         assert found.get("~node:edge-01", {"alert_count": 0})["alert_count"] == of_node
     together = found["~node:edge-01"]
@@ -239,18 +248,6 @@ async def test_cameras_of_a_node_that_fail_together(busy: Stage, clock: HandCloc
         "~held-2": 0,
     }
     assert {row["why_folded"]["code"] for row in await busy.rows(alerts)} == {"node_down"}
-
-
-async def test_without_shedding_cameras_that_fail_together_stand_for_themselves(
-    database: Database, clock: HandClock
-) -> None:
-    stage = await _shedding(database, clock, above_per_hour=None)
-    cameras_down = ("lane-east", "far-gate", "other-gate")
-    for camera_id in cameras_down:
-        await Node(stage, clock, len(await _by_place(stage))).says(
-            Phase.RAISED, hazard=Hazard.CAMERA_FAULT, camera_id=camera_id, severity=4
-        )
-    assert set(await _by_place(stage)) == set(cameras_down)
 
 
 async def test_what_is_held_leaves_although_its_camera_now_belongs_elsewhere(
@@ -335,17 +332,126 @@ async def test_what_somebody_has_in_hand_keeps_its_alerts_and_is_not_verified_by
     assert (found["lane-east"]["state"], found["~held-1"]["close_reason"]) == ("open", "checked_by_hand")
 
 
-async def test_an_incident_that_all_have_left_is_never_verified(busy: Stage, clock: HandClock, node: Node) -> None:
+async def test_an_incident_that_all_have_left_ends_and_is_never_verified(
+    busy: Stage, clock: HandClock, node: Node
+) -> None:
     await node.says(Phase.RAISED)
     collective = await busy.one_incident()
     await busy.judge(MAYOR, collective["incident_id"], "dispatch", collective["version"])
     clock.forward(300)
     await _look(busy)
+    found = await _by_place(busy)
+    emptied = found["~held-1"]
+    assert (emptied["state"], emptied["verified"], emptied["alert_count"]) == ("closed", False, 0)
     sent = next(row for row in await busy.rows(tasks) if row["incident_id"] == collective["incident_id"])
-    await busy.work(MAYOR, sent["task_id"], "take", sent["version"])
-    await busy.work(MAYOR, sent["task_id"], "handled", sent["version"] + 1, note="nobody there")
-    found = (await _by_place(busy))["~held-1"]
-    assert (found["state"], found["verified"], found["alert_count"]) == ("handled", False, 0)
+    assert sent["state"] == "withdrawn"
+    running = [row["incident_id"] for row in await busy.rows(clocks) if row["stopped_at"] is None]
+    assert running == [found["lane-east"]["incident_id"]]
+
+
+async def test_nobody_is_reminded_of_a_collective_in_which_nothing_is_there(
+    busy: Stage, clock: HandClock, node: Node
+) -> None:
+    """Its judge limit is 60 s: the next level is told while something is there, and not after it has gone."""
+    began_at = await node.says(Phase.RAISED)
+    clock.forward(20)
+    await node.says(Phase.CLEARED, 2, began_at=began_at, seen_s=70)
+    clock.forward(600)
+    assert await busy.fire_all() == 0
+    assert (await busy.one_incident())["state"] == "open", "it waits for what may come"
+    began_at = await node.says(Phase.RAISED)
+    clock.forward(59)
+    assert await busy.fire_all() == 0
+    clock.forward(1)
+    assert await busy.fire_all() == 1
+    await node.says(Phase.CLEARED, 2, began_at=began_at, seen_s=70)
+    clock.forward(999)
+    assert await busy.fire_all() == 0
+    await _look(busy)
+    assert (await busy.one_incident())["state"] == "open"
+    clock.forward(1)
+    await _look(busy)
+    assert (await busy.one_incident())["close_reason"] == "ended_by_itself"
+
+
+async def test_a_full_collective_is_followed_by_a_new_one_that_says_so(
+    busy: Stage, clock: HandClock, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shedding, "MOST_ALERTS", 2)
+
+    async def flap() -> None:
+        began_at = await node.says(Phase.RAISED)
+        clock.forward(20)
+        await node.says(Phase.CLEARED, 2, began_at=began_at, seen_s=70)
+        clock.forward(80)
+
+    for _ in range(3):
+        await flap()
+    found = await _by_place(busy)
+    assert {key: row["alert_count"] for key, row in found.items()} == {"~held-1": 2, "~held-2": 1}
+    why = found["~held-2"]["why_routed"]
+    assert (why["code"], found["~held-1"]["number"] in why["text"]) == ("held", True)
+    clock.forward(120)
+    await _look(busy)
+    found = await _by_place(busy)
+    assert found["~held-1"]["close_reason"] == "ended_by_itself", "it takes nothing more in: nothing to wait for"
+    assert found["~held-2"]["state"] == "open"
+    clock.forward(86_400)
+    await busy.take()  # the worker did not run meanwhile: it is open, and a day old
+    await flap()
+    opened = [row for row in await busy.rows(incident_timeline) if row["kind"] == "opened"]
+    assert len(opened) == 3
+
+
+async def test_what_is_heard_in_an_hour_is_counted_by_county_and_no_further_than_needed(
+    database: Database, clock: HandClock
+) -> None:
+    """By the index of the county's alerts, whatever others have."""
+    stage = await _shedding(database, clock, above_per_hour=2)
+    node = Node(stage, clock)
+    for camera_id in ("lane-east", "far-gate", "other-gate"):
+        await node.says(Phase.RAISED, camera_id=camera_id)
+    assert {row["county_code"] for row in await stage.rows(alerts)} == {"370102"}
+    asked: list[str] = []
+
+    def listen(_conn: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        asked.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", listen)
+    await node.says(Phase.RAISED, camera_id="lane-west", hazard=Hazard.ILLEGAL_PARKING)
+    event.remove(Engine, "before_cursor_execute", listen)
+    (counted,) = [statement for statement in asked if "county_code" in statement and "count(" in statement]
+    assert "LIMIT" in counted
+    assert "~held-1" in await _by_place(stage)
+
+
+@pytest.mark.parametrize(
+    ("area_path", "county"),
+    [
+        ("3701/370102/370102003/370102003005/370102003005007", "370102"),
+        ("3701/370102", "370102"),
+        ("3701", "3701"),
+        ("370102/370102003", "370102"),
+        ("370102", "370102"),
+    ],
+)
+async def test_a_migration_in_the_middle_of_a_storm_knows_the_last_hour_by_county(
+    busy: Stage, node: Node, area_path: str, county: str
+) -> None:
+    await node.says(Phase.RAISED)
+    (path,) = (Path(migrating.__file__).parent / "migrations/versions").glob("*_alerts_by_county.py")
+    migration = runpy.run_path(str(path))
+
+    def migrate(connection: Connection) -> None:
+        with Operations.context(MigrationContext.configure(connection)):
+            migration["tell_the_last_hours"]()
+
+    async with busy.database.transaction() as conn:
+        lately = {"first_received_at": datetime.now(UTC), "area_path": area_path, "county_code": None}
+        await conn.execute(update(alerts).values(**lately))
+        await conn.run_sync(migrate)
+    (member,) = await busy.rows(alerts)
+    assert member["county_code"] == county
 
 
 async def test_what_somebody_was_sent_to_is_reopened_and_not_held(busy: Stage, clock: HandClock, node: Node) -> None:

@@ -23,7 +23,7 @@ from xueliang_central.incidents.shedding import (
 from xueliang_central.incidents.states import State
 
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
-RULE = FoldingRule(radius_m=50, confirm_s=300, flap_count=5, flap_window_s=3_600, places_at_once=2, node_cameras=3)
+RULE = FoldingRule(radius_m=50, confirm_s=300, flap_count=5, flap_window_s=3_600, places_at_once=2)
 FAR = 1 / 1_000  # degrees: more than the radius
 ARRIVAL = Arrival("a1", "cam-1", "370102003005007", "intrusion", False, NOON, 117.0, 36.0, False)
 ONE, TWO = Collective("i1", "20261123-0001", "~held-1"), Collective("i2", "20261123-0002", "~held-2")
@@ -46,6 +46,7 @@ def _held(camera_id: str = "cam-2", into: Collective = ONE, *, ago_s: float = 60
         2,
         *place,
         raised_at,
+        raised_at,
         seen_at,
         gone_s is None,
     )
@@ -58,9 +59,8 @@ def _hold(
     *,
     severity: int = 2,
     past: Past = Past(),
-    is_busy: bool = True,
 ) -> Holding | None:
-    return hold(arrival, "edge-1", severity, collectives, held, past, NOON, RULE, is_busy=is_busy)
+    return hold(arrival, severity, collectives, held, past, NOON, RULE)
 
 
 def test_what_is_never_held() -> None:
@@ -68,7 +68,6 @@ def test_what_is_never_held() -> None:
     assert _hold([], arrival=replace(ARRIVAL, hazard="fire_smoke")) is None
     assert _hold([], arrival=replace(ARRIVAL, drill=True)) is None
     assert _hold([], arrival=replace(ARRIVAL, is_gone=True)) is None
-    assert _hold([], is_busy=False) is None
     assert _hold([], arrival=replace(ARRIVAL, began_at=NOON - timedelta(seconds=601))) is None, "it has outlasted"
     assert _hold([]) is not None
 
@@ -131,7 +130,7 @@ def test_a_camera_of_another_area_confirms_nothing() -> None:
 
 @pytest.mark.parametrize("cameras", [0, 1])
 def test_one_camera_does_not_confirm_itself(cameras: int) -> None:
-    found = hold(ARRIVAL, "edge-1", 2, (ONE,), [], Past(), NOON, replace(RULE, confirm_cameras=cameras), is_busy=True)
+    found = hold(ARRIVAL, 2, (ONE,), [], Past(), NOON, replace(RULE, confirm_cameras=cameras))
     assert found is not None
     assert found.decision.why["code"] == "held"
 
@@ -142,9 +141,6 @@ def test_what_somebody_has_judged_takes_nothing_in_and_its_key_stays_taken(state
     assert found is not None
     assert (found.decision.fold, found.place_key) == (Fold.OPEN, "~held-2")
     assert _hold(STORMY, (ONE, TWO, replace(STORM, state=state))) is None, "it stands for itself"
-    node = Collective("i7", "20261123-0007", "~node:edge-1", state)
-    fault = replace(ARRIVAL, hazard="camera_fault")
-    assert _hold([], (node,), fault).place_key == "~held-1"  # type: ignore[union-attr]
 
 
 def test_what_is_in_hand_lets_nothing_go() -> None:
@@ -161,19 +157,6 @@ def test_a_flapping_camera_gets_one_incident_of_its_own_with_all_that_is_held_of
     found = _hold([before], past=Past(4, frozenset({"i1"})))
     assert found is not None
     assert (found.decision.why["code"], found.place_key, found.takes_along) == ("flapping", None, (before.alert_id,))
-
-
-def test_cameras_of_one_node_that_are_held_and_fail_together_are_one_incident() -> None:
-    fault = replace(ARRIVAL, hazard="camera_fault")
-    others = [_held("cam-2", ago_s=5), _held("cam-3", TWO, ago_s=20)]
-    found = _hold(others, (ONE, TWO), fault, is_busy=False)
-    assert found is not None
-    assert (found.place_key, found.takes_along) == ("~node:edge-1", tuple(one.alert_id for one in others))
-    assert _hold([others[0], _held("cam-3", TWO, ago_s=61)], (ONE, TWO), fault, is_busy=False) is None
-    node = Collective("i7", "20261123-0007", "~node:edge-1")
-    joins = _hold([], (node,), fault, is_busy=False)
-    assert joins is not None
-    assert (joins.decision.fold, joins.decision.incident_id) == (Fold.JOIN, "i7")
 
 
 def _code(one: Held, *others: Held) -> object:
@@ -199,19 +182,43 @@ def test_in_a_storm_only_what_outlasts_it_leaves() -> None:
     assert _code(_held(ago_s=540), *storm) == "outlasted"
 
 
-def test_a_camera_leaves_its_node_when_the_others_are_back() -> None:
-    node = Collective("i7", "20261123-0007", "~node:edge-1")
-    one, more = _held("cam-1", node, ago_s=900), [_held(f"cam-{n}", node, ago_s=900) for n in (2, 3)]
-    assert _code(one, *more) is None
-    back = [replace(item, is_present=False, last_seen_at=NOON - timedelta(seconds=59)) for item in more]
-    assert _code(one, *back) is None, "it may follow"
-    assert _code(one, *[replace(item, last_seen_at=NOON - timedelta(seconds=61)) for item in back]) == "outlasted"
-
-
 def test_how_long_an_incident_settles() -> None:
     rule, shedding = FoldingRule(settle_s=300, window_s=900), SheddingRule(quiet_s=7_200)
-    found = [stays_open_s(key, rule, shedding) for key in ("cam-1", "~held-1", "~storm", "~node:edge-1")]
-    assert found == [300, 7_200, 900, 900]
+    keys = ("cam-1", "~held-1", "~storm", "~node:edge-1")
+    assert [stays_open_s(key, rule, shedding) for key in keys] == [300, 7_200, 900, 900]
+    assert {stays_open_s(key, rule, shedding, takes_in=False) for key in keys} == {300}
+
+
+FULL = replace(ONE, alert_count=1_000)
+OLD = replace(ONE, opened_at=NOON - timedelta(days=1))
+
+
+@pytest.mark.parametrize("full", [FULL, OLD], ids=["1,000 alerts", "a day old"])
+def test_a_full_collective_takes_nothing_in_and_is_followed_by_one_that_names_it(full: Collective) -> None:
+    assert replace(full, alert_count=999, opened_at=NOON - timedelta(seconds=86_399)).takes_in(NOON)
+    found = _hold([], (full,))
+    assert found is not None
+    assert (found.decision.fold, found.place_key) == (Fold.OPEN, "~held-2")
+    assert found.decision.why["about"] == {"camera_id": "cam-1", "follows": full.number}
+    assert full.number in str(found.decision.why["text"])
+    assert _hold([], (full, TWO)).decision.incident_id == "i2"  # type: ignore[union-attr]
+
+
+def test_full_ones_do_not_count_as_places_of_a_storm() -> None:
+    third = _hold([_held(), _held("cam-3", TWO)], (FULL, TWO))
+    assert third is not None
+    assert (third.place_key, "follows" in third.decision.why["about"]) == ("~held-3", False)  # type: ignore[operator]
+
+
+def test_a_storm_that_is_full_is_followed_by_another() -> None:
+    storm = replace(STORM, alert_count=1_000)
+    found = _hold(STORMY, (ONE, TWO, storm))
+    assert found is not None
+    assert (found.place_key, found.decision.why["about"]["follows"]) == ("~storm~2", storm.number)  # type: ignore[index]
+    second = Collective("i10", "20261123-0010", "~storm~2")
+    joined = _hold([replace(one, incident_id="i10", place_key="~storm~2") for one in STORMY], (ONE, TWO, storm, second))
+    assert joined is not None
+    assert joined.decision.incident_id == "i10"
 
 
 def test_what_ended_before_a_break_does_not_leave_with_what_came_after() -> None:
