@@ -21,7 +21,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from xueliang_central.incidents.shedding import MOST_SEVERE, NEVER_HELD_HAZARDS, NODE_HAZARD, may_be_held
+from xueliang_central.incidents.node_failures import NODE_HAZARD
+from xueliang_central.incidents.shedding import MOST_SEVERE, NEVER_HELD_HAZARDS, may_be_held
 from xueliang_central.rights.scope import within
 from xueliang_configs.schedules import DAY_MINUTES, Schedule
 

@@ -25,7 +25,7 @@ from xueliang_central.errors import Conflict, MoveRefused, NotAllowed, NotFound,
 from xueliang_central.fleet.tables import nodes
 from xueliang_central.incidents.change import Change
 from xueliang_central.incidents.moving import seen_before
-from xueliang_central.incidents.shedding import NODE_HAZARD
+from xueliang_central.incidents.node_failures import NODE_HAZARD
 from xueliang_central.incidents.suppressing import Asked, Kind, Silence, problems_of, silence_of, starts
 from xueliang_central.people import rosters
 from xueliang_central.rights.scope import Actor, Role, may_see, within
