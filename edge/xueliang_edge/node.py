@@ -31,6 +31,7 @@ from xueliang_alerts.mqtt_link import MqttLink, MqttSettings, TlsSettings
 from xueliang_alerts.spool import Spool
 from xueliang_configs.cameras import CameraConfig
 from xueliang_configs.node import BrokerConfig, NodeConfig
+from xueliang_edge import descriptors
 from xueliang_edge.backtest.answering import KnownModel
 from xueliang_edge.backtest.messages import Task
 from xueliang_edge.backtest.serving import BacktestService
@@ -276,6 +277,9 @@ class Node:
         has_fast = any(is_fast(camera, pace) for camera in config.cameras)
         per_process = len(config.cameras) if has_fast else config.node.processes.cameras_per_process
         groups = group_cameras(config.cameras, max(1, per_process), config.data_dir / "background", pace)
+        if not has_fast:
+            largest = max((len(group.cameras) for group in groups), default=0)
+            descriptors.provide(largest, len(groups) + config.node.processes.detector_processes)
         try:
             groups, frames = reserve(groups)
         except SharedMemoryTooSmall as error:

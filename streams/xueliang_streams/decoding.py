@@ -17,7 +17,8 @@ Invariants:
 
 What a decoder notices of damaged data, measured with FFmpeg 8.1 and flipped bits: H.264 marks all such pictures as
 corrupt. H.265 marks none and hands out 235 of 240 damaged key pictures (640x360, from one flip in 50,000 bits to one in
-a hundred); told to be strict it refuses 78 of them. Lost packets are found before, by the reader.
+a hundred); told to be strict it refuses 78 of them, and most of the others show colours that no camera sends
+(`garbling.py`). Lost packets are found before, by the reader.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from xueliang_streams.coded_picture import Arrival as Arrival
 from xueliang_streams.coded_picture import Codec, CodedPicture
 from xueliang_streams.decoded_planes import planes_of
 from xueliang_streams.frame import Planes
+from xueliang_streams.garbling import is_garbled
 from xueliang_streams.source import DecodeMode
 
 SMALLEST_SIDE_PX: Final = 48
@@ -47,6 +49,8 @@ MOST_PIXELS: Final = 7680 * 4320
 STRICT_TRIES: Final = 3
 """Pictures that a strict decoder may refuse before it has taken one: a camera whose data never is quite by the standard
 (odd messages of its vendor) is decoded all the same. One that was once taken is held to it."""
+GARBLED_AT_MOST_S: Final = 60.0
+"""What shows impossible colours for so long is what the camera shows: one that does not say that its range is full."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,6 +124,7 @@ class OnDemandDecoder:
         self._waits_for_key = True
         self._spent_s = 0.0
         self._refused, self._has_taken = 0, False  # pictures that a strict decoder refused, and whether it took one
+        self._garbled_since_mono_s: float | None = None
         self._codec: Codec | None = None
         self._context = context
         self._is_libavs = context is not None
@@ -194,7 +199,7 @@ class OnDemandDecoder:
             if not pictures:
                 pictures = self._decode(None)
                 self.restart()
-            return [self._decoded(picture, arrival) for picture in self._sound(pictures)]
+            return [self._decoded(picture, arrival) for picture in self._sound(pictures, arrival)]
         except av.error.FFmpegError:
             self._drop("damaged")
             self._refused += 1
@@ -214,7 +219,7 @@ class OnDemandDecoder:
 
     def _due(self, pictures: list[VideoFrame], latest: Arrival | None) -> list[Decoded]:
         due = []
-        for picture in self._sound(pictures):
+        for picture in self._sound(pictures, latest):
             arrival = self._moment_of(picture) if self._moment_of else latest
             if arrival is not None and self._limit.is_due(arrival.mono_s):
                 due.append(self._decoded(picture, arrival))
@@ -226,14 +231,24 @@ class OnDemandDecoder:
         spent_ms, self._spent_s = 1000 * self._spent_s, 0.0
         return Decoded(planes_of(picture), arrival, bool(picture.key_frame), spent_ms)
 
-    def _sound(self, pictures: list[VideoFrame]) -> Iterator[VideoFrame]:
+    def _sound(self, pictures: list[VideoFrame], latest: Arrival | None) -> Iterator[VideoFrame]:
         """The pictures up to the first damaged one; what refers to that one is not even decoded."""
         for index, picture in enumerate(pictures):
-            if picture.is_corrupt or min(picture.width, picture.height) < SMALLEST_SIDE_PX:
+            is_damaged = picture.is_corrupt or min(picture.width, picture.height) < SMALLEST_SIDE_PX
+            if is_damaged or self._is_garbled(picture, latest):
                 self._count_dropped("damaged", len(pictures) - index)
                 self._replace()
                 return
             yield picture
+
+    def _is_garbled(self, picture: VideoFrame, latest: Arrival | None) -> bool:
+        assert self._context is not None
+        if self._context.name != "hevc" or latest is None or not is_garbled(picture):
+            self._garbled_since_mono_s = None
+            return False
+        if self._garbled_since_mono_s is None:
+            self._garbled_since_mono_s = latest.mono_s
+        return latest.mono_s - self._garbled_since_mono_s < GARBLED_AT_MOST_S
 
     def _drop(self, reason: str) -> None:
         self._count_dropped(reason, 1)

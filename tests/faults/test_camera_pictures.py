@@ -3,8 +3,8 @@
 Reduced counts; `XUELIANG_FAULTS=full` runs those of the table.
 
 What cannot be seen: a flipped bit passes TCP and RTP unnoticed, and only the decoder can tell. libav's H.264 decoder
-does; its H.265 decoder decodes on without a word. So of bit flips in H.265 only survival and recovery are asked; what a
-damaged view looks like is judged behind this room.
+does; of H.265 most damage is found, not all (`decoding.py`). So of bit flips in H.265 only survival and recovery are
+asked here, and that no alert comes of it in `test_rules_under_faults.py`.
 """
 
 from __future__ import annotations

@@ -32,7 +32,8 @@ PER_PROCESS = counted(8, 16)  # full: as many as a node puts together unless it 
 PROCESSES = counted(1, 4)
 WARM_UP_S, LASTS_S = float(counted(4, 600)), float(counted(8, 3_600))
 PERIOD_S = counted(2, 10)
-SAMPLES = 60
+SAMPLES = counted(40, 600)
+"""Many a minute: what lies free is handed back once a minute, so memory goes up and down by 3.5 MB a process."""
 RETURN_WITHIN_S = 180.0
 """One of 64 cameras that are away waits 142 s for its turn at worst; those that come back together are faster."""
 

@@ -197,7 +197,11 @@ def test_f24_without_descriptors_processes_or_threads_the_node_goes_on_and_then_
         node.until(lambda health: told(health, "raised") == 2, "what waited is told")
         assert family_pids(node.pid) == pids, "nobody ended"
         with no_more_processes(node.pid) as is_limited:
-            print("pids.max" if is_limited else "pids.max left out: no cgroup may be made here")
+            print(
+                "pids.max"
+                if is_limited
+                else "pids.max left out: no cgroup may be made here; see test_process_limits.py"
+            )
             if is_limited:
                 os.kill(yard_detector(pids), signal.SIGKILL)
                 wait_until(lambda: "cannot be begun" in node.log.read_text(), what="no new detector", timeout_s=30)

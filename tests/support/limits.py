@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import subprocess
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -56,6 +57,24 @@ def no_more_processes(pid: int) -> Iterator[bool]:
         return
     with _inside(group, pid):
         yield True
+
+
+@contextmanager
+def no_more_processes_of_its_user(pid: int, as_user: Sequence[str]) -> Iterator[None]:
+    """The same by RLIMIT_NPROC, where no control group may be made. The kernel does not hold it against root.
+
+    `as_user`: starts a program as the user of the process, who may change its limits.
+    """
+    limits = Path(f"/proc/{pid}/limits").read_text().splitlines()
+    before = next(line.split()[2] for line in limits if line.startswith("Max processes"))
+    pids = [one.pid for one in family(pid)]
+    for one in pids:
+        subprocess.run([*as_user, "prlimit", f"--pid={one}", "--nproc=1:"], check=True)
+    try:
+        yield
+    finally:
+        for one in pids:  # some have ended meanwhile
+            subprocess.run([*as_user, "prlimit", f"--pid={one}", f"--nproc={before}:"], stderr=subprocess.DEVNULL)
 
 
 @contextmanager

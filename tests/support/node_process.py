@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,19 @@ from xueliang_alerts.spool import Spool
 
 
 class NodeProcess:
-    """May be started again after it ended."""
+    """May be started again after it ended.
 
-    def __init__(self, settings: Path, environment: Mapping[str, str] | None = None) -> None:
+    `prefix`: a program that starts it, with its arguments (another user, a limit).
+    """
+
+    def __init__(
+        self, settings: Path, environment: Mapping[str, str] | None = None, prefix: Sequence[str] = ()
+    ) -> None:
         self.settings = settings
         self.port = health_port(settings)
         self.log = settings.with_name("node.log")
         self._environment = os.environ | (environment or {})
+        self._prefix = tuple(prefix)
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -38,7 +44,8 @@ class NodeProcess:
         return self._child.pid
 
     def start(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "xueliang_edge.cli", "run", "--config", str(self.settings), *arguments]
+        program = [sys.executable, "-m", "xueliang_edge.cli", "run", "--config", str(self.settings), *arguments]
+        command = [*self._prefix, *program]
         with self.log.open("ab") as output:
             self._child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=self._environment
@@ -81,9 +88,11 @@ class NodeProcess:
 
 
 @contextmanager
-def node_process(settings: Path, environment: Mapping[str, str] | None = None) -> Iterator[NodeProcess]:
+def node_process(
+    settings: Path, environment: Mapping[str, str] | None = None, prefix: Sequence[str] = ()
+) -> Iterator[NodeProcess]:
     """Not started yet; surely ended afterwards."""
-    node = NodeProcess(settings, environment)
+    node = NodeProcess(settings, environment, prefix)
     try:
         yield node
     finally:

@@ -21,8 +21,9 @@ from tests.support.clips import moving_box_frame
 from tests.support.fixtures import require_fixture
 from tests.support.rtp import NOON, TICKS, Camera, arrival
 from xueliang_streams import DecodeMode, Frame, open_source
-from xueliang_streams.coded_picture import Codec, CodedPicture
+from xueliang_streams.coded_picture import Arrival, Codec, CodedPicture
 from xueliang_streams.decoding import STRICT_TRIES, Decoded, OnDemandDecoder, RateLimit
+from xueliang_streams.encoding import encode_clip
 from xueliang_streams.frame import Planes
 from xueliang_streams.rtsp.interleaved import InterleavedReader
 from xueliang_streams.segments import Segment, load_segment
@@ -402,3 +403,49 @@ def test_h265_that_was_whole_once_is_held_to_it(clip_of: Clips) -> None:
         assert not strict.feed(picture)
     assert dropped["damaged"] == 3 * len(sound)
     assert strict.feed(sound[0])
+
+
+@pytest.mark.fixtures
+def test_most_damaged_h265_is_not_handed_out(tmp_path: Path) -> None:
+    with av.open(str(require_fixture("clips/plaza_crowd.mp4"))) as container:
+        images = [
+            frame.to_ndarray(format="bgr24") for frame, _ in zip(container.decode(video=0), range(3), strict=False)
+        ]
+    encode_clip(tmp_path / "plaza.mp4", iter(images), 1, codec="hevc", gop=1)
+    keys = coded(load_segment("x", tmp_path / "plaza.mp4"), DecodeMode.KEYFRAMES)
+    dice, dropped = np.random.default_rng(5), Counter[str]()
+    one = decoder(DecodeMode.KEYFRAMES, dropped)
+    for key in keys:
+        assert one.feed(key)
+    for _ in range(20):
+        for key in keys:
+            one.feed(flipped(key, dice, 30))
+    assert dropped["damaged"] >= 0.7 * 20 * len(keys), f"{dropped['damaged']} of {20 * len(keys)} were refused"
+
+
+def in_colour(path: Path, yuv: tuple[int, int, int]) -> list[CodedPicture]:
+    """H.265 of one colour, a picture a second."""
+    picture = np.full((240 * 3 // 2, 320), yuv[0], np.uint8)
+    picture[240:300], picture[300:] = yuv[1], yuv[2]
+    with av.open(str(path), "w", format="mp4") as container:
+        options = {"preset": "ultrafast", "x265-params": "log-level=none:keyint=1"}
+        stream = cast(VideoStream, container.add_stream("libx265", rate=1, options=options))
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for index in range(2):
+            frame = VideoFrame.from_ndarray(picture, format="yuv420p")
+            frame.pts = index
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return coded(load_segment("x", path), DecodeMode.KEYFRAMES)
+
+
+@pytest.mark.parametrize("yuv", [(41, 240, 110), (82, 90, 240), (210, 16, 146), (145, 54, 34)])
+def test_the_purest_colours_are_no_damage(yuv: tuple[int, int, int], tmp_path: Path) -> None:
+    assert decoder(DecodeMode.KEYFRAMES).feed(in_colour(tmp_path / "pure.mp4", yuv)[0])
+
+
+def test_impossible_colours_are_believed_after_a_minute(tmp_path: Path) -> None:
+    picture = in_colour(tmp_path / "beyond.mp4", (29, 255, 107))[0]
+    one = decoder(DecodeMode.KEYFRAMES)
+    given = [bool(one.feed(replace(picture, arrival=Arrival(1_000.0 + second, NOON)))) for second in range(100)]
+    assert given == [False] * 60 + [True] * 40
