@@ -34,6 +34,7 @@ Place = tuple[str, str, bool, str]
 """Area code, hazard, drill, camera."""
 
 NO_PLACE: Final = "#"
+_PLACE: Final = ("area_code", "hazard", "drill", "place_key")  # the columns of a Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +162,18 @@ async def give_places(change: Change, given: Sequence[HandPlace]) -> None:
     upsert = dialect.insert(hand_places)
     names = ("incident_id", "longitude", "latitude", "by_way_of", "since")
     statement = upsert.on_conflict_do_update(
-        index_elements=list(hand_places.primary_key.columns),
+        index_elements=[hand_places.c[name] for name in _PLACE],
         set_={name: upsert.excluded[name] for name in names},
     )
-    rows = [
-        dict(zip(("area_code", "hazard", "drill", "place_key"), one.place, strict=True))
-        | {"incident_id": one.incident_id, "longitude": one.longitude, "latitude": one.latitude}
-        | {"by_way_of": one.by_way_of, "since": change.now}
+    rows: list[Row] = [
+        {
+            **dict(zip(_PLACE, one.place, strict=True)),
+            "incident_id": one.incident_id,
+            "longitude": one.longitude,
+            "latitude": one.latitude,
+            "by_way_of": one.by_way_of,
+            "since": change.now,
+        }
         for one in given
     ]
     await change.conn.execute(statement, rows)
@@ -177,5 +183,5 @@ async def forget_places(change: Change, places: Iterable[Place]) -> None:
     """These places are again their own incidents'."""
     wanted = sorted(set(places))
     if wanted:
-        key = tuple_(*(hand_places.c[name] for name in ("area_code", "hazard", "drill", "place_key")))
+        key = tuple_(*(hand_places.c[name] for name in _PLACE))
         await change.conn.execute(delete(hand_places).where(key.in_(wanted)))

@@ -22,6 +22,16 @@ from xueliang_central.rights.scope import Actor
 Row = dict[str, Any]
 View = dict[str, Any]
 
+_WHEN_AND_WHERE: Final = (
+    "alert_id",
+    "incident_id",
+    "camera_id",
+    "began_at",
+    "observed_at",
+    "first_received_at",
+    "received_at",
+    "clock_state",
+)
 AT_ONCE: Final = 500  # ids in one statement: both databases have a limit on parameters
 
 
@@ -92,12 +102,10 @@ async def follow_places(
 
 async def _owners(change: Change, case: Row, camera_ids: Sequence[str]) -> dict[str, str]:
     """By camera, the open incident of this hazard that has its latest alert."""
-    names = ("alert_id", "incident_id", "camera_id", "began_at", "observed_at")
-    names += ("first_received_at", "received_at", "clock_state")
     found: list[Row] = []
     for first in range(0, len(camera_ids), AT_ONCE):
         query = (
-            select(*(alerts.c[name] for name in names))
+            select(*(alerts.c[name] for name in _WHEN_AND_WHERE))
             .join(incidents, incidents.c.incident_id == alerts.c.incident_id)
             .where(
                 alerts.c.camera_id.in_(camera_ids[first : first + AT_ONCE]),
