@@ -55,10 +55,11 @@ function watchForUpdate(watched: ServiceWorkerRegistration): void {
 /** Not by `controllerchange`: a page that was opened as /login has no controller until it is loaded again. */
 export function startUpdate(): void {
   const fresh = registration?.waiting;
-  fresh?.addEventListener("statechange", () => {
+  if (!fresh) return;
+  fresh.addEventListener("statechange", () => {
     if (fresh.state === "activated") location.reload(); // what waits to be sent is on the device: nothing is lost
   });
-  fresh?.postMessage("start");
+  fresh.postMessage("start");
 }
 
 /** Here and not in index.html: the command page is no program of the phone. */
