@@ -168,7 +168,7 @@ async def history_of(conn: AsyncConnection, incident_id: str) -> tuple[list[Row]
     `into_number` and `from_close_reason`.
     """
     came_from, into = incidents.alias("came_from"), incidents.alias("went_into")
-    asked = [
+    asked: list[Any] = [
         regroupings,
         came_from.c.number.label("from_number"),
         came_from.c.close_reason.label("from_close_reason"),

@@ -135,7 +135,8 @@ def _begin(looks: LoggedLooks, timeline: Timeline, rule: StandingRule) -> Batch:
     )
     is_inside = _concerned(looks, is_counted, rule)
     wakes = counting.shown(looks, is_inside)[timeline.rows] > 0
-    has_changed, is_near = np.zeros(len(timeline), np.bool_), np.zeros(len(looks.scores), np.bool_)
+    has_changed: NDArray[np.bool_] = np.zeros(len(timeline), np.bool_)
+    is_near: NDArray[np.bool_] = np.zeros(len(looks.scores), np.bool_)
     grid, sets = None, np.zeros((len(timeline), 3, 0), np.uint8)
     if looks.grids.grid_hw is not None:
         grid = zone_grid(rule.zone, looks.grids.grid_hw, rule.exclude_zones)
