@@ -142,8 +142,14 @@ class Holding:
 
 def collective_of(case: Mapping[str, Any]) -> Collective:
     """A row of `incidents` as shedding sees it."""
-    of_row = [case[name] for name in ("incident_id", "number", "place_key")]
-    return Collective(*of_row, State(case["state"]), case["alert_count"], case["opened_at"])
+    return Collective(
+        incident_id=case["incident_id"],
+        number=case["number"],
+        place_key=case["place_key"],
+        state=State(case["state"]),
+        alert_count=case["alert_count"],
+        opened_at=case["opened_at"],
+    )
 
 
 def is_collective(place_key: str) -> bool:

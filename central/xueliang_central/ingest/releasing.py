@@ -143,7 +143,7 @@ async def _leaving(change: Change) -> list[tuple[holding.Key, Held]]:
     found = await change.conn.execute(select(incident_rows).where(text(HOLDS)))
     collectives: defaultdict[holding.Key, list[Collective]] = defaultdict(list)
     for row in found.mappings():
-        collectives[row["area_code"], row["hazard"]].append(collective_of(row))
+        collectives[row["area_code"], row["hazard"]].append(collective_of(dict(row)))
     leaving: list[tuple[holding.Key, Held]] = []
     for key, open_ones in sorted(collectives.items(), key=lambda item: item[0]):
         hazard = key[1]
