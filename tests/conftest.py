@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is; times belong into benchmarks.
+settings.register_profile("plain", deadline=None)
+settings.load_profile("plain")
 
 WHOLE_SYSTEMS = ("tests/browser/", "tests/e2e/")
 

@@ -144,7 +144,7 @@ def _begin(looks: LoggedLooks, timeline: Timeline, rule: StandingRule) -> Batch:
         levels = counting.levels_of(looks, timeline.rows, grid.index)
         sets = np.packbits(levels[:, None] >= _KNOWN_STILL_CHANGED, axis=2, bitorder="little")
         is_changed = (levels >= CHANGED_LEVEL) & ~selecting.in_any(centres, rule.exclude_zones)
-        has_changed = is_changed.any(axis=1)
+        has_changed |= is_changed.any(axis=1)
         is_near = counting.over_cells(looks, np.ones(len(looks.scores), np.bool_), centres)
         if rule.any_object:
             wakes |= counting.in_the_open(looks, timeline.rows, is_changed, centres, is_near)
