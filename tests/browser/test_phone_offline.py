@@ -291,6 +291,7 @@ def test_what_the_centre_decided_meanwhile_is_said_and_stays_until_read(browser:
     expect(phone.get_by_test_id("waiting")).to_be_hidden(timeout=SOON_MS)
     stuck = phone.get_by_test_id("stuck")
     kinds = ["changed", "earlier", "not_yours", "earlier"]
+    expect(stuck).to_have_count(len(kinds), timeout=SOON_MS)
     assert [one.get_attribute("data-kind") for one in stuck.all()] == kinds
     expect(stuck.first).to_contain_text("已撤回")
     expect(stuck.first).to_contain_text("东巷0号")

@@ -13,6 +13,7 @@ from xueliang_alerts.contract import SHA256_PATTERN
 from xueliang_central.audit import chain
 from xueliang_central.centre import Centre, centre_of
 from xueliang_central.dispatch.publishing import changing
+from xueliang_central.dispatch.service import live_task
 from xueliang_central.dispatch.tables import task_photos, tasks
 from xueliang_central.errors import NotFound
 from xueliang_central.evidence.pictures import Picture, PictureKind, find, note_received
@@ -57,7 +58,7 @@ async def put_evidence(
 
 
 async def _tell(change: Change, sha256: str, by: By) -> None:
-    """One line in the timeline of each incident that has been waiting for this picture."""
+    """One line in the timeline of each incident that has been waiting for this picture; its worker is told too."""
     waiting = await change.conn.execute(
         select(expected_pictures.c.incident_id, expected_pictures.c.kind)
         .where(expected_pictures.c.sha256 == sha256)
@@ -65,6 +66,8 @@ async def _tell(change: Change, sha256: str, by: By) -> None:
     )
     for row in waiting.all():
         change.note(row.incident_id, "picture_received", by, sha256=sha256, still=row.kind)
+        if (task := await live_task(change.conn, row.incident_id)) is not None:
+            change.touch_task(task["task_id"])
 
 
 @router.head("/api/evidence/{sha256}")
