@@ -29,7 +29,8 @@ SLACK_S: Final = 0.2
 MAIN_SHARE: Final = 0.1
 """Of the time, the main stream is connected beside a sub stream: to look closely, and for evidence."""
 CLOSE_LOOKS: Final = 1.0
-"""Looks a minute on the main stream beside a sub stream."""
+"""Looks a minute on the main stream beside a sub stream. Libav's reader also decodes what an idle camera would need as
+long as it is connected: it keeps nothing undecoded."""
 USABLE_MS_PER_S: Final = 850.0
 """Of one detector's session: bursts of looks, the disk and the operating system take the rest."""
 
@@ -135,6 +136,10 @@ def cost_of(main: StreamFigures, sub: StreamFigures | None, plan: Plan) -> Cost:
     if sub:
         words = f"{CLOSE_LOOKS:g} look a minute on the main stream x {main.key_ms:.1f} ms"
         lines.append(CostLine("decode", CLOSE_LOOKS * main.key_ms / 1000, words))
+        if main.is_read_by_libav and main.gop_s:
+            resting = MAIN_SHARE * _looking(main, max(plan.look_every_s, main.gop_s)).looks
+            words = f"{resting:.1f} key pictures a minute that libav decodes beside it x {main.key_ms:.1f} ms"
+            lines.append(CostLine("decode", resting * main.key_ms / 1000, words))
         looks += CLOSE_LOOKS
         detections += CLOSE_LOOKS
     words = f"{detections:.1f} looks of a detector x {plan.detect_ms:.1f} ms"

@@ -135,7 +135,7 @@ class CaptureHealth:
         frames_dropped: pictures not handed out, by reason.
         reader: which reader serves it, and why when it is not the usual one.
         key_interval_s: seconds between two key pictures as they come; None: not known yet.
-        pictures_decoded: by stream, whatever became of them; a stream that libav's reader reads is left out.
+        pictures_decoded: by stream, whatever became of them; a recording is left out.
         is_watched: False: our own capture process cannot say at the moment; nothing follows for the camera.
         notes: what an installer should know: "a key picture only every 20 s", "the sub stream is larger than the main".
         views: those that are told apart; empty for a camera that stands still.

@@ -53,8 +53,12 @@ class CameraThread(ABC):
         return self._newest.take(newer_than, timeout_s)
 
     def set_decode(self, mode: DecodeMode) -> None:
-        """Decode other pictures from now on; to `all` it takes effect at the next key picture."""
+        """Decode other pictures from now on; to `all` it takes effect at the next key picture at the latest."""
         self._decode = mode
+
+    def set_rate(self, max_fps: float | None) -> None:
+        """Hand out at most so many frames a second from now on."""
+        self._limit.set_rate(max_fps)
 
     @abstractmethod
     def _run(self) -> None:
@@ -70,6 +74,7 @@ class CameraThread(ABC):
                 received_mono_s=decoded.arrival.mono_s,
                 received_at=decoded.arrival.at,
                 is_key=decoded.is_key,
+                decode_ms=decoded.decode_ms,
             )
             self._newest.put(frame)
 

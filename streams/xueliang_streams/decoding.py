@@ -77,9 +77,13 @@ class RateLimit:
     """
 
     def __init__(self, max_fps: float | None) -> None:
-        self._period_s = 0.0 if max_fps is None else 1 / max_fps
+        self.set_rate(max_fps)
         self._due_s: float | None = None
         self._seen_s = 0.0
+
+    def set_rate(self, max_fps: float | None) -> None:
+        """From the next picture that is let through on. From any thread."""
+        self._period_s = 0.0 if max_fps is None else 1 / max_fps
 
     def is_due(self, at_s: float) -> bool:
         """Whether a picture of this moment is due; a yes takes it as handed out."""

@@ -27,6 +27,7 @@ class FallingBackSource:
         self._lock = threading.Lock()
         self._is_closed = False
         self._mode: DecodeMode | None = None
+        self._rate: tuple[float | None] | None = None  # None: as its settings say
         self._other: DecodingSource | None = None
 
     @property
@@ -46,9 +47,14 @@ class FallingBackSource:
                 return frame
 
     def set_decode(self, mode: DecodeMode) -> None:
-        """Decode other pictures from now on; to `all` it takes effect at the next key picture."""
+        """Decode other pictures from now on; to `all` it takes effect at the next key picture at the latest."""
         self._mode = mode
         self._current().set_decode(mode)
+
+    def set_rate(self, max_fps: float | None) -> None:
+        """Hand out at most so many frames a second from now on."""
+        self._rate = (max_fps,)
+        self._current().set_rate(max_fps)
 
     def health(self) -> SourceHealth:
         return self._current().health()
@@ -67,5 +73,7 @@ class FallingBackSource:
                 self._other = self._open_other(reason, self._own.last_sequence)
                 if self._mode is not None:
                     self._other.set_decode(self._mode)
+                if self._rate is not None:
+                    self._other.set_rate(*self._rate)
                 self._other.start()
             return self._other or self._own

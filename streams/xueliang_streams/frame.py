@@ -145,6 +145,7 @@ class Frame:
             the frame before. For recordings: the recording's own clock, start + timestamp.
         received_at: the same moment by the wall clock, aware UTC.
         is_key: the picture was coded without reference to others.
+        decode_ms: CPU time the decoder took since the frame before; 0: not known.
     """
 
     camera_id: str
@@ -153,6 +154,7 @@ class Frame:
     received_mono_s: float
     received_at: datetime
     is_key: bool
+    decode_ms: float = 0.0
 
     def __post_init__(self) -> None:
         if self.sequence < 1:

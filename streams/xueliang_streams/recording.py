@@ -105,6 +105,10 @@ class RecordingSource:
         """Decode other pictures from now on; to `all` it takes effect at the next key picture."""
         self._decode = mode
 
+    def set_rate(self, max_fps: float | None) -> None:
+        """Hand out at most so many frames a second from now on."""
+        self._limit.set_rate(max_fps)
+
     def health(self) -> SourceHealth:
         with self._lock:
             return SourceHealth(
@@ -148,6 +152,7 @@ class RecordingSource:
                 received_mono_s=decoded.arrival.mono_s,
                 received_at=decoded.arrival.at,
                 is_key=decoded.is_key,
+                decode_ms=decoded.decode_ms,
             )
 
     def _pictures(self, start_mono_s: float, started_at: datetime) -> Generator[Decoded, None, None]:

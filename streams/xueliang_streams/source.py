@@ -86,6 +86,24 @@ class SourceSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamRates:
+    """How a stream comes, seen without decoding it, and what of it was decoded.
+
+    Attributes:
+        key_interval_s: between the last two key pictures; None: two have not come yet.
+        last_key_mono_s: when the last one of this connection arrived; None: none has.
+        pictures_per_s, mbit_per_s: between the last two key pictures.
+        pictures_decoded: since `start`, whatever became of them.
+    """
+
+    key_interval_s: float | None = None
+    last_key_mono_s: float | None = None
+    pictures_per_s: float | None = None
+    mbit_per_s: float | None = None
+    pictures_decoded: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class SourceHealth:
     """What a source says about itself at one moment.
 
@@ -99,6 +117,7 @@ class SourceHealth:
             `waiting_for_key`, `damaged`.
         next_attempt_in_s: seconds until the next attempt; None when none is waiting.
         reader: who reads the camera: "own", "libav", or "libav (the camera offers UDP only)"; empty for recordings.
+        rates: measured by libav's reader of a camera; None: this source measures none.
     """
 
     state: SourceState
@@ -109,6 +128,7 @@ class SourceHealth:
     frames_dropped: Mapping[str, int] = field(default_factory=dict)
     next_attempt_in_s: float | None = None
     reader: str = ""
+    rates: StreamRates | None = None
 
 
 class FrameSource(Protocol):
@@ -138,4 +158,7 @@ class DecodingSource(FrameSource, Protocol):
     """A source that can be told, while it runs, which pictures to decode."""
 
     def set_decode(self, mode: DecodeMode) -> None:
-        """Decode other pictures from now on; to `all` it takes effect at the next key picture."""
+        """Decode other pictures from now on; to `all` it takes effect at the next key picture at the latest."""
+
+    def set_rate(self, max_fps: float | None) -> None:
+        """Hand out at most so many frames a second from now on; of key pictures alone the others are not decoded."""

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from xueliang_edge.background import Background, BackgroundFiles, Scene
 from xueliang_edge.brightness import Small, small_brightness
-from xueliang_edge.capture.feeds import Feed, FeedHealth, ReaderFeed, SourceFeed, UnreadableFeed
+from xueliang_edge.capture.feeds import Feed, FeedHealth, ReaderFeed, UnreadableFeed
 from xueliang_edge.capture.known_views import KnownViews
 from xueliang_edge.capture.orders import CameraSpec, LearnView, Pace, Release, ViewOrder
+from xueliang_edge.capture.source_feed import SourceFeed
 from xueliang_edge.evidence.masking import polygons_mask, quiet_luma
 from xueliang_edge.looks import GOOD_VIEW, CaptureHealth, StreamName, ViewSign
 from xueliang_edge.stillness import Stillness
@@ -63,12 +64,15 @@ class CapturedCamera:
         rng: Random,
         scratch: memoryview,
         reconnects: Reconnects,
+        faults: Counter[str],
     ) -> None:
         self.spec = spec
         self.pace = Pace(spec.gap_s, every_key=False, stream="sub" if spec.sub_url else "main")
         self._wall, self._mono, self._rng, self._scratch = wall, mono, rng, scratch
-        self._reconnects = reconnects
+        self._reconnects, self._faults = reconnects, faults
         self._feeds: dict[StreamName, Feed] = {}
+        self._ending: Feed | None = None  # the main stream as it was read last
+        self._is_put_off = False
         self._wanted_main_mono_s = mono()
         self._started_mono_s = mono()
         self.next_poll_mono_s = mono()
@@ -300,8 +304,14 @@ class CapturedCamera:
         )
 
     def close(self) -> None:
+        """Returns at once; see `is_closed`."""
         for feed in self._feeds.values():
             feed.close()
+
+    def is_closed(self, wait_s: float) -> bool:
+        """After `close`: none of its readers runs any more; waits for each up to `wait_s`."""
+        feeds = [*self._feeds.values(), *([] if self._ending is None else [self._ending])]
+        return all(feed.is_closed(wait_s) for feed in feeds)
 
     def _pictures_decoded(self) -> dict[str, int]:
         counts = self._decoded_before.copy()
@@ -329,7 +339,7 @@ class CapturedCamera:
 
     def _open(self, name: StreamName) -> None:
         url = self.spec.main_url if name == "main" else self.spec.sub_url
-        if url is None:
+        if url is None or (name == "main" and self._must_put_off()):
             return
         settings = SourceSettings(stall_after_s=self.spec.stall_after_s)
         camera_id = self.spec.camera_id
@@ -341,7 +351,7 @@ class CapturedCamera:
                 settings = SourceSettings(stall_after_s=self.spec.stall_after_s, max_fps=fps)
                 pace = PlayPace.FAST if self.spec.is_fast else PlayPace.REAL
                 source = open_source(camera_id, url, wall=self._wall, mono=self._mono, settings=settings, pace=pace)
-                feed = SourceFeed(source, is_fast=self.spec.is_fast, reader="recording")
+                feed = SourceFeed(source, is_fast=self.spec.is_fast, reader="recording", mono=self._mono)
             else:
                 feed = ReaderFeed(
                     camera_id,
@@ -370,7 +380,7 @@ class CapturedCamera:
             if decoded := feed.health().pictures_decoded:
                 self._decoded_before[name] += decoded
             feed.close()
-            settings = SourceSettings(stall_after_s=self.spec.stall_after_s, max_fps=2.0 / self.spec.gap_s)
+            settings = SourceSettings(stall_after_s=self.spec.stall_after_s)
             source = open_source(
                 self.spec.camera_id,
                 url,
@@ -381,7 +391,7 @@ class CapturedCamera:
                 reconnects=self._reconnects,
                 not_spoken=not_spoken,
             )
-            self._feeds[name] = SourceFeed(source, is_fast=False, reader=f"libav ({reason})")
+            self._feeds[name] = SourceFeed(source, is_fast=False, reader=f"libav ({reason})", mono=self._mono)
             self._feeds[name].start()
             log.info("camera goes by libav", extra={"camera_id": self.spec.camera_id, "why": reason})
 
@@ -396,7 +406,7 @@ class CapturedCamera:
             if "main" not in self._feeds:
                 self._open("main")
         elif "main" in self._feeds and now - self._wanted_main_mono_s > MAIN_LINGERS_S:
-            main = self._feeds.pop("main")
+            main = self._ending = self._feeds.pop("main")
             self._decoded_before["main"] += main.health().pictures_decoded or 0
             main.close()
 
@@ -410,6 +420,13 @@ class CapturedCamera:
         if self._compare_until_mono_s is None:
             self._compare_until_mono_s = self._mono() + COMPARED_WITHIN_S
         return self._mono() < self._compare_until_mono_s
+
+    def _must_put_off(self) -> bool:
+        """Its last reader has not ended yet: never two at a time, however often the main stream is asked for."""
+        was_put_off, self._is_put_off = self._is_put_off, self._ending is not None and not self._ending.is_closed()
+        if self._is_put_off and not was_put_off:
+            self._faults["main_stream_put_off"] += 1
+        return self._is_put_off
 
     def _is_sub_away(self, now: float) -> bool:
         source = self._feeds["sub"].health().source

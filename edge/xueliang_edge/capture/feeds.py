@@ -26,12 +26,11 @@ from typing import Final, Literal, Protocol
 from xueliang_edge.capture.orders import Pace
 from xueliang_edge.view_watch import Sent
 from xueliang_streams.backoff import Backoff
-from xueliang_streams.coded_picture import Arrival, CodedPicture
+from xueliang_streams.coded_picture import CodedPicture
 from xueliang_streams.decoding import Decoded, OnDemandDecoder, RateLimit
-from xueliang_streams.frame import Frame
 from xueliang_streams.reconnects import Reconnects
 from xueliang_streams.rtsp.reader import RtspReader
-from xueliang_streams.source import DecodeMode, DecodingSource, SourceHealth, SourceSettings, SourceState
+from xueliang_streams.source import DecodeMode, SourceHealth, SourceSettings, SourceState
 
 GAP_TOLERANCE_S: Final = 0.2  # picture times jitter by a poll of the loop and by the network
 ROUND_S: Final = 0.1  # a stream that plays is polled this often: what comes in between is that much later seen
@@ -84,7 +83,11 @@ class Feed(Protocol):
 
     def health(self) -> FeedHealth: ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Returns at once, whatever the camera does."""
+
+    def is_closed(self, wait_s: float = 0.0) -> bool:
+        """After `close`: nothing of it runs any more; waits for that up to `wait_s`."""
 
 
 class ReaderFeed:
@@ -183,6 +186,9 @@ class ReaderFeed:
     def close(self) -> None:
         self.reader.close()
 
+    def is_closed(self, wait_s: float = 0.0) -> bool:  # noqa: ARG002 - it has no thread
+        return True
+
     def _arrived(self, picture: CodedPicture) -> None:
         if picture.is_key:
             if self._since_key and not self._decodes_whole and self._since_key[0] is not self._handed:
@@ -208,7 +214,7 @@ class ReaderFeed:
     def _choose_mode(self, pace: Pace, last_look_mono_s: float | None) -> None:
         """Key pictures only, as long as they come often enough; else all."""
         needs_whole = self._choose_assembly(pace)
-        is_moment = pace.may_decode_all and _is_moment(pace, last_look_mono_s, self._mono())
+        is_moment = pace.may_decode_all and moment_has_come(pace, last_look_mono_s, self._mono())
         if not needs_whole and (not is_moment or self._is_key_near()):
             self._decode_keys_only()
         elif not self._decodes_whole and self._is_whole:
@@ -253,7 +259,7 @@ class ReaderFeed:
         if not self._since_key or self._since_key[0] is self._handed:
             return None
         key_mono_s = self._since_key[0].arrival.mono_s
-        if _is_older(key_mono_s, last_look_mono_s):
+        if is_older(key_mono_s, last_look_mono_s):
             return None
         if last_look_mono_s is None or is_hurried:
             return key_mono_s
@@ -270,11 +276,11 @@ class ReaderFeed:
         return deadline if next_one_is_late else None
 
     def _due_whole(self, pace: Pace, last_look_mono_s: float | None, *, is_hurried: bool) -> float | None:
-        if self._decoded is None or _is_older(self._decoded.arrival.mono_s, last_look_mono_s):
+        if self._decoded is None or is_older(self._decoded.arrival.mono_s, last_look_mono_s):
             return None
         if last_look_mono_s is None or is_hurried:
             return self._decoded.arrival.mono_s
-        if _is_moment(pace, last_look_mono_s, self._decoded.arrival.mono_s):
+        if moment_has_come(pace, last_look_mono_s, self._decoded.arrival.mono_s):
             return pace.look_at_mono_s
         next_one_in_s = max(ROUND_S, 1 / max(0.1, self.reader.pictures_per_s or 10.0))
         deadline = last_look_mono_s + pace.gap_s
@@ -334,70 +340,6 @@ class _Rhythm:
         return is_busier
 
 
-class SourceFeed:
-    """A stream by a source with a thread of its own: libav's reader, or a recording."""
-
-    def __init__(self, source: DecodingSource, *, is_fast: bool, reader: str) -> None:
-        self._source, self._is_fast, self._reader = source, is_fast, reader
-        self._rests = False
-        self._newest: Decoded | None = None
-        self._sequence = 0
-
-    @property
-    def next_poll_in_s(self) -> float:
-        return ROUND_S
-
-    def start(self) -> None:
-        self._source.start()
-
-    def poll(self) -> None:
-        if self._is_fast:
-            return
-        frame = self._source.next_frame(self._sequence, 0.0)
-        if frame is not None:
-            self._sequence = frame.sequence
-            self._newest = _decoded(frame)
-
-    def rest(self, pace: Pace) -> None:  # noqa: ARG002 - decodes in its own thread: key pictures are the least it can do
-        if not self._rests:
-            self._rests = True
-            self._source.set_decode(DecodeMode.KEYFRAMES)
-
-    def due_mono_s(self, pace: Pace, last_look_mono_s: float | None, *, is_hurried: bool) -> float | None:
-        if self._rests:
-            self._rests = False
-            self._source.set_decode(DecodeMode.ALL)
-        if self._is_fast:
-            frame = self._source.next_frame(self._sequence, 0.0) if self._newest is None else None
-            if frame is not None:
-                self._sequence, self._newest = frame.sequence, _decoded(frame)
-            return self._newest.arrival.mono_s if self._newest is not None else None
-        if self._newest is None:
-            return None
-        at = self._newest.arrival.mono_s
-        if _is_older(at, last_look_mono_s):
-            return None
-        if last_look_mono_s is None or is_hurried:
-            return at
-        if _is_moment(pace, last_look_mono_s, at):
-            return pace.look_at_mono_s
-        deadline = last_look_mono_s + pace.gap_s
-        return deadline if at + 2 * ROUND_S >= deadline else None
-
-    def take(self) -> Decoded | None:
-        newest, self._newest = self._newest, None
-        return newest
-
-    def sent(self) -> Sent | None:
-        return None
-
-    def health(self) -> FeedHealth:
-        return FeedHealth(self._source.health(), self._reader, None, None, None, is_decoded_whole=True)
-
-    def close(self) -> None:
-        self._source.close()
-
-
 class UnreadableFeed:
     """A camera whose address opens nothing: it is seen as offline and says why, the others are not affected."""
 
@@ -432,18 +374,16 @@ class UnreadableFeed:
     def close(self) -> None:
         """Nothing to close."""
 
+    def is_closed(self, wait_s: float = 0.0) -> bool:  # noqa: ARG002
+        return True
 
-def _is_moment(pace: Pace, last_look_mono_s: float | None, now_mono_s: float) -> bool:
+
+def moment_has_come(pace: Pace, last_look_mono_s: float | None, now_mono_s: float) -> bool:
     """The moment that the pace names has come, and no look since."""
     at = pace.look_at_mono_s
     return at is not None and last_look_mono_s is not None and last_look_mono_s < at <= now_mono_s
 
 
-def _is_older(at_mono_s: float, last_look_mono_s: float | None) -> bool:
+def is_older(at_mono_s: float, last_look_mono_s: float | None) -> bool:
     """The other stream was looked at since: time never goes back."""
     return last_look_mono_s is not None and at_mono_s <= last_look_mono_s
-
-
-def _decoded(frame: Frame) -> Decoded:
-    """A frame of a source that decodes by itself; its cost is not known."""
-    return Decoded(frame.planes, Arrival(frame.received_mono_s, frame.received_at), frame.is_key, 0.0)

@@ -43,6 +43,7 @@ from xueliang_streams.shared_frames import SharedFrames
 log = logging.getLogger(__name__)
 
 SAVER_WAITS_S: Final = 4.0
+READERS_WAIT_S: Final = 5.0  # from the beginning of `close`, all cameras together; the child is killed after 6
 FAILED_PAUSE_S: Final = 1.0
 TOGETHER_S: Final = 0.03  # cameras whose turn is so near are read in the same round: fewer rounds, less overhead
 
@@ -63,17 +64,24 @@ class CameraGroup:
         dice = Random()  # noqa: S311 - spreads reconnects, keeps no secret
         scratch = memoryview(bytearray(SCRATCH_BYTES))
         self._reconnects = Reconnects(spec.reconnects_per_s, mono())
+        self._saver = _Saver(files)
+        self.faults: Counter[str] = self._saver.faults
         self.cameras = {
             one.camera_id: CapturedCamera(
-                one, files, wall=wall, mono=mono, rng=dice, scratch=scratch, reconnects=self._reconnects
+                one,
+                files,
+                wall=wall,
+                mono=mono,
+                rng=dice,
+                scratch=scratch,
+                reconnects=self._reconnects,
+                faults=self.faults,
             )
             for one in spec.cameras
         }
         self._free = list(range(spec.slots - 1))
         self._scene_slot = spec.slots - 1
         self._out: dict[int, PictureHandle] = {}
-        self._saver = _Saver(files)
-        self.faults: Counter[str] = self._saver.faults
         self.rounds = 0
         self.lag_s = 0.0
 
@@ -166,12 +174,16 @@ class CameraGroup:
 
     def close(self) -> None:
         """Stop reading, save what was learnt. Bounded."""
+        ends = self._mono() + READERS_WAIT_S
         for camera in self.cameras.values():
             camera.close()
         for camera in self.cameras.values():
             for name, background in camera.scenes():
                 self._saver.save(name, background.to_bytes())
         self._saver.close(SAVER_WAITS_S)
+        for camera_id, camera in self.cameras.items():
+            if not camera.is_closed(max(0.0, ends - self._mono())):
+                log.warning("reader left to its deadline", extra={"camera_id": camera_id})
 
     def _due(self, camera_id: str, camera: CapturedCamera) -> float | None:
         try:

@@ -19,6 +19,7 @@ class UdpCamera:
     def __init__(self, clip: Path) -> None:
         self._segment = load_segment("gate", clip)
         self.transports: list[str] = []
+        self.is_silent = False
 
     def __call__(self, peer: socket.socket) -> None:
         with (
@@ -73,5 +74,7 @@ class UdpCamera:
                         pass
                 rtp_time = round((offset_s + picture.show_offset_s) * CLOCK_HZ)
                 for packet in sender.packetise(picture.units, rtp_time):
+                    if self.is_silent:
+                        continue
                     media.sendto(packet, ("127.0.0.1", client_port))
             offset_s += self._segment.length_s

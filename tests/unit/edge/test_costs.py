@@ -55,6 +55,13 @@ def test_libav_reads_at_its_own_price() -> None:
     assert difference == pytest.approx(0.45 - 4.0 * READ_S_PER_MBIT)
 
 
+def test_a_main_stream_that_libav_reads_beside_the_sub_stream_is_decoded_while_it_rests() -> None:
+    by_libav = StreamFigures(4.0, 2.0, 25.0, 20.0, 4.0, is_read_by_libav=True)
+    difference = cost_of(by_libav, SUB, PLAN).cpu_s_per_minute - cost_of(MAIN, SUB, PLAN).cpu_s_per_minute
+    resting_s = MAIN_SHARE * 15 * 20.0 / 1000  # every second key picture, as long as it is connected
+    assert difference == pytest.approx(MAIN_SHARE * (0.45 - 4.0 * READ_S_PER_MBIT) + resting_s)
+
+
 def test_lines_add_up_and_each_says_how() -> None:
     cost = cost_of(MAIN, SUB, PLAN)
     assert sum(line.cpu_s for line in cost.lines) == cost.cpu_s_per_minute
