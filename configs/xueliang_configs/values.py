@@ -189,12 +189,14 @@ def redact_url(url: str) -> str:
 def address_key(url: str) -> str:
     """What two URLs of one stream have in common, however they are written: no login, host in small letters, the
     scheme's own port spelt out. The query stays as it is: a gateway may tell its streams apart by it. Never show it."""
+    if not url.lower().startswith("rtsp"):
+        return url
     try:
         parts = urlsplit(url)
         port = parts.port or _USUAL_PORTS.get(parts.scheme)
     except ValueError:
         return url
-    return repr((parts.scheme, parts.hostname, port, parts.path or "/", parts.query))
+    return repr((parts.scheme, parts.hostname, port, parts.path or "/", parts.query, parts.fragment))
 
 
 class SecretUrl:

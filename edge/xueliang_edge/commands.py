@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from xueliang_streams.probe import Offer
 
 PROBE_TIMEOUT_S: Final = 15.0
+GUESS_S: Final = 5.0  # for an address that nobody gave
 MEASURE_S: Final = 60.0
 LONGEST_S: Final = 3600.0
 IMPORT_TIMEOUT_S: Final = 12.0
@@ -172,10 +173,9 @@ def _probe(options: argparse.Namespace) -> int:
 
     def look(url: str, clock_wait_s: float, *, is_guess: bool = False) -> Offer | StreamError:
         address = url.removeprefix("file:")
+        timeout_s = min(GUESS_S, options.timeout) if is_guess else options.timeout
         try:
-            return probe(
-                address, timeout_s=options.timeout, wall=system_wall, mono=system_mono, clock_wait_s=clock_wait_s
-            )
+            return probe(address, timeout_s=timeout_s, wall=system_wall, mono=system_mono, clock_wait_s=clock_wait_s)
         except StreamError as error:
             if not is_guess:
                 print(error, file=sys.stderr)

@@ -412,6 +412,8 @@ class Pipeline:
             look.moved,
             camera.near_zones,
             camera.input_wh,
+            now_mono_s=look.observed_mono_s,
+            offset_s=camera.judge.offset_s,
         )
         camera.concerned = signs.concerned or camera.concerned
         camera.attention, plan = attend(

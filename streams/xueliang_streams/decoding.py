@@ -24,6 +24,7 @@ a hundred); told to be strict it refuses 78 of them, and most of the others show
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -48,9 +49,13 @@ MOST_PIXELS: Final = 7680 * 4320
 """8K. A larger picture of one colour takes a hundred bytes to send and hundreds of MB to decode."""
 STRICT_TRIES: Final = 3
 """Pictures that a strict decoder may refuse before it has taken one: a camera whose data never is quite by the standard
-(odd messages of its vendor) is decoded all the same. One that was once taken is held to it."""
+(odd messages of its vendor) is decoded all the same. One that was once taken is held to it for `STRICT_FOR_S`."""
 GARBLED_AT_MOST_S: Final = 60.0
 """What shows impossible colours for so long is what the camera shows: one that does not say that its range is full."""
+GARBLED_AT_MOST: Final = 20  # times within GARBLED_WITHIN_S: a light that comes and goes, damage is not so steady
+GARBLED_WITHIN_S: Final = 600.0
+STRICT_FOR_S: Final = 10.0  # every picture of a camera refused for so long: it never meets the standard, or not now
+LENIENT_FOR_S: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,8 +132,13 @@ class OnDemandDecoder:
         self._running_mode = mode
         self._waits_for_key = True
         self._spent_s = 0.0
-        self._refused, self._has_taken = 0, False  # pictures that a strict decoder refused, and whether it took one
+        self._refused, self._has_taken = 0, False  # in a row, by a strict decoder; whether it ever took one
+        self._refused_since_mono_s: float | None = None
+        self._lenient_until_mono_s = float("-inf")
+        self._at_mono_s = 0.0  # of the newest picture that came
         self._garbled_since_mono_s: float | None = None
+        self._garbled_at_mono_s: deque[float] = deque(maxlen=GARBLED_AT_MOST)
+        self._shows_all_colours = False
         self._codec: Codec | None = None
         self._context = context
         self._is_libavs = context is not None
@@ -170,7 +180,18 @@ class OnDemandDecoder:
 
     @property
     def _is_strict(self) -> bool:
-        return self._has_taken or self._refused < STRICT_TRIES
+        return self._at_mono_s >= self._lenient_until_mono_s
+
+    def _note_refused(self) -> None:
+        """A camera that is refused picture after picture is read leniently for a while, then tried again."""
+        now = self._at_mono_s
+        self._refused += 1
+        if self._refused_since_mono_s is None:
+            self._refused_since_mono_s = now
+        is_long = not self._has_taken or now - self._refused_since_mono_s >= STRICT_FOR_S
+        if self._refused >= STRICT_TRIES and is_long:
+            self._lenient_until_mono_s = now + LENIENT_FOR_S
+            self._refused, self._refused_since_mono_s = 0, None
 
     def _change_mode(self) -> None:
         self._running_mode = self.mode
@@ -182,10 +203,14 @@ class OnDemandDecoder:
     def _prepare(self, codec: Codec) -> None:
         if codec != self._codec:
             self._codec, self._refused, self._has_taken = codec, 0, False
+            self._refused_since_mono_s, self._lenient_until_mono_s = None, float("-inf")
+            self._garbled_since_mono_s, self._shows_all_colours = None, False
+            self._garbled_at_mono_s.clear()
             self._context = self._new_context(codec, None)
             self._waits_for_key = True
 
     def _feed(self, data: bytes | Packet[VideoStream], is_key: bool, arrival: Arrival) -> list[Decoded]:
+        self._at_mono_s = arrival.mono_s
         if self.mode is not self._running_mode:
             self._change_mode()
         if self._waits_for_key and not is_key:
@@ -206,7 +231,7 @@ class OnDemandDecoder:
             return [self._decoded(picture, arrival) for picture in self._sound(pictures, arrival)]
         except av.error.FFmpegError:
             self._drop("damaged")
-            self._refused += 1
+            self._note_refused()
             self._replace()
             return []
 
@@ -216,7 +241,8 @@ class OnDemandDecoder:
         try:
             pictures = self._context.decode(packet)
             self.pictures += len(pictures)
-            self._has_taken = self._has_taken or (bool(pictures) and self._is_strict)
+            if pictures and self._is_strict:
+                self._has_taken, self._refused, self._refused_since_mono_s = True, 0, None
             return pictures
         finally:
             self._spent_s += self._cpu_s() - began_s
@@ -247,12 +273,18 @@ class OnDemandDecoder:
 
     def _is_garbled(self, picture: VideoFrame, latest: Arrival | None) -> bool:
         assert self._context is not None
-        if self._context.name != "hevc" or latest is None or not is_garbled(picture):
+        if self._shows_all_colours or self._context.name != "hevc" or latest is None:
+            return False
+        if not is_garbled(picture):
             self._garbled_since_mono_s = None
             return False
+        times = self._garbled_at_mono_s
         if self._garbled_since_mono_s is None:
             self._garbled_since_mono_s = latest.mono_s
-        return latest.mono_s - self._garbled_since_mono_s < GARBLED_AT_MOST_S
+            times.append(latest.mono_s)
+        is_steady = len(times) == GARBLED_AT_MOST and latest.mono_s - times[0] <= GARBLED_WITHIN_S
+        self._shows_all_colours = is_steady or latest.mono_s - self._garbled_since_mono_s >= GARBLED_AT_MOST_S
+        return not self._shows_all_colours
 
     def _drop(self, reason: str) -> None:
         self._count_dropped(reason, 1)

@@ -8,4 +8,7 @@ import { createApp } from "vue";
 import App from "./App.vue";
 import { router } from "./router";
 
+// A new version has been started in another window: the files of this one are gone. What waits lies on the device.
+window.addEventListener("vite:preloadError", () => location.reload());
+
 createApp(App).use(router).mount("#app");

@@ -184,6 +184,7 @@ async def _hand_over(
     detail = {**said, "from": case["number"], "into": into["number"], "alerts": len(ids)}
     await record(change, actor, f"incident.{kind}", case["incident_id"], detail)
     await record(change, actor, "incident.split_off", into["incident_id"], detail)
+    await incidents.keep_time(change, case)
     await service.see_gone(change, case)
     return into
 

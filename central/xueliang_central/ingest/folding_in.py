@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import and_, insert, or_, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
@@ -18,7 +18,7 @@ from xueliang_central.dispatch import service as dispatch
 from xueliang_central.errors import DatabaseConflict
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import CAMERA, INGEST, Change
-from xueliang_central.incidents.folding import Arrival, Decision, Fold, decide, trusted_began_at
+from xueliang_central.incidents.folding import Arrival, Decision, Fold, Group, decide, trusted_began_at
 from xueliang_central.incidents.grouping import (
     HandPlace,
     forget_places,
@@ -32,6 +32,7 @@ from xueliang_central.incidents.grouping import (
 )
 from xueliang_central.incidents.members import Revision, is_seen_clear, merge
 from xueliang_central.incidents.node_failures import is_offline
+from xueliang_central.incidents.regrouping import SETTLED, is_urgent
 from xueliang_central.incidents.routing import Route
 from xueliang_central.incidents.shedding import Holding, is_collective
 from xueliang_central.incidents.states import State
@@ -84,10 +85,17 @@ async def place_all(change: Change, merged: dict[str, Row], known: Mapping[str, 
     cases = await lock_incidents(change, merged, known, routes, counties, by_hand, also=of_nodes)
     await _are_where_they_were(change, known)
     await silencing.lock(change, hidden)
-    sorted_ = await silencing.sort_out(change, {alert_id: merged[alert_id] for alert_id in new}, hidden, routes, cases)
+    open_places = {
+        (one.area_code, one.hazard, one.drill, one.place_key)
+        for one in groups_of(cases, by_hand).values()
+        if one.closed_at is None
+    }
+    waiting = {alert_id: merged[alert_id] for alert_id in new}
+    sorted_ = await silencing.sort_out(change, waiting, hidden, routes, open_places)
     newly_hidden = await silencing.keep(change, sorted_, merged, hidden, routes)
     merged = {alert_id: row for alert_id, row in merged.items() if alert_id not in sorted_.hidden}
     new = [alert_id for alert_id in new if alert_id in merged]
+    nodes = node_faults.nodes_of(change, [merged[alert_id] for alert_id in new])
     fresh = holding.new_by_county(change, ((routes[alert_id], merged[alert_id]) for alert_id in new))
     before = set(cases)
     held = await holding.load(change, counties, cases, merged, fresh)
@@ -163,7 +171,7 @@ async def _place(
     arrivals = [arrival_of(merged[alert_id], routes[alert_id]) for alert_id in new]
     for arrival in sorted(arrivals, key=lambda item: (item.is_gone, item.began_at, item.alert_id)):
         row, route_ = merged[arrival.alert_id], routes[arrival.alert_id]
-        decision = decide(arrival, groups.values(), change.rulebook.folding)
+        decision = await decide_in(change, arrival, row, groups, cases, reopened)
         place_key: str | None = None
         along: tuple[str, ...] = ()
         kept = await _kept(change, held, decision, arrival, row, route_, cases)
@@ -191,6 +199,50 @@ async def _place(
         }
         held.note(cases[incident_id], merged[arrival.alert_id], arrival, change.now)
     return reopened, emptied
+
+
+async def decide_in(
+    change: Change,
+    arrival: Arrival,
+    row: Row,
+    groups: Mapping[str, Group],
+    cases: Mapping[str, Row],
+    reopened: Mapping[str, Decision],
+) -> Decision:
+    """What folding decides, less what a place given by hand cannot do.
+
+    It reopens no incident whose own place another open one has, and takes nothing urgent into one that is settled:
+    there nobody would be asked about it.
+    """
+    left = dict(groups)
+    while True:
+        decision = decide(arrival, left.values(), change.rulebook.folding)
+        if decision.incident_id is None:
+            return decision
+        case = cases[decision.incident_id]
+        if decision.fold is Fold.REOPEN:
+            is_fit = not await _is_place_taken(change, case, cases, reopened)
+        else:
+            is_urgent_there = is_urgent(row) and case["state"] in SETTLED and decision.incident_id not in reopened
+            is_fit = not ("by_way_of" in cast(Row, decision.why["about"]) and is_urgent_there)
+        if is_fit:
+            return decision
+        left = {key: group for key, group in left.items() if group.incident_id != decision.incident_id}
+
+
+async def _is_place_taken(
+    change: Change, case: Row, cases: Mapping[str, Row], reopened: Mapping[str, Decision]
+) -> bool:
+    """Is another incident open, or opened again by this batch, at the own place of this closed one?"""
+    others = (cases[incident_id] for incident_id in reopened if incident_id != case["incident_id"])
+    if any(place_of(other) == place_of(case) for other in others):
+        return True
+    query = select(incident_rows.c.incident_id).where(
+        *(incident_rows.c[name] == case[name] for name in ("area_code", "hazard", "drill", "place_key")),
+        incident_rows.c.closed_at.is_(None),
+        incident_rows.c.incident_id != case["incident_id"],
+    )
+    return (await change.conn.execute(query.limit(1))).first() is not None
 
 
 async def release(change: Change, by_hand: Sequence[HandPlace], opened: Row) -> None:

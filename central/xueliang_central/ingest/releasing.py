@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_central.dispatch import service as dispatch
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import Change, Rulebook
-from xueliang_central.incidents.folding import Decision, Fold, FoldingRule, decide
+from xueliang_central.incidents.folding import Decision, Fold, FoldingRule
 from xueliang_central.incidents.grouping import (
     group_of,
     groups_of,
@@ -32,7 +32,14 @@ from xueliang_central.incidents.shedding import MOST_SEVERE, NODE, Collective, H
 from xueliang_central.incidents.tables import HOLDS, SETTLES, alerts
 from xueliang_central.incidents.tables import incidents as incident_rows
 from xueliang_central.ingest import holding, node_faults, silencing
-from xueliang_central.ingest.folding_in import arrival_of, follow_up, lock_incidents, place_all, release
+from xueliang_central.ingest.folding_in import (
+    arrival_of,
+    decide_in,
+    follow_up,
+    lock_incidents,
+    place_all,
+    release,
+)
 
 Row = dict[str, Any]
 
@@ -122,7 +129,7 @@ async def let_go(change: Change) -> int:
             if why is None or one not in held:
                 continue
             row, route_ = rows[one.alert_id], routes[one.alert_id]
-            decision = decide(arrival_of(row, route_), groups.values(), change.rulebook.folding)
+            decision = await decide_in(change, arrival_of(row, route_), row, groups, cases, reopened)
             if decision.fold is Fold.REOPEN and decision.incident_id is not None:
                 reopened[decision.incident_id] = decision
                 groups = once_reopened(groups, decision.incident_id)

@@ -25,10 +25,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_alerts.contract import Phase
 from xueliang_central.errors import DatabaseConflict
 from xueliang_central.incidents.change import By, Change
+from xueliang_central.incidents.grouping import Place
 from xueliang_central.incidents.members import is_seen_clear
 from xueliang_central.incidents.routing import Route
 from xueliang_central.incidents.service import update_alerts
-from xueliang_central.incidents.states import State
 from xueliang_central.incidents.suppressing import Silence, Subject, choose, is_in_force, why_hidden, why_let_out
 from xueliang_central.incidents.tables import alert_columns
 from xueliang_central.silences import service
@@ -90,12 +90,13 @@ async def sort_out(
     waiting: Mapping[str, Row],
     hidden: Mapping[str, Row],
     routes: Mapping[str, Route],
-    cases: Mapping[str, Row],
+    open_places: Collection[Place],
 ) -> Sorted:
     """Who is hidden from now on, and who is let out.
 
     Args:
         waiting: alerts that lie in no incident, with their new revisions: those that are new, and those of `hidden`.
+        open_places: at which an incident is open that takes alerts in: what comes back there is never hidden.
     """
     sorted_ = Sorted()
     if not waiting:
@@ -110,25 +111,20 @@ async def sort_out(
         silence = choose(subject, possible, change.now, hidden_by=before.silence_id if before else None)
         if before is not None and is_seen_clear(row):
             sorted_.hidden[alert_id] = before
-        elif silence is not None and not _has_open_place(row, routes[alert_id], cases):
+        elif silence is not None and _place(row, routes[alert_id]) not in open_places:
             sorted_.hidden[alert_id] = silence
         elif before is not None:
             sorted_.let_out[alert_id] = (before, why_let_out(before, subject, change.now))
     return sorted_
 
 
+def _place(row: Row, route: Route) -> Place:
+    return (route.area.code, row["hazard"], row["drill"], row["camera_id"])
+
+
 def _subject(row: Row, route: Route) -> Subject:
     names = ("camera_id", "node_id", "hazard", "rule_id", "severity", "drill")
     return Subject(**{name: row[name] for name in names}, area_path=route.area.path)
-
-
-def _has_open_place(row: Row, route: Route, cases: Mapping[str, Row]) -> bool:
-    """Is an incident of this hazard open at this camera?"""
-    key = (route.area.code, row["hazard"], row["drill"], row["camera_id"])
-    return any(
-        (case["area_code"], case["hazard"], case["drill"], case["place_key"]) == key and case["state"] != State.CLOSED
-        for case in cases.values()
-    )
 
 
 async def keep(

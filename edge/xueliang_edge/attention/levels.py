@@ -70,6 +70,7 @@ class Signs:
         has_candidate: a box of a class that counts, at least weak, in the zone of its rule.
         raises_mono_s: when the nearest rule would raise if all stays as it is; in the past while it may not yet (its
             cooldown); None: no rule counts.
+        ends_mono_s: the next such moment that still lies ahead; None: none does.
         has_open_episode: an alert of this camera is open.
         smallest_candidate_px: long side of the smallest candidate, in pixels of the detector's input; None: none.
         concerned: the detectors through whose rules all this but the movement was seen.
@@ -78,6 +79,7 @@ class Signs:
     has_moved: bool = False
     has_candidate: bool = False
     raises_mono_s: float | None = None
+    ends_mono_s: float | None = None
     has_open_episode: bool = False
     smallest_candidate_px: float | None = None
     concerned: frozenset[str] = frozenset()
@@ -143,8 +145,9 @@ def attend(
     )
     state = replace(state, level=_level(state, now_mono_s))
     plan = plan_of(state, need, has_sub, degradation)
-    if is_due and degradation < Degradation.KEY_WATCH:
-        plan = replace(plan, look_at_mono_s=_next_tick(signs.raises_mono_s))
+    ends_soon = signs.ends_mono_s is not None and signs.ends_mono_s - now_mono_s <= CONFIRM_BEFORE_S
+    if ends_soon and degradation < Degradation.KEY_WATCH:
+        plan = replace(plan, look_at_mono_s=_next_tick(signs.ends_mono_s))
     return state, plan
 
 

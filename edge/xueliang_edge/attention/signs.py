@@ -23,6 +23,9 @@ def signs_of(
     moved: NDArray[np.float32] | None,
     near_zones: NDArray[np.bool_],
     input_wh: tuple[int, int],
+    *,
+    now_mono_s: float,
+    offset_s: float = 0.0,
 ) -> Signs:
     """The signs of one look of one camera.
 
@@ -32,6 +35,8 @@ def signs_of(
         observations: of this look, one a detector; a carried answer is one too.
         moved, near_zones: `Look.moved` and `zone_cells` of all these rules.
         input_wh: of the network, for the size of what it sees.
+        now_mono_s: when the picture of this look was received.
+        offset_s: see `CameraJudge.offset_s`.
     """
     seen = {observation.detector: observation for observation in observations}
     watched = [rule for rule in rules if getattr(rule, "zone", ()) and rule.rule_id in episodes]
@@ -41,7 +46,7 @@ def signs_of(
     for rule in watched:
         episode = episodes[rule.rule_id]
         its_sides_px = _sides_px(rule, seen[rule.detector], input_wh) if rule.detector in seen else []
-        at_mono_s = _raises_mono_s(rule, episode)
+        at_mono_s = _raises_mono_s(rule, episode, offset_s)
         sides_px += its_sides_px
         if at_mono_s is not None:
             raises_mono_s.append(at_mono_s)
@@ -52,17 +57,19 @@ def signs_of(
         has_moved=moved is not None and has_moved(moved, near_zones),
         has_candidate=bool(sides_px),
         raises_mono_s=min(raises_mono_s, default=None),
+        ends_mono_s=min((at for at in raises_mono_s if at > now_mono_s), default=None),
         has_open_episode=any(episodes[rule.rule_id].open is not None for rule in watched),
         smallest_candidate_px=min(sides_px, default=None),
         concerned=frozenset(concerned),
     )
 
 
-def _raises_mono_s(rule: Any, episode: EpisodeState) -> float | None:
+def _raises_mono_s(rule: Any, episode: EpisodeState, offset_s: float) -> float | None:
+    """By the clock of pictures, which begins anew at each boot; what a rule remembers goes on."""
     if episode.open is not None or episode.onset is None or episode.last is None:
         return None
     left_s = float(getattr(rule, "dwell_s", 0.0)) - (episode.last.seen_s - episode.onset.seen_s)
-    return episode.last.mono_s + left_s
+    return episode.last.mono_s + left_s - offset_s
 
 
 def _sides_px(rule: Any, observation: Observation, input_wh: tuple[int, int]) -> list[float]:

@@ -37,6 +37,7 @@ ROUND_S: Final = 0.1  # a stream that plays is polled this often: what comes in 
 KEPT_GOP_BYTES: Final = 6 << 20  # 12 s of a 4 Mbit/s camera
 SMALL_STREAM_BPS: Final = 1_500_000  # below this all pictures are assembled: a change of pace then waits for no key
 BEHIND_PICTURES: Final = 150  # undecoded pictures of a stream that is decoded whole: then it begins anew at a key
+AT_ONCE_PICTURES: Final = 60  # decoded in one go for one look, some 0.3 s of a core; else the key picture is waited for
 KEY_IS_NEAR_S: Final = 0.5  # a key picture that comes so soon is cheaper than all since the last one
 BUSIER: Final = 1.8  # times the usual bytes between two key pictures: something big moves, look sooner
 
@@ -214,7 +215,8 @@ class ReaderFeed:
     def _choose_mode(self, pace: Pace, last_look_mono_s: float | None) -> None:
         """Key pictures only, as long as they come often enough; else all."""
         needs_whole = self._choose_assembly(pace)
-        is_moment = pace.may_decode_all and moment_has_come(pace, last_look_mono_s, self._mono())
+        is_cheap = len(self._since_key) <= AT_ONCE_PICTURES
+        is_moment = pace.may_decode_all and is_cheap and moment_has_come(pace, last_look_mono_s, self._mono())
         if not needs_whole and (not is_moment or self._is_key_near()):
             self._decode_keys_only()
         elif not self._decodes_whole and self._is_whole:

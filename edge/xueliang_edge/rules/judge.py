@@ -66,6 +66,11 @@ class CameraJudge:
         return frozenset(rule_id for rule_id, running in self._running.items() if running.state.episode.open)
 
     @property
+    def offset_s(self) -> float:
+        """Rule time less this boot's monotonic time: moments of `episodes` lie so much later than those of pictures."""
+        return self._offset_s
+
+    @property
     def episodes(self) -> dict[str, EpisodeState]:
         """What each running rule remembers of time, by rule_id."""
         return {rule_id: running.state.episode for rule_id, running in self._running.items()}

@@ -162,14 +162,14 @@ def test_where_things_always_move_a_camera_is_watched_at_its_key_pictures() -> N
 
 def test_the_moment_a_dwell_ends_is_looked_at_and_told_once() -> None:
     lane = Watched(has_sub=True)
-    counting = Signs(has_candidate=True, raises_mono_s=72.04)
-    told = [
-        lane.look(float(second), replace(counting, raises_mono_s=72.04 + second * 1e-4)) for second in range(50, 72)
-    ]
+    counting = Signs(has_candidate=True, raises_mono_s=72.04, ends_mono_s=72.04)
+    told = [lane.look(float(second), replace(counting, ends_mono_s=72.04 + second * 1e-4)) for second in range(50, 72)]
     assert {plan.look_at_mono_s for plan in told[:13]} == {None}, "far from it nothing is different"
     assert {plan.look_at_mono_s for plan in told[13:]} == {72.1}
-    assert lane.look(73.0, replace(counting, raises_mono_s=None)).look_at_mono_s is None
-    overloaded, plan = attend(Attention(), replace(counting, raises_mono_s=5.0), NEED, True, Degradation.KEY_WATCH, 0.0)
+    assert lane.look(73.0, replace(counting, ends_mono_s=None)).look_at_mono_s is None, "overdue"
+    overloaded, plan = attend(
+        Attention(), replace(counting, raises_mono_s=5.0, ends_mono_s=5.0), NEED, True, Degradation.KEY_WATCH, 0.0
+    )
     assert overloaded.level is Level.CONFIRM
     assert plan.look_at_mono_s is None, "key pictures only"
 

@@ -25,7 +25,8 @@ def test_a_detector_looks_beside_the_line() -> None:
     walker = ("person", 0.8, (0.42, 0.4, 0.46, 0.7))
     near = zone_cells(LINE.rules, (18, 32))
     episodes = CameraJudge(LINE).episodes
-    signs = signs_of(LINE.rules, episodes, [seen(0.0, [walker])], np.zeros((18, 32), np.float32), near, (416, 416))
+    still = np.zeros((18, 32), np.float32)
+    signs = signs_of(LINE.rules, episodes, [seen(0.0, [walker])], still, near, (416, 416), now_mono_s=1000.0)
     assert signs.has_candidate
 
 

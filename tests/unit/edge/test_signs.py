@@ -26,7 +26,7 @@ def look(config: CameraConfig, things: list[Thing], **more: Any) -> Signs:
     episodes = {rule.rule_id: EpisodeState() for rule in config.rules}
     near = zone_cells(config.rules, (18, 32))
     moved = more.pop("moved", STILL)
-    return signs_of(config.rules, episodes, [seen(0.0, things, **more)], moved, near, INPUT_WH)
+    return signs_of(config.rules, episodes, [seen(0.0, things, **more)], moved, near, INPUT_WH, now_mono_s=1000.0)
 
 
 @pytest.mark.parametrize(
@@ -75,10 +75,18 @@ def test_a_rule_that_counts_says_how_long_and_an_alert_is_open_then() -> None:
         observation = seen(half_second / 2, [CAR])
         judge.look(observation)
         episodes = {rule_id: running.state.episode for rule_id, running in judge._running.items()}
-        told.append(signs_of(LANE.rules, episodes, [observation], STILL, near, INPUT_WH))
+        now = observation.observed_mono_s
+        told.append(signs_of(LANE.rules, episodes, [observation], STILL, near, INPUT_WH, now_mono_s=now))
+        since_boot = signs_of(
+            LANE.rules, episodes, [observation], STILL, near, INPUT_WH, now_mono_s=now - 864_000, offset_s=864_000
+        )
+        if told[-1].ends_mono_s is not None and since_boot.ends_mono_s is not None:
+            assert told[-1].ends_mono_s - since_boot.ends_mono_s == pytest.approx(864_000)
+        assert (told[-1].ends_mono_s is None) == (since_boot.ends_mono_s is None)
     assert told[0].raises_mono_s is None, "it does not stand yet"
     counting = [(at, signs.raises_mono_s) for at, signs in enumerate(told) if signs.raises_mono_s is not None]
     assert [moment for _, moment in counting] == pytest.approx([counting[0][1]] * len(counting)), "one moment"
+    assert {signs.ends_mono_s for signs in told} - {None} == {moment for _, moment in counting}, "and it lies ahead"
     raised = next(at for at, signs in enumerate(told) if signs.has_open_episode)
     assert counting[0][1] == pytest.approx(seen(raised / 2, [CAR]).observed_mono_s)
     assert 20.0 < (raised - counting[0][0]) / 2 <= 30.0

@@ -59,7 +59,7 @@ async function ask(): Promise<void> {
     if (localStorage.getItem(SIGN_OUT_DUE)) await endDueSession(opened);
     else await adopt(opened, false);
   } catch (error) {
-    if (!(error instanceof ApiProblem)) throw error;
+    if (!(error instanceof ApiProblem) || error.status !== 401) throw error;
     forget();
   }
   hasAnswer = true;

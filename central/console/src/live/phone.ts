@@ -146,7 +146,12 @@ function rememberSoon(): void {
 
 /** Photographs for tasks that are over, which no act took along, are of no use to anybody. */
 async function tidy(open: Set<string>): Promise<void> {
-  const over = loosePhotos.value.filter((photo) => !open.has(photo.taskId));
+  // A list has a page only: what is not on it has been read by itself.
+  const isOver = (taskId: string): boolean => {
+    const task = found.get(taskId);
+    return task ? !LIVE.has(task.state) : missing.has(taskId);
+  };
+  const over = loosePhotos.value.filter((photo) => !open.has(photo.taskId) && isOver(photo.taskId));
   if (over.length > 0) await kept?.dropPhotos(over.map((photo) => photo.sha256));
 }
 
@@ -211,7 +216,7 @@ async function sendNow(): Promise<void> {
   if (retry) clearTimeout(retry);
   retry = null;
   lastEnd.value = "sending";
-  const end = (await prove()) ? await sender.send(userId) : "later";
+  const end = (await prove()) ? await sender.send(userId).catch((): PassEnd => "later") : "later";
   lastEnd.value = end;
   failures = end === "later" ? failures + 1 : 0;
   if (end === "later") {
