@@ -264,6 +264,46 @@ async def test_severity_1_does_not_go_into_what_is_handled(stage: Stage, clock: 
     assert await refusal(stage, LI, into, other, keep_task_id=first["task_id"]) == "urgent_into_handled"
 
 
+async def test_severity_1_at_a_place_given_by_hand_is_asked_about_when_the_rest_is_handled(
+    stage: Stage, clock: HandClock
+) -> None:
+    into, other = await two(stage, clock, LANE)
+    mine = next(row for row in await stage.rows(tasks) if row["incident_id"] == into["incident_id"])
+    await merge(stage, LI, into, other, keep_task_id=mine["task_id"])
+    worker = WANG if mine["worker_id"] == WANG.user_id else ZHOU
+    for move, more in (("take", {}), ("handled", {"note": "gone"})):
+        version = next(row["version"] for row in await stage.rows(tasks) if row["task_id"] == mine["task_id"])
+        await stage.work(worker, mine["task_id"], move, version, **more)
+    clock.forward(60)
+    body = alert(Phase.RAISED, 1, camera_id="far-gate", severity=1, began_at=clock())
+    await stage.take(received(body, 3, at=clock()))
+    into, _, anew = await by_number(stage)
+    assert (into["state"], into["alert_count"]) == ("handled", 2)
+    assert (anew["state"], anew["severity"], anew["place_key"]) == ("dispatched", 1, "far-gate")
+
+
+async def test_a_late_alert_does_not_reopen_what_has_lost_its_place(stage: Stage, clock: HandClock) -> None:
+    """The survivor has ended, its own camera has a new incident; the camera it was given tells something of before."""
+    into, other = await two(stage, clock)
+    await merge(stage, LI, into, other)
+    began_at = NOON + timedelta(seconds=20)
+    body = alert(Phase.CLEARED, 2, camera_id="far-gate", hazard=EXIT, began_at=began_at)
+    await stage.take(cleared(3, hazard=EXIT), received(body, 4))
+    into = (await by_number(stage))[0]
+    window_s = into["policy"]["reopen_window_s"]
+    clock.forward(window_s + 60)
+    body = alert(Phase.RAISED, 1, hazard=EXIT, began_at=clock())
+    await stage.take(received(body, 5, at=clock()))
+    assert [row["state"] for row in await by_number(stage)] == ["closed", "closed", "open"]
+    late = alert(
+        Phase.RAISED, 1, camera_id="far-gate", hazard=EXIT, began_at=into["closed_at"] + timedelta(seconds=window_s / 2)
+    )
+    outcome = await stage.take(received(late, 6, at=clock()))
+    assert outcome.receipts
+    rows = await by_number(stage)
+    assert [(row["state"], row["place_key"]) for row in rows][2:] == [("open", "lane-east"), ("open", "far-gate")]
+
+
 @pytest.mark.parametrize(
     ("second", "reason"),
     [({"hazard": Hazard.CROWD}, "other_hazard"), ({"hazard": EXIT, "drill": True}, "drill")],
