@@ -113,6 +113,7 @@ class WatchedCamera:
         self.near_zones, self._near_zones_of = rules.near_zones, rules.near_zones_of
         self.last_seen.clear()
         self.seen_mono_s.clear()
+        self.concerned = frozenset()  # a detector that is gone must not keep the others at their own rate
 
     @property
     def has_sub(self) -> bool:

@@ -139,6 +139,7 @@ class OnDemandDecoder:
         self._garbled_since_mono_s: float | None = None
         self._garbled_at_mono_s: deque[float] = deque(maxlen=GARBLED_AT_MOST)
         self._shows_all_colours = False
+        self._runs_strict = True  # how the decoder in use was made
         self._codec: Codec | None = None
         self._context = context
         self._is_libavs = context is not None
@@ -175,8 +176,9 @@ class OnDemandDecoder:
         self._waits_for_key = True
 
     def _new_context(self, codec: str, extradata: bytes | None) -> VideoCodecContext:
+        self._runs_strict = self._is_strict
         is_smoothed = self._is_libavs or self._running_mode is not DecodeMode.KEYFRAMES
-        return _new_context(codec, extradata, is_smoothed=is_smoothed, is_strict=self._is_strict)
+        return _new_context(codec, extradata, is_smoothed=is_smoothed, is_strict=self._runs_strict)
 
     @property
     def _is_strict(self) -> bool:
@@ -241,7 +243,7 @@ class OnDemandDecoder:
         try:
             pictures = self._context.decode(packet)
             self.pictures += len(pictures)
-            if pictures and self._is_strict:
+            if pictures and self._runs_strict:
                 self._has_taken, self._refused, self._refused_since_mono_s = True, 0, None
             return pictures
         finally:

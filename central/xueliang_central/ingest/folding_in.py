@@ -85,10 +85,9 @@ async def place_all(change: Change, merged: dict[str, Row], known: Mapping[str, 
     cases = await lock_incidents(change, merged, known, routes, counties, by_hand, also=of_nodes)
     await _are_where_they_were(change, known)
     await silencing.lock(change, hidden)
+    places = groups_of(cases, by_hand)
     open_places = {
-        (one.area_code, one.hazard, one.drill, one.place_key)
-        for one in groups_of(cases, by_hand).values()
-        if one.closed_at is None
+        (one.area_code, one.hazard, one.drill, one.place_key) for one in places.values() if one.closed_at is None
     }
     waiting = {alert_id: merged[alert_id] for alert_id in new}
     sorted_ = await silencing.sort_out(change, waiting, hidden, routes, open_places)
@@ -100,7 +99,7 @@ async def place_all(change: Change, merged: dict[str, Row], known: Mapping[str, 
     before = set(cases)
     held = await holding.load(change, counties, cases, merged, fresh)
     await node_faults.load(change, held, nodes, cases, merged)
-    reopened, emptied = await _place(change, new, merged, routes, cases, held, by_hand)
+    reopened, emptied = await _place(change, new, merged, routes, cases, places, held, by_hand)
     await _write_alerts(change, merged, known, cases)
     await silencing.show(change, sorted_, merged)
     touched = {merged[alert_id]["incident_id"] for alert_id in merged} | emptied
@@ -158,6 +157,7 @@ async def _place(
     merged: dict[str, Row],
     routes: Mapping[str, Route],
     cases: dict[str, Row],
+    groups: dict[str, Group],
     held: holding.Counties,
     by_hand: Sequence[HandPlace],
 ) -> tuple[dict[str, Decision], set[str]]:
@@ -165,7 +165,6 @@ async def _place(
 
     Returns the decisions of those to reopen, by incident, and the incidents that alerts have left.
     """
-    groups = groups_of(cases, by_hand)
     reopened: dict[str, Decision] = {}
     emptied: set[str] = set()
     arrivals = [arrival_of(merged[alert_id], routes[alert_id]) for alert_id in new]

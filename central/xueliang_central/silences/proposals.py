@@ -11,7 +11,6 @@ from typing import Any, Final
 from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from xueliang_central.audit import chain
 from xueliang_central.errors import Conflict, MoveRefused, NotAllowed, NotFound
 from xueliang_central.incidents.change import Change
 from xueliang_central.incidents.moving import seen_before
@@ -236,15 +235,7 @@ async def _write(change: Change, row: Row, values: Row) -> None:
 
 
 async def _record(change: Change, actor: str, action: str, proposal_id: str, detail: Row) -> None:
-    await chain.record(
-        change.conn,
-        actor=actor,
-        action=action,
-        object_kind="calendar_proposal",
-        object_id=proposal_id,
-        detail=detail,
-        at=change.now,
-    )
+    await service.record(change, actor, action, proposal_id, detail, kind="calendar_proposal")
 
 
 async def is_any_due(conn: AsyncConnection, now: datetime) -> bool:

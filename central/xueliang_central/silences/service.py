@@ -117,7 +117,7 @@ async def make(
     change.touch_silence(silence_id)
     said = {name: value for name, value in row.items() if value is not None and name not in {"silence_id", "version"}}
     said |= {name: row[name].isoformat() for name in ("starts_at", "ends_at", "made_at")}
-    await _record(change, actor.name, "silence.made", silence_id, said)
+    await record(change, actor.name, "silence.made", silence_id, said)
     return silence_id
 
 
@@ -192,7 +192,7 @@ async def move(change: Change, actor: Actor, silence_id: str, asked: SilenceMove
     name = await rosters.display_name_of(change.conn, actor.user_id) or actor.name
     await _close(change, row, "ended", by=name, note=asked.note)
     said = {} if asked.note is None else {"note": asked.note}
-    await _record(change, actor.name, "silence.ended", row["silence_id"], said)
+    await record(change, actor.name, "silence.ended", row["silence_id"], said)
 
 
 async def _close(change: Change, row: Row, reason: str, *, by: str | None = None, note: str | None = None) -> None:
@@ -203,13 +203,16 @@ async def _close(change: Change, row: Row, reason: str, *, by: str | None = None
     change.touch_silence(row["silence_id"])
 
 
-async def _record(change: Change, actor: str, action: str, silence_id: str, detail: Row) -> None:
+async def record(
+    change: Change, actor: str, action: str, object_id: str, detail: Row, *, kind: str = "silence"
+) -> None:
+    """Into the audit chain, with the change."""
     await chain.record(
         change.conn,
         actor=actor,
         action=action,
-        object_kind="silence",
-        object_id=silence_id,
+        object_kind=kind,
+        object_id=object_id,
         detail=detail,
         at=change.now,
     )
@@ -250,7 +253,7 @@ async def expire(change: Change) -> int:
     rows = await _taken(change, text(OPEN), silences.c.ends_at <= change.now)
     for row in rows:
         await _close(change, row, "expired")
-        await _record(change, "system", "silence.expired", row["silence_id"], {"ends_at": row["ends_at"].isoformat()})
+        await record(change, "system", "silence.expired", row["silence_id"], {"ends_at": row["ends_at"].isoformat()})
     return len(rows)
 
 
@@ -277,7 +280,7 @@ async def forget(change: Change) -> int:
     await change.conn.execute(delete(calendar_proposals).where(calendar_proposals.c.silence_id.in_(ids)))
     await change.conn.execute(delete(silences).where(silences.c.silence_id.in_(ids)))
     said = {"silences": ids, "alerts": len(alert_ids)}
-    await _record(change, "system", "silences.forgotten", "*", said)
+    await record(change, "system", "silences.forgotten", "*", said)
     return len(ids)
 
 

@@ -145,9 +145,10 @@ def attend(
     )
     state = replace(state, level=_level(state, now_mono_s))
     plan = plan_of(state, need, has_sub, degradation)
-    ends_soon = signs.ends_mono_s is not None and signs.ends_mono_s - now_mono_s <= CONFIRM_BEFORE_S
-    if ends_soon and degradation < Degradation.KEY_WATCH:
-        plan = replace(plan, look_at_mono_s=_next_tick(signs.ends_mono_s))
+    ends_mono_s = signs.ends_mono_s
+    if ends_mono_s is not None and ends_mono_s - now_mono_s <= CONFIRM_BEFORE_S and degradation < Degradation.KEY_WATCH:
+        # To a tenth of a second: a plan that differs from the last one is a message.
+        plan = replace(plan, look_at_mono_s=ceil(ends_mono_s * 10) / 10)
     return state, plan
 
 
@@ -182,11 +183,6 @@ def _stood(state: Attention, standing: tuple[bool, bool, bool], now_mono_s: floa
         now_mono_s if is_now else last for is_now, last in zip(standing, state.stood_mono_s, strict=True)
     )
     return first, second, third
-
-
-def _next_tick(mono_s: float | None) -> float | None:
-    """A tenth of a second steady: a plan that differs from the last one is a message."""
-    return None if mono_s is None else ceil(mono_s * 10) / 10
 
 
 def _is_small(signs: Signs) -> bool:
