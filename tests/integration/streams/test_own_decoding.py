@@ -430,3 +430,23 @@ def test_impossible_colours_are_believed_after_a_minute(tmp_path: Path) -> None:
     one = decoder(DecodeMode.KEYFRAMES)
     given = [bool(one.feed(replace(picture, arrival=Arrival(1_000.0 + second, NOON)))) for second in range(100)]
     assert given == [False] * 60 + [True] * 40
+
+
+def test_a_light_that_comes_and_goes_in_such_colours_is_believed_after_twenty_times(tmp_path: Path) -> None:
+    lit = in_colour(tmp_path / "beyond.mp4", (29, 255, 107))[0]
+    plain = in_colour(tmp_path / "plain.mp4", (82, 90, 240))[0]
+    one = decoder(DecodeMode.KEYFRAMES)
+    seen = []
+    for turn in range(30):
+        seen.append(bool(one.feed(replace(lit, arrival=Arrival(1_000.0 + 4 * turn, NOON)))))
+        assert one.feed(replace(plain, arrival=Arrival(1_002.0 + 4 * turn, NOON))), "between them it is seen"
+    assert seen == [False] * 19 + [True] * 11
+
+
+def test_h265_whose_messages_break_later_is_seen_again_after_ten_seconds(clip_of: Clips) -> None:
+    sound = coded(load_segment("hevc", clip_of("hevc")), DecodeMode.KEYFRAMES)[0]
+    one = decoder(DecodeMode.KEYFRAMES)
+    assert one.feed(replace(sound, arrival=Arrival(999.0, NOON)))
+    broken = with_broken_message(sound)
+    seen = [bool(one.feed(replace(broken, arrival=Arrival(1_000.0 + second, NOON)))) for second in range(40)]
+    assert seen == [False] * 11 + [True] * 29
