@@ -104,6 +104,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             installation.start_programs_for(with_urls(plan, stage.open()))
             with open_browser() as browser:
                 yield World(installation, lane, browser)
+            installation.must_run()  # a program that ended by itself says so, with its status and last lines
         finally:
             stage.close()
 
