@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.support.browser import (
     chromium_path,
@@ -197,6 +197,25 @@ def test_a_lost_centre_is_said_and_what_was_missed_is_there_afterwards(
     centre.start_centre()
     expect(page.get_by_test_id("link-lost")).to_be_hidden(timeout=40_000)
     expect(page.get_by_test_id("incident-row")).to_have_count(1, timeout=40_000)
+
+
+def test_a_part_that_cannot_be_fetched_while_the_centre_is_away_does_not_take_the_screen(
+    browser: Browser, centre: CentreOnly, node: PuppetNode
+) -> None:
+    page = desk(browser, centre.origin)
+
+    def lose_the_centre(route: Route) -> None:
+        centre.centre.kill()
+        route.abort("connectionrefused")
+
+    page.route("**/assets/CaseMap-*.js", lose_the_centre, times=1)
+    sign_in(page, "operator", centre.password_of("operator"))
+    expect(page.get_by_test_id("link")).to_have_attribute("data-link", "reconnecting", timeout=SOON_MS)
+    expect(page.get_by_test_id("link-lost")).to_be_visible(timeout=40_000)
+    expect(page.get_by_test_id("map")).to_have_count(0)
+    centre.start_centre()
+    expect(page.get_by_test_id("map")).to_be_visible(timeout=40_000)
+    expect(page.get_by_test_id("link")).to_have_attribute("data-link", "live", timeout=SOON_MS)
 
 
 def test_two_incidents_are_merged_told_why_and_taken_apart_again(

@@ -6,9 +6,10 @@ import "./styles/base.css";
 import { createApp } from "vue";
 
 import App from "./App.vue";
+import { loadAnewWhenPossible } from "./live/missing_part";
 import { router } from "./router";
 
-// A new version has been started in another window: the files of this one are gone. What waits lies on the device.
-window.addEventListener("vite:preloadError", () => location.reload());
+// What waits to be sent lies on the device: loading the page anew loses nothing of it.
+window.addEventListener("vite:preloadError", loadAnewWhenPossible);
 
 createApp(App).use(router).mount("#app");
