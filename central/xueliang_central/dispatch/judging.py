@@ -66,7 +66,8 @@ async def move_incident(change: Change, actor: Actor, incident_id: str, asked: I
         await service.send(change, incident, move, by, params=params)
     elif asked.move == "reopen":
         await _place_is_free(change, incident)
-        await incidents.transition(change, incident, move, by, params=params)
+        # All of it may have been seen gone, and this person says otherwise: it does not end by itself a second later.
+        await incidents.transition(change, incident, move, by, params=params, also={"gone": False})
     else:
         incident, _ = await incidents.transition(change, incident, move, by, params=params)
         await service.withdraw(change, incident, by, str(incident["close_reason"]))

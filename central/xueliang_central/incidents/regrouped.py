@@ -161,6 +161,16 @@ async def merged_into(conn: AsyncConnection, incident_ids: Collection[str]) -> d
     return {row[0]: {"incident_id": row[1], "number": row[2]} for row in found}
 
 
+async def split_off(conn: AsyncConnection, incident_ids: Collection[str]) -> set[str]:
+    """Those of these incidents into which a person has split alerts: what is there was said to be another thing."""
+    if not incident_ids:
+        return set()
+    query = select(regroupings.c.into_incident_id).where(
+        regroupings.c.into_incident_id.in_(sorted(incident_ids)), regroupings.c.kind == "split"
+    )
+    return set((await conn.execute(query)).scalars())
+
+
 async def history_of(conn: AsyncConnection, incident_id: str) -> tuple[list[Row], list[Row]]:
     """Every regrouping of this incident, oldest first, and every one that moved an alert it has now.
 

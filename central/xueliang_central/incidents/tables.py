@@ -6,7 +6,8 @@ Invariants
     - `alerts` holds one row per alert_id: the highest revision that has arrived. Every revision as sent lies in
       `spool_records` (ingest/tables.py).
     - The aggregates of an incident (counts, severity, times, face) are a pure function of its member rows, recomputed
-      whenever one changes: the order of arrival leaves no trace in them.
+      whenever one changes: the order of arrival leaves no trace in them. A person who reopens it takes `gone` back
+      until then.
 """
 
 from __future__ import annotations

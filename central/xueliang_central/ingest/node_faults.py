@@ -20,6 +20,7 @@ from xueliang_central.incidents import node_failures
 from xueliang_central.incidents.change import Change
 from xueliang_central.incidents.folding import CLOCK_AHEAD, Arrival, trusted_began_at
 from xueliang_central.incidents.node_failures import AT_ONCE, NODE_HAZARD, Presence, is_offline, may_be_of_node
+from xueliang_central.incidents.regrouped import split_off
 from xueliang_central.incidents.routing import Route
 from xueliang_central.incidents.shedding import Holding, collective_of, is_collective
 from xueliang_central.incidents.states import State
@@ -94,7 +95,8 @@ async def load(
         if row["hazard"] == NODE_HAZARD and row["state"] != State.CLOSED and not is_collective(row["place_key"])
     }
     held = await holding.held_in(change, NODE_HAZARD, own.values(), arriving)
-    counties.alone += [replace(one, may_leave=own[one.incident_id].is_free) for one in held if one.is_offline]
+    may_leave = {id_ for id_, one in own.items() if one.is_free} - await split_off(change.conn, own)
+    counties.alone += [replace(one, may_leave=one.incident_id in may_leave) for one in held if one.is_offline]
     counties.alone += [holding.not_placed_yet(row, change.now) for rows in found.values() for row in rows]
 
 

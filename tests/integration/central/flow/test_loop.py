@@ -28,9 +28,11 @@ from tests.integration.central.flow.stage import (
 from xueliang_alerts.contract import EndReason, Hazard, Phase
 from xueliang_central.audit import chain
 from xueliang_central.clocks.tables import clocks
+from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.tables import task_photos, tasks
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.incidents.tables import incident_timeline, incidents
+from xueliang_central.ingest import releasing
 from xueliang_central.notices.tables import notices
 from xueliang_central.store.database import Database
 from xueliang_central.store.tables import events
@@ -378,6 +380,24 @@ async def test_every_change_is_on_the_stream_with_its_last_state(stage: Stage) -
     shown = found[0]["body"]["incident"]
     assert (shown["state"], shown["clock"]["kind"], shown["task"]["state"]) == ("dispatched", "take", "offered")
     assert [step["level"] for step in shown["area"]["path"]] == ["city", "county", "township", "village", "grid"]
+
+
+async def test_what_a_person_reopens_stays_open_though_its_camera_saw_it_gone(stage: Stage, clock: HandClock) -> None:
+    await stage.take(raised(hazard=Hazard.BLOCKED_EXIT))
+    await stage.take(cleared(hazard=Hazard.BLOCKED_EXIT))
+    ended = await stage.one_incident()
+    assert ended["close_reason"] == "ended_by_itself"
+    clock.forward(60)
+    await stage.judge(LI, ended["incident_id"], "reopen", ended["version"], note="the guard still sees it")
+    clock.forward(3_600)
+    async with changing(stage.database, stage.rulebook, stage.clock) as change:
+        assert await releasing.settle(change) == 0
+    again = await stage.one_incident()
+    assert (again["state"], again["gone"], again["still_present"]) == ("open", False, False)
+    # Seen again and gone again: that the camera may say.
+    await stage.take(received(alert(Phase.RAISED, 1, hazard=Hazard.BLOCKED_EXIT, began_at=clock()), 3, at=clock()))
+    await stage.take(received(alert(Phase.CLEARED, 2, hazard=Hazard.BLOCKED_EXIT, began_at=clock()), 4, at=clock()))
+    assert (await stage.one_incident())["close_reason"] == "ended_by_itself"
 
 
 async def test_a_place_has_one_open_incident_also_by_hand(stage: Stage, clock: HandClock) -> None:

@@ -12,6 +12,7 @@ from tests.integration.central.flow.stage import MAYOR, POLICIES, HandClock, Sta
 from xueliang_alerts.contract import EndReason, Hazard, Phase
 from xueliang_central.clocks.tables import clocks
 from xueliang_central.dispatch.publishing import changing
+from xueliang_central.dispatch.splitting import Split, split_incident
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.fleet.tables import nodes
 from xueliang_central.incidents.tables import alerts, incident_timeline, incidents
@@ -179,6 +180,19 @@ async def test_a_case_that_somebody_has_judged_keeps_its_alerts(stage: Stage, no
     assert (found["lane-east"]["state"], found["lane-east"]["alert_count"]) == ("dispatched", 1)
     assert found["~node:edge-01"]["alert_count"] == 2, "it counts all the same"
     assert await stage.count(tasks) == 1
+
+
+async def test_a_camera_that_a_person_has_split_off_is_not_taken_back(stage: Stage, node: Node) -> None:
+    await node.loses_in_one_batch(*OF_NODE)
+    together = await stage.one_incident()
+    ids = {row["camera_id"]: row["alert_id"] for row in await stage.rows(alerts)}
+    asked = Split(together["version"], (ids["lane-east"],), reason_code="another_thing")
+    async with changing(stage.database, stage.rulebook, stage.clock) as change:
+        await split_incident(change, MAYOR, together["incident_id"], asked)
+    await node.loses("lane-west")
+    found = await _by_place(stage)
+    assert (found["~node:edge-01"]["alert_count"], found["~node:edge-01"]["camera_count"]) == (3, 3)
+    assert (found["lane-east"]["state"], found["lane-east"]["alert_count"]) == ("open", 1)
 
 
 async def test_whoever_repairs_the_node_has_all_its_cameras(stage: Stage, clock: HandClock, node: Node) -> None:
