@@ -14,7 +14,8 @@
     ├── NotFound                  no: missing, or outside the actor's scope (the answers are the same on purpose)
     ├── Conflict                  yes, after reading again: the version is stale, or the thing exists already
     ├── MoveRefused               no: the state machine or the input does not allow it
-    ├── PictureRefused            no: not the promised bytes, not a picture, too large
+    ├── PictureRefused            no: not a picture, too large
+    │   └── PictureDamaged        yes: not the promised bytes
     ├── SilenceRefused            no: carries every problem: what can never be silenced, is too long, or not whole
     ├── BacktestRefused           no: the draft or the time asked about; in the node's words
     ├── NodeAway                  yes, when the node or the broker is back
@@ -127,6 +128,10 @@ class PictureRefused(CentralError):
     status = 422
     code = "picture_refused"
     title = "The picture was refused"
+
+
+class PictureDamaged(PictureRefused):
+    """Its bytes have another hash than the one that was promised: sent again it may be right."""
 
 
 class SilenceProblem(Protocol):

@@ -24,7 +24,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_alerts.contract import SHA256_PATTERN
-from xueliang_central.errors import NotFound, PictureRefused, StoreError, TooLarge
+from xueliang_central.errors import NotFound, PictureDamaged, PictureRefused, StoreError, TooLarge
 from xueliang_central.evidence.sniffing import sniff
 from xueliang_central.evidence.tables import pictures
 
@@ -86,7 +86,8 @@ class PictureStore:
 
         Raises:
             TooLarge: more bytes than this kind may have; reading stops there.
-            PictureRefused: the bytes have another hash, or are no picture of an accepted type and size.
+            PictureDamaged: the bytes have another hash.
+            PictureRefused: they are no picture of an accepted type and size.
             PictureStoreFull: the disk did not take it.
         """
         target = self.path_of(kind, sha256)
@@ -124,7 +125,7 @@ async def _copy(handle: BinaryIO, chunks: AsyncIterator[bytes], limit: int) -> t
 
 def _accept(kind: PictureKind, promised: str, digest: str, head: bytes) -> str:
     if digest != promised:
-        raise PictureRefused("the bytes do not have the hash in the address", got=digest)
+        raise PictureDamaged("the bytes do not have the hash in the address", got=digest)
     header = sniff(head)
     if header is None or header.media_type not in _MEDIA_TYPES[kind]:
         raise PictureRefused(f"expected {' or '.join(sorted(_MEDIA_TYPES[kind]))}")

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from xueliang_central.errors import Conflict, PictureRefused, TooLarge
+from xueliang_central.errors import Conflict, PictureDamaged, PictureRefused, TooLarge
 from xueliang_central.evidence.pictures import LIMIT_BYTES, Picture, PictureKind, PictureStore, PictureStoreFull
 
 MOST_HALVES: Final = 12  # as many photos as one move of a task names
@@ -67,9 +67,10 @@ class Pieces:
         """Take a piece in; the picture once it is whole. `now_s`: seconds since 1970, as files are dated.
 
         Raises:
-            Conflict: it does not begin where the bytes here end, or another piece of it is just coming.
+            Conflict: it does not begin where the bytes here end, another piece of it is just coming, or it is whole and
+                was damaged on the way: nothing of it is here any more, and it may be sent from its beginning.
             TooLarge: more bytes than the piece said.
-            PictureRefused: whole, but not the promised bytes or no picture.
+            PictureRefused: whole, but no picture.
             PictureStoreFull: the disk did not take it.
         """
         path = self._path(kind, sha256, sender)
@@ -82,6 +83,8 @@ class Pieces:
                     return None
                 try:
                     return await self._store.receive(kind, sha256, _read(path))
+                except PictureDamaged as error:
+                    raise Conflict("this photo was damaged on the way: send it again", received=0) from error
                 finally:
                     path.unlink(missing_ok=True)
         except OSError as error:
