@@ -130,9 +130,31 @@ class Worker:
         async with self._database.reading() as conn:
             if not await silencing.is_any_to_let_out(conn, self._wall()):
                 return 0
-        async with changing(self._database, self._rulebook, self._wall) as change:
-            shown = await releasing.let_out(change)
+        try:
+            async with changing(self._database, self._rulebook, self._wall) as change:
+                shown = await releasing.let_out(change)
+        except CentralError:
+            raise  # all of them wait for the same
+        except Exception:
+            shown = await self._let_out_one_by_one()
         self.counts["let_out"] += shown
+        return shown
+
+    async def _let_out_one_by_one(self) -> int:
+        """One of them cannot be placed: the others do not wait for it. Raises what the last of such raised."""
+        async with self._database.reading() as conn:
+            hidden = await silencing.to_let_out(conn, self._wall())
+        shown, trouble = 0, None
+        for alert_id in hidden:
+            try:
+                async with changing(self._database, self._rulebook, self._wall) as change:
+                    shown += await releasing.let_out(change, only=alert_id)
+            except Exception as error:
+                log.exception("a hidden alert cannot be let out", extra={"alert_id": alert_id})
+                trouble = error
+        if trouble is not None and not shown:
+            raise trouble  # nothing else to do: the next look waits longer
+        self.counts["let_out_stuck"] += trouble is not None
         return shown
 
     async def send_notices(self) -> int:

@@ -379,6 +379,38 @@ def test_another_persons_sign_in_neither_shows_nor_sends_nor_silently_deletes(br
     assert complaints_but_network(phone) == []
 
 
+def sign_in_elsewhere(page: Page, grid: Grid, username: str) -> None:
+    """As another window of the same browser does: the cookie is shared, the page knows nothing of it."""
+    asked = {"username": username, "password": grid.password(username)}
+    answer = page.context.request.post("/api/session", data=asked, headers={"Origin": grid.centre.origin})
+    assert answer.ok, answer.text()
+
+
+def test_a_second_sign_in_in_another_window_stops_nothing(browser: Browser, grid: Grid, tmp_path: Path) -> None:
+    phone = small_phone(browser, grid)
+    task_id = grid.block(0)
+    opened(phone, task_id)
+    sign_in_elsewhere(phone, grid, "worker")
+    phone.get_by_test_id("take").click()
+    until(lambda: grid.state(task_id) == "taken")
+    sign_in_elsewhere(phone, grid, "worker")
+    photograph(phone, tmp_path)
+    expect(phone.get_by_test_id("photo")).to_have_attribute("data-photo", "sent", timeout=SOON_MS)
+
+
+def test_another_persons_sign_in_in_another_window_takes_the_first_ones_list_away(
+    browser: Browser, grid: Grid
+) -> None:
+    phone = small_phone(browser, grid)
+    task_id = grid.block(0)
+    opened(phone, task_id)
+    sign_in_elsewhere(phone, grid, "colleague")
+    phone.get_by_test_id("take").click()
+    expect(phone.get_by_test_id("held")).to_contain_text("李网格的 1 项记录没有发送", timeout=SOON_MS)
+    expect(phone.get_by_test_id("task-page")).to_have_count(0)
+    assert grid.kinds(task_id) == [], "not in the colleague's name"
+
+
 def complaints_but_network(page: Page) -> list[str]:
     return [one for one in complaints(page) if "net::ERR_" not in one]
 

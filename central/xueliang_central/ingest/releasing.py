@@ -57,12 +57,12 @@ async def is_any_settled(conn: AsyncConnection, rulebook: Rulebook, now: datetim
     return bool(await _settled(conn, rulebook, now))
 
 
-async def let_out(change: Change) -> int:
+async def let_out(change: Change, *, only: str | None = None) -> int:
     """Place what a silence hid that is not in force any more; returns how many alerts were looked at.
 
-    Another silence that is in force and means them hides them on, with its own why.
+    Another silence that is in force and means them hides them on, with its own why. `only`: this alert alone.
     """
-    hidden = await silencing.to_let_out(change)
+    hidden = await silencing.to_let_out(change.conn, change.now, only=only)
     if hidden:
         await place_all(change, {id_: silencing.as_alert(row) for id_, row in hidden.items()}, {}, hidden)
     return len(hidden)

@@ -109,13 +109,18 @@ async def sort_out(
         subject = _subject(row, routes[alert_id])
         before = hid[hidden[alert_id]["silence_id"]] if alert_id in hidden else None
         silence = choose(subject, possible, change.now, hidden_by=before.silence_id if before else None)
-        if before is not None and is_seen_clear(row):
+        if before is not None and (is_seen_clear(row) or _is_past(row, hidden[alert_id])):
             sorted_.hidden[alert_id] = before
         elif silence is not None and _place(row, routes[alert_id]) not in open_places:
             sorted_.hidden[alert_id] = silence
         elif before is not None:
             sorted_.let_out[alert_id] = (before, why_let_out(before, subject, change.now))
     return sorted_
+
+
+def _is_past(row: Row, before: Row) -> bool:
+    """It ended unseen, and a later episode has been told since: heard of again, it asks nothing."""
+    return bool(row["phase"] == Phase.CLEARED and before["standing"] == GONE)
 
 
 def _place(row: Row, route: Route) -> Place:
@@ -204,12 +209,16 @@ async def is_any_to_let_out(conn: AsyncConnection, now: datetime) -> bool:
     return bool(await _past(conn, now))
 
 
-async def to_let_out(change: Change) -> dict[str, Row]:
-    """What is hidden by nothing that is in force, as rows of `silenced_alerts`, most severe first, `AT_ONCE` of it."""
-    past = await _past(change.conn, change.now)
-    found = await change.conn.execute(
+async def to_let_out(conn: AsyncConnection, now: datetime, *, only: str | None = None) -> dict[str, Row]:
+    """What is hidden by nothing that is in force, as rows of `silenced_alerts`, most severe first, `AT_ONCE` of it.
+
+    `only`: of it this alert.
+    """
+    past = await _past(conn, now)
+    wanted = [silenced_alerts.c.alert_id == only] if only is not None else []
+    found = await conn.execute(
         select(silenced_alerts)
-        .where(text(HIDDEN), silenced_alerts.c.silence_id.in_(past))
+        .where(text(HIDDEN), silenced_alerts.c.silence_id.in_(past), *wanted)
         .order_by(silenced_alerts.c.severity, silenced_alerts.c.first_received_at, silenced_alerts.c.alert_id)
         .limit(AT_ONCE)
     )

@@ -26,6 +26,7 @@ export class NoAnswer extends Error {
 let csrf = "";
 let onSignedOut: () => void = () => undefined;
 let onServerTime: (serverMs: number) => void = () => undefined;
+let renew: () => Promise<boolean> = async () => false;
 
 export function useCsrf(token: string): void {
   csrf = token;
@@ -41,6 +42,20 @@ export function whenSignedOut(handler: () => void): void {
 
 export function whenServerTime(handler: (serverMs: number) => void): void {
   onServerTime = handler;
+}
+
+/** `handler` asks the centre whose session this is by now; true when there is another token for the same person. */
+export function whenTokenIsStale(handler: () => Promise<boolean>): void {
+  renew = handler;
+}
+
+/** Somebody has signed in again in another window: this page's token is of the session before. */
+export async function renewToken(): Promise<boolean> {
+  return renew();
+}
+
+export function isStaleToken(status: number, problem: Problem): boolean {
+  return status === 403 && problem.code === "cross_site";
 }
 
 export function signedOut(): void {
@@ -64,7 +79,7 @@ export async function remove(path: string): Promise<void> {
   await call<unknown>("DELETE", path);
 }
 
-async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+async function call<T>(method: string, path: string, body?: unknown, isSecondTry = false): Promise<T> {
   const headers: Record<string, string> = { Accept: "application/json" };
   if (method !== "GET" && csrf) headers["X-CSRF-Token"] = csrf;
   if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -82,7 +97,12 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
     throw new NoAnswer(error);
   }
   noteServerTime(response.headers.get("Date"));
-  if (!response.ok) throw await refusal(response, path);
+  if (!response.ok) {
+    const refused = await refusal(response, path);
+    const isStale = refused instanceof ApiProblem && isStaleToken(refused.status, refused.problem);
+    if (isStale && !isSecondTry && (await renewToken())) return call<T>(method, path, body, true);
+    throw refused;
+  }
   if (response.status === 204) return undefined as T;
   try {
     return (await response.json()) as T;

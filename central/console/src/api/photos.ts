@@ -1,5 +1,5 @@
 /** A photograph from the phone's camera: made small, named by its hash, sent in pieces that a break does not undo. */
-import { ApiProblem, NoAnswer, asProblem, csrfToken, signedOut } from "./http.ts";
+import { ApiProblem, NoAnswer, asProblem, csrfToken, isStaleToken, renewToken, signedOut } from "./http.ts";
 import { sha256Hex } from "./sha256.ts";
 
 export const LONGEST_EDGE_PX = 1600;
@@ -89,7 +89,9 @@ function sendPiece(
     request.onload = () => {
       if (request.status >= 200 && request.status < 300) return resolve();
       if (request.status === 401) signedOut();
-      return reject(problemOf(request.status, request.responseText));
+      const refused = problemOf(request.status, request.responseText);
+      if (!(refused instanceof ApiProblem) || !isStaleToken(refused.status, refused.problem)) return reject(refused);
+      return void renewToken().finally(() => reject(new NoAnswer(refused))); // the next pass has the new token
     };
     request.onerror = request.ontimeout = () => reject(new NoAnswer("photo not sent"));
     request.send(bytes.slice(from, to));

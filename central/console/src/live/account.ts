@@ -7,7 +7,7 @@
 import { computed, ref, shallowRef } from "vue";
 
 import { session } from "@/api/calls";
-import { ApiProblem, useCsrf, whenSignedOut } from "@/api/http";
+import { ApiProblem, csrfToken, useCsrf, whenSignedOut, whenTokenIsStale } from "@/api/http";
 import type { Session, User } from "@/api/types";
 import type { Held } from "@/offline/device";
 
@@ -22,6 +22,9 @@ export const isProven = ref(false);
 /** Another person's unsent work on this device: this user decides about it before anything else. */
 export const held = shallowRef<Held | null>(null);
 
+/** Counts the people this page has been opened for: with each the page is made anew. */
+export const persons = ref(0);
+
 let hasAnswer = false;
 const watchers: (() => void)[] = [];
 
@@ -35,6 +38,10 @@ const device = () => import("@/offline/device");
 async function adopt(opened: Session, isNew: boolean): Promise<void> {
   if (isNew || opened.user.role === "worker") {
     held.value = await device().then(({ claimHere }) => claimHere(opened.user));
+  }
+  if (user.value && user.value.user_id !== opened.user.user_id) {
+    forget(); // somebody else has signed in on this device: nothing of the first person stays on the screen
+    persons.value += 1;
   }
   useCsrf(opened.csrf);
   hasAnswer = true;
@@ -51,6 +58,15 @@ function forget(): void {
 }
 
 whenSignedOut(forget);
+whenTokenIsStale(async () => {
+  const [whose, before] = [user.value?.user_id, csrfToken()];
+  try {
+    await ask();
+  } catch {
+    return false;
+  }
+  return user.value !== null && user.value.user_id === whose && csrfToken() !== before;
+});
 
 /** Ask the centre whether the cookie still stands. Throws NoAnswer when it is away. */
 async function ask(): Promise<void> {

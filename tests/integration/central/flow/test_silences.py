@@ -204,6 +204,33 @@ async def test_what_is_still_there_when_it_expires_asks_at_once(stage: Stage, no
     assert await running.let_out() == 0
 
 
+async def test_one_that_cannot_be_placed_keeps_no_other_hidden(
+    stage: Stage, node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make(stage, area_code=VILLAGE)
+    await node.says()
+    await node.says(camera_id="far-gate")
+    stage.clock.forward(2 * 3600)
+    place_all = releasing.place_all
+
+    async def cannot_place_one(change: Change, rows: dict[str, Any], *more: Any) -> Any:
+        if any(row["camera_id"] == "lane-east" for row in rows.values()):
+            raise ZeroDivisionError
+        return await place_all(change, rows, *more)
+
+    monkeypatch.setattr(releasing, "place_all", cannot_place_one)
+    running = worker(stage, tmp_path)
+    await running.end_silences()
+    assert await running.let_out() == 1
+    assert (await stage.one_incident())["camera_id"] == "far-gate"
+    assert (running.counts["let_out"], running.counts["let_out_stuck"]) == (1, 1)
+    with pytest.raises(ZeroDivisionError):
+        await running.let_out()
+    monkeypatch.undo()
+    assert await running.let_out() == 1
+    assert await stage.count(incidents) == 2
+
+
 async def test_the_worker_is_not_needed_where_a_revision_comes(stage: Stage, node: Node) -> None:
     await make(stage)
     began_at = await node.says()
@@ -237,6 +264,9 @@ async def test_an_end_that_nobody_saw_asks_unless_a_later_episode_has_been_told(
     stage.clock.forward(2 * 3600)
     await look(stage)
     assert (await stage.one_incident())["camera_id"] == "far-gate", "it went dark, and nobody knows"
+    await node.says(Phase.CLEARED, 2, began_at=began_at, end_reason=EndReason.VIEW_LOST)  # told again, late
+    assert await stage.count(incidents) == 1, "of the past nobody is asked"
+    assert [row["standing"] for row in await stage.rows(silenced_alerts)].count("over") == 2
 
 
 async def test_ended_early_by_the_owner_it_asks(stage: Stage, node: Node) -> None:
