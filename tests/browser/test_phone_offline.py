@@ -398,9 +398,7 @@ def test_a_second_sign_in_in_another_window_stops_nothing(browser: Browser, grid
     expect(phone.get_by_test_id("photo")).to_have_attribute("data-photo", "sent", timeout=SOON_MS)
 
 
-def test_another_persons_sign_in_in_another_window_takes_the_first_ones_list_away(
-    browser: Browser, grid: Grid
-) -> None:
+def test_another_persons_sign_in_in_another_window_takes_the_first_ones_list_away(browser: Browser, grid: Grid) -> None:
     phone = small_phone(browser, grid)
     task_id = grid.block(0)
     opened(phone, task_id)

@@ -14,6 +14,7 @@ import type {
   Near,
   Session,
   Silence,
+  SilencedAlert,
   SilenceKind,
   Task,
   TaskMoveName,
@@ -149,6 +150,11 @@ async function everyPage<Item>(path: string): Promise<Item[]> {
 
 export const silences = {
   allOpen: () => everyPage<Silence>("/api/silences?state=open"),
+  /** Newest first; `cursor` of the page before, null for the first. */
+  book: (silenceId: string, cursor: string | null) =>
+    get<Page<SilencedAlert>>(
+      `/api/silences/${encodeURIComponent(silenceId)}/alerts?limit=20${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`,
+    ),
   make: (body: NewSilence) => post<Silence>("/api/silences", body),
   move: (silenceId: string, body: AnswerMove) =>
     post<Silence>(`/api/silences/${encodeURIComponent(silenceId)}/moves`, body),

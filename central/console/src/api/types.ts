@@ -288,6 +288,21 @@ export interface Silence {
   moves?: string[];
 }
 
+/** One alert in the book of a silence: what it was when it was hidden last, and where it is now. */
+export interface SilencedAlert {
+  alert_id: string;
+  camera_id: string;
+  hazard: string;
+  severity: Severity;
+  reason: Reason;
+  measures: Record<string, Measure>;
+  began_at: string;
+  hidden_at: string;
+  standing: "hidden" | "over" | "left" | "passed_on";
+  incident_id: string | null;
+  left_at: string | null;
+}
+
 export interface CalendarProposal {
   proposal_id: string;
   area: AreaName;
