@@ -393,6 +393,8 @@ def test_a_second_sign_in_in_another_window_stops_nothing(browser: Browser, grid
     sign_in_elsewhere(phone, grid, "worker")
     phone.get_by_test_id("take").click()
     until(lambda: grid.state(task_id) == "taken")
+    phone.get_by_test_id("arrive").click()
+    until(lambda: grid.state(task_id) == "arrived")
     sign_in_elsewhere(phone, grid, "worker")
     photograph(phone, tmp_path)
     expect(phone.get_by_test_id("photo")).to_have_attribute("data-photo", "sent", timeout=SOON_MS)

@@ -76,7 +76,7 @@ def test_a_silence_is_made_hides_and_is_ended(browser: Browser, centre: CentreOn
             boxes=[(0.2, 0.2, 0.4, 0.6)],
             picture=None,
         )
-        expect(row).to_contain_text("正在静默 1 条", timeout=SOON_MS)
+        expect(row).to_contain_text("正在静默 1 条", timeout=4 * SOON_MS)
         row.get_by_test_id("silence-show").click()
         hidden = row.get_by_test_id("silenced-alert")
         expect(hidden).to_have_count(1)

@@ -115,6 +115,17 @@ export class EventStream {
   }
 }
 
+/** As a record, so that the compiler misses a kind that is not here. */
+const KNOWN: Record<Exclude<CentreEvent["kind"], "hello" | "reload">, true> = {
+  incident: true,
+  task: true,
+  camera: true,
+  node: true,
+  silence: true,
+  calendar_proposal: true,
+};
+const KINDS = new Set(Object.keys(KNOWN));
+
 /** Null for what this version does not know: a newer centre may say more. */
 export function readEvent(message: SseMessage): CentreEvent | null {
   let body: unknown;
@@ -125,8 +136,5 @@ export function readEvent(message: SseMessage): CentreEvent | null {
   }
   if (message.event === "hello" || message.event === "reload") return { kind: message.event };
   if (typeof body !== "object" || body === null || !(message.event in body)) return null;
-  if (["incident", "task", "camera", "node"].includes(message.event)) {
-    return { kind: message.event, ...body } as CentreEvent;
-  }
-  return null;
+  return KINDS.has(message.event) ? ({ kind: message.event, ...body } as CentreEvent) : null;
 }
