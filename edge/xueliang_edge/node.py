@@ -161,7 +161,8 @@ class Node:
                 config.node.node_id,
                 self.link,
                 [PublicKey.read(text) for text in config.node.centre_keys],
-                versions.folder,
+                versions,
+                starts,
                 wall=wall,
                 mono=mono,
             )

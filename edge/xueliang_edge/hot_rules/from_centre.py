@@ -19,7 +19,7 @@ import logging
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -47,7 +47,7 @@ from xueliang_configs.errors import ConfigError
 from xueliang_edge.background import write_atomically
 from xueliang_edge.hot_rules.comparing import RuleRefused
 from xueliang_edge.hot_rules.orders import CameraAnswer, Order
-from xueliang_edge.hot_rules.versions import RulesVersion
+from xueliang_edge.hot_rules.versions import RulesVersion, VersionFiles
 
 log = logging.getLogger(__name__)
 
@@ -97,17 +97,19 @@ class FromCentre:
         node_id: str,
         transport: Transport,
         keys: Sequence[PublicKey],
-        folder: Path,
+        files: VersionFiles,
+        camera_ids: Iterable[str],
         *,
         wall: Callable[[], datetime],
         mono: Callable[[], float],
     ) -> None:
-        """Without keys nothing is taken; what runs is said all the same. Reads `folder`, and does not write yet."""
+        """Without keys nothing is taken; what runs is said all the same. Reads `files`, and does not write yet."""
         self._node_id, self._transport, self._keys = node_id, transport, tuple(keys)
         self._desired, self._reported = (
             node_topic(node_id, leaf) for leaf in (Leaf.CONFIG_DESIRED, Leaf.CONFIG_REPORTED)
         )
-        self._path, self._wall, self._mono = folder / _FILE, wall, mono
+        self._path, self._wall, self._mono = files.folder / _FILE, wall, mono
+        self._had = {name: max((version_in(one.order_id) for one in files.all(name)), default=0) for name in camera_ids}
         self._queue: queue.Queue[bytes] = queue.Queue(WAITING_AT_MOST)
         self._answers = _read(self._path)
         self._said: dict[str, _Said] = {}
@@ -152,7 +154,7 @@ class FromCentre:
             self._left("foreign", f"for node {desired.node_id}")
         elif camera_id not in runs:
             self._left("unknown_camera", f"this node has no camera {camera_id}; its file must name it first")
-        elif version < (newest := self._newest(camera_id, runs)):
+        elif version < (newest := self._newest(camera_id)):
             self._left("old", f"version {version} of {camera_id} is older than {newest}, which came before")
         elif (answer := self._answers.get(camera_id)) is not None and answer.version == version:
             self.counts["repeated"] += 1
@@ -165,9 +167,10 @@ class FromCentre:
         self.counts[reason] += 1
         log.warning("rules of the centre not taken", extra={"reason": reason, "why": why[:300]})
 
-    def _newest(self, camera_id: str, runs: Mapping[str, RulesVersion]) -> int:
+    def _newest(self, camera_id: str) -> int:
+        """That this camera has had: taken since the start, kept as an answer, or as a version."""
         answer = self._answers.get(camera_id)
-        return max(version_in(runs[camera_id].order_id), answer.version if answer is not None else 0)
+        return max(self._had.get(camera_id, 0), answer.version if answer is not None else 0)
 
     def answered(self, desired: DesiredRules, found: CameraAnswer | tuple[RuleProblem, ...]) -> None:
         """Keep what became of it. A node that was in trouble itself, a full disk say, may be asked again after its next

@@ -86,7 +86,8 @@ class Fleet(Started):
             "edge-01",
             self.link,  # type: ignore[arg-type]
             [key.public for key in keys],
-            self.folder / "data" / FOLDER,
+            self.files,
+            ["east", "west"],
             wall=self.wall,
             mono=lambda: self.now_s,
         )
@@ -201,6 +202,12 @@ def test_an_older_version_stays_refused_after_a_restart_and_without_the_kept_ans
     follower = node.begin(KEY)
     node.send(follower, message(6, rule(dwell_s=66)))
     assert node.running(follower) == [("lane", 77.0)]
+    assert node.centre.counts["old"] == 1
+    node.write(camera("east", rule(dwell_s=55)), camera("west"))
+    node.polls(follower)
+    follower = node.begin(KEY)
+    node.send(follower, message(6, rule(dwell_s=66)))
+    assert node.running(follower) == [("lane", 55.0)]  # its version is not the last any more, and is remembered
     assert node.centre.counts["old"] == 1
 
 
