@@ -18,6 +18,7 @@ from pydantic.json_schema import models_json_schema
 
 from xueliang_alerts.commands import BacktestCommand, ResultPage
 from xueliang_alerts.contract import ID_PATTERN, Message, NodeStatus, Receipt
+from xueliang_alerts.desired import DesiredRules, ReportedRules, SignedDocument
 from xueliang_alerts.topics import NODE_PUBLISHES, PREFIX, SHARDS, Leaf
 
 DEFAULT_DIRECTORY: Final = Path(__file__).resolve().parents[2] / "docs" / "schema"
@@ -27,6 +28,9 @@ MODELS: Final[dict[str, type[BaseModel]]] = {
     "status": NodeStatus,
     "command": BacktestCommand,
     "result": ResultPage,
+    "desired": SignedDocument,
+    "desired-document": DesiredRules,
+    "reported": ReportedRules,
 }
 JSON_LEAVES: Final[dict[Leaf, type[BaseModel]]] = {
     Leaf.ALERTS: Message,
@@ -34,13 +38,16 @@ JSON_LEAVES: Final[dict[Leaf, type[BaseModel]]] = {
     Leaf.STATUS: NodeStatus,
     Leaf.COMMANDS: BacktestCommand,
     Leaf.RESULTS: ResultPage,
+    Leaf.CONFIG_DESIRED: SignedDocument,
+    Leaf.CONFIG_REPORTED: ReportedRules,
 }
 SUMMARIES: Final[dict[Leaf, str]] = {
     Leaf.ALERTS: "One spool record: a revision of an alert, or a declared gap. QoS 1, not retained.",
     Leaf.STATUS: "How the node does; retained; the last will is the same with state `lost`.",
     Leaf.RECEIPTS: "What of the node's spools is committed at the centre; retained.",
-    Leaf.CONFIG_DESIRED: "The configuration the centre wants; retained.",
-    Leaf.CONFIG_REPORTED: "The configuration that runs, or why the wanted one does not; retained.",
+    Leaf.CONFIG_DESIRED: "The rules the centre wants of one camera, signed. The document in it is described by "
+    "desired-document.schema.json. QoS 1, not retained.",
+    Leaf.CONFIG_REPORTED: "The rules that a camera runs, and why wanted ones were refused. QoS 1, not retained.",
     Leaf.COMMANDS: "A request to the node, carried out once and not after it expires. QoS 1, not retained.",
     Leaf.RESULTS: "The answer to a command, in pages. QoS 1, not retained.",
 }

@@ -74,6 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     node.add_argument("--node-id", required=True)
     node.add_argument("--area", help="Code of the area it belongs to; default: the root.")
     node.add_argument("--renew", action="store_true", help="A new token for a registered node; the old one ends.")
+    key = command("signing-key", _signing_key, "Print the public key that nodes need to take rules from this centre.")
+    key.add_argument("--make", action="store_true", help="Make the key when there is none yet.")
     audit = command("verify-audit", _verify_audit, "Walk the audit chain; exit 1 when it is broken.")
     audit.add_argument("--known-head", help="POSITION:HASH printed earlier, which must still be on the chain.")
     quarantine = command("quarantine", _quarantine, "What nodes sent that could not be understood.")
@@ -156,6 +158,28 @@ def _add_node(options: argparse.Namespace) -> int:
         )
 
     return _with_database(options, act)
+
+
+def _signing_key(options: argparse.Namespace) -> int:
+    from xueliang_central.camera_rules.sending import make_key, read_key
+
+    config = load_centre(options.config)
+    path = config.centre.signing_key_path
+    if options.make:
+        _make_data_dir(config)
+        try:
+            make_key(path)
+        except FileExistsError:
+            print(f"{path}: there is a key already; this is its public one", file=sys.stderr)
+        except OSError as error:
+            print(f"{path}: cannot be written: {error.strerror}", file=sys.stderr)
+            return REFUSED
+    key = read_key(path)
+    if key is None:
+        print(f"{path}: no key that can be used; make one: xueliang-centre signing-key --make", file=sys.stderr)
+        return REFUSED
+    print(key.public.text)
+    return DONE
 
 
 def _verify_audit(options: argparse.Namespace) -> int:

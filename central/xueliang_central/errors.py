@@ -17,6 +17,7 @@
     ├── PictureRefused            no: not a picture, too large
     │   └── PictureDamaged        yes: not the promised bytes
     ├── SilenceRefused            no: carries every problem: what can never be silenced, is too long, or not whole
+    ├── RulesRefused              no: carries every problem of the rules: where, what was expected, what to try
     ├── BacktestRefused           no: the draft or the time asked about; in the node's words
     ├── NodeAway                  yes, when the node or the broker is back
     ├── NodeSilent                yes, about a shorter time: the node took the question, or not, and did not answer
@@ -30,6 +31,7 @@ no secret.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol
 
 
@@ -152,6 +154,25 @@ class SilenceRefused(CentralError):
     def __init__(self, problems: Sequence[SilenceProblem]) -> None:
         listed = [{"where": one.where, "expected": one.expected} for one in problems]
         super().__init__("; ".join(f"{one.where}: {one.expected}" for one in problems), problems=listed)
+
+
+@dataclass(frozen=True, slots=True)
+class RulesProblem:
+    """One thing to mend in a camera's rules: where in them, what was expected and what came, what to try."""
+
+    where: str
+    text: str
+    hint: str = ""
+
+
+class RulesRefused(CentralError):
+    status = 422
+    code = "rules_refused"
+    title = "These rules cannot be taken"
+
+    def __init__(self, problems: Sequence[RulesProblem]) -> None:
+        listed = [asdict(one) for one in problems]
+        super().__init__("; ".join(f"{one.where}: {one.text}" for one in problems), problems=listed)
 
 
 class BacktestRefused(CentralError):

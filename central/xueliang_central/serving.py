@@ -65,7 +65,7 @@ def _parts(config: CentreConfig, centre: Centre) -> list[Part]:
     if "worker" in config.centre.roles:
         parts.append(Worker(centre))
     if "ingest" in config.centre.roles:
-        parts.append(IngestService(centre, config.centre.broker))
+        parts.append(IngestService(centre, config.centre.broker, config.centre.signing_key_path))
     if "api" in config.centre.roles:
         parts.append(BacktestLink(centre.backtests, mqtt_settings(config.centre.broker), centre.mono))
     return parts

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator
 
@@ -89,6 +91,16 @@ class CameraRules(Settings):
         default=None, description="Seconds between two looks; null: what the rules need; left out: as it is."
     )
     rules: tuple[Rule, ...] = Field(max_length=64, description="All its rules: one that is left out is taken out.")
+
+    @property
+    def as_written(self) -> dict[str, Any]:
+        """As plain values, without defaults: the same in another release that has new ones."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+    @property
+    def digest(self) -> str:
+        """sha256 of what is written. Node and centre compare it: both must say all of a camera, null where it is."""
+        return hashlib.sha256(json.dumps(self.as_written, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 class RulesFile(Settings):

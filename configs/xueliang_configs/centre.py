@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -37,6 +38,11 @@ class CentreSettings(Settings):
     http: HttpConfig = Field(default=HttpConfig(), description="The console and the API.")
     broker: BrokerConfig = Field(default=BrokerConfig(), description="The MQTT broker.")
     policies: PathBesideFile = Field(description="The policy table, a file of its own.")
+    signing_key: PathBesideFile | None = Field(
+        default=None,
+        description="Where the key lies that signs what nodes are to run; the process with the role ingest reads it. "
+        "Null: signing.key in data_dir. `xueliang-centre signing-key --make` makes it.",
+    )
     roles: tuple[Role, ...] = Field(
         default=ALL_ROLES, min_length=1, description="What this process does; separate processes need PostgreSQL."
     )
@@ -60,6 +66,10 @@ class CentreSettings(Settings):
     def database_url(self) -> str:
         """The database address with {data_dir} filled in. May hold a password: never print it."""
         return self.database.reveal().replace("{data_dir}", str(self.data_dir))
+
+    @property
+    def signing_key_path(self) -> Path:
+        return self.signing_key or self.data_dir / "signing.key"
 
 
 class CentreConfig(Settings):

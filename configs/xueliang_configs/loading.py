@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from xueliang_configs.areas import AreaTable, parent_code
-from xueliang_configs.cameras import CameraRegister, RulesFile
+from xueliang_configs.cameras import CameraRegister, CameraRules, RulesFile
 from xueliang_configs.centre import CentreConfig
 from xueliang_configs.errors import ConfigError, Problem
 from xueliang_configs.node import NodeConfig
@@ -90,6 +90,14 @@ def load_rule(path: Path | str) -> Rule:
 def rule_from(value: object) -> Rule:
     """A draft that came as plain values, in a request. Raises ConfigError with every problem; its file is "rule"."""
     return _rule_of(Document(Path("rule"), value, {}, {}), [])
+
+
+def rules_from(value: Mapping[str, Any]) -> CameraRules:
+    """All rules of a camera that came as plain values, by whatever way. Raises ConfigError with every problem; its file
+    is "rules". Which views and detectors there are is the node's to say."""
+    return _validated(
+        Document(Path("rules"), dict(value), {}, {}), CameraRules, [], lambda found: _rule_ids_twice(found, ("rules",))
+    )
 
 
 def _rule_of(document: Document, problems: list[Problem]) -> Rule:

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo
 
 from xueliang_configs.cameras import CameraConfig
-from xueliang_configs.values import CentreUrl, PathBesideFile, PlainId, Port, Settings, Share, base_of, like
+from xueliang_configs.values import CentreKey, CentreUrl, PathBesideFile, PlainId, Port, Settings, Share, base_of, like
 
 Host = Annotated[str, like(r"[A-Za-z0-9._:-]{1,253}", "a host name or an address", "127.0.0.1")]
 
@@ -85,6 +85,12 @@ class NodeSettings(Settings):
     data_dir: PathBesideFile = Field(description="spool/, background/, evidence/ and log/ are kept here.")
     broker: BrokerConfig = Field(default=BrokerConfig(), description="The MQTT broker.")
     centre: CentreLinkConfig | None = Field(default=None, description="Null: no evidence pictures are uploaded.")
+    centre_keys: tuple[CentreKey, ...] = Field(
+        default=(),
+        max_length=4,
+        description="Whose rules this node takes over the broker: public keys of the centre (two while one follows "
+        "another). None: rules change by the file and by commands only.",
+    )
     health: HealthConfig = Field(default=HealthConfig(), description="Health page and metrics.")
     spool: SpoolConfig = Field(default=SpoolConfig(), description="Alerts on disk.")
     observation_log: ObservationLogConfig | None = Field(

@@ -274,6 +274,16 @@ def like(pattern: str, words: str, example: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+CentreKey = Annotated[
+    str,
+    like(
+        r"ed25519:[A-Za-z0-9+/]{43}=",
+        "a public key of the centre, as `xueliang-centre signing-key` prints it",
+        "ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+    ),
+]
+
+
 def base_of(info: ValidationInfo) -> Path | None:
     """The folder of the file being read, when `loading` reads one: relative paths in it start there."""
     base = info.context.get("base") if isinstance(info.context, dict) else None

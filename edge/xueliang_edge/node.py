@@ -28,6 +28,7 @@ from xueliang_alerts.commands import BacktestCommand
 from xueliang_alerts.contract import EndReason
 from xueliang_alerts.forwarder import Forwarder, lost_will
 from xueliang_alerts.mqtt_link import MqttLink, MqttSettings, TlsSettings
+from xueliang_alerts.signing import PublicKey
 from xueliang_alerts.spool import Spool
 from xueliang_configs.cameras import CameraConfig
 from xueliang_configs.node import BrokerConfig, NodeConfig
@@ -49,6 +50,7 @@ from xueliang_edge.evidence.trials import TrialStills
 from xueliang_edge.evidence.uploading import EvidenceStore, Uploader
 from xueliang_edge.health import HealthServer, RuleNotRunning
 from xueliang_edge.hot_rules.following import RulesFollower
+from xueliang_edge.hot_rules.from_centre import FromCentre
 from xueliang_edge.hot_rules.orders import OrderFiles
 from xueliang_edge.hot_rules.starting import rules_at_start, running_of, with_rules_of
 from xueliang_edge.hot_rules.versions import FOLDER, VersionFiles
@@ -148,6 +150,22 @@ class Node:
                 mono=mono,
                 alive=alive,
             )
+            self.link = MqttLink(
+                _mqtt_settings(config.node.node_id, config.node.broker),
+                mono=mono,
+                will=lost_will(
+                    config.node.node_id, boot_id=self.spool.boot_id, spool_id=self.spool.spool_id, at=wall()
+                ),
+            )
+            self.from_centre = FromCentre(
+                config.node.node_id,
+                self.link,
+                [PublicKey.read(text) for text in config.node.centre_keys],
+                versions,
+                starts,
+                wall=wall,
+                mono=mono,
+            )
             self.hot_rules = RulesFollower(
                 settings,
                 started,
@@ -161,13 +179,7 @@ class Node:
                 mono=mono,
                 order_view=self.pipeline.order_view,
                 views_of=lambda camera_id: self.capture.health(camera_id).views,
-            )
-            self.link = MqttLink(
-                _mqtt_settings(config.node.node_id, config.node.broker),
-                mono=mono,
-                will=lost_will(
-                    config.node.node_id, boot_id=self.spool.boot_id, spool_id=self.spool.spool_id, at=wall()
-                ),
+                centre=self.from_centre,
             )
             self.backtests = BacktestService(config.node.node_id, self.link, self._task_of, wall=wall, mono=mono)
             self.reporter = Reporter(self, config, wall=wall, mono=mono)
@@ -207,6 +219,7 @@ class Node:
         self.capture.start()
         self.forwarder.start()
         self.backtests.start()
+        self.from_centre.start()
         self.link.connect()
         if self.uploader is not None:
             self.uploader.start()

@@ -111,6 +111,7 @@ class Reporter:
                 "upload": dict(uploader.counts) if uploader else {},
                 "forwarding": link.counters,
                 "rules": dict(node.hot_rules.counts),
+                "rules_from_centre": dict(node.from_centre.counts),
                 "backtests": dict(node.backtests.counts),
                 "pipeline": dict(node.pipeline.counts.faults),
                 "detections_by_reason": dict(node.pipeline.counts.detections),

@@ -9,18 +9,15 @@ from typing import Any
 
 import jsonschema
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from xueliang_alerts.contract import (
     Alert,
     EndReason,
     Gap,
-    Message,
     NodeState,
-    NodeStatus,
     NotUnderstood,
     Phase,
-    Receipt,
     Severity,
     alert_id_of,
     content_hash,
@@ -29,6 +26,7 @@ from xueliang_alerts.contract import (
     read_status,
     to_bytes,
 )
+from xueliang_alerts.desired import SignedDocument, read_reported
 from xueliang_alerts.schemas import MODELS, json_schema_of
 
 V1 = Path(__file__).parent / "golden" / "v1"
@@ -38,17 +36,22 @@ NEVER_EDITED = {
     "alert-cleared.json": "0c62a95a4b25283ddac40ccc78b1653907603afb0c7f72faf438137e17ab4960",
     "alert-raised.json": "be67d9f7e4dc70827b1f628f6c2532cc72b9fc4040fb21c968a44daab4796a52",
     "alert-updated.json": "d4b4edb248367ea8e77d8bd8bada547f34be695382380c5bb5e718eb4b208cb0",
+    "desired.json": "a68216a366b378368dfa4ffc45bb08d135e7707ae1a614060604959eaca972fc",
     "gap.json": "b42e3a87dd58043017b113218eef60b2968e814d9705b85b3e94ed46527e6975",
     "receipt.json": "afa4111d3b8129f3bb1819c284786b54c64de987f2ae8db74bb7c671f449d605",
+    "reported-refused.json": "fd400e6be73c17acf492bac788daa12ed5268fcf0b694aedb7bf68b49c1c1c27",
+    "reported-running.json": "fe44de389187bf9457213ea270970c48ee2edf8339c4ea35767cf4af8d7ae0d4",
     "status-lost.json": "ab527a04d92126cf9912edec676bddd557dd23c799da0c4e891910e7c7cb9f2e",
     "status-online.json": "5fa3b9d4f3ca19902cd8f31c663bc28d374505d1f616fa092c883bcce7debbf8",
 }
 
-Reader = Callable[[bytes], Message | Receipt | NodeStatus]
+Reader = Callable[[bytes], BaseModel]
 READERS: dict[str, tuple[Reader, str]] = {
     "alert": (read_message, "message"),
     "gap": (read_message, "message"),
+    "desired": (SignedDocument.model_validate_json, "desired"),  # how it is read, and by whom: test_desired.py
     "receipt": (read_receipt, "receipt"),
+    "reported": (read_reported, "reported"),
     "status": (read_status, "status"),
 }
 
@@ -89,13 +92,17 @@ def _with_unknown_fields(value: Any) -> Any:
         return value
     free = {"measures", "about", "counters"}
     grown = {
-        key: {k: _with_unknown_fields(v) for k, v in item.items()} if key in free else _with_unknown_fields(item)
+        key: item
+        if key == "settings"
+        else {k: _with_unknown_fields(v) for k, v in item.items()}
+        if key in free
+        else _with_unknown_fields(item)
         for key, item in value.items()
     }
     return grown | {"of_a_newer_version": {"deep": [1, {"x": None}]}}
 
 
-@pytest.mark.parametrize("name", sorted(NEVER_EDITED))
+@pytest.mark.parametrize("name", sorted(set(NEVER_EDITED) - {"desired.json"}))
 def test_a_reader_ignores_unknown_fields_at_every_depth(name: str) -> None:
     newer = json.dumps(_with_unknown_fields(json.loads(golden(name)))).encode()
     assert to_bytes(reader_of(name)(newer)) == golden(name)

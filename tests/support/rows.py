@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.support.centres import START, TestCentre
 from xueliang_central.areas.tree import path_by_code
+from xueliang_central.camera_rules.tables import rule_versions
 from xueliang_central.clocks.limits import choose, rows_of
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.incidents.tables import expected_pictures, incidents
@@ -147,3 +148,19 @@ async def add_proposal(centre: TestCentre, area_code: str, *, camera_id: str = "
     async with centre.database.transaction() as conn:
         await conn.execute(insert(calendar_proposals), row)
     return proposal_id
+
+
+async def add_rules(centre: TestCentre, camera_id: str) -> None:
+    """A version of a camera's rules that a stranger has proposed: number 1, without rules."""
+    settings = {"camera_id": camera_id, "place_class": "other", "look_every_s": None, "rules": []}
+    row = filled(
+        rule_versions,
+        camera_id=camera_id,
+        state="proposed",
+        origin="centre",
+        settings=settings,
+        severities=["rule lane is taken out"],
+        by_id=str(uuid.uuid4()),
+    )
+    async with centre.database.transaction() as conn:
+        await conn.execute(insert(rule_versions), row)

@@ -1,4 +1,5 @@
-"""What a received message is: a spool record, a status, or something for the quarantine, with the reason (pure)."""
+"""What a received message is: a spool record, a status, a report of rules, or something for the quarantine, with the
+reason (pure)."""
 
 from __future__ import annotations
 
@@ -20,9 +21,11 @@ from xueliang_alerts.contract import (
     read_message,
     read_status,
 )
+from xueliang_alerts.desired import ReportedRules, read_reported
 from xueliang_alerts.topics import Leaf, parse_topic
 
 LARGEST: Final = 2**63 - 1  # what both databases hold in an integer
+LARGEST_VERSION: Final = 2**31 - 2  # of the centre's own versions of rules: what it gives next must be one, too
 
 
 class RefusalKind(StrEnum):
@@ -98,14 +101,16 @@ class Refusal:
     key: SpoolKey | None = None
 
 
-def understand(received: Received) -> Record | NodeStatus | Refusal:
+def understand(received: Received) -> Record | NodeStatus | ReportedRules | Refusal:
     """Sort one message. Never raises for what it was sent."""
     topic = parse_topic(received.topic)
-    if topic is None or topic.leaf not in {Leaf.ALERTS, Leaf.STATUS}:
+    if topic is None or topic.leaf not in {Leaf.ALERTS, Leaf.STATUS, Leaf.CONFIG_REPORTED}:
         return Refusal(received, RefusalKind.BAD_TOPIC, "not a topic this centre reads")
     try:
         if topic.leaf is Leaf.STATUS:
             return _status(received, topic.node_id)
+        if topic.leaf is Leaf.CONFIG_REPORTED:
+            return _reported(received, topic.node_id)
         return _record(received, topic.node_id)
     except NotUnderstood as error:
         key = readable_key(topic.node_id, received.payload) if topic.leaf is Leaf.ALERTS else None
@@ -120,6 +125,16 @@ def _status(received: Received, node_id: str) -> NodeStatus | Refusal:
     if max(status.last_sequence, status.backlog_records, *status.counters.values(), 0) > LARGEST:
         raise NotUnderstood("a number is too large")
     return status
+
+
+def _reported(received: Received, node_id: str) -> ReportedRules | Refusal:
+    _must_be_storable(received.payload)
+    report = read_reported(received.payload)
+    if report.node_id != node_id:
+        return Refusal(received, RefusalKind.FOREIGN_NODE, f"speaks for {report.node_id}", node_id)
+    if report.answer is not None and report.answer.version > LARGEST_VERSION:
+        raise NotUnderstood("answer.version: too large")
+    return report
 
 
 def _record(received: Received, node_id: str) -> Record | Refusal:

@@ -90,10 +90,11 @@ class Ingest:
         self.counts: Counter[str] = Counter()
 
     def subscribe(self) -> None:
-        """Ask for the alerts and statuses of these shards, now and after every reconnect."""
+        """Ask for the alerts, statuses and reports of rules of these shards, now and after every reconnect."""
         for shard in self._shards:
             self._transport.subscribe(shard_filter(shard, Leaf.ALERTS))
             self._transport.subscribe(shard_filter(shard, Leaf.STATUS))
+            self._transport.subscribe(shard_filter(shard, Leaf.CONFIG_REPORTED))
 
     async def run(self) -> None:
         """Until cancelled: nothing else ends it."""

@@ -17,7 +17,9 @@ from typing import Any
 from sqlalchemy import insert, select, tuple_
 
 from xueliang_alerts.contract import Alert, NodeStatus, Receipt
+from xueliang_alerts.desired import ReportedRules
 from xueliang_central.audit import chain
+from xueliang_central.camera_rules.reporting import store_report
 from xueliang_central.cameras.register import places_of
 from xueliang_central.fleet.nodes import store_status
 from xueliang_central.fleet.tables import nodes
@@ -51,6 +53,7 @@ class Outcome:
 class _Sorted:
     records: list[Record] = field(default_factory=list)
     statuses: dict[str, tuple[NodeStatus, Received]] = field(default_factory=dict)
+    reports: list[tuple[ReportedRules, Received]] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
 
 
@@ -81,6 +84,9 @@ async def commit_batch(
     for status, received in sorted_.statuses.values():
         await store_status(change.conn, status, received.received_at)
         outcome.counts["status"] += 1
+    for report, received in sorted(sorted_.reports, key=lambda one: one[0].camera_id):
+        is_kept = await store_report(change.conn, report, received.received_at)
+        outcome.counts["rules_reported" if is_kept else "rules_of_foreign_camera"] += 1
     for hole in holes:
         books[hole.node_id, hole.spool_id].give_up_on(hole.through)
     await quarantine.keep(change.conn, sorted_.refusals)
@@ -105,6 +111,10 @@ def _sort(batch: Sequence[Received], refuse: str | None) -> _Sorted:
                 sorted_.statuses[found.node_id] = (found, received)  # the last of a batch counts
             case NodeStatus() if refuse is not None:
                 sorted_.refusals.append(Refusal(received, RefusalKind.FAILED, refuse, found.node_id))
+            case ReportedRules() if refuse is None:
+                sorted_.reports.append((found, received))
+            case ReportedRules() if refuse is not None:
+                sorted_.refusals.append(Refusal(received, RefusalKind.FAILED, refuse, found.node_id))
             case Refusal():
                 sorted_.refusals.append(found)
     return sorted_
@@ -112,6 +122,7 @@ def _sort(batch: Sequence[Received], refuse: str | None) -> _Sorted:
 
 async def _refuse_unregistered(change: Change, sorted_: _Sorted) -> None:
     speaking = {record.key.node_id for record in sorted_.records} | set(sorted_.statuses)
+    speaking |= {report.node_id for report, _ in sorted_.reports}
     speaking |= {refusal.node_id for refusal in sorted_.refusals if refusal.node_id}
     unknown = speaking - await _registered(change, speaking)
     if not unknown:
@@ -126,6 +137,12 @@ async def _refuse_unregistered(change: Change, sorted_: _Sorted) -> None:
         for refusal in sorted_.refusals
     ]
     sorted_.refusals += [_refusal(record, RefusalKind.UNKNOWN_NODE, reason) for record in strangers]
+    sorted_.refusals += [
+        Refusal(received, RefusalKind.UNKNOWN_NODE, reason, report.node_id)
+        for report, received in sorted_.reports
+        if report.node_id in unknown
+    ]
+    sorted_.reports = [one for one in sorted_.reports if one[0].node_id not in unknown]
     for node_id in unknown & set(sorted_.statuses):
         _, received = sorted_.statuses.pop(node_id)
         sorted_.refusals.append(Refusal(received, RefusalKind.UNKNOWN_NODE, reason, node_id))

@@ -12,6 +12,7 @@ from typing import Final
 from xueliang_alerts.mqtt_link import MqttLink, MqttSettings, TlsSettings
 from xueliang_alerts.topics import SHARDS
 from xueliang_alerts.transport import LinkPhase, LinkState, StateListener
+from xueliang_central.camera_rules.sending import RulesSender
 from xueliang_central.centre import Centre
 from xueliang_central.errors import StoreError
 from xueliang_central.incidents.change import Rulebook
@@ -49,9 +50,11 @@ class IngestService:
     said in health, and tried again.
     """
 
-    def __init__(self, centre: Centre, broker: BrokerConfig) -> None:
+    def __init__(self, centre: Centre, broker: BrokerConfig, signing_key: Path) -> None:
+        """`signing_key`: where it lies; it is read when there is something to send, and need not be there before."""
         self._centre = centre
         self._broker = broker
+        self._signing_key = signing_key
         self._lease = Lease(centre.database, f"ingest-{SHARDS[0]}-{SHARDS[-1]}")
         self._task: asyncio.Task[None] | None = None
         self.counts: Counter[str] = Counter()
@@ -101,6 +104,7 @@ class IngestService:
         link = MqttLink(mqtt_settings(self._broker), mono=self._centre.mono)
         link.on_state(self._listener())
         working = asyncio.create_task(self._ingest_on(link).run(), name="ingest rounds")
+        sending = asyncio.create_task(self._sender_on(link).run(), name="sending of rules")
         holding = asyncio.create_task(self._lease.hold(), name="ingest lease")
         try:
             link.connect()
@@ -110,9 +114,9 @@ class IngestService:
             self._say(ANOTHER)
             log.error("another ingest has taken the lease", extra={"why": "it was not renewed in time"})
         finally:
-            working.cancel()
-            holding.cancel()
-            await asyncio.gather(working, holding, return_exceptions=True)
+            for one in (working, sending, holding):
+                one.cancel()
+            await asyncio.gather(working, sending, holding, return_exceptions=True)
             await asyncio.to_thread(link.close)
             await self._lease.give_back()
 
@@ -128,6 +132,17 @@ class IngestService:
         )
         ingest.subscribe()
         return ingest
+
+    def _sender_on(self, link: MqttLink) -> RulesSender:
+        centre = self._centre
+        return RulesSender(
+            link,
+            centre.database,
+            self._signing_key,
+            wall=centre.wall,
+            mono=centre.mono,
+            says_waiting=centre.health.note,
+        )
 
     def _say(self, why: str | None) -> None:
         self._centre.health.note(_INGEST, why)

@@ -40,6 +40,9 @@ class Permission(StrEnum):
     SEE_POLICIES = "see_policies"
     FOLLOW_EVENTS = "follow_events"
     TRY_RULES = "try_rules"
+    SEE_RULES = "see_rules"
+    CHANGE_RULES = "change_rules"
+    DECIDE_RULES = "decide_rules"
     SEE_SILENCES = "see_silences"
     MAKE_SILENCES = "make_silences"
     ANSWER_PROPOSALS = "answer_proposals"
@@ -64,6 +67,10 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.SEE_POLICIES: _OFFICE,
     Permission.FOLLOW_EVENTS: _EVERYONE,
     Permission.TRY_RULES: frozenset({Role.RULE_OPERATOR, Role.ADMIN}),
+    Permission.SEE_RULES: _OFFICE,
+    Permission.CHANGE_RULES: frozenset({Role.RULE_OPERATOR, Role.ADMIN}),
+    # That it is another person than who proposed it is judged with the version (camera_rules/service.py).
+    Permission.DECIDE_RULES: frozenset({Role.RULE_OPERATOR, Role.SUPERVISOR, Role.ADMIN}),
     Permission.SEE_SILENCES: _OFFICE,
     # Which kind each of them may make, and who ends one, is judged with the silence (silences/service.py).
     Permission.MAKE_SILENCES: frozenset({Role.OPERATOR, Role.RULE_OPERATOR, Role.SUPERVISOR, Role.ADMIN}),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -80,8 +78,7 @@ def with_hot_part(camera: CameraConfig, part: CameraRules) -> CameraConfig:
 
 def digest_of(camera: CameraConfig) -> str:
     """Of what is written for the camera's hot part: the same in another release that has new defaults."""
-    written = hot_part(camera).model_dump(mode="json", exclude_unset=True)
-    return hashlib.sha256(json.dumps(written, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hot_part(camera).digest
 
 
 def compare_file(

@@ -1,4 +1,5 @@
-"""Follows the settings file and the commands while the node runs: reads, checks, keeps a version, hands it over.
+"""Follows the settings file, the commands and the centre while the node runs: reads, checks, keeps a version, hands it
+over.
 
 Invariants
     - What is refused changes nothing: the running rules go on, and it is said where and why, and since when.
@@ -20,8 +21,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from xueliang_alerts.desired import DesiredRules, RuleProblem
 from xueliang_configs.errors import ConfigError, Problem
-from xueliang_configs.loading import read_node
+from xueliang_configs.loading import read_node, rules_from
 from xueliang_configs.node import NodeConfig
 from xueliang_edge.capture.orders import LearnView, RenewView, ViewOrder
 from xueliang_edge.detection import OpenedModel
@@ -36,6 +38,7 @@ from xueliang_edge.hot_rules.comparing import (
     digest_of,
     with_hot_part,
 )
+from xueliang_edge.hot_rules.from_centre import FromCentre, centre_order, problems_of_rules, problems_of_settings
 from xueliang_edge.hot_rules.orders import Answer, CameraAnswer, Order, OrderFiles, ViewAsked, is_old
 from xueliang_edge.hot_rules.realigning import ProposalFiles, Proposing
 from xueliang_edge.hot_rules.versions import SAYS_THE_SAME, RulesVersion, Source, VersionFiles, version_of
@@ -81,15 +84,18 @@ class RulesFollower:
         mono: Callable[[], float],
         order_view: Callable[[ViewOrder], None] = lambda _: None,
         views_of: Callable[[str], tuple[KnownView, ...]] = lambda _: (),
+        centre: FromCentre | None = None,
     ) -> None:
         """`settings`: the file that `started` was read from; None: no file is followed, only commands.
 
         `unkept`: those of `running` that the start made; their folder is there. `change` gives rules to the main path
-        (`Pipeline.change`). `order_view` and `views_of`: to and from capture, about cameras that turn.
+        (`Pipeline.change`). `order_view` and `views_of`: to and from capture, about cameras that turn. `centre`: what
+        it wants and is told; None in a node alone.
         """
         self._settings, self._started, self._files, self._orders = settings, started, files, orders
         self._models, self._change, self._wall, self._mono = models, change, wall, mono
-        self._order_view, self._views_of = order_view, views_of
+        self._order_view, self._views_of, self._centre = order_view, views_of, centre
+        self._news = threading.Event() if centre is None else centre.news
         self.proposing = Proposing(ProposalFiles(files.folder))
         self.running = {name: one for name, (one, _) in running.items()}
         self.versions = {name: version for name, (_, version) in running.items()}
@@ -121,6 +127,7 @@ class RulesFollower:
     def stop(self) -> None:
         """Begin nothing new. It ends by itself; a disk that hangs in its write holds up nobody's stop."""
         self._stopping.set()
+        self._news.set()
 
     def close(self) -> None:
         """After `stop`, when all else has been closed: it has ended by now, unless its disk hangs."""
@@ -128,9 +135,16 @@ class RulesFollower:
             log.warning("the disk has not ended a write of rules")
 
     def _run(self) -> None:
-        while not self._stopping.wait(POLL_S):
+        due_mono_s = self._mono() + POLL_S
+        while not self._stopping.is_set():
+            self._news.wait(max(0.0, due_mono_s - self._mono()))
+            self._news.clear()
+            if self._stopping.is_set():
+                return
+            is_due = self._mono() >= due_mono_s
+            due_mono_s = self._mono() + POLL_S if is_due else due_mono_s
             try:
-                self.poll()
+                self.poll() if is_due else self.follow_centre()
             except Exception:
                 self.counts["follow_failed"] += 1
                 if self.counts["follow_failed"] == 1:
@@ -146,6 +160,36 @@ class RulesFollower:
             self._follow_file(self._settings)
         if is_disk_asked:
             self._propose()
+        self.follow_centre()
+
+    # The centre.
+
+    def follow_centre(self) -> None:
+        """Take what it has sent since, then tell it what runs."""
+        if self._centre is None:
+            return
+        for desired in self._centre.waiting(self.versions):
+            self._centre.answered(desired, self._desired(desired))
+        self._centre.report(self.versions)
+
+    def _desired(self, desired: DesiredRules) -> CameraAnswer | tuple[RuleProblem, ...]:
+        """In force, or why not. A defect of ours is an answer, too: what comes behind it must not wait for ever."""
+        try:
+            part = rules_from(desired.settings | {"camera_id": desired.camera_id})
+            order, now = centre_order(desired, part), self.running[desired.camera_id]
+            if self._is_in_force(order):
+                return self._already(desired.camera_id)
+            found = compare_camera(with_hot_part(now.configured, part), now, self._models)
+            if isinstance(found, Change):
+                return self._take(found, Source.CENTRE, note=order.note, order=order)
+            return problems_of_rules(found)
+        except ConfigError as error:
+            return problems_of_settings(error)
+        except Exception as error:
+            self.counts["follow_failed"] += 1
+            log.exception("rules of the centre failed")
+            why = f"a defect of the node, see its log: {type(error).__name__}"
+            return _refused(desired.camera_id, None, (why,))
 
     def _propose(self) -> None:
         """What cameras that were nudged make of their zones. A disk that refuses keeps no version out by this."""
@@ -365,7 +409,7 @@ class RulesFollower:
         camera_id = version.camera_id
         self.counts["unchanged"] += 1
         if version.source is Source.FILE:
-            if last.source is Source.COMMAND and last.file_digest != version.file_digest:
+            if last.source is not Source.FILE and last.file_digest != version.file_digest:
                 version = last = replace(version, note=version.note or SAYS_THE_SAME)
                 why = self._kept(version)
                 if why is not None:

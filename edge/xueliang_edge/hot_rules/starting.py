@@ -1,4 +1,4 @@
-"""Which rules a node runs at its start: its settings file's, or those that a command has set since."""
+"""Which rules a node runs at its start: its settings file's, or those that a command or the centre has set since."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _start(camera: CameraConfig, files: VersionFiles, at: datetime) -> Start:
     if last is None:
         first = version_of(camera, 1, file_digest, at, Source.FILE, note="first start")
         return Start(camera, first, file_digest, is_new=True)
-    is_commanded = last.source is Source.COMMAND and last.file_digest == file_digest
+    is_commanded = last.source is not Source.FILE and last.file_digest == file_digest
     if last.digest == file_digest and (is_commanded or last.source is Source.FILE):
         return Start(camera, last, file_digest, is_new=False)
     note = SAYS_THE_SAME if last.digest == file_digest else "changed while the node was not running"

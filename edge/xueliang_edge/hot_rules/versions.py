@@ -36,6 +36,7 @@ class Source(StrEnum):
 
     FILE = "file"
     COMMAND = "command"
+    CENTRE = "centre"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,8 @@ class RulesVersion:
     Attributes:
         version: counts up on its camera; nothing to do with the `version` an operator writes on a rule.
         digest: of its settings; file_digest: of what the settings file said when it was taken.
-        at: when. by: who gave the command.
-        order_id: of the command; empty: none.
+        at: when. by: who gave the command, here or at the centre.
+        order_id: of the command, or which version of the centre's it is (`from_centre`); empty: none.
         settings: a `CameraRules` as written.
     """
 
@@ -84,7 +85,7 @@ def version_of(
     order_id: str = "",
 ) -> RulesVersion:
     """The camera's rules as a version to keep."""
-    settings = hot_part(camera).model_dump(mode="json", exclude_unset=True)
+    settings = hot_part(camera).as_written
     return RulesVersion(
         camera.camera_id, version, digest_of(camera), file_digest, at, source, settings, note, by, order_id
     )

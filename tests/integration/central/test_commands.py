@@ -20,6 +20,7 @@ import yaml
 from tests.support import city
 from tests.support.centres import PASSWORD
 from tests.support.databases import Postgres, running_postgres
+from xueliang_alerts.signing import PublicKey, SigningKey
 
 READY_WITHIN_S = 60.0
 
@@ -232,3 +233,21 @@ def test_it_waits_for_a_database_that_is_not_there_and_stops_when_asked(tmp_path
         assert "nobody" not in str(waiting)
         assert client.get("/api/areas").status_code == 503
         assert _stop(server) < 10
+
+
+def test_a_signing_key_is_made_once_on_purpose_and_printed_without_its_secret(tmp_path: Path) -> None:
+    config = _write_config(tmp_path)
+    missing = _run(config, "signing-key")
+    assert missing.returncode == 1
+    assert "no key that can be used; make one: xueliang-centre signing-key --make" in missing.stderr
+    public = _must(config, "signing-key", "--make").strip()
+    path = tmp_path / "data" / "signing.key"
+    assert PublicKey.read(public) == SigningKey.read(path.read_text()).public
+    assert path.stat().st_mode & 0o777 == 0o600
+    again = _run(config, "signing-key", "--make")
+    assert (again.stdout.strip(), again.returncode) == (public, 0)
+    assert "there is a key already" in again.stderr
+    path.write_text("ed25519-secret:torn")
+    torn = _run(config, "signing-key")
+    assert (torn.returncode, torn.stdout) == (1, "")
+    assert "torn" not in torn.stderr.replace(str(path), "")

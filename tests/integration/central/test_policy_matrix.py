@@ -17,7 +17,7 @@ import pytest
 from tests.support import city
 from tests.support.centres import TestCentre, camera
 from tests.support.pictures import jpeg, sha256
-from tests.support.rows import add_incident, add_proposal, add_silence, add_silenced_alert, add_task
+from tests.support.rows import add_incident, add_proposal, add_rules, add_silence, add_silenced_alert, add_task
 from xueliang_central.areas.tree import path_by_code
 from xueliang_central.fleet.nodes import add_node
 from xueliang_central.rights.scope import Role
@@ -47,6 +47,10 @@ class Kind:
 KINDS = {
     "area": Kind("/api/areas/{}", frozenset(Role), "370199", "/api/areas", "areas", "code"),
     "camera": Kind("/api/cameras/{}", frozenset(DESKS), "no-such", "/api/cameras", "cameras", "camera_id"),
+    "rules": Kind("/api/cameras/{}/rules", frozenset(DESKS), "no-such"),
+    "rules_history": Kind("/api/cameras/{}/rules/versions", frozenset(DESKS), "no-such"),
+    "rules_version": Kind("/api/cameras/{}/rules/versions/1", frozenset(DESKS), "no-such"),
+    "rules_diff": Kind("/api/cameras/{}/rules/diff?of=1&to=1", frozenset(DESKS), "no-such"),
     "node": Kind("/api/fleet/{}", frozenset(DESKS), "no-such", "/api/fleet", "nodes", "node_id"),
     "incident": Kind(
         "/api/incidents/{}", frozenset(DESKS), NO_SUCH, "/api/incidents?state=all", "items", "incident_id"
@@ -72,10 +76,12 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
     for place, code in PLACES.items():
         ids["area"][place] = code
         ids["node"][place] = f"node-{place}"
-        ids["camera"][place] = f"camera-{place}"
+        for kind in ("camera", "rules", "rules_history", "rules_version", "rules_diff"):
+            ids[kind][place] = f"camera-{place}"
         async with centre.database.transaction() as conn:
             await add_node(conn, node_id=f"node-{place}", area_path=path_by_code(code), at=centre.clock.at, by="test")
         await centre.add_cameras(camera(f"camera-{place}", code, node_id=f"node-{place}"))
+        await add_rules(centre, f"camera-{place}")
         picture = jpeg(filler=place.encode())
         ids["still"][place] = sha256(picture)
         async with centre.client() as node:
@@ -198,6 +204,19 @@ async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) ->
             "/api/calendar-proposals/{}/moves",
             {"move": "accept", "version": 1},
             {Role.RULE_OPERATOR, Role.ADMIN},
+        ),
+        (
+            "rules",
+            "/api/cameras/{}/rules/versions",
+            {"settings": {"rules": []}, "why": "tuned", "based_on": 1},
+            {Role.RULE_OPERATOR, Role.ADMIN},
+        ),
+        ("rules", "/api/cameras/{}/rules/rollback", {"version": 1, "based_on": 1}, {Role.RULE_OPERATOR, Role.ADMIN}),
+        (
+            "rules",
+            "/api/cameras/{}/rules/versions/1/moves",
+            {"move": "approve"},
+            {Role.RULE_OPERATOR, Role.SUPERVISOR, Role.ADMIN},
         ),
     ]
     async with centre.signed_in("someone") as client:

@@ -14,6 +14,7 @@ from xueliang_configs.loading import load_node
 from xueliang_edge.capture.orders import ViewOrder
 from xueliang_edge.detection import OpenedModel
 from xueliang_edge.hot_rules.following import RulesFollower
+from xueliang_edge.hot_rules.from_centre import FromCentre
 from xueliang_edge.hot_rules.orders import Answer, OrderFiles, new_order
 from xueliang_edge.hot_rules.starting import rules_at_start, running_of, with_rules_of
 from xueliang_edge.hot_rules.versions import FOLDER, VersionFiles
@@ -80,7 +81,7 @@ class Started:
         self.path.write_text(text)
         os.utime(self.path, ns=(before + 10_000_000, before + 10_000_000))
 
-    def start(self) -> RulesFollower:
+    def start(self, centre: FromCentre | None = None) -> RulesFollower:
         """As Node does it."""
         config = load_node(self.path)
         starts = rules_at_start(config, self.files, self.wall())
@@ -98,6 +99,7 @@ class Started:
             mono=lambda: self.now_s,
             order_view=self.view_orders.append,
             views_of=lambda _: self.views,
+            centre=centre,
         )
         follower.poll()
         follower.poll()

@@ -26,7 +26,7 @@ async def open_service(url: str, port: int, user: str, password: str) -> tuple[C
     centre = centre_on(database, Settings(Path(tempfile.gettempdir())), table, wall=system_wall, mono=system_mono)
     await centre.areas.refresh(database)
     broker = BrokerConfig(port=port, username=user, password=SecretStr(password))
-    return centre, IngestService(centre, broker)
+    return centre, IngestService(centre, broker, Path(tempfile.gettempdir()) / "no-such-signing.key")
 
 
 async def main(url: str, port: str, user: str, password: str) -> None:

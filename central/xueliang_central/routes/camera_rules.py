@@ -1,0 +1,158 @@
+"""HTTP only: the rules of a camera as the centre wants them: versions, diff, propose, decide, roll back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import select
+
+from xueliang_alerts.desired import LONGEST_WHY
+from xueliang_central.camera_rules import service
+from xueliang_central.camera_rules.deciding import differences
+from xueliang_central.camera_rules.tables import rule_versions
+from xueliang_central.camera_rules.views import desired_of, report_of, rules_body, version_view
+from xueliang_central.centre import centre_of
+from xueliang_central.errors import NotFound
+from xueliang_central.rights.policy import Permission, require
+from xueliang_central.rights.scope import Actor
+from xueliang_central.routes.asking import LARGEST_PAGE, Key, Text
+
+router: Final = APIRouter(prefix="/api/cameras/{camera_id}/rules", tags=["rules"])
+
+CameraId = Annotated[str, Path(max_length=63)]
+Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+OfVersion = Annotated[int, Query(ge=1, le=2**31 - 1)]
+Sees = Annotated[Actor, Depends(require(Permission.SEE_RULES))]
+Changes = Annotated[Actor, Depends(require(Permission.CHANGE_RULES))]
+Decides = Annotated[Actor, Depends(require(Permission.DECIDE_RULES))]
+Why = Annotated[Text, Field(max_length=LONGEST_WHY, description="Everybody who reads the history reads it.")]
+BasedOn = Annotated[
+    int, Field(ge=0, le=2**31 - 1, description="newest_version as the asker saw it; 409 when there are newer ones.")
+]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RulesProposed(_Frozen):
+    """All rules of the camera as they shall be; what is left out of place_class and look_every_s stays as it is."""
+
+    settings: dict[str, Any] = Field(description="`rules`, `place_class`, `look_every_s`, as in the node's settings.")
+    why: Annotated[Why, Field(min_length=1)]
+    based_on: BasedOn
+    idempotency_key: Key | None = None
+
+
+class RollBack(_Frozen):
+    version: Annotated[int, Field(ge=1, le=2**31 - 1, description="Whose content is wanted again.")]
+    based_on: BasedOn
+    why: Why = ""
+    idempotency_key: Key | None = None
+
+
+class RulesMove(_Frozen):
+    """approve | refuse | withdraw."""
+
+    move: Annotated[str, Field(pattern=r"^[a-z_]{1,24}$")]
+    note: Text = ""
+
+
+@router.get("")
+async def get_rules(request: Request, camera_id: CameraId, actor: Sees) -> dict[str, Any]:
+    """What is wanted, what runs, and whether they agree; settings of both, null: not known."""
+    async with centre_of(request).database.reading() as conn:
+        camera = await service.camera_of(conn, actor, camera_id)
+        body = await rules_body(conn, camera)
+        desired, report = await desired_of(conn, camera_id), await report_of(conn, camera_id, camera["node_id"])
+    return {
+        **body,
+        "desired_settings": desired["settings"] if desired is not None else None,
+        "running_settings": report["settings"] if report is not None else None,
+    }
+
+
+@router.get("/versions")
+async def list_versions(
+    request: Request,
+    camera_id: CameraId,
+    actor: Sees,
+    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 50,
+    before: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="next_before of the page before.")] = None,
+) -> dict[str, Any]:
+    """Newest first, without settings; `next_before` null on the last page."""
+    versions = rule_versions.c
+    query = select(rule_versions).where(versions.camera_id == camera_id).order_by(versions.version.desc())
+    if before is not None:
+        query = query.where(versions.version < before)
+    async with centre_of(request).database.reading() as conn:
+        camera = await service.camera_of(conn, actor, camera_id)
+        rows = (await conn.execute(query.limit(limit + 1))).mappings().all()
+    shown = [{**version_view(row), "moves": service.moves_of(actor, camera, row)} for row in rows[:limit]]
+    return {"items": shown, "next_before": shown[-1]["version"] if len(rows) > limit else None}
+
+
+@router.get("/versions/{version}")
+async def get_version(request: Request, camera_id: CameraId, version: Number, actor: Sees) -> dict[str, Any]:
+    """One, with its settings and what this actor may do with it."""
+    async with centre_of(request).database.reading() as conn:
+        camera = await service.camera_of(conn, actor, camera_id)
+        row = await service.version_of(conn, camera_id, version)
+    return {**version_view(row, with_settings=True), "moves": service.moves_of(actor, camera, row)}
+
+
+@router.get("/diff")
+async def get_diff(
+    request: Request,
+    camera_id: CameraId,
+    actor: Sees,
+    to: OfVersion,
+    of: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="Left out: what the camera runs now.")] = None,
+) -> dict[str, Any]:
+    """What version `to` says otherwise than version `of`: where, before, after."""
+    async with centre_of(request).database.reading() as conn:
+        camera = await service.camera_of(conn, actor, camera_id)
+        after = (await service.version_of(conn, camera_id, to))["settings"]
+        if of is not None:
+            before = (await service.version_of(conn, camera_id, of))["settings"]
+        else:
+            report = await report_of(conn, camera_id, camera["node_id"])
+            before = report["settings"] if report is not None else None
+    if before is None:
+        raise NotFound("its node has not said what runs")
+    return {"of": of, "to": to, "differences": [asdict(one) for one in differences(before, after)]}
+
+
+@router.post("/versions", status_code=201)
+async def post_version(request: Request, camera_id: CameraId, body: RulesProposed, actor: Changes) -> dict[str, Any]:
+    """A new version: sent to the node at once, or `proposed` where a second person must agree (severity_changes says
+    why). 422 `rules_refused`: every problem. The same key again answers with the first."""
+    centre = centre_of(request)
+    asked = service.Proposal(body.settings, body.why, body.based_on, key=body.idempotency_key)
+    async with centre.database.transaction() as conn:
+        version = await service.propose(conn, actor, camera_id, asked, centre.wall())
+    return await get_version(request, camera_id, version, actor)
+
+
+@router.post("/rollback", status_code=201)
+async def post_rollback(request: Request, camera_id: CameraId, body: RollBack, actor: Changes) -> dict[str, Any]:
+    """A new version with the content of an earlier one; what holds for any new version holds for it."""
+    centre = centre_of(request)
+    asked = service.Proposal({}, body.why, body.based_on, key=body.idempotency_key)
+    async with centre.database.transaction() as conn:
+        version = await service.roll_back(conn, actor, camera_id, body.version, asked, centre.wall())
+    return await get_version(request, camera_id, version, actor)
+
+
+@router.post("/versions/{version}/moves")
+async def post_version_move(
+    request: Request, camera_id: CameraId, version: Number, body: RulesMove, actor: Decides
+) -> dict[str, Any]:
+    """Approve or refuse what another person proposed, or withdraw the own. 409: it is no longer proposed."""
+    centre = centre_of(request)
+    async with centre.database.transaction() as conn:
+        await service.move(conn, actor, camera_id, version, body.move, body.note, centre.wall())
+    return await get_version(request, camera_id, version, actor)
