@@ -39,7 +39,7 @@ rule_versions: Final = Table(
     Column("sent_to", String(63), nullable=True),
 )
 _DESIRED: Final = text("state = 'desired'")
-_UNSENT: Final = text("unsent")
+_UNSENT: Final = text("unsent"), text("unsent = 1")  # each as its database is asked, else the index is not used
 Index(
     "rule_versions_one_desired",
     rule_versions.c.camera_id,
@@ -47,7 +47,7 @@ Index(
     postgresql_where=_DESIRED,
     sqlite_where=_DESIRED,
 )
-Index("rule_versions_unsent", rule_versions.c.camera_id, postgresql_where=_UNSENT, sqlite_where=_UNSENT)
+Index("rule_versions_unsent", rule_versions.c.camera_id, postgresql_where=_UNSENT[0], sqlite_where=_UNSENT[1])
 
 rule_reports: Final = Table(
     "rule_reports",

@@ -41,7 +41,7 @@ def upgrade() -> None:
         sa.Column("sent_to", sa.String(length=63), nullable=True),
         sa.PrimaryKeyConstraint("camera_id", "version", name=op.f("pk_rule_versions")),
     )
-    desired, unsent = sa.text("state = 'desired'"), sa.text("unsent")
+    desired = sa.text("state = 'desired'")
     op.create_index(
         "rule_versions_one_desired",
         "rule_versions",
@@ -51,7 +51,11 @@ def upgrade() -> None:
         sqlite_where=desired,
     )
     op.create_index(
-        "rule_versions_unsent", "rule_versions", ["camera_id"], postgresql_where=unsent, sqlite_where=unsent
+        "rule_versions_unsent",
+        "rule_versions",
+        ["camera_id"],
+        postgresql_where=sa.text("unsent"),
+        sqlite_where=sa.text("unsent = 1"),
     )
     op.create_table(
         "rule_reports",
