@@ -26,7 +26,7 @@ from xueliang_configs.cameras import CameraRules
 from xueliang_configs.errors import ConfigError
 from xueliang_configs.loading import rules_from
 
-Row = Mapping[str, Any]
+Row = Mapping[Any, Any]
 _OPEN: Final = VersionState.PROPOSED.value
 _HAVE_RUN: Final = [one.value for one in (VersionState.RAN, VersionState.DESIRED, VersionState.REPLACED)]
 _LEFT_AS_IT_IS: Final = ("place_class", "look_every_s")

@@ -15,7 +15,7 @@ from xueliang_central.cameras.tables import cameras
 from xueliang_central.fleet.overview import iso
 from xueliang_central.store import events
 
-Row = Mapping[str, Any]
+Row = Mapping[Any, Any]
 
 
 async def report_of(conn: AsyncConnection, camera_id: str, node_id: str | None) -> RowMapping | None:
