@@ -71,6 +71,21 @@ def _no_tracks() -> NDArray[np.int64]:
     return np.zeros(0, dtype=np.int64)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """The boxes of a look as plain numbers. Looks that show the same boxes, as a carried answer does, share one object:
+    what follows from the boxes alone need not be worked out again. `boxes_xyxyn`: shape (n, 4).
+    """
+
+    rows: tuple[BoxRow, ...]
+    boxes_xyxyn: NDArray[np.float32]
+
+
+_NOTHING_SHOWN: Final = Shown((), _no_boxes())
+_MOST_SHOWN: Final = 256  # the last answers of a node's cameras, of two detectors each
+_SHOWN: Final[dict[tuple[bytes, bytes, tuple[str, ...]], Shown]] = {}
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Observation:
     """What one detector found in one picture of one camera. No boxes (n = 0) is a normal answer.
@@ -115,7 +130,7 @@ class Observation:
     view_fault: ViewFault | None = None
     view_figure: float = 0.0
     view_id: str | None = None
-    _rows: tuple[BoxRow, ...] | None = field(default=None, init=False, repr=False)
+    _shown: Shown | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         n = len(self.class_names)
@@ -146,12 +161,28 @@ class Observation:
         return self.view is ViewState.GOOD
 
     @property
+    def shown(self) -> Shown:
+        """See `Shown`."""
+        if self._shown is None:
+            found = self._found() if self.class_names else _NOTHING_SHOWN
+            object.__setattr__(self, "_shown", found)
+        return self._shown or _NOTHING_SHOWN
+
+    def _found(self) -> Shown:
+        key = (self.boxes_xyxyn.tobytes(), self.scores.tobytes(), self.class_names)
+        found = _SHOWN.get(key)
+        if found is None:
+            boxes = map(tuple, self.boxes_xyxyn.tolist())
+            found = Shown(tuple(zip(boxes, self.scores.tolist(), self.class_names, strict=True)), self.boxes_xyxyn)
+            if len(_SHOWN) >= _MOST_SHOWN:
+                _SHOWN.clear()
+            _SHOWN[key] = found
+        return found
+
+    @property
     def rows(self) -> tuple[BoxRow, ...]:
         """Box, score and class, one after the other as plain numbers: for a handful of boxes faster than arrays."""
-        if self._rows is None:
-            boxes = map(tuple, self.boxes_xyxyn.tolist())
-            object.__setattr__(self, "_rows", tuple(zip(boxes, self.scores.tolist(), self.class_names, strict=True)))
-        return self._rows or ()
+        return self.shown.rows
 
     def later(self, seconds: float) -> Observation:
         """The same with another monotonic time; it is not checked once more."""

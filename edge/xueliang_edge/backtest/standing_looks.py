@@ -22,9 +22,12 @@ from xueliang_edge.observation_log.looks import LoggedLooks
 from xueliang_edge.observations import BoxRow
 from xueliang_edge.rules import geometry, selecting
 from xueliang_edge.rules.geometry import Box, Boxes
+from xueliang_edge.rules.rasters import PointSet
 from xueliang_edge.rules.standing import StandingState
 from xueliang_edge.rules.standing_measure import (
+    NOTHING_INSIDE,
     WEAK_SHARE,
+    Inside,
     StandingMeasure,
     StandingRule,
     is_concerned,
@@ -42,8 +45,8 @@ class StandingBatch:
     """Measured by flags, and by boxes only where some stand in the zone.
 
     Attributes:
-        counted, inside, near: boxes that count; those that stand in the zone; those that, widened, may lie over its
-            cells. wide: float32, the last ones, widened.
+        counted, inside: boxes that count; those that stand in the zone.
+        near, believed: boxes that, widened, may lie over the zone's cells; those that are believed.
         grid: None without a change grid. has_changed: bool (m,), a cell that counts has.
         sets: uint8 (m, 3, bytes), known, still changed and changed cells, see `ZoneChange.of`.
     """
@@ -54,77 +57,144 @@ class StandingBatch:
     counted: OfLooks
     inside: OfLooks
     near: OfLooks
-    wide: Boxes
+    believed: OfLooks
     grid: ZoneGrid | None
     has_changed: Flags
     sets: NDArray[np.uint8]
 
     def measure(self, index: int) -> StandingMeasure:
-        looks, row, is_known = self.looks, int(self.timeline.rows[index]), bool(self.timeline.is_known[index])
-        context = looks.contexts[looks.context[row]]
-        rows = self._things(index) if is_known else []
+        looks, plain = self.looks, self.plain
+        row, is_known = plain.rows[index], plain.is_known[index]
+        context = looks.contexts[plain.context[index]]
+        inside = self._inside(index) if is_known else NOTHING_INSIDE
         return StandingMeasure(
-            mono_s=float(self.timeline.mono_s[index]),
-            at=at_of(int(looks.at_ms[row])),
-            is_known=is_known,
-            boxes=tuple([box for box, _, _ in rows]),
-            scores=tuple([score for _, score, _ in rows]),
-            class_names=tuple([name for _, _, name in rows]),
-            picture=_Logged(self, index, row, context.confident_score),
-            grid=self.grid if is_known and looks.has_change[row] else None,
-            confident_score=context.confident_score,
-            model_digest=context.model_digest if is_known else None,
-            frame_size_wh=context.frame_size_wh if is_known else None,
+            plain.mono_s[index],
+            at_of(plain.at_ms[index]),
+            is_known,
+            inside.boxes,
+            inside.scores,
+            inside.class_names,
+            _Logged(self, index, row),
+            self.grid if is_known and plain.has_change[index] else None,
+            context.confident_score,
+            context.model_digest if is_known else None,
+            context.frame_size_wh if is_known else None,
         )
 
-    def _things(self, index: int) -> Sequence[BoxRow]:
+    def _inside(self, index: int) -> Inside:
         """What stands in the zone, each thing once, surest first."""
-        inside = self.inside.of(index)
-        if not len(inside):
-            return []
-        counted = self.counted.of(index)
-        rows = self._rows(counted)
-        concerned: list[int] = np.searchsorted(counted, inside).tolist()
-        return [rows[one] for one in surest_of(rows, concerned, range(len(rows)))]
+        plain = self.plain
+        stretch = plain.inside[index]
+        if stretch.start == stretch.stop:
+            return NOTHING_INSIDE
+        among = plain.counted[index]
+        key = (stretch.start, among.start, among.stop)
+        known = plain.known_inside.get(key)
+        if known is None:  # carried answers show the same boxes
+            rows = self._rows(among)
+            concerned = [one - among.start for one in plain.inside_in_counted[stretch]]
+            known = Inside.of([rows[one] for one in surest_of(rows, concerned, range(len(rows)))])
+            plain.known_inside.clear()
+            plain.known_inside[key] = known
+        return known
 
-    def _rows(self, boxes: NDArray[np.int64]) -> Sequence[BoxRow]:
-        looks = self.looks
-        names = [looks.class_names[one] for one in looks.class_ids[boxes].tolist()]
-        each = map(tuple, looks.boxes_xyxyn[boxes].tolist())
-        return list(zip(each, looks.scores[boxes].tolist(), names, strict=True))
+    def _rows(self, among: slice) -> Sequence[BoxRow]:
+        boxes, scores, names = self._counted_columns
+        return list(zip(map(tuple, boxes[among].tolist()), scores[among].tolist(), names[among].tolist(), strict=True))
+
+    @cached_property
+    def plain(self) -> _Plain:
+        """Its columns; at rest they are never asked for."""
+        return _Plain.of(self)
+
+    @cached_property
+    def _counted_columns(self) -> tuple[Boxes, NDArray[np.float32], NDArray[np.object_]]:
+        looks, index = self.looks, self.counted.boxes
+        names = np.array(looks.class_names, dtype=object)
+        return looks.boxes_xyxyn[index], looks.scores[index], names[looks.class_ids[index]]
+
+    @cached_property
+    def believed_boxes(self) -> Boxes:
+        """float32 (k, 4), of `believed`."""
+        return self.looks.boxes_xyxyn[self.believed.boxes]
+
+    @cached_property
+    def wide(self) -> Boxes:
+        """float32 (k, 4), of `near`, widened."""
+        return widened(self.looks.boxes_xyxyn[self.near.boxes])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Plain:
+    """Columns of a batch as plain numbers: one number of an array costs more than all else that is asked of a look.
+
+    Attributes:
+        rows, context, mono_s, at_ms, is_known, has_change: of each look.
+        counted, inside, near, believed: of each look, where in the batch's `OfLooks`.
+        inside_in_counted: of each box inside, where it is among those that count.
+        known_inside: the last answer of `StandingBatch._inside`.
+    """
+
+    rows: list[int]
+    context: list[int]
+    mono_s: list[float]
+    at_ms: list[int]
+    is_known: list[bool]
+    has_change: list[bool]
+    counted: list[slice]
+    inside: list[slice]
+    near: list[slice]
+    believed: list[slice]
+    inside_in_counted: list[int]
+    known_inside: dict[tuple[int, int, int], Inside]
+
+    @classmethod
+    def of(cls, batch: StandingBatch) -> _Plain:
+        looks, timeline = batch.looks, batch.timeline
+        return cls(
+            timeline.rows.tolist(),
+            looks.context[timeline.rows].tolist(),
+            timeline.mono_s.tolist(),
+            timeline.at_ms.tolist(),
+            timeline.is_known.tolist(),
+            looks.has_change[timeline.rows].tolist(),
+            batch.counted.stretches(),
+            batch.inside.stretches(),
+            batch.near.stretches(),
+            batch.believed.stretches(),
+            np.searchsorted(batch.counted.boxes, batch.inside.boxes).tolist(),
+            {},
+        )
+
+
 class _Logged:
     """The picture of a logged look."""
 
-    batch: StandingBatch
-    index: int
-    row: int
-    confident_score: float
+    __slots__ = ("_batch", "_index", "_row")
 
-    @cached_property
-    def believed(self) -> Sequence[Box]:
-        looks, start = self.batch.looks, int(self.batch.looks.box_start[self.row])
-        shown = slice(start, start + int(looks.box_count[self.row]))
-        is_believed = looks.scores[shown].astype(np.float64) >= self.confident_score  # as plain numbers, like live
-        return list(map(tuple, looks.boxes_xyxyn[shown][is_believed].tolist()))
+    def __init__(self, batch: StandingBatch, index: int, row: int) -> None:
+        self._batch, self._index, self._row = batch, index, row
 
     @property
-    def widened(self) -> list[Box]:
-        wide: list[Box] = self.batch.wide[self.batch.near.stretch(self.index)].tolist()
-        return wide
+    def believed(self) -> Sequence[Box]:
+        batch = self._batch
+        return list(map(tuple, batch.believed_boxes[batch.plain.believed[self._index]].tolist()))
+
+    def under_boxes(self, grid: ZoneGrid) -> PointSet:
+        wide: list[Box] = self._batch.wide[self._batch.plain.near[self._index]].tolist()
+        return grid.centres.under_any(wide)
 
     def has_changed(self, _grid: ZoneGrid) -> bool:
-        return bool(self.batch.has_changed[self.index])
+        return bool(self._batch.has_changed[self._index])
 
     def change(self, grid: ZoneGrid) -> ZoneChange:
-        sets = [int.from_bytes(one.tobytes(), "little") for one in self.batch.sets[self.index]]
+        data, width = self._batch.sets[self._index].tobytes(), self._batch.sets.shape[2]
+        sets = [int.from_bytes(data[start : start + width], "little") for start in (0, width, 2 * width)]
         return ZoneChange.of(grid, sets, self._values)
 
     def _values(self) -> NDArray[np.float32]:
-        assert self.batch.grid is not None
-        return changes_of(self.batch.looks.change_levels[self.row].ravel()[self.batch.grid.index])
+        assert self._batch.grid is not None
+        return changes_of(self._batch.looks.change_levels[self._row].ravel()[self._batch.grid.index])
 
 
 def _begin(looks: LoggedLooks, timeline: Timeline, rule: StandingRule) -> Batch:
@@ -150,9 +220,13 @@ def _begin(looks: LoggedLooks, timeline: Timeline, rule: StandingRule) -> Batch:
             wakes |= counting.in_the_open(looks, timeline.rows, is_changed, centres, is_near)
     if not has_one_score(looks, timeline):
         return LiveBatch(looks, timeline, rule, wakes)
-    counted, inside, near = (counting.of_looks(looks, timeline.rows, each) for each in (is_counted, is_inside, is_near))
-    wide = widened(looks.boxes_xyxyn[near.boxes])
-    return StandingBatch(looks, timeline, wakes, counted, inside, near, wide, grid, has_changed, sets)
+    scores = counting.scores_of_good(looks, timeline.rows)
+    is_believed = (
+        looks.scores.astype(np.float64) >= scores[0] if scores else is_near & False
+    )  # plain numbers, like live
+    flags = (is_counted, is_inside, is_near, is_believed)
+    counted, inside, near, believed = (counting.of_looks(looks, timeline.rows, each) for each in flags)
+    return StandingBatch(looks, timeline, wakes, counted, inside, near, believed, grid, has_changed, sets)
 
 
 def _concerned(looks: LoggedLooks, flags: Flags, rule: StandingRule) -> Flags:

@@ -16,7 +16,7 @@ How it decides
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 
 from xueliang_alerts.contract import EndReason, Hazard, Phase
@@ -35,6 +35,7 @@ from xueliang_edge.rules.episodes import (
     moment_of,
     why_ended,
 )
+from xueliang_edge.rules.frozen import dataclass
 from xueliang_edge.rules.geometry import Box
 from xueliang_edge.rules.looking import timing_of
 from xueliang_edge.rules.places import MIN_PRESENCE, SETTLE_S, Ground, Place, is_believed, remember
@@ -100,7 +101,7 @@ def step(
         may_begin=settings.may_begin(measured.at),
         begins_between=True,
     )
-    episode, said = advance(state.episode, look, timing)
+    episode, said = advance(state.episode, look, timing, now)
     if said is not None and said.phase is Phase.CLEARED:
         # What was seen to be gone starts anew when it comes back: no dwell is carried into the next episode.
         hit = tuple(place for place in ground.places if place.is_hit)

@@ -1,0 +1,54 @@
+"""What follows from a rule's settings alone, or from them and the boxes of a look, worked out once. Pure as seen from
+outside.
+
+Rules are asked about every look of every camera, and their settings stay the same for weeks. A rule cannot be hashed
+(it has dicts), so it is known by its identity; it is kept alive here, so that no other can take that identity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Generic, ParamSpec, TypeVar
+
+from xueliang_edge.observations import Shown
+
+MOST_KEPT: Final = 4096  # some rules of some hundred cameras; a few hundred bytes each
+
+Asked = ParamSpec("Asked")
+Found = TypeVar("Found")
+
+
+def once_for(work_out: Callable[Asked, Found]) -> Callable[Asked, Found]:
+    """`work_out(settings, *more)` keeps its answers; `more` are numbers and names. Called without keywords."""
+    kept: dict[tuple[Any, ...], tuple[Any, Found]] = {}
+
+    def kept_or_worked_out(*args: Asked.args, **kwargs: Asked.kwargs) -> Found:
+        key = (id(args[0]), *args[1:])
+        known = kept.get(key)
+        if known is not None:
+            return known[1]
+        if len(kept) >= MOST_KEPT:
+            kept.clear()
+        found = work_out(*args, **kwargs)
+        kept[key] = (args[0], found)
+        return found
+
+    return kept_or_worked_out
+
+
+@dataclass(slots=True, eq=False)
+class LastAnswer(Generic[Found]):
+    """Of one question about a look's boxes, the last answer and what it was about: a carried answer asks it again."""
+
+    about: tuple[Shown, Found] | None = None
+
+    def to(self, shown: Shown) -> Found | None:
+        """None: another look was asked about last."""
+        about = self.about
+        return about[1] if about is not None and about[0] is shown else None
+
+    def keep(self, shown: Shown, found: Found) -> Found:
+        """One assignment: another thread that asks meanwhile reads either the whole old or the whole new one."""
+        self.about = (shown, found)
+        return found
