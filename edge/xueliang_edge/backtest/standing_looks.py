@@ -4,9 +4,6 @@ columns, and which looks change nothing while the rule is at rest. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -14,187 +11,20 @@ from numpy.typing import NDArray
 
 from xueliang_configs.values import polygon_area
 from xueliang_edge.backtest import counting
-from xueliang_edge.backtest.counting import CHANGED_LEVEL, STILL_CHANGED_LEVEL, Flags, OfLooks
+from xueliang_edge.backtest.counting import CHANGED_LEVEL, STILL_CHANGED_LEVEL, Flags
 from xueliang_edge.backtest.measuring import Batch, LiveBatch, Skipping, has_one_score
+from xueliang_edge.backtest.standing_batch import StandingBatch
+from xueliang_edge.backtest.standing_runs import run_through
 from xueliang_edge.backtest.timeline import Timeline
-from xueliang_edge.observation_log.encoding import at_of, changes_of
 from xueliang_edge.observation_log.looks import LoggedLooks
-from xueliang_edge.observations import BoxRow
 from xueliang_edge.rules import geometry, selecting
 from xueliang_edge.rules.geometry import Box, Boxes
-from xueliang_edge.rules.rasters import PointSet
 from xueliang_edge.rules.standing import StandingState
-from xueliang_edge.rules.standing_measure import (
-    NOTHING_INSIDE,
-    WEAK_SHARE,
-    Inside,
-    StandingMeasure,
-    StandingRule,
-    is_concerned,
-    surest_of,
-    widened,
-)
-from xueliang_edge.rules.zone_change import ZoneChange, ZoneGrid, zone_grid
+from xueliang_edge.rules.standing_measure import WEAK_SHARE, StandingRule, is_concerned
+from xueliang_edge.rules.zone_change import zone_grid
 
 _KNOWN_STILL_CHANGED: Final = np.array([[0], [STILL_CHANGED_LEVEL], [CHANGED_LEVEL]], np.int8)
 _SURELY_OUTSIDE: Final = 0.2  # below MIN_INSIDE by rectangles: the one round the zone never says less than the zone
-
-
-@dataclass(frozen=True, eq=False)
-class StandingBatch:
-    """Measured by flags, and by boxes only where some stand in the zone.
-
-    Attributes:
-        counted, inside: boxes that count; those that stand in the zone.
-        near, believed: boxes that, widened, may lie over the zone's cells; those that are believed.
-        grid: None without a change grid. has_changed: bool (m,), a cell that counts has.
-        sets: uint8 (m, 3, bytes), known, still changed and changed cells, see `ZoneChange.of`.
-    """
-
-    looks: LoggedLooks
-    timeline: Timeline
-    wakes: Flags
-    counted: OfLooks
-    inside: OfLooks
-    near: OfLooks
-    believed: OfLooks
-    grid: ZoneGrid | None
-    has_changed: Flags
-    sets: NDArray[np.uint8]
-
-    def measure(self, index: int) -> StandingMeasure:
-        looks, plain = self.looks, self.plain
-        row, is_known = plain.rows[index], plain.is_known[index]
-        context = looks.contexts[plain.context[index]]
-        inside = self._inside(index) if is_known else NOTHING_INSIDE
-        return StandingMeasure(
-            plain.mono_s[index],
-            at_of(plain.at_ms[index]),
-            is_known,
-            inside.boxes,
-            inside.scores,
-            inside.class_names,
-            _Logged(self, index, row),
-            self.grid if is_known and plain.has_change[index] else None,
-            context.confident_score,
-            context.model_digest if is_known else None,
-            context.frame_size_wh if is_known else None,
-        )
-
-    def _inside(self, index: int) -> Inside:
-        """What stands in the zone, each thing once, surest first."""
-        plain = self.plain
-        stretch = plain.inside[index]
-        if stretch.start == stretch.stop:
-            return NOTHING_INSIDE
-        among = plain.counted[index]
-        key = (stretch.start, among.start, among.stop)
-        known = plain.known_inside.get(key)
-        if known is None:  # carried answers show the same boxes
-            rows = self._rows(among)
-            concerned = [one - among.start for one in plain.inside_in_counted[stretch]]
-            known = Inside.of([rows[one] for one in surest_of(rows, concerned, range(len(rows)))])
-            plain.known_inside.clear()
-            plain.known_inside[key] = known
-        return known
-
-    def _rows(self, among: slice) -> Sequence[BoxRow]:
-        boxes, scores, names = self._counted_columns
-        return list(zip(map(tuple, boxes[among].tolist()), scores[among].tolist(), names[among].tolist(), strict=True))
-
-    @cached_property
-    def plain(self) -> _Plain:
-        """Its columns; at rest they are never asked for."""
-        return _Plain.of(self)
-
-    @cached_property
-    def _counted_columns(self) -> tuple[Boxes, NDArray[np.float32], NDArray[np.object_]]:
-        looks, index = self.looks, self.counted.boxes
-        names = np.array(looks.class_names, dtype=object)
-        return looks.boxes_xyxyn[index], looks.scores[index], names[looks.class_ids[index]]
-
-    @cached_property
-    def believed_boxes(self) -> Boxes:
-        """float32 (k, 4), of `believed`."""
-        return self.looks.boxes_xyxyn[self.believed.boxes]
-
-    @cached_property
-    def wide(self) -> Boxes:
-        """float32 (k, 4), of `near`, widened."""
-        return widened(self.looks.boxes_xyxyn[self.near.boxes])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Plain:
-    """Columns of a batch as plain numbers: one number of an array costs more than all else that is asked of a look.
-
-    Attributes:
-        rows, context, mono_s, at_ms, is_known, has_change: of each look.
-        counted, inside, near, believed: of each look, where in the batch's `OfLooks`.
-        inside_in_counted: of each box inside, where it is among those that count.
-        known_inside: the last answer of `StandingBatch._inside`.
-    """
-
-    rows: list[int]
-    context: list[int]
-    mono_s: list[float]
-    at_ms: list[int]
-    is_known: list[bool]
-    has_change: list[bool]
-    counted: list[slice]
-    inside: list[slice]
-    near: list[slice]
-    believed: list[slice]
-    inside_in_counted: list[int]
-    known_inside: dict[tuple[int, int, int], Inside]
-
-    @classmethod
-    def of(cls, batch: StandingBatch) -> _Plain:
-        looks, timeline = batch.looks, batch.timeline
-        return cls(
-            timeline.rows.tolist(),
-            looks.context[timeline.rows].tolist(),
-            timeline.mono_s.tolist(),
-            timeline.at_ms.tolist(),
-            timeline.is_known.tolist(),
-            looks.has_change[timeline.rows].tolist(),
-            batch.counted.stretches(),
-            batch.inside.stretches(),
-            batch.near.stretches(),
-            batch.believed.stretches(),
-            np.searchsorted(batch.counted.boxes, batch.inside.boxes).tolist(),
-            {},
-        )
-
-
-class _Logged:
-    """The picture of a logged look."""
-
-    __slots__ = ("_batch", "_index", "_row")
-
-    def __init__(self, batch: StandingBatch, index: int, row: int) -> None:
-        self._batch, self._index, self._row = batch, index, row
-
-    @property
-    def believed(self) -> Sequence[Box]:
-        batch = self._batch
-        return list(map(tuple, batch.believed_boxes[batch.plain.believed[self._index]].tolist()))
-
-    def under_boxes(self, grid: ZoneGrid) -> PointSet:
-        wide: list[Box] = self._batch.wide[self._batch.plain.near[self._index]].tolist()
-        return grid.centres.under_any(wide)
-
-    def has_changed(self, _grid: ZoneGrid) -> bool:
-        return bool(self._batch.has_changed[self._index])
-
-    def change(self, grid: ZoneGrid) -> ZoneChange:
-        data, width = self._batch.sets[self._index].tobytes(), self._batch.sets.shape[2]
-        sets = [int.from_bytes(data[start : start + width], "little") for start in (0, width, 2 * width)]
-        return ZoneChange.of(grid, sets, self._values)
-
-    def _values(self) -> NDArray[np.float32]:
-        assert self._batch.grid is not None
-        return changes_of(self._batch.looks.change_levels[self._row].ravel()[self._batch.grid.index])
 
 
 def _begin(looks: LoggedLooks, timeline: Timeline, rule: StandingRule) -> Batch:
@@ -263,4 +93,8 @@ def _rested(
     return state
 
 
-STANDING: Final = Skipping(_begin, _is_resting, _rested)
+def _on(state: StandingState, batch: Batch, start: int, rule: StandingRule) -> tuple[StandingState, int]:
+    return run_through(state, batch, start, rule) if isinstance(batch, StandingBatch) else (state, start)
+
+
+STANDING: Final = Skipping(_begin, _is_resting, _rested, on=_on)

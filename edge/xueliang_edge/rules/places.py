@@ -17,7 +17,7 @@ from xueliang_edge.rules import geometry
 from xueliang_edge.rules.episodes import MIN_CLEAR_LOOKS, Moment
 from xueliang_edge.rules.frozen import dataclass
 from xueliang_edge.rules.geometry import Box
-from xueliang_edge.rules.rasters import PointSet, Raster, members_of, set_of_members
+from xueliang_edge.rules.rasters import PointSet, Raster, members_of, set_of_members, union_of
 from xueliang_edge.rules.standing_measure import StandingMeasure, StandingRule, widened_one
 from xueliang_edge.rules.zone_change import CHANGED, ZoneChange
 
@@ -165,7 +165,7 @@ def remember(ground: Ground, measured: StandingMeasure, now: Moment, seconds: fl
     """One look further; `seconds` of watching since the last."""
     if not (ground.places or ground.cells or ground.absorbed or measured.boxes or measured.has_changed):
         return ground  # most looks of most zones
-    hits = _hits(ground.places, measured, now)
+    hits = hits_of(ground.places, measured.boxes, now)
     change: ZoneChange | None = None
     believed: Sequence[Box] = ()
     if len(hits) < len(ground.places):
@@ -188,9 +188,9 @@ def remember(ground: Ground, measured: StandingMeasure, now: Moment, seconds: fl
     return Ground(tuple(places[:MAX_PLACES]), cells, absorbed)
 
 
-def _hits(places: tuple[Place, ...], measured: StandingMeasure, now: Moment) -> dict[int, int]:
+def hits_of(places: Sequence[Place], boxes: Sequence[Box], now: Moment) -> dict[int, int]:
     """Place index to box index: each box hits at most one place, best overlap first, older places before younger."""
-    boxes, pairs = measured.boxes, []
+    pairs: list[tuple[float, int, int]] = []
     if not boxes:
         return {}
     for number, place in enumerate(places):
@@ -198,7 +198,7 @@ def _hits(places: tuple[Place, ...], measured: StandingMeasure, now: Moment) -> 
         for box_number, box in enumerate(boxes):
             if box[0] < right and box[2] > left and box[1] < bottom and box[3] > top:
                 overlap = geometry.iou_of(anchor, box)
-                if overlap >= (SETTLED_IOU if _is_settled(place, now) else FRESH_IOU):
+                if overlap >= (SETTLED_IOU if is_settled(place, now) else FRESH_IOU):
                     pairs.append((-overlap, number, box_number))
     hits: dict[int, int] = {}
     taken: set[int] = set()
@@ -209,7 +209,8 @@ def _hits(places: tuple[Place, ...], measured: StandingMeasure, now: Moment) -> 
     return hits
 
 
-def _is_settled(place: Place, now: Moment) -> bool:
+def is_settled(place: Place, now: Moment) -> bool:
+    """It has stood for long enough to be no thing that rolls."""
     return now.seen_s - place.since.seen_s >= SETTLE_S
 
 
@@ -335,7 +336,7 @@ def _is_gone(place: Place, now: Moment, settings: StandingRule) -> bool:
         return True
     if place.is_hit or place.is_hidden:
         return False
-    if not _is_settled(place, now) or place.looks < 3:
+    if not is_settled(place, now) or place.looks < 3:
         return place.misses >= MIN_CLEAR_LOOKS and not place.is_held
     limit_s = HELD_BY_CHANGE_S if place.is_held else settings.clear_after_s
     is_absent = place.missed_s >= limit_s and place.misses >= MIN_CLEAR_LOOKS
@@ -353,12 +354,10 @@ def _cells(
         # Nothing was compared: neither there nor gone.
         return tuple([replace(patch, unknown_s=patch.unknown_s + seconds) for patch in ground.cells]), ground.absorbed
     centres = change.grid.centres
-    under_place = 0
-    for anchor in hit:
-        under_place |= _under_place(centres, anchor)
+    under_hit = union_of([under_place(centres, anchor) for anchor in hit])
     same = change.known & ~change.still
-    absorbed = (ground.absorbed & centres.every) | (under_place & same)
-    bare = absorbed & same & ~under_place
+    absorbed = (ground.absorbed & centres.every) | (under_hit & same)
+    bare = absorbed & same & ~under_hit
     if not (ground.cells or change.changed or bare):
         return (), absorbed  # what lies over them does not matter
     free = change.known & ~measured.under_box
@@ -374,8 +373,8 @@ def _cells(
 
 
 @lru_cache(maxsize=4096)
-def _under_place(centres: Raster, anchor: Box) -> PointSet:
-    """An anchor stays where it is, look after look."""
+def under_place(centres: Raster, anchor: Box) -> PointSet:
+    """The points under a place, a little widened. An anchor stays where it is, look after look."""
     return centres.under(widened_one(anchor))
 
 
@@ -396,7 +395,7 @@ def _gone_on(patch: Patch, hidden: PointSet, unknown: PointSet, still: PointSet,
 
 def is_believed(place: Place, measured: StandingMeasure, now: Moment, settings: StandingRule, *, is_open: bool) -> bool:
     """It stands: long enough, seen steadily, and surely enough on the whole."""
-    if place.looks < 3 or not _is_settled(place, now):
+    if place.looks < 3 or not is_settled(place, now):
         return False
     # Before it is raised, time under other vehicles speaks against it: a rolling queue hides the spots it passes.
     possible_s = place.visible_s + (0.0 if is_open else place.crowded_s)

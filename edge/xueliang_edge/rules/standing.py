@@ -81,7 +81,7 @@ def step(
     now = moment_of(last, measured.mono_s, measured.at, settings.gap_tolerance_s)
     seconds = now.seen_s - (last.seen_s if last else 0.0)
     ground = remember(state.ground, measured, now, seconds, settings)
-    found = _find(ground, measured, now, settings, is_open=state.episode.open is not None)
+    found = find(ground, measured, now, settings, is_open=state.episode.open is not None)
     unclear_since = (state.unclear_since or now) if found.evidence is Evidence.UNCLEAR else None
     if unclear_since and now.mono_s - unclear_since.mono_s > settings.view_lost_after_s:
         episode, said = ended(replace(state.episode, last=now), EndReason.VIEW_LOST)
@@ -147,7 +147,8 @@ NOTHING: Final = Found(Evidence.ABSENT)
 HIDDEN: Final = Found(Evidence.UNCLEAR)
 
 
-def _find(ground: Ground, measured: StandingMeasure, now: Moment, settings: StandingRule, *, is_open: bool) -> Found:
+def find(ground: Ground, measured: StandingMeasure, now: Moment, settings: StandingRule, *, is_open: bool) -> Found:
+    """What of the remembered stands there now, and since when it covers enough."""
     if not (ground.places or ground.cells):
         return NOTHING
     believed = [place for place in ground.places if is_believed(place, measured, now, settings, is_open=is_open)]
@@ -194,8 +195,8 @@ def _object_since(
     ground: Ground, measured: StandingMeasure, now: Moment, settings: StandingRule, ease: float
 ) -> tuple[Moment | None, float, PointSet]:
     """The same for cells that stay changed and have no box; and which cells."""
-    change = measured.change
-    if not settings.any_object or change is None or not ground.cells:
+    change = measured.change if settings.any_object and ground.cells else None
+    if change is None:
         return None, 0.0, 0
     standing: list[tuple[float, int, Moment]] = []
     cells = 0
