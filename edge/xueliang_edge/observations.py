@@ -82,8 +82,10 @@ class Shown:
 
 
 _NOTHING_SHOWN: Final = Shown((), _no_boxes())
-_MOST_SHOWN: Final = 256  # the last answers of a node's cameras, of two detectors each
-_SHOWN: Final[dict[tuple[bytes, bytes, tuple[str, ...]], Shown]] = {}
+_MOST_KEPT: Final = 1024  # cameras and their detectors; a node has fewer
+_Answer = tuple[bytes, bytes, tuple[str, ...]]
+_LAST: Final[dict[tuple[str, str], tuple[_Answer, Shown]]] = {}
+"""By camera and detector, the last answer that was asked for as `shown`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -169,14 +171,16 @@ class Observation:
         return self._shown or _NOTHING_SHOWN
 
     def _found(self) -> Shown:
-        key = (self.boxes_xyxyn.tobytes(), self.scores.tobytes(), self.class_names)
-        found = _SHOWN.get(key)
-        if found is None:
-            boxes = map(tuple, self.boxes_xyxyn.tolist())
-            found = Shown(tuple(zip(boxes, self.scores.tolist(), self.class_names, strict=True)), self.boxes_xyxyn)
-            if len(_SHOWN) >= _MOST_SHOWN:
-                _SHOWN.clear()
-            _SHOWN[key] = found
+        whose = (self.camera_id, self.detector)
+        answer = (self.boxes_xyxyn.tobytes(), self.scores.tobytes(), self.class_names)
+        last = _LAST.get(whose)
+        if last is not None and last[0] == answer:
+            return last[1]
+        boxes = map(tuple, self.boxes_xyxyn.tolist())
+        found = Shown(tuple(zip(boxes, self.scores.tolist(), self.class_names, strict=True)), self.boxes_xyxyn)
+        if len(_LAST) >= _MOST_KEPT:
+            _LAST.clear()
+        _LAST[whose] = (answer, found)
         return found
 
     @property

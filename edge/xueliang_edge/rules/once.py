@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Generic, ParamSpec, TypeVar
+from typing import Any, Final, Generic, ParamSpec, TypeVar, cast
 
 from xueliang_edge.observations import Shown
 
@@ -23,18 +23,18 @@ def once_for(work_out: Callable[Asked, Found]) -> Callable[Asked, Found]:
     """`work_out(settings, *more)` keeps its answers; `more` are numbers and names. Called without keywords."""
     kept: dict[tuple[Any, ...], tuple[Any, Found]] = {}
 
-    def kept_or_worked_out(*args: Asked.args, **kwargs: Asked.kwargs) -> Found:
-        key = (id(args[0]), *args[1:])
+    def kept_or_worked_out(settings: Any, *more: Any) -> Found:
+        key = (id(settings), *more)
         known = kept.get(key)
         if known is not None:
             return known[1]
         if len(kept) >= MOST_KEPT:
             kept.clear()
-        found = work_out(*args, **kwargs)
-        kept[key] = (args[0], found)
+        found = cast(Callable[..., Found], work_out)(settings, *more)
+        kept[key] = (settings, found)
         return found
 
-    return kept_or_worked_out
+    return cast(Callable[Asked, Found], kept_or_worked_out)
 
 
 @dataclass(slots=True, eq=False)

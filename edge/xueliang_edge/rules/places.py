@@ -168,6 +168,7 @@ def remember(ground: Ground, measured: StandingMeasure, now: Moment, seconds: fl
     hits = hits_of(ground.places, measured.boxes, now)
     change: ZoneChange | None = None
     believed: Sequence[Box] = ()
+    is_sure = bool(measured.scores) and measured.scores[0] >= measured.confident_score  # the surest first
     if len(hits) < len(ground.places):
         believed = measured.picture.believed
         change = measured.change if measured.has_changed else None
@@ -178,7 +179,7 @@ def remember(ground: Ground, measured: StandingMeasure, now: Moment, seconds: fl
             places.append(_hit(place, measured, box, now, seconds))
             continue
         is_held = change is not None and _held_by_change(place, ground, measured, change)
-        takers = [] if is_held or not measured.boxes else _takers(place, ground, hits, measured)
+        takers = [] if is_held or not is_sure else _takers(place, ground, hits, measured)
         seen = _missed(place, measured, believed, seconds, takers, is_held=is_held)
         if not _is_gone(seen, now, settings):
             places.append(seen)
@@ -266,11 +267,12 @@ def _missed(
     *,
     is_held: bool,
 ) -> Place:
-    near = _others_over(place, believed)
-    hidden_share = _hidden_share(place, near) if near else 0.0
+    over = _over(place, believed)
+    whole = max(geometry.area_of(place.anchor), 1e-12)
+    is_hidden = bool(over) and sum([common for _, common in over]) / whole >= HIDDEN_SHARE
     # Behind something else it may still stand.
-    is_displaced = bool(takers) and _hidden_share(place, [one for one in near if one not in takers]) < HIDDEN_SHARE
-    is_hidden = hidden_share >= HIDDEN_SHARE
+    others = sum([common for box, common in over if box not in takers]) if takers else 0.0
+    is_displaced = bool(takers) and others / whole < HIDDEN_SHARE
     visible_s, crowded_s, misses, missed_s = place.visible_s, place.crowded_s, place.misses, place.missed_s
     if is_hidden:
         crowded_s += seconds if _hidden_share(place, measured.boxes) >= HIDDEN_SHARE else 0.0
@@ -299,20 +301,20 @@ def _missed(
     )
 
 
-def _others_over(place: Place, believed: Iterable[Box]) -> list[Box]:
-    """Those that lie over the place. Its own box may lie a little too far outside the zone to be counted: it hides
-    nothing.
+def _over(place: Place, believed: Iterable[Box]) -> list[tuple[Box, float]]:
+    """Those that lie over the place, and how much of it. Its own box may lie a little too far outside the zone to be
+    counted: it hides nothing.
     """
     left, top, right, bottom = anchor = place.anchor
-    return [
-        box
-        for box in believed
-        if box[0] < right
-        and box[2] > left
-        and box[1] < bottom
-        and box[3] > top
-        and geometry.iou_of(anchor, box) < SETTLED_IOU
-    ]
+    area, over = geometry.area_of(anchor), []
+    for box in believed:
+        one_left, one_top, one_right, one_bottom = box
+        if one_left < right and one_right > left and one_top < bottom and one_bottom > top:
+            common = geometry.common_area(anchor, box)
+            union = area + (one_right - one_left) * (one_bottom - one_top) - common
+            if common / max(union, 1e-12) < SETTLED_IOU:
+                over.append((box, common))
+    return over
 
 
 def _takes_its_ground(place: Place, box: Box) -> bool:

@@ -14,7 +14,7 @@ from xueliang_configs.rules import BlockedExitRule, FireLaneRule, IllegalParking
 from xueliang_edge.observations import BoxRow, Observation, Shown
 from xueliang_edge.rules import geometry, selecting
 from xueliang_edge.rules.frozen import dataclass
-from xueliang_edge.rules.geometry import Box, Boxes, Zone
+from xueliang_edge.rules.geometry import Box, Boxes, Outline, Zone
 from xueliang_edge.rules.once import LastAnswer, once_for
 from xueliang_edge.rules.rasters import PointSet
 from xueliang_edge.rules.zone_change import ZoneChange, ZoneGrid, change_in, sets_in, zone_grid
@@ -147,7 +147,8 @@ def _inside(observation: Observation, settings: StandingRule) -> Inside:
     if known is not None:
         return known
     rows, least = shown.rows, selecting.least_scores(settings, observation.confident_score, WEAK_SHARE)
-    left, top, right, bottom = geometry.zone_bounds(settings.zone)
+    outline = geometry.outline_of(settings.zone)
+    left, top, right, bottom = outline.bounds
     near = [
         index
         for index, (box, score, name) in enumerate(rows)
@@ -158,7 +159,7 @@ def _inside(observation: Observation, settings: StandingRule) -> Inside:
         and score >= least.get(name, inf)
         and selecting.has_size_and_place(box, settings)
     ]
-    concerned = [index for index in near if is_concerned(rows[index][0], settings.zone)]
+    concerned = [index for index in near if _is_concerned(rows[index][0], outline)]
     if concerned:
         concerned = surest_of(rows, concerned, selecting.those_counted(observation, settings, WEAK_SHARE))
     return last.keep(shown, Inside.of([rows[one] for one in concerned]))
@@ -202,7 +203,11 @@ def _like_any(rows: Sequence[BoxRow], wanted: Sequence[int], index: Sequence[int
 
 def is_concerned(box: Box, zone: Zone) -> bool:
     """Enough of its ground is in the zone, or enough of the zone under it."""
-    outline, ground = geometry.outline_of(zone), geometry.ground_of_one(box)
+    return _is_concerned(box, geometry.outline_of(zone))
+
+
+def _is_concerned(box: Box, outline: Outline) -> bool:
+    ground = geometry.ground_of_one(box)
     needed = MIN_INSIDE * min(geometry.area_of(ground), outline.area)
     if needed > _TINY:
         least, most = outline.least_and_most_common(ground)
@@ -210,7 +215,7 @@ def is_concerned(box: Box, zone: Zone) -> bool:
             return False
         if least > needed * (1 + _ROUNDING):
             return True
-    common = geometry.common_with_zone(ground, zone)
+    common = geometry.common_with_zone(ground, outline.zone)
     return common > 0 and common >= needed
 
 
