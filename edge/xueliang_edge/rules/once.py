@@ -52,3 +52,18 @@ class LastAnswer(Generic[Found]):
         """One assignment: another thread that asks meanwhile reads either the whole old or the whole new one."""
         self.about = (shown, found)
         return found
+
+
+class asked_once(Generic[Found]):  # noqa: N801 - a decorator, as cached_property is
+    """`functools.cached_property` without its lock, which costs more than the answer. From Python 3.12 it has none."""
+
+    def __init__(self, work_out: Callable[[Any], Found]) -> None:
+        self._work_out, self._name, self.__doc__ = work_out, "", work_out.__doc__
+
+    def __set_name__(self, _owner: type[Any], name: str) -> None:
+        self._name = name
+
+    def __get__(self, asked: Any, _owner: type[Any] | None = None) -> Found:
+        found = self._work_out(asked)
+        asked.__dict__[self._name] = found
+        return found

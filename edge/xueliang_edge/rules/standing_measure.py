@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from math import inf
 from typing import Final, Protocol
 
@@ -15,7 +15,7 @@ from xueliang_edge.observations import BoxRow, Observation, Shown
 from xueliang_edge.rules import geometry, selecting
 from xueliang_edge.rules.frozen import dataclass
 from xueliang_edge.rules.geometry import Box, Boxes, Outline, Zone
-from xueliang_edge.rules.once import LastAnswer, once_for
+from xueliang_edge.rules.once import LastAnswer, asked_once, once_for
 from xueliang_edge.rules.rasters import PointSet
 from xueliang_edge.rules.zone_change import ZoneChange, ZoneGrid, change_in, sets_in, zone_grid
 
@@ -75,7 +75,7 @@ class StandingMeasure:
     model_digest: str | None
     frame_size_wh: tuple[int, int] | None
 
-    @cached_property
+    @asked_once
     def under_box(self) -> PointSet:
         """The cells under any box, weak ones too; none without a grid."""
         return 0 if self.grid is None else self.picture.under_boxes(self.grid)
@@ -85,7 +85,7 @@ class StandingMeasure:
         """At least one of the zone's cells."""
         return self.grid is not None and self.picture.has_changed(self.grid)
 
-    @cached_property
+    @asked_once
     def change(self) -> ZoneChange | None:
         """None without a change grid."""
         return None if self.grid is None else self.picture.change(self.grid)
