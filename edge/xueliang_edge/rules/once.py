@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, ParamSpec, TypeVar, cast
 
 from xueliang_edge.observations import Shown
 
-MOST_KEPT: Final = 4096  # some rules of some hundred cameras; a few hundred bytes each
+MOST_KEPT: Final = 1024  # some rules of some hundred cameras; with what each keeps a few kilobytes
 
 Asked = ParamSpec("Asked")
 Found = TypeVar("Found")

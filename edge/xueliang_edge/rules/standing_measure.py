@@ -255,18 +255,21 @@ def _picture(observation: Observation) -> _Picture:
     return _Picture(observation)
 
 
-@lru_cache(maxsize=256)
+# The last answers of a node's cameras.
+
+
+@lru_cache(maxsize=128)
 def _believed(shown: Shown, confident_score: float) -> tuple[Box, ...]:
     return tuple([box for box, score, _ in shown.rows if score >= confident_score])
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
 def _widened(shown: Shown) -> Sequence[Box]:
     wide: list[Box] = widened(shown.boxes_xyxyn).tolist()
     return wide
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _under_boxes(shown: Shown, grid: ZoneGrid) -> PointSet:
     return grid.centres.under_any(_widened(shown))
 
