@@ -71,6 +71,23 @@ def _no_tracks() -> NDArray[np.int64]:
     return np.zeros(0, dtype=np.int64)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """The boxes of a look as plain numbers. Looks that show the same boxes, as a carried answer does, share one object:
+    what follows from the boxes alone need not be worked out again. `boxes_xyxyn`: shape (n, 4).
+    """
+
+    rows: tuple[BoxRow, ...]
+    boxes_xyxyn: NDArray[np.float32]
+
+
+_NOTHING_SHOWN: Final = Shown((), _no_boxes())
+_MOST_KEPT: Final = 1024  # cameras and their detectors; a node has fewer
+_Answer = tuple[bytes, bytes, tuple[str, ...]]
+_LAST: Final[dict[tuple[str, str], tuple[_Answer, Shown]]] = {}
+"""By camera and detector, the last answer that was asked for as `shown`."""
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Observation:
     """What one detector found in one picture of one camera. No boxes (n = 0) is a normal answer.
@@ -115,7 +132,7 @@ class Observation:
     view_fault: ViewFault | None = None
     view_figure: float = 0.0
     view_id: str | None = None
-    _rows: tuple[BoxRow, ...] | None = field(default=None, init=False, repr=False)
+    _shown: Shown | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         n = len(self.class_names)
@@ -146,12 +163,30 @@ class Observation:
         return self.view is ViewState.GOOD
 
     @property
+    def shown(self) -> Shown:
+        """See `Shown`."""
+        if self._shown is None:
+            found = self._found() if self.class_names else _NOTHING_SHOWN
+            object.__setattr__(self, "_shown", found)
+        return self._shown or _NOTHING_SHOWN
+
+    def _found(self) -> Shown:
+        whose = (self.camera_id, self.detector)
+        answer = (self.boxes_xyxyn.tobytes(), self.scores.tobytes(), self.class_names)
+        last = _LAST.get(whose)
+        if last is not None and last[0] == answer:
+            return last[1]
+        boxes = map(tuple, self.boxes_xyxyn.tolist())
+        found = Shown(tuple(zip(boxes, self.scores.tolist(), self.class_names, strict=True)), self.boxes_xyxyn)
+        if len(_LAST) >= _MOST_KEPT:
+            _LAST.clear()
+        _LAST[whose] = (answer, found)
+        return found
+
+    @property
     def rows(self) -> tuple[BoxRow, ...]:
         """Box, score and class, one after the other as plain numbers: for a handful of boxes faster than arrays."""
-        if self._rows is None:
-            boxes = map(tuple, self.boxes_xyxyn.tolist())
-            object.__setattr__(self, "_rows", tuple(zip(boxes, self.scores.tolist(), self.class_names, strict=True)))
-        return self._rows or ()
+        return self.shown.rows
 
     def later(self, seconds: float) -> Observation:
         """The same with another monotonic time; it is not checked once more."""

@@ -23,7 +23,7 @@ from tests.bench.deadline import deadline, left_of_quick_s
 from tests.bench.figures import Figures
 from tests.bench.rules_bench import pixel_suite, suggest_suite, suite
 from tests.bench.rules_bench.clips import EMBEDDED, SECOND, judge_clips
-from tests.bench.rules_bench.cost import rule_ms_per_observation
+from tests.bench.rules_bench.cost import calm_rule_ms_per_observation, rule_ms_per_observation
 from tests.bench.rules_bench.kept import CannotKeep, Kept, made_by
 from tests.bench.rules_bench.page import MAIN, can_write, write_page
 from tests.bench.rules_bench.peers import Anchor
@@ -57,6 +57,7 @@ KEYS: Final = (
     "suggest_true_alerts",
     "backtest_7_days_s",
     "rule_ms_per_observation",
+    "rule_ms_per_observation_calm",
 )
 
 
@@ -83,6 +84,7 @@ def measure(arguments: argparse.Namespace, figures: Figures) -> None:
     with deadline(left_of_quick_s() if arguments.quick else FULL_LIMIT_S):
         if "cost" in parts:
             results.rule_ms = rule_ms_per_observation(arguments.quick)
+            results.rule_ms_calm = calm_rule_ms_per_observation(arguments.quick)
         if "synthetic" in parts:
             _made_up(arguments, python, results)
         if "pixels" in parts:

@@ -181,14 +181,9 @@ class OfLooks:
     first: Index
     count: Index
 
-    def stretch(self, look: int) -> slice:
-        """Of one look, where in `boxes`."""
-        first = int(self.first[look])
-        return slice(first, first + int(self.count[look]))
-
-    def of(self, look: int) -> Index:
-        """The boxes of one look."""
-        return self.boxes[self.stretch(look)]
+    def stretches(self) -> list[slice]:
+        """Of each look, where in `boxes`."""
+        return list(map(slice, self.first.tolist(), (self.first + self.count).tolist()))
 
 
 def of_looks(looks: LoggedLooks, rows: Index, flags: Flags) -> OfLooks:

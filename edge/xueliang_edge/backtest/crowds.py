@@ -47,8 +47,7 @@ class CrowdBatch:
             at=at_of(int(looks.at_ms[row])),
             is_known=is_known,
             count=len(people),
-            boxes=looks.boxes_xyxyn[people],
-            scores=looks.scores[people],
+            people=lambda: (looks.boxes_xyxyn[people], looks.scores[people]),
             model_digest=context.model_digest if is_known else None,
             frame_size_wh=context.frame_size_wh if is_known else None,
         )

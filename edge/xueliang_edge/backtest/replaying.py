@@ -44,6 +44,11 @@ class Replay:
         self.looks = self.judged_alone = 0
 
     @property
+    def state(self) -> Any:
+        """What the rule remembers: of the hazard's `state_type`."""
+        return self._state
+
+    @property
     def episode(self) -> EpisodeState:
         """What the rule remembers of time: whether an alert is open, for example."""
         episode: EpisodeState = self._state.episode
@@ -86,6 +91,8 @@ class Replay:
             index += 1
             if decision is not None:
                 yield decision
+            elif self._skipping is not None:
+                self._state, index = self._skipping.on(self._state, batch, index, self.rule)
 
     def _batch(self, part: LoggedLooks, timeline: Timeline) -> Batch:
         if self._skipping is None:

@@ -15,7 +15,7 @@ How it decides
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 
 import numpy as np
@@ -36,6 +36,7 @@ from xueliang_edge.rules.episodes import (
     advance,
     decided,
 )
+from xueliang_edge.rules.frozen import dataclass
 from xueliang_edge.rules.geometry import Box, Boxes
 from xueliang_edge.rules.looking import (
     BoxesMeasure,

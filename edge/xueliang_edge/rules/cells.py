@@ -8,7 +8,7 @@ its scene: when it drives off, the bare road is what differs, and says nothing u
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from xueliang_edge.rules import geometry, selecting
 from xueliang_edge.rules.episodes import Moment
+from xueliang_edge.rules.frozen import dataclass
 from xueliang_edge.rules.geometry import Box, Points, Zone
 from xueliang_edge.rules.looking import LookMeasure
 from xueliang_edge.rules.places import MIN_PRESENCE, SETTLE_S, ZoneCell

@@ -9,7 +9,7 @@ an object all of them at once (`appears_within_s`); water may spread slowly.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 
 import numpy as np
@@ -42,6 +42,7 @@ from xueliang_edge.rules.episodes import (
     decided,
     ended,
 )
+from xueliang_edge.rules.frozen import dataclass
 from xueliang_edge.rules.geometry import Box
 from xueliang_edge.rules.looking import blind_look, ended_in_words, is_after_gap, is_past, now_of, timing_of
 from xueliang_edge.rules.standing_measure import WEAK_SHARE, widened

@@ -10,7 +10,7 @@ Crossings that follow each other within `clear_after_s` are one alert; it tells 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Annotated, Final
 
 import numpy as np
@@ -33,6 +33,7 @@ from xueliang_edge.rules.episodes import (
     advance,
     decided,
 )
+from xueliang_edge.rules.frozen import dataclass
 from xueliang_edge.rules.looking import BoxesMeasure, blind_look, boxes_told, ended_in_words, is_after_gap, is_past
 from xueliang_edge.rules.paths import Xy, aspect_of, in_heights, remembered, steps_of
 

@@ -13,8 +13,8 @@ looks, over the area as far as it may be off.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Final
 
@@ -25,7 +25,7 @@ from xueliang_alerts.contract import Phase, Severity
 from xueliang_configs.ground import area_of
 from xueliang_configs.rules import CrowdRule
 from xueliang_edge.observations import Observation
-from xueliang_edge.rules import geometry, selecting
+from xueliang_edge.rules import selecting
 from xueliang_edge.rules.episodes import (
     Decision,
     EpisodeState,
@@ -39,6 +39,7 @@ from xueliang_edge.rules.episodes import (
     moment_of,
     why_ended,
 )
+from xueliang_edge.rules.frozen import dataclass
 from xueliang_edge.rules.geometry import Boxes
 from xueliang_edge.rules.looking import timing_of
 
@@ -52,14 +53,17 @@ NEWS_SHARE: Final = 0.25  # a quarter more or fewer people than last said
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CrowdMeasure:
-    """One look, counted. `boxes`: float32 (n, 4), the people in the zone, surest first; `scores`: float32 (n,)."""
+    """One look, counted.
+
+    Attributes:
+        people: gives float32 (n, 4), the boxes in the zone, surest first, and float32 (n,), their scores.
+    """
 
     mono_s: float
     at: datetime
     is_known: bool
     count: int
-    boxes: Boxes
-    scores: NDArray[np.float32]
+    people: Callable[[], tuple[Boxes, NDArray[np.float32]]]
     model_digest: str | None
     frame_size_wh: tuple[int, int] | None
 
@@ -108,17 +112,20 @@ def measure(observations: Sequence[Observation], settings: CrowdRule) -> tuple[C
 
 def _measured(observation: Observation, settings: CrowdRule) -> CrowdMeasure:
     people = selecting.standing_in_zone(observation, settings, settings.zone)
-    people = geometry.merged_rows(observation.rows, people, 0.75, 0.95)
     return CrowdMeasure(
         mono_s=observation.observed_mono_s,
         at=observation.observed_at,
         is_known=observation.is_good,
         count=len(people),
-        boxes=observation.boxes_xyxyn[people] if people else observation.boxes_xyxyn[:0],
-        scores=observation.scores[people] if people else observation.scores[:0],
+        people=lambda: _boxes_and_scores(observation, people),
         model_digest=observation.model_digest,
         frame_size_wh=observation.frame_size_wh,
     )
+
+
+def _boxes_and_scores(seen: Observation, index: Sequence[int]) -> tuple[Boxes, NDArray[np.float32]]:
+    chosen = np.array(index, np.int64)
+    return seen.boxes_xyxyn[chosen], seen.scores[chosen]
 
 
 def step(state: CrowdState, measured: CrowdMeasure, settings: CrowdRule) -> tuple[CrowdState, Decision | None]:
@@ -151,7 +158,7 @@ def step(state: CrowdState, measured: CrowdMeasure, settings: CrowdRule) -> tupl
         may_begin=settings.may_begin(measured.at),
         begins_between=True,
     )
-    episode, said = advance(state.episode, look, timing)
+    episode, said = advance(state.episode, look, timing, now)
     if said is not None and said.phase is Phase.CLEARED:
         # What was seen to disperse begins anew: with the onset of the ended episode the next would be the same alert.
         run = _run(None, recent, measured, now, settings)
@@ -169,13 +176,14 @@ def in_window(recent: Sequence[CountAt], smooth_s: float) -> tuple[CountAt, ...]
     """The looks that say how many people there are now: of the last `smooth_s`, and at least three."""
     if smooth_s <= 0:
         return tuple(recent[-1:])
-    young = sum(recent[-1].seen_s - item.seen_s <= smooth_s for item in recent)
+    last_s = recent[-1].seen_s
+    young = len([item for item in recent if last_s - item.seen_s <= smooth_s])
     return tuple(recent[-max(young, LEAST_LOOKS) :])
 
 
 def smoothed(recent: Sequence[CountAt]) -> float:
     """A detector loses people, and seldom sees one too many: the count that a quarter of the looks reached."""
-    return sorted((item.count for item in recent), reverse=True)[len(recent) // 4]
+    return sorted([item.count for item in recent], reverse=True)[len(recent) // 4]
 
 
 def _run(
@@ -292,11 +300,12 @@ def _in_words(
         why = Why("crowd_reached", f"{text} {limit} for {seconds:.0f} s >= {settings.dwell_s:g} s")
     else:
         why = Why("crowd_still", f"still {text} after {seconds:.0f} s, {growth:+.0f} a minute")
+    boxes, scores = measured.people()
     return decided(
         said,
         why,
-        confidence=float(measured.scores.mean()) if len(measured.scores) else 0.0,
-        boxes_xyxyn=tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in measured.boxes[:64]),
+        confidence=float(scores.mean()) if len(scores) else 0.0,
+        boxes_xyxyn=tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in boxes[:64]),
         measures=measures,
         model_digest=measured.model_digest,
         frame_size_wh=measured.frame_size_wh,

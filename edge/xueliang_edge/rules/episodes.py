@@ -14,12 +14,13 @@ Invariants
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from xueliang_alerts.contract import EndReason, Phase, Severity
+from xueliang_edge.rules.frozen import dataclass
 
 MIN_CLEAR_LOOKS: Final = 2  # one missed detection on a slow camera must not end an episode
 UPDATE_EVERY_S: Final = 60.0  # an open incident is read by people: more often than once a minute is noise to them
@@ -212,8 +213,10 @@ def moment_of(last: Moment | None, mono_s: float, at: datetime, gap_tolerance_s:
     return Moment(mono_s, at, last.seen_s + counted_s, counted_s)
 
 
-def advance(state: EpisodeState, look: Look, timing: Timing) -> tuple[EpisodeState, Transition | None]:
-    """One look further. At most one transition comes of a look."""
+def advance(
+    state: EpisodeState, look: Look, timing: Timing, now: Moment | None = None
+) -> tuple[EpisodeState, Transition | None]:
+    """One look further. At most one transition comes of a look. `now`: what `moment_of` says, where it was asked."""
     if state.last is not None and look.mono_s <= state.last.mono_s:
         return state, None
     is_lost = state.last is not None and look.mono_s - state.last.mono_s > timing.view_lost_after_s
@@ -222,7 +225,7 @@ def advance(state: EpisodeState, look: Look, timing: Timing) -> tuple[EpisodeSta
     said: Transition | None = None
     if is_lost:
         state, said = _lost(state)
-    now = moment_of(state.last, look.mono_s, look.at, timing.gap_tolerance_s)
+    now = now or moment_of(state.last, look.mono_s, look.at, timing.gap_tolerance_s)
     if state.open is None and not look.may_begin:
         return EpisodeState(now, held_back=now, closed=state.closed), said
     if look.evidence is Evidence.HOLDS:

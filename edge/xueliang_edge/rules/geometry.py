@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
+from math import inf
 from struct import Struct
 from typing import Final
 
@@ -12,7 +15,7 @@ from numpy.typing import NDArray
 
 from xueliang_configs.values import polygon_area
 from xueliang_edge.observations import BoxRow
-from xueliang_edge.rules.rasters import Raster, raster_of
+from xueliang_edge.rules.rasters import PointSet, Raster, raster_of
 
 Zone = tuple[tuple[float, float], ...]
 Box = tuple[float, float, float, float]
@@ -22,6 +25,7 @@ Points = NDArray[np.float64]
 GROUND_SHARE: Final = (
     0.5  # lower half: from 3 to 6 m up, a vehicle's upper half hides what is behind it, not the ground
 )
+_HAIR: Final = 1e-9  # beyond it a point is outside the rectangle round a zone whatever rounding does
 JUST_INSIDE: Final = 1e-4  # of the picture: feet on its edge stand in a zone that reaches it
 _LATTICE_POINTS: Final = 900  # cover to within about 1 %
 _FOUR_FLOAT32: Final = Struct("4f")
@@ -110,6 +114,60 @@ def zone_area(zone: Zone) -> float:
     return polygon_area(zone)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Outline:
+    """A zone, and what is asked of it again and again.
+
+    Attributes:
+        bounds, area: of the zone.
+        is_upright: it is the rectangle of its bounds.
+        inner: a, b, c of each edge: a * x + b * y <= c inside; none where the zone is not convex.
+    """
+
+    zone: Zone
+    bounds: Box
+    area: float
+    is_upright: bool
+    inner: tuple[tuple[float, float, float], ...]
+
+    def least_and_most_common(self, box: Box) -> tuple[float, float]:
+        """Between which areas what a box and the zone have in common lies."""
+        left, top, right, bottom = box
+        zone_left, zone_top, zone_right, zone_bottom = self.bounds
+        width = (right if right < zone_right else zone_right) - (left if left > zone_left else zone_left)
+        height = (bottom if bottom < zone_bottom else zone_bottom) - (top if top > zone_top else zone_top)
+        if width <= 0 or height <= 0:
+            return 0.0, 0.0
+        most = width * height
+        if self.is_upright:
+            return most, most
+        for a, b, c in self.inner:
+            if a * (right if a > 0 else left) + b * (bottom if b > 0 else top) > c:
+                return 0.0, most
+        return (most, most) if self.inner else (0.0, most)
+
+
+@lru_cache(maxsize=512)
+def outline_of(zone: Zone) -> Outline:
+    """Made once for each zone."""
+    bounds, turn = zone_bounds(zone), 0.0
+    corners = (*zone, *zone[:2])
+    turns = [
+        (x2 - x1) * (y3 - y2) - (y2 - y1) * (x3 - x2)
+        for (x1, y1), (x2, y2), (x3, y3) in zip(corners, corners[1:], corners[2:], strict=False)
+    ]
+    left, top, right, bottom = bounds
+    upright = {(left, top), (right, top), (right, bottom), (left, bottom)}
+    is_upright = len(zone) == 4 and set(zone) == upright
+    inner: list[tuple[float, float, float]] = []
+    if min(turns) >= 0 or max(turns) <= 0:
+        turn = 1.0 if max(turns) > 0 else -1.0
+        for (x1, y1), (x2, y2) in pairwise(corners[: len(zone) + 1]):
+            a, b = turn * (y2 - y1), turn * (x1 - x2)
+            inner.append((a, b, a * x1 + b * y1))
+    return Outline(zone, bounds, zone_area(zone), is_upright, tuple(inner))
+
+
 def as_float32(box: Box) -> Box:
     """The nearest numbers that an array of boxes can hold."""
     left, top, right, bottom = _FOUR_FLOAT32.unpack(_FOUR_FLOAT32.pack(*box))
@@ -150,6 +208,18 @@ def feet_of_one(box: Box) -> tuple[float, float]:
     return min(max(x, JUST_INSIDE), 1 - JUST_INSIDE), min(max(y, JUST_INSIDE), 1 - JUST_INSIDE)
 
 
+def bounds_for_feet(zone: Zone) -> Box:
+    """Outside of these the middle of a box's lower edge is for certain outside the zone, see `feet_of`."""
+    left, top, right, bottom = zone_bounds(zone)
+    reach, end = JUST_INSIDE + _HAIR, 1 - JUST_INSIDE - _HAIR
+    return (
+        left - _HAIR if left > reach else -inf,
+        top - _HAIR if top > reach else -inf,
+        right + _HAIR if right < end else inf,
+        bottom + _HAIR if bottom < end else inf,
+    )
+
+
 def _within(points: Points, boxes: Boxes) -> NDArray[np.bool_]:
     """shape (m, n): point m inside box n."""
     x, y = points[:, 0][:, None], points[:, 1][:, None]
@@ -164,8 +234,16 @@ def covered_points(points: Points, boxes: Boxes) -> NDArray[np.bool_]:
 
 def union_cover(zone: Zone, boxes: Iterable[Box]) -> float:
     """Share of the zone under all the boxes together, 0 for none."""
-    lattice = _lattice_raster(zone)
-    return lattice.under_any(map(as_float32, boxes)).bit_count() / lattice.count
+    lattice, covered = _lattice_raster(zone), 0
+    for box in boxes:
+        covered |= _under(lattice, box)
+    return covered.bit_count() / lattice.count
+
+
+@lru_cache(maxsize=4096)
+def _under(lattice: Raster, box: Box) -> PointSet:
+    """What stands still covers the same points look after look."""
+    return lattice.under(as_float32(box))
 
 
 def inside_shares(boxes: Boxes, zone: Zone) -> NDArray[np.float64]:
@@ -239,7 +317,10 @@ def area_of(box: Box) -> float:
 def iou_of(a: Box, b: Box) -> float:
     """`ious` for one pair."""
     common = common_area(a, b)
-    return common / max(area_of(a) + area_of(b) - common, 1e-12) if common else 0.0
+    if not common:
+        return 0.0
+    union = area_of(a) + area_of(b) - common
+    return common / (union if union > 1e-12 else 1e-12)
 
 
 def common_area(a: Box, b: Box) -> float:
@@ -279,8 +360,18 @@ def merged_rows(
         return list(index)
     kept: list[int] = []
     for one in sorted(index, key=lambda each: -rows[each][1]):
-        box = rows[one][0]
-        if not any(is_same(box, rows[other][0], min_iou, min_inside) for other in kept):
+        left, top, right, bottom = box = rows[one][0]
+        for other in kept:
+            kept_left, kept_top, kept_right, kept_bottom = kept_box = rows[other][0]
+            if (
+                kept_left < right
+                and kept_right > left
+                and kept_top < bottom
+                and kept_bottom > top
+                and is_same(box, kept_box, min_iou, min_inside)
+            ):
+                break
+        else:
             kept.append(one)
     return kept
 

@@ -79,10 +79,10 @@ class CameraJudge:
         """Judge one observation by every rule that it concerns."""
         here = observation.later(self._offset_s) if self._offset_s else observation
         self._last = (here.observed_mono_s, here.observed_at)
-        judged = []
+        judged, is_good = [], observation.is_good
         for running in self._running.values():
             hazard = running.hazard
-            if hazard.needs_detector and observation.is_good and observation.detector != running.rule.detector:
+            if is_good and hazard.needs_detector and observation.detector != running.rule.detector:
                 continue
             seen = here if is_in_view(here.view_id, running.view_id) else turned_away(here)
             measured = hazard.measure((seen,), running.rule)[0]

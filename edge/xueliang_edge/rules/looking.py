@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol, Self
 
@@ -25,9 +24,14 @@ from xueliang_edge.rules.episodes import (
     moment_of,
     why_ended,
 )
+from xueliang_edge.rules.frozen import dataclass
 from xueliang_edge.rules.geometry import Box, Boxes
+from xueliang_edge.rules.once import once_for
 
 BOXES_TOLD: Final = 64  # the contract's limit
+_NO_BOXES: Final = np.zeros((0, 4), np.float32)
+_NO_SCORES: Final = np.zeros(0, np.float32)
+_NO_TRACKS: Final = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -63,7 +67,6 @@ class BoxesMeasure(LookMeasure):
         """The observation with these boxes only."""
         rows = seen.rows
         order = sorted(kept, key=lambda index: -rows[index][1])
-        chosen = np.array(order, dtype=np.int64) if order else slice(0)
         return cls(
             mono_s=seen.observed_mono_s,
             at=seen.observed_at,
@@ -71,10 +74,10 @@ class BoxesMeasure(LookMeasure):
             is_carried=seen.is_carried,
             model_digest=seen.model_digest,
             frame_size_wh=seen.frame_size_wh,
-            boxes=seen.boxes_xyxyn[chosen],
-            scores=seen.scores[chosen],
+            boxes=seen.boxes_xyxyn[order] if order else _NO_BOXES,
+            scores=seen.scores[order] if order else _NO_SCORES,
             class_names=tuple([rows[index][2] for index in order]),
-            track_ids=seen.track_ids[chosen],
+            track_ids=seen.track_ids[order] if order else _NO_TRACKS,
         )
 
     @property
@@ -102,6 +105,7 @@ class Dwelling(Protocol):
     def cooldown_s(self) -> float: ...
 
 
+@once_for
 def timing_of(settings: Dwelling) -> Timing:
     """A rule's times."""
     return Timing(

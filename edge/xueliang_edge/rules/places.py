@@ -7,17 +7,19 @@ and shows none, and hidden when something else is in front of it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter
 
 from xueliang_edge.rules import geometry
 from xueliang_edge.rules.episodes import MIN_CLEAR_LOOKS, Moment
+from xueliang_edge.rules.frozen import dataclass
 from xueliang_edge.rules.geometry import Box
-from xueliang_edge.rules.rasters import PointSet, members_of, set_of_members
+from xueliang_edge.rules.rasters import PointSet, Raster, members_of, set_of_members, union_of
 from xueliang_edge.rules.standing_measure import StandingMeasure, StandingRule, widened_one
-from xueliang_edge.rules.zone_change import CHANGED
+from xueliang_edge.rules.zone_change import CHANGED, ZoneChange
 
 # Of the confident score, as the mean over a place's looks. Measured on one clip: a standing car that yolox_nano
 # (confident from 0.45) sees at 0.31 to 0.44 for 35 s; at 0.8 it was believed 2 s late.
@@ -163,16 +165,22 @@ def remember(ground: Ground, measured: StandingMeasure, now: Moment, seconds: fl
     """One look further; `seconds` of watching since the last."""
     if not (ground.places or ground.cells or ground.absorbed or measured.boxes or measured.has_changed):
         return ground  # most looks of most zones
-    hits = _hits(ground.places, measured, now)
+    hits = hits_of(ground.places, measured.boxes, now)
+    change: ZoneChange | None = None
+    believed: Sequence[Box] = ()
+    is_sure = bool(measured.scores) and measured.scores[0] >= measured.confident_score  # the surest first
+    if len(hits) < len(ground.places):
+        believed = measured.picture.believed
+        change = measured.change if measured.has_changed else None
     places = []
     for index, place in enumerate(ground.places):
         box = hits.get(index)
         if box is not None:
             places.append(_hit(place, measured, box, now, seconds))
             continue
-        is_held = _held_by_change(place, ground, measured)
-        takers = [] if is_held else _takers(place, ground, hits, measured)
-        seen = _missed(place, measured, seconds, takers, is_held=is_held)
+        is_held = change is not None and _held_by_change(place, ground, measured, change)
+        takers = [] if is_held or not is_sure else _takers(place, ground, hits, measured)
+        seen = _missed(place, measured, believed, seconds, takers, is_held=is_held)
         if not _is_gone(seen, now, settings):
             places.append(seen)
     taken = hits.values()
@@ -181,15 +189,18 @@ def remember(ground: Ground, measured: StandingMeasure, now: Moment, seconds: fl
     return Ground(tuple(places[:MAX_PLACES]), cells, absorbed)
 
 
-def _hits(places: tuple[Place, ...], measured: StandingMeasure, now: Moment) -> dict[int, int]:
+def hits_of(places: Sequence[Place], boxes: Sequence[Box], now: Moment) -> dict[int, int]:
     """Place index to box index: each box hits at most one place, best overlap first, older places before younger."""
-    pairs = []
+    pairs: list[tuple[float, int, int]] = []
+    if not boxes:
+        return {}
     for number, place in enumerate(places):
-        needed = SETTLED_IOU if _is_settled(place, now) else FRESH_IOU
-        for box_number, box in enumerate(measured.boxes):
-            overlap = geometry.iou_of(place.anchor, box)
-            if overlap >= needed:
-                pairs.append((-overlap, number, box_number))
+        left, top, right, bottom = anchor = place.anchor
+        for box_number, box in enumerate(boxes):
+            if box[0] < right and box[2] > left and box[1] < bottom and box[3] > top:
+                overlap = geometry.iou_of(anchor, box)
+                if overlap >= (SETTLED_IOU if is_settled(place, now) else FRESH_IOU):
+                    pairs.append((-overlap, number, box_number))
     hits: dict[int, int] = {}
     taken: set[int] = set()
     for _, number, box_number in sorted(pairs):
@@ -199,7 +210,8 @@ def _hits(places: tuple[Place, ...], measured: StandingMeasure, now: Moment) -> 
     return hits
 
 
-def _is_settled(place: Place, now: Moment) -> bool:
+def is_settled(place: Place, now: Moment) -> bool:
+    """It has stood for long enough to be no thing that rolls."""
     return now.seen_s - place.since.seen_s >= SETTLE_S
 
 
@@ -231,10 +243,13 @@ def _takers(place: Place, ground: Ground, hits: dict[int, int], measured: Standi
     """Believed boxes that stand on the place's ground, of what did not stand anywhere yet when the place was last hit:
     a neighbour that did has not taken its ground.
     """
+    line, reach = place.anchor[3], MOVED_ON_LINE * (place.anchor[3] - place.anchor[1])
     takers = [
         index
         for index, box in enumerate(measured.boxes)
-        if measured.scores[index] >= measured.confident_score and _takes_its_ground(place, box)
+        if abs(box[3] - line) <= reach
+        and measured.scores[index] >= measured.confident_score
+        and _takes_its_ground(place, box)
     ]
     if not takers:
         return []
@@ -243,13 +258,21 @@ def _takers(place: Place, ground: Ground, hits: dict[int, int], measured: Standi
     return [measured.boxes[index] for index in takers if index not in before]
 
 
-def _missed(place: Place, measured: StandingMeasure, seconds: float, takers: Sequence[Box], *, is_held: bool) -> Place:
-    near = geometry.touching(place.anchor, measured.picture.believed)
-    # Its own box may lie a little too far outside the zone to be counted: it hides nothing.
-    others = [box for box in near if geometry.iou_of(place.anchor, box) < SETTLED_IOU]
+def _missed(
+    place: Place,
+    measured: StandingMeasure,
+    believed: Sequence[Box],
+    seconds: float,
+    takers: Sequence[Box],
+    *,
+    is_held: bool,
+) -> Place:
+    over = _over(place, believed)
+    whole = max(geometry.area_of(place.anchor), 1e-12)
+    is_hidden = bool(over) and sum([common for _, common in over]) / whole >= HIDDEN_SHARE
     # Behind something else it may still stand.
-    is_displaced = bool(takers) and _hidden_share(place, [one for one in others if one not in takers]) < HIDDEN_SHARE
-    is_hidden = _hidden_share(place, others) >= HIDDEN_SHARE
+    others = sum([common for box, common in over if box not in takers]) if takers else 0.0
+    is_displaced = bool(takers) and others / whole < HIDDEN_SHARE
     visible_s, crowded_s, misses, missed_s = place.visible_s, place.crowded_s, place.misses, place.missed_s
     if is_hidden:
         crowded_s += seconds if _hidden_share(place, measured.boxes) >= HIDDEN_SHARE else 0.0
@@ -278,6 +301,22 @@ def _missed(place: Place, measured: StandingMeasure, seconds: float, takers: Seq
     )
 
 
+def _over(place: Place, believed: Iterable[Box]) -> list[tuple[Box, float]]:
+    """Those that lie over the place, and how much of it. Its own box may lie a little too far outside the zone to be
+    counted: it hides nothing.
+    """
+    left, top, right, bottom = anchor = place.anchor
+    area, over = geometry.area_of(anchor), []
+    for box in believed:
+        one_left, one_top, one_right, one_bottom = box
+        if one_left < right and one_right > left and one_top < bottom and one_bottom > top:
+            common = geometry.common_area(anchor, box)
+            union = area + (one_right - one_left) * (one_bottom - one_top) - common
+            if common / max(union, 1e-12) < SETTLED_IOU:
+                over.append((box, common))
+    return over
+
+
 def _takes_its_ground(place: Place, box: Box) -> bool:
     """It stands half beside the place, on the same line, and is about as wide."""
     left, top, right, bottom = place.anchor
@@ -290,7 +329,7 @@ def _takes_its_ground(place: Place, box: Box) -> bool:
 
 
 def _hidden_share(place: Place, boxes: Iterable[Box]) -> float:
-    common = sum(geometry.common_area(place.anchor, box) for box in boxes)
+    common = sum([geometry.common_area(place.anchor, box) for box in boxes])
     return common / max(geometry.area_of(place.anchor), 1e-12)
 
 
@@ -299,7 +338,7 @@ def _is_gone(place: Place, now: Moment, settings: StandingRule) -> bool:
         return True
     if place.is_hit or place.is_hidden:
         return False
-    if not _is_settled(place, now) or place.looks < 3:
+    if not is_settled(place, now) or place.looks < 3:
         return place.misses >= MIN_CLEAR_LOOKS and not place.is_held
     limit_s = HELD_BY_CHANGE_S if place.is_held else settings.clear_after_s
     is_absent = place.missed_s >= limit_s and place.misses >= MIN_CLEAR_LOOKS
@@ -317,10 +356,10 @@ def _cells(
         # Nothing was compared: neither there nor gone.
         return tuple([replace(patch, unknown_s=patch.unknown_s + seconds) for patch in ground.cells]), ground.absorbed
     centres = change.grid.centres
-    under_place = centres.under_any(map(widened_one, hit))
+    under_hit = union_of([under_place(centres, anchor) for anchor in hit])
     same = change.known & ~change.still
-    absorbed = (ground.absorbed & centres.every) | (under_place & same)
-    bare = absorbed & same & ~under_place
+    absorbed = (ground.absorbed & centres.every) | (under_hit & same)
+    bare = absorbed & same & ~under_hit
     if not (ground.cells or change.changed or bare):
         return (), absorbed  # what lies over them does not matter
     free = change.known & ~measured.under_box
@@ -335,6 +374,17 @@ def _cells(
     return tuple(cells), absorbed
 
 
+@lru_cache(maxsize=4096)
+def under_place(centres: Raster, anchor: Box) -> PointSet:
+    """The points under a place, a little widened. An anchor stays where it is, look after look."""
+    return centres.under(widened_one(anchor))
+
+
+@lru_cache(maxsize=4096)
+def _under_ground(centres: Raster, anchor: Box) -> PointSet:
+    return centres.under(geometry.ground_as_float32(anchor))
+
+
 def _gone_on(patch: Patch, hidden: PointSet, unknown: PointSet, still: PointSet, seconds: float) -> list[Patch]:
     """What is left of a patch, by what was seen of its cells: under a box, nothing to compare with, still changed."""
     parts = (
@@ -347,7 +397,7 @@ def _gone_on(patch: Patch, hidden: PointSet, unknown: PointSet, still: PointSet,
 
 def is_believed(place: Place, measured: StandingMeasure, now: Moment, settings: StandingRule, *, is_open: bool) -> bool:
     """It stands: long enough, seen steadily, and surely enough on the whole."""
-    if not _is_settled(place, now) or place.looks < 3:
+    if place.looks < 3 or not is_settled(place, now):
         return False
     # Before it is raised, time under other vehicles speaks against it: a rolling queue hides the spots it passes.
     possible_s = place.visible_s + (0.0 if is_open else place.crowded_s)
@@ -356,13 +406,12 @@ def is_believed(place: Place, measured: StandingMeasure, now: Moment, settings: 
     return is_steady and place.score >= BELIEVED_SHARE * threshold
 
 
-def _held_by_change(place: Place, ground: Ground, measured: StandingMeasure) -> bool:
+def _held_by_change(place: Place, ground: Ground, measured: StandingMeasure, change: ZoneChange) -> bool:
     """The detector lost it, and the ground under it is still changed against the background."""
-    change = measured.change if measured.has_changed else None
-    if change is None or place.missed_s > HELD_BY_CHANGE_S:
+    if place.missed_s > HELD_BY_CHANGE_S:
         return False
-    under = change.grid.centres.under(geometry.ground_as_float32(place.anchor)) & change.known & ~ground.absorbed
+    under = _under_ground(change.grid.centres, place.anchor) & ~ground.absorbed
     if not under & change.changed:
         return False
-    under &= ~measured.under_box
+    under &= change.known & ~measured.under_box
     return bool(under & change.changed) and change.mean(under) >= CHANGED

@@ -46,7 +46,13 @@ class Raster:
 
     def under_any(self, boxes: Iterable[tuple[float, float, float, float]]) -> PointSet:
         """The points in any of the boxes."""
-        return union_of(map(self.under, boxes))
+        xs, ys, left_of, above, points = self.xs, self.ys, self.left_of, self.above, 0
+        first_x, last_x, first_y, last_y = xs[0], xs[-1], ys[0], ys[-1]
+        for left, top, right, bottom in boxes:
+            if left <= last_x and right >= first_x and top <= last_y and bottom >= first_y:
+                across = left_of[bisect_right(xs, right)] & ~left_of[bisect_left(xs, left)]
+                points |= across & above[bisect_right(ys, bottom)] & ~above[bisect_left(ys, top)]
+        return points
 
 
 def raster_of(points: NDArray[np.float64]) -> Raster:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
+from math import inf
 from typing import Final
 
 import numpy as np
@@ -12,7 +14,9 @@ from xueliang_configs.judging import BoxSettings, PerspectiveSettings
 from xueliang_edge.observations import Observation
 from xueliang_edge.rules import geometry
 from xueliang_edge.rules.geometry import Box, Points, Zone
+from xueliang_edge.rules.once import LastAnswer, once_for
 
+STANDING_MERGED: Final = (0.75, 0.95)  # IoU, share inside: from here two boxes that stand in a zone are one thing
 CUT_FROM: Final = 0.995  # of the picture's height: a box that reaches down to here is cut by its edge
 
 
@@ -27,27 +31,55 @@ def counted(observation: Observation, settings: BoxSettings, ease: float = 1.0) 
     return np.array(those_counted(observation, settings, ease), dtype=np.int64)
 
 
+@once_for
+def least_scores(settings: BoxSettings, confident_score: float, ease: float) -> dict[str, float]:
+    """From which score a box of each class counts; what is not named does not."""
+    own = settings.min_scores
+    return {name: ease * own.get(name, confident_score) for name in settings.classes}
+
+
 def those_counted(observation: Observation, settings: BoxSettings, ease: float = 1.0) -> list[int]:
     """`counted` as a list."""
-    own, general = settings.min_scores, observation.confident_score
-    least = {name: ease * own.get(name, general) for name in settings.classes}
-    excluded, min_height, heights = settings.exclude_zones, settings.min_height, settings.heights
-    kept = []
-    for index, (box, score, name) in enumerate(observation.rows):
-        if name not in least or score < least[name] or box[3] - box[1] < min_height:
-            continue
-        if heights is not None and not _fits(box, heights):
-            continue
-        if excluded and is_in_any(*geometry.feet_of_one(box), excluded):
-            continue
-        kept.append(index)
-    return kept
+    least = least_scores(settings, observation.confident_score, ease)
+    kept = [index for index, (_, score, name) in enumerate(observation.rows) if score >= least.get(name, inf)]
+    return [index for index in kept if has_size_and_place(observation.rows[index][0], settings)] if kept else kept
+
+
+def has_size_and_place(box: Box, settings: BoxSettings) -> bool:
+    """As large as what counts, and in no excluded zone."""
+    heights, excluded = settings.heights, settings.exclude_zones
+    if box[3] - box[1] < settings.min_height or (heights is not None and not _fits(box, heights)):
+        return False
+    return not (excluded and is_in_any(*geometry.feet_of_one(box), excluded))
+
+
+@dataclass(slots=True, eq=False)
+class _Standing:
+    """What is known of the boxes that stand in a rule's zone. `bounds`: see `geometry.bounds_for_feet`."""
+
+    bounds: Box
+    last: LastAnswer[list[int]] = field(default_factory=LastAnswer)
+
+
+@once_for
+def _standing(_settings: BoxSettings, zone: Zone, _confident_score: float) -> _Standing:
+    return _Standing(geometry.bounds_for_feet(zone))
 
 
 def standing_in_zone(observation: Observation, settings: BoxSettings, zone: Zone) -> list[int]:
-    """Index of every box that counts and stands in the zone with its feet."""
-    rows, those = observation.rows, those_counted(observation, settings)
-    return [index for index in those if geometry.is_inside(*geometry.feet_of_one(rows[index][0]), zone)]
+    """Index of every box that counts and stands in the zone with its feet, each thing once, surest first."""
+    about = _standing(settings, zone, observation.confident_score)
+    found = about.last.to(observation.shown)
+    if found is None:
+        rows, (left, top, right, bottom) = observation.rows, about.bounds
+        those = []
+        for index in those_counted(observation, settings):
+            box = rows[index][0]
+            is_near = top <= box[3] <= bottom and left <= (box[0] + box[2]) / 2 <= right
+            if is_near and geometry.is_inside(*geometry.feet_of_one(box), zone):
+                those.append(index)
+        found = about.last.keep(observation.shown, geometry.merged_rows(rows, those, *STANDING_MERGED))
+    return found
 
 
 def _fits(box: Box, perspective: PerspectiveSettings) -> bool:

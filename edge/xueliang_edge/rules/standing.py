@@ -16,7 +16,7 @@ How it decides
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 
 from xueliang_alerts.contract import EndReason, Hazard, Phase
@@ -35,6 +35,7 @@ from xueliang_edge.rules.episodes import (
     moment_of,
     why_ended,
 )
+from xueliang_edge.rules.frozen import dataclass
 from xueliang_edge.rules.geometry import Box
 from xueliang_edge.rules.looking import timing_of
 from xueliang_edge.rules.places import MIN_PRESENCE, SETTLE_S, Ground, Place, is_believed, remember
@@ -80,7 +81,7 @@ def step(
     now = moment_of(last, measured.mono_s, measured.at, settings.gap_tolerance_s)
     seconds = now.seen_s - (last.seen_s if last else 0.0)
     ground = remember(state.ground, measured, now, seconds, settings)
-    found = _find(ground, measured, now, settings, is_open=state.episode.open is not None)
+    found = find(ground, measured, now, settings, is_open=state.episode.open is not None)
     unclear_since = (state.unclear_since or now) if found.evidence is Evidence.UNCLEAR else None
     if unclear_since and now.mono_s - unclear_since.mono_s > settings.view_lost_after_s:
         episode, said = ended(replace(state.episode, last=now), EndReason.VIEW_LOST)
@@ -100,7 +101,7 @@ def step(
         may_begin=settings.may_begin(measured.at),
         begins_between=True,
     )
-    episode, said = advance(state.episode, look, timing)
+    episode, said = advance(state.episode, look, timing, now)
     if said is not None and said.phase is Phase.CLEARED:
         # What was seen to be gone starts anew when it comes back: no dwell is carried into the next episode.
         hit = tuple(place for place in ground.places if place.is_hit)
@@ -146,7 +147,8 @@ NOTHING: Final = Found(Evidence.ABSENT)
 HIDDEN: Final = Found(Evidence.UNCLEAR)
 
 
-def _find(ground: Ground, measured: StandingMeasure, now: Moment, settings: StandingRule, *, is_open: bool) -> Found:
+def find(ground: Ground, measured: StandingMeasure, now: Moment, settings: StandingRule, *, is_open: bool) -> Found:
+    """What of the remembered stands there now, and since when it covers enough."""
     if not (ground.places or ground.cells):
         return NOTHING
     believed = [place for place in ground.places if is_believed(place, measured, now, settings, is_open=is_open)]
@@ -193,8 +195,8 @@ def _object_since(
     ground: Ground, measured: StandingMeasure, now: Moment, settings: StandingRule, ease: float
 ) -> tuple[Moment | None, float, PointSet]:
     """The same for cells that stay changed and have no box; and which cells."""
-    change = measured.change
-    if not settings.any_object or change is None or not ground.cells:
+    change = measured.change if settings.any_object and ground.cells else None
+    if change is None:
         return None, 0.0, 0
     standing: list[tuple[float, int, Moment]] = []
     cells = 0

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import lru_cache
+from math import inf
 from typing import Final, Protocol
 
 import numpy as np
 
 from xueliang_configs.rules import BlockedExitRule, FireLaneRule, IllegalParkingRule
-from xueliang_edge.observations import BoxRow, Observation
+from xueliang_edge.observations import BoxRow, Observation, Shown
 from xueliang_edge.rules import geometry, selecting
-from xueliang_edge.rules.geometry import Box, Boxes, Zone
-from xueliang_edge.rules.rasters import PointSet, set_of
-from xueliang_edge.rules.zone_change import CHANGED, ZoneChange, ZoneGrid, change_in, zone_grid
+from xueliang_edge.rules.frozen import dataclass
+from xueliang_edge.rules.geometry import Box, Boxes, Outline, Zone
+from xueliang_edge.rules.once import LastAnswer, asked_once, once_for
+from xueliang_edge.rules.rasters import PointSet
+from xueliang_edge.rules.zone_change import ZoneChange, ZoneGrid, change_in, sets_in, zone_grid
 
 StandingRule = FireLaneRule | BlockedExitRule | IllegalParkingRule
 
 WEAK_SHARE: Final = 0.5  # of the confident score: from here a box may keep a place
 WIDER: Final = 0.1
 _WIDER: Final = float(np.float32(WIDER))
+_OUTWARDS: Final = np.array([[-1.0], [1.0]], np.float32)
 MIN_INSIDE: Final = 0.3  # share of the ground a thing covers that must be in the zone; a neighbour's edge is not
-
-
+_TINY: Final = 1e-8  # of the picture: below it rounding may matter to what a box and a zone have in common
+_ROUNDING: Final = 1e-6
 MERGED: Final = (0.55, 0.85)  # IoU, share inside: from here two boxes are one thing
 
 
@@ -36,9 +39,8 @@ class Picture(Protocol):
         """Every believed box: what may hide a place."""
         ...
 
-    @property
-    def widened(self) -> Sequence[Box]:
-        """Every box, weak ones too, a little widened."""
+    def under_boxes(self, grid: ZoneGrid) -> PointSet:
+        """The cells under any box, weak ones too, a little widened."""
         ...
 
     def has_changed(self, grid: ZoneGrid) -> bool:
@@ -73,17 +75,17 @@ class StandingMeasure:
     model_digest: str | None
     frame_size_wh: tuple[int, int] | None
 
-    @cached_property
+    @asked_once
     def under_box(self) -> PointSet:
         """The cells under any box, weak ones too; none without a grid."""
-        return 0 if self.grid is None else self.grid.centres.under_any(self.picture.widened)
+        return 0 if self.grid is None else self.picture.under_boxes(self.grid)
 
     @property
     def has_changed(self) -> bool:
         """At least one of the zone's cells."""
         return self.grid is not None and self.picture.has_changed(self.grid)
 
-    @cached_property
+    @asked_once
     def change(self) -> ZoneChange | None:
         """None without a change grid."""
         return None if self.grid is None else self.picture.change(self.grid)
@@ -95,31 +97,83 @@ def measure(observations: Sequence[Observation], settings: StandingRule) -> tupl
 
 
 def _measured(observation: Observation, settings: StandingRule) -> StandingMeasure:
-    rows, grid = observation.rows, None
-    if observation.change is not None:
-        height, width = observation.change.shape
-        grid = zone_grid(settings.zone, (height, width), settings.exclude_zones)
-    inside = things_inside(rows, selecting.those_counted(observation, settings, WEAK_SHARE), settings.zone)
+    change = observation.change
+    inside = _inside(observation, settings)
     return StandingMeasure(
-        mono_s=observation.observed_mono_s,
-        at=observation.observed_at,
-        is_known=observation.is_good,
-        boxes=tuple([rows[index][0] for index in inside]),
-        scores=tuple([rows[index][1] for index in inside]),
-        class_names=tuple([rows[index][2] for index in inside]),
-        picture=_shown(observation),
-        grid=grid,
-        confident_score=observation.confident_score,
-        model_digest=observation.model_digest,
-        frame_size_wh=observation.frame_size_wh,
+        observation.observed_mono_s,
+        observation.observed_at,
+        observation.is_good,
+        inside.boxes,
+        inside.scores,
+        inside.class_names,
+        _picture(observation),
+        None if change is None else _grid_of(settings, change.shape),
+        observation.confident_score,
+        observation.model_digest,
+        observation.frame_size_wh,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What lies in a zone, see `StandingMeasure`."""
+
+    boxes: tuple[Box, ...] = ()
+    scores: tuple[float, ...] = ()
+    class_names: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, rows: Sequence[BoxRow]) -> Inside:
+        """These rows, surest first."""
+        return cls(*zip(*rows, strict=True)) if rows else NOTHING_INSIDE
+
+
+NOTHING_INSIDE: Final = Inside()
+
+
+@once_for
+def _last_inside(_settings: StandingRule, _confident_score: float) -> LastAnswer[Inside]:
+    return LastAnswer()
+
+
+@once_for
+def _grid_of(settings: StandingRule, grid_hw: tuple[int, int]) -> ZoneGrid:
+    return zone_grid(settings.zone, grid_hw, settings.exclude_zones)
+
+
+def _inside(observation: Observation, settings: StandingRule) -> Inside:
+    shown, last = observation.shown, _last_inside(settings, observation.confident_score)
+    known = last.to(shown)
+    if known is not None:
+        return known
+    rows, least = shown.rows, selecting.least_scores(settings, observation.confident_score, WEAK_SHARE)
+    outline = geometry.outline_of(settings.zone)
+    left, top, right, bottom = outline.bounds
+    near = [
+        index
+        for index, (box, score, name) in enumerate(rows)
+        if box[0] <= right
+        and box[2] >= left
+        and box[1] <= bottom
+        and box[3] >= top
+        and score >= least.get(name, inf)
+        and selecting.has_size_and_place(box, settings)
+    ]
+    concerned = [index for index in near if _is_concerned(rows[index][0], outline)]
+    if concerned:
+        concerned = surest_of(rows, concerned, selecting.those_counted(observation, settings, WEAK_SHARE))
+    return last.keep(shown, Inside.of([rows[one] for one in concerned]))
 
 
 def things_inside(rows: Sequence[BoxRow], counted: Sequence[int], zone: Zone) -> list[int]:
     """Index of every box that counts and lies in the zone, each thing once, surest first."""
-    bounds = geometry.zone_bounds(zone)
-    near = [index for index in counted if geometry.touches(rows[index][0], bounds)]
-    return surest_of(rows, [index for index in near if is_concerned(rows[index][0], zone)], counted)
+    left, top, right, bottom = geometry.zone_bounds(zone)
+    concerned = []
+    for index in counted:
+        box = rows[index][0]
+        if box[0] <= right and box[2] >= left and box[1] <= bottom and box[3] >= top and is_concerned(box, zone):
+            concerned.append(index)
+    return surest_of(rows, concerned, counted)
 
 
 def surest_of(rows: Sequence[BoxRow], concerned: Sequence[int], counted: Sequence[int]) -> list[int]:
@@ -127,8 +181,8 @@ def surest_of(rows: Sequence[BoxRow], concerned: Sequence[int], counted: Sequenc
 
     Every box that counts may be the surer report of the same thing, wherever it stands.
     """
-    if not concerned:
-        return []
+    if not concerned or len(counted) == 1:
+        return list(concerned)
     return [one for one in geometry.merged_rows(rows, _like_any(rows, concerned, counted), *MERGED) if one in concerned]
 
 
@@ -136,9 +190,12 @@ def _like_any(rows: Sequence[BoxRow], wanted: Sequence[int], index: Sequence[int
     """Those that have a say in which of the wanted ones stay: they are like one of them, or like such a one."""
     found, waiting = set(wanted), list(wanted)
     while waiting:
-        box = rows[waiting.pop()][0]
+        left, top, right, bottom = box = rows[waiting.pop()][0]
         for other in index:
-            if other not in found and geometry.is_same(box, rows[other][0], *MERGED):
+            one = rows[other][0]
+            if one[0] >= right or one[2] <= left or one[1] >= bottom or one[3] <= top or other in found:
+                continue
+            if geometry.is_same(box, one, *MERGED):
                 found.add(other)
                 waiting.append(other)
     return sorted(found)
@@ -146,44 +203,75 @@ def _like_any(rows: Sequence[BoxRow], wanted: Sequence[int], index: Sequence[int
 
 def is_concerned(box: Box, zone: Zone) -> bool:
     """Enough of its ground is in the zone, or enough of the zone under it."""
+    return _is_concerned(box, geometry.outline_of(zone))
+
+
+def _is_concerned(box: Box, outline: Outline) -> bool:
     ground = geometry.ground_of_one(box)
-    common = geometry.common_with_zone(ground, zone)
-    return common > 0 and common >= MIN_INSIDE * min(geometry.area_of(ground), geometry.zone_area(zone))
+    needed = MIN_INSIDE * min(geometry.area_of(ground), outline.area)
+    if needed > _TINY:
+        least, most = outline.least_and_most_common(ground)
+        if most < needed * (1 - _ROUNDING):
+            return False
+        if least > needed * (1 + _ROUNDING):
+            return True
+    common = geometry.common_with_zone(ground, outline.zone)
+    return common > 0 and common >= needed
 
 
-@dataclass(frozen=True, eq=False)
-class _Shown:
-    """The picture of an observation."""
+class _Picture:
+    """The picture of an observation. Its change grid is gone through when a rule first asks for it."""
 
-    seen: Observation
+    __slots__ = ("_seen", "_sets")
 
-    @cached_property
+    def __init__(self, seen: Observation) -> None:
+        self._seen = seen
+        self._sets: Sequence[PointSet] | None = None
+
+    @property
     def believed(self) -> tuple[Box, ...]:
-        least = self.seen.confident_score
-        return tuple([box for box, score, _ in self.seen.rows if score >= least])
+        return _believed(self._seen.shown, self._seen.confident_score)
 
-    @cached_property
-    def widened(self) -> list[Box]:
-        wide: list[Box] = widened(self.seen.boxes_xyxyn).tolist() if self.seen.class_names else []
-        return wide
+    def under_boxes(self, grid: ZoneGrid) -> PointSet:
+        return _under_boxes(self._seen.shown, grid)
 
     def has_changed(self, grid: ZoneGrid) -> bool:
-        return bool(self._changed & grid.counting)
+        if self._seen.change is None:
+            return False
+        if self._sets is None:
+            self._sets = sets_in(self._seen.change)
+        return bool(self._sets[2] & grid.counting)
 
     def change(self, grid: ZoneGrid) -> ZoneChange:
-        assert self.seen.change is not None
-        return change_in(grid, self.seen.change)
-
-    @cached_property
-    def _changed(self) -> PointSet:
-        """Of all cells of the grid."""
-        return 0 if self.seen.change is None else set_of(self.seen.change.ravel() >= CHANGED)
+        assert self._seen.change is not None
+        if self._sets is None:
+            self._sets = sets_in(self._seen.change)
+        return change_in(grid, self._seen.change, self._sets)
 
 
 @lru_cache(maxsize=8)
-def _shown(observation: Observation) -> _Shown:
+def _picture(observation: Observation) -> _Picture:
     """The rules of a camera ask one after the other: what they share is worked out once."""
-    return _Shown(observation)
+    return _Picture(observation)
+
+
+# The last answers of a node's cameras.
+
+
+@lru_cache(maxsize=128)
+def _believed(shown: Shown, confident_score: float) -> tuple[Box, ...]:
+    return tuple([box for box, score, _ in shown.rows if score >= confident_score])
+
+
+@lru_cache(maxsize=128)
+def _widened(shown: Shown) -> Sequence[Box]:
+    wide: list[Box] = widened(shown.boxes_xyxyn).tolist()
+    return wide
+
+
+@lru_cache(maxsize=256)
+def _under_boxes(shown: Shown, grid: ZoneGrid) -> PointSet:
+    return grid.centres.under_any(_widened(shown))
 
 
 def widened_one(box: Box) -> Box:
@@ -197,7 +285,5 @@ def widened_one(box: Box) -> Box:
 def widened(boxes: Boxes) -> Boxes:
     """A tenth wider on each side: a person's shadow and a detector's jitter belong to the box."""
     margin = (boxes[:, 2:] - boxes[:, :2]) * np.float32(WIDER)
-    wide = boxes.copy()
-    wide[:, :2] -= margin
-    wide[:, 2:] += margin
+    wide: Boxes = boxes + (margin[:, None, :] * _OUTWARDS).reshape(-1, 4)
     return wide

@@ -8,14 +8,15 @@ first of these looks. Who it is, and whether it is the same one, is not asked.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 
 from xueliang_alerts.contract import Hazard, Phase
 from xueliang_configs.rules import EbikeIndoorsRule, IntrusionRule
 from xueliang_edge.observations import Observation
-from xueliang_edge.rules import geometry, selecting
+from xueliang_edge.rules import selecting
 from xueliang_edge.rules.episodes import Decision, EpisodeState, Look, Moment, Transition, Why, advance, decided
+from xueliang_edge.rules.frozen import dataclass
 from xueliang_edge.rules.looking import (
     BoxesMeasure,
     Hit,
@@ -51,8 +52,7 @@ def measure(observations: Sequence[Observation], settings: TrespassRule) -> tupl
 
 
 def _measured(observation: Observation, settings: TrespassRule) -> BoxesMeasure:
-    kept = selecting.standing_in_zone(observation, settings, settings.zone)
-    return BoxesMeasure.of(observation, geometry.merged_rows(observation.rows, kept, 0.75, 0.95))
+    return BoxesMeasure.of(observation, selecting.standing_in_zone(observation, settings, settings.zone))
 
 
 def step(state: TrespassState, measured: BoxesMeasure, settings: TrespassRule) -> tuple[TrespassState, Decision | None]:
@@ -77,7 +77,7 @@ def step(state: TrespassState, measured: BoxesMeasure, settings: TrespassRule) -
         headline=float(len(measured.boxes)),
         may_begin=settings.may_begin(measured.at),
     )
-    episode, said = advance(state.episode, look, timing)
+    episode, said = advance(state.episode, look, timing, now)
     return TrespassState(episode, recent), _in_words(said, measured, settings)
 
 

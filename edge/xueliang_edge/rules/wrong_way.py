@@ -8,7 +8,7 @@ it. Who crosses the zone at an angle is not going the wrong way (`max_angle_deg`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from math import atan2, degrees
 from typing import Annotated, Final
 
@@ -31,6 +31,7 @@ from xueliang_edge.rules.episodes import (
     advance,
     decided,
 )
+from xueliang_edge.rules.frozen import dataclass
 from xueliang_edge.rules.looking import (
     BoxesMeasure,
     blind_look,

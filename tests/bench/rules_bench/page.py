@@ -40,7 +40,8 @@ Asked = tuple[str, str, float, bool]
 ASKED: Final[tuple[Asked, ...]] = (
     ("synthetic_f1_standing", "F1 of standing and obstruction, made-up scenes", 0.98, True),
     ("synthetic_f1_crowd", "F1 of crowds, made-up scenes", 0.98, True),
-    ("rule_ms_per_observation", "CPU milliseconds for an observation and five rules", 0.2, False),
+    ("rule_ms_per_observation", "CPU milliseconds for an observation and five rules, busy street", 0.2, False),
+    ("rule_ms_per_observation_calm", "the same, calm street with parked cars", 0.2, False),
 )
 """Key, words, what is asked for, and whether more is better."""
 ASKED_OF_SUGGESTIONS: Final[tuple[Asked, ...]] = (

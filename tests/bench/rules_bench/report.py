@@ -40,6 +40,7 @@ class Results:
     clips: list[ClipCase] | None = None
     clips_second: list[ClipCase] | None = None
     rule_ms: float | None = None
+    rule_ms_calm: float | None = None
     backtest_7_days_s: float | None = None
     supervision: str | None = None
     no_supervision: str = ""
@@ -91,6 +92,7 @@ def figures_of(results: Results) -> Figures:
         **_suggested(results.suggested),
         "backtest_7_days_s": results.backtest_7_days_s,
         "rule_ms_per_observation": results.rule_ms,
+        "rule_ms_per_observation_calm": results.rule_ms_calm,
     }
 
 

@@ -72,6 +72,7 @@ PROMISED = {
         "onset_error_p95_s",
         "backtest_7_days_s",
         "rule_ms_per_observation",
+        "rule_ms_per_observation_calm",
     },
 }
 RATIOS = {"one_thread_ratio_to_yolox_nano"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,16 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from tests.support.street_life import BUSY, RUSH_HOUR, looks
+from tests.support.street_life import BUSY, RUSH_HOUR, Street, looks
 from tests.unit.edge.backtesting import RULES, days, part_of
 from tests.unit.edge.observing import camera
+from xueliang_alerts.contract import Phase
+from xueliang_edge.backtest.replaying import Replay
 from xueliang_edge.backtest.skipping import SKIPPING
-from xueliang_edge.backtest.standing_looks import StandingBatch
+from xueliang_edge.backtest.standing_batch import StandingBatch
 from xueliang_edge.backtest.timeline import timeline_of
 from xueliang_edge.observation_log.encoding import as_logged
 from xueliang_edge.observation_log.looks import LoggedLooks
 from xueliang_edge.rules import standing
 from xueliang_edge.rules.geometry import is_same
+from xueliang_edge.rules.judge import CameraJudge
 from xueliang_edge.rules.standing import StandingState
 from xueliang_edge.rules.standing_measure import MERGED, StandingMeasure, things_inside
 
@@ -83,6 +87,42 @@ def test_what_is_taken_once_is_what_merging_all_of_it_leaves(seed: int) -> None:
             kept.append(one)
     alone = [one for one in kept if things_inside(rows, [one], rule.zone)]
     assert things_inside(rows, counted, rule.zone) == alone
+
+
+# Runs of looks at which what stands there is seen to stand there.
+
+LOT = Street(parked=7, passing=0.1, weak=0.5, looks_per_s=0.5, refresh_every=4, flicker=4.0)
+EVERY_LOOK = replace(LOT, parked=4, refresh_every=1)
+
+
+def alone_and_live(street: Street, name: str, seed: int, **settings: Any) -> tuple[int, list[Phase]]:
+    """How many of 400 looks were gone through one by one, and what both ways said."""
+    (rule,) = camera(RULES[name] | settings).as_judged.rules
+    replay, judge = Replay(rule), CameraJudge(camera(RULES[name] | settings))
+    part = part_of(looks(street, 400, seed=seed))
+    said = list(replay.take(part))
+    assert said == [one.decision for look in part.observations() for one in judge.look(look)]
+    adapter = TypeAdapter(StandingState)
+    quick = adapter.dump_python(replay.state, mode="json")
+    live = judge.snapshot()["rules"][rule.rule_id]["state"]
+    for kept_for_an_open_one in ("absent_s", "absent_looks", "was_absent", "last"):  # at rest they are not kept up
+        quick["episode"].pop(kept_for_an_open_one), live["episode"].pop(kept_for_an_open_one)
+    assert quick == live
+    return replay.judged_alone, [one.phase for one in said]
+
+
+@pytest.mark.parametrize("street", [LOT, EVERY_LOOK], ids=["carried answers", "every look detects"])
+@pytest.mark.parametrize("name", ["fire_lane", "parking"])
+def test_hours_of_parked_cars_are_gone_through_by_their_numbers(street: Street, name: str) -> None:
+    found = [alone_and_live(street, name, seed, dwell_s=60) for seed in range(4)]
+    assert sum(alone for alone, _ in found) < 0.6 * 400 * len(found)
+    assert {Phase.RAISED, Phase.UPDATED} <= {phase for _, phases in found for phase in phases}
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(10, 10_000), st.sampled_from(STANDING), st.sampled_from([LOT, EVERY_LOOK, BUSY]))
+def test_and_any_lot_gives_what_the_live_rule_gives(seed: int, name: str, street: Street) -> None:
+    alone_and_live(street, name, seed, min_scores={"car": 0.7})
 
 
 # What a snapshot holds.
