@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from sqlalchemy import insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -43,6 +43,8 @@ from xueliang_central.store.among import among, pairs_among
 
 Row = dict[str, Any]
 
+_NOBODY: Final[Mapping[str, list[Row]]] = {}
+
 
 async def known_alerts(change: Change, alert_ids: Sequence[str]) -> dict[str, Row]:
     """The rows of these alerts, as far as they are known."""
@@ -75,8 +77,8 @@ async def place_all(change: Change, merged: dict[str, Row], known: Mapping[str, 
 
     `merged`: by alert_id, as they are now; `known` and `hidden` as in `fold_in`, as they were.
     """
-    routes = await routes_of(change, list(merged.values()))
     new = [alert_id for alert_id in merged if alert_id not in known]
+    routes = await routes_of(change, [merged[alert_id] for alert_id in new])
     counties = holding.counties_of(change, ((routes[alert_id], merged[alert_id]) for alert_id in new))
     nodes = node_faults.nodes_of(change, [merged[alert_id] for alert_id in new])
     groups = {(routes[alert_id].area.code, merged[alert_id]["hazard"]) for alert_id in new}
@@ -105,7 +107,12 @@ async def place_all(change: Change, merged: dict[str, Row], known: Mapping[str, 
     await _write_alerts(change, merged, known, cases)
     await silencing.show(change, sorted_, merged)
     touched = {merged[alert_id]["incident_id"] for alert_id in merged} | emptied
-    await follow_up(change, touched, cases, opened=set(cases) - before, reopened=reopened)
+    opened = set(cases) - before
+    members: dict[str, list[Row]] = {} if emptied else {incident_id: [] for incident_id in opened}
+    for row in merged.values():  # nothing has moved: what has just opened holds what has just come
+        if row["incident_id"] in members:
+            members[row["incident_id"]].append(row)
+    await follow_up(change, touched, cases, opened=opened, reopened=reopened, known_members=members)
     return newly_hidden
 
 
@@ -332,10 +339,15 @@ async def follow_up(
     *,
     opened: set[str],
     reopened: Mapping[str, Decision],
+    known_members: Mapping[str, list[Row]] = _NOBODY,
 ) -> None:
-    """What the incidents make of their members: aggregates, reopening, dispatch by policy, ended or verified."""
+    """What the incidents make of their members: aggregates, reopening, dispatch by policy, ended or verified.
+
+    `known_members`: all members of some of them, by id, where they need not be read.
+    """
     ordered = sorted(incident_ids)
-    members = await incidents.members_of(change.conn, ordered)
+    members = dict(known_members)
+    members |= await incidents.members_of(change.conn, [one for one in ordered if one not in members])
     now = await incidents.refresh_all(change, [cases[incident_id] for incident_id in ordered], members)
     for incident_id in ordered:
         if incident_id in reopened:

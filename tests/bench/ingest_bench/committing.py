@@ -27,6 +27,8 @@ from xueliang_central.store.database import Database
 
 WARM: Final = 10  # batches: an episode's update comes after four, its end after eight
 
+STATUS_NODES: Final = 2 * MAX_BATCH  # those that say it again and again: the first time is dearer
+
 
 @dataclass(frozen=True, slots=True)
 class BatchCosts:
@@ -51,8 +53,8 @@ async def _measured(system: System, batches: int) -> tuple[BatchCosts, BatchCost
         await _take(database, rulebook, alerts, WARM)
         found = await _cost(system, database, rulebook, alerts, batches)
         said = _statuses()
-        await _take(database, rulebook, said, NODES // MAX_BATCH + 1)
-        return found, await _cost(system, database, rulebook, said, max(2, batches // 4))
+        await _take(database, rulebook, said, STATUS_NODES // MAX_BATCH)
+        return found, await _cost(system, database, rulebook, said, max(2, batches // 8))
     finally:
         await database.close()
 
@@ -96,6 +98,6 @@ def _alerts() -> Iterator[Received]:
 def _statuses() -> Iterator[Received]:
     number = 0
     while True:
-        node, now = number % NODES, datetime.now(UTC)
+        node, now = number % STATUS_NODES, datetime.now(UTC)
         number += 1
         yield Received(node_topic(node_id_of(node), Leaf.STATUS), status(node, 7, 0, now), now)
