@@ -114,8 +114,12 @@ class MqttLink:
         mono: Mono,
         will: LastWill | None = None,
         rng: random.Random | None = None,
+        inbox: queue.Queue[Incoming] | None = None,
     ) -> None:
-        """Does not connect yet. Raises OSError, ssl.SSLError when TLS files cannot be used."""
+        """Does not connect yet. Raises OSError, ssl.SSLError when TLS files cannot be used.
+
+        `inbox`: a bounded queue for what `get` returns, shared with other links; None: one of its own.
+        """
         self._settings = settings
         self._mono = mono
         self._rng = rng or random.Random()  # noqa: S311  jitter, no secret
@@ -123,7 +127,7 @@ class MqttLink:
         self._state = LinkState(LinkPhase.IDLE, 0, mono())
         self._listeners: list[StateListener] = []
         self._filters: dict[str, Handler | None] = {}
-        self._queue: queue.Queue[Incoming] = queue.Queue(settings.queue_limit)
+        self._queue: queue.Queue[Incoming] = queue.Queue(settings.queue_limit) if inbox is None else inbox
         self._must_reconnect = False
         self._is_own_wish = False
         self._short_connections = 0

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import backtest, detector, edge, folding, observation_log, path, rules
+from tests.bench import backtest, detector, edge, folding, ingest, observation_log, path, rules
 from tests.bench.figures import Figures
 
 
@@ -26,6 +26,7 @@ BENCHES: dict[str, Bench] = {
     "detector": Bench(detector.KEYS, lambda options, figures: detector.measure(options.quick, figures)),
     "edge": Bench(edge.KEYS, lambda options, figures: figures.update(edge.measure(options))),
     "folding": Bench(folding.KEYS, lambda options, figures: folding.measure(options.quick, figures)),
+    "ingest": Bench(ingest.KEYS, ingest.measure),
     "log": Bench(observation_log.KEYS, lambda options, figures: observation_log.measure(options.quick, figures)),
     "path": Bench(path.KEYS, lambda options, figures: path.measure(options.quick, figures)),
     "rules": Bench(rules.KEYS, rules.measure),
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="under 50 s with prepared inputs; the rest is null")
     edge.add_options(parser)
     rules.add_options(parser)
+    ingest.add_options(parser)
     options = parser.parse_args(arguments)
     bench = BENCHES[options.name]
     figures: Figures = dict.fromkeys(bench.keys)

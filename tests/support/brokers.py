@@ -43,6 +43,8 @@ def wait_until(condition: Callable[[], object], *, what: str, timeout_s: float =
 
 
 class _Process(Protocol):
+    @property
+    def pid(self) -> int | None: ...
     def start(self) -> None: ...
     def stop(self) -> None: ...
     def kill(self) -> None: ...
@@ -61,6 +63,13 @@ class TestBroker:
         self._process = process
         self._passwords = passwords
         self._links: list[MqttLink] = []
+
+    @property
+    def pid(self) -> int:
+        found = self._process.pid
+        if found is None:
+            raise RuntimeError("the broker is not running")
+        return found
 
     def password(self, user: str) -> str:
         return self._passwords[user]
@@ -139,6 +148,10 @@ class _Mosquitto:
         if os.geteuid() == 0:
             shipped += "user root\n"  # else it drops to a user that cannot read this folder
         return shipped
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child is not None else None
 
     def start(self) -> None:
         with (self._directory / "mosquitto.log").open("ab") as output:

@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,7 @@ from xueliang_central.store.database import Database
 START_WITHIN_S = 60.0
 _TEMPLATE = "xueliang_template"
 _ACCOUNT = "postgres"  # PostgreSQL refuses to run as root: there its own account runs it
+THROWAWAY = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "32MB"}
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class Postgres:
 
     def url(self, name: str) -> str:
         return f"postgresql+asyncpg://{self.user}@localhost/{name}?host={self.socket_dir}"  # the socket counts
+
+    @property
+    def pid(self) -> int:
+        """The postmaster; every backend is its child."""
+        return self._postmaster()
 
     def freeze(self) -> None:
         """Every process of the cluster stands still, as on a machine that hangs."""
@@ -102,8 +108,11 @@ def _as_user() -> tuple[list[str], str] | None:
 
 
 @contextmanager
-def running_postgres() -> Iterator[Postgres]:
-    """A cluster of its own, stopped and removed at the end. When it cannot be had: fails in CI, elsewhere skips."""
+def running_postgres(chosen: Mapping[str, str] = THROWAWAY) -> Iterator[Postgres]:
+    """A cluster of its own, stopped and removed at the end. When it cannot be had: fails in CI, elsewhere skips.
+
+    `chosen`: settings of the server.
+    """
     programs, account = postgres_programs(), _as_user()
     if programs is None:
         leave_out("PostgreSQL is not installed (Debian: apt-get install postgresql)")
@@ -132,14 +141,12 @@ def running_postgres() -> Iterator[Postgres]:
         settings = {
             "listen_addresses": "",
             "unix_socket_directories": str(folder),
-            "fsync": "off",  # a throwaway
-            "full_page_writes": "off",
             "max_connections": "60",
-            "shared_buffers": "32MB",
+            **chosen,
         }
-        chosen = [item for name, value in settings.items() for item in ("-c", f"{name}={value}")]
+        options = [item for name, value in settings.items() for item in ("-c", f"{name}={value}")]
         server = subprocess.Popen(
-            [*prefix, str(programs / "postgres"), "-D", str(data), *chosen],
+            [*prefix, str(programs / "postgres"), "-D", str(data), *options],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd="/",

@@ -1,4 +1,5 @@
-"""Sends what cameras are to run to their nodes, signed. One process does it at a time: the one that ingests.
+"""Sends what cameras are to run to their nodes, signed. One process does it at a time: that which ingests the first
+shard.
 
 Invariants
     - What is desired and not sent yet is a row, made with the change: no process's end loses it.
@@ -17,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from sqlalchemy import RowMapping, and_, func, or_, select, update
 
@@ -25,7 +26,7 @@ from xueliang_alerts.desired import DesiredRules, signed
 from xueliang_alerts.errors import TransportError
 from xueliang_alerts.signing import NotAKey, SigningKey
 from xueliang_alerts.topics import Leaf, node_topic
-from xueliang_alerts.transport import Transport
+from xueliang_alerts.transport import PublishHandle
 from xueliang_central.camera_rules.deciding import VersionState
 from xueliang_central.camera_rules.tables import rule_reports, rule_versions
 from xueliang_central.camera_rules.views import tell
@@ -42,20 +43,28 @@ BROKER_S: Final = 10.0
 NO_KEY: Final = "rules are not sent: there is no signing key; make one: xueliang-centre signing-key --make"
 
 
+class Outlet(Protocol):
+    """Where messages go: a `Transport`, or several."""
+
+    def publish(self, topic: str, payload: bytes) -> PublishHandle: ...
+
+
 class RulesSender:
     """`run` until cancelled. Whoever made the transport closes it."""
 
     def __init__(
         self,
-        transport: Transport,
+        transport: Outlet,
         database: Database,
         key_path: Path,
         *,
+        may_send: Callable[[], bool],
         wall: Callable[[], datetime],
         mono: Callable[[], float],
         says_waiting: Callable[[str, str | None], None] = lambda _what, _why: None,
     ) -> None:
-        self._transport, self._database, self._key_path = transport, database, key_path
+        """`may_send`: this process is the one that sends, and has a connection."""
+        self._transport, self._database, self._key_path, self._may_send = transport, database, key_path, may_send
         self._wall, self._mono, self._says_waiting = wall, mono, says_waiting
         self._looked_mono_s = float("-inf")
         self._failed = ""
@@ -78,11 +87,12 @@ class RulesSender:
 
     async def step(self) -> int:
         """Send what waits; how many were."""
+        if not self._may_send():
+            self._says_waiting("rules", None)
+            return 0
         if self._mono() - self._looked_mono_s >= LOOK_AGAIN_S:
             await self._look_again()
             self._looked_mono_s = self._mono()
-        if not self._transport.state.is_connected:
-            return 0
         async with self._database.reading() as conn:
             waiting = (await conn.execute(_WAITING.limit(AT_ONCE))).mappings().all()
         if not waiting:

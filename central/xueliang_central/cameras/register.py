@@ -21,6 +21,7 @@ from xueliang_central.areas.tree import AreaTree
 from xueliang_central.audit import chain
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.errors import ImportRefused
+from xueliang_central.store.among import among
 
 PLACE_CLASSES: Final = frozenset(
     {"residential", "school", "hospital", "mall", "street", "industrial", "scenic", "other"}
@@ -72,7 +73,7 @@ async def place_of(conn: AsyncConnection, camera_id: str) -> CameraPlace | None:
 
 async def places_of(conn: AsyncConnection, camera_ids: Sequence[str]) -> dict[str, CameraPlace]:
     """Those of the given cameras that are in the register."""
-    found = await conn.execute(select(cameras).where(cameras.c.camera_id.in_(list(camera_ids))))
+    found = await conn.execute(select(cameras).where(among(conn, cameras.c.camera_id, camera_ids)))
     return {row["camera_id"]: _place(row) for row in found.mappings()}
 
 

@@ -9,7 +9,7 @@ case locks first too; SQLite has one writer.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,14 +19,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_central.clocks.limits import ClockKind, Firing, Limits, fire
 from xueliang_central.clocks.tables import clocks, escalations
 from xueliang_central.incidents.tables import incidents
+from xueliang_central.store.among import among
 
 
 async def running(conn: AsyncConnection, incident_id: str) -> dict[ClockKind, datetime]:
     """The running clocks of an incident, and when each is (or was) due."""
-    found = await conn.execute(
-        select(clocks.c.kind, clocks.c.due_at).where(clocks.c.incident_id == incident_id, clocks.c.stopped_at.is_(None))
-    )
-    return {ClockKind(row.kind): row.due_at for row in found}
+    return (await running_of(conn, [incident_id]))[incident_id]
+
+
+async def running_of(conn: AsyncConnection, incident_ids: Collection[str]) -> dict[str, dict[ClockKind, datetime]]:
+    """The running clocks of each of these incidents, and when each is (or was) due."""
+    asked = (clocks.c.incident_id, clocks.c.kind, clocks.c.due_at)
+    query = select(*asked).where(among(conn, clocks.c.incident_id, incident_ids), clocks.c.stopped_at.is_(None))
+    found: dict[str, dict[ClockKind, datetime]] = {incident_id: {} for incident_id in incident_ids}
+    for row in await conn.execute(query):
+        found[row.incident_id][ClockKind(row.kind)] = row.due_at
+    return found
 
 
 async def start(
@@ -42,7 +50,22 @@ async def start(
 
     `no_later_than`: another clock that runs for the same alerts; none that starts now is due after it.
     """
-    due = await running(conn, incident_id)
+    rows, due = rows_of(incident_id, kinds, limits, now, await running(conn, incident_id), no_later_than=no_later_than)
+    await write(conn, rows)
+    return due
+
+
+def rows_of(
+    incident_id: str,
+    kinds: Iterable[ClockKind],
+    limits: Limits,
+    now: datetime,
+    runs: Mapping[ClockKind, datetime],
+    *,
+    no_later_than: datetime | None = None,
+) -> tuple[list[dict[str, Any]], dict[ClockKind, datetime]]:
+    """The rows that `start` writes, and when each of these kinds is due; `runs`: what runs already."""
+    due = dict(runs)
     rows: list[dict[str, Any]] = []
     wanted = sorted(kinds)
     for kind in wanted:
@@ -66,17 +89,28 @@ async def start(
                 "escalated_steps": 0,
             }
         )
+    return rows, {kind: due[kind] for kind in wanted}
+
+
+async def write(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    """Clocks of `rows_of`."""
     if rows:
         await conn.execute(insert(clocks), rows)
-    return {kind: due[kind] for kind in wanted}
 
 
 async def stop(conn: AsyncConnection, incident_id: str, kinds: Iterable[ClockKind], now: datetime) -> None:
     """Stop these clocks of an incident, where they run."""
+    await stop_all(conn, [incident_id], kinds, now)
+
+
+async def stop_all(
+    conn: AsyncConnection, incident_ids: Collection[str], kinds: Iterable[ClockKind], now: datetime
+) -> None:
+    """Stop these clocks of all these incidents, where they run."""
     await conn.execute(
         update(clocks)
         .where(
-            clocks.c.incident_id == incident_id,
+            among(conn, clocks.c.incident_id, incident_ids),
             clocks.c.kind.in_([kind.value for kind in kinds]),
             clocks.c.stopped_at.is_(None),
         )

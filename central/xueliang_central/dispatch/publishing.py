@@ -16,6 +16,7 @@ from xueliang_central.incidents.views import incident_views
 from xueliang_central.silences.tables import calendar_proposals, silences
 from xueliang_central.silences.views import proposal_view, silence_views
 from xueliang_central.store import events
+from xueliang_central.store.among import among
 from xueliang_central.store.database import Database
 
 
@@ -32,7 +33,8 @@ async def publish(change: Change) -> None:
     """Write the timeline; one event per incident, task, silence and proposal touched, with its state now."""
     await change.flush()
     if change.incidents:
-        found = await change.conn.execute(select(incidents).where(incidents.c.incident_id.in_(list(change.incidents))))
+        touched = among(change.conn, incidents.c.incident_id, change.incidents)
+        found = await change.conn.execute(select(incidents).where(touched))
         rows = [dict(row) for row in found.mappings()]
         views = await incident_views(change.conn, change.tree, rows)
         for row, view in zip(rows, views, strict=True):
@@ -40,7 +42,7 @@ async def publish(change: Change) -> None:
                 change.conn, kind="incident", area_path=row["area_path"], body={"incident": view}, at=change.now
             )
     if change.tasks:
-        found = await change.conn.execute(select(tasks).where(tasks.c.task_id.in_(list(change.tasks))))
+        found = await change.conn.execute(select(tasks).where(among(change.conn, tasks.c.task_id, change.tasks)))
         rows = [dict(row) for row in found.mappings()]
         for row, view in zip(rows, await task_views(change.conn, change.tree, rows), strict=True):
             await events.append(

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import Area
 from xueliang_central.clocks.limits import ClockKind, Limits
-from xueliang_central.dispatch.recommending import recommend
+from xueliang_central.dispatch.recommending import Recommendation, recommend
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.errors import Conflict, NotFound
 from xueliang_central.incidents import service as incidents
@@ -24,6 +24,7 @@ from xueliang_central.incidents.shedding import HELD, collective_of, stays_open_
 from xueliang_central.incidents.states import LIVE_TASK_STATES, MOVES, Move, State, TaskState
 from xueliang_central.notices import outbox
 from xueliang_central.people import rosters
+from xueliang_central.store.among import among
 
 Row = dict[str, Any]
 
@@ -52,7 +53,7 @@ async def live_counts(conn: AsyncConnection, user_ids: Sequence[str]) -> dict[st
     """How many tasks each of these people has in hand; who has none is left out."""
     found = await conn.execute(
         select(tasks.c.worker_id, func.count())
-        .where(tasks.c.worker_id.in_(list(user_ids)), tasks.c.state.in_(_LIVE))
+        .where(among(conn, tasks.c.worker_id, user_ids), tasks.c.state.in_(_LIVE))
         .group_by(tasks.c.worker_id)
     )
     return {row[0]: row[1] for row in found}
@@ -96,6 +97,35 @@ async def dispatch_by_policy(change: Change, incident: Row) -> Row:
     return await send(change, incident, MOVES["dispatch_by_policy"], POLICY, params={"policy_row": limits.row})
 
 
+async def dispatch_all_by_policy(change: Change, cases: Sequence[Row]) -> dict[str, Row]:
+    """`dispatch_by_policy` of incidents that have just opened, in a few statements; all of them after it, by id."""
+    after = {case["incident_id"]: case for case in cases}
+    sent = [(case, Limits.from_json(case["policy"])) for case in cases if case["state"] == State.OPEN]
+    sent = [(case, limits) for case, limits in sent if limits.auto_dispatch]
+    if not sent:
+        return after
+    said = [{"policy_row": limits.row} for _, limits in sent]
+    moved = await incidents.transition_all(
+        change, [case for case, _ in sent], MOVES["dispatch_by_policy"], POLICY, said
+    )
+    chains = [_chain(change, change.tree.get(case["area_code"])) for case, _ in moved]
+    people = await rosters.people_of(change.conn, sorted({step.code for chain in chains for step in chain}))
+    in_hand = await live_counts(change.conn, [person.user_id for person in people])
+    given: list[Row] = []
+    notices: list[Row] = []
+    for (case, due), chain in zip(moved, chains, strict=True):
+        choice = recommend(chain, people, in_hand, not_these=frozenset())
+        if choice.person is not None:  # the next of these must know
+            in_hand[choice.person.user_id] = in_hand.get(choice.person.user_id, 0) + 1
+        given.append(_task_of(change, case, choice, due))
+        _say_offered(change, case, given[-1], choice, POLICY)
+        notices += _notices_of(change, case, given[-1], "task_offered")
+        after[case["incident_id"]] = case
+    await change.conn.execute(insert(tasks), given)
+    await outbox.put_all(change.conn, notices)
+    return after
+
+
 async def offer(
     change: Change,
     incident: Row,
@@ -106,12 +136,25 @@ async def offer(
     not_these: frozenset[str] = frozenset(),
 ) -> Row:
     """A new task for whoever serves `area`, or the next level above that has somebody."""
-    chain = tuple(reversed(change.tree.chain(area.code)))
+    chain = _chain(change, area)
     people = await rosters.people_of(change.conn, [step.code for step in chain])
     in_hand = await live_counts(change.conn, [person.user_id for person in people])
     choice = recommend(chain, people, in_hand, not_these=not_these)
+    task = _task_of(change, incident, choice, due)
+    await change.conn.execute(insert(tasks), task)
+    _say_offered(change, incident, task, choice, by)
+    await tell_worker(change, incident, task, "task_offered")
+    return task
+
+
+def _chain(change: Change, area: Area) -> tuple[Area, ...]:
+    """From the area that is asked first up to the root."""
+    return tuple(reversed(change.tree.chain(area.code)))
+
+
+def _task_of(change: Change, incident: Row, choice: Recommendation, due: dict[ClockKind, datetime]) -> Row:
     person = choice.person
-    task: Row = {
+    return {
         "task_id": str(uuid.uuid4()),
         "incident_id": incident["incident_id"],
         "state": TaskState.OFFERED.value,
@@ -125,7 +168,10 @@ async def offer(
         "arrive_due_at": due.get(ClockKind.ARRIVE),
         "version": 1,
     }
-    await change.conn.execute(insert(tasks), task)
+
+
+def _say_offered(change: Change, incident: Row, task: Row, choice: Recommendation, by: By) -> None:
+    person = choice.person
     change.touch_task(task["task_id"])
     about = {"task_id": task["task_id"], "area_code": choice.area.code, "level": choice.area.level.value}
     change.note(
@@ -136,8 +182,6 @@ async def offer(
         worker=person.display_name if person else None,
         why=choice.why,
     )
-    await tell_worker(change, incident, task, "task_offered")
-    return task
 
 
 async def withdraw(change: Change, incident: Row, by: By, why: str) -> None:
@@ -156,8 +200,12 @@ async def withdraw(change: Change, incident: Row, by: By, why: str) -> None:
 
 async def tell_worker(change: Change, incident: Row, task: Row, kind: str, **params: Any) -> None:
     """A notice to the worker of a task, if it has one."""
+    await outbox.put_all(change.conn, _notices_of(change, incident, task, kind, **params))
+
+
+def _notices_of(change: Change, incident: Row, task: Row, kind: str, **params: Any) -> list[Row]:
     if task["worker_id"] is None:
-        return
+        return []
     said = {
         "incident_id": incident["incident_id"],
         "task_id": task["task_id"],
@@ -166,8 +214,7 @@ async def tell_worker(change: Change, incident: Row, task: Row, kind: str, **par
         "drill": incident["drill"],
         **params,
     }
-    await outbox.put(
-        change.conn,
+    return outbox.rows_of(
         key=f"{kind}:{task['task_id']}:{task['version']}",
         kind=kind,
         user_ids=[task["worker_id"]],

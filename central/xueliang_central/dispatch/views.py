@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_central.areas.tree import AreaTree
 from xueliang_central.dispatch.tables import task_photos
 from xueliang_central.incidents.views import area_view, at_text, incident_views_by_id, worker_view
+from xueliang_central.store.among import among
 
 Row = dict[str, Any]
 View = dict[str, Any]
@@ -26,7 +27,7 @@ async def task_views(conn: AsyncConnection, tree: AreaTree, rows: Sequence[Row])
     photos: dict[str, list[View]] = {row["task_id"]: [] for row in rows}
     found = await conn.execute(
         select(task_photos)
-        .where(task_photos.c.task_id.in_(list(photos)))
+        .where(among(conn, task_photos.c.task_id, photos))
         .order_by(task_photos.c.added_at, task_photos.c.sha256)
     )
     for row in found.mappings():

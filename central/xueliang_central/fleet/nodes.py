@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Table, bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_alerts.contract import ID_PATTERN, CameraStatus, NodeState, NodeStatus
@@ -22,6 +23,7 @@ from xueliang_central.errors import Conflict, MoveRefused
 from xueliang_central.fleet.tables import camera_states, nodes
 from xueliang_central.rights.accounts import token_hash
 from xueliang_central.store import events
+from xueliang_central.store.among import among
 
 TOKEN_PREFIX: Final = "xln_"  # noqa: S105 -- not a secret: lets a scanner recognise one
 
@@ -65,36 +67,77 @@ async def node_of_token(conn: AsyncConnection, token: str) -> str | None:
 
 async def store_status(conn: AsyncConnection, status: NodeStatus, at: datetime) -> bool:
     """Keep what a node says of itself, and tell those who watch it. False: it is not registered, nothing was kept."""
-    found = await conn.execute(select(nodes).where(nodes.c.node_id == status.node_id).with_for_update())
-    before = found.mappings().one_or_none()
-    if before is None:
-        return False
-    is_will = status.state is NodeState.LOST
-    if before["status_at"] is not None and status.at < before["status_at"] and not is_will:
-        return True
-    state_changed = before["state"] != status.state.value
-    values: dict[str, Any] = {"state": status.state.value, "last_seen_at": before["last_seen_at"] if is_will else at}
-    if state_changed:
-        values["state_since"] = at
-    if not is_will:
-        values |= {
-            "status_at": status.at,
-            "boot_id": status.boot_id,
-            "spool_id": status.spool_id,
-            "software": status.software,
-            "last_sequence": status.last_sequence,
-            "backlog_records": status.backlog_records,
-            "backlog_empty_since": status.backlog_empty_since,
-            "clock_state": status.clock_state.value,
-            "counters": status.counters,
-        }
-    await conn.execute(update(nodes).where(nodes.c.node_id == status.node_id).values(**values))
-    places = await _own_places(conn, status)
-    await _store_cameras(conn, status, places, at)
-    if state_changed:
-        await _tell_node(conn, status.node_id, before["area_path"], at)
-        await _tell_cameras(conn, places, at)
-    return True
+    return status.node_id in await store_statuses(conn, [(status, at)])
+
+
+async def store_statuses(conn: AsyncConnection, said: Sequence[tuple[NodeStatus, datetime]]) -> set[str]:
+    """Keep what these nodes say, one status of each and when it came; those of them that are registered."""
+    node_ids = sorted({status.node_id for status, _ in said})
+    known = select(nodes).where(among(conn, nodes.c.node_id, node_ids)).order_by(nodes.c.node_id).with_for_update()
+    before = {row["node_id"]: dict(row) for row in (await conn.execute(known)).mappings()}
+    taken = [(status, at) for status, at in said if status.node_id in before and _is_news(status, before)]
+    if not taken:
+        return set(before)
+    after = [_row_after(before[status.node_id], status, at) for status, at in taken]
+    heard = [row for row in after if row["state"] != NodeState.LOST]
+    lost = [row for row in after if row["state"] == NodeState.LOST]
+    await _update(conn, nodes, "node_id", heard, _SAID)
+    await _update(conn, nodes, "node_id", lost, ("state", "state_since"))
+    places = await _own_places(conn, [status for status, _ in taken])
+    changed = await _store_cameras(conn, taken, places)
+    for (status, at), row in zip(taken, after, strict=True):
+        await _tell_cameras(conn, changed[status.node_id], at)
+        if before[status.node_id]["state"] != row["state"]:
+            await _tell_node(conn, status.node_id, row["area_path"], at)
+            await _tell_cameras(conn, places[status.node_id], at)
+    return set(before)
+
+
+def _is_news(status: NodeStatus, before: Mapping[str, Mapping[str, Any]]) -> bool:
+    """The last will always is: it carries the time of the connection it ended."""
+    told_at = before[status.node_id]["status_at"]
+    return told_at is None or status.at >= told_at or status.state is NodeState.LOST
+
+
+_SAID: Final = (
+    *("state", "state_since", "last_seen_at", "status_at", "boot_id", "spool_id", "software", "last_sequence"),
+    *("backlog_records", "backlog_empty_since", "clock_state", "counters"),
+)
+
+
+def _row_after(before: dict[str, Any], status: NodeStatus, at: datetime) -> dict[str, Any]:
+    """The node's row after this status. The last will says that the node is lost, and nothing else."""
+    row = {**before, "state": status.state.value}
+    if before["state"] != status.state.value:
+        row["state_since"] = at
+    if status.state is NodeState.LOST:
+        return row
+    return row | {
+        "last_seen_at": at,
+        "status_at": status.at,
+        "boot_id": str(status.boot_id),
+        "spool_id": None if status.spool_id is None else str(status.spool_id),
+        "software": status.software,
+        "last_sequence": status.last_sequence,
+        "backlog_records": status.backlog_records,
+        "backlog_empty_since": status.backlog_empty_since,
+        "clock_state": status.clock_state.value,
+        "counters": status.counters,
+    }
+
+
+async def _update(
+    conn: AsyncConnection, table: Table, key: str, rows: Sequence[dict[str, Any]], names: Sequence[str]
+) -> None:
+    """These columns of many rows, in one statement."""
+    statement = (
+        update(table)
+        .where(table.c[key] == bindparam("its_key"))  # names of parameters must differ from those of columns
+        .values({name: bindparam(f"new_{name}") for name in names})
+    )
+    values = [{"its_key": row[key]} | {f"new_{name}": row[name] for name in names} for row in rows]
+    if values:
+        await conn.execute(statement, values)
 
 
 async def tell_problem(
@@ -116,42 +159,57 @@ async def tell_problem(
         await events.append(conn, kind="node", area_path=area_path, body={"node": told}, at=at)
 
 
-async def _own_places(conn: AsyncConnection, status: NodeStatus) -> dict[str, CameraPlace]:
-    """The cameras of the status that the register gives to this node: a node speaks for no other's camera."""
-    claimed = await places_of(conn, [camera.camera_id for camera in status.cameras])
-    return {key: place for key, place in claimed.items() if place.node_id in {None, status.node_id}}
+async def _own_places(conn: AsyncConnection, said: Sequence[NodeStatus]) -> dict[str, dict[str, CameraPlace]]:
+    """By node, the cameras of its status that the register gives to it: a node speaks for no other's camera."""
+    claimed = await places_of(conn, sorted({camera.camera_id for status in said for camera in status.cameras}))
+    return {
+        status.node_id: {
+            camera.camera_id: claimed[camera.camera_id]
+            for camera in sorted(status.cameras, key=lambda camera: camera.camera_id)
+            if camera.camera_id in claimed and claimed[camera.camera_id].node_id in {None, status.node_id}
+        }
+        for status in said
+    }
 
 
 async def _store_cameras(
-    conn: AsyncConnection, status: NodeStatus, places: dict[str, CameraPlace], at: datetime
-) -> None:
-    known = {
-        row["camera_id"]: row
-        for row in (
-            await conn.execute(select(camera_states).where(camera_states.c.camera_id.in_(list(places))))
-        ).mappings()
-    }
-    changed: dict[str, CameraPlace] = {}
-    for camera in sorted(status.cameras, key=lambda camera: camera.camera_id):
-        if camera.camera_id not in places:
-            continue
-        before = known.get(camera.camera_id)
-        if before is None or (before["state"], before["problem"]) != (camera.state, camera.problem):
-            changed[camera.camera_id] = places[camera.camera_id]
-        await _store_camera(conn, status.node_id, camera, at, is_new=before is None)
-    if status.state is not NodeState.LOST:
-        await conn.execute(
-            delete(camera_states).where(
-                camera_states.c.node_id == status.node_id, camera_states.c.camera_id.not_in(list(places))
-            )
-        )
-    await _tell_cameras(conn, changed, at)
+    conn: AsyncConnection,
+    said: Sequence[tuple[NodeStatus, datetime]],
+    places: Mapping[str, Mapping[str, CameraPlace]],
+) -> dict[str, dict[str, CameraPlace]]:
+    """Keep what is said of the cameras of `places`, and forget those a node no longer has; what changed, by node."""
+    ids = sorted({camera_id for mine in places.values() for camera_id in mine})
+    is_theirs = or_(among(conn, camera_states.c.camera_id, ids), among(conn, camera_states.c.node_id, list(places)))
+    found = (await conn.execute(select(camera_states).where(is_theirs))).mappings()
+    before = {row["camera_id"]: dict(row) for row in found}
+    after = dict(before)
+    changed: dict[str, dict[str, CameraPlace]] = {}
+    for status, at in said:
+        mine = places[status.node_id]
+        changed[status.node_id] = {}
+        for camera in status.cameras:
+            if camera.camera_id not in mine:
+                continue
+            known = after.get(camera.camera_id)
+            if known is None or (known["state"], known["problem"]) != (camera.state, camera.problem):
+                changed[status.node_id][camera.camera_id] = mine[camera.camera_id]
+            after[camera.camera_id] = _camera_row(status.node_id, camera, at)
+        if status.state is not NodeState.LOST:
+            gone = [key for key, row in after.items() if row["node_id"] == status.node_id and key not in mine]
+            for camera_id in gone:
+                del after[camera_id]
+    if new := [row for key, row in sorted(after.items()) if key not in before]:
+        await conn.execute(insert(camera_states), new)
+    if told := [row for key, row in sorted(after.items()) if key in before and row is not before[key]]:
+        await _update(conn, camera_states, "camera_id", told, [name for name in told[0] if name != "camera_id"])
+    if gone := sorted(set(before) - set(after)):
+        await conn.execute(delete(camera_states).where(among(conn, camera_states.c.camera_id, gone)))
+    return changed
 
 
-async def _store_camera(
-    conn: AsyncConnection, node_id: str, camera: CameraStatus, at: datetime, *, is_new: bool
-) -> None:
-    values = {
+def _camera_row(node_id: str, camera: CameraStatus, at: datetime) -> dict[str, Any]:
+    return {
+        "camera_id": camera.camera_id,
         "node_id": node_id,
         "state": camera.state,
         "since": camera.since,
@@ -159,10 +217,6 @@ async def _store_camera(
         "problem": camera.problem,
         "at": at,
     }
-    if is_new:
-        await conn.execute(insert(camera_states), {"camera_id": camera.camera_id, **values})
-    else:
-        await conn.execute(update(camera_states).where(camera_states.c.camera_id == camera.camera_id).values(**values))
 
 
 async def _tell_node(conn: AsyncConnection, node_id: str, area_path: str, at: datetime) -> None:
@@ -172,7 +226,7 @@ async def _tell_node(conn: AsyncConnection, node_id: str, area_path: str, at: da
         await events.append(conn, kind="node", area_path=area_path, body={"node": body}, at=at)
 
 
-async def _tell_cameras(conn: AsyncConnection, places: dict[str, CameraPlace], at: datetime) -> None:
+async def _tell_cameras(conn: AsyncConnection, places: Mapping[str, CameraPlace], at: datetime) -> None:
     from xueliang_central.fleet.overview import camera_bodies
 
     if not places:

@@ -88,6 +88,7 @@ class Change:
     silences: dict[str, None] = field(default_factory=dict)
     proposals: dict[str, None] = field(default_factory=dict)
     entries: list[dict[str, Any]] = field(default_factory=list)
+    last_number: int | None = None  # of the day, given to an incident of this transaction; see `incidents.service`
 
     @property
     def tree(self) -> AreaTree:

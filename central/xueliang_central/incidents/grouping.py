@@ -28,6 +28,7 @@ from xueliang_central.incidents.folding import Group
 from xueliang_central.incidents.regrouping_tables import hand_places
 from xueliang_central.incidents.routing import Route, route
 from xueliang_central.incidents.states import CloseReason
+from xueliang_central.store.among import pairs_among
 
 Row = dict[str, Any]
 Place = tuple[str, str, bool, str]
@@ -74,9 +75,11 @@ async def lock_groups(change: Change, groups: set[tuple[str, str]]) -> None:
     """The group keys (area, hazard), sorted: first of all locks."""
     if change.conn.dialect.name != "postgresql":
         return  # one writer
-    for area_code, hazard in sorted(groups):
+    keys = [f"{area_code}/{hazard}" for area_code, hazard in sorted(groups)]
+    if keys:  # `unnest` gives them in their order, and each is locked before the next is looked at
         await change.conn.execute(
-            text("select pg_advisory_xact_lock(hashtextextended(:key, 7))"), {"key": f"{area_code}/{hazard}"}
+            text("select pg_advisory_xact_lock(hashtextextended(key, 7)) from unnest(cast(:keys as text[])) as key"),
+            {"keys": keys},
         )
 
 
@@ -103,8 +106,8 @@ async def hand_places_in(change: Change, groups: Iterable[tuple[str, str]]) -> l
     """The places given by hand under these group keys, which are locked."""
     if not (keys := sorted(set(groups))):
         return []
-    query = select(hand_places).where(tuple_(hand_places.c.area_code, hand_places.c.hazard).in_(keys))
-    found = await change.conn.execute(query.order_by(hand_places.c.place_key))
+    is_of_key = pairs_among(change.conn, hand_places.c.area_code, hand_places.c.hazard, keys)
+    found = await change.conn.execute(select(hand_places).where(is_of_key).order_by(hand_places.c.place_key))
     return [
         HandPlace(
             (row.area_code, row.hazard, row.drill, row.place_key),

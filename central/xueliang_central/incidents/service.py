@@ -7,8 +7,8 @@ Rows travel as plain dicts with the names of the columns.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,11 +21,12 @@ from xueliang_central.clocks.limits import ClockKind, Limits, choose
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.incidents.change import By, Change
 from xueliang_central.incidents.folding import CLOCK_AHEAD, trusted_began_at
-from xueliang_central.incidents.members import is_seen_clear, summarise
+from xueliang_central.incidents.members import Summary, is_seen_clear, summarise
 from xueliang_central.incidents.routing import Route
 from xueliang_central.incidents.shedding import is_collective
 from xueliang_central.incidents.states import CloseReason, Move, State, allowed
 from xueliang_central.incidents.tables import alerts, incident_numbers, incidents
+from xueliang_central.store.among import among
 
 Row = dict[str, Any]
 
@@ -41,15 +42,42 @@ async def load(conn: AsyncConnection, incident_id: str, *, lock: bool = False) -
 
 
 async def next_number(change: Change) -> str:
-    """ "20261123-0001": the day (UTC) and a counter without gaps, from the row of that day."""
+    """ "20261123-0001": the day (UTC) and a counter without gaps, from the row of that day.
+
+    The first number of a transaction locks the row until its end, so the next ones are counted here; `write_opened`
+    writes the last one.
+    """
     day = change.now.strftime("%Y%m%d")
-    dialect = postgresql if change.conn.dialect.name == "postgresql" else sqlite
-    upsert = dialect.insert(incident_numbers).values(day=day, last=1)
-    counted = upsert.on_conflict_do_update(
-        index_elements=[incident_numbers.c.day], set_={"last": incident_numbers.c.last + 1}
-    ).returning(incident_numbers.c.last)
-    last: int = (await change.conn.execute(counted)).scalar_one()
-    return f"{day}-{last:04d}"
+    if change.last_number is None:
+        dialect = postgresql if change.conn.dialect.name == "postgresql" else sqlite
+        upsert = dialect.insert(incident_numbers).values(day=day, last=1)
+        counted = upsert.on_conflict_do_update(
+            index_elements=[incident_numbers.c.day], set_={"last": incident_numbers.c.last + 1}
+        ).returning(incident_numbers.c.last)
+        change.last_number = (await change.conn.execute(counted)).scalar_one()
+    else:
+        change.last_number += 1
+    return f"{day}-{change.last_number:04d}"
+
+
+@dataclass(slots=True)
+class Opened:
+    """Incidents that were opened and are not written yet, with their clocks."""
+
+    incidents: list[Row] = field(default_factory=list)
+    clocks: list[Row] = field(default_factory=list)
+
+
+async def write_opened(change: Change, opened: Opened) -> None:
+    """Write them, before anything that refers to them or asks the database for them."""
+    if not opened.incidents:
+        return
+    await change.conn.execute(insert(incidents), opened.incidents)
+    await timers.write(change.conn, opened.clocks)
+    day = change.now.strftime("%Y%m%d")
+    at = update(incident_numbers).where(incident_numbers.c.day == day)
+    await change.conn.execute(at.values(last=change.last_number))
+    opened.incidents, opened.clocks = [], []
 
 
 def limits_for(change: Change, hazard: str, severity: int, route: Route) -> Limits:
@@ -69,6 +97,7 @@ async def open_incident(
     place_key: str | None = None,
     is_split_off: bool = False,
     judge_by: datetime | None = None,
+    later: Opened | None = None,
 ) -> Row:
     """A new incident of these members (their alerts are written by the caller), with its judge clock running.
 
@@ -78,6 +107,7 @@ async def open_incident(
         place_key: of a collective incident (see `shedding`) or of none (`grouping`); else the camera is the place.
         is_split_off: its members were known before: it opens in any case, and what follows is said by `see_gone`.
         judge_by: when the judgement of its members was due where they were.
+        later: where to keep what is to be written, for whoever writes many at once.
     """
     first = members[0]
     summary = summarise(with_trusted_times(members))
@@ -114,16 +144,18 @@ async def open_incident(
     if is_over:
         ended = CloseReason.ENDED_BY_ITSELF.value
         row |= {"state": State.CLOSED.value, "closed_at": change.now, "close_reason": ended}
-    await change.conn.execute(insert(incidents), row)
+    opened = Opened() if later is None else later
+    opened.incidents.append(row)
     change.note(
         row["incident_id"], "opened", by, reason=summary.reason, severity=summary.severity, why_routed=route.why
     )
     if is_over:
         change.note(row["incident_id"], "ended_before_known", by)
     else:
-        await timers.start(
-            change.conn, row["incident_id"], [ClockKind.JUDGE], limits, change.now, no_later_than=judge_by
-        )
+        judge, _ = timers.rows_of(row["incident_id"], [ClockKind.JUDGE], limits, change.now, {}, no_later_than=judge_by)
+        opened.clocks += judge
+    if later is None:
+        await write_opened(change, opened)
     return row
 
 
@@ -149,6 +181,43 @@ async def transition(
         MoveRefused: the table does not allow it from this state.
         Conflict: the incident has changed since it was read.
     """
+    values = _values_after(change, incident, move, also)
+    await write(change, incident, values)
+    due = await _move_clocks(change, incident, move, other_id, due_by)
+    _say_moved(change, incident, move, by, params)
+    return incident | values, due
+
+
+async def transition_all(
+    change: Change, cases: Sequence[Row], move: Move, by: By, params: Sequence[dict[str, Any]]
+) -> list[tuple[Row, dict[ClockKind, datetime]]]:
+    """`transition` of many incidents that this transaction has locked or opened, in a few statements.
+
+    Raises:
+        MoveRefused: the table does not allow it from one of these states.
+    """
+    after = [case | _values_after(change, case, move, None) for case in cases]
+    names = sorted({name for case, row in zip(cases, after, strict=True) for name in row if case[name] != row[name]})
+    await _write_all(change, after, names)
+    ids = [case["incident_id"] for case in cases]
+    if move.stops:
+        await timers.stop_all(change.conn, ids, move.stops, change.now)
+    runs = await timers.running_of(change.conn, ids)
+    clocks: list[Row] = []
+    moved: list[tuple[Row, dict[ClockKind, datetime]]] = []
+    for row, said in zip(after, params, strict=True):
+        incident_id = row["incident_id"]
+        limits = Limits.from_json(row["policy"])
+        started, due = timers.rows_of(incident_id, move.starts, limits, change.now, runs[incident_id])
+        clocks += started
+        moved.append((row, due))
+        _say_moved(change, row, move, by, said)
+    await timers.write(change.conn, clocks)
+    return moved
+
+
+def _values_after(change: Change, incident: Row, move: Move, also: dict[str, Any] | None) -> Row:
+    """The columns that a move changes. Raises MoveRefused."""
     state = State(incident["state"])
     if state not in move.sources:
         possible = allowed(state, move.who)
@@ -165,13 +234,14 @@ async def transition(
         values["reopened_count"] = again
     if move.to is State.HANDLED:
         values["handled_at"] = change.now
-    await write(change, incident, values)
-    due = await _move_clocks(change, incident, move, other_id, due_by)
+    return values
+
+
+def _say_moved(change: Change, incident: Row, move: Move, by: By, params: dict[str, Any] | None) -> None:
     said = dict(params or {})
     if move.close_reason is not None:
         said.setdefault("close_reason", move.close_reason.value)
     change.note(incident["incident_id"], move.timeline, by, **said)
-    return incident | values, due
 
 
 async def write(change: Change, incident: Row, values: Row) -> None:
@@ -184,6 +254,21 @@ async def write(change: Change, incident: Row, values: Row) -> None:
     if done.rowcount != 1:
         raise Conflict("the incident has changed meanwhile", version=incident["version"])
     change.touch(incident["incident_id"])
+
+
+async def _write_all(change: Change, rows: Sequence[Row], names: Sequence[str]) -> None:
+    """These columns of incidents that this transaction has locked or opened: their version need not be asked."""
+    if not rows or not names:
+        return
+    statement = (
+        update(incidents)
+        .where(incidents.c.incident_id == bindparam("its_incident_id"))  # names differ from those of columns
+        .values({name: bindparam(f"new_{name}") for name in names})
+    )
+    values = [{"its_incident_id": row["incident_id"]} | {f"new_{name}": row[name] for name in names} for row in rows]
+    await change.conn.execute(statement, values)
+    for row in rows:
+        change.touch(row["incident_id"])
 
 
 async def _move_clocks(
@@ -216,7 +301,7 @@ def with_trusted_times(members: Sequence[Row]) -> list[Row]:
 
 
 async def members_of(conn: AsyncConnection, incident_ids: Sequence[str]) -> dict[str, list[Row]]:
-    found = await conn.execute(select(alerts).where(alerts.c.incident_id.in_(list(incident_ids))))
+    found = await conn.execute(select(alerts).where(among(conn, alerts.c.incident_id, incident_ids)))
     members: dict[str, list[Row]] = {incident_id: [] for incident_id in incident_ids}
     for row in found.mappings():
         members[row["incident_id"]].append(dict(row))
@@ -245,21 +330,50 @@ async def refresh(change: Change, incident: Row, members: Sequence[Row]) -> Row:
     """
     if not members:
         return await _left_by_all(change, incident)
-    summary = summarise(with_trusted_times(members))
-    fresh = asdict(summary)
-    if all(incident[name] == value for name, value in fresh.items()):
+    values = _fresh_values(change, incident, members)
+    if not values:
         return incident
-    values = {**fresh, "updated_at": change.now}
     await write(change, incident, values)
-    if summary.severity < incident["severity"]:
+    _say_severity(change, incident, values["severity"])
+    return incident | values
+
+
+async def refresh_all(change: Change, cases: Sequence[Row], members: Mapping[str, Sequence[Row]]) -> dict[str, Row]:
+    """`refresh` of many incidents that this transaction has locked or opened, in one statement; by id."""
+    after: dict[str, Row] = {}
+    changed: list[Row] = []
+    for case in cases:
+        incident_id = case["incident_id"]
+        if not members[incident_id]:
+            after[incident_id] = await _left_by_all(change, case)
+            continue
+        values = _fresh_values(change, case, members[incident_id])
+        after[incident_id] = case | values
+        if values:
+            changed.append(after[incident_id])
+    await _write_all(change, changed, [*Summary.__dataclass_fields__, "updated_at"])
+    for case in cases:
+        _say_severity(change, case, after[case["incident_id"]]["severity"])
+    return after
+
+
+def _fresh_values(change: Change, incident: Row, members: Sequence[Row]) -> Row:
+    """The aggregates as they are now; empty when nothing has changed."""
+    fresh = asdict(summarise(with_trusted_times(members)))
+    if all(incident[name] == value for name, value in fresh.items()):
+        return {}
+    return {**fresh, "updated_at": change.now}
+
+
+def _say_severity(change: Change, incident: Row, severity: int) -> None:
+    if severity < incident["severity"]:
         change.note(
             incident["incident_id"],
             "severity_raised",
             By("system", "folding"),
             before=incident["severity"],
-            severity=summary.severity,
+            severity=severity,
         )
-    return incident | values
 
 
 async def _left_by_all(change: Change, incident: Row) -> Row:

@@ -20,6 +20,7 @@ from xueliang_central.evidence.tables import pictures
 from xueliang_central.incidents.regrouped import history_of, merged_into
 from xueliang_central.incidents.states import LIVE_TASK_STATES, CloseReason
 from xueliang_central.incidents.tables import alerts, expected_pictures, incident_timeline, incidents
+from xueliang_central.store.among import among
 
 Row = dict[str, Any]
 View = dict[str, Any]
@@ -53,7 +54,7 @@ async def incident_views_by_id(conn: AsyncConnection, tree: AreaTree, ids: Itera
     wanted = list(ids)
     if not wanted:
         return {}
-    found = await conn.execute(select(incidents).where(incidents.c.incident_id.in_(wanted)))
+    found = await conn.execute(select(incidents).where(among(conn, incidents.c.incident_id, wanted)))
     views = await incident_views(conn, tree, [dict(row) for row in found.mappings()])
     return {view["incident_id"]: view for view in views}
 
@@ -62,7 +63,7 @@ async def received(conn: AsyncConnection, shas: Sequence[str]) -> set[str]:
     """Which of these stills have arrived."""
     if not shas:
         return set()
-    query = select(pictures.c.sha256).where(pictures.c.sha256.in_(list(shas)), pictures.c.kind == EVIDENCE)
+    query = select(pictures.c.sha256).where(among(conn, pictures.c.sha256, shas), pictures.c.kind == EVIDENCE)
     return set((await conn.execute(query)).scalars())
 
 
@@ -72,7 +73,7 @@ async def _tasks_of(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, Row]
         select(
             tasks.c.incident_id, tasks.c.task_id, tasks.c.state, tasks.c.worker_id, tasks.c.worker_name, tasks.c.version
         )
-        .where(tasks.c.incident_id.in_(list(ids)))
+        .where(among(conn, tasks.c.incident_id, ids))
         .order_by(tasks.c.offered_at, tasks.c.task_id)
     )
     chosen: dict[str, Row] = {}
@@ -87,7 +88,7 @@ async def _clocks_of(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, Row
     """The running clock of each incident that is due first, or was."""
     found = await conn.execute(
         select(clocks)
-        .where(clocks.c.incident_id.in_(list(ids)), clocks.c.stopped_at.is_(None))
+        .where(among(conn, clocks.c.incident_id, ids), clocks.c.stopped_at.is_(None))
         .order_by(clocks.c.due_at.desc(), clocks.c.clock_id)
     )
     return {row["incident_id"]: dict(row) for row in found.mappings()}

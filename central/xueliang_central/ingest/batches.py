@@ -18,12 +18,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 from xueliang_alerts.contract import Receipt, to_bytes
 from xueliang_alerts.errors import TransportError
-from xueliang_alerts.topics import SHARDS, Leaf, node_topic, shard_filter
-from xueliang_alerts.transport import Incoming, Transport
+from xueliang_alerts.topics import Leaf, node_topic
+from xueliang_alerts.transport import Incoming, PublishHandle, Qos
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.errors import DatabaseConflict, DatabaseUnavailable
 from xueliang_central.incidents.change import Rulebook
@@ -55,6 +55,14 @@ def client_id_of(shards: Sequence[str]) -> str:
     return f"xueliang-centre-ingest-{shards[0]}-{shards[-1]}"
 
 
+class Messages(Protocol):
+    """Where messages come from and receipts go to: a `Transport` that has subscribed, or several."""
+
+    def get(self, timeout_s: float) -> Incoming | None: ...
+
+    def publish(self, topic: str, payload: bytes, *, qos: Qos = 1, retain: bool = False) -> PublishHandle: ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Held:
     """A message in hand, and how to tell the broker."""
@@ -64,18 +72,17 @@ class _Held:
 
 
 class Ingest:
-    """One connection to the broker and the loop behind it. Whoever made the transport closes it."""
+    """The loop behind the connections to the broker. Whoever made them subscribes and closes them."""
 
     def __init__(
         self,
-        transport: Transport,
+        transport: Messages,
         database: Database,
         rulebook: Rulebook,
         *,
         wall: Callable[[], datetime],
         mono: Callable[[], float],
         says_waiting: SaysWaiting = lambda _what, _why: None,
-        shards: Sequence[str] = SHARDS,
     ) -> None:
         self._transport = transport
         self._database = database
@@ -83,26 +90,17 @@ class Ingest:
         self._wall = wall
         self._mono = mono
         self._says_waiting = says_waiting
-        self._shards = tuple(shards)
         self._in_hand: list[_Held] = []  # taken from the link and not seen through yet
         self._looked_mono_s = mono()
         self.batch_limit = MAX_BATCH_ONE_WRITER if database.dialect == "sqlite" else MAX_BATCH
         self.counts: Counter[str] = Counter()
 
-    def subscribe(self) -> None:
-        """Ask for the alerts, statuses and reports of rules of these shards, now and after every reconnect."""
-        for shard in self._shards:
-            self._transport.subscribe(shard_filter(shard, Leaf.ALERTS))
-            self._transport.subscribe(shard_filter(shard, Leaf.STATUS))
-            self._transport.subscribe(shard_filter(shard, Leaf.CONFIG_REPORTED))
-
     async def run(self) -> None:
         """Until cancelled: nothing else ends it."""
         failed, pause_s = 0, FIRST_PAUSE_S
-        work = self._first_round
         while True:
             try:
-                await work()
+                await self._round()
             except Exception:
                 failed += 1
                 self.counts["rounds_failed"] += 1
@@ -112,15 +110,10 @@ class Ingest:
                 await asyncio.sleep(pause_s)
                 pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
             else:
-                work = self._round
                 if failed:
                     log.warning("ingest goes on", extra={"failed": failed})
                     self._says_waiting("ingest", None)
                     failed, pause_s = 0, FIRST_PAUSE_S
-
-    async def _first_round(self) -> None:
-        self.subscribe()
-        await self._round()
 
     async def _round(self) -> None:
         await self.step()

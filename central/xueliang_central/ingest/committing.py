@@ -21,7 +21,7 @@ from xueliang_alerts.desired import ReportedRules
 from xueliang_central.audit import chain
 from xueliang_central.camera_rules.reporting import store_report
 from xueliang_central.cameras.register import places_of
-from xueliang_central.fleet.nodes import store_status
+from xueliang_central.fleet.nodes import store_statuses
 from xueliang_central.fleet.tables import nodes
 from xueliang_central.incidents.change import Change
 from xueliang_central.incidents.members import Revision
@@ -39,6 +39,7 @@ from xueliang_central.ingest.folding_in import fold_in, known_alerts
 from xueliang_central.ingest.ledger import Books, close_books, open_books, receipts_for
 from xueliang_central.ingest.missing import find_open_holes, tell_cloned, tell_missing
 from xueliang_central.ingest.tables import spool_records
+from xueliang_central.store.among import among
 
 
 @dataclass(slots=True)
@@ -81,9 +82,10 @@ async def commit_batch(
     new = await _take_own(change, sorted_, new, outcome)
     await _settle(change, sorted_, new, books)
     await _tell_of_clones(change, sorted_.refusals)
-    for status, received in sorted_.statuses.values():
-        await store_status(change.conn, status, received.received_at)
-        outcome.counts["status"] += 1
+    if sorted_.statuses:
+        said = [(status, received.received_at) for status, received in sorted_.statuses.values()]
+        await store_statuses(change.conn, said)
+        outcome.counts["status"] += len(said)
     for report, received in sorted(sorted_.reports, key=lambda one: one[0].camera_id):
         is_kept = await store_report(change.conn, report, received.received_at)
         outcome.counts["rules_reported" if is_kept else "rules_of_foreign_camera"] += 1
@@ -149,7 +151,9 @@ async def _refuse_unregistered(change: Change, sorted_: _Sorted) -> None:
 
 
 async def _registered(change: Change, node_ids: Iterable[str]) -> set[str]:
-    found = await change.conn.execute(select(nodes.c.node_id).where(nodes.c.node_id.in_(list(node_ids))))
+    found = await change.conn.execute(
+        select(nodes.c.node_id).where(among(change.conn, nodes.c.node_id, sorted(node_ids)))
+    )
     return set(found.scalars())
 
 
@@ -162,7 +166,7 @@ async def _take_new(
     is_replay: bool,
 ) -> list[Record]:
     """The records that are new. Those that are known are duplicates or, with other bytes, a clone."""
-    known = await _known_hashes(change, [record.key for record in sorted_.records])
+    known = await _known_hashes(change, [record.key for record in sorted_.records if _may_be_known(record, books)])
     new: list[Record] = []
     for record in sorted_.records:
         book = books[record.key.node_id, record.key.spool_id]
@@ -179,6 +183,11 @@ async def _take_new(
         known[record.key] = record.content_hash
         new.append(record)
     return new
+
+
+def _may_be_known(record: Record, books: Mapping[tuple[str, str], Books]) -> bool:
+    """A record that is stored is settled in its ledger: the two are written in one transaction."""
+    return books[record.key.node_id, record.key.spool_id].is_settled(record.key.sequence)
 
 
 async def _known_hashes(change: Change, keys: Iterable[SpoolKey]) -> dict[SpoolKey, str]:

@@ -7,11 +7,11 @@ other in a circle.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from sqlalchemy import and_, insert, or_, select, tuple_
+from sqlalchemy import insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from xueliang_central.dispatch import service as dispatch
@@ -39,13 +39,16 @@ from xueliang_central.incidents.states import State
 from xueliang_central.incidents.tables import alerts, expected_pictures
 from xueliang_central.incidents.tables import incidents as incident_rows
 from xueliang_central.ingest import holding, node_faults, silencing
+from xueliang_central.store.among import among, pairs_among
 
 Row = dict[str, Any]
+
+_NOBODY: Final[Mapping[str, list[Row]]] = {}
 
 
 async def known_alerts(change: Change, alert_ids: Sequence[str]) -> dict[str, Row]:
     """The rows of these alerts, as far as they are known."""
-    found = await change.conn.execute(select(alerts).where(alerts.c.alert_id.in_(list(alert_ids))))
+    found = await change.conn.execute(select(alerts).where(among(change.conn, alerts.c.alert_id, alert_ids)))
     return {row["alert_id"]: dict(row) for row in found.mappings()}
 
 
@@ -74,15 +77,16 @@ async def place_all(change: Change, merged: dict[str, Row], known: Mapping[str, 
 
     `merged`: by alert_id, as they are now; `known` and `hidden` as in `fold_in`, as they were.
     """
-    routes = await routes_of(change, list(merged.values()))
     new = [alert_id for alert_id in merged if alert_id not in known]
+    routes = await routes_of(change, [merged[alert_id] for alert_id in new])
     counties = holding.counties_of(change, ((routes[alert_id], merged[alert_id]) for alert_id in new))
     nodes = node_faults.nodes_of(change, [merged[alert_id] for alert_id in new])
     groups = {(routes[alert_id].area.code, merged[alert_id]["hazard"]) for alert_id in new}
     await lock_groups(change, groups | counties)
     by_hand = await hand_places_in(change, groups)
-    of_nodes = await node_faults.open_of(change, nodes)
-    cases = await lock_incidents(change, merged, known, routes, counties, by_hand, also=of_nodes)
+    touched = {row["incident_id"] for row in known.values()} | {place.incident_id for place in by_hand}
+    touched.update(await node_faults.open_of(change, nodes))
+    cases = await lock_incidents(change, touched, groups | counties)
     await _are_where_they_were(change, known)
     await silencing.lock(change, hidden)
     places = groups_of(cases, by_hand)
@@ -103,32 +107,30 @@ async def place_all(change: Change, merged: dict[str, Row], known: Mapping[str, 
     await _write_alerts(change, merged, known, cases)
     await silencing.show(change, sorted_, merged)
     touched = {merged[alert_id]["incident_id"] for alert_id in merged} | emptied
-    await follow_up(change, touched, cases, opened=set(cases) - before, reopened=reopened)
+    opened = set(cases) - before
+    members: dict[str, list[Row]] = {} if emptied else {incident_id: [] for incident_id in opened}
+    for row in merged.values():  # nothing has moved: what has just opened holds what has just come
+        if row["incident_id"] in members:
+            members[row["incident_id"]].append(row)
+    await follow_up(change, touched, cases, opened=opened, reopened=reopened, known_members=members)
     return newly_hidden
 
 
 async def lock_incidents(
-    change: Change,
-    merged: Mapping[str, Row],
-    known: Mapping[str, Row],
-    routes: Mapping[str, Route],
-    counties: set[tuple[str, str]],
-    by_hand: Sequence[HandPlace] = (),
-    *,
-    also: Sequence[str] = (),
+    change: Change, touched: Collection[str], groups: Collection[tuple[str, str]]
 ) -> dict[str, Row]:
-    """Every incident that these alerts belong to or might join, and `also` these, locked, by id."""
-    touched = {known[alert_id]["incident_id"] for alert_id in merged if alert_id in known}
-    touched |= {*also, *(place.incident_id for place in by_hand)}
-    groups = sorted({(routes[alert_id].area.code, row["hazard"]) for alert_id, row in merged.items()} | counties)
+    """These incidents, and every one that an alert of these group keys might join or reopen, locked, by id."""
     horizon = change.now - timedelta(seconds=change.rulebook.longest_memory_s)
-    may_join = and_(
-        tuple_(incident_rows.c.area_code, incident_rows.c.hazard).in_(groups),
-        or_(incident_rows.c.state != State.CLOSED.value, incident_rows.c.closed_at >= horizon),
+    may_join = await change.conn.execute(
+        select(incident_rows.c.incident_id).where(
+            pairs_among(change.conn, incident_rows.c.area_code, incident_rows.c.hazard, sorted(set(groups))),
+            or_(incident_rows.c.state != State.CLOSED.value, incident_rows.c.closed_at >= horizon),
+        )
     )
+    wanted = sorted({*touched, *may_join.scalars()})
     found = await change.conn.execute(
         select(incident_rows)
-        .where(or_(incident_rows.c.incident_id.in_(sorted(touched)), may_join))
+        .where(among(change.conn, incident_rows.c.incident_id, wanted))
         .order_by(incident_rows.c.incident_id)
         .with_for_update()
     )
@@ -145,7 +147,7 @@ async def _are_where_they_were(change: Change, known: Mapping[str, Row]) -> None
     """
     if not known or change.conn.dialect.name != "postgresql":
         return  # one writer
-    query = select(alerts.c.alert_id, alerts.c.incident_id).where(alerts.c.alert_id.in_(sorted(known)))
+    query = select(alerts.c.alert_id, alerts.c.incident_id).where(among(change.conn, alerts.c.alert_id, known))
     now = {row.alert_id: row.incident_id for row in await change.conn.execute(query)}
     if any(row["incident_id"] != now.get(alert_id) for alert_id, row in known.items()):
         raise DatabaseConflict("an alert has moved to another incident meanwhile")
@@ -167,6 +169,7 @@ async def _place(
     """
     reopened: dict[str, Decision] = {}
     emptied: set[str] = set()
+    opened_here = incidents.Opened()
     arrivals = [arrival_of(merged[alert_id], routes[alert_id]) for alert_id in new]
     for arrival in sorted(arrivals, key=lambda item: (item.is_gone, item.began_at, item.alert_id)):
         row, route_ = merged[arrival.alert_id], routes[arrival.alert_id]
@@ -183,12 +186,14 @@ async def _place(
         if incident_id is None:
             at_place = holding.for_county(change, route_, decision) if place_key else route_
             opened = await incidents.open_incident(
-                change, at_place, arrival.camera_id, [row], by=INGEST, place_key=place_key
+                change, at_place, arrival.camera_id, [row], by=INGEST, place_key=place_key, later=opened_here
             )
             incident_id = opened["incident_id"]
             cases[incident_id] = opened
             groups[incident_id] = group_of(opened)
             await release(change, by_hand, opened)
+        if along:
+            await incidents.write_opened(change, opened_here)
         emptied |= await holding.move(change, held, along, cases[incident_id], decision.why, merged)
         merged[arrival.alert_id] = row | {
             "incident_id": incident_id,
@@ -197,6 +202,7 @@ async def _place(
             "why_folded": decision.why,
         }
         held.note(cases[incident_id], merged[arrival.alert_id], arrival, change.now)
+    await incidents.write_opened(change, opened_here)
     return reopened, emptied
 
 
@@ -213,7 +219,11 @@ async def decide_in(
     It reopens no incident whose own place another open one has, and takes nothing urgent into one that is settled:
     there nobody would be asked about it.
     """
-    left = dict(groups)
+    left = {
+        key: group
+        for key, group in groups.items()
+        if group.area_code == arrival.area_code and group.hazard == arrival.hazard
+    }
     while True:
         decision = decide(arrival, left.values(), change.rulebook.folding)
         if decision.incident_id is None:
@@ -233,9 +243,10 @@ async def _is_place_taken(
     change: Change, case: Row, cases: Mapping[str, Row], reopened: Mapping[str, Decision]
 ) -> bool:
     """Is another incident open, or opened again by this batch, at the own place of this closed one?"""
-    others = (cases[incident_id] for incident_id in reopened if incident_id != case["incident_id"])
-    if any(place_of(other) == place_of(case) for other in others):
-        return True
+    for incident_id, other in cases.items():
+        is_open = incident_id in reopened or other["closed_at"] is None
+        if is_open and incident_id != case["incident_id"] and place_of(other) == place_of(case):
+            return True
     query = select(incident_rows.c.incident_id).where(
         *(incident_rows.c[name] == case[name] for name in ("area_code", "hazard", "drill", "place_key")),
         incident_rows.c.closed_at.is_(None),
@@ -328,15 +339,23 @@ async def follow_up(
     *,
     opened: set[str],
     reopened: Mapping[str, Decision],
+    known_members: Mapping[str, list[Row]] = _NOBODY,
 ) -> None:
-    """What the incidents make of their members: aggregates, reopening, dispatch by policy, ended or verified."""
+    """What the incidents make of their members: aggregates, reopening, dispatch by policy, ended or verified.
+
+    `known_members`: all members of some of them, by id, where they need not be read.
+    """
     ordered = sorted(incident_ids)
-    members = await incidents.members_of(change.conn, ordered)
+    members = dict(known_members)
+    members |= await incidents.members_of(change.conn, [one for one in ordered if one not in members])
+    now = await incidents.refresh_all(change, [cases[incident_id] for incident_id in ordered], members)
     for incident_id in ordered:
-        case = await incidents.refresh(change, cases[incident_id], members[incident_id])
         if incident_id in reopened:
-            case = await dispatch.reopen(change, case, CAMERA, reopened[incident_id].why)
-        if incident_id in opened and not is_collective(case["place_key"]) and members[incident_id]:
-            case = await dispatch.dispatch_by_policy(change, case)
-        await incidents.keep_time(change, case)
-        await dispatch.see_gone(change, case)
+            now[incident_id] = await dispatch.reopen(change, now[incident_id], CAMERA, reopened[incident_id].why)
+    fresh = [now[incident_id] for incident_id in ordered if incident_id in opened and members[incident_id]]
+    now |= await dispatch.dispatch_all_by_policy(
+        change, [case for case in fresh if not is_collective(case["place_key"])]
+    )
+    for incident_id in ordered:
+        await incidents.keep_time(change, now[incident_id])
+        await dispatch.see_gone(change, now[incident_id])

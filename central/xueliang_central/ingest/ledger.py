@@ -8,18 +8,19 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_alerts.contract import Receipt, Rejected, SpoolReceipt
 from xueliang_alerts.ranges import SequenceRanges
 from xueliang_central.ingest.tables import ledger
+from xueliang_central.store.among import among
 
 MAX_RANGES: Final = 1000  # what one receipt may hold; the rest follows when the holes before it are closed
 MAX_REJECTED: Final = 200
@@ -115,33 +116,54 @@ async def open_books(
     conn: AsyncConnection, spools: Iterable[tuple[str, str]], now: datetime
 ) -> dict[tuple[str, str], Books]:
     """The books of these (node_id, spool_id), made where they are new, locked until the end of the transaction."""
-    keys = sorted(set(spools))
+    keys = set(spools)
     if not keys:
         return {}
-    dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
-    empty = {"contiguous_through": 0, "ranges": [], "rejected": [], "missing": []}
-    fresh = [
-        {"node_id": node_id, "spool_id": spool_id, **empty, "first_heard_at": now, "last_heard_at": now}
-        for node_id, spool_id in keys
-    ]
-    await conn.execute(dialect.insert(ledger).on_conflict_do_nothing(), fresh)
+    books = await _locked(conn, keys)
+    if new := sorted(keys - set(books)):
+        dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
+        empty = {"contiguous_through": 0, "ranges": [], "rejected": [], "missing": []}
+        fresh = [
+            {"node_id": node_id, "spool_id": spool_id, **empty, "first_heard_at": now, "last_heard_at": now}
+            for node_id, spool_id in new
+        ]
+        await conn.execute(dialect.insert(ledger).on_conflict_do_nothing(), fresh)
+        books |= await _locked(conn, new)
+    return books
+
+
+async def _locked(conn: AsyncConnection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Books]:
+    """Those of these that are there, locked in the order of their keys. A spool belongs to one node."""
     found = await conn.execute(
         select(ledger)
-        .where(tuple_(ledger.c.node_id, ledger.c.spool_id).in_(keys))
+        .where(
+            among(conn, ledger.c.node_id, sorted({node_id for node_id, _ in keys})),
+            among(conn, ledger.c.spool_id, sorted({spool_id for _, spool_id in keys})),
+        )
         .order_by(ledger.c.node_id, ledger.c.spool_id)
         .with_for_update()
     )
-    return {(row["node_id"], row["spool_id"]): _books(row) for row in found.mappings()}
+    rows = ((row["node_id"], row["spool_id"], row) for row in found.mappings())
+    wanted = set(keys)
+    return {(node_id, spool_id): _books(row) for node_id, spool_id, row in rows if (node_id, spool_id) in wanted}
 
 
 async def close_books(conn: AsyncConnection, books: Iterable[Books], now: datetime) -> None:
     """Write them back."""
-    for book in books:
-        await conn.execute(
-            update(ledger)
-            .where(ledger.c.node_id == book.node_id, ledger.c.spool_id == book.spool_id)
-            .values(**book.as_row(), last_heard_at=now)
-        )
+    rows = [{"its_node_id": one.node_id, "its_spool_id": one.spool_id, **_as_new(one, now)} for one in books]
+    if not rows:
+        return
+    # Names of parameters must differ from those of columns.
+    statement = (
+        update(ledger)
+        .where(ledger.c.node_id == bindparam("its_node_id"), ledger.c.spool_id == bindparam("its_spool_id"))
+        .values({name.removeprefix("new_"): bindparam(name) for name in rows[0] if name.startswith("new_")})
+    )
+    await conn.execute(statement, rows)
+
+
+def _as_new(book: Books, now: datetime) -> dict[str, Any]:
+    return {f"new_{name}": value for name, value in {**book.as_row(), "last_heard_at": now}.items()}
 
 
 async def receipts_for(conn: AsyncConnection, node_ids: Sequence[str], now: datetime) -> list[Receipt]:
@@ -150,7 +172,7 @@ async def receipts_for(conn: AsyncConnection, node_ids: Sequence[str], now: date
         return []
     found = await conn.execute(
         select(ledger)
-        .where(ledger.c.node_id.in_(list(node_ids)))
+        .where(among(conn, ledger.c.node_id, node_ids))
         .order_by(ledger.c.node_id, ledger.c.last_heard_at.desc(), ledger.c.first_heard_at.desc(), ledger.c.spool_id)
     )
     spools: dict[str, list[SpoolReceipt]] = {node_id: [] for node_id in sorted(set(node_ids))}

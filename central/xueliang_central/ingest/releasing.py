@@ -113,7 +113,8 @@ async def let_go(change: Change) -> int:
     keys = {(routes[alert_id].area.code, row["hazard"]) for alert_id, row in rows.items()}
     await lock_groups(change, keys | counties)
     by_hand = await hand_places_in(change, keys)
-    cases = await lock_incidents(change, rows, rows, routes, counties, by_hand)
+    touched_before = {row["incident_id"] for row in rows.values()} | {place.incident_id for place in by_hand}
+    cases = await lock_incidents(change, touched_before, keys | counties)
     before = set(cases)
     books = await holding.load(change, counties, cases, {}, {})
     books.nodes = await node_faults.presences(

@@ -1,34 +1,40 @@
-"""Ingest as a part of a running centre: a connection to the broker, and the loop behind it."""
+"""Ingest as a part of a running centre: its share of the shards, connections for them, and the loop behind them."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import queue
 import ssl
 from collections import Counter
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from xueliang_alerts.mqtt_link import MqttLink, MqttSettings, TlsSettings
 from xueliang_alerts.topics import SHARDS
-from xueliang_alerts.transport import LinkPhase, LinkState, StateListener
+from xueliang_alerts.transport import Incoming, LinkPhase, LinkState, StateListener
 from xueliang_central.camera_rules.sending import RulesSender
 from xueliang_central.centre import Centre
 from xueliang_central.errors import StoreError
 from xueliang_central.incidents.change import Rulebook
 from xueliang_central.ingest.batches import FAULT, FIRST_PAUSE_S, LONGEST_PAUSE_S, Ingest, client_id_of
-from xueliang_central.ingest.lease import ASK_S, Lease
+from xueliang_central.ingest.lease import ASK_S, RENEW_S, Leases
+from xueliang_central.ingest.links import ShardLinks
+from xueliang_central.ingest.sharing import ALL_SHARDS, Group, Plan
 from xueliang_configs.node import BrokerConfig
 
 log = logging.getLogger(__name__)
 
-ANOTHER: Final = "another ingest process is at work; this one takes over when that one ends"
+ANOTHER: Final = "other ingest processes serve all shards; this one takes over when one of them ends"
+FORGET_WITHIN_S: Final = 10.0
 _BROKER: Final = "broker"
 _INGEST: Final = "ingest"
 
 
-def mqtt_settings(broker: BrokerConfig) -> MqttSettings:
-    """The operator's words as the link's. The client id is stable: the broker keeps this ingest's queue by it."""
+def mqtt_settings(broker: BrokerConfig, group: Group = ALL_SHARDS) -> MqttSettings:
+    """The operator's words as the link's. The client id is stable: the broker keeps this group's queue by it."""
     tls = None
     if broker.tls is not None:
         ca_file = broker.tls.ca_file or Path(ssl.get_default_verify_paths().openssl_cafile)
@@ -36,7 +42,7 @@ def mqtt_settings(broker: BrokerConfig) -> MqttSettings:
     return MqttSettings(
         host=str(broker.host),
         port=broker.port,
-        client_id=client_id_of(SHARDS),
+        client_id=client_id_of(group.shards),
         username=broker.username,
         password=None if broker.password is None else broker.password.get_secret_value(),
         tls=tls,
@@ -44,10 +50,10 @@ def mqtt_settings(broker: BrokerConfig) -> MqttSettings:
 
 
 class IngestService:
-    """All shards over one connection, in one process at a time (see `lease`).
+    """The shards that this process holds the leases of (see `lease`), in one loop of batches.
 
-    Starting needs neither the broker nor the lease: health says what is waited for. What fails here is logged once,
-    said in health, and tried again.
+    Starting needs neither the broker nor a lease: health says what is waited for. What fails here is logged once, said
+    in health, and tried again.
     """
 
     def __init__(self, centre: Centre, broker: BrokerConfig, signing_key: Path) -> None:
@@ -55,7 +61,9 @@ class IngestService:
         self._centre = centre
         self._broker = broker
         self._signing_key = signing_key
-        self._lease = Lease(centre.database, f"ingest-{SHARDS[0]}-{SHARDS[-1]}")
+        self._leases = Leases(centre.database)
+        self._place: str | None = None
+        self._missing: dict[Group, str] = {}  # why a group's connection is not there
         self._task: asyncio.Task[None] | None = None
         self.counts: Counter[str] = Counter()
 
@@ -73,12 +81,7 @@ class IngestService:
         pause_s, failed = FIRST_PAUSE_S, 0
         while True:
             try:
-                await self._take_lease()
-                failed, pause_s = 0, FIRST_PAUSE_S
-                await self._work_while_held()
-            except StoreError as error:
-                self._say(str(error))
-                log.info("ingest waits", extra={"why": str(error)})
+                await self._work()
             except Exception:
                 failed += 1
                 self.counts["service_failed"] += 1
@@ -88,57 +91,112 @@ class IngestService:
             await asyncio.sleep(pause_s)
             pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
 
-    async def _take_lease(self) -> None:
-        is_said = False
-        while not await self._lease.try_to_take():
-            if not is_said:
-                log.warning("another ingest is at work", extra={"asked_again_every_s": ASK_S})
-                self._say(ANOTHER)
-                is_said = True
-            await asyncio.sleep(ASK_S)
-        self._say(None)
-        log.info("ingest is at work")
+    async def _work(self) -> None:
+        """Serve what is ours, as long as it is; connections come and go with the leases."""
+        links = ShardLinks(self._link)
+        working = asyncio.create_task(self._ingest_on(links).run(), name="ingest rounds")
+        sending = asyncio.create_task(self._sender_on(links).run(), name="sending of rules")
+        try:
+            while True:
+                pause_s = await self._share(links)
+                done, _ = await asyncio.wait({working}, timeout=pause_s)
+                for task in done:
+                    task.result()
+        finally:
+            for one in (working, sending):
+                one.cancel()
+            await asyncio.gather(working, sending, return_exceptions=True)
+            served = links.groups
+            await self._let_go(links, served)
+            await self._leases.give_back(served, place=self._place)
 
-    async def _work_while_held(self) -> None:
-        """Connected as long as the lease is ours."""
-        link = MqttLink(mqtt_settings(self._broker), mono=self._centre.mono)
-        link.on_state(self._listener())
-        working = asyncio.create_task(self._ingest_on(link).run(), name="ingest rounds")
-        sending = asyncio.create_task(self._sender_on(link).run(), name="sending of rules")
-        holding = asyncio.create_task(self._lease.hold(), name="ingest lease")
+    async def _share(self, links: ShardLinks) -> float:
+        """Look at the leases and follow them; the seconds until the next look.
+
+        While the database is away nobody else can take them either: what is served goes on being served.
+        """
+        try:
+            mine = await self._leases.look()
+        except StoreError as error:
+            log.info("leases not renewed", extra={"why": str(error)})
+            if not links.groups:
+                self._say(str(error))
+            return ASK_S
+        self._place = mine.place
+        lost = [group for group in links.groups if group not in mine.holds]
+        if lost:
+            log.error("another ingest has taken shards", extra={"why": "not renewed in time", "groups": _names(lost)})
+        await self._let_go(links, lost)
+        await self._take(links, mine)
+        if mine.gives_back:
+            await self._let_go(links, mine.gives_back)
+            await self._leases.give_back(mine.gives_back)
+            log.info("shards given to another ingest", extra={"groups": _names(mine.gives_back)})
+        self._say(None if links.groups else ANOTHER)
+        return RENEW_S if mine.is_settled else ASK_S
+
+    async def _take(self, links: ShardLinks, mine: Plan) -> None:
+        new = [group for group in mine.holds if group not in links.groups and group not in mine.gives_back]
+        for group in new:
+            links.open(group)
+        if new:
+            log.info("ingest is at work", extra={"groups": _names(new)})
+            await self._forget_old_queue()
+
+    async def _let_go(self, links: ShardLinks, groups: Collection[Group]) -> None:
+        served = [group for group in groups if group in links.groups]
+        await links.close(served)
+        for group in served:
+            self._say_link(group, None)
+
+    async def _forget_old_queue(self) -> None:
+        """The queue by which the broker kept everything for a release that had one connection for all shards.
+
+        What lies in it comes again from the nodes: it has no receipt. Left alone it would grow for ever.
+        """
+        try:
+            is_over = await self._leases.is_old_one_over()
+        except StoreError as error:
+            log.info("old queue not looked for", extra={"why": str(error)})
+            return
+        if is_over:
+            await asyncio.to_thread(self._end_session, mqtt_settings(self._broker))
+
+    def _end_session(self, settings: MqttSettings) -> None:
+        """A clean session under the same name ends the old one."""
+        link = MqttLink(replace(settings, clean_session=True), mono=self._centre.mono)
+        give_up_mono_s = self._centre.mono() + FORGET_WITHIN_S
         try:
             link.connect()
-            done, _ = await asyncio.wait({working, holding}, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-            self._say(ANOTHER)
-            log.error("another ingest has taken the lease", extra={"why": "it was not renewed in time"})
+            while not link.state.is_connected and self._centre.mono() < give_up_mono_s:
+                link.get(0.1)
+            log.info("old queue ended" if link.state.is_connected else "old queue not ended")
         finally:
-            for one in (working, sending, holding):
-                one.cancel()
-            await asyncio.gather(working, sending, holding, return_exceptions=True)
-            await asyncio.to_thread(link.close)
-            await self._lease.give_back()
+            link.close()
 
-    def _ingest_on(self, link: MqttLink) -> Ingest:
+    def _link(self, group: Group, inbox: queue.Queue[Incoming]) -> MqttLink:
+        link = MqttLink(mqtt_settings(self._broker, group), mono=self._centre.mono, inbox=inbox)
+        link.on_state(self._listener(group))
+        return link
+
+    def _ingest_on(self, links: ShardLinks) -> Ingest:
         centre = self._centre
-        ingest = Ingest(
-            link,
+        return Ingest(
+            links,
             centre.database,
             Rulebook.of(centre.areas, centre.policies),
             wall=centre.wall,
             mono=centre.mono,
             says_waiting=centre.health.note,
         )
-        ingest.subscribe()
-        return ingest
 
-    def _sender_on(self, link: MqttLink) -> RulesSender:
+    def _sender_on(self, links: ShardLinks) -> RulesSender:
         centre = self._centre
         return RulesSender(
-            link,
+            links,
             centre.database,
             self._signing_key,
+            may_send=lambda: links.is_connected_for(SHARDS[0]),
             wall=centre.wall,
             mono=centre.mono,
             says_waiting=centre.health.note,
@@ -147,16 +205,25 @@ class IngestService:
     def _say(self, why: str | None) -> None:
         self._centre.health.note(_INGEST, why)
 
-    def _listener(self) -> StateListener:
+    def _listener(self, group: Group) -> StateListener:
         """From the link's thread into this loop."""
         loop = asyncio.get_running_loop()
 
         def listen(state: LinkState) -> None:
             if not loop.is_closed():
-                loop.call_soon_threadsafe(self._say_link, state)
+                loop.call_soon_threadsafe(self._say_link, group, state)
 
         return listen
 
-    def _say_link(self, state: LinkState) -> None:
-        is_missing = state.phase in {LinkPhase.CONNECTING, LinkPhase.REFUSED}
-        self._centre.health.note(_BROKER, (state.detail or state.phase.value) if is_missing else None)
+    def _say_link(self, group: Group, state: LinkState | None) -> None:
+        """`state` None: it is not ours any more."""
+        is_missing = state is not None and state.phase in {LinkPhase.CONNECTING, LinkPhase.REFUSED}
+        if is_missing and state is not None:
+            self._missing[group] = state.detail or state.phase.value
+        else:
+            self._missing.pop(group, None)
+        self._centre.health.note(_BROKER, next(iter(self._missing.values()), None))
+
+
+def _names(groups: Collection[Group]) -> list[str]:
+    return [group.name for group in groups]

@@ -33,6 +33,7 @@ from xueliang_central.incidents.suppressing import Silence, Subject, choose, is_
 from xueliang_central.incidents.tables import alert_columns
 from xueliang_central.silences import service
 from xueliang_central.silences.tables import HIDDEN, silence_alerts, silenced_alerts
+from xueliang_central.store.among import among
 
 Row = dict[str, Any]
 
@@ -59,7 +60,7 @@ async def known_hidden(conn: AsyncConnection, alert_ids: Collection[str]) -> dic
     """The rows of those of these alerts that a silence hides, or hid until they were over."""
     found = await conn.execute(
         select(silenced_alerts).where(
-            silenced_alerts.c.alert_id.in_(sorted(alert_ids)), silenced_alerts.c.standing.in_([HERE, GONE])
+            among(conn, silenced_alerts.c.alert_id, sorted(alert_ids)), silenced_alerts.c.standing.in_([HERE, GONE])
         )
     )
     return {row["alert_id"]: dict(row) for row in found.mappings()}

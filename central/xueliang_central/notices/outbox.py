@@ -41,9 +41,16 @@ async def put(
     now: datetime,
 ) -> int:
     """One notice for each of these users; returns how many. A key that is there already gives no second one."""
-    if not user_ids:
-        return 0
-    rows = [
+    rows = rows_of(key=key, kind=kind, user_ids=user_ids, area_path=area_path, params=params, now=now)
+    await put_all(conn, rows)
+    return len(rows)
+
+
+def rows_of(
+    *, key: str, kind: str, user_ids: Sequence[str], area_path: str, params: dict[str, Any], now: datetime
+) -> list[dict[str, Any]]:
+    """The notices that `put` writes."""
+    return [
         {
             "notice_id": str(uuid.uuid4()),
             "idempotency_key": f"{key}:{user_id}",
@@ -57,10 +64,15 @@ async def put(
         }
         for user_id in sorted(set(user_ids))
     ]
+
+
+async def put_all(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    """Write notices of `rows_of`."""
+    if not rows:
+        return
     dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
     insert = dialect.insert(notices)
-    await conn.execute(insert.on_conflict_do_nothing(index_elements=[notices.c.idempotency_key]), rows)
-    return len(rows)
+    await conn.execute(insert.on_conflict_do_nothing(index_elements=[notices.c.idempotency_key]), list(rows))
 
 
 async def to_stream(conn: AsyncConnection, notice: dict[str, Any], now: datetime) -> None:

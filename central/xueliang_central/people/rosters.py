@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.rights.scope import Role
 from xueliang_central.rights.tables import users
+from xueliang_central.store.among import among
 
 _GOES: Final = (Role.WORKER.value, Role.OPERATOR.value, Role.SUPERVISOR.value)
 _DESK: Final = (Role.OPERATOR.value, Role.SUPERVISOR.value)
@@ -30,7 +31,7 @@ async def people_of(conn: AsyncConnection, area_codes: Sequence[str]) -> list[Pe
     """Workers and desks of exactly these areas, not of what lies below them."""
     found = await conn.execute(
         select(users.c.user_id, users.c.display_name, users.c.role, users.c.area_code).where(
-            users.c.area_code.in_(list(area_codes)), users.c.role.in_(_GOES), users.c.disabled.is_(False)
+            among(conn, users.c.area_code, area_codes), users.c.role.in_(_GOES), users.c.disabled.is_(False)
         )
     )
     return [Person(row.user_id, row.display_name, row.role, row.area_code) for row in found]

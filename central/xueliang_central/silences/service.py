@@ -30,6 +30,7 @@ from xueliang_central.incidents.suppressing import Asked, Kind, Silence, problem
 from xueliang_central.people import rosters
 from xueliang_central.rights.scope import Actor, Role, may_see, within
 from xueliang_central.silences.tables import OPEN, calendar_proposals, silence_alerts, silenced_alerts, silences
+from xueliang_central.store.among import among
 
 Row = dict[str, Any]
 
@@ -225,7 +226,9 @@ async def in_force_for(conn: AsyncConnection, area_paths: Iterable[str], now: da
         return []
     found = await conn.execute(
         select(silences)
-        .where(silences.c.area_path.in_(wanted), text(OPEN), silences.c.starts_at <= now, silences.c.ends_at > now)
+        .where(
+            among(conn, silences.c.area_path, wanted), text(OPEN), silences.c.starts_at <= now, silences.c.ends_at > now
+        )
         .order_by(silences.c.silence_id)
     )
     return [silence_of(dict(row)) for row in found.mappings()]

@@ -30,6 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from xueliang_central.errors import DatabaseConflict, DatabaseUnavailable, SchemaError
+from xueliang_central.store.metadata import to_json
 
 LateWriter = Callable[[AsyncConnection, list[dict[str, Any]]], Awaitable[None]]
 
@@ -287,6 +288,7 @@ def _postgres_engine(url: URL, wait_s: float) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=wait_s,
         pool_pre_ping=True,
+        json_serializer=to_json,
         connect_args={
             "timeout": wait_s,
             "command_timeout": POSTGRES_COMMAND_TIMEOUT_S,

@@ -73,8 +73,7 @@ async def append(
 
 async def _write(conn: AsyncConnection, rows: list[dict[str, Any]]) -> None:
     await journal_lock(conn)
-    for row in rows:  # one by one: the ids must rise in the order of the calls
-        await conn.execute(insert(events), row)
+    await conn.execute(insert(events), rows)  # executed row by row: the ids rise in the order of the calls
 
 
 def _event(row: Row[Any]) -> Event:

@@ -1,7 +1,8 @@
 """Events to many listeners: one reader of the table per process, one bounded queue per listener.
 
 The reader wakes after each commit of this process, and every `POLL_S` for those of others. A listener whose queue is
-full is ended: its client comes back with its last id and reads on from the table.
+full is ended: its client comes back with its last id and reads on from the table. While nobody listens, as in a process
+that only ingests, no event is read: only where the stream ends.
 """
 
 from __future__ import annotations
@@ -63,11 +64,15 @@ class EventFeed:
         self._has_position = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.dropped_listeners = 0
-        database.on_commit(self._wake.set)
+        database.on_commit(self._after_commit)
 
     @property
     def listeners(self) -> int:
         return len(self._listeners)
+
+    def _after_commit(self) -> None:
+        if self._listeners:
+            self._wake.set()
 
     async def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="event feed")
@@ -123,6 +128,11 @@ class EventFeed:
             if self._position is None:
                 self._position = await latest_id(conn)
                 self._has_position.set()
+            if not self._listeners:
+                latest = await latest_id(conn)
+                if not self._listeners:  # whoever came meanwhile has read the table up to an earlier event, perhaps
+                    self._position = latest
+                    return
             found = await read_after(conn, self._position)
         for event in found:
             self._position = event.event_id

@@ -79,8 +79,13 @@ class UtcDateTime(TypeDecorator[datetime]):
         return found.astimezone(UTC)
 
 
+def to_json(value: Any) -> str:
+    """As it is stored, by both databases. Raises ValueError for NaN."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
 class JsonText(TypeDecorator[Any]):
-    """A JSON value. jsonb on PostgreSQL, text on SQLite; NaN is refused on both."""
+    """A JSON value. jsonb on PostgreSQL (its engine calls `to_json`), text on SQLite; NaN is refused."""
 
     impl = Text
     cache_ok = True
@@ -91,10 +96,9 @@ class JsonText(TypeDecorator[Any]):
         return dialect.type_descriptor(Text())
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        if value is None:
-            return None
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        return json.loads(text) if dialect.name == "postgresql" else text
+        if value is None or dialect.name == "postgresql":
+            return value
+        return to_json(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         return json.loads(value) if isinstance(value, str) and dialect.name == "sqlite" else value

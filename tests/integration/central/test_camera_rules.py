@@ -331,6 +331,7 @@ async def sending(
         link,
         centre.database,
         key_path,
+        may_send=lambda: link.state.is_connected,
         wall=centre.clock.wall,
         mono=centre.clock.mono,
         says_waiting=notes.__setitem__,

@@ -20,9 +20,11 @@ from tests.support.brokers import TestBroker, running_broker
 from tests.support.centres import TestCentre, camera
 from tests.support.node_process import NodeProcess, node_process
 from xueliang_alerts.clocks import system_wall
+from xueliang_alerts.topics import SHARDS
 from xueliang_central.camera_rules.sending import RulesSender, make_key
 from xueliang_central.incidents.change import Rulebook
 from xueliang_central.ingest.batches import Ingest
+from xueliang_central.ingest.links import ask_for
 from xueliang_central.rights.scope import Role
 from xueliang_streams.rtsp_server import RtspServer
 
@@ -95,8 +97,15 @@ async def desk(centre: TestCentre, broker: TestBroker, key_path: Path) -> AsyncI
     link = broker.centre_link()
     rulebook = Rulebook.of(centre.centre.areas, centre.centre.policies)
     ingest = Ingest(link, centre.database, rulebook, wall=system_wall, mono=time.monotonic)
-    ingest.subscribe()
-    sender = RulesSender(link, centre.database, key_path, wall=system_wall, mono=time.monotonic)
+    ask_for(link, SHARDS)
+    sender = RulesSender(
+        link,
+        centre.database,
+        key_path,
+        may_send=lambda: link.state.is_connected,
+        wall=system_wall,
+        mono=time.monotonic,
+    )
     tasks = [asyncio.create_task(one) for one in (ingest.run(), sender.run())]
     try:
         async with centre.signed_in("ruler") as ruler, centre.signed_in("chief") as chief:

@@ -47,6 +47,17 @@ PROMISED = {
         "mbit_per_camera",
     },
     "folding": {"fold_ratio", "hazards_hidden", "seat_hour_p50", "seat_10_min_max", "baseline_groups_ratio"},
+    "ingest": {
+        "sustained_alerts_per_s",
+        "burst_lost",
+        "duplicates",
+        "backlog_drain_s",
+        "fresh_latency_p50_s",
+        "fresh_latency_p99_s",
+        "ingest_cpu_s_per_1000",
+        "postgres_cpu_s_per_1000",
+        "broker_cpu_s_per_1000",
+    },
     "log": {
         "busy_own_mb_per_day",
         "calm_own_mb_per_day",
@@ -76,7 +87,7 @@ PROMISED = {
     },
 }
 RATIOS = {"one_thread_ratio_to_yolox_nano"}
-FREELY_NAMED = {"edge", "folding", "rules"}  # counts and ratios, named where they were asked for
+FREELY_NAMED = {"edge", "folding", "ingest", "rules"}  # counts and ratios, named where they were asked for
 LAST_WORDS = {"ap50", "low", "high", "ms", "count", "minute", "day", "look", "s", "observation", "share"}
 
 

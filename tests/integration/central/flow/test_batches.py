@@ -28,6 +28,8 @@ from xueliang_central.incidents.tables import incidents
 from xueliang_central.ingest import batches, committing, quarantine
 from xueliang_central.ingest.admission import Received
 from xueliang_central.ingest.batches import Ingest
+from xueliang_central.ingest.links import ask_for
+from xueliang_central.ingest.sharing import ALL_SHARDS, GROUPS
 from xueliang_central.ingest.tables import quarantine as quarantine_rows
 from xueliang_central.ingest.tables import spool_records
 
@@ -121,10 +123,13 @@ async def test_commit_then_receipt_then_acknowledgement(ingest: Ingest, broker: 
     assert read_receipt(payload).spools[0].contiguous_through == 2
 
 
-async def test_all_shards_are_read_over_one_connection(ingest: Ingest, broker: Broker) -> None:
-    ingest.subscribe()
-    assert len(broker.filters) == 32
-    assert len({batches.client_id_of([shard]) for shard in ("00", "01")}) == 2
+def test_every_shard_is_asked_for_once_by_a_group_with_a_name_of_its_own() -> None:
+    for groups in (GROUPS, (ALL_SHARDS,)):
+        broker = Broker()
+        for group in groups:
+            ask_for(broker, group.shards)
+        assert len(set(broker.filters)) == len(broker.filters) == 32
+        assert len({batches.client_id_of(group.shards) for group in groups}) == len(groups)
 
 
 async def test_nothing_is_acknowledged_while_the_database_is_down_and_it_is_said(

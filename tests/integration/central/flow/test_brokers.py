@@ -17,10 +17,12 @@ from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_alerts.contract import Phase
 from xueliang_alerts.forwarder import Forwarder, ForwarderSettings
 from xueliang_alerts.spool import Spool
+from xueliang_alerts.topics import SHARDS
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.fleet.tables import nodes
 from xueliang_central.incidents.tables import alerts, incidents
 from xueliang_central.ingest.batches import Ingest, client_id_of
+from xueliang_central.ingest.links import ask_for
 from xueliang_central.ingest.tables import quarantine, spool_records
 
 QUICK = ForwarderSettings(first_resend_s=0.5, longest_resend_s=2.0, status_every_s=0.5)
@@ -54,7 +56,7 @@ def forwarding(broker: TestBroker, tmp_path: Path) -> Iterator[Spool]:
 async def ingesting(broker: TestBroker, stage: Stage) -> AsyncIterator[Ingest]:
     link = broker.centre_link(client_id_of(["00", "0f"]), connect=False)
     ingest = Ingest(link, stage.database, stage.rulebook, wall=system_wall, mono=system_mono)
-    ingest.subscribe()
+    ask_for(link, SHARDS)
     link.connect()
     task = asyncio.create_task(ingest.run())
     try:

@@ -1,0 +1,1 @@
+"""The parts of `./run bench ingest`: a city, its nodes, the programs, the phases."""

@@ -1,0 +1,170 @@
+"""PostgreSQL, a broker and the centre's ingest processes, all real, and what each of them costs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+import yaml
+
+from tests.bench.edge_bench.accounting import cpu_seconds
+from tests.bench.ingest_bench.city import register
+from tests.support.brokers import BrokerKind, TestBroker, running_broker
+from tests.support.databases import Postgres, running_postgres
+from xueliang_central.store.database import Database
+from xueliang_configs.loading import load_policies
+from xueliang_configs.policies import PolicyTable
+
+DATABASE: Final = "bench"
+# A production server: every commit is on disk before it is answered. The rest is as installed.
+SERVER: Final = {"fsync": "on", "full_page_writes": "on", "shared_buffers": "256MB", "max_wal_size": "2GB"}
+POLICIES: Final = Path(__file__).parents[3] / "configs" / "examples" / "policies.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """CPU seconds, user and system, since the start of each."""
+
+    ingest: float
+    postgres: float
+    broker: float
+
+    def __sub__(self, other: Costs) -> Costs:
+        return Costs(self.ingest - other.ingest, self.postgres - other.postgres, self.broker - other.broker)
+
+
+@dataclass
+class System:
+    """What runs. `ingests` are processes of the centre's public command."""
+
+    folder: Path
+    postgres: Postgres
+    broker: TestBroker
+    is_shedding: bool
+    ingests: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _ended_s: float = 0.0  # CPU of ingests that were killed
+
+    @property
+    def database_url(self) -> str:
+        return self.postgres.url(DATABASE)
+
+    def costs(self) -> Costs:
+        """Of the running ingests (and those killed before), of PostgreSQL with all its children, of the broker."""
+        ingest = self._ended_s + cpu_seconds(child.pid for child in self.ingests)
+        return Costs(ingest, cpu_seconds([self.postgres.pid]), cpu_seconds([self.broker.pid]))
+
+    def start_ingest(self) -> None:
+        number = len(list(self.folder.glob("ingest-*.log"))) + 1
+        with (self.folder / f"ingest-{number}.log").open("wb") as log:
+            command = [sys.executable, "-m", "xueliang_central.cli", "--config", str(self._configuration()), "serve"]
+            self.ingests.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+
+    def kill_ingest(self) -> None:
+        """SIGKILL the first one, as the kernel does when memory is short."""
+        child = self.ingests.pop(0)
+        self._ended_s += cpu_seconds([child.pid])
+        child.kill()
+        child.wait()
+
+    def stop_ingests(self) -> None:
+        for child in self.ingests:
+            child.terminate()
+        for child in self.ingests:
+            try:
+                child.wait(20)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        self.ingests = []
+
+    def must_run(self) -> None:
+        """Raises RuntimeError with the last words of an ingest that has ended."""
+        for child in self.ingests:
+            if child.poll() is not None:
+                logs = sorted(self.folder.glob("ingest-*.log"))
+                words = " | ".join(path.read_text()[-800:] for path in logs)
+                raise RuntimeError(f"an ingest process ended with status {child.returncode}: {words}")
+
+    def numbers(self, **queries: str) -> dict[str, int]:
+        """Each a query of one number."""
+
+        async def ask() -> dict[str, int]:
+            conn = await asyncpg.connect(host=str(self.postgres.socket_dir), user=self.postgres.user, database=DATABASE)
+            try:
+                return {name: int(await conn.fetchval(query) or 0) for name, query in queries.items()}
+            finally:
+                await conn.close()
+
+        return asyncio.run(ask())
+
+    def policies(self) -> PolicyTable:
+        """The example's, with or without its shedding."""
+        return load_policies(self._policies())
+
+    def _policies(self) -> Path:
+        table = yaml.safe_load(POLICIES.read_text())
+        if not self.is_shedding:
+            table.pop("shedding")
+        path = self.folder / "policies.yaml"
+        path.write_text(yaml.safe_dump(table))
+        return path
+
+    def _configuration(self) -> Path:
+        broker = {"port": self.broker.port, "username": self.broker.centre_user}
+        broker["password"] = self.broker.password(self.broker.centre_user)
+        centre = {
+            "data_dir": str(self.folder / "data"),
+            "database": self.database_url,
+            "policies": str(self._policies()),
+            "roles": ["ingest"],
+            "broker": broker,
+        }
+        path = self.folder / "centre.yaml"
+        path.write_text(json.dumps({"centre": centre}))
+        return path
+
+
+@contextmanager
+def running_system(folder: Path, kind: BrokerKind, *, is_shedding: bool) -> Iterator[System]:
+    """PostgreSQL with the city registered, and the broker; no ingest yet. All of it ends with the block."""
+    folder = folder.resolve()
+    folder.mkdir(parents=True)
+    with running_postgres(SERVER) as postgres, running_broker(kind, folder, node_ids=[]) as broker:
+        postgres.execute(f"create database {DATABASE}")
+        system = System(folder, postgres, broker, is_shedding)
+        asyncio.run(_prepare(system.database_url))
+        try:
+            yield system
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                system.stop_ingests()
+
+
+async def _prepare(url: str) -> None:
+    database = await Database.open(url, wait_s=60)
+    try:
+        await database.migrate()
+        await register(database, datetime.now(UTC))
+    finally:
+        await database.close()
+
+
+def wait_until_at_work(system: System, within_s: float = 60.0) -> None:
+    """Until an ingest process holds the lease and is connected, as its log says."""
+    give_up = time.monotonic() + within_s
+    while not any("ingest is at work" in path.read_text() for path in system.folder.glob("ingest-*.log")):
+        system.must_run()
+        if time.monotonic() > give_up:
+            raise RuntimeError(f"no ingest was at work within {within_s:g} s")
+        time.sleep(0.1)
