@@ -13,9 +13,10 @@ from typing import Any, Final
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from xueliang_central.areas.neighbouring import neighbours
 from xueliang_central.areas.tree import Area
 from xueliang_central.clocks.limits import ClockKind, Limits
-from xueliang_central.dispatch.recommending import recommend
+from xueliang_central.dispatch.recommending import Recommendation, needs_neighbours, recommend
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.errors import Conflict, NotFound
 from xueliang_central.incidents import service as incidents
@@ -105,11 +106,8 @@ async def offer(
     *,
     not_these: frozenset[str] = frozenset(),
 ) -> Row:
-    """A new task for whoever serves `area`, or the next level above that has somebody."""
-    chain = tuple(reversed(change.tree.chain(area.code)))
-    people = await rosters.people_of(change.conn, [step.code for step in chain])
-    in_hand = await live_counts(change.conn, [person.user_id for person in people])
-    choice = recommend(chain, people, in_hand, not_these=not_these)
+    """A new task for whoever is on duty in `area`, in a grid beside it, or at the next level above."""
+    choice = await _recommendation(change, area, not_these)
     person = choice.person
     task: Row = {
         "task_id": str(uuid.uuid4()),
@@ -138,6 +136,18 @@ async def offer(
     )
     await tell_worker(change, incident, task, "task_offered")
     return task
+
+
+async def _recommendation(change: Change, area: Area, not_these: frozenset[str]) -> Recommendation:
+    chain = tuple(reversed(change.tree.chain(area.code)))
+    codes = [step.code for step in chain]
+    duty = await rosters.duty_of(change.conn, codes, change.now)
+    beside: tuple[Area, ...] = ()
+    if needs_neighbours(area, duty):
+        beside = neighbours(change.tree, area.code)
+        duty = await rosters.duty_of(change.conn, [*codes, *(grid.code for grid in beside)], change.now)
+    in_hand = await live_counts(change.conn, [person.user_id for person in (*duty.present, *duty.off)])
+    return recommend(chain, duty, in_hand, neighbours=beside, not_these=not_these)
 
 
 async def withdraw(change: Change, incident: Row, by: By, why: str) -> None:
@@ -214,12 +224,19 @@ async def see_gone(change: Change, incident: Row, *, has_settled: bool = False) 
 
 
 async def reopen(change: Change, incident: Row, by: By, why: dict[str, Any]) -> Row:
-    """Raised again: the case goes on where it can. A task that was given is returned to its worker."""
+    """Raised again: the case goes on where it can. A task that was given is returned to its worker; while that one is
+    off duty, another is made.
+    """
     before = await latest_task(change.conn, incident["incident_id"])
     if before is None or before["state"] not in {TaskState.CLOSED, TaskState.WITHDRAWN}:
         incident, _ = await incidents.transition(change, incident, MOVES["reopen_open"], by, params={"why": why})
         return await dispatch_by_policy(change, incident)
     incident, due = await incidents.transition(change, incident, MOVES["reopen_dispatched"], by, params={"why": why})
+    area = change.tree.find(incident["area_code"])  # None: an import has taken it away; its worker is still there
+    who = before["worker_id"]
+    if area is not None and who is not None and not await rosters.is_on_duty(change.conn, who, change.now):
+        await offer(change, incident, area, due, by)
+        return incident
     again: Row = {
         "state": TaskState.OFFERED.value,
         "offered_at": change.now,
@@ -247,7 +264,13 @@ async def refused_by(conn: AsyncConnection, incident_id: str) -> frozenset[str]:
     return frozenset(found.scalars())
 
 
-def next_level(change: Change, area_code: str) -> Area:
-    """One level up; the root stays the root."""
-    above: Sequence[Area] = change.tree.ancestors(area_code)
-    return above[-1] if above else change.tree.get(area_code)
+def asked_after(change: Change, incident: Row, task: Row) -> Area:
+    """Who is asked when this task was refused or given back: one level up, and the root stays the root.
+
+    After a neighbouring grid's worker the place's own areas are asked anew: who has refused is left out there.
+    """
+    own = change.tree.find(incident["area_code"])  # None: an import has taken it away
+    if own is not None and task["area_code"] not in {area.code for area in change.tree.chain(own.code)}:
+        return own
+    above: Sequence[Area] = change.tree.ancestors(task["area_code"])
+    return above[-1] if above else change.tree.get(task["area_code"])

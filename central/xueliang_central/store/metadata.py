@@ -44,6 +44,7 @@ _TABLE_MODULES: Final = (
     "notices.tables",
     "ingest.tables",
     "silences.tables",
+    "people.tables",
 )
 
 
