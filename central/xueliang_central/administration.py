@@ -19,6 +19,9 @@ from xueliang_central.cameras.register import CameraPlace, relocate, upsert_came
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.errors import MoveRefused
 from xueliang_central.fleet.nodes import add_node, renew_token
+from xueliang_central.people.importing import import_rosters
+from xueliang_central.people.roster_table import RosterTable
+from xueliang_central.people.tables import shifts
 from xueliang_central.rights import people
 from xueliang_central.rights.passwords import hash_password
 from xueliang_central.rights.scope import Role
@@ -39,7 +42,7 @@ async def take_areas(database: Database, table: AreaTable, *, at: datetime, remo
             at=at,
             by=BY,
             remove_missing=remove_missing,
-            holders={"cameras": cameras.c.area_code, "users": users.c.area_code},
+            holders={"cameras": cameras.c.area_code, "users": users.c.area_code, "shifts": shifts.c.area_code},
         )
         moved = await relocate(conn, await load_tree(conn), at=at)
     lines = changes.lines()
@@ -75,6 +78,13 @@ def _place(camera: RegisteredCamera) -> CameraPlace:
         purpose=camera.purpose,
         legal_basis=camera.legal_basis,
     )
+
+
+async def take_rosters(database: Database, table: RosterTable, *, at: datetime, dry_run: bool) -> list[str]:
+    """Replace the rosters of the people whom the table names; the others keep theirs. Raises ImportRefused."""
+    async with database.transaction() as conn:
+        changes = await import_rosters(conn, await load_tree(conn), table, at=at, by=BY, dry_run=dry_run)
+    return [*changes, "dry run: nothing was changed"] if dry_run else changes
 
 
 async def new_user(

@@ -45,7 +45,7 @@ _ROUTERS: Final = (
 )
 
 
-_FLOW: Final = ("incidents", "regrouping", "tasks", "silences")
+_FLOW: Final = ("incidents", "regrouping", "tasks", "silences", "rosters")
 
 
 def all_routers() -> tuple[APIRouter, ...]:

@@ -14,6 +14,7 @@ from typing import Final
 from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_central import administration
 from xueliang_central.errors import CentralError, ImportRefused
+from xueliang_central.people.roster_table import read_roster_table
 from xueliang_central.rights.scope import Role
 from xueliang_central.store.database import Database
 from xueliang_configs.centre import CentreConfig
@@ -64,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     areas.add_argument("--remove-missing", action="store_true", help="Remove areas that the file does not name.")
     cameras = command("import-cameras", _import_cameras, "Add or change cameras (YAML); prints what changes.")
     cameras.add_argument("file", type=Path)
+    rosters = command("import-rosters", _import_rosters, "Replace people's duty rosters (CSV); prints what changes.")
+    rosters.add_argument("file", type=Path)
+    rosters.add_argument("--dry-run", action="store_true", help="Check the whole file and change nothing.")
     user = command("add-user", _add_user, "Add a person; the password comes on standard input.")
     user.add_argument("--username", required=True)
     user.add_argument("--display-name", default="")
@@ -130,6 +134,15 @@ def _import_cameras(options: argparse.Namespace) -> int:
 
     async def act(database: Database) -> Lines:
         return await administration.take_cameras(database, register, at=system_wall())
+
+    return _with_database(options, act)
+
+
+def _import_rosters(options: argparse.Namespace) -> int:
+    table = read_roster_table(options.file)
+
+    async def act(database: Database) -> Lines:
+        return await administration.take_rosters(database, table, at=system_wall(), dry_run=options.dry_run)
 
     return _with_database(options, act)
 

@@ -18,6 +18,7 @@
     │   └── PictureDamaged        yes: not the promised bytes
     ├── SilenceRefused            no: carries every problem: what can never be silenced, is too long, or not whole
     ├── RulesRefused              no: carries every problem of the rules: where, what was expected, what to try
+    ├── RosterRefused             no: carries every problem of a roster: where, what was expected, what came
     ├── BacktestRefused           no: the draft or the time asked about; in the node's words
     ├── NodeAway                  yes, when the node or the broker is back
     ├── NodeSilent                yes, about a shorter time: the node took the question, or not, and did not answer
@@ -173,6 +174,30 @@ class RulesRefused(CentralError):
     def __init__(self, problems: Sequence[RulesProblem]) -> None:
         listed = [asdict(one) for one in problems]
         super().__init__("; ".join(f"{one.where}: {one.text}" for one in problems), problems=listed)
+
+
+class RosterProblem(Protocol):
+    """One thing to mend: which field, what was expected, what came."""
+
+    @property
+    def where(self) -> str: ...
+
+    @property
+    def expected(self) -> str: ...
+
+    @property
+    def got(self) -> str: ...
+
+
+class RosterRefused(CentralError):
+    status = 422
+    code = "roster_refused"
+    title = "This roster cannot be taken"
+
+    def __init__(self, problems: Sequence[RosterProblem]) -> None:
+        listed = [{"where": one.where, "expected": one.expected, "got": one.got} for one in problems]
+        told = "; ".join(f"{one.where}: expected {one.expected}, got {one.got}" for one in problems)
+        super().__init__(told, problems=listed)
 
 
 class BacktestRefused(CentralError):

@@ -7,6 +7,7 @@ DST leaves out or repeats needs no rule of its own. The default zone needs no ti
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from enum import StrEnum
 from functools import lru_cache
@@ -151,11 +152,20 @@ class Schedule(Settings):
 
     def is_active(self, at: datetime) -> bool:
         """May the rule raise at this moment (aware)?"""
+        return next(self._begun(at), None) is not None
+
+    def begun_on(self, at: datetime) -> tuple[date, ...]:
+        """The local days on which the bands began that hold at this moment (aware): today, yesterday or both."""
+        return tuple(self._begun(at))
+
+    def _begun(self, at: datetime) -> Iterator[date]:
         local = at.astimezone(UTC).astimezone(zone_of(self.time_zone))
         today, minute = local.date(), _minute_of(local.time())
         if any(band.holds_on_its_day(minute) for band in self._bands_on(today)):
-            return True
-        return any(band.holds_on_next_day(minute) for band in self._bands_on(today - timedelta(days=1)))
+            yield today
+        yesterday = today - timedelta(days=1)
+        if any(band.holds_on_next_day(minute) for band in self._bands_on(yesterday)):
+            yield yesterday
 
     def _bands_on(self, day: date) -> tuple[TimeBand, ...]:
         bands = next((one.bands for one in self.exceptions if one.covers(day)), self.bands)

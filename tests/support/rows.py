@@ -15,6 +15,7 @@ from xueliang_central.camera_rules.tables import rule_versions
 from xueliang_central.clocks.limits import choose, rows_of
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.incidents.tables import expected_pictures, incidents
+from xueliang_central.people.tables import shifts
 from xueliang_central.silences.tables import calendar_proposals, silence_alerts, silenced_alerts, silences
 from xueliang_central.store.metadata import JsonText, UtcDateTime
 
@@ -164,3 +165,10 @@ async def add_rules(centre: TestCentre, camera_id: str) -> None:
     )
     async with centre.database.transaction() as conn:
         await conn.execute(insert(rule_versions), row)
+
+
+async def add_leave(centre: TestCentre, user_id: str) -> None:
+    """A leave of a year: that person is not sent and not told."""
+    named = {"kind": "leave", "starts_at": START, "ends_at": START + timedelta(days=365)}
+    async with centre.database.transaction() as conn:
+        await conn.execute(insert(shifts), filled(shifts, shift_id=str(uuid.uuid4()), user_id=user_id, **named))

@@ -35,6 +35,11 @@ LEVEL_OF_LENGTH: Final[Mapping[int, Level]] = {length: level for level, length i
 _LENGTHS: Final = tuple(CODE_LENGTHS.values())
 
 
+def higher(one: Level | str, other: Level | str) -> Level:
+    """The one nearer to the root."""
+    return min(Level(one), Level(other), key=CODE_LENGTHS.__getitem__)
+
+
 def parent_code(code: str) -> str | None:
     """The code one level up, by its digits alone; None for a city."""
     shorter = [length for length in _LENGTHS if length < len(code)]

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from xueliang_central.areas.tree import Area, higher
 from xueliang_central.clocks.limits import ClockKind, Firing, Limits, fire
 from xueliang_central.clocks.tables import clocks, escalations
 from xueliang_central.incidents.tables import incidents
@@ -196,17 +197,22 @@ async def record_firing(
     clock: dict[str, Any],
     firing: Firing,
     *,
-    area_code: str | None,
+    area: Area | None,
     told: int,
     now: datetime,
 ) -> None:
-    """The row that makes this step unrepeatable."""
+    """The row that makes this step unrepeatable. `area`: whose desk was told, which may stand above the level due."""
+    level = firing.level
+    if area is not None:
+        level = area.level.value
+        shown = higher(clock["escalated_to"] or level, level).value
+        await conn.execute(update(clocks).where(clocks.c.clock_id == clock["clock_id"]).values(escalated_to=shown))
     await conn.execute(
         insert(escalations).values(
             clock_id=clock["clock_id"],
             step=firing.step,
-            level=firing.level,
-            area_code=area_code,
+            level=level,
+            area_code=None if area is None else area.code,
             told=told,
             due_at=clock["next_due_at"],
             fired_at=now,

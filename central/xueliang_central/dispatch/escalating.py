@@ -1,11 +1,17 @@
-"""A limit has passed: the next level is told; a case that nobody saw gone is to be checked by hand."""
+"""A limit has passed: the next level is told; a case that nobody saw gone is to be checked by hand.
+
+Where nobody is on duty at the desk of that level, the next one above is told at once, and the timeline says so. The
+clock keeps its own steps: the levels in between have their turn when it fires again.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+from xueliang_central.areas.tree import Area, higher
 from xueliang_central.clocks import timers
 from xueliang_central.clocks.limits import ClockKind, Firing
+from xueliang_central.dispatch.telling import who_is_told
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import CLOCK, Change
 from xueliang_central.incidents.states import MOVES, State
@@ -26,8 +32,8 @@ async def fire_next(change: Change) -> bool:
         return True
     if firing.step == 1:
         await _limit_passed(change, clock, incident)
-    area_code, told = await _escalate(change, clock, incident, firing)
-    await timers.record_firing(change.conn, clock, firing, area_code=area_code, told=told, now=change.now)
+    area, told = await _escalate(change, clock, incident, firing)
+    await timers.record_firing(change.conn, clock, firing, area=area, told=told, now=change.now)
     return True
 
 
@@ -39,13 +45,15 @@ async def _limit_passed(change: Change, clock: Row, incident: Row) -> None:
     change.note(incident["incident_id"], "limit_passed", CLOCK, **said)
 
 
-async def _escalate(change: Change, clock: Row, incident: Row, firing: Firing) -> tuple[str | None, int]:
-    """Tell the people of the next level; returns which area, and how many were told."""
+async def _escalate(change: Change, clock: Row, incident: Row, firing: Firing) -> tuple[Area | None, int]:
+    """Tell the people of the next level that has any on duty; returns which area, and how many were told."""
     known = change.tree.find(incident["area_code"])  # None: an import has taken it away; the limit passes all the same
-    area = None if firing.level is None or known is None else change.tree.ancestor_at(known.code, firing.level)
-    if area is None:
+    due = None if firing.level is None or known is None else change.tree.ancestor_at(known.code, firing.level)
+    if due is None:
         return None, 0
-    user_ids = await rosters.desk_of(change.conn, area.code)
+    chain = tuple(reversed(change.tree.chain(due.code)))
+    choice = who_is_told(chain, await rosters.duty_of(change.conn, [area.code for area in chain], change.now))
+    area = choice.area
     said = {
         "incident_id": incident["incident_id"],
         "number": incident["number"],
@@ -58,22 +66,29 @@ async def _escalate(change: Change, clock: Row, incident: Row, firing: Firing) -
         change.conn,
         key=f"escalated:{clock['clock_id']}:{firing.step}",
         kind="escalated",
-        user_ids=user_ids,
+        user_ids=choice.user_ids,
         area_path=area.path,
         params=said,
         now=change.now,
     )
-    await incidents.write(change, incident, {"owner_level": area.level.value, "updated_at": change.now})
+    owner = higher(incident["owner_level"], area.level)  # what has risen stays, also when a desk below is back
+    await incidents.write(change, incident, {"owner_level": owner.value, "updated_at": change.now})
+    more: Row = {}
+    if choice.why is not None:
+        more = {"why": choice.why, "passed_over": [_named(one) for one in choice.passed_over]}
     change.note(
         incident["incident_id"],
         "escalated",
         CLOCK,
         clock=clock["kind"],
         level=area.level.value,
-        area_code=area.code,
-        area_name=area.name,
-        area_name_en=area.name_en,
+        **_named(area),
         told=told,
         step=firing.step,
+        **more,
     )
-    return area.code, told
+    return area, told
+
+
+def _named(area: Area) -> Row:
+    return {"area_code": area.code, "area_name": area.name, "area_name_en": area.name_en}

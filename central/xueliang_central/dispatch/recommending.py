@@ -1,22 +1,34 @@
-"""Who should go, and why (pure)."""
+"""Who should go, and why (pure).
+
+Somebody on duty in the area itself; where a grid's own workers are all off duty, one of a neighbouring grid; else the
+levels above, one after the other. When nobody of all these is on duty, people are asked as if there were no roster:
+late is better than nobody. Every step that was passed over is part of the why.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from xueliang_central.areas.tree import Area, Level
-from xueliang_central.people.rosters import Person
+from xueliang_central.people.duty import Duty, Person
+
+Why = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """`person` None: nobody serves this area or one above it; the task waits there, and its clock escalates."""
+    """`person` None: nobody serves this area or one above it; the task waits there, and its clock escalates.
+
+    Attributes:
+        area: whose person it is.
+        why: code, text and `about`; `steps`: the same of each area that was passed over, in order.
+    """
 
     area: Area
     person: Person | None
-    why: dict[str, object]
+    why: Why
 
 
 # In a grid only its worker goes. Above, whoever sits there: a worker if there is one, else the desk.
@@ -24,34 +36,108 @@ _GRID_ROLES: Final = ("worker",)
 _DESK_ROLES: Final = ("worker", "operator", "supervisor")
 
 
+def needs_neighbours(area: Area, duty: Duty) -> bool:
+    """Is this a grid whose own workers are all off duty?
+
+    One that has no worker is served by the level above it, which has decided so: the neighbours' are not asked.
+    """
+    if area.level is not Level.GRID or _serving(duty.present, area):
+        return False
+    return bool(_serving((*duty.off, *duty.on_leave), area))
+
+
 def recommend(
-    chain: Sequence[Area], people: Iterable[Person], live_tasks: Mapping[str, int], *, not_these: frozenset[str]
+    chain: Sequence[Area],
+    duty: Duty,
+    live_tasks: Mapping[str, int],
+    *,
+    neighbours: Sequence[Area] = (),
+    not_these: frozenset[str],
 ) -> Recommendation:
     """The person for a place.
 
     Args:
         chain: areas from the one that is asked first up to the root; not empty.
+        duty: of the people of these areas, and of the neighbours.
         live_tasks: by user_id, how many tasks that person has in hand; absent: none.
+        neighbours: grids beside the first area, in the order in which they are asked.
         not_these: who has refused or given back already.
     """
-    everyone = [person for person in people if person.user_id not in not_these]
+    asked = chain[0]
+    steps: list[Why] = []
+    present = [person for person in duty.present if person.user_id not in not_these]
     for area in chain:
-        roles = _GRID_ROLES if area.level is Level.GRID else _DESK_ROLES
-        for role in roles:
-            here = [person for person in everyone if person.area_code == area.code and person.role == role]
-            if here:
-                person = min(here, key=lambda found: (live_tasks.get(found.user_id, 0), found.user_id))
-                return Recommendation(area, person, _why(chain[0], area, person, live_tasks))
-    return Recommendation(chain[0], None, _why(chain[0], chain[0], None, live_tasks))
+        person = _least_loaded(_serving(present, area), live_tasks)
+        if person is not None:
+            return Recommendation(area, person, _why_chosen(asked, area, person, live_tasks, duty, steps))
+        steps.append(_why_passed_over(area, duty))
+        if area is asked and needs_neighbours(area, duty):
+            for beside in neighbours:
+                person = _least_loaded(_serving(present, beside), live_tasks)
+                if person is not None:
+                    return Recommendation(beside, person, _why_neighbour(asked, beside, person, live_tasks, steps))
+            steps.append(_why_no_neighbour(asked, len(neighbours)))
+    off = [person for person in duty.off if person.user_id not in not_these]
+    for area in chain:
+        person = _least_loaded(_serving(off, area), live_tasks)
+        if person is not None:
+            text = f"nobody is on duty from this {asked.level.value} up: the {person.role} of the {area.level.value}"
+            return Recommendation(area, person, _why("nobody_on_duty", f"{text} is asked off duty", area, asked, steps))
+    return Recommendation(asked, None, _why("nobody_serves", f"nobody serves this {asked.level.value}", asked, asked))
 
 
-def _why(asked: Area, area: Area, person: Person | None, live_tasks: Mapping[str, int]) -> dict[str, object]:
-    about = {"asked": asked.code, "area_code": area.code, "level": area.level.value}
-    if person is None:
-        return {"code": "nobody_serves", "text": f"nobody serves this {asked.level.value}", "about": about}
+def _serving(people: Iterable[Person], area: Area) -> list[Person]:
+    """Those of the first role that anybody of this area has, of the roles that may be sent there."""
+    here = [person for person in people if person.area_code == area.code]
+    for role in _GRID_ROLES if area.level is Level.GRID else _DESK_ROLES:
+        found = [person for person in here if person.role == role]
+        if found:
+            return found
+    return []
+
+
+def _least_loaded(people: Sequence[Person], live_tasks: Mapping[str, int]) -> Person | None:
+    return min(people, key=lambda found: (live_tasks.get(found.user_id, 0), found.user_id), default=None)
+
+
+def _why_chosen(
+    asked: Area, area: Area, person: Person, live_tasks: Mapping[str, int], duty: Duty, steps: Sequence[Why]
+) -> Why:
+    in_hand = live_tasks.get(person.user_id, 0)
+    duty_said = "always on duty" if person.user_id in duty.unrostered else "on duty by the roster"
+    more = {"role": person.role, "in_hand": in_hand, "is_rostered": person.user_id not in duty.unrostered}
     if area.code == asked.code:
-        in_hand = live_tasks.get(person.user_id, 0)
-        text = f"{person.role} of this {area.level.value}, tasks in hand: {in_hand}"
-        return {"code": "serves_here", "text": text, "about": about}
-    text = f"nobody can be asked in the {asked.level.value}: the {area.level.value} is asked"
-    return {"code": "level_up", "text": text, "about": about}
+        text = f"{person.role} of this {area.level.value}, {duty_said}, tasks in hand: {in_hand}"
+        return _why("serves_here", text, area, asked, **more)
+    text = f"nobody can be asked in the {asked.level.value}: the {person.role} of the {area.level.value} is asked"
+    return _why("level_up", f"{text}, {duty_said}, tasks in hand: {in_hand}", area, asked, steps, **more)
+
+
+def _why_neighbour(
+    asked: Area, beside: Area, person: Person, live_tasks: Mapping[str, int], steps: Sequence[Why]
+) -> Why:
+    in_hand = live_tasks.get(person.user_id, 0)
+    where = "of the same village" if beside.parent == asked.parent else "of another village"
+    text = f"nobody of the grid is on duty: the worker of the grid beside it, {where}, tasks in hand: {in_hand}"
+    more = {"role": person.role, "in_hand": in_hand, "same_village": beside.parent == asked.parent}
+    return _why("neighbour_on_duty", text, beside, asked, steps, **more)
+
+
+def _why_passed_over(area: Area, duty: Duty) -> Why:
+    off, on_leave = len(_serving(duty.off, area)), len(_serving(duty.on_leave, area))
+    if off or on_leave:
+        text = f"nobody of the {area.level.value} is on duty: {off} off duty, {on_leave} on leave"
+        return _why("all_off_duty", text, area, area, off_duty=off, on_leave=on_leave)
+    return _why("nobody_here", f"nobody of the {area.level.value} can be asked", area, area)
+
+
+def _why_no_neighbour(asked: Area, total: int) -> Why:
+    text = f"nobody of the {total} grids beside it can be asked" if total else "no grid lies beside it"
+    return _why("no_neighbour_on_duty", text, asked, asked, neighbours=total)
+
+
+def _why(code: str, text: str, area: Area, asked: Area, steps: Sequence[Why] = (), **more: Any) -> Why:
+    about = {"asked": asked.code, "area_code": area.code, "level": area.level.value}
+    about |= {"area_name": area.name, "area_name_en": area.name_en, **more}
+    said: Why = {"code": code, "text": text, "about": about}
+    return said | {"steps": list(steps)} if steps else said

@@ -13,9 +13,10 @@ from typing import Any, Final
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from xueliang_central.areas.neighbouring import neighbours
 from xueliang_central.areas.tree import Area
 from xueliang_central.clocks.limits import ClockKind, Limits
-from xueliang_central.dispatch.recommending import Recommendation, recommend
+from xueliang_central.dispatch.recommending import Recommendation, needs_neighbours, recommend
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.errors import Conflict, NotFound
 from xueliang_central.incidents import service as incidents
@@ -24,6 +25,7 @@ from xueliang_central.incidents.shedding import HELD, collective_of, stays_open_
 from xueliang_central.incidents.states import LIVE_TASK_STATES, MOVES, Move, State, TaskState
 from xueliang_central.notices import outbox
 from xueliang_central.people import rosters
+from xueliang_central.people.duty import Duty
 from xueliang_central.store.among import among
 
 Row = dict[str, Any]
@@ -108,13 +110,14 @@ async def dispatch_all_by_policy(change: Change, cases: Sequence[Row]) -> dict[s
     moved = await incidents.transition_all(
         change, [case for case, _ in sent], MOVES["dispatch_by_policy"], POLICY, said
     )
-    chains = [_chain(change, change.tree.get(case["area_code"])) for case, _ in moved]
-    people = await rosters.people_of(change.conn, sorted({step.code for chain in chains for step in chain}))
-    in_hand = await live_counts(change.conn, [person.user_id for person in people])
+    areas = [change.tree.get(case["area_code"]) for case, _ in moved]
+    duty, beside = await _duty_for(change, areas)
+    in_hand = await live_counts(change.conn, [person.user_id for person in (*duty.present, *duty.off)])
     given: list[Row] = []
     notices: list[Row] = []
-    for (case, due), chain in zip(moved, chains, strict=True):
-        choice = recommend(chain, people, in_hand, not_these=frozenset())
+    for (case, due), area in zip(moved, areas, strict=True):
+        chain, near = _chain(change, area), beside.get(area.code, ())
+        choice = recommend(chain, duty, in_hand, neighbours=near, not_these=frozenset())
         if choice.person is not None:  # the next of these must know
             in_hand[choice.person.user_id] = in_hand.get(choice.person.user_id, 0) + 1
         given.append(_task_of(change, case, choice, due))
@@ -135,11 +138,10 @@ async def offer(
     *,
     not_these: frozenset[str] = frozenset(),
 ) -> Row:
-    """A new task for whoever serves `area`, or the next level above that has somebody."""
-    chain = _chain(change, area)
-    people = await rosters.people_of(change.conn, [step.code for step in chain])
-    in_hand = await live_counts(change.conn, [person.user_id for person in people])
-    choice = recommend(chain, people, in_hand, not_these=not_these)
+    """A new task for whoever is on duty in `area`, in a grid beside it, or at the next level above."""
+    duty, beside = await _duty_for(change, [area])
+    in_hand = await live_counts(change.conn, [person.user_id for person in (*duty.present, *duty.off)])
+    choice = recommend(_chain(change, area), duty, in_hand, neighbours=beside.get(area.code, ()), not_these=not_these)
     task = _task_of(change, incident, choice, due)
     await change.conn.execute(insert(tasks), task)
     _say_offered(change, incident, task, choice, by)
@@ -150,6 +152,20 @@ async def offer(
 def _chain(change: Change, area: Area) -> tuple[Area, ...]:
     """From the area that is asked first up to the root."""
     return tuple(reversed(change.tree.chain(area.code)))
+
+
+async def _duty_for(change: Change, areas: Sequence[Area]) -> tuple[Duty, dict[str, tuple[Area, ...]]]:
+    """Who is on duty in these areas and above them; for a grid whose own are off duty also in the grids beside it.
+
+    Returns also those grids, by the code of the area.
+    """
+    codes = {step.code for area in areas for step in change.tree.chain(area.code)}
+    duty = await rosters.duty_of(change.conn, sorted(codes), change.now)
+    beside = {area.code: neighbours(change.tree, area.code) for area in areas if needs_neighbours(area, duty)}
+    if beside:
+        codes |= {grid.code for found in beside.values() for grid in found}
+        duty = await rosters.duty_of(change.conn, sorted(codes), change.now)
+    return duty, beside
 
 
 def _task_of(change: Change, incident: Row, choice: Recommendation, due: dict[ClockKind, datetime]) -> Row:
@@ -261,12 +277,19 @@ async def see_gone(change: Change, incident: Row, *, has_settled: bool = False) 
 
 
 async def reopen(change: Change, incident: Row, by: By, why: dict[str, Any]) -> Row:
-    """Raised again: the case goes on where it can. A task that was given is returned to its worker."""
+    """Raised again: the case goes on where it can. A task that was given is returned to its worker; while that one is
+    off duty, another is made.
+    """
     before = await latest_task(change.conn, incident["incident_id"])
     if before is None or before["state"] not in {TaskState.CLOSED, TaskState.WITHDRAWN}:
         incident, _ = await incidents.transition(change, incident, MOVES["reopen_open"], by, params={"why": why})
         return await dispatch_by_policy(change, incident)
     incident, due = await incidents.transition(change, incident, MOVES["reopen_dispatched"], by, params={"why": why})
+    area = change.tree.find(incident["area_code"])  # None: an import has taken it away; its worker is still there
+    who = before["worker_id"]
+    if area is not None and who is not None and not await rosters.is_on_duty(change.conn, who, change.now):
+        await offer(change, incident, area, due, by)
+        return incident
     again: Row = {
         "state": TaskState.OFFERED.value,
         "offered_at": change.now,
@@ -294,7 +317,13 @@ async def refused_by(conn: AsyncConnection, incident_id: str) -> frozenset[str]:
     return frozenset(found.scalars())
 
 
-def next_level(change: Change, area_code: str) -> Area:
-    """One level up; the root stays the root."""
-    above: Sequence[Area] = change.tree.ancestors(area_code)
-    return above[-1] if above else change.tree.get(area_code)
+def asked_after(change: Change, incident: Row, task: Row) -> Area:
+    """Who is asked when this task was refused or given back: one level up, and the root stays the root.
+
+    After a neighbouring grid's worker the place's own areas are asked anew: who has refused is left out there.
+    """
+    own = change.tree.find(incident["area_code"])  # None: an import has taken it away
+    if own is not None and task["area_code"] not in {area.code for area in change.tree.chain(own.code)}:
+        return own
+    above: Sequence[Area] = change.tree.ancestors(task["area_code"])
+    return above[-1] if above else change.tree.get(task["area_code"])

@@ -46,6 +46,8 @@ class Permission(StrEnum):
     SEE_SILENCES = "see_silences"
     MAKE_SILENCES = "make_silences"
     ANSWER_PROPOSALS = "answer_proposals"
+    SEE_ROSTERS = "see_rosters"
+    REPLACE_ROSTERS = "replace_rosters"
 
 
 _EVERYONE: Final = frozenset(Role)
@@ -75,6 +77,8 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     # Which kind each of them may make, and who ends one, is judged with the silence (silences/service.py).
     Permission.MAKE_SILENCES: frozenset({Role.OPERATOR, Role.RULE_OPERATOR, Role.SUPERVISOR, Role.ADMIN}),
     Permission.ANSWER_PROPOSALS: frozenset({Role.RULE_OPERATOR, Role.ADMIN}),
+    Permission.SEE_ROSTERS: _OFFICE,
+    Permission.REPLACE_ROSTERS: frozenset({Role.SUPERVISOR, Role.ADMIN}),
 }
 
 _MARK: Final = "declared_permission"

@@ -45,6 +45,7 @@ _TABLE_MODULES: Final = (
     "ingest.tables",
     "silences.tables",
     "camera_rules.tables",
+    "people.tables",
 )
 
 

@@ -136,6 +136,29 @@ def test_from_nothing_to_a_signed_in_operator(tmp_path: Path) -> None:
     assert PASSWORD not in log
 
 
+def test_rosters_are_tried_and_taken_from_a_table(tmp_path: Path) -> None:
+    config = _write_config(tmp_path)
+    _must(config, "init")
+    _import_city(config, tmp_path)
+    wang = ("add-user", "--username", "wang", "--role", "worker", "--area", city.GRID, "--password-stdin")
+    _must(config, *wang, stdin=f"{PASSWORD}\n")
+    table = tmp_path / "rosters.csv"
+    table.write_text("username,kind,days,start,until\nwang,weekly,mon-fri,8 Uhr,18:00\nli,weekly,sat,08:00,18:00\n")
+    done = _run(config, "import-rosters", str(table), "--dry-run")
+    assert done.returncode == 2
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == [
+        "row 2, start",
+        "row 3, username",
+        "2 bad rows; nothing was changed",
+    ]
+    table.write_text("username,kind,days,start,until\nwang,weekly,mon-fri,08:00,18:00\n")
+    assert "dry run: nothing was changed" in _must(config, "import-rosters", str(table), "--dry-run")
+    assert "~ wang: 1 shifts (had 0)" in _must(config, "import-rosters", str(table)), "the dry run has taken nothing"
+    assert "0 rosters changed, 1 unchanged" in _must(config, "import-rosters", str(table))
+    assert _run(config, "import-rosters", str(tmp_path / "none.csv")).returncode == 2
+    assert "the audit chain is whole" in _must(config, "verify-audit")
+
+
 def test_a_broken_audit_chain_is_exit_1(tmp_path: Path) -> None:
     import sqlite3
 

@@ -67,6 +67,9 @@ KINDS = {
         "items",
         "proposal_id",
     ),
+    "roster": Kind("/api/people/{}/roster", frozenset(DESKS), NO_SUCH),
+    "area roster": Kind("/api/areas/{}/roster", frozenset(DESKS), "370199"),
+    "duty": Kind("/api/areas/{}/on-duty", frozenset(DESKS), "370199"),
 }
 
 
@@ -93,6 +96,8 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
         ids["silence"][place] = ids["silenced"][place] = await add_silence(centre, code)
         await add_silenced_alert(centre, ids["silence"][place], code)
         ids["proposal"][place] = await add_proposal(centre, code)
+        ids["area roster"][place] = ids["duty"][place] = code
+        ids["roster"][place] = await centre.add_user(f"rostered-{place}", Role.WORKER, code)
     return ids
 
 
@@ -251,6 +256,29 @@ async def test_nobody_silences_what_lies_outside(centre: TestCentre, role: Role,
                     assert answer.status_code == missing.status_code == 403, cell
                 elif visible(place):
                     assert answer.status_code == 201, cell
+                else:
+                    assert _same(answer, missing), cell
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_nobody_rosters_what_lies_outside(centre: TestCentre, role: Role) -> None:
+    ids = await _furnish(centre)
+    await centre.add_user("someone", role, OWN)
+    bodies: dict[str, dict[str, Any]] = {
+        "roster": {"version": 0, "shifts": []},
+        "area roster": {"version": 0, "people": []},
+    }
+    async with centre.signed_in("someone") as client:
+        for name, body in bodies.items():
+            kind = KINDS[name]
+            missing = await client.put(kind.path.format(kind.missing), json=body)
+            for place in PLACES:
+                answer = await client.put(kind.path.format(ids[name][place]), json=body)
+                cell = (role, name, place, answer.text)
+                if role not in {Role.SUPERVISOR, Role.ADMIN}:
+                    assert answer.status_code == missing.status_code == 403, cell
+                elif visible(place):
+                    assert answer.status_code == 200, cell
                 else:
                     assert _same(answer, missing), cell
 

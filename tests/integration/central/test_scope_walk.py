@@ -23,7 +23,7 @@ from sqlalchemy import select
 from tests.support import city
 from tests.support.centres import TestCentre, camera
 from tests.support.pictures import jpeg, sha256
-from tests.support.rows import add_incident, add_proposal, add_silence, add_silenced_alert, add_task
+from tests.support.rows import add_incident, add_leave, add_proposal, add_silence, add_silenced_alert, add_task
 from xueliang_central.areas.tree import path_by_code
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.fleet.nodes import add_node
@@ -65,7 +65,7 @@ class Walk:
         self.stack = stack
         self.dice = random.Random(SEED)
         self.code_of: dict[str, str] = {}  # every id that can leak, and the area it belongs to
-        names = ("cameras", "fleet", "incidents", "tasks", "evidence", "silences", "calendar-proposals")
+        names = ("cameras", "fleet", "incidents", "tasks", "evidence", "silences", "calendar-proposals", "people")
         self.kinds: dict[str, list[str]] = {name: [] for name in names}
         self.people: list[Someone] = []
         self.still_of: dict[str, str] = {}
@@ -86,7 +86,9 @@ class Walk:
             self.still_of[incident] = sha256(picture)
             silence, proposal = await add_silence(self.centre, code), await add_proposal(self.centre, code)
             self.code_of[await add_silenced_alert(self.centre, silence, code)] = code
-            found = (eye, node, incident, task, sha256(picture), silence, proposal)
+            rostered = await self.centre.add_user(f"rostered-{code}", Role.WORKER, code)
+            await add_leave(self.centre, rostered)  # never sent: only rosters may show who that is
+            found = (eye, node, incident, task, sha256(picture), silence, proposal, rostered)
             for kind, one in zip(self.kinds, found, strict=True):
                 self.kinds[kind].append(one)
                 self.code_of[one] = code
@@ -119,12 +121,14 @@ class Walk:
     async def ask_list(self, someone: Someone) -> None:
         paths = ("areas", "cameras", "fleet", "incidents?state=all", "incidents?state=open&limit=2", "tasks?state=all")
         paths += ("silences?state=all", "silences?limit=2", "calendar-proposals?state=all")
+        paths += tuple(f"areas/{self.dice.choice(list(city.BOXES))}/{what}" for what in ("roster", "on-duty"))
         await self.ask(someone, "GET", f"/api/{self.dice.choice(paths)}")
 
     async def ask_one(self, someone: Someone) -> None:
         kind = self.dice.choice(list(self.kinds))
-        book = "/alerts" if kind == "silences" and self.dice.random() < 0.5 else ""
-        await self.ask(someone, "GET", f"/api/{kind}/{self.dice.choice(self.kinds[kind])}{book}")
+        within = "/alerts" if kind == "silences" and self.dice.random() < 0.5 else ""
+        within = "/roster" if kind == "people" else within
+        await self.ask(someone, "GET", f"/api/{kind}/{self.dice.choice(self.kinds[kind])}{within}")
 
     async def move(self, someone: Someone) -> None:
         kind, moves = self.dice.choice(

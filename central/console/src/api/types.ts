@@ -148,10 +148,11 @@ export interface TimelineEntry {
   params: Record<string, unknown>;
 }
 
-/** Why the centre grouped or routed so: a code the console translates, with English text to fall back on. */
+/** Why the centre grouped, routed or asked so: a code the console translates, with English text to fall back on; the
+ * steps that led there come first. */
 export type Why =
   | string
-  | { code: string; text?: string; about?: Record<string, unknown>; params?: Record<string, unknown> }
+  | { code: string; text?: string; about?: Record<string, unknown>; params?: Record<string, unknown>; steps?: Why[] }
   | null;
 
 /** A merge, a split, or a merge undone. */

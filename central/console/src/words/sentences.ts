@@ -179,6 +179,20 @@ const LET_OUT: Record<string, [string, string]> = {
   place_is_open: ["此处已有未办结事件，转入该事件", "an incident is open at its place: it belongs there"],
 };
 
+/** Who was asked or told, and who was passed over before: `dispatch/recommending.py`, `dispatch/telling.py`. */
+const ASKED: Record<string, [string, string]> = {
+  serves_here: ["{area}当班，在办 {in_hand} 件", "on duty in {area}, tasks in hand: {in_hand}"],
+  neighbour_on_duty: ["由相邻的{area}当班人员处置，在办 {in_hand} 件", "the worker on duty in {area} next to it is asked, tasks in hand: {in_hand}"],
+  level_up: ["由上级{area}当班人员处置，在办 {in_hand} 件", "whoever is on duty in {area} above is asked, tasks in hand: {in_hand}"],
+  nobody_on_duty: ["各级均无人当班，仍通知{area}人员", "nobody is on duty at any level: somebody of {area} is asked off duty"],
+  nobody_serves: ["此处及各级均无可派人员", "nobody serves this place or a level above"],
+  all_off_duty: ["{area}无人当班（下班 {off_duty} 人，请假 {on_leave} 人）", "nobody of {area} is on duty ({off_duty} off duty, {on_leave} on leave)"],
+  nobody_here: ["{area}无可派人员", "nobody of {area} can be asked"],
+  no_neighbour_on_duty: ["相邻 {neighbours} 个网格均无可派人员", "nobody of the {neighbours} grids next to it can be asked"],
+  desk_unstaffed: ["下级值班台无人当班，直接报{area}", "nobody is on duty at the desks below: {area} is told at once"],
+  no_desk_on_duty: ["各级值班台均无人当班，仍通知{area}", "no desk above is on duty: {area} is told off duty"],
+};
+
 function whyText(why: Why, table: Record<string, [string, string]>): string {
   if (!why) return t("app.none");
   if (typeof why === "string") return why;
@@ -196,6 +210,15 @@ function numberText(value: unknown): string {
 
 export const whyFoldedText = (why: Why): string => whyText(why, FOLDED);
 const whyLetOutText = (why: Why): string => whyText(why, LET_OUT);
+
+/** Each area that was passed over, then who was asked or told. */
+function whyAskedText(why: Why): string {
+  if (!why || typeof why === "string") return whyText(why, ASKED);
+  const about = why.about ?? {};
+  const area = isChinese.value ? about.area_name : (about.area_name_en ?? about.area_name);
+  const said = whyText({ ...why, about: { ...about, area } }, ASKED);
+  return [...(why.steps ?? []).map(whyAskedText), said].join(isChinese.value ? "；" : "; ");
+}
 
 /** Within which radius and time the alert was compared; empty where nothing was near enough to compare with. */
 export function whyLimitsText(why: Why): string {
@@ -283,6 +306,7 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
   const worker = text("worker") ?? text("worker_name");
   if (worker) parts.push(worker);
   if (entry.kind === "let_out") parts.push(whyLetOutText(params.why as Why));
+  if ((entry.kind === "task_offered" || entry.kind === "escalated") && params.why) parts.push(whyAskedText(params.why as Why));
   const why = text("why");
   if (why) parts.push(tCode("closeReason", why));
   const closeReason = text("close_reason");
