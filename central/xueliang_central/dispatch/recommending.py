@@ -105,7 +105,7 @@ def _why_chosen(
 ) -> Why:
     in_hand = live_tasks.get(person.user_id, 0)
     duty_said = "always on duty" if person.user_id in duty.unrostered else "on duty by the roster"
-    more = {"role": person.role, "in_hand": in_hand, "is_rostered": person.user_id not in duty.unrostered}
+    more: Why = {"role": person.role, "in_hand": in_hand, "is_rostered": person.user_id not in duty.unrostered}
     if area.code == asked.code:
         text = f"{person.role} of this {area.level.value}, {duty_said}, tasks in hand: {in_hand}"
         return _why("serves_here", text, area, asked, **more)
@@ -119,7 +119,7 @@ def _why_neighbour(
     in_hand = live_tasks.get(person.user_id, 0)
     where = "of the same village" if beside.parent == asked.parent else "of another village"
     text = f"nobody of the grid is on duty: the worker of the grid beside it, {where}, tasks in hand: {in_hand}"
-    more = {"role": person.role, "in_hand": in_hand, "same_village": beside.parent == asked.parent}
+    more: Why = {"role": person.role, "in_hand": in_hand, "same_village": beside.parent == asked.parent}
     return _why("neighbour_on_duty", text, beside, asked, steps, **more)
 
 

@@ -163,11 +163,16 @@ def _line(number: int, cells: Mapping[str, str], problems: list[Problem]) -> Lin
         more = sorted(set(cells) - {"username", "kind"})
         problems += [Problem(column, "nothing: always needs no more", _shown(cells[column])) for column in more]
         return None if problems else Line(number, username, None)
+    if kind == ShiftKind.WEEKLY:
+        weekly = _weekly(cells, problems)
+    else:
+        weekly = None
+        _want_no_bands(cells, kind, problems)
     shift = Shift(
         user_id=username,
         kind=ShiftKind(kind),
         area_code=cells.get("area"),
-        weekly=_weekly(cells, problems) if kind == ShiftKind.WEEKLY else _no_bands(cells, kind, problems),
+        weekly=weekly,
         valid_from=_day("valid_from", cells, problems),
         valid_to=_day("valid_to", cells, problems),
         starts_at=_moment("starts_at", cells, problems),
@@ -189,7 +194,7 @@ def _not_alone(lines: Sequence[Line]) -> list[tuple[int, Problem]]:
     ]
 
 
-def _no_bands(cells: Mapping[str, str], kind: str, problems: list[Problem]) -> None:
+def _want_no_bands(cells: Mapping[str, str], kind: str, problems: list[Problem]) -> None:
     expected = f"nothing: a {kind} has starts_at and ends_at"
     spare = [column for column in ("days", "start", "until") if column in cells]
     problems += [Problem(column, expected, _shown(cells[column])) for column in spare]
