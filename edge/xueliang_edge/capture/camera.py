@@ -95,6 +95,7 @@ class CapturedCamera:
         self._earlier: deque[tuple[float, NDArray[np.uint8]]] = deque(maxlen=EARLIER_KEPT)
         self._quiet: tuple[float, NDArray[np.uint8]] | None = None
         self._small: Small | None = None
+        self._is_doubtful = False  # the picture in hand
         self._view: ViewWatch | None = None
         self._masks: dict[tuple[int, int], NDArray[np.bool_]] = {}
         self.sizes: dict[StreamName, tuple[int, int]] = {}
@@ -140,6 +141,7 @@ class CapturedCamera:
         self.sizes[name] = decoded.planes.size_wh
         self.is_hurried = False
         self.last_look_mono_s = decoded.arrival.mono_s
+        self._is_doubtful = decoded.is_doubtful
         self._decode_ms = decoded.decode_ms
         return decoded, name
 
@@ -165,13 +167,15 @@ class CapturedCamera:
 
     def compare(self, planes: Planes) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
         """What differs from the long-term scene, and from the picture the detectors last looked at; None, None: the
-        picture that was measured last is of no view that is known."""
+        picture that was measured last is of no view that is known. Of one that may be damaged the first is not told:
+        what has no name could be the damage."""
         self._keep_quiet(planes)
         if self._background is None or self._small is None:
             return None, None
         if self._stillness is None:
             self._stillness = Stillness(self._background.restlessness)
-        return self._background.change(self._small), self._stillness.moved(self._small)
+        change = None if self._is_doubtful else self._background.change(self._small)
+        return change, self._stillness.moved(self._small)
 
     def judge_view(self, planes: Planes, stream: StreamName) -> ViewSign:
         """Whether the picture that was measured last shows the camera's place."""
@@ -238,7 +242,7 @@ class CapturedCamera:
             return
         if order.seen_xyxyn is not None:
             self._stillness.judged(self._small, order.seen_xyxyn, at)
-        if order.excluded_xyxyn is not None:
+        if order.excluded_xyxyn is not None and not self._is_doubtful:
             self._background.learn(planes, order.excluded_xyxyn, at, self._small)
 
     def scene_parts(self) -> tuple[Scene | None, list[NDArray[np.uint8]]]:

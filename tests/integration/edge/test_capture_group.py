@@ -28,6 +28,7 @@ from xueliang_edge.capture.orders import CameraSpec, GroupSpec, LendScene, LookN
 from xueliang_edge.looks import Look
 from xueliang_edge.scene_picture import Scene
 from xueliang_edge.scene_slots import unpack
+from xueliang_streams.decoding import OnDemandDecoder
 from xueliang_streams.encoding import encode_clip
 from xueliang_streams.rtsp_server import ClipMount, RtspServer
 from xueliang_streams.shared_frames import SharedFrames
@@ -212,6 +213,21 @@ def test_the_scene_is_learnt_saved_found_again_and_lent(tmp_path: Path) -> None:
         assert list((tmp_path / "background").glob("gate*"))
         with looping(tmp_path, camera(server, gap_s=1.0)) as again:
             assert again.group.health()["gate"].scene_known_share == 1.0
+
+
+def test_a_picture_that_may_be_damaged_says_nothing_of_change_and_teaches_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doubt = [True]
+    monkeypatch.setattr(OnDemandDecoder, "_is_in_doubt", lambda _self, _mono_s: doubt[0])
+    clip = plain_clip(tmp_path / "plain.mp4", 90, seconds=1)
+    with served(gate=clip) as server, looping(tmp_path, camera(server, gap_s=1.0)) as loop:
+        loop.teaches = True
+        assert {look.change is None for look in loop.until_looks(4)} == {True}
+        assert loop.looks[-1].moved is not None
+        assert loop.group.health()["gate"].scene_known_share == 0.0
+        doubt[0] = False
+        loop.until(lambda: loop.looks[-1].change is not None, "a scene to compare with", within_s=60)
 
 
 def lent_scene(loop: Loop) -> Scene | None:
