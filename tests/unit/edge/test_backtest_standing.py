@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tests.support.street_life import BUSY, RUSH_HOUR, Street, looks
 from tests.unit.edge.backtesting import RULES, days, part_of
-from tests.unit.edge.observing import camera
+from tests.unit.edge.observing import camera, seen
 from xueliang_alerts.contract import Phase
 from xueliang_edge.backtest.replaying import Replay
 from xueliang_edge.backtest.skipping import SKIPPING
@@ -123,6 +124,27 @@ def test_hours_of_parked_cars_are_gone_through_by_their_numbers(street: Street, 
 @given(st.integers(10, 10_000), st.sampled_from(STANDING), st.sampled_from([LOT, EVERY_LOOK, BUSY]))
 def test_and_any_lot_gives_what_the_live_rule_gives(seed: int, name: str, street: Street) -> None:
     alone_and_live(street, name, seed, min_scores={"car": 0.7})
+
+
+def test_what_a_car_that_left_had_taught_the_scene_is_forgotten_in_a_run_too() -> None:
+    """Its cells were not known when it left, and are as always when they are: the other car stands all the time."""
+    stays, leaves = ("car", 0.8, (0.4, 0.55, 0.55, 0.7)), ("car", 0.8, (0.2, 0.55, 0.35, 0.7))
+    known, unknown = np.zeros((18, 32), np.float32), np.zeros((18, 32), np.float32)
+    unknown[:, :12] = np.nan
+    part = part_of(
+        seen(float(at_s), [stays, leaves] if at_s < 20 else [stays], change=unknown if 20 <= at_s < 40 else known)
+        for at_s in range(60)
+    )
+    (rule,) = camera(RULES["fire_lane"] | {"dwell_s": 200}).as_judged.rules
+    assert isinstance(rule, standing.StandingRule)
+    replay, state, absorbed = Replay(rule), StandingState(), []
+    assert not list(replay.take(part))
+    for look in part.observations():
+        state, _ = standing.step(state, standing.measure([look], rule)[0], rule)
+        absorbed.append(state.ground.absorbed)
+    assert 0 < replay.judged_alone < 30
+    assert absorbed[39] != absorbed[41]
+    assert replay.state.ground == state.ground
 
 
 # What a snapshot holds.
