@@ -20,12 +20,14 @@ from xueliang_edge.observation_log.looks import LoggedLooks
 from xueliang_edge.rules.crowding import (
     GROWTH_EVERY_S,
     GROWTH_OVER_S,
+    KEPT_LOWS_S,
     LEAST_LOOKS,
     CountAt,
     CrowdMeasure,
     CrowdState,
     in_window,
     smoothed,
+    with_low,
 )
 
 MERGED: Final = (0.75, 0.95)  # as rules/crowding.py has it
@@ -93,7 +95,7 @@ def _rested(
         return state
     resets = np.flatnonzero(timeline.gap_s[judged] > rule.gap_tolerance_s)
     if len(resets):
-        judged, state = judged[resets[-1] :], replace(state, recent=(), trend=())
+        judged, state = judged[resets[-1] :], replace(state, recent=(), trend=(), lows=())
     seen_s: list[float] = timeline.seen_s[judged].tolist()
 
     def within(last: int) -> tuple[CountAt, ...]:
@@ -106,6 +108,14 @@ def _rested(
         before = state.recent if index < 0 else ()
         return in_window((*before, *reversed(found)), rule.smooth_s)
 
+    def lows() -> tuple[CountAt, ...]:
+        """The last counts that no later one fell to."""
+        first = bisect_left(seen_s, seen_s[-1] - KEPT_LOWS_S - 1e-6)  # what is a hair too old leaves by itself
+        found = state.lows if first == 0 else ()
+        for index in range(first, len(seen_s)):
+            found = with_low(found, CountAt(seen_s[index], float(batch.count_of(int(judged[index])))))
+        return found
+
     samples = _samples(seen_s, state.trend[-1].seen_s if state.trend else None)
     trend = state.trend
     if samples:
@@ -113,7 +123,7 @@ def _rested(
         kept = [index for index in samples if newest_s - seen_s[index] <= GROWTH_OVER_S]
         new = tuple(CountAt(seen_s[index], smoothed(within(index))) for index in kept)
         trend = (*(item for item in state.trend if newest_s - item.seen_s <= GROWTH_OVER_S), *new)
-    return replace(state, recent=within(len(seen_s) - 1), trend=trend)
+    return replace(state, recent=within(len(seen_s) - 1), trend=trend, lows=lows())
 
 
 def _samples(seen_s: list[float], last_s: float | None) -> list[int]:

@@ -6,6 +6,11 @@ of the last looks reached (`smoothed`). The dwell counts over a run of looks: it
 `raise_at_count`, looks that show fewer do not end it while one of the last looks showed enough and half of its looks
 did, and it is raised at a look that shows enough.
 
+The onset told lies before that first look. A group that walks in hides half of itself, so the count climbs to what is
+there only as the people spread: at the first look that shows enough the crowd has been there for seconds. The onset
+told is the mean of the moments at which the people of the climb came to be seen for good (`_began`). Where they came
+one by one, each in full view, that is too early, by less than `FORMING_S`. The dwell counts from the look all the same.
+
 Where the ground is known (`ground`), people per square metre are judged as well: from `levels.busy` on it is a crowd,
 and an open episode holds down to `HELD_SHARE` of that. What is told has a band: the least and most people of the last
 looks, over the area as far as it may be off.
@@ -16,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import field, replace
 from datetime import datetime
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -49,6 +55,9 @@ LEAST_LOOKS: Final = 3
 LEAST_MET: Final = 0.5  # of a run's looks
 HELD_SHARE: Final = 0.75  # of the density that begins a crowd: down to here it is still one
 NEWS_SHARE: Final = 0.25  # a quarter more or fewer people than last said
+# Made-up groups that enter within four seconds have spread after two to eight: a shorter window cuts the climb off.
+FORMING_S: Final = 8.0
+KEPT_LOWS_S: Final = 15.0  # three looks of a slow camera
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +90,7 @@ class Run:
     """Looks that showed enough people, with no more between them than a detector may lose.
 
     Attributes:
-        since: the first of them.
+        since: the first of them; unseen before it: twice the way back to the onset told.
         looks, met: since then, and how many of them showed enough.
     """
 
@@ -96,6 +105,7 @@ class CrowdState:
 
     Attributes:
         recent: the raw counts of the last looks, see `in_window`. trend: a minute of smoothed ones.
+        lows: the raw counts of the last seconds that no later look fell to, see `with_low`.
         run: see `Run`; None while none of the last looks showed enough people.
     """
 
@@ -103,6 +113,7 @@ class CrowdState:
     recent: tuple[CountAt, ...] = ()
     trend: tuple[CountAt, ...] = ()
     run: Run | None = None
+    lows: tuple[CountAt, ...] = ()
 
 
 def measure(observations: Sequence[Observation], settings: CrowdRule) -> tuple[CrowdMeasure, ...]:
@@ -141,12 +152,13 @@ def step(state: CrowdState, measured: CrowdMeasure, settings: CrowdRule) -> tupl
     if last is not None and measured.mono_s - last.mono_s > settings.gap_tolerance_s:
         # Counts from before a blind stretch say nothing about now; a crowd that is there after it was there before.
         is_lost = measured.mono_s - last.mono_s > settings.view_lost_after_s
-        state = replace(state, recent=(), trend=(), run=None if is_lost else state.run)
-    recent = in_window((*state.recent, CountAt(now.seen_s, float(measured.count))), settings.smooth_s)
+        state = replace(state, recent=(), trend=(), lows=(), run=None if is_lost else state.run)
+    newest = CountAt(now.seen_s, float(measured.count))
+    recent = in_window((*state.recent, newest), settings.smooth_s)
     count = smoothed(recent)
     density = density_of(count, recent, settings)
-    run = _run(state.run, recent, measured, now, settings)
-    state = CrowdState(state.episode, recent, _trend(state.trend, count, now), run)
+    run, lows = _run(state.run, recent, state.lows, now, settings), with_low(state.lows, newest)
+    state = CrowdState(state.episode, recent, _trend(state.trend, count, now), run, lows)
     look = Look(
         mono_s=measured.mono_s,
         at=measured.at,
@@ -161,8 +173,8 @@ def step(state: CrowdState, measured: CrowdMeasure, settings: CrowdRule) -> tupl
     episode, said = advance(state.episode, look, timing, now)
     if said is not None and said.phase is Phase.CLEARED:
         # What was seen to disperse begins anew: with the onset of the ended episode the next would be the same alert.
-        run = _run(None, recent, measured, now, settings)
-    state = CrowdState(episode, recent, state.trend, run)
+        run, lows = _run(None, recent, (), now, settings), ()
+    state = CrowdState(episode, recent, state.trend, run, lows)
     return state, _in_words(said, count, state, measured, settings)
 
 
@@ -186,11 +198,35 @@ def smoothed(recent: Sequence[CountAt]) -> float:
     return sorted([item.count for item in recent], reverse=True)[len(recent) // 4]
 
 
+def with_low(lows: tuple[CountAt, ...], newest: CountAt) -> tuple[CountAt, ...]:
+    """Counts that only rise: the largest monotone curve under those of the last `KEPT_LOWS_S`. One entry while nobody
+    is there.
+    """
+    under = [low for low in lows if low.count < newest.count and newest.seen_s - low.seen_s <= KEPT_LOWS_S]
+    return (*under, newest)
+
+
+def _began(lows: Sequence[CountAt], now: Moment, settings: CrowdRule) -> Moment:
+    """The first look that shows enough people, unseen before it for twice as long as, on the mean, those who came last
+    have been there: half of that is told. Who is seen from one low on came half-way between the low before and it.
+    """
+    enough, window_s = _enough(settings), max(FORMING_S, LEAST_LOOKS * now.unseen_s)
+    climb = [low for low in lows if low.count < enough and now.seen_s - low.seen_s <= window_s]
+    if not climb:
+        return now
+    climb.append(CountAt(now.seen_s, enough))
+    twice_s = sum(
+        (after.count - low.count) * ((now.seen_s - low.seen_s) + (now.seen_s - after.seen_s))
+        for low, after in pairwise(climb)
+    )
+    return replace(now, unseen_s=twice_s / (climb[-1].count - climb[0].count))
+
+
 def _run(
-    before: Run | None, recent: Sequence[CountAt], measured: CrowdMeasure, now: Moment, settings: CrowdRule
+    before: Run | None, recent: Sequence[CountAt], lows: Sequence[CountAt], now: Moment, settings: CrowdRule
 ) -> Run | None:
-    if _is_enough(measured.count, settings):
-        run = before or Run(now)
+    if _is_enough(recent[-1].count, settings):
+        run = before or Run(_began(lows, now, settings))
         return Run(run.since, run.looks + 1, run.met + 1)
     if before is None or not any(_is_enough(item.count, settings) for item in recent):
         return None
@@ -205,6 +241,14 @@ def _is_enough(count: float, settings: CrowdRule) -> bool:
     if settings.ground is None:
         return False
     return count / area_of(settings.ground, settings.zone)[0] >= settings.levels.busy
+
+
+def _enough(settings: CrowdRule) -> float:
+    """From how many people on `_is_enough`."""
+    if settings.ground is None:
+        return float(settings.raise_at_count)
+    m2, _ = area_of(settings.ground, settings.zone)
+    return min(float(settings.raise_at_count), settings.levels.busy * m2)
 
 
 @dataclass(frozen=True, slots=True)

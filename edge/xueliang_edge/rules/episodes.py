@@ -37,7 +37,8 @@ class Moment:
         seen_s: seconds of watching counted by this rule so far; blind stretches beyond the tolerance are left out.
         Dwell
             is a difference of these.
-        unseen_s: counted seconds between the look before and this one.
+        unseen_s: counted seconds before it in which what it shows may have begun: since the look before, unless a rule
+            knows better.
     """
 
     mono_s: float
@@ -118,8 +119,8 @@ class Look:
         severity: of what is seen now.
         headline: the one figure people follow (count, share); a change by `news_step` is worth telling.
         may_begin: False outside the rule's schedule.
-        begins_between: what a look is the first to show began between it and the look before. Half-way is told; the
-            dwell counts from the look.
+        begins_between: what a look is the first to show began between it and the look before, or as long ago as the
+            onset's `unseen_s` says. Half-way is told; the dwell counts from the look.
     """
 
     mono_s: float
@@ -322,7 +323,7 @@ def _raise_when_due(
 
 
 def _told_onset(state: EpisodeState, onset: Moment) -> Moment:
-    """Half-way between the onset's look and the one before, unless that one lay outside the schedule."""
+    """Half-way back over what was unseen before the onset's look, unless that reaches outside the schedule."""
     held_back = state.held_back
     if held_back is not None and onset.seen_s - onset.unseen_s <= held_back.seen_s:
         return onset

@@ -132,6 +132,12 @@ def test_a_crowd_goes_on_over_a_look_that_alone_is_none() -> None:
     assert compared(CROWD, crowd_of(0, 0, 0, 0, 3, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)) == []
 
 
+@pytest.mark.parametrize("before", [5, 30])
+def test_a_crowd_began_with_those_who_came_at_looks_that_were_passed_over(before: int) -> None:
+    rule = CROWD | {"raise_at_count": 4, "dwell_s": 3}
+    assert compared(rule, crowd_of(*[0] * before, 1, 3, 2, 2, 3, 4, 4, 4, 4, 4)) == [("raised", before + 8.0)]
+
+
 def test_water_that_went_has_no_part_in_water_that_comes_later() -> None:
     said = compared(WATER, stained(100, (10, 12), (60, 80)))
     assert [phase for phase, _ in said] == ["raised", "cleared"]

@@ -82,6 +82,41 @@ def test_a_look_that_lost_some_starts_no_dwell_anew_and_the_first_look_is_the_on
     assert (raised.began.mono_s - 1000, after_s(raised)) == (9.5, 16.0)
 
 
+@pytest.mark.parametrize(
+    ("before", "began_s"),
+    [
+        ([0, 2, 4, 5], (2 * 6.5 + 2 * 7.5 + 1 * 8.5 + 1 * 9.5) / 6),
+        ([0, 5, 5, 3], (3 * 7.5 + 3 * 9.5) / 6),
+        ([0, 5, 0, 0], 9.5),
+        ([0, 0, 0, 0], 9.5),
+    ],
+    ids=["one_by_one", "two_lost_again", "all_gone_again", "all_at_once"],
+)
+def test_a_group_that_comes_to_be_seen_by_and_by_began_in_the_middle_of_it(before: list[int], began_s: float) -> None:
+    series = [0] * 6 + before + [7] * 10
+    (raised,) = story([seen(float(t), people(count)) for t, count in enumerate(series)])
+    assert raised.began.mono_s - 1000 == pytest.approx(began_s)
+    assert after_s(raised) == 15.0, "the dwell counts from the first look that shows enough"
+
+
+def test_who_has_been_there_for_long_says_nothing_of_when_a_crowd_began() -> None:
+    series = [0, *(1 + t // 4 for t in range(20))] + [6] * 10
+    (raised,) = story([seen(float(t), people(count)) for t, count in enumerate(series)])
+    assert raised.began.mono_s - 1000 == pytest.approx((18 + 20.5) / 2), "the last two of the six"
+
+
+def test_what_an_older_version_remembered_of_a_crowd_is_read() -> None:
+    rule = {"hazard": "crowd", "zone": SQUARE, "raise_at_count": 6, "clear_at_count": 3, "dwell_s": 5}
+    judge = CameraJudge(camera(rule))
+    assert judged(judge, counts(lambda t: 7 if t >= 10 else 2, 12)) == []
+    remembered = judge.snapshot()
+    for one in remembered["rules"].values():
+        assert one["state"].pop("lows")
+    judge, ends = CameraJudge.resume(camera(rule), remembered)
+    (raised,) = judged(judge, [seen(t, people(7)) for t in times(20, 0.5, 12.5)])
+    assert (ends, after_s(raised), raised.began.mono_s - 1000) == ([], 15.0, 9.75)
+
+
 def test_too_few_at_every_other_look_and_one_more_are_no_crowd() -> None:
     rare = [seen(t, people(7 if index % 3 == 0 else 4)) for index, t in enumerate(times(60))]
     assert story(rare, smooth_s=1.5) == []
@@ -198,3 +233,19 @@ def test_it_never_raises_below_the_count_and_never_clears_above_it(runs: list[tu
             assert min(series[index - 10 : index + 1]) >= 6
         if decision.phase is Phase.CLEARED:
             assert max(series[index - 8 : index + 1]) <= 3
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 10), st.integers(1, 12)), min_size=1, max_size=12))
+def test_the_onset_told_lies_after_the_last_crowd_and_before_the_look_that_began_the_dwell(
+    runs: list[tuple[int, int]],
+) -> None:
+    series = [count for count, length in runs for _ in range(length)]
+    ended_s = -1.0
+    for decision in story([seen(index * 0.5, people(count)) for index, count in enumerate(series)], smooth_s=1.5):
+        began_s = decision.began.mono_s - 1000
+        if decision.phase is Phase.RAISED:
+            assert ended_s < began_s <= after_s(decision) - 5
+            assert began_s >= 0, "never before the first look"
+        if decision.ended is not None:
+            ended_s = decision.ended.mono_s - 1000
