@@ -26,6 +26,10 @@ from xueliang_central.store import events
 from xueliang_central.store.among import among
 
 TOKEN_PREFIX: Final = "xln_"  # noqa: S105 -- not a secret: lets a scanner recognise one
+_SAID: Final = (  # the columns of a node that its status decides
+    *("state", "state_since", "last_seen_at", "status_at", "boot_id", "spool_id", "software", "last_sequence"),
+    *("backlog_records", "backlog_empty_since", "clock_state", "counters"),
+)
 
 
 async def add_node(conn: AsyncConnection, *, node_id: str, area_path: str, at: datetime, by: str) -> str:
@@ -97,12 +101,6 @@ def _is_news(status: NodeStatus, before: Mapping[str, Mapping[str, Any]]) -> boo
     """The last will always is: it carries the time of the connection it ended."""
     told_at = before[status.node_id]["status_at"]
     return told_at is None or status.at >= told_at or status.state is NodeState.LOST
-
-
-_SAID: Final = (
-    *("state", "state_since", "last_seen_at", "status_at", "boot_id", "spool_id", "software", "last_sequence"),
-    *("backlog_records", "backlog_empty_since", "clock_state", "counters"),
-)
 
 
 def _row_after(before: dict[str, Any], status: NodeStatus, at: datetime) -> dict[str, Any]:
