@@ -67,12 +67,6 @@ def touches(box: Box, bounds: Box) -> bool:
     return box[0] <= bounds[2] and box[2] >= bounds[0] and box[1] <= bounds[3] and box[3] >= bounds[1]
 
 
-def touching(box: Box, boxes: Iterable[Box]) -> list[Box]:
-    """Those of the boxes that the box `touches`."""
-    left, top, right, bottom = box
-    return [one for one in boxes if one[0] <= right and one[2] >= left and one[1] <= bottom and one[3] >= top]
-
-
 @lru_cache(maxsize=512)
 def zone_lattice(zone: Zone) -> Points:
     """Points spread evenly over the zone, shape (m, 2), m at least about `_LATTICE_POINTS`: shares are counted on
