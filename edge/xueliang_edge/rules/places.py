@@ -31,12 +31,15 @@ SETTLED_IOU: Final = 0.6
 # cars, a spot is hit 0.4 of the time at SETTLED_IOU.
 MIN_PRESENCE: Final = 0.6
 HIDDEN_SHARE: Final = 0.5
+STOOD_SHARE: Final = 0.7  # of the cells under a box: one in eight of a thing's cells looks like the ground
+ROUNDING_S: Final = 1e-6  # of sums of seconds
 HELD_BY_CHANGE_S: Final = 60.0  # a detector may lose a parked car for a minute; longer, and its "nothing" is believed
 # What comes to stand half beside a place, on the same line, has taken its ground: what stood there has moved on.
 MOVED_ON: Final = (0.2, 0.85)  # of the place's width, from its middle to the other's
 MOVED_ON_LINE: Final = 0.15  # of its height, between the lower edges: what passes in front stands lower
 MOVED_ON_SIZE: Final = 1.5  # at most so many times as wide
 MOVED_ON_LOOKS: Final = 2  # in a row
+PICTURE_EDGE: Final = 0.01  # of the picture: nearer to its edge a box may be cut off
 MAX_PLACES: Final = 64
 
 
@@ -45,7 +48,8 @@ class Place:
     """Where something stands.
 
     Attributes:
-        anchor: the box at which it was first seen to stand.
+        anchor: the box at which it was first seen to stand; of what is cut off by the picture's edge the largest of
+            its first `SETTLE_S`.
         since, last_hit: the first and the last look that saw it there.
         visible_s, hit_s: seconds in which the place could be seen, and in which the thing was seen in it.
         score: mean score of the looks that hit. looks: how many.
@@ -184,7 +188,8 @@ def remember(ground: Ground, measured: StandingMeasure, now: Moment, seconds: fl
         if not _is_gone(seen, now, settings):
             places.append(seen)
     taken = hits.values()
-    places += [_new_place(measured, box, now) for box in range(len(measured.boxes)) if box not in taken]
+    new = [box for box in range(len(measured.boxes)) if box not in taken]
+    places += [_new_place(measured, box, now, _since(ground, measured, box, now, settings)) for box in new]
     cells, absorbed = _cells(ground, measured, now, seconds)
     return Ground(tuple(places[:MAX_PLACES]), cells, absorbed)
 
@@ -215,9 +220,34 @@ def is_settled(place: Place, now: Moment) -> bool:
     return now.seen_s - place.since.seen_s >= SETTLE_S
 
 
-def _new_place(measured: StandingMeasure, box: int, now: Moment) -> Place:
+def _new_place(measured: StandingMeasure, box: int, now: Moment, since: Moment) -> Place:
     score = measured.scores[box]
-    return Place(measured.boxes[box], now, now, 0.0, 0.0, score, 1, measured.class_names[box], score)
+    return Place(measured.boxes[box], since, now, 0.0, 0.0, score, 1, measured.class_names[box], score)
+
+
+def _since(ground: Ground, measured: StandingMeasure, box: int, now: Moment, settings: StandingRule) -> Moment:
+    """This look; where the looks before saw the ground under the box changed and nothing on it, the detector missed
+    what stood there: it is unseen for as long as that, and longer by what was unseen before.
+    """
+    change = measured.change if settings.any_object and ground.cells else None
+    if change is None:
+        return now
+    under = change.grid.centres.under(geometry.ground_as_float32(measured.boxes[box])) & change.known
+    count, needed = 0, max(1.0, STOOD_SHARE * under.bit_count())
+    for patch in sorted(ground.cells, key=_by_since):
+        missed_s = now.seen_s - patch.since.seen_s
+        if patch.seen_s < missed_s - now.unseen_s - ROUNDING_S:
+            continue  # a box lay over it in between: a bus that stood there, missed at one look
+        count += (patch.cells & under).bit_count()
+        if count >= needed:
+            # Changed for longer: by something else. And no alert begins before the last one was seen clear.
+            is_missed = missed_s <= settings.clear_after_s
+            return replace(now, unseen_s=2 * missed_s + patch.since.unseen_s) if is_missed else now
+    return now
+
+
+def _by_since(patch: Patch) -> float:
+    return patch.since.seen_s
 
 
 def _hit(place: Place, measured: StandingMeasure, box: int, now: Moment, seconds: float) -> Place:
@@ -225,7 +255,7 @@ def _hit(place: Place, measured: StandingMeasure, box: int, now: Moment, seconds
     is_better = score > place.best
     return (
         Place(  # not `replace`: this is asked of every standing thing at every look, and that takes four times as long
-            anchor=place.anchor,
+            anchor=measured.boxes[box] if _comes_in(place, measured.boxes[box], now) else place.anchor,
             since=place.since,
             last_hit=now,
             visible_s=place.visible_s + seconds,
@@ -237,6 +267,20 @@ def _hit(place: Place, measured: StandingMeasure, box: int, now: Moment, seconds
             crowded_s=place.crowded_s,
         )
     )
+
+
+def _comes_in(place: Place, box: Box, now: Moment) -> bool:
+    """More of it than its anchor shows has come into the picture, and then it stood: later boxes are as large as this.
+
+    Only while the place is young: what goes on coming in leaves its anchor as anything that moves.
+    """
+    if _is_settled(place, now) or not _is_cut_off(place.anchor):
+        return False
+    return geometry.area_of(box) > geometry.area_of(place.anchor)
+
+
+def _is_cut_off(box: Box) -> bool:
+    return min(box[0], box[1]) <= PICTURE_EDGE or max(box[2], box[3]) >= 1 - PICTURE_EDGE
 
 
 def _takers(place: Place, ground: Ground, hits: dict[int, int], measured: StandingMeasure) -> list[Box]:

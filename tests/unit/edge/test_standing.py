@@ -272,6 +272,50 @@ def test_a_place_just_taken_is_not_forgotten_while_its_ground_stays_changed() ->
     assert (raised.began.mono_s - 1000, after_s(raised)) == (0.0, 10.0)
 
 
+UNDER_CAR = grid(*[(row, column) for row in range(9, 15) for column in range(9, 16)])
+
+
+@pytest.mark.parametrize(
+    ("missed", "rule", "began_s"),
+    [
+        (UNDER_CAR, {}, 9.0),
+        (grid(*[(row, column) for row in range(9, 15) for column in range(9, 12)]), {}, 11.0),
+        (grid(), {}, 11.0),
+        (UNDER_CAR, {"any_object": False}, 11.0),
+        (UNDER_CAR, {"clear_after_s": 1.5}, 11.0),
+    ],
+    ids=["all_of_its_ground", "a_part", "none", "changes_left_out", "longer_than_a_lane_takes_to_be_clear"],
+)
+def test_the_onset_lies_before_a_look_that_missed_what_stood_there(
+    missed: np.ndarray,  # type: ignore[type-arg]
+    rule: dict[str, object],
+    began_s: float,
+) -> None:
+    looks = [seen(t, [], change=grid()) for t in times(8, 2.0)] + [seen(10, [], change=missed)]
+    looks += [seen(t, [CAR], change=UNDER_CAR) for t in times(24, 2.0, 12)]
+    (raised,) = story(*looks, **rule)
+    assert (raised.began.mono_s - 1000, after_s(raised)) == (began_s, 22.0), "the dwell counts from the first box"
+
+
+PARKING = {"hazard": "illegal_parking", "dwell_s": 10, "clear_after_s": 3}
+
+
+def test_a_lorry_that_comes_in_over_the_pictures_edge_is_held_by_all_that_came_in() -> None:
+    """Cut off while it brakes; at later looks one that passes behind makes its box wider."""
+
+    def lorry(right: float) -> Thing:
+        return ("truck", 0.8, (0.0, 0.4, right, 0.85))
+
+    looks = [seen(t, [lorry({5.0: 0.3, 5.5: 0.38}.get(t, 0.4 if t < 9 else 0.52))]) for t in times(20, start_s=5)]
+    (raised,) = judged(CameraJudge(camera(PARKING)), looks)
+    assert (raised.began.mono_s - 1000, after_s(raised)) == (5.0, 15.0)
+
+
+def test_what_goes_on_coming_in_over_the_pictures_edge_does_not_stand() -> None:
+    looks = [seen(t, [("bus", 0.8, (0.0, 0.4, 0.1 + 0.03 * t, 0.85))]) for t in times(30)]
+    assert judged(CameraJudge(camera(PARKING | {"dwell_s": 15})), looks) == []
+
+
 def test_cells_that_one_look_saw_changed_hold_no_alert_open() -> None:
     """Somebody stands in a lane that is free again, and the detector missed them once."""
     about = grid(*[(row, column) for row in range(10, 14) for column in range(13, 15)])
