@@ -65,7 +65,7 @@ def test_the_first_proposal_removes_most_false_alarms_of_other_days_and_no_true_
     best = found.proposals[0]
     assert best.outcome.lost == ()
     assert best.outcome.gone_checked >= 0.5 * 9, best
-    assert {change.kind for change in best.changes} == set(ChangeKind)
+    assert {change.kind for change in best.changes} >= {ChangeKind.SETTING, ChangeKind.HOURS}
 
 
 def test_each_cause_is_found_alone(found: Suggestions) -> None:
