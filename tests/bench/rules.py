@@ -21,7 +21,7 @@ from typing import Final
 from tests.bench import backtest
 from tests.bench.deadline import deadline, left_of_quick_s
 from tests.bench.figures import Figures
-from tests.bench.rules_bench import pixel_suite, suggest_suite, suite
+from tests.bench.rules_bench import pixel_suite, suggest_rendering, suggest_suite, suite
 from tests.bench.rules_bench.clips import EMBEDDED, SECOND, judge_clips
 from tests.bench.rules_bench.cost import calm_rule_ms_per_observation, rule_ms_per_observation
 from tests.bench.rules_bench.kept import CannotKeep, Kept, made_by
@@ -145,7 +145,7 @@ def _suggested(arguments: argparse.Namespace, results: Results) -> None:
     with TemporaryDirectory() as made:
         kept = _folder(arguments)
         folder = Path(made) if kept is None else kept / "suggest"
-        for line in suggest_suite.run(folder, arguments.processes):
+        for line in suggest_rendering.run(folder, suggest_suite.PLACES, suggest_suite.DAYS, arguments.processes):
             print(line, flush=True)
         results.suggested = [suggest_suite.judge_place(folder, seed) for seed in suggest_suite.PLACES]
 

@@ -1,7 +1,8 @@
 """What a run has judged or rendered, in a folder, so that a long run can be done in pieces and gone on with.
 
 Everything lies in a folder named after a digest of what it was made by: the node's code, the drawing code, this bench,
-the models. Other code begins with an empty folder, so that no figure is ever of two programs.
+the models. Other code begins with an empty folder, so that no figure is ever of two programs. Not in the digest: what
+reads kept logs anew at every run (the back-test and its search), and what words figures.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from tests.bench.rules_bench.counting import Outcome, Told
 from tests.bench.rules_bench.suite import Judged
 
 _ROOMS: Final = tuple(Path(room.__path__[0]) for room in (xueliang_edge, xueliang_models, xueliang_demo.drawing))
-_WORDS_ONLY: Final = ("kept.py", "page.py", "report.py")  # of this bench: they say what was judged
+_JUDGES_ANEW: Final = "backtest"  # of the node: reads logs, makes none
+_MAKES_NOTHING: Final = ("kept.py", "page.py", "report.py", "suggest_suite.py")  # of this bench: what is kept is read
 
 
 class CannotKeep(Exception):
@@ -30,8 +32,14 @@ class CannotKeep(Exception):
 def made_by(rooms: Sequence[Path] = _ROOMS) -> str:
     """A digest of every source and model file that can change what a case comes to."""
     whole = hashlib.sha256()
-    here = [path for path in Path(__file__).parent.iterdir() if path.is_file() and path.name not in _WORDS_ONLY]
-    inside = [path for room in rooms for kind in ("*.py", "*.onnx") for path in room.rglob(kind)]
+    here = [path for path in Path(__file__).parent.iterdir() if path.is_file() and path.name not in _MAKES_NOTHING]
+    inside = [
+        path
+        for room in rooms
+        for kind in ("*.py", "*.onnx")
+        for path in room.rglob(kind)
+        if _JUDGES_ANEW not in path.relative_to(room).parts
+    ]
     for path in sorted([*here, *inside]):
         whole.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return whole.hexdigest()[:16]

@@ -74,10 +74,12 @@ of a real street.
 **The labelled clips** are real and few: 40 cases with zone, settings and time windows.
 
 **Suggestions** are what `xueliang-edge backtest --suggest` proposes. Three rendered places (two lanes, a square) are
-watched for ten days, on which false alarms of a few causes come again, true hazards come at other times, and every
-third day something comes that looks like a true one and is none. Every look lies in an observation log. Alerts of the
-first six days are judged by the truth; the search finds its proposals on every other one of these days and checks them
-on the rest. The first proposal is taken, and counted on the last four days, which no search has seen.
+watched for six days and, a week later, four more, on which false alarms of a few causes come again, true hazards come
+at other times, and every third day something comes that looks like a true one and is none. In the second lane goods
+that the detector has no name for are put down on most days, so that `any_object` is needed there. Rendered are the
+minutes around each event, four to six stretches a day, each look into an observation log; between them the log has
+gaps. Alerts of the six days are judged by the truth; the search finds its proposals on every other one of these days
+and checks them on the rest. The first proposal is taken, and counted on the four days, which no search has seen.
 
 Seeds and streets are others than those the detector was trained on. **Peers** see the same detections. *Frames per
 track* counts the frames in which a track is in the polygon; *supervision* is that library's ByteTrack, PolygonZone and

@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.bench.rules_bench.scene import Point, Span
+from xueliang_demo.drawing.backdrop import block, block_shadow
 from xueliang_demo.drawing.camera import Camera
-from xueliang_demo.drawing.light import Hour, make_light
+from xueliang_demo.drawing.canvas import Canvas
+from xueliang_demo.drawing.light import Colour, Hour, Light, make_light
 from xueliang_demo.drawing.people import Figure, make_figure
 from xueliang_demo.drawing.stage import Actor, Stage
 from xueliang_demo.drawing.street import StreetPlan, street_background
@@ -25,6 +27,7 @@ from xueliang_demo.drawing.vehicle_models import VehicleKind, VehicleModel, make
 SIZE_WH: Final = (640, 360)
 STRIDE_M: Final = 1.45
 Image = NDArray[np.uint8]
+Corner = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,29 @@ class Cast:
 
 
 @dataclass(frozen=True, slots=True)
+class Goods:
+    """Boxes put down on the ground, there during `span`: a thing without a name.
+
+    `blocks`: lower and upper corner in metres, and colour; the farthest first.
+    """
+
+    camera: Camera
+    light: Light
+    blocks: tuple[tuple[Corner, Corner, Colour], ...]
+    span: Span
+
+    def on(self, image: Image, t_s: float) -> Image:
+        if not self.span.from_s <= t_s <= self.span.until_s:
+            return image
+        canvas = Canvas(image.copy(), self.camera, self.light)
+        for low, high, _ in self.blocks:
+            block_shadow(canvas, low, high)
+        for low, high, colour in self.blocks:
+            block(canvas, low, high, colour)
+        return canvas.image
+
+
+@dataclass(frozen=True, slots=True)
 class Disturbed:
     """What is done to the picture after it was drawn.
 
@@ -87,14 +113,18 @@ class Disturbed:
         light_to: the brightness at the end, 1.0 at the beginning.
         shadow: (from when, until when) the hard shadow of a house or cloud sweeps over the whole width; None: none.
         casts: what else falls on it, in its place.
+        goods: what is put down in front of everything that moves.
     """
 
     shake_px: float = 0.0
     light_to: float = 1.0
     shadow: tuple[float, float] | None = None
     casts: tuple[Cast, ...] = ()
+    goods: tuple[Goods, ...] = ()
 
     def on(self, image: Image, t_s: float, length_s: float, rng: np.random.Generator) -> Image:
+        for goods in self.goods:
+            image = goods.on(image, t_s)
         if self.light_to != 1.0:
             image = cv2.convertScaleAbs(image, alpha=1 + (self.light_to - 1) * t_s / length_s)
         for cast in self.casts:

@@ -1,51 +1,45 @@
 """`backtest --suggest` on rendered days: what an operator who takes its first proposal gains and loses afterwards.
 
-Every look is drawn, seen by the detector and judged as in `pixel_suite.py`, and lies in an observation log. Alerts of
-the first days are judged by the truth, as operators would; the search finds its proposals on every other one of these
-days and checks them on the rest. The first proposal is then taken, and counted on later days, which the search has not
-seen: false alarms that are gone, true alerts that are lost.
+The days lie in observation logs (`suggest_rendering.py`). Alerts of the first days are judged by the truth, as an
+operator would; the search finds its proposals on every other one of these days and checks them on the rest. The first
+proposal is then taken, and counted on later days, which the search has not seen: false alarms that are gone, true
+alerts that are lost.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
 from tests.bench.rules_bench.judging import camera_of
-from tests.bench.rules_bench.pixel_suite import PixelCamera
 from tests.bench.rules_bench.suggest_days import (
     FIRST_SEED,
-    HELD_OUT_DAYS,
     MIDNIGHT,
-    SEARCHED_DAYS,
     Happening,
     Window,
     rule_of,
     windows_of,
 )
+from tests.bench.rules_bench.suggest_rendering import log_of
 from xueliang_configs.loading import rule_from
 from xueliang_edge.backtest.alerts import WouldBeAlert
 from xueliang_edge.backtest.answering import KnownModel
 from xueliang_edge.backtest.judgements import Judgement, Verdict
 from xueliang_edge.backtest.report import Asked, backtest
 from xueliang_edge.backtest.suggesting.searching import suggest
-from xueliang_edge.observation_log.files import write_segment
-from xueliang_edge.observation_log.groups import Group
 from xueliang_edge.observation_log.reading import read_parts
 from xueliang_models.catalogue import open_detector
 
-PLACES: Final = (FIRST_SEED, FIRST_SEED + 1, FIRST_SEED + 2)  # a lane, a square, another lane
+PLACES: Final = (FIRST_SEED, FIRST_SEED + 1, FIRST_SEED + 2)  # a lane, a square, a lane where goods are put down
 CAMERA: Final = "made-up"
-DAYS: Final = SEARCHED_DAYS + HELD_OUT_DAYS
+SEARCHED: Final = range(6)
+HELD_OUT: Final = range(13, 17)  # not 6 to 9, the week before: the search was mended with those in sight
+DAYS: Final = (*SEARCHED, *HELD_OUT)
 _LATE_S: Final = 10.0  # an alert that is open so shortly after something still is about it
 
 
@@ -83,46 +77,11 @@ class Suggested:
         return sum(self.after.values())
 
 
-def run(folder: Path, processes: int | None = None, days: int = DAYS, places: Sequence[int] = PLACES) -> Iterable[str]:
-    """Renders what the folder does not have yet, a day at a time; says how far it is."""
-    asked = [(seed, day) for day in range(days) for seed in places if not _day_folder(folder, seed, day).exists()]
-    pool = ProcessPoolExecutor(processes or os.cpu_count() or 1, mp_context=get_context("spawn"))
-    try:
-        done = pool.map(partial(render_day, folder), *zip(*asked, strict=True)) if asked else ()
-        for number, _ in enumerate(done, 1):
-            yield f"suggest: {number} of {len(asked)} days rendered"
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # cut off by a deadline: what has begun ends by itself
-
-
-def _day_folder(folder: Path, seed: int, day: int) -> Path:
-    return folder / str(seed) / f"{day:02}"
-
-
-def render_day(folder: Path, seed: int, day: int) -> None:
-    """One day of a place into a folder of segments, there whole or not at all."""
-    made = _day_folder(folder, seed, day).with_suffix(".tmp")
-    shutil.rmtree(made, ignore_errors=True)
-    made.mkdir(parents=True)
-    detector = open_detector("embedded")
-    try:
-        for number, window in enumerate(windows_of(seed, day)):
-            looks = PixelCamera(window.case, detector, window.begins_at).run()
-            serial = day * 100 + number + 1
-            group = Group(f"run-{serial}")  # between windows nobody knows what stood there
-            for sequence, one in enumerate(looks, 1):
-                group.add(one, sequence, None)
-            write_segment(made, serial, group.segment())
-    finally:
-        detector.close()
-    made.rename(made.with_suffix(""))
-
-
-def judge_place(folder: Path, seed: int, searched: int = SEARCHED_DAYS, days: int = DAYS) -> Suggested:
+def judge_place(folder: Path, seed: int) -> Suggested:
     """Search on the first days, take the first proposal, count on the others. `folder`: has all the days."""
-    read = partial(read_parts, _log_of(folder, seed, days), CAMERA)
-    held_out = MIDNIGHT + timedelta(days=searched)
-    windows = [window for day in range(days) for window in windows_of(seed, day)]
+    read = partial(read_parts, log_of(folder, seed, DAYS), CAMERA)
+    held_out = MIDNIGHT + timedelta(days=HELD_OUT.start)
+    windows = [window for day in DAYS for window in windows_of(seed, day)]
     camera, model = camera_of([rule_of(seed)]), _model()
     asked = Asked(camera, camera.rules[0], model)
     judgements = [_judgement(one, windows) for one in backtest(asked, read(None, held_out)).alerts]
@@ -145,17 +104,6 @@ def judge_place(folder: Path, seed: int, searched: int = SEARCHED_DAYS, days: in
         lost_known=len(best.outcome.lost) if best else 0,
         later_s=best.outcome.later_s if best else 0.0,
     )
-
-
-def _log_of(folder: Path, seed: int, days: int) -> Path:
-    """The segments of all days in one folder, as a node has them."""
-    log = folder / str(seed) / "log"
-    shutil.rmtree(log, ignore_errors=True)
-    log.mkdir()
-    for day in range(days):
-        for segment in _day_folder(folder, seed, day).iterdir():
-            shutil.copy(segment, log / segment.name)
-    return log
 
 
 def _model() -> KnownModel:

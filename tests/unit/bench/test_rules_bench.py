@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.bench import rules
-from tests.bench.rules_bench import page, suggest_suite
+from tests.bench.rules_bench import page, suggest_days, suggest_suite
 from tests.bench.rules_bench.cases import FIRST_SEED, Event, is_blind, joined, watched_s, zone_events
 from tests.bench.rules_bench.clips import false_alerts
 from tests.bench.rules_bench.counting import Told, f1_of, matched, outcome_of, score_of, wilson
@@ -326,6 +326,9 @@ def test_other_code_or_another_model_is_another_folder(tmp_path: Path) -> None:
     (tmp_path / "rule.py").write_text("DWELL = 2")
     assert made_by([tmp_path]) != before
     (tmp_path / "rule.py").write_text("DWELL = 1")
+    (tmp_path / "backtest").mkdir()
+    (tmp_path / "backtest" / "search.py").write_text("TOGETHER = 4")
+    assert made_by([tmp_path]) == before  # it reads logs, at every run anew
     (tmp_path / "model.onnx").write_bytes(b"weights")
     assert made_by([tmp_path]) != before
 
@@ -341,13 +344,49 @@ def test_days_for_suggestions_are_one_place_with_other_times_and_all_causes(seed
     for day, windows in enumerate(days):
         local = [window.begins_at.astimezone(timezone(timedelta(hours=8))) for window in windows]
         assert {at.date() for at in local} == {date(2026, 11, 23) + timedelta(days=day)}
-        assert all(one.begins_at <= other.begins_at for one, other in pairwise(windows))
+        assert all(one.ends_at < other.begins_at for one, other in pairwise(windows))
         assert sum(one.is_true for window in windows for one in window.happenings) == 2
     causes = [{one.cause for window in windows for one in window.happenings if not one.is_true} for windows in days]
     assert causes[0] < causes[1]  # what no rule can tell comes every third day
     for window in days[1]:
         (one,) = window.happenings
         assert window.case.rule["dwell_s"] < one.span.length_s < window.case.looks_s[-1]
+
+
+def test_in_every_second_lane_true_hazards_without_a_name_are_put_down() -> None:
+    def causes(seed: int, day: int) -> set[str]:
+        return {window.happenings[0].cause for window in windows_of(seed, day)}
+
+    assert [("goods put down" in causes(*place)) for place in ((400_000, 0), (400_002, 0), (400_002, 1))] == [
+        False,
+        True,
+        False,  # that day somebody gets out
+    ]
+    (window,) = [one for one in windows_of(400_002, 0) if one.case.disturbed.goods]
+    (happening,), case = window.happenings, window.case
+    empty = np.zeros((360, 640, 3), np.uint8)
+    rng = np.random.default_rng(1)
+    during, after = (
+        case.disturbed.on(empty, at_s, 200.0, rng) for at_s in (happening.span.from_s + 1, happening.span.until_s + 1)
+    )
+    assert happening.is_true
+    assert 0.005 < (during.max(axis=2) > 0).mean() < 0.2
+    assert not after.any()
+
+
+def test_windows_of_a_day_that_would_run_into_each_other_are_drawn_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[list[suggest_days.Window]] = []
+
+    def lane_day(rng: np.random.Generator, seed: int, day: int) -> list[suggest_days.Window]:
+        made = original(rng, seed, day)
+        drawn.append([replace(made[0], begins_at=made[1].begins_at), *made[1:]] if not drawn else made)
+        return drawn[-1]
+
+    original = suggest_days._lane_day
+    monkeypatch.setattr(suggest_days, "_lane_day", lane_day)
+    windows = windows_of(400_000, 0)
+    assert len(drawn) == 2
+    assert windows == sorted(drawn[1], key=lambda window: window.begins_at)
 
 
 def test_an_alert_is_about_what_it_was_raised_in() -> None:

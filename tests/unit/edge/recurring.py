@@ -32,25 +32,25 @@ Stand = tuple[float, float, str, float, Verdict]
 """From when to when in seconds of the window, what, where (x of its middle), and what people said of it."""
 
 
-def windows(random: np.random.Generator) -> Iterator[tuple[float, float, list[Stand]]]:
-    """Of one day: hour, seconds, what stands."""
+def windows(random: np.random.Generator, true_s: float = 170) -> Iterator[tuple[float, float, list[Stand]]]:
+    """Of one day: hour, seconds, what stands. `true_s`: how long each true one stands."""
     jitter = [float(value) for value in random.uniform(-8, 8, 5)]
     places = [float(value) for value in random.uniform(0.25, 0.5, 5)]
     no, yes = Verdict.FALSE, Verdict.TRUE
     yield 0, 240, [(20 + jitter[0], 170 + jitter[0], "truck", places[0], no)]
     bush = (10.0, 160.0, "bicycle", 0.78, no)
-    yield 4, 400, [bush, (190 + jitter[1], 360 + jitter[1], "car", places[1], yes)]
+    yield 4, 400, [bush, (190 + jitter[1], 190 + true_s + jitter[1], "car", places[1], yes)]
     short = (20 + jitter[2], 100 + jitter[2], "car", places[2], no)
-    yield 10, 360, [short, (140 + jitter[3], 310 + jitter[3], "car", places[3], yes)]
+    yield 10, 360, [short, (140 + jitter[3], 140 + true_s + jitter[3], "car", places[3], yes)]
 
 
-def recurring(days: int, seed: int = 5) -> tuple[list[LoggedLooks | Gap], list[Judgement]]:
+def recurring(days: int, seed: int = 5, true_s: float = 170) -> tuple[list[LoggedLooks | Gap], list[Judgement]]:
     """The parts of the log, and what people said."""
     random = np.random.default_rng(seed)
     parts: list[LoggedLooks | Gap] = []
     judgements: list[Judgement] = []
     for day in range(days):
-        for hour, seconds, stands in windows(random):
+        for hour, seconds, stands in windows(random, true_s):
             began = FIRST + day * DAY + timedelta(hours=hour)
             looks = [_look(began, at_s, stands, random) for at_s in times(seconds, EVERY_S)]
             part = part_of(looks, run_id=f"{day}-{hour}")

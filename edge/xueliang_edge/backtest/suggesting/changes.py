@@ -33,6 +33,7 @@ class Change:
         words: what it is, for people.
         values: settings that are replaced. zone: a part of the picture that is added to `exclude_zones`.
         mute: a part of the week in which the rule would raise nothing.
+        further: the same taken further, to see how near true alerts lie; None: there is nothing further to try.
     """
 
     kind: ChangeKind
@@ -41,6 +42,7 @@ class Change:
     values: Mapping[str, Any] = field(default_factory=dict)
     zone: Zone | None = None
     mute: Band | None = None
+    further: Change | None = None
 
 
 def changed(rule: Rule, changes: Iterable[Change]) -> Rule | None:

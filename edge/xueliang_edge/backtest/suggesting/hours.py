@@ -49,8 +49,11 @@ def hours(
                 found[band] = len(habit)
     most_first = sorted(found, key=lambda band: (-found[band], band.minutes_a_week, band.days))
     for number, band in enumerate(most_first[:_BANDS], 1):
-        words = f"nothing raised {band.words}: {found[band]} false alarms then, {band.minutes_a_week} minutes a week"
-        yield Change(ChangeKind.HOURS, f"hours {number}", words, mute=band)
+        blind = f"{found[band]} false alarms then; the rule is off for {band.minutes_a_week} minutes a week"
+        words = f"nothing raised {band.words} ({blind})"
+        name, wider = f"hours {number}", band.wider((band.until - band.start) // 2)
+        further = Change(ChangeKind.HOURS, name, f"nothing raised {wider.words}", mute=wider)
+        yield Change(ChangeKind.HOURS, name, words, mute=band, further=further)
 
 
 def _habits(held: Sequence[_Held]) -> Iterator[list[_Held]]:

@@ -21,6 +21,7 @@ from xueliang_edge.rules.geometry import Box, Zone
 LEAST_ALARMS: Final = 3  # fewer are no cause that comes again
 _NEAR: Final = 0.06  # of the picture: feet closer than this are of one place
 _MARGIN: Final = 0.02  # of the picture: boxes of one thing differ by about half of it
+_FURTHER: Final = 0.04  # of the picture: how much wider true alerts must not be met either
 _WIDEST: Final = 0.4  # of the picture: what reaches farther is no place
 _LARGEST: Final = 0.5  # of the rule's zone: to exclude more is to give the rule up
 _PLACES: Final = 4  # most alarms first
@@ -40,8 +41,10 @@ def places(rule: Rule, false_alarms: Sequence[WouldBeAlert], true_ones: Sequence
             found = _around(around)
             if not _is_a_place(found, rule.zone) or any(geometry.touches(found, _wider(one)) for one in others):
                 continue
-            words = f"nothing counts round {what} what raised {len(members)} false alarms at {_where(found)}"
-            yield Change(ChangeKind.ZONE, f"zone {number}", words, zone=_corners(found))
+            words = f"nothing counts at {_where(found)}, round {what} what raised {len(members)} false alarms"
+            name, wider = f"zone {number}", _wider(found, _FURTHER)
+            further = Change(ChangeKind.ZONE, name, f"nothing counts at {_where(wider)}", zone=_corners(wider))
+            yield Change(ChangeKind.ZONE, name, words, zone=_corners(found), further=further)
 
 
 def _foot(boxes: Sequence[Box]) -> tuple[float, float]:
@@ -69,9 +72,9 @@ def _around(boxes: Sequence[Box]) -> Box:
     return _wider((float(lows[0]), float(lows[1]), float(highs[2]), float(highs[3])))
 
 
-def _wider(box: Box) -> Box:
+def _wider(box: Box, by: float = _MARGIN) -> Box:
     left, top, right, bottom = box
-    return max(0.0, left - _MARGIN), max(0.0, top - _MARGIN), min(1.0, right + _MARGIN), min(1.0, bottom + _MARGIN)
+    return max(0.0, left - by), max(0.0, top - by), min(1.0, right + by), min(1.0, bottom + by)
 
 
 def _is_a_place(found: Box, zone: Zone) -> bool:

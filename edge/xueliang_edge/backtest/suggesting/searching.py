@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -23,6 +23,7 @@ from xueliang_edge.observation_log.reading import Gap
 from xueliang_edge.observations import ViewState
 
 _TOGETHER: Final = 4  # changes: more at once nobody can follow
+_LEAST_GONE: Final = 2  # false alarms: one is no cause that comes again, and each change may cost a true alert one day
 _KINDS: Final = tuple(ChangeKind)
 
 Parts = Iterable[LoggedLooks | Gap]
@@ -31,11 +32,17 @@ Progress = Callable[[datetime], None]
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Changes that could be made, and what they would do. `values`: the settings that become others, as written."""
+    """Changes that could be made, and what they would do.
+
+    Attributes:
+        values: the settings that become others, as written.
+        nearly_lost: true alerts that it keeps and the same taken further (`Change.further`) would lose.
+    """
 
     changes: tuple[Change, ...]
     values: dict[str, object]
     outcome: Outcome
+    nearly_lost: int = 0
 
     @property
     def words(self) -> str:
@@ -48,8 +55,8 @@ class Suggestions:
 
     Attributes:
         report: of the rule as it was asked about. judged: its alerts and what is known of them.
-        proposals: those that lose no true alert come first, then those with the most false alarms gone on the days that
-            were searched. The days that check have no say in the order but for true alerts lost.
+        proposals: those that lose no true alert, and not nearly, come first, then those with the most false alarms gone
+            on the days that were searched. The days that check have no say but for true alerts lost, or nearly.
         tried: changes that were gone through. without_effect: of these, what removed no false alarm on those days, or
             did what a smaller step did. not_possible: what the settings or the looks of the log do not allow.
     """
@@ -69,7 +76,7 @@ def suggest(
     to_at: datetime | None = None,
     progress: Progress = lambda _at: None,
 ) -> Suggestions:
-    """Goes through the log three times: `read` begins anew. Raises NothingToTry where nothing can be searched."""
+    """Goes through the log four times: `read` begins anew. Raises NothingToTry where nothing can be searched."""
     scores = _Scores(asked.draft)
     report = backtest(asked, scores.watched(read()), from_at, to_at, progress)
     if report.from_at is None or report.to_at is None:
@@ -81,8 +88,8 @@ def suggest(
     judged = judged_of(report.alerts, asked.judgements or (), running, stretch, zone)
     trial = _Trial(asked, judged, report, progress)
     wanted = [(one,) for one in _changes(asked.draft, judged, scores.highest)]
-    alone = _distinct(one for one in trial.proposals(wanted, read) if one.outcome.gone_tuned)
-    together = trial.proposals(_together(alone), read)
+    alone = trial.tried_further(_distinct(one for one in trial.proposals(wanted, read) if one.outcome.gone_tuned), read)
+    together = trial.proposals(_together(alone, judged.tuned), read)
     return Suggestions(
         report=report,
         judged=judged,
@@ -94,7 +101,7 @@ def suggest(
 
 
 def _changes(rule: Rule, judged: Judged, confident_score: float) -> Iterator[Change]:
-    false_alarms, true_ones = judged.false_tuned, judged.true_tuned
+    false_alarms, true_ones = judged.false_tuned, judged.true_alerts
     yield from ladder(rule, confident_score)
     yield from places(rule, false_alarms, true_ones)
     yield from hours(rule, false_alarms, true_ones, judged.to_at)
@@ -123,6 +130,24 @@ class _Trial:
             Proposal(changes, values_of(self._asked.draft, changes), weighed(self._judged, alerts))
             for (changes, _), alerts in zip(possible, said, strict=True)
         ]
+
+    def tried_further(self, alone: Sequence[Proposal], read: Callable[[], Parts]) -> list[Proposal]:
+        """The same single changes; those that lose nothing, with what they nearly lose."""
+        furthers = {
+            index: rule
+            for index, one in enumerate(alone)
+            if not one.outcome.lost and (rule := self._further(one.changes[0])) is not None
+        }
+        if not furthers:
+            return list(alone)
+        said = dict(zip(furthers, self._alerts(list(furthers.values()), read()), strict=True))
+        return [
+            replace(one, nearly_lost=len(weighed(self._judged, said[index]).lost)) if index in said else one
+            for index, one in enumerate(alone)
+        ]
+
+    def _further(self, change: Change) -> Rule | None:
+        return None if change.further is None else changed(self._asked.draft, [change.further])
 
     def _alerts(self, rules: Sequence[Rule], parts: Parts) -> list[tuple[WouldBeAlert, ...]]:
         """Of each rule, over one reading of the log."""
@@ -169,25 +194,26 @@ def _distinct(proposals: Iterable[Proposal]) -> list[Proposal]:
     return list(found.values())
 
 
-def _together(alone: Sequence[Proposal]) -> list[tuple[Change, ...]]:
-    """Whichever removes most of what is left, again and again, among those that lose nothing on the searched days."""
-    harmless = [one for one in alone if not one.outcome.lost_tuned]
+def _together(alone: Sequence[Proposal], tuned: frozenset[int]) -> list[tuple[Change, ...]]:
+    """Whichever removes most of what is left of `tuned`, again and again, without losing a true alert, or nearly."""
+    safe = [one for one in alone if not one.outcome.lost and not one.nearly_lost]
+    worth = [one for one in safe if one.outcome.gone_tuned >= _LEAST_GONE]
     taken: tuple[Change, ...] = ()
-    gone: frozenset[int] = frozenset()
+    left = tuned
     found: list[tuple[Change, ...]] = []
     while len(taken) < _TOGETHER:
-        fitting = [one for one in harmless if fit_together((*taken, *one.changes)) and one.outcome.gone - gone]
+        fitting = [one for one in worth if fit_together((*taken, *one.changes)) and one.outcome.gone & left]
         if not fitting:
             return found
-        best = min(fitting, key=lambda one: (-len(one.outcome.gone - gone), *_cost(one)))
-        taken, gone = (*taken, *best.changes), gone | best.outcome.gone
+        best = min(fitting, key=lambda one: (-len(one.outcome.gone & left), *_cost(one)))
+        taken, left = (*taken, *best.changes), left - best.outcome.gone
         if len(taken) > 1:
             found.append(taken)
     return found
 
 
 def _order(one: Proposal) -> tuple[float, ...]:
-    return len(one.outcome.lost), -one.outcome.gone_tuned, len(one.changes), *_cost(one)
+    return len(one.outcome.lost), one.nearly_lost, -one.outcome.gone_tuned, len(one.changes), *_cost(one)
 
 
 def _cost(one: Proposal) -> tuple[float, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from datetime import tzinfo
+from datetime import date, tzinfo
 from typing import Any, Final
 
 from xueliang_edge.backtest.suggesting.changes import snippet
@@ -12,35 +12,43 @@ from xueliang_edge.backtest.suggesting.searching import Proposal, Suggestions
 from xueliang_edge.backtest.suggesting.weighing import Judged, Lost
 
 TOLD: Final = 12
+_DAYS_NAMED: Final = 7
 
 
 def lines(found: Suggestions, zone: tzinfo | None = None) -> Iterator[str]:
     """`zone`: local time of what is printed; None: this machine's."""
     judged, report = found.judged, found.report
     tuned, checked = _false_by_day(judged)
-    yield f"camera {report.camera_id}, rule {report.rule_id} ({report.hazard}): {len(judged.alerts)} alerts"
+    yield f"camera {report.camera_id}, rule {report.rule_id} ({report.hazard})"
     yield (
-        f"{len(judged.false_alarms)} judged false, {len(judged.true_ones)} true hazards raised, "
-        f"{len(judged.unjudged)} alerts judged neither"
+        f"{len(judged.alerts)} alerts: {len(judged.false_alarms)} judged false; {len(judged.true_ones)} true hazards "
+        f"raised; {len(judged.unjudged)} alerts judged neither"
     )
     if judged.doubted:
         yield f"  {judged.doubted} more judged false are left out: the log cannot be relied on there"
-    days = len(judged.tuned_days), len(judged.checked_days)
-    yield f"searched on {days[0]} days ({tuned} false), checked on {days[1]} others ({checked} false)"
+    yield f"proposals were found on {_named(judged.tuned_days)} ({tuned} false alarms)"
+    yield f"and checked on {_named(judged.checked_days)} ({checked}); days of {judged.time_zone}"
     yield (
-        f"{found.tried} changes tried, {found.without_effect} without effect or no better than a smaller step, "
-        f"{found.not_possible} not possible here"
+        f"{found.tried} changes tried: {found.without_effect} remove nothing, or no more than a smaller step; "
+        f"{found.not_possible} more cannot stand in this rule or need closer looks than the log has"
     )
     if not found.proposals:
-        yield "none removes a false alarm on the days that were searched"
+        yield "no change removes a false alarm of the days searched"
         return
-    yield "nothing applies itself: what you take from here, you write"
+    yield "nothing is changed by this: to take a proposal, write its lines into the rule in place of those there"
     for number, one in enumerate(found.proposals[:TOLD], 1):
         yield ""
         yield from _proposal(number, one, (tuned, checked), zone)
     if len(found.proposals) > TOLD:
         yield ""
         yield f"and {len(found.proposals) - TOLD} more; --json FILE has all"
+
+
+def _named(days: Iterable[date]) -> str:
+    """A few days by name, more by number: 3 days (2026-11-23, 11-25, 11-27)."""
+    first, *more = sorted(days)
+    listed = ", ".join([first.isoformat(), *(f"{day:%m-%d}" for day in more[: _DAYS_NAMED - 1])])
+    return f"{1 + len(more)} day{'s' if more else ''} ({listed}{', …' if len(more) >= _DAYS_NAMED else ''})"
 
 
 def _proposal(number: int, one: Proposal, false: tuple[int, int], zone: tzinfo | None) -> Iterator[str]:
@@ -52,6 +60,9 @@ def _proposal(number: int, one: Proposal, false: tuple[int, int], zone: tzinfo |
     )
     if not done.lost:
         yield "   no true alert lost"
+    if one.nearly_lost:
+        further = "; ".join(change.further.words for change in one.changes if change.further is not None)
+        yield f"   CLOSE: a little further ({further}) and {_true_alerts(one.nearly_lost)} would be lost"
     for lost in done.lost:
         yield f"   LOSES a true alert: {_lost(lost, zone)}"
     if done.later_s > 0:
@@ -61,6 +72,10 @@ def _proposal(number: int, one: Proposal, false: tuple[int, int], zone: tzinfo |
     if done.added:
         yield f"   {done.added} alerts are raised at times when there are none today"
     yield from (f"     {line}" for line in snippet(one.values).splitlines())
+
+
+def _true_alerts(count: int) -> str:
+    return "1 true alert" if count == 1 else f"{count} true alerts"
 
 
 def _lost(lost: Lost, zone: tzinfo | None) -> str:
@@ -111,6 +126,7 @@ def json_lines(found: Suggestions) -> Iterable[dict[str, Any]]:
             "gone_searched": done.gone_tuned,
             "gone_checked": done.gone_checked,
             "lost": [asdict(lost) for lost in done.lost],
+            "nearly_lost": one.nearly_lost,
             "later_s": done.later_s,
             "unjudged_gone": done.unjudged_gone,
             "added": done.added,

@@ -32,6 +32,10 @@ class Band:
     def minutes_a_week(self) -> int:
         return len(self.days) * (self.until - self.start)
 
+    def wider(self, minutes: int) -> Band:
+        """So much earlier and later, within the day, and on every day: a habit of one day is near those of others."""
+        return Band(tuple(range(7)), max(0, self.start - minutes), min(DAY_MINUTES, self.until + minutes))
+
     def meets(self, day: int, start: int, until: int) -> bool:
         """Whether it has a minute in common with these of a day, both ends included."""
         return day in self.days and start < self.until and until >= self.start

@@ -44,13 +44,18 @@ class Judged:
         return local_of(at, self.time_zone).date() in self.tuned_days
 
     @property
-    def false_tuned(self) -> list[WouldBeAlert]:
-        return [one for one in map(self.alerts.__getitem__, self.false_alarms) if self.is_tuned(one.raised_at)]
+    def tuned(self) -> frozenset[int]:
+        """Of `false_alarms`, those of the days that are searched."""
+        return frozenset(index for index in self.false_alarms if self.is_tuned(self.alerts[index].raised_at))
 
     @property
-    def true_tuned(self) -> list[WouldBeAlert]:
-        hit = {index for one in self.true_ones for index in one.hits(self.alerts)}
-        return [one for one in map(self.alerts.__getitem__, sorted(hit)) if self.is_tuned(one.raised_at)]
+    def false_tuned(self) -> list[WouldBeAlert]:
+        return [self.alerts[index] for index in sorted(self.tuned)]
+
+    @property
+    def true_alerts(self) -> list[WouldBeAlert]:
+        """Of all days: what is known to be true is never searched away."""
+        return [self.alerts[index] for index in sorted({n for one in self.true_ones for n in one.hits(self.alerts)})]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ class Outcome:
 
     Attributes:
         gone: index of the false alarms that nobody would see. gone_tuned, gone_checked: how many, by day.
-        lost: every true alert that nobody would see.
+        lost: every true alert that nobody would see, of all days.
         later_s: how much later a true one would be raised at most.
         unjudged_gone: alerts that nobody has judged and that nobody would see: they may have been true.
         added: alerts at times at which the rule as it is raises none.
@@ -82,10 +87,6 @@ class Outcome:
     later_s: float
     unjudged_gone: int
     added: int
-
-    @property
-    def lost_tuned(self) -> int:
-        return sum(one.is_tuned for one in self.lost)
 
 
 def judged_of(
