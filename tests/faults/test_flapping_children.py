@@ -82,7 +82,6 @@ def test_f09_flapping_cameras_cost_a_capture_process_no_memory_and_no_descriptor
     samples, restarts = flap(clip_path, tmp_path, WARM_UP_S, LASTS_S)
     slope = slope_mb_per_h(samples)
     first, most = samples[0], max(samples, key=lambda one: one.descriptors)
-    print(f"{slope:+.2f} MB/h of {first.mb:.0f} MB in {PROCESSES} capture processes over {LASTS_S:g} s")
     assert restarts == 0
     assert most.descriptors <= first.descriptors + 2 * PER_PROCESS * PROCESSES, "connections pile up"
     assert {one.threads for one in samples} == {first.threads}
@@ -113,6 +112,7 @@ def flap(clip: Path, folder: Path, warm_up_s: float, lasts_s: float) -> tuple[li
             flaps = sum(cameras.session_counts()) - sum(connected)
             assert flaps >= 1, "nobody came back: this proves nothing"
             print(f"{flaps} connections of {count} cameras in {warm_up_s + lasts_s:g} s")
+            print(f"{slope_mb_per_h(samples):+.2f} MB/h of {samples[0].mb:.0f} MB in {PROCESSES} capture processes")
             cameras.heal()
             watch.looks.clear()
             watch.until(lambda: len(watch.looks) == count, "every camera is back", RETURN_WITHIN_S)
