@@ -14,7 +14,7 @@ from tests.support.centres import START, TestCentre, camera
 from xueliang_alerts.contract import CameraStatus, NodeState, NodeStatus
 from xueliang_central.areas.tree import path_by_code
 from xueliang_central.errors import Conflict, MoveRefused
-from xueliang_central.fleet.nodes import add_node, node_of_token, renew_token, store_status, store_statuses
+from xueliang_central.fleet.nodes import add_node, node_of_token, renew_token, store_status
 from xueliang_central.fleet.tables import nodes
 from xueliang_central.rights.scope import Role
 from xueliang_central.store.events import Event, read_after
@@ -128,24 +128,3 @@ async def test_a_token_is_shown_once_and_can_be_renewed(centre: TestCentre) -> N
             await add_node(conn, node_id="edge-02", area_path="3701", at=START, by="test")
         with pytest.raises(MoveRefused):
             await add_node(conn, node_id="Edge #2", area_path="3701", at=START, by="test")
-
-
-async def test_many_statuses_at_once_are_kept_as_one_after_the_other(centre: TestCentre) -> None:
-    """A node that lives, one that the broker says is lost, and one that nobody knows, in one go."""
-    await centre.add_cameras(camera("lane-east", city.GRID), camera("gate", city.EAST_GRID))
-    async with centre.database.transaction() as conn:
-        await add_node(conn, node_id="edge-02", area_path=path_by_code(city.WEST), at=START, by="test")
-    await _say(centre, status(NodeState.ONLINE, ("lane-east", "watching"), backlog_records=7))
-    await _say(centre, status(NodeState.ONLINE, ("lane-east", "watching"), node_id="edge-02", seconds=1))
-    said = [
-        (status(NodeState.LOST, seconds=2), START + timedelta(seconds=9)),
-        (status(NodeState.ONLINE, node_id="edge-02", seconds=3), START + timedelta(seconds=9)),
-        (status(NodeState.ONLINE, node_id="stranger", seconds=3), START + timedelta(seconds=9)),
-    ]
-    async with centre.database.transaction() as conn:
-        assert await store_statuses(conn, said) == {"edge-01", "edge-02"}
-    async with centre.database.reading() as conn:
-        rows = {row["node_id"]: row for row in (await conn.execute(select(nodes))).mappings()}
-    assert (rows["edge-01"]["state"], rows["edge-01"]["backlog_records"]) == ("lost", 7)
-    assert rows["edge-01"]["status_at"] == START, "a last will says nothing but that the node is lost"
-    assert rows["edge-02"]["status_at"] == START + timedelta(seconds=3)
