@@ -274,7 +274,7 @@ def _comes_in(place: Place, box: Box, now: Moment) -> bool:
 
     Only while the place is young: what goes on coming in leaves its anchor as anything that moves.
     """
-    if _is_settled(place, now) or not _is_cut_off(place.anchor):
+    if is_settled(place, now) or not _is_cut_off(place.anchor):
         return False
     return geometry.area_of(box) > geometry.area_of(place.anchor)
 
