@@ -151,7 +151,8 @@ def test_f06_no_alert_comes_from_damaged_pictures(tmp_path: Path, host: CameraHo
     print(f"{ROUNDS * len(spoiled)} damaged clips, {flips} bits; pictures refused: {damaged}; raised: {sorted(told)}")
     assert flips > 100 * ROUNDS * len(spoiled)
     assert min(sum(count for name, count in damaged.items() if name.startswith(codec)) for codec in CODECS) > 0
-    assert told == {("car", "lane"), ("people", "crowd")}
+    assert {one for one in told if one[0] in spoiled} == set()
+    assert told >= {("car", "lane"), ("people", "crowd")}  # their pictures repeat: in the long run that is told, too
     assert {name: one["restarts"] for name, one in health["workers"].items()} == dict.fromkeys(threads, 0)
 
 

@@ -31,6 +31,7 @@ class Timeline:
             repeated one.
         seen_s: float64 (m,), seconds of watching, where judged.
         gap_s: float64 (m,), since the judged look before, where judged; infinite for the first ever.
+        unseen_s: float64 (m,), what of that counts, where judged.
         last_judged: int64 (m + 1,), the last judged look before each; -1: none in this part.
         is_carried: bool (m,).
         is_known: bool (m,): what the look shows may be judged by the rule; others are blind to it, boxes or not.
@@ -42,6 +43,7 @@ class Timeline:
     is_judged: NDArray[np.bool_]
     seen_s: NDArray[np.float64]
     gap_s: NDArray[np.float64]
+    unseen_s: NDArray[np.float64]
     last_judged: NDArray[np.int64]
     is_carried: NDArray[np.bool_]
     is_known: NDArray[np.bool_]
@@ -51,7 +53,8 @@ class Timeline:
 
     def moment(self, index: int) -> Moment:
         """Of a judged look."""
-        return Moment(float(self.mono_s[index]), at_of(int(self.at_ms[index])), float(self.seen_s[index]))
+        at = at_of(int(self.at_ms[index]))
+        return Moment(float(self.mono_s[index]), at, float(self.seen_s[index]), float(self.unseen_s[index]))
 
     def judged(self, start: int, stop: int) -> NDArray[np.int64]:
         """The judged ones of a stretch."""
@@ -93,11 +96,11 @@ def timeline_of(looks: LoggedLooks, rule: Any, offset_s: float, last: Moment | N
     steps = np.where(gaps <= tolerance_s, gaps, 0.0)
     if last is None and len(steps):
         steps[0] = 0.0
-    seen_s, gap_s = np.zeros(count), np.zeros(count)
+    seen_s, gap_s, unseen_s = np.zeros(count), np.zeros(count), np.zeros(count)
     seen_s[index] = np.cumsum(np.concatenate([[0.0 if last is None else last.seen_s], steps]))[1:]
-    gap_s[index] = gaps
+    gap_s[index], unseen_s[index] = gaps, steps
     last_judged = np.full(count + 1, -1, np.int64)
     last_judged[1:] = np.maximum.accumulate(np.where(is_judged, np.arange(count), -1)) if count else -1
     return Timeline(
-        rows, mono_s, looks.at_ms[rows], is_judged, seen_s, gap_s, last_judged, looks.is_carried[rows], known
+        rows, mono_s, looks.at_ms[rows], is_judged, seen_s, gap_s, unseen_s, last_judged, looks.is_carried[rows], known
     )
