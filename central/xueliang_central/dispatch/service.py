@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_central.areas.neighbouring import neighbours
 from xueliang_central.areas.tree import Area
 from xueliang_central.clocks.limits import ClockKind, Limits
-from xueliang_central.dispatch.recommending import Recommendation, needs_neighbours, recommend
+from xueliang_central.dispatch.recommending import NEIGHBOUR, Recommendation, needs_neighbours, recommend
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.errors import Conflict, NotFound
 from xueliang_central.incidents import service as incidents
@@ -109,12 +109,14 @@ async def offer(
     """A new task for whoever is on duty in `area`, in a grid beside it, or at the next level above."""
     choice = await _recommendation(change, area, not_these)
     person = choice.person
+    # A neighbour helps: the task stays the place's own, so that of the neighbour's area nobody else sees it.
+    whose = area if choice.why["code"] == NEIGHBOUR else choice.area
     task: Row = {
         "task_id": str(uuid.uuid4()),
         "incident_id": incident["incident_id"],
         "state": TaskState.OFFERED.value,
-        "area_code": choice.area.code,
-        "area_path": choice.area.path,
+        "area_code": whose.code,
+        "area_path": whose.path,
         "worker_id": person.user_id if person else None,
         "worker_name": person.display_name if person else None,
         "why_offered": choice.why,
@@ -125,7 +127,7 @@ async def offer(
     }
     await change.conn.execute(insert(tasks), task)
     change.touch_task(task["task_id"])
-    about = {"task_id": task["task_id"], "area_code": choice.area.code, "level": choice.area.level.value}
+    about = {"task_id": task["task_id"], "area_code": whose.code, "level": whose.level.value}
     change.note(
         incident["incident_id"],
         "task_offered",
@@ -264,13 +266,12 @@ async def refused_by(conn: AsyncConnection, incident_id: str) -> frozenset[str]:
     return frozenset(found.scalars())
 
 
-def asked_after(change: Change, incident: Row, task: Row) -> Area:
+def asked_after(change: Change, task: Row) -> Area:
     """Who is asked when this task was refused or given back: one level up, and the root stays the root.
 
-    After a neighbouring grid's worker the place's own areas are asked anew: who has refused is left out there.
+    After a neighbouring grid's worker the same area is asked anew: who has refused is left out there.
     """
-    own = change.tree.find(incident["area_code"])  # None: an import has taken it away
-    if own is not None and task["area_code"] not in {area.code for area in change.tree.chain(own.code)}:
-        return own
+    if task["why_offered"].get("code") == NEIGHBOUR:
+        return change.tree.get(task["area_code"])
     above: Sequence[Area] = change.tree.ancestors(task["area_code"])
     return above[-1] if above else change.tree.get(task["area_code"])
