@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from xueliang_central.dispatch.recommending import NEIGHBOUR
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.dispatch.views import task_views
 from xueliang_central.incidents.change import Change, Rulebook
@@ -48,6 +49,15 @@ async def publish(change: Change) -> None:
             await events.append(
                 change.conn, kind="task", area_path=row["area_path"], body={"task": view}, at=change.now
             )
+            if row["why_offered"].get("code") == NEIGHBOUR:  # whose worker does not hear of this area
+                await events.append(
+                    change.conn,
+                    kind="task",
+                    area_path=row["area_path"],
+                    body={"task": view},
+                    at=change.now,
+                    for_user=row["worker_id"],
+                )
     await _publish_silences(change)
     change.incidents, change.tasks, change.silences, change.proposals = {}, {}, {}, {}
 

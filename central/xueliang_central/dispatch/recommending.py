@@ -15,6 +15,7 @@ from xueliang_central.areas.tree import Area, Level
 from xueliang_central.people.duty import Duty, Person
 
 Why = dict[str, Any]
+NEIGHBOUR: Final = "neighbour_on_duty"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ def _why_neighbour(
     where = "of the same village" if beside.parent == asked.parent else "of another village"
     text = f"nobody of the grid is on duty: the worker of the grid beside it, {where}, tasks in hand: {in_hand}"
     more: Why = {"role": person.role, "in_hand": in_hand, "same_village": beside.parent == asked.parent}
-    return _why("neighbour_on_duty", text, beside, asked, steps, **more)
+    return _why(NEIGHBOUR, text, beside, asked, steps, **more)
 
 
 def _why_passed_over(area: Area, duty: Duty) -> Why:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_central.areas.neighbouring import neighbours
 from xueliang_central.areas.tree import Area
 from xueliang_central.clocks.limits import ClockKind, Limits
-from xueliang_central.dispatch.recommending import Recommendation, needs_neighbours, recommend
+from xueliang_central.dispatch.recommending import NEIGHBOUR, Recommendation, needs_neighbours, recommend
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.errors import Conflict, NotFound
 from xueliang_central.incidents import service as incidents
@@ -120,7 +120,7 @@ async def dispatch_all_by_policy(change: Change, cases: Sequence[Row]) -> dict[s
         choice = recommend(chain, duty, in_hand, neighbours=near, not_these=frozenset())
         if choice.person is not None:  # the next of these must know
             in_hand[choice.person.user_id] = in_hand.get(choice.person.user_id, 0) + 1
-        given.append(_task_of(change, case, choice, due))
+        given.append(_task_of(change, case, area, choice, due))
         _say_offered(change, case, given[-1], choice, POLICY)
         notices += _notices_of(change, case, given[-1], "task_offered")
         after[case["incident_id"]] = case
@@ -142,7 +142,7 @@ async def offer(
     duty, beside = await _duty_for(change, [area])
     in_hand = await live_counts(change.conn, [person.user_id for person in (*duty.present, *duty.off)])
     choice = recommend(_chain(change, area), duty, in_hand, neighbours=beside.get(area.code, ()), not_these=not_these)
-    task = _task_of(change, incident, choice, due)
+    task = _task_of(change, incident, area, choice, due)
     await change.conn.execute(insert(tasks), task)
     _say_offered(change, incident, task, choice, by)
     await tell_worker(change, incident, task, "task_offered")
@@ -168,14 +168,17 @@ async def _duty_for(change: Change, areas: Sequence[Area]) -> tuple[Duty, dict[s
     return duty, beside
 
 
-def _task_of(change: Change, incident: Row, choice: Recommendation, due: dict[ClockKind, datetime]) -> Row:
+def _task_of(change: Change, incident: Row, area: Area, choice: Recommendation, due: dict[ClockKind, datetime]) -> Row:
+    """`area`: that was asked first."""
     person = choice.person
+    # A neighbour helps: the task stays the place's own, so that of the neighbour's area nobody else sees it.
+    whose = area if choice.why["code"] == NEIGHBOUR else choice.area
     return {
         "task_id": str(uuid.uuid4()),
         "incident_id": incident["incident_id"],
         "state": TaskState.OFFERED.value,
-        "area_code": choice.area.code,
-        "area_path": choice.area.path,
+        "area_code": whose.code,
+        "area_path": whose.path,
         "worker_id": person.user_id if person else None,
         "worker_name": person.display_name if person else None,
         "why_offered": choice.why,
@@ -189,7 +192,8 @@ def _task_of(change: Change, incident: Row, choice: Recommendation, due: dict[Cl
 def _say_offered(change: Change, incident: Row, task: Row, choice: Recommendation, by: By) -> None:
     person = choice.person
     change.touch_task(task["task_id"])
-    about = {"task_id": task["task_id"], "area_code": choice.area.code, "level": choice.area.level.value}
+    whose = change.tree.get(task["area_code"])
+    about = {"task_id": task["task_id"], "area_code": whose.code, "level": whose.level.value}
     change.note(
         incident["incident_id"],
         "task_offered",
@@ -317,13 +321,12 @@ async def refused_by(conn: AsyncConnection, incident_id: str) -> frozenset[str]:
     return frozenset(found.scalars())
 
 
-def asked_after(change: Change, incident: Row, task: Row) -> Area:
+def asked_after(change: Change, task: Row) -> Area:
     """Who is asked when this task was refused or given back: one level up, and the root stays the root.
 
-    After a neighbouring grid's worker the place's own areas are asked anew: who has refused is left out there.
+    After a neighbouring grid's worker the same area is asked anew: who has refused is left out there.
     """
-    own = change.tree.find(incident["area_code"])  # None: an import has taken it away
-    if own is not None and task["area_code"] not in {area.code for area in change.tree.chain(own.code)}:
-        return own
+    if task["why_offered"].get("code") == NEIGHBOUR:
+        return change.tree.get(task["area_code"])
     above: Sequence[Area] = change.tree.ancestors(task["area_code"])
     return above[-1] if above else change.tree.get(task["area_code"])

@@ -193,7 +193,7 @@ async def _move_incident(change: Change, incident: Row, task: Row, asked: TaskMo
     incident, due = await incidents.transition(change, incident, MOVES[asked.move], by, params=params)
     if asked.move in {"refuse", "return"}:
         not_these = await service.refused_by(change.conn, incident["incident_id"])
-        up = service.asked_after(change, incident, task)
+        up = service.asked_after(change, task)
         due = {**await timers.running(change.conn, incident["incident_id"]), **due}
         await service.offer(change, incident, up, due, by, not_these=not_these)
     return incident

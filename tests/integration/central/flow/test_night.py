@@ -38,6 +38,7 @@ from xueliang_central.people.tables import shifts
 from xueliang_central.rights.scope import Actor, Role
 from xueliang_central.rights.tables import users
 from xueliang_central.store.database import Database
+from xueliang_central.store.tables import events
 
 THREE = datetime(2026, 11, 23, 19, 0, tzinfo=UTC)  # 03:00 on the 24th in Shanghai
 COUNTY = "370102"
@@ -82,7 +83,10 @@ async def test_by_night_the_neighbours_worker_gets_the_task_with_the_why(stage: 
     await roster(stage, WANG)
     await stage.take(now_raised())
     task = await stage.task()
-    assert (task["worker_id"], task["area_code"], task["area_path"]) == (HE.user_id, OTHER_GRID, HE.area_path)
+    assert (task["worker_id"], task["area_code"], task["area_path"]) == (HE.user_id, GRID, WANG.area_path)
+    assert task["why_offered"]["about"]["area_code"] == OTHER_GRID
+    heard = [row["for_user"] for row in await stage.rows(events) if row["kind"] == "task"]
+    assert heard == [None, HE.user_id], "the neighbour's phone hears of it, nobody else there does"
     why = task["why_offered"]
     assert (why["code"], [step["code"] for step in why["steps"]]) == ("neighbour_on_duty", ["all_off_duty"])
     assert why["about"]["asked"] == GRID
