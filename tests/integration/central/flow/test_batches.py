@@ -123,7 +123,7 @@ async def test_commit_then_receipt_then_acknowledgement(ingest: Ingest, broker: 
 
 async def test_all_shards_are_read_over_one_connection(ingest: Ingest, broker: Broker) -> None:
     ingest.subscribe()
-    assert len(broker.filters) == 32
+    assert len(broker.filters) == 3 * 16  # alerts, statuses and reports of rules
     assert len({batches.client_id_of([shard]) for shard in ("00", "01")}) == 2
 
 
