@@ -13,7 +13,7 @@ from xueliang_configs.cameras import CameraRules
 from xueliang_configs.rules import at_place
 
 ROOM_FOR_THE_REST: Final = 4096  # of a message: who, when, why, and the signature
-Row = Mapping[Any, Any]
+Row = Mapping[str, Any]
 
 
 class VersionState(StrEnum):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.audit import chain
@@ -26,7 +26,7 @@ from xueliang_configs.cameras import CameraRules
 from xueliang_configs.errors import ConfigError
 from xueliang_configs.loading import rules_from
 
-Row = Mapping[Any, Any]
+Row = dict[str, Any]
 _OPEN: Final = VersionState.PROPOSED.value
 _HAVE_RUN: Final = [one.value for one in (VersionState.RAN, VersionState.DESIRED, VersionState.REPLACED)]
 _LEFT_AS_IT_IS: Final = ("place_class", "look_every_s")
@@ -49,7 +49,7 @@ class Proposal:
     key: str | None = None
 
 
-async def camera_of(conn: AsyncConnection, actor: Actor, camera_id: str, *, lock: bool = False) -> RowMapping:
+async def camera_of(conn: AsyncConnection, actor: Actor, camera_id: str, *, lock: bool = False) -> Row:
     """Its row in the register; with `lock` nobody else changes its rules until the end of the transaction.
 
     Raises NotFound: missing, or out of scope.
@@ -58,17 +58,17 @@ async def camera_of(conn: AsyncConnection, actor: Actor, camera_id: str, *, lock
     found = (await conn.execute(query.with_for_update() if lock else query)).mappings().one_or_none()
     if found is None or not may_see(actor, found["area_path"]):
         raise NotFound
-    return found
+    return dict(found)
 
 
-async def version_of(conn: AsyncConnection, camera_id: str, version: int) -> RowMapping:
+async def version_of(conn: AsyncConnection, camera_id: str, version: int) -> Row:
     """Raises NotFound. Whether the camera may be seen is asked before."""
     versions = rule_versions.c
     query = select(rule_versions).where(versions.camera_id == camera_id, versions.version == version)
     found = (await conn.execute(query)).mappings().one_or_none()
     if found is None:
         raise NotFound
-    return found
+    return dict(found)
 
 
 async def propose(conn: AsyncConnection, actor: Actor, camera_id: str, asked: Proposal, at: datetime) -> int:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.camera_rules.deciding import VersionState, state_of
@@ -15,23 +14,25 @@ from xueliang_central.cameras.tables import cameras
 from xueliang_central.fleet.overview import iso
 from xueliang_central.store import events
 
-Row = Mapping[Any, Any]
+Row = dict[str, Any]
 
 
-async def report_of(conn: AsyncConnection, camera_id: str, node_id: str | None) -> RowMapping | None:
+async def report_of(conn: AsyncConnection, camera_id: str, node_id: str | None) -> Row | None:
     """What the node that has the camera now last said; None: nothing."""
     found = await conn.execute(
         select(rule_reports).where(rule_reports.c.camera_id == camera_id, rule_reports.c.node_id == node_id)
     )
-    return found.mappings().one_or_none()
+    row = found.mappings().one_or_none()
+    return None if row is None else dict(row)
 
 
-async def desired_of(conn: AsyncConnection, camera_id: str) -> RowMapping | None:
+async def desired_of(conn: AsyncConnection, camera_id: str) -> Row | None:
     versions = rule_versions.c
     found = await conn.execute(
         select(rule_versions).where(versions.camera_id == camera_id, versions.state == VersionState.DESIRED.value)
     )
-    return found.mappings().one_or_none()
+    row = found.mappings().one_or_none()
+    return None if row is None else dict(row)
 
 
 def version_view(row: Row, *, with_settings: bool = False) -> dict[str, Any]:
@@ -94,7 +95,7 @@ async def rules_body(conn: AsyncConnection, camera: Row) -> dict[str, Any]:
         "state": state_of(desired, report).value,
         "newest_version": (await conn.execute(newest)).scalar_one_or_none() or 0,
         "desired": version_view(desired) if desired is not None else None,
-        "proposed": [version_view(row) for row in waiting.mappings()],
+        "proposed": [version_view(dict(row)) for row in waiting.mappings()],
         "reported": _report_view(report) if report is not None else None,
     }
 
@@ -105,5 +106,5 @@ async def tell(conn: AsyncConnection, camera_id: str, at: datetime) -> None:
     camera = found.mappings().one_or_none()
     if camera is None:
         return
-    body = await rules_body(conn, camera)
+    body = await rules_body(conn, dict(camera))
     await events.append(conn, kind="camera_rules", area_path=camera["area_path"], body={"camera_rules": body}, at=at)

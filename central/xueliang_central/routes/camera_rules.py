@@ -90,7 +90,7 @@ async def list_versions(
         query = query.where(versions.version < before)
     async with centre_of(request).database.reading() as conn:
         camera = await service.camera_of(conn, actor, camera_id)
-        rows = (await conn.execute(query.limit(limit + 1))).mappings().all()
+        rows = [dict(row) for row in (await conn.execute(query.limit(limit + 1))).mappings()]
     shown = [{**version_view(row), "moves": service.moves_of(actor, camera, row)} for row in rows[:limit]]
     return {"items": shown, "next_before": shown[-1]["version"] if len(rows) > limit else None}
 

@@ -128,7 +128,7 @@ def test_every_shard_is_asked_for_once_by_a_group_with_a_name_of_its_own() -> No
         broker = Broker()
         for group in groups:
             ask_for(broker, group.shards)
-        assert len(set(broker.filters)) == len(broker.filters) == 32
+        assert len(set(broker.filters)) == len(broker.filters) == 3 * 16  # alerts, statuses, reports of rules
         assert len({batches.client_id_of(group.shards) for group in groups}) == len(groups)
 
 
