@@ -237,12 +237,13 @@ def test_memory_is_told_by_what_the_process_is(command: str, kind: str) -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PSS is Linux's")
 def test_memory_of_files_is_told_apart_from_what_a_process_made_itself() -> None:
     before = holdings([os.getpid()])
-    with mmap.mmap(-1, 8_000_000) as made:  # the heap might have had room
-        made.write(b"1" * len(made))
+    with mmap.mmap(-1, 64_000_000) as made:  # the heap might have had room
+        for _ in range(64):
+            made.write(b"1" * 1_000_000)
         after = holdings([os.getpid()])
     assert 0 < before.file_mb < before.pss_mb
     own_mb = (after.pss_mb - after.file_mb) - (before.pss_mb - before.file_mb)
-    assert own_mb == pytest.approx(8, abs=2)
+    assert own_mb == pytest.approx(64, abs=8)  # other threads of the test process move a little too
 
 
 def test_growth_of_a_soak_is_the_slope_of_each_kind_and_one_high_sample_does_not_decide_it() -> None:
