@@ -115,7 +115,7 @@ class RunningRules(_Desired):
 
 
 class ReportedRules(_Desired):
-    """What travels on `…/config/reported`: at the node's start, at each change, as an answer, and once an hour."""
+    """What travels on `…/config/reported`: at each connection, at each change, as an answer, and once an hour."""
 
     schema_version: SchemaVersion = SCHEMA_VERSION
     node_id: Id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from xueliang_central.camera_rules.tables import rule_reports, rule_versions
 from xueliang_central.camera_rules.views import tell
 from xueliang_central.cameras.register import places_of
 
+CLOCK_AHEAD: Final = timedelta(minutes=5)  # of a node whose clock is right
 SENT_JUST_NOW: Final = timedelta(seconds=5)  # a report that crossed what was sent is no reason to send it again
 
 
@@ -28,7 +30,7 @@ async def store_report(conn: AsyncConnection, report: ReportedRules, at: datetim
         return False
     found = await conn.execute(select(rule_reports).where(rule_reports.c.camera_id == camera_id).with_for_update())
     before = found.mappings().one_or_none()
-    if before is not None and before["node_id"] == report.node_id and report.at < before["at"]:
+    if before is not None and _is_old(report, before):
         return True
     values = _values(report, at)
     if values["settings"] is None and before is not None and before["digest"] == report.running.digest:
@@ -42,6 +44,12 @@ async def store_report(conn: AsyncConnection, report: ReportedRules, at: datetim
     if is_news:
         await tell(conn, camera_id, at)
     return True
+
+
+def _is_old(report: ReportedRules, before: Mapping[Any, Any]) -> bool:
+    """The one that is kept came later, unless its clock ran ahead: by its time all that follow would be old."""
+    is_sound = before["at"] <= before["received_at"] + CLOCK_AHEAD
+    return bool(is_sound and before["node_id"] == report.node_id and report.at < before["at"])
 
 
 _TELLS: Final = ("node_id", "takes_rules", "node_version", "digest", "answer_version", "answer_at", "outcome")

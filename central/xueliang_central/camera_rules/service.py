@@ -96,6 +96,8 @@ async def propose(conn: AsyncConnection, actor: Actor, camera_id: str, asked: Pr
     part = _checked(camera_id, asked.settings, ran or (desired["settings"] if desired is not None else {}))
     bases = [_known(one) for one in (ran, desired["settings"] if desired is not None else None) if one is not None]
     severities = severity_changes(part, [one for one in bases if one is not None])
+    if not severities and _is_unknown_what_runs(report, desired):
+        severities = ("what the node runs cannot be compared",)
     if report is not None and ran is not None:
         newest = await _note_what_ran(conn, camera_id, newest, desired, report, at)
     seen = report["answer_version"] or 0 if report is not None else 0  # more than we know: we were set back
@@ -224,6 +226,13 @@ def _checked(camera_id: str, asked: Mapping[str, Any], base: Mapping[str, Any]) 
         return rules_from(value)
     except ConfigError as error:
         raise RulesRefused([RulesProblem(one.key, one.text, one.hint) for one in error.problems]) from error
+
+
+def _is_unknown_what_runs(report: Row | None, desired: Row | None) -> bool:
+    """The node runs something else than what was wanted, and this release cannot read it or has not been told it."""
+    if report is None or (desired is not None and report["digest"] == desired["digest"]):
+        return False
+    return report["settings"] is None or _known(report["settings"]) is None
 
 
 def _known(settings: Mapping[str, Any]) -> CameraRules | None:

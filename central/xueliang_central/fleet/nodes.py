@@ -23,7 +23,7 @@ from xueliang_central.errors import Conflict, MoveRefused
 from xueliang_central.fleet.tables import camera_states, nodes
 from xueliang_central.rights.accounts import token_hash
 from xueliang_central.store import events
-from xueliang_central.store.among import among
+from xueliang_central.store.among import among, pairs_among
 
 TOKEN_PREFIX: Final = "xln_"  # noqa: S105 -- not a secret: lets a scanner recognise one
 _SAID: Final = (  # the columns of a node that its status decides
@@ -200,8 +200,10 @@ async def _store_cameras(
         await conn.execute(insert(camera_states), new)
     if told := [row for key, row in sorted(after.items()) if key in before and row is not before[key]]:
         await _update(conn, camera_states, "camera_id", told, [name for name in told[0] if name != "camera_id"])
-    if gone := sorted(set(before) - set(after)):
-        await conn.execute(delete(camera_states).where(among(conn, camera_states.c.camera_id, gone)))
+    # By its node too: another one, to which the camera was given, may have told of it meanwhile.
+    if gone := sorted((key, before[key]["node_id"]) for key in set(before) - set(after)):
+        are_gone = pairs_among(conn, camera_states.c.camera_id, camera_states.c.node_id, gone)
+        await conn.execute(delete(camera_states).where(are_gone))
     return changed
 
 

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 ANOTHER: Final = "other ingest processes serve all shards; this one takes over when one of them ends"
 FORGET_WITHIN_S: Final = 10.0
+WORKED_S: Final = 60.0  # a fault after so long is another one: said with its traceback again
 _BROKER: Final = "broker"
 _INGEST: Final = "ingest"
 
@@ -64,6 +65,7 @@ class IngestService:
         self._leases = Leases(centre.database)
         self._place: str | None = None
         self._missing: dict[Group, str] = {}  # why a group's connection is not there
+        self._said: str | None = None
         self._task: asyncio.Task[None] | None = None
         self.counts: Counter[str] = Counter()
 
@@ -80,9 +82,12 @@ class IngestService:
     async def _run(self) -> None:
         pause_s, failed = FIRST_PAUSE_S, 0
         while True:
+            began_mono_s = self._centre.mono()
             try:
                 await self._work()
             except Exception:
+                if self._centre.mono() - began_mono_s >= WORKED_S:
+                    pause_s, failed = FIRST_PAUSE_S, 0
                 failed += 1
                 self.counts["service_failed"] += 1
                 self._say(FAULT)
@@ -203,7 +208,10 @@ class IngestService:
         )
 
     def _say(self, why: str | None) -> None:
-        self._centre.health.note(_INGEST, why)
+        """Only what is new: the loop behind the connections says under the same name what it waits for."""
+        if why != self._said:
+            self._said = why
+            self._centre.health.note(_INGEST, why)
 
     def _listener(self, group: Group) -> StateListener:
         """From the link's thread into this loop."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from xueliang_central.rights.scope import Role, within
 from xueliang_central.rights.tables import users
 from xueliang_central.store.among import among
 from xueliang_configs.schedules import Schedule
+
+log = logging.getLogger(__name__)
 
 GOES: Final = (Role.WORKER.value, Role.OPERATOR.value, Role.SUPERVISOR.value)
 """Roles that can be sent or told: the others have no roster."""
@@ -82,11 +85,19 @@ async def shifts_that_count(conn: AsyncConnection, user_ids: Iterable[str]) -> l
         .join(users, users.c.user_id == shifts.c.user_id)
         .where(among(conn, shifts.c.user_id, list(user_ids)))
     )
-    return [
-        shift_of(row)
-        for row in found.mappings()
-        if row["area_path"] is None or within(row["area_path"], row["own_path"])
+    counting = [
+        row for row in found.mappings() if row["area_path"] is None or within(row["area_path"], row["own_path"])
     ]
+    return [shift for row in counting if (shift := _readable(row)) is not None]
+
+
+def _readable(row: Mapping[Any, Any]) -> Shift | None:
+    """None, and said: nobody's alert waits for a roster that this release or machine cannot read (its time zone)."""
+    try:
+        return shift_of(row)
+    except ValueError as error:
+        log.error("a shift cannot be read", extra={"user_id": row["user_id"], "why": str(error)[:300]})
+        return None
 
 
 def shift_of(row: Mapping[Any, Any]) -> Shift:
