@@ -278,6 +278,25 @@ async def test_what_a_node_says_is_kept_newest_first_and_only_of_its_own_cameras
         assert not await hear(street, camera_id="nobody", **said(settings()))
 
 
+async def test_a_report_dated_ahead_does_not_freeze_those_that_follow(street: TestCentre) -> None:
+    assert await hear(street, at=street.clock.at + timedelta(days=30), **said(settings(LANE), 2))
+    moved = settings(LANE | {"zone": MOVED})
+    assert await hear(street, **said(moved, 3))
+    async with people(street) as (ruler, _):
+        reported = (await ruler.get(RULES)).json()["reported"]
+    assert reported["digest"] == CameraRules.model_validate(moved).digest
+
+
+async def test_where_nobody_knows_what_runs_another_person_must_agree(street: TestCentre) -> None:
+    async with people(street) as (ruler, _):
+        made = (await propose(ruler, LANE | {"zone": MOVED})).json()
+        assert made["state"] == "desired"
+        await hear(street, **said(settings(LANE), 3, shown=None))  # changed at the node, and not told to what
+        await hear(street, **said(settings(), 4, shown=None))
+        again = await propose(ruler, LANE | {"zone": ZONE}, based_on=made["version"])
+        assert (again.json()["state"], len(again.json()["severity_changes"])) == ("proposed", 1), again.text
+
+
 async def test_reports_arrive_by_the_way_of_all_messages_and_bad_ones_go_to_quarantine(street: TestCentre) -> None:
     topic = node_topic("edge-01", Leaf.CONFIG_REPORTED)
     street.clock.advance(1)

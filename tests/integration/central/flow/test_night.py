@@ -113,6 +113,12 @@ async def test_by_day_the_grids_own_worker_goes(stage: Stage, clock: HandClock) 
     assert task["why_offered"]["about"]["is_rostered"]
 
 
+async def test_a_shift_that_cannot_be_read_stops_nobody(stage: Stage) -> None:
+    await roster(stage, WANG, weekly=DAY | {"time_zone": "Nowhere/Now"})
+    await stage.take(now_raised())
+    assert (await stage.task())["worker_id"] == WANG.user_id, "as if there were no roster"
+
+
 async def test_a_neighbour_who_refuses_leaves_it_to_the_own_levels(stage: Stage, clock: HandClock) -> None:
     await roster(stage, WANG)
     await stage.take(now_raised())
