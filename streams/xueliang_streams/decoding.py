@@ -70,7 +70,8 @@ class Decoded:
         planes: views of the decoder's own memory, which they keep alive.
         is_key: coded without reference to others.
         decode_ms: CPU time the decoder took since the picture handed out before; those skipped in between count.
-        is_doubtful: it may be damaged: the camera's pictures were of late, and this decoder does not notice it surely.
+        is_doubtful: it may be damaged: the camera's pictures are at times, and this decoder does not notice it surely.
+        follows_damage: one was refused within the last `DOUBT_S`; is_doubtful, too.
     """
 
     planes: Planes
@@ -78,6 +79,7 @@ class Decoded:
     is_key: bool
     decode_ms: float
     is_doubtful: bool = False
+    follows_damage: bool = False
 
 
 class RateLimit:
@@ -145,7 +147,7 @@ class OnDemandDecoder:
         self._garbled_since_mono_s: float | None = None
         self._garbled_at_mono_s: deque[float] = deque(maxlen=GARBLED_AT_MOST)
         self._shows_all_colours = False
-        self._damaged_at_mono_s = float("-inf")
+        self._damaged_at_mono_s = self._refused_at_mono_s = float("-inf")
         self._runs_strict = True  # how the decoder in use was made
         self._codec: Codec | None = None
         self._context = context
@@ -240,7 +242,7 @@ class OnDemandDecoder:
             return [self._decoded(picture, arrival) for picture in self._sound(pictures, arrival)]
         except av.error.FFmpegError:
             self._drop("damaged")
-            self._damaged_at_mono_s = arrival.mono_s
+            self._damaged_at_mono_s = self._refused_at_mono_s = arrival.mono_s
             self._note_refused()
             self._replace()
             return []
@@ -270,7 +272,8 @@ class OnDemandDecoder:
     def _decoded(self, picture: VideoFrame, arrival: Arrival) -> Decoded:
         spent_ms, self._spent_s = 1000 * self._spent_s, 0.0
         is_doubtful = self._is_in_doubt(arrival.mono_s)
-        return Decoded(planes_of(picture), arrival, bool(picture.key_frame), spent_ms, is_doubtful)
+        follows_damage = is_doubtful and arrival.mono_s - self._refused_at_mono_s <= DOUBT_S
+        return Decoded(planes_of(picture), arrival, bool(picture.key_frame), spent_ms, is_doubtful, follows_damage)
 
     def _is_in_doubt(self, mono_s: float) -> bool:
         """A camera that once met the standard and is read leniently now is in doubt all the time."""
@@ -305,6 +308,8 @@ class OnDemandDecoder:
             times.append(latest.mono_s)
         is_steady = len(times) == GARBLED_AT_MOST and latest.mono_s - times[0] <= GARBLED_WITHIN_S
         self._shows_all_colours = is_steady or latest.mono_s - self._garbled_since_mono_s >= GARBLED_AT_MOST_S
+        if not self._shows_all_colours:
+            self._refused_at_mono_s = latest.mono_s
         return not self._shows_all_colours
 
     def _drop(self, reason: str) -> None:

@@ -15,6 +15,7 @@ import queue
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from random import Random
@@ -206,6 +207,8 @@ class CameraGroup:
             camera.hide_private(written)
         camera.measure(written, planes.size_wh, stream)
         view = self._view(camera_id, camera, written, stream)  # first: it says with which scene to compare
+        if decoded.follows_damage and view.is_good:
+            view = replace(view, is_doubtful=True)  # what is not seen may be hidden by damage
         change, moved = camera.compare(written)
         generation = self._frames.generation(slot)
         handle = PictureHandle(camera_id, self._spec.region, slot, generation, size_wh, planes.is_full_range)

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -228,6 +229,16 @@ def test_a_picture_that_may_be_damaged_says_nothing_of_change_and_teaches_nothin
         assert loop.group.health()["gate"].scene_known_share == 0.0
         doubt[0] = False
         loop.until(lambda: loop.looks[-1].change is not None, "a scene to compare with", within_s=60)
+
+
+def test_after_a_damaged_picture_nothing_is_gone_because_it_is_not_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = OnDemandDecoder._decoded
+    monkeypatch.setattr(OnDemandDecoder, "_decoded", lambda *args: replace(taken(*args), follows_damage=True))
+    clip = plain_clip(tmp_path / "plain.mp4", 90, seconds=1)
+    with served(gate=clip) as server, looping(tmp_path, camera(server, gap_s=1.0)) as loop:
+        assert {look.view.is_doubtful for look in loop.until_looks(2)} == {True}
 
 
 def lent_scene(loop: Loop) -> Scene | None:

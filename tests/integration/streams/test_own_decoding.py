@@ -452,24 +452,31 @@ def test_h265_whose_messages_break_later_is_seen_again_after_ten_seconds(clip_of
     assert seen == [False] * 11 + [True] * 29
 
 
-def doubts(one: OnDemandDecoder, picture: CodedPicture, *seconds: float) -> list[bool | None]:
-    """Of the picture at each of these moments whether it was doubtful; None where it was refused."""
-    found: list[bool | None] = []
+def doubts(one: OnDemandDecoder, picture: CodedPicture, *seconds: float) -> list[str]:
+    """What is said of the picture at each of these moments."""
+    found = []
     for second in seconds:
         out = one.feed(replace(picture, arrival=Arrival(1_000.0 + second, NOON)))
-        found.append(out[0].is_doubtful if out else None)
+        if not out:
+            found.append("refused")
+        elif out[0].follows_damage:
+            assert out[0].is_doubtful
+            found.append("after damage")
+        else:
+            found.append("doubtful" if out[0].is_doubtful else "sure")
     return found
 
 
 def test_what_follows_a_damaged_picture_of_h265_is_doubtful_for_ten_seconds(clip_of: Clips, tmp_path: Path) -> None:
     sound = coded(load_segment("hevc", clip_of("hevc")), DecodeMode.KEYFRAMES)[0]
     one = decoder(DecodeMode.KEYFRAMES)
-    assert doubts(one, sound, 0, 1) == [False, False]
-    assert doubts(one, with_broken_message(sound), 2) == [None]
-    assert doubts(one, sound, 3, 12, 13) == [True, True, False]
+    assert doubts(one, sound, 0, 1) == ["sure", "sure"]
+    assert doubts(one, with_broken_message(sound), 2) == ["refused"]
+    assert doubts(one, sound, 3, 12, 13) == ["after damage", "after damage", "sure"]
     garbled = decoder(DecodeMode.KEYFRAMES)
-    assert doubts(garbled, in_colour(tmp_path / "beyond.mp4", (29, 255, 107))[0], 0) == [None]
-    assert doubts(garbled, in_colour(tmp_path / "plain.mp4", (82, 90, 240))[0], 1, 10, 11) == [True, True, False]
+    assert doubts(garbled, in_colour(tmp_path / "beyond.mp4", (29, 255, 107))[0], 0) == ["refused"]
+    plain = in_colour(tmp_path / "plain.mp4", (82, 90, 240))[0]
+    assert doubts(garbled, plain, 1, 10, 11) == ["after damage", "after damage", "sure"]
 
 
 def test_h265_that_broke_the_standard_later_is_doubtful_and_that_never_met_it_is_not(clip_of: Clips) -> None:
@@ -477,21 +484,20 @@ def test_h265_that_broke_the_standard_later_is_doubtful_and_that_never_met_it_is
     broken = with_broken_message(sound)
     once_whole = decoder(DecodeMode.KEYFRAMES)
     doubts(once_whole, sound, 0)
-    assert set(doubts(once_whole, broken, *range(1, 40))) == {None, True}
-    assert doubts(once_whole, broken, 400) == [True]
+    assert set(doubts(once_whole, broken, *range(1, 40))) == {"refused", "after damage", "doubtful"}
+    assert doubts(once_whole, broken, 400) == ["doubtful"]
     never_whole = decoder(DecodeMode.KEYFRAMES)
     doubts(never_whole, broken, *range(20))
-    assert doubts(never_whole, broken, 20, 30) == [False, False]
+    assert doubts(never_whole, broken, 20, 30) == ["sure", "sure"]
 
 
 def test_colours_that_are_believed_in_the_end_stay_doubtful(tmp_path: Path) -> None:
     lit = in_colour(tmp_path / "beyond.mp4", (29, 255, 107))[0]
-    one = decoder(DecodeMode.KEYFRAMES)
-    assert doubts(one, lit, *range(70))[-10:] == [True] * 10
+    assert doubts(decoder(DecodeMode.KEYFRAMES), lit, *range(90))[-10:] == ["doubtful"] * 10
 
 
 def test_of_h264_nothing_is_doubtful(clip_of: Clips) -> None:
     pictures = coded(load_segment("h264", clip_of("h264")), DecodeMode.KEYFRAMES)
     one = decoder(DecodeMode.KEYFRAMES)
-    assert doubts(one, flipped(pictures[0], np.random.default_rng(1), 300), 0) == [None]
-    assert doubts(one, pictures[0], 1) == [False]
+    assert doubts(one, flipped(pictures[0], np.random.default_rng(1), 300), 0) == ["refused"]
+    assert doubts(one, pictures[0], 1) == ["sure"]
