@@ -109,9 +109,16 @@ class FromCentre:
             node_topic(node_id, leaf) for leaf in (Leaf.CONFIG_DESIRED, Leaf.CONFIG_REPORTED)
         )
         self._path, self._wall, self._mono = files.folder / _FILE, wall, mono
-        self._had = {name: max((version_in(one.order_id) for one in files.all(name)), default=0) for name in camera_ids}
         self._queue: queue.Queue[bytes] = queue.Queue(WAITING_AT_MOST)
-        self._answers = _read(self._path)
+        kept, seen = _read(self._path)
+        newest = {name: _newest_of(files.all(name)) for name in camera_ids}
+        self._had = {name: max(one.version if one else 0, seen.get(name, 0)) for name, one in newest.items()}
+        # Killed before it could answer: what is a version here was taken, and is not taken again over a later change.
+        taken = {name: one for name, one in newest.items() if one is not None}
+        self._kept = kept | {
+            name: one for name, one in taken.items() if name not in kept or kept[name].version < one.version
+        }
+        self._answers = dict(self._kept)
         self._said: dict[str, _Said] = {}
         self._under_way: list[PublishHandle] = []
         self._generation = 0
@@ -189,17 +196,20 @@ class FromCentre:
             notes=tuple(one[:400] for one in notes[:PROBLEMS_AT_MOST]),
         )
         self._answers[desired.camera_id] = answer
+        self._had[desired.camera_id] = max(self._had.get(desired.camera_id, 0), desired.version)
+        if not is_trouble:
+            self._kept[desired.camera_id] = answer
         self.counts[answer.outcome.value] += 1
         for one in answer.problems:
             log.warning(
                 "rules of the centre refused",
                 extra={"camera_id": desired.camera_id, "version": desired.version, "where": one.where, "why": one.text},
             )
-        if not is_trouble:
-            self._keep()
+        self._keep()
 
     def _keep(self) -> None:
-        value = {"format": 1, "answers": {name: one.model_dump(mode="json") for name, one in self._answers.items()}}
+        answers = {name: one.model_dump(mode="json") for name, one in self._kept.items()}
+        value = {"format": 1, "answers": answers, "seen": self._had}
         try:
             write_atomically(self._path, json.dumps(value, ensure_ascii=False).encode())
         except OSError as error:
@@ -306,13 +316,26 @@ def problems_of_rules(refused: Sequence[RuleRefused]) -> tuple[RuleProblem, ...]
     )
 
 
-def _read(path: Path) -> dict[str, DesiredAnswer]:
-    """Empty when there are none, or none that can be read: the versions still say which of the centre's runs."""
+def _newest_of(versions: Iterable[RulesVersion]) -> DesiredAnswer | None:
+    """The newest version of the centre's among a camera's versions, as the answer that it was applied."""
+    found = [(version_in(one.order_id), one.at) for one in versions if version_in(one.order_id)]
+    if not found:
+        return None
+    version, at = max(found)
+    return DesiredAnswer(version=version, outcome=Outcome.APPLIED, at=at)
+
+
+def _read(path: Path) -> tuple[dict[str, DesiredAnswer], dict[str, int]]:
+    """The answers, and the newest version that each camera has had, answered or not.
+
+    Empty when there are none, or none that can be read: the versions still say which of the centre's runs.
+    """
     try:
         value: Any = json.loads(path.read_bytes())
-        return {str(name): DesiredAnswer.model_validate(one) for name, one in value["answers"].items()}
+        answers = {str(name): DesiredAnswer.model_validate(one) for name, one in value["answers"].items()}
+        return answers, {str(name): int(version) for name, version in value.get("seen", {}).items()}
     except FileNotFoundError:
-        return {}
+        return {}, {}
     except (OSError, ValueError, ValidationError, KeyError, TypeError, AttributeError) as error:
         log.error("answers to the centre cannot be read", extra={"why": f"{type(error).__name__}: {error}"[:300]})
-        return {}
+        return {}, {}

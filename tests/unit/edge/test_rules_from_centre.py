@@ -226,10 +226,15 @@ def test_killed_before_it_could_answer_it_answers_when_asked_again(node: Fleet) 
     node.send(node.begin(KEY), message(4, rule(dwell_s=44)))
     (node.folder / "data" / FOLDER / "centre.json").unlink()  # the version was on the disk, the answer not yet
     follower = node.begin(KEY)
-    assert node.last().answer is None
+    answer = node.last().answer
+    assert answer is not None
+    assert (answer.version, answer.outcome) == (4, Outcome.APPLIED)
     node.send(follower, message(4, rule(dwell_s=44)))
-    assert node.last().answer.outcome is Outcome.APPLIED  # type: ignore[union-attr]
     assert node.story() == [(1, "file"), (2, "centre")]
+    node.write(camera("east", rule(dwell_s=55)), camera("west"))
+    node.polls(follower)
+    node.send(follower, message(4, rule(dwell_s=44)))
+    assert node.running(follower) == [("lane", 55.0)], "it was taken once, and is not taken again over a later change"
 
 
 def test_a_change_of_the_file_after_it_is_said_as_what_runs(node: Fleet) -> None:
@@ -297,8 +302,13 @@ def test_a_full_disk_is_an_answer_and_no_last_word(node: Fleet, monkeypatch: pyt
     assert answer.outcome is Outcome.REFUSED
     assert "the version cannot be kept" in answer.problems[0].text
     assert node.running(follower) == [("lane", 20.0), ("exit", 20.0)]
+    west = wanted(rule(dwell_s=33)) | {"camera_id": "west"}
+    node.send(follower, message(2, camera_id="west", settings=west))  # another camera's answer does not keep it
     follower = node.begin(KEY)
-    assert node.last().answer is None  # so that the centre sends it again
+    east = [one for one in node.link.said if one.camera_id == "east"][-1]
+    assert east.answer is None  # so that the centre sends it again
+    node.send(follower, message(3, rule(dwell_s=33)))
+    assert node.running(follower) == [("lane", 20.0), ("exit", 20.0)], "older than what it has had"
     node.send(follower, message(4, rule(dwell_s=44)))
     assert node.running(follower) == [("lane", 44.0)]
 

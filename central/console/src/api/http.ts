@@ -26,7 +26,7 @@ export class NoAnswer extends Error {
 let csrf = "";
 let onSignedOut: () => void = () => undefined;
 let onServerTime: (serverMs: number) => void = () => undefined;
-let renew: () => Promise<boolean> = async () => false;
+let renew: (sentWith: string) => Promise<boolean> = async () => false;
 
 export function useCsrf(token: string): void {
   csrf = token;
@@ -45,13 +45,13 @@ export function whenServerTime(handler: (serverMs: number) => void): void {
 }
 
 /** `handler` asks the centre whose session this is by now; true when there is another token for the same person. */
-export function whenTokenIsStale(handler: () => Promise<boolean>): void {
+export function whenTokenIsStale(handler: (sentWith: string) => Promise<boolean>): void {
   renew = handler;
 }
 
-/** Somebody has signed in again in another window: this page's token is of the session before. */
-export async function renewToken(): Promise<boolean> {
-  return renew();
+/** Somebody has signed in again in another window: the token of this request is of the session before. */
+export async function renewToken(sentWith: string): Promise<boolean> {
+  return renew(sentWith);
 }
 
 export function isStaleToken(status: number, problem: Problem): boolean {
@@ -81,7 +81,8 @@ export async function remove(path: string): Promise<void> {
 
 async function call<T>(method: string, path: string, body?: unknown, isSecondTry = false): Promise<T> {
   const headers: Record<string, string> = { Accept: "application/json" };
-  if (method !== "GET" && csrf) headers["X-CSRF-Token"] = csrf;
+  const sentWith = csrf;
+  if (method !== "GET" && sentWith) headers["X-CSRF-Token"] = sentWith;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let response: Response;
   try {
@@ -100,7 +101,7 @@ async function call<T>(method: string, path: string, body?: unknown, isSecondTry
   if (!response.ok) {
     const refused = await refusal(response, path);
     const isStale = refused instanceof ApiProblem && isStaleToken(refused.status, refused.problem);
-    if (isStale && !isSecondTry && (await renewToken())) return call<T>(method, path, body, true);
+    if (isStale && !isSecondTry && (await renewToken(sentWith))) return call<T>(method, path, body, true);
     throw refused;
   }
   if (response.status === 204) return undefined as T;

@@ -79,7 +79,8 @@ function sendPiece(
     request.open("PUT", `/api/photos/${sha256}`);
     request.timeout = SEND_TIMEOUT_MS;
     request.setRequestHeader("Content-Type", "image/jpeg");
-    request.setRequestHeader("X-CSRF-Token", csrfToken());
+    const sentWith = csrfToken();
+    request.setRequestHeader("X-CSRF-Token", sentWith);
     if (from > 0 || to < bytes.length) {
       request.setRequestHeader("Content-Range", `bytes ${from}-${to - 1}/${bytes.length}`);
     }
@@ -91,7 +92,7 @@ function sendPiece(
       if (request.status === 401) signedOut();
       const refused = problemOf(request.status, request.responseText);
       if (!(refused instanceof ApiProblem) || !isStaleToken(refused.status, refused.problem)) return reject(refused);
-      return void renewToken().finally(() => reject(new NoAnswer(refused))); // the next pass has the new token
+      return void renewToken(sentWith).finally(() => reject(new NoAnswer(refused))); // the next pass has the new token
     };
     request.onerror = request.ontimeout = () => reject(new NoAnswer("photo not sent"));
     request.send(bytes.slice(from, to));

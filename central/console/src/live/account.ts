@@ -44,6 +44,7 @@ async function adopt(opened: Session, isNew: boolean): Promise<void> {
     persons.value += 1;
   }
   useCsrf(opened.csrf);
+  owners.set(opened.csrf, opened.user.user_id);
   hasAnswer = true;
   isProven.value = true;
   if (user.value?.user_id !== opened.user.user_id) user.value = opened.user;
@@ -58,14 +59,24 @@ function forget(): void {
 }
 
 whenSignedOut(forget);
-whenTokenIsStale(async () => {
-  const [whose, before] = [user.value?.user_id, csrfToken()];
-  try {
-    await ask();
-  } catch {
-    return false;
-  }
-  return user.value !== null && user.value.user_id === whose && csrfToken() !== before;
+
+/** Whose each token of this page was. */
+const owners = new Map<string, string>();
+let renewing: Promise<void> | null = null;
+
+/** `sentWith`: the token that was refused. True: there is another one by now, and for the same person. */
+whenTokenIsStale(async (sentWith) => {
+  const isRenewed = (): boolean =>
+    user.value !== null && owners.get(sentWith) === user.value.user_id && !["", sentWith].includes(csrfToken());
+  if (isRenewed()) return true; // by another request
+  if (localStorage.getItem(SIGN_OUT_DUE)) return false; // it is the sign-out that was refused
+  renewing ??= ask()
+    .catch(() => undefined)
+    .finally(() => {
+      renewing = null;
+    });
+  await renewing;
+  return isRenewed();
 });
 
 /** Ask the centre whether the cookie still stands. Throws NoAnswer when it is away. */
