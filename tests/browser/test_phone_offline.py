@@ -449,11 +449,14 @@ def test_a_killed_browser_loses_nothing(browser: Browser, grid: Grid, tmp_path: 
     page.get_by_test_id("handled").click()
     expect(page.get_by_test_id("waiting")).to_have_attribute("data-count", "3")
     context.set_offline(False)
-    # A cookie of a few seconds may not have been on the disk yet: then the worker signs in again.
-    page.locator('[data-testid="login-page"], [data-saving="idle"], [data-saving="saved"]').first.wait_for()
-    if page.get_by_test_id("login-page").is_visible():
-        sign_in(page, "worker", grid.password("worker"))
-    until(lambda: grid.state(task_id) == "handled")
+
+    def is_handled() -> bool:
+        # A cookie of a few seconds may not have been on the disk yet: then the worker signs in again.
+        if page.get_by_test_id("login-page").is_visible():
+            sign_in(page, "worker", grid.password("worker"))
+        return grid.state(task_id) == "handled"
+
+    until(is_handled)
     assert grid.kinds(task_id) == ["taken", "arrived", "handled"]
     assert len(grid.desk.task(task_id)["photos"]) == 1
     context.close()
