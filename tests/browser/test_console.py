@@ -10,13 +10,10 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.support.browser import (
-    chromium_path,
     complaints,
     desk,
     drawn_jpeg,
     handset,
-    open_browser,
-    require_console,
     sign_in,
     too_wide,
 )
@@ -34,14 +31,6 @@ BLOCKED = Reason(
 MEASURES = {"share": Measure(value=0.41, unit="share"), "seconds": Measure(value=63, unit="s")}
 CLEAR = Reason(code="lane_clear", text="lane clear for 3 s", about={"place": "lane"})
 SOON_MS = 15_000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium_path()
-    require_console()
-    with open_browser() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -21,8 +21,6 @@ from tests.support.browser import (
     complaints,
     drawn_jpeg,
     handset,
-    open_browser,
-    require_console,
     sign_in,
     too_wide,
 )
@@ -42,14 +40,6 @@ SMALL = {"width": 360, "height": 740}
 BLOCKED = Reason(
     code="lane_blocked", text="lane 41% covered by truck for 63 s >= 60 s", about={"objects": "truck", "place": "lane"}
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium_path()
-    require_console()
-    with open_browser() as opened:
-        yield opened
 
 
 @dataclass

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.support.browser import chromium_path, complaints, desk, open_browser, require_console, sign_in, too_wide
+from tests.support.browser import complaints, desk, sign_in, too_wide
 from tests.support.puppet_node import CentreOnly, PuppetNode
 from xueliang_alerts.clocks import system_wall
 from xueliang_alerts.contract import Hazard, Measure, Reason, Severity
@@ -22,14 +22,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 
 SOON_MS = 15_000
 BLOCKED = Reason(code="lane_blocked", text="lane 41% covered", about={"objects": "truck", "place": "lane"})
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium_path()
-    require_console()
-    with open_browser() as opened:
-        yield opened
 
 
 @pytest.fixture

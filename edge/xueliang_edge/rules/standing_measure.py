@@ -165,17 +165,6 @@ def _inside(observation: Observation, settings: StandingRule) -> Inside:
     return last.keep(shown, Inside.of([rows[one] for one in concerned]))
 
 
-def things_inside(rows: Sequence[BoxRow], counted: Sequence[int], zone: Zone) -> list[int]:
-    """Index of every box that counts and lies in the zone, each thing once, surest first."""
-    left, top, right, bottom = geometry.zone_bounds(zone)
-    concerned = []
-    for index in counted:
-        box = rows[index][0]
-        if box[0] <= right and box[2] >= left and box[1] <= bottom and box[3] >= top and is_concerned(box, zone):
-            concerned.append(index)
-    return surest_of(rows, concerned, counted)
-
-
 def surest_of(rows: Sequence[BoxRow], concerned: Sequence[int], counted: Sequence[int]) -> list[int]:
     """Of the boxes that are concerned those that stay when each thing is taken once, surest first.
 

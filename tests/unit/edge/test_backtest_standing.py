@@ -26,7 +26,7 @@ from xueliang_edge.rules import standing
 from xueliang_edge.rules.geometry import is_same
 from xueliang_edge.rules.judge import CameraJudge
 from xueliang_edge.rules.standing import StandingState
-from xueliang_edge.rules.standing_measure import MERGED, StandingMeasure, things_inside
+from xueliang_edge.rules.standing_measure import MERGED, StandingMeasure, is_concerned, surest_of
 
 STANDING = ("fire_lane", "fire_lane_excluding", "exit", "parking")
 
@@ -86,8 +86,8 @@ def test_what_is_taken_once_is_what_merging_all_of_it_leaves(seed: int) -> None:
     for one in sorted(counted, key=lambda index: -rows[index][1]):
         if not any(is_same(rows[one][0], rows[other][0], *MERGED) for other in kept):
             kept.append(one)
-    alone = [one for one in kept if things_inside(rows, [one], rule.zone)]
-    assert things_inside(rows, counted, rule.zone) == alone
+    concerned = [one for one in counted if is_concerned(rows[one][0], rule.zone)]
+    assert surest_of(rows, concerned, counted) == [one for one in kept if one in concerned]
 
 
 # Runs of looks at which what stands there is seen to stand there.
