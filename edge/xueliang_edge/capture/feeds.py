@@ -217,7 +217,8 @@ class ReaderFeed:
         needs_whole = self._choose_assembly(pace)
         is_cheap = len(self._since_key) <= AT_ONCE_PICTURES
         is_moment = pace.may_decode_all and is_cheap and moment_has_come(pace, last_look_mono_s, self._mono())
-        if not needs_whole and (not is_moment or self._is_key_near()):
+        is_near = is_key_near(self._rhythm.last_key_mono_s, self.reader.last_key_interval_s, self._mono())
+        if not needs_whole and (not is_moment or is_near):
             self._decode_keys_only()
         elif not self._decodes_whole and self._is_whole:
             self._set_whole(True)
@@ -235,12 +236,6 @@ class ReaderFeed:
         is_moment_near = pace.look_at_mono_s is not None
         self._assemble("all" if wants_whole or is_moment_near or not is_known or is_small else "key")
         return wants_whole
-
-    def _is_key_near(self) -> bool:
-        interval_s, last_key_mono_s = self.reader.last_key_interval_s, self._rhythm.last_key_mono_s
-        if interval_s is None or last_key_mono_s is None:
-            return False
-        return 0.0 <= last_key_mono_s + interval_s - self._mono() <= KEY_IS_NEAR_S
 
     def _decode_keys_only(self) -> None:
         if self._decodes_whole:
@@ -384,6 +379,13 @@ def moment_has_come(pace: Pace, last_look_mono_s: float | None, now_mono_s: floa
     """The moment that the pace names has come, and no look since."""
     at = pace.look_at_mono_s
     return at is not None and last_look_mono_s is not None and last_look_mono_s < at <= now_mono_s
+
+
+def is_key_near(last_key_mono_s: float | None, key_interval_s: float | None, now_mono_s: float) -> bool:
+    """The next key picture is about to come, or late by no more than it may jitter."""
+    if last_key_mono_s is None or key_interval_s is None:
+        return False
+    return -GAP_TOLERANCE_S <= last_key_mono_s + key_interval_s - now_mono_s <= KEY_IS_NEAR_S
 
 
 def is_older(at_mono_s: float, last_look_mono_s: float | None) -> bool:

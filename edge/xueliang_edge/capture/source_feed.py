@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from xueliang_edge.capture.feeds import GAP_TOLERANCE_S, KEY_IS_NEAR_S, ROUND_S, FeedHealth, is_older, moment_has_come
+from xueliang_edge.capture.feeds import GAP_TOLERANCE_S, ROUND_S, FeedHealth, is_key_near, is_older, moment_has_come
 from xueliang_edge.capture.orders import Pace
 from xueliang_edge.view_watch import Sent
 from xueliang_streams.coded_picture import Arrival
@@ -124,7 +124,8 @@ class SourceFeed:
             return
         is_moment_now = moment_has_come(pace, last_look_mono_s, self._mono())
         is_urgent = last_look_mono_s is None or is_hurried
-        is_moment_between = is_moment_now and not self._is_key_near(self._rates)
+        last_key_mono_s, interval_s = self._rates.last_key_mono_s, self._rates.key_interval_s
+        is_moment_between = is_moment_now and not is_key_near(last_key_mono_s, interval_s, self._mono())
         if pace.may_decode_all and (self._is_key_too_rare(self._rates, pace) or is_moment_between):
             # Twice the pace: whenever a look is due, the newest picture is at most half a gap old.
             self._decode(DecodeMode.ALL, None if is_urgent or is_moment_now else 2.0 / pace.gap_s)
@@ -139,11 +140,6 @@ class SourceFeed:
         # The distance has grown: the next one is long overdue.
         patience_s = max(pace.gap_s, OVERDUE * rates.key_interval_s) + GAP_TOLERANCE_S
         return rates.last_key_mono_s is not None and self._mono() - rates.last_key_mono_s > patience_s
-
-    def _is_key_near(self, rates: StreamRates) -> bool:
-        if rates.key_interval_s is None or rates.last_key_mono_s is None:
-            return False
-        return 0.0 <= rates.last_key_mono_s + rates.key_interval_s - self._mono() <= KEY_IS_NEAR_S
 
     def _key_rate(self, pace: Pace) -> float | None:
         """Of the key pictures so many a second as the pace needs, which is every n-th; None: each of them."""

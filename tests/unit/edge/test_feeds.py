@@ -97,6 +97,8 @@ def test_a_picture_older_than_the_last_look_is_never_due() -> None:
         pytest.param(EVERY_2_S, Pace(4.0, look_at_mono_s=99.9), ALL, None, id="the moment of the pace has come"),
         pytest.param(EVERY_2_S, Pace(4.0, look_at_mono_s=100.1), KEYS, 1 / 4, id="it has not"),
         pytest.param(StreamRates(2.0, 98.3), Pace(4.0, look_at_mono_s=99.9), KEYS, None, id="a key picture is near"),
+        pytest.param(StreamRates(2.0, 97.9), Pace(4.0, look_at_mono_s=99.9), KEYS, None, id="it is late by its jitter"),
+        pytest.param(StreamRates(2.0, 97.7), Pace(4.0, look_at_mono_s=99.9), ALL, None, id="it did not come"),
     ],
 )
 def test_of_a_camera_only_what_the_pace_needs_is_decoded(
