@@ -114,7 +114,8 @@ def flap(clip: Path, folder: Path, warm_up_s: float, lasts_s: float) -> tuple[li
             assert flaps >= 1, "nobody came back: this proves nothing"
             print(f"{flaps} connections of {count} cameras in {warm_up_s + lasts_s:g} s")
             print(f"{slope_mb_per_h(samples):+.2f} MB/h of {samples[0].mb:.0f} MB in {PROCESSES} capture processes")
-            print("their means, MB: " + ", ".join(f"{part.mean():.1f}" for part in np.array_split(megabytes(samples), 6)))
+            sixths = np.array_split(megabytes(samples), 6)
+            print("mean of each sixth, MB: " + ", ".join(f"{one.mean():.1f}" for one in sixths))
             cameras.heal()
             watch.looks.clear()
             watch.until(lambda: len(watch.looks) == count, "every camera is back", RETURN_WITHIN_S)
