@@ -1,4 +1,7 @@
-"""How soon an alert is before people's eyes: from the broker to the event streams of five hundred viewers.
+"""What people at their screens wait for: an alert until it is on five hundred event streams, and the API's answers.
+
+    ./run bench centre                      both parts
+    ./run bench centre --parts stream       of stream, api
 
 A city of 1,875 nodes and 30,000 cameras; viewers spread over its tree: 10 city, 40 county, 150 township, 300 village.
 PostgreSQL with every commit on disk, the broker, the centre's own program (one process that ingests, one that speaks
@@ -8,23 +11,34 @@ HTTP) and the streams over sockets are real; nodes and viewers are played, in tw
 from __future__ import annotations
 
 import argparse
+import asyncio
 import shutil
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import httpx
 import numpy as np
 
-from tests.bench.centre_bench.people import viewers
+from tests.bench.centre_bench.asking import asked
+from tests.bench.centre_bench.people import Viewer, sign_in, viewers
+from tests.bench.centre_bench.stored import Past, make_past
 from tests.bench.centre_bench.streaming import streamed
 from tests.bench.figures import Figures
 from tests.bench.ingest_bench.episodes import check_templates
 from tests.bench.ingest_bench.fleet import Fleet
-from tests.bench.ingest_bench.system import running_system, wait_until_at_work
+from tests.bench.ingest_bench.system import System, running_system, wait_until_at_work
+from tests.support.brokers import free_port
 from xueliang_alerts.clocks import system_wall
+from xueliang_central.store.database import Database
 
 FOLDER: Final = Path(".run/bench/centre")
+PARTS: Final = ("stream", "api")
 PER_S: Final = 200.0
 CONNECTIONS: Final = 4
+UP_WITHIN_S: Final = 60.0
+PAST, PAST_QUICK = Past(100_000, 500, 20), Past(2_000, 100, 20)
 
 KEYS = (
     "alert_to_stream_p50_ms",
@@ -38,34 +52,112 @@ KEYS = (
     "api_cores",
     "receipt_p50_s",
     "receipt_p99_s",
+    "alerts_stored",
+    "api_p95_ms",
+    "api_queue_p95_ms",
+    "api_case_p95_ms",
+    "api_map_p95_ms",
+    "api_map_of_the_city_p95_ms",
 )
 
 
-def measure(options: argparse.Namespace, figures: Figures) -> None:
-    check_templates(system_wall())
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    with running_system(FOLDER, options.broker, is_shedding=options.shed) as system:
-        system.start_ingest()
-        wait_until_at_work(system)
-        fleet = Fleet([system.broker.centre_link(f"bench-{number}") for number in range(CONNECTIONS)])
-        # Every node says its first status in half a minute: 30,000 cameras come up, a storm of its own.
-        warm_s, seconds = (32.0, 8.0) if options.quick else (45.0, 60.0)
-        found = streamed(system, fleet, viewers(), options.per_s, warm_s, seconds)
-        for problem in sorted(set(found.problems)):
-            print(f"{found.problems.count(problem)} streams: {problem}")
-        figures["alerts_and_viewers"] = len(found.latencies_s)
-        if found.latencies_s:
-            p50, p99 = np.percentile(found.latencies_s, (50, 99)) * 1000
-            figures["alert_to_stream_p50_ms"], figures["alert_to_stream_p99_ms"] = float(p50), float(p99)
-            figures["alert_to_stream_max_ms"] = max(found.latencies_s) * 1000
-        figures["not_delivered"], figures["delivered_to_strangers"] = found.missing, found.strangers
-        figures["deliveries_per_s"], figures["api_cores"] = found.deliveries_per_s, found.api_cores
-        figures["incident_events_within_a_second"] = found.crowded
-        if latencies := fleet.latencies_s.get("streamed"):
-            p50, p99 = np.percentile(latencies, (50, 99))
-            figures["receipt_p50_s"], figures["receipt_p99_s"] = float(p50), float(p99)
-
-
 def add_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("centre only", "--broker and --shed as for ingest")
+    group = parser.add_argument_group(
+        "centre only", f"--parts: of {','.join(PARTS)}; --broker and --shed as for ingest"
+    )
     group.add_argument("--per-s", type=float, default=PER_S, metavar="N", help="alerts a second (%(default)g)")
+
+
+def measure(options: argparse.Namespace, figures: Figures) -> None:
+    parts = options.parts or PARTS
+    unknown = sorted(set(parts) - set(PARTS))
+    if unknown:
+        raise SystemExit(f"--parts: expected of {','.join(PARTS)}, got {','.join(unknown)}")
+    check_templates(system_wall())
+    people = viewers()
+    for part in PARTS:
+        if part not in parts:
+            continue
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        with running_system(FOLDER, options.broker, is_shedding=options.shed) as system:
+            asyncio.run(_sign_in(system.database_url, people))
+            port = free_port()
+            if part == "stream":
+                _stream(options, system, port, people, figures)
+            else:
+                _api(options, system, port, people, figures)
+
+
+def _stream(options: argparse.Namespace, system: System, port: int, people: Sequence[Viewer], figures: Figures) -> None:
+    system.start_ingest()
+    wait_until_at_work(system)
+    system.start_api(port)
+    _wait_until_up(system, port)
+    fleet = Fleet([system.broker.centre_link(f"bench-{number}") for number in range(CONNECTIONS)])
+    # Every node says its first status in half a minute: 30,000 cameras come up, a storm of its own.
+    warm_s, seconds = (32.0, 8.0) if options.quick else (45.0, 60.0)
+    found = streamed(system, fleet, port, people, options.per_s, warm_s, seconds)
+    for problem in sorted(set(found.problems)):
+        print(f"{found.problems.count(problem)} streams: {problem}")
+    figures["alerts_and_viewers"] = len(found.latencies_s)
+    if found.latencies_s:
+        p50, p99 = np.percentile(found.latencies_s, (50, 99)) * 1000
+        figures["alert_to_stream_p50_ms"], figures["alert_to_stream_p99_ms"] = float(p50), float(p99)
+        figures["alert_to_stream_max_ms"] = max(found.latencies_s) * 1000
+    figures["not_delivered"], figures["delivered_to_strangers"] = found.missing, found.strangers
+    figures["deliveries_per_s"], figures["api_cores"] = found.deliveries_per_s, found.api_cores
+    figures["incident_events_within_a_second"] = found.crowded
+    if latencies := fleet.latencies_s.get("streamed"):
+        p50, p99 = np.percentile(latencies, (50, 99))
+        figures["receipt_p50_s"], figures["receipt_p99_s"] = float(p50), float(p99)
+
+
+def _api(options: argparse.Namespace, system: System, port: int, people: Sequence[Viewer], figures: Figures) -> None:
+    figures["alerts_stored"] = asyncio.run(_past(system.database_url, PAST_QUICK if options.quick else PAST))
+    system.postgres.execute("vacuum analyze", database="bench")
+    system.start_api(port)
+    _wait_until_up(system, port)
+    times = 10 if options.quick else 40
+    # Two of each level; the map of a city holds all its cameras, which nobody asks for twice.
+    some = {length: [one for one in people if len(one.area_code) == length][:2] for length in (4, 6, 9, 12)}
+    city, below = some.pop(4), [one for level in some.values() for one in level]
+    of_city, rest = asked(port, city, max(5, times // 4)), asked(port, below, times)
+    queue, case = of_city.queue + rest.queue, of_city.case + rest.case
+    for key, waits in (
+        ("api_p95_ms", queue + case + rest.map),
+        ("api_queue_p95_ms", queue),
+        ("api_case_p95_ms", case),
+        ("api_map_p95_ms", rest.map),
+        ("api_map_of_the_city_p95_ms", of_city.map),
+    ):
+        figures[key] = float(np.percentile(waits, 95)) if waits else None
+
+
+async def _past(url: str, past: Past) -> int:
+    database = await Database.open(url, wait_s=60)
+    try:
+        return await make_past(database, past, system_wall())
+    finally:
+        await database.close()
+
+
+async def _sign_in(url: str, people: Sequence[Viewer]) -> None:
+    database = await Database.open(url, wait_s=60)
+    try:
+        await sign_in(database, people, system_wall())
+    finally:
+        await database.close()
+
+
+def _wait_until_up(system: System, port: int) -> None:
+    give_up = time.monotonic() + UP_WITHIN_S
+    while True:
+        system.must_run()
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/api/health", timeout=5).status_code == httpx.codes.OK:
+                return
+        except httpx.HTTPError:
+            pass
+        if time.monotonic() > give_up:
+            raise RuntimeError(f"no answer at port {port} within {UP_WITHIN_S:g} s")
+        time.sleep(0.2)

@@ -72,11 +72,11 @@ class Postgres:
         for process in (postmaster, *postmaster.children(recursive=True)):
             process.send_signal(number)
 
-    def execute(self, statement: str) -> None:
-        """One statement outside every test database."""
+    def execute(self, statement: str, *, database: str = "postgres") -> None:
+        """One statement, outside every test database unless one is named."""
 
         async def run() -> None:
-            conn = await asyncpg.connect(host=str(self.socket_dir), user=self.user, database="postgres")
+            conn = await asyncpg.connect(host=str(self.socket_dir), user=self.user, database=database)
             try:
                 await conn.execute(statement)
             finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Path, Request
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from xueliang_central.cameras.tables import cameras
@@ -36,12 +37,14 @@ class Cameras(BaseModel):
     cameras: list[CameraOut]
 
 
-@router.get("")
-async def list_cameras(request: Request, actor: Annotated[Actor, Depends(require(Permission.SEE_CAMERAS))]) -> Cameras:
+@router.get("", response_model=Cameras)
+async def list_cameras(
+    request: Request, actor: Annotated[Actor, Depends(require(Permission.SEE_CAMERAS))]
+) -> JSONResponse:
     """Every camera in scope. State "unknown": nobody says how it is."""
     async with centre_of(request).database.reading() as conn:
         bodies = await camera_bodies(conn, None, in_scope(cameras.c.area_path, actor))
-    return Cameras(cameras=[CameraOut(**body) for body in bodies])
+    return JSONResponse({"cameras": bodies})  # a city has 30,000: checking each of them takes twice as long as all else
 
 
 @router.get("/{camera_id}")

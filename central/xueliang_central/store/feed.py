@@ -209,8 +209,8 @@ class EventFeed:
             found = await read_after(conn, self._position)
         for event in found:
             self._position = event.event_id
-            if (told := self._pacing.take(event, self._mono())) is not None:
-                self._tell(told)
+            if (now := self._pacing.take(event, self._mono())) is not None:
+                self._tell(now)
         if len(found) == READ_LIMIT:
             self._wake.set()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import subprocess
 import sys
@@ -13,19 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import httpx
-
-from tests.bench.centre_bench.people import Viewer, sign_in
+from tests.bench.centre_bench.people import Viewer
 from tests.bench.ingest_bench.city import grid_codes, place_of
 from tests.bench.ingest_bench.episodes import message
 from tests.bench.ingest_bench.fleet import Fleet
 from tests.bench.ingest_bench.phases import Load
 from tests.bench.ingest_bench.system import System
-from tests.support.brokers import free_port
-from xueliang_alerts.clocks import system_wall
-from xueliang_central.store.database import Database
 
-UP_WITHIN_S: Final = 60.0
 SETTLE_S: Final = 5.0
 
 
@@ -72,13 +65,9 @@ class Told(Load):
 
 
 def streamed(
-    system: System, fleet: Fleet, people: Sequence[Viewer], per_s: float, warm_s: float, seconds: float
+    system: System, fleet: Fleet, port: int, people: Sequence[Viewer], per_s: float, warm_s: float, seconds: float
 ) -> Watched:
     """Of the alerts that are raised in `seconds` after `warm_s`."""
-    port = free_port()
-    asyncio.run(_sign_in(system.database_url, people))
-    system.start_api(port)
-    _wait_until_up(system, port)
     load = Told(system, fleet, seed=2)
     load.offer("warm", per_s, warm_s)
     with _watching(port, people) as watching:
@@ -131,25 +120,3 @@ def _watching(port: int, people: Sequence[Viewer]) -> Iterator[Any]:
         if child.poll() is None:
             child.kill()
             child.wait()
-
-
-async def _sign_in(url: str, people: Sequence[Viewer]) -> None:
-    database = await Database.open(url, wait_s=60)
-    try:
-        await sign_in(database, people, system_wall())
-    finally:
-        await database.close()
-
-
-def _wait_until_up(system: System, port: int) -> None:
-    give_up = time.monotonic() + UP_WITHIN_S
-    while True:
-        system.must_run()
-        try:
-            if httpx.get(f"http://127.0.0.1:{port}/api/health", timeout=5).status_code == 200:
-                return
-        except httpx.HTTPError:
-            pass
-        if time.monotonic() > give_up:
-            raise RuntimeError(f"no answer at port {port} within {UP_WITHIN_S:g} s")
-        time.sleep(0.2)

@@ -46,6 +46,7 @@ PROMISED = {
         "pss_mb_per_camera",
         "mbit_per_camera",
     },
+    "centre": {"alert_to_stream_p50_ms", "alert_to_stream_p99_ms", "deliveries_per_s", "api_p95_ms"},
     "folding": {"fold_ratio", "hazards_hidden", "seat_hour_p50", "seat_10_min_max", "baseline_groups_ratio"},
     "ingest": {
         "sustained_alerts_per_s",
@@ -87,7 +88,7 @@ PROMISED = {
     },
 }
 RATIOS = {"one_thread_ratio_to_yolox_nano"}
-FREELY_NAMED = {"edge", "folding", "ingest", "rules"}  # counts and ratios, named where they were asked for
+FREELY_NAMED = {"centre", "edge", "folding", "ingest", "rules"}  # counts and ratios, named where they were asked for
 LAST_WORDS = {"ap50", "low", "high", "ms", "count", "minute", "day", "look", "s", "observation", "share"}
 
 
