@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, insert
 
-from tests.integration.central.flow.stage import LI, POLICIES, WANG, HandClock, Stage, build
+from tests.integration.central.flow.stage import PEOPLE, POLICIES, HandClock, Stage, build
 from tests.support.notice_targets import Asked, HttpTarget, config, http_target
 from xueliang_alerts.clocks import system_mono
 from xueliang_central.centre import Settings
@@ -103,6 +103,6 @@ def clock() -> HandClock:
 async def city(database: Database, clock: HandClock, tmp_path: Path) -> AsyncIterator[City]:
     async with http_target() as target:
         made = City(await build(database, clock), clock, target, tmp_path)
-        for person in (WANG, LI):
+        for person in PEOPLE:
             await made.reach(person.user_id, *CHANNELS)
         yield made

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import timedelta
+import uuid
 from typing import Any
 
 import pytest
 
-from tests.integration.central.flow.stage import LI, NOON, WANG, alert, cleared, raised, received
+from tests.integration.central.flow.stage import LI, WANG, alert, cleared, raised, received
 from tests.integration.central.notices.conftest import LADDER, ORIGIN, City, said
 from tests.support.notice_targets import answer, config, http_target
 from xueliang_alerts.contract import Hazard, Phase
-from xueliang_central.notices import receipts, sending
+from xueliang_central.notices import outbox, receipts, sending
 from xueliang_central.notices.ladder import TOO_OLD
 from xueliang_central.notices.tables import notice_steps, notices
 
@@ -192,12 +192,20 @@ async def test_a_channel_that_is_gone_from_the_settings_is_a_dead_letter(city: C
     assert await city.steps() == [(0, "pager", "dead", "no_channel"), (1, "sms", "sent", None)]
 
 
-async def _many(city: City, count: int, severity: int = 2) -> None:
-    """So many offers to one person."""
-    for number in range(count):
-        began_at = NOON - timedelta(hours=2 * (number + 1))
-        body = alert(Phase.RAISED, 1, began_at=began_at, severity=severity, hazard=Hazard.FIRE_LANE_OBSTRUCTION)
-        await city.stage.take(received(body, number + 1, at=city.clock()))
+async def _many(city: City, count: int, severity: int = 2, kind: str = "task_withdrawn") -> None:
+    """So many notices to one person; of a kind that is needed until it is received."""
+    async with city.stage.database.transaction() as conn:
+        for _ in range(count):
+            await outbox.put(
+                conn,
+                key=str(uuid.uuid4()),
+                kind=kind,
+                user_ids=[WANG.user_id],
+                area_path=WANG.area_path,
+                params={"incident_id": str(uuid.uuid4()), "number": "n", "hazard": "crowd", "drill": False},
+                severity=severity,
+                now=city.clock(),
+            )
 
 
 async def test_a_budget_holds_back_counts_and_lets_go_later(city: City) -> None:
@@ -246,9 +254,7 @@ async def test_a_target_that_hangs_delays_no_other(city: City) -> None:
     hangs = [{"channel": "wecom", "after_s": 0}]
     async with city.worker({"ladders": [{"severity": [3], "steps": hangs}, {"steps": LADDER[1:2]}]}) as worker:
         city.target.behave = lambda _n, asked: None if asked.path == "/wecom" else answer(200)
-        for number in range(sending.PLACES + 1):
-            began_at = NOON - timedelta(hours=2 * (number + 1))
-            await city.stage.take(received(alert(Phase.RAISED, 1, began_at=began_at, severity=3), number + 1))
+        await _many(city, sending.PLACES + 1, severity=3)
         await worker.climb()
         assert await worker.sender.look() == sending.PLACES
         await city.stage.take(received(alert(Phase.RAISED, 1, camera_id="far-gate"), 40))
