@@ -22,9 +22,9 @@ from xueliang_configs.notices import PLACEHOLDERS, HttpChannel, RobotChannel
 
 LONGEST_WAIT_S: Final = 900.0  # whatever a target asks for: the ladder goes on meanwhile
 _PLACEHOLDER: Final = re.compile(r"\{(" + "|".join(PLACEHOLDERS) + r")\}")
-# Codes that mean "later": WeCom -1 busy, 45009 too often, 45033 too many at once; DingTalk -1 busy, 130101 and 410100
-# too often; Feishu 9499 too often, 11232 and 99991400 frequency limit. From the vendors' pages on their robots.
-_LATER: Final = frozenset({-1, 45009, 45033, 130101, 410100, 9499, 11232, 99991400})
+# Codes that mean "later": WeCom -1 busy, 45009 and 45033 too often; DingTalk -1 busy, 90030, 130101 and 410100 too
+# often; Feishu 11232 too often. As their users tell; not tried at the real robots. One too many here costs eight tries.
+_LATER: Final = frozenset({-1, 45009, 45033, 90030, 130101, 410100, 11232})
 _LATER_STATUS: Final = frozenset({408, 425, 429})
 
 

@@ -5,28 +5,35 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.notices.tables import notice_steps, notices
-from xueliang_central.rights.scope import Actor, in_scope
+from xueliang_central.rights.scope import Actor, in_scope, may_see
 from xueliang_central.rights.tables import users
 from xueliang_central.store.among import among
 
 Row = dict[str, Any]
 View = dict[str, Any]
 
+_UNNAMED: Final[View] = {"user_id": None, "display_name": None, "role": None}
+
 
 def own_view(row: Row) -> View:
-    """A notice to its receiver: as the event stream told it, and whether it was received."""
-    plain = {name: row[name] for name in ("notice_id", "kind", "params", "received_by")}
+    """A notice to its receiver. What it tells of is not repeated: the task or incident itself says who may see it."""
+    plain = {name: row[name] for name in ("notice_id", "kind", "received_by")}
     return {**plain, "created_at": _moment(row["created_at"]), "received_at": _moment(row["received_at"])}
 
 
-async def fates(conn: AsyncConnection, incident_id: str, task_ids: Sequence[str], limit: int) -> list[View]:
-    """The notices of an incident and its tasks with all their steps, newest first."""
+async def fates(
+    conn: AsyncConnection, actor: Actor, incident_id: str, task_ids: Sequence[str], limit: int
+) -> list[View]:
+    """The notices of an incident and its tasks with all their steps, newest first.
+
+    Who was told is named where the actor may see the area of that person; of others only the role is.
+    """
     about = or_(notices.c.incident_id == incident_id, among(conn, notices.c.task_id, task_ids))
     query = select(notices).where(about).order_by(notices.c.created_at.desc(), notices.c.notice_id).limit(limit)
     rows = [dict(row) for row in (await conn.execute(query)).mappings()]
@@ -34,22 +41,28 @@ async def fates(conn: AsyncConnection, incident_id: str, task_ids: Sequence[str]
     made = select(notice_steps).where(among(conn, notice_steps.c.notice_id, [row["notice_id"] for row in rows]))
     for row in (await conn.execute(made.order_by(notice_steps.c.step))).mappings():
         steps[row["notice_id"]].append(dict(row))
-    names = await _names(conn, sorted({row["user_id"] for row in rows}))
-    return [_fate(row, steps[row["notice_id"]], names) for row in rows]
+    people = await _people(conn, actor, sorted({row["user_id"] for row in rows}))
+    return [_fate(row, steps[row["notice_id"]], people) for row in rows]
 
 
-async def _names(conn: AsyncConnection, user_ids: Sequence[str]) -> Mapping[str, str]:
-    query = select(users.c.user_id, users.c.display_name).where(among(conn, users.c.user_id, user_ids))
-    return {row.user_id: row.display_name for row in await conn.execute(query)}
+async def _people(conn: AsyncConnection, actor: Actor, user_ids: Sequence[str]) -> Mapping[str, View]:
+    asked = (users.c.user_id, users.c.display_name, users.c.role, users.c.area_path)
+    found = await conn.execute(select(*asked).where(among(conn, users.c.user_id, user_ids)))
+    return {
+        row.user_id: {"user_id": row.user_id, "display_name": row.display_name, "role": row.role}
+        if may_see(actor, row.area_path)
+        else {**_UNNAMED, "role": row.role}
+        for row in found
+    }
 
 
-def _fate(row: Row, steps: Sequence[Row], names: Mapping[str, str]) -> View:
+def _fate(row: Row, steps: Sequence[Row], people: Mapping[str, View]) -> View:
     return {
         "notice_id": row["notice_id"],
         "kind": row["kind"],
         "severity": row["severity"],
         "task_id": row["task_id"],
-        "to": {"user_id": row["user_id"], "display_name": names.get(row["user_id"])},
+        "to": people.get(row["user_id"], _UNNAMED),
         "created_at": _moment(row["created_at"]),
         "on_page_at": _moment(row["sent_at"]),
         "received_at": _moment(row["received_at"]),

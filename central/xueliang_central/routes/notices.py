@@ -73,7 +73,7 @@ async def list_of_incident(
         if not may_see(actor, row["area_path"]):
             raise NotFound("incident")
         found = await conn.execute(select(tasks.c.task_id).where(tasks.c.incident_id == incident_id))
-        return {"items": await views.fates(conn, incident_id, list(found.scalars()), limit)}
+        return {"items": await views.fates(conn, actor, incident_id, list(found.scalars()), limit)}
 
 
 @router.get("/api/dead-notices")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from tests.support import city
 from tests.support.centres import TestCentre
@@ -16,6 +16,7 @@ from tests.support.rows import add_incident, add_task
 from xueliang_central.app import create_app
 from xueliang_central.areas.tree import path_by_code
 from xueliang_central.audit.tables import audit_records
+from xueliang_central.incidents.tables import incidents
 from xueliang_central.notices import outbox
 from xueliang_central.notices.tables import contacts, notice_steps, notices
 from xueliang_central.rights.scope import Role
@@ -110,6 +111,8 @@ async def test_a_receipt_needs_the_token_against_cross_site(centre: TestCentre) 
 async def test_opening_a_task_or_acting_on_it_is_a_receipt(centre: TestCentre) -> None:
     wang = await centre.add_user("wang", Role.WORKER, city.VILLAGE)
     incident_id = await add_incident(centre, city.VILLAGE)
+    async with centre.database.transaction() as conn:
+        await conn.execute(update(incidents).values(state="dispatched"))
     task_id = await add_task(centre, incident_id, city.VILLAGE, worker_id=wang)
     first = await tell(centre, wang, task_id=task_id, incident_id=incident_id)
     async with centre.signed_in("wang") as client:
@@ -139,6 +142,19 @@ async def test_a_case_shows_what_became_of_its_notices_and_no_address(told_centr
         ("mail", "dead", "http_404")
     ]
     assert "secret" not in answer.text
+
+
+async def test_a_case_does_not_name_people_of_other_areas(centre: TestCentre) -> None:
+    """The desk above was told; who sits there is not the village's to know."""
+    mayor = await centre.add_user("mayor", Role.SUPERVISOR, city.WEST)
+    await centre.add_user("li", Role.OPERATOR, city.SOUTH)
+    incident_id = await add_incident(centre, city.VILLAGE)
+    await tell(centre, mayor, city.WEST, incident_id=incident_id)
+    async with centre.signed_in("li") as client:
+        answer = await client.get(f"/api/incidents/{incident_id}/notices")
+    assert answer.json()["items"][0]["to"] == {"user_id": None, "display_name": None, "role": "supervisor"}
+    assert mayor not in answer.text
+    assert "mayor" not in answer.text
 
 
 async def test_dead_letters_are_an_administrators_within_the_own_areas(centre: TestCentre) -> None:
