@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -62,20 +63,27 @@ def answer(status: int, body: bytes = b"", **headers: str) -> bytes:
 
 
 @asynccontextmanager
-async def http_target(behave: Callable[[int, Asked], bytes | None] | None = None) -> AsyncIterator[HttpTarget]:
+async def http_target(
+    behave: Callable[[int, Asked], bytes | None] | None = None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[HttpTarget]:
     target = HttpTarget() if behave is None else HttpTarget(behave=behave)
-    async with _served(target.serve) as port:
+    async with _served(target.serve, tls) as port:
         target.port = port
         yield target
 
 
 @dataclass
 class Relay:
-    """An SMTP relay without TLS: what it took, and what it answers to RCPT (a code of 250 takes it)."""
+    """An SMTP relay: what it took, and what it answers to RCPT (a code of 250 takes it).
+
+    `starttls`: what it offers to speak TLS by; None: it offers none.
+    """
 
     port: int = 0
     rcpt_answers: str = "250 fine"
     hangs: bool = False
+    starttls: ssl.SSLContext | None = None
+    secured: int = 0  # connections that went over to TLS
     hung_up: asyncio.Event = field(default_factory=asyncio.Event)  # by the other side, while this one hung
     taken: list[str] = field(default_factory=list)
 
@@ -94,7 +102,13 @@ class Relay:
                 match line.split(" ")[0].upper():
                     case "EHLO":
                         await say("250-relay")
+                        if self.starttls is not None:
+                            await say("250-STARTTLS")
                         await say("250 8BITMIME")
+                    case "STARTTLS" if self.starttls is not None:
+                        await say("220 go on")
+                        await writer.start_tls(self.starttls)
+                        self.secured += 1
                     case "RCPT":
                         await say(self.rcpt_answers)
                     case "DATA":
@@ -106,23 +120,24 @@ class Relay:
                         return
                     case _:
                         await say("250 fine")
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
             pass
         finally:
             writer.close()
 
 
 @asynccontextmanager
-async def relay() -> AsyncIterator[Relay]:
+async def relay(tls: ssl.SSLContext | None = None) -> AsyncIterator[Relay]:
+    """`tls`: it speaks TLS from the first byte."""
     made = Relay()
-    async with _served(made.serve) as port:
+    async with _served(made.serve, tls) as port:
         made.port = port
         yield made
 
 
 @asynccontextmanager
 async def _served(
-    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object],
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object], tls: ssl.SSLContext | None
 ) -> AsyncIterator[int]:
     handlers: set[asyncio.Task[object]] = set()
 
@@ -138,7 +153,7 @@ async def _served(
             handlers.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(kept, "127.0.0.1", 0)
+    server = await asyncio.start_server(kept, "127.0.0.1", 0, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

@@ -6,7 +6,7 @@ Several workers may climb at once: a notice is locked by the one that looks at i
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
@@ -122,7 +122,7 @@ def _step(row: Row, number: int, channel: str, state: str, reason: str | None, n
     }
 
 
-async def _people(conn: AsyncConnection, user_ids: Collection[str], now: datetime) -> Mapping[str, Person]:
+async def _people(conn: AsyncConnection, user_ids: Collection[str], now: datetime) -> dict[str, Person]:
     addresses: dict[str, dict[str, str]] = defaultdict(dict)
     for row in await conn.execute(select(contacts).where(among(conn, contacts.c.user_id, sorted(user_ids)))):
         addresses[row.user_id][row.channel] = row.address

@@ -83,7 +83,8 @@ def _send(
         relay = _Relay(connected, target.host)
         if settings.tls == "starttls":
             relay.starttls(context=context)
-            opened.append(relay.sock)
+            if relay.sock is not None:
+                opened.append(relay.sock)
         if settings.username is not None and settings.password is not None:
             relay.login(settings.username, settings.password.get_secret_value())
         relay.send_message(mail)

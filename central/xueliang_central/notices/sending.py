@@ -61,7 +61,8 @@ def after_failure(attempt: int, asked_s: float | None) -> float | None:
     """Seconds until the next try after this many; None: there is none. `asked_s`: what the target asked for."""
     if attempt >= MAX_TRIES:
         return None
-    return max(min(FIRST_PAUSE_S * 2 ** (attempt - 1), LONGEST_PAUSE_S), asked_s or 0.0)
+    growing_s = FIRST_PAUSE_S * float(2 ** (attempt - 1))
+    return max(min(growing_s, LONGEST_PAUSE_S), asked_s or 0.0)
 
 
 class Sender:

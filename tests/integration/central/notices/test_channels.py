@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
+import ssl
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.integration.streams.certificates import Certificates, make_certificates
 from tests.support.notice_targets import Asked, answer, config, http_target, relay
 from xueliang_central.notices.channels import Channel, open_channels
 from xueliang_central.notices.outcomes import Outcome, Refused, Taken, TryAgain
@@ -283,3 +286,42 @@ async def test_a_relay_that_speaks_no_tls_gets_no_mail() -> None:
         settings = {**mail_settings(server.port), "tls": "starttls"}
         assert await one(settings).send(MAILED) == Refused("smtp_not_supported")
     assert server.taken == []
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """For gateway.example, by an authority of our own."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs the openssl program")
+    return make_certificates(tmp_path_factory.mktemp("certificates"), "DNS:gateway.example")
+
+
+def by_name(settings: dict[str, Any], trusts: ssl.SSLContext | None) -> Channel:
+    """A channel whose every name leads to this machine."""
+    chosen = config({"it": settings})
+    targets = Targets(chosen.private_targets, Names(["127.0.0.1"]))
+    return open_channels(chosen, lambda: NOW, targets=targets, trusts=trusts)["it"]
+
+
+async def test_the_checked_address_must_show_the_certificate_of_the_name(certificates: Certificates) -> None:
+    trusts = certificates.of_client()
+    async with http_target(tls=certificates.of_server()) as target:
+        url = f"https://gateway.example:{target.port}/"
+        assert await by_name({"kind": "http", "url": url}, trusts).send(SAID) == Taken()
+        assert target.asked[0].headers["host"] == f"gateway.example:{target.port}"
+        other = f"https://other.example:{target.port}/"
+        assert await by_name({"kind": "http", "url": other}, trusts).send(SAID) == TryAgain("tls")
+        assert await by_name({"kind": "http", "url": url}, None).send(SAID) == TryAgain("tls")
+    assert len(target.asked) == 1
+
+
+@pytest.mark.parametrize("tls", ["tls", "starttls"])
+async def test_a_relay_is_checked_by_its_name_too(certificates: Certificates, tls: str) -> None:
+    trusts, server_side = certificates.of_client(), certificates.of_server()
+    async with relay(server_side if tls == "tls" else None) as server:
+        server.starttls = server_side if tls == "starttls" else None
+        settings = {**mail_settings(server.port), "host": "gateway.example", "tls": tls}
+        assert await by_name(settings, trusts).send(MAILED) == Taken()
+        assert await by_name({**settings, "host": "other.example"}, trusts).send(MAILED) == TryAgain("tls")
+        assert await by_name(settings, None).send(MAILED) == TryAgain("tls")
+    assert len(server.taken) == 1

@@ -5,6 +5,8 @@ Only adds: the release before runs on it, and what it writes climbs no ladder.
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -15,7 +17,7 @@ down_revision = "0009"
 branch_labels = None
 depends_on = None
 
-_NEW_COLUMNS: tuple[tuple[str, sa.types.TypeEngine[object]], ...] = (
+_NEW_COLUMNS: tuple[tuple[str, sa.types.TypeEngine[Any]], ...] = (
     ("severity", sa.Integer()),
     ("incident_id", sa.String(length=36)),
     ("task_id", sa.String(length=36)),
