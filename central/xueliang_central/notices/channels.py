@@ -134,12 +134,18 @@ class WithinDeadline:
         except (httpx.LocalProtocolError, httpx.InvalidURL):
             return Refused("request_unsendable")
         except httpx.HTTPError as error:
-            return TryAgain("tls" if isinstance(error.__cause__, ssl.SSLError) else _named(error))
+            return TryAgain(_named(error))
         except OSError as error:
             return TryAgain(type(error).__name__[:40])
 
 
 def _named(error: httpx.HTTPError) -> str:
+    """By its class; a certificate that does not hold lies deeper than a refused connection, under the same class."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return "tls"
+        cause = cause.__cause__ or cause.__context__
     return type(error).__name__[:40]
 
 
