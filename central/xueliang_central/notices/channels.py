@@ -7,6 +7,7 @@ environment is used: it would resolve names by itself.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Mapping
 from typing import Final, Protocol
@@ -24,6 +25,7 @@ from xueliang_configs.notices import EmailChannel, HttpChannel, NoticesConfig, R
 
 ANSWER_BYTES: Final = 64 * 1024  # of an answer are read; whether it was taken stands near its beginning
 _OWN_HEADERS: Final = {"User-Agent": "xueliang-centre", "Accept-Encoding": "identity"}
+_TALKATIVE: Final = ("httpx", "httpcore")  # at INFO and DEBUG they log whole URLs: a robot's key, a person's number
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -156,6 +158,8 @@ def open_channels(
     if not config.channels:
         return {}
     judge = targets or Targets(config.private_targets)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
     context = trusts or ssl.create_default_context()
     door = HttpDoor(judge, context)
     made: dict[str, Channel] = {}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -139,6 +140,10 @@ class Sender:
             reached = await _address(conn, step["user_id"], name)
             if why is None and reached is None:
                 why = "no_address"
+            if why is None and step["attempts"] >= MAX_TRIES:  # whoever tried it last never came back to record it
+                await _bury(conn, step, "never_recorded", now)
+                self.counts["dead"] += 1
+                continue
             if why is not None:
                 await _write(conn, step, state="dropped", reason=why, next_try_at=None)
                 self.counts["dropped"] += 1
@@ -168,8 +173,11 @@ class Sender:
         try:
             outcome = await self._channels[one.channel].send(one.said)
         except Exception as error:  # a fault of ours, with one message: the others go on, it is tried again
-            log.exception("a notice cannot be sent", extra={"channel": one.channel, "notice_id": one.notice_id})
-            outcome = TryAgain(f"fault_{type(error).__name__}"[:60])
+            name = type(error).__name__
+            at = "".join(traceback.format_tb(error.__traceback__))  # without its words: they may hold an address
+            extra = {"channel": one.channel, "notice_id": one.notice_id, "error": name, "traceback": at}
+            log.error("a notice cannot be sent", extra=extra)
+            outcome = TryAgain(f"fault_{name}"[:60])
         while True:
             try:
                 await self._record(one, outcome)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import shutil
 import ssl
 import time
@@ -325,3 +326,18 @@ async def test_a_relay_is_checked_by_its_name_too(certificates: Certificates, tl
         assert await by_name({**settings, "host": "other.example"}, trusts).send(MAILED) == TryAgain("tls")
         assert await by_name(settings, None).send(MAILED) == TryAgain("tls")
     assert len(server.taken) == 1
+
+
+async def test_no_log_holds_a_key_or_an_address(caplog: pytest.LogCaptureFixture) -> None:
+    """Also not the logs of the libraries below, whatever level is asked for."""
+    with caplog.at_level("DEBUG"):
+        for level_of in ("httpx", "httpcore"):
+            logging.getLogger(level_of).setLevel(logging.NOTSET)
+        settings = {"kind": "http", "url": "/hook/hunter2?to={address}&t=hunter2", "headers": {"X-Key": "hunter2"}}
+        for reply in (answer(200), answer(404), answer(302, Location="http://hunter2/"), b"hunter2"):
+            await sent_to(settings, reply)
+        async with relay() as server:
+            await one(mail_settings(server.port)).send(MAILED)
+    assert "hunter2" not in caplog.text
+    assert SAID.address not in caplog.text
+    assert MAILED.address not in caplog.text

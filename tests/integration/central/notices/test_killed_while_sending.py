@@ -8,11 +8,14 @@ import signal
 import sys
 from pathlib import Path
 
+from sqlalchemy import update
+
 from tests.integration.central.flow.stage import raised
 from tests.integration.central.notices.conftest import City
 from tests.integration.central.notices.sending_process import RULES
 from tests.support.notice_targets import Asked, answer
-from xueliang_central.notices.sending import CLAIM_SPARE_S
+from xueliang_central.notices.sending import CLAIM_SPARE_S, MAX_TRIES
+from xueliang_central.notices.tables import notice_steps
 
 
 async def test_a_worker_killed_while_it_sends_doubles_once_under_the_same_key(city: City, database_url: str) -> None:
@@ -45,3 +48,13 @@ async def test_a_worker_killed_while_it_sends_doubles_once_under_the_same_key(ci
     assert await city.steps() == [(0, "wecom", "sent", None)]
     keys = {asked.headers["idempotency-key"] for asked in city.target.asked}
     assert (len(city.target.asked), len(keys)) == (2, 1)
+
+
+async def test_a_step_whose_every_try_killed_its_worker_is_a_dead_letter(city: City) -> None:
+    await city.stage.take(raised())
+    async with city.worker(RULES) as worker:
+        await worker.climb()
+        async with city.stage.database.transaction() as conn:
+            await conn.execute(update(notice_steps).values(attempts=MAX_TRIES))
+        assert await city.turn(worker) == []
+    assert await city.steps() == [(0, "wecom", "dead", "never_recorded")]
