@@ -46,7 +46,7 @@ Index("notices_climbing", notices.c.climb_at, postgresql_where=_climbing, sqlite
 notice_steps = Table(
     "notice_steps",
     metadata,
-    Column("notice_id", String(36), ForeignKey("notices.notice_id"), primary_key=True),
+    Column("notice_id", String(36), ForeignKey("notices.notice_id", ondelete="CASCADE"), primary_key=True),
     Column("step", Integer, primary_key=True),
     Column("channel", String(63), nullable=False),
     Column("user_id", String(36), nullable=False),

@@ -52,7 +52,12 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("tried_at", UtcDateTime(), nullable=True),
         sa.Column("sent_at", UtcDateTime(), nullable=True),
-        sa.ForeignKeyConstraint(["notice_id"], ["notices.notice_id"], name=op.f("fk_notice_steps_notice_id_notices")),
+        sa.ForeignKeyConstraint(
+            ["notice_id"],
+            ["notices.notice_id"],
+            name=op.f("fk_notice_steps_notice_id_notices"),
+            ondelete="CASCADE",
+        ),
         sa.PrimaryKeyConstraint("notice_id", "step", name=op.f("pk_notice_steps")),
     )
     _partial("notice_steps_due", "notice_steps", ["channel", "next_try_at"], "next_try_at is not null")
