@@ -175,7 +175,9 @@ class EmailChannel(Settings):
         default="tls", description="none: only for a relay in private_targets, and without a password."
     )
     username: Annotated[str, Field(max_length=128)] | None = Field(default=None, description="Null: none.")
-    password: SecretStr | None = Field(default=None, description="Write it as ${ENV_NAME}.")
+    password: SecretStr | None = Field(
+        default=None, validate_default=True, description="Write it as ${ENV_NAME}; with a username only."
+    )
     sender: Annotated[str, Field(pattern=r"^[^\s<>@]{1,64}@[^\s<>@]{1,190}$")] = Field(
         description="From, for example notices@centre.example."
     )
@@ -183,6 +185,8 @@ class EmailChannel(Settings):
     @field_validator("password")
     @classmethod
     def _never_in_clear(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if (value is None) != (info.data.get("username") is None):
+            raise problem("login", "expected username and password together", "one of them", "give both or neither")
         if value is not None and info.data.get("tls") == "none":
             raise problem("tls", "expected tls or starttls with a password", "none", "tls: starttls")
         return value
