@@ -11,6 +11,7 @@ from fastapi import Request
 from xueliang_alerts.clocks import Mono, Wall
 from xueliang_central.areas.tree import AreaBook
 from xueliang_central.store.database import Database
+from xueliang_configs.notices import NoticesConfig
 
 if TYPE_CHECKING:
     from xueliang_central.evidence.pictures import PictureStore
@@ -28,12 +29,16 @@ class Settings:
         public_origin: "https://centre.example.cn" when a proxy stands before this program; requests from it are ours.
         secure_cookie: the browser sends the session over HTTPS only.
         console_dir: the built web console.
+        link_origin: what a notice's link begins with.
+        notices: the channels beyond the page.
     """
 
     data_dir: Path
     public_origin: str | None = None
     secure_cookie: bool = False
     console_dir: Path = field(default_factory=lambda: Path(__file__).parent / "console_build")
+    link_origin: str = ""
+    notices: NoticesConfig = field(default_factory=NoticesConfig)
 
 
 @dataclass(frozen=True, slots=True)

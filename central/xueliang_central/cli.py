@@ -19,7 +19,7 @@ from xueliang_central.rights.scope import Role
 from xueliang_central.store.database import Database
 from xueliang_configs.centre import CentreConfig
 from xueliang_configs.errors import ConfigError
-from xueliang_configs.loading import load_areas, load_cameras, load_centre, load_policies
+from xueliang_configs.loading import check_channels, load_areas, load_cameras, load_centre, load_policies
 
 STOP_WITHIN_S: Final = 6  # open requests get this long; with the parts' own stop it stays below ten seconds
 COMMAND_WAIT_S: Final = 15.0  # a command may wait longer for its turn than an operator's click
@@ -221,6 +221,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     config = load_centre(options.config)
     policies = load_policies(config.centre.policies)
+    check_channels(config, policies)
     _make_data_dir(config)
     return asyncio.run(serve(config, policies, wall=system_wall, mono=system_mono, stop_within_s=STOP_WITHIN_S))
 

@@ -19,6 +19,7 @@
     ├── SilenceRefused            no: carries every problem: what can never be silenced, is too long, or not whole
     ├── RulesRefused              no: carries every problem of the rules: where, what was expected, what to try
     ├── RosterRefused             no: carries every problem of a roster: where, what was expected, what came
+    ├── ContactsRefused          no: carries every problem of a person's addresses: where, what was expected
     ├── BacktestRefused           no: the draft or the time asked about; in the node's words
     ├── NodeAway                  yes, when the node or the broker is back
     ├── NodeSilent                yes, about a shorter time: the node took the question, or not, and did not answer
@@ -198,6 +199,18 @@ class RosterRefused(CentralError):
         listed = [{"where": one.where, "expected": one.expected, "got": one.got} for one in problems]
         told = "; ".join(f"{one.where}: expected {one.expected}, got {one.got}" for one in problems)
         super().__init__(told, problems=listed)
+
+
+class ContactsRefused(CentralError):
+    """What came is a person's address and is not repeated."""
+
+    status = 422
+    code = "contacts_refused"
+    title = "These addresses cannot be taken"
+
+    def __init__(self, problems: Sequence[SilenceProblem]) -> None:
+        listed = [{"where": one.where, "expected": one.expected} for one in problems]
+        super().__init__("; ".join(f"{one.where}: expected {one.expected}" for one in problems), problems=listed)
 
 
 class BacktestRefused(CentralError):

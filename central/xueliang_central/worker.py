@@ -15,12 +15,15 @@ from typing import Final
 from xueliang_central.centre import Centre
 from xueliang_central.clocks import timers
 from xueliang_central.dispatch.escalating import fire_next
+from xueliang_central.dispatch.needing import not_needed
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.errors import CentralError
 from xueliang_central.incidents.change import Rulebook
 from xueliang_central.ingest import releasing, silencing
 from xueliang_central.ingest.partitions import ensure_months
-from xueliang_central.notices import outbox
+from xueliang_central.notices import climbing, outbox
+from xueliang_central.notices.channels import open_channels
+from xueliang_central.notices.sending import Sender
 from xueliang_central.silences import proposals
 from xueliang_central.silences import service as silences
 
@@ -42,6 +45,17 @@ class Worker:
         self._database = centre.database
         self._rulebook = Rulebook.of(centre.areas, centre.policies)
         self._wall = centre.wall
+        self._notice_rules = centre.policies.notices
+        chosen = centre.settings.notices
+        self.sender = Sender(
+            centre.database,
+            open_channels(chosen, centre.wall),
+            not_needed,
+            centre.wall,
+            origin=centre.settings.link_origin,
+            language=chosen.language,
+            deadline_s=chosen.deadline_s,
+        )
         self._task: asyncio.Task[None] | None = None
         self.counts: Counter[str] = Counter()
 
@@ -54,6 +68,7 @@ class Worker:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
+        await self.sender.close()
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -64,6 +79,8 @@ class Worker:
             tasks.create_task(self._repeat("forgetting", self.forget_silences, FORGET_S))
             tasks.create_task(self._repeat("letting_out", self.let_out, FOLDING_S))
             tasks.create_task(self._repeat("notices", self.send_notices, NOTICES_S))
+            tasks.create_task(self._repeat("climbing", self.climb, NOTICES_S))
+            tasks.create_task(self._repeat("channels", self.sender.look, NOTICES_S))
             tasks.create_task(self._repeat("partitions", self._partitions, PARTITIONS_S))
 
     async def fire_due(self) -> int:
@@ -167,6 +184,17 @@ class Worker:
             tried = await outbox.deliver(conn, now)
         self.counts["notices_tried"] += tried
         return tried
+
+    async def climb(self) -> int:
+        """Take the notices that nobody has received up their ladders, as many as one transaction should."""
+        now = self._wall()
+        async with self._database.reading() as conn:
+            if not await climbing.is_any_due(conn, now):
+                return 0
+        async with self._database.transaction() as conn:
+            done = await climbing.climb(conn, self._notice_rules, not_needed, now)
+        self.counts.update({f"notices_{name}": number for name, number in done.items()})
+        return done["looked"]
 
     async def _partitions(self) -> int:
         await ensure_months(self._database, self._wall())

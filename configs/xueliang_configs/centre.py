@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from xueliang_configs.node import BrokerConfig, Host
+from xueliang_configs.notices import NoticesConfig
 from xueliang_configs.values import DatabaseUrl, PathBesideFile, Port, Settings, like, problem
 
 Role = Literal["api", "ingest", "worker"]
@@ -42,6 +43,9 @@ class CentreSettings(Settings):
         default=None,
         description="Where the key lies that signs what nodes are to run; the process with the role ingest reads it. "
         "Null: signing.key in data_dir. `xueliang-centre signing-key --make` makes it.",
+    )
+    notices: NoticesConfig = Field(
+        default=NoticesConfig(), description="Channels beyond the page; the process with the role worker sends."
     )
     roles: tuple[Role, ...] = Field(
         default=ALL_ROLES, min_length=1, description="What this process does; separate processes need PostgreSQL."

@@ -70,6 +70,19 @@ def load_policies(path: Path | str) -> PolicyTable:
     return _load(Path(path), PolicyTable, None)
 
 
+def check_channels(config: CentreConfig, policies: PolicyTable) -> None:
+    """Every channel that a ladder names is there. Raises ConfigError, about the policies, with every problem."""
+    there = config.centre.notices.channels
+    known = ", ".join(sorted(there)) or "none; add it under centre.notices.channels of centre.yaml"
+    problems = [
+        Problem(config.centre.policies, where, f'no channel "{name}" in centre.yaml', f"there: {known}")
+        for name, where in sorted(policies.notices.channels_named().items())
+        if name not in there
+    ]
+    if problems:
+        raise ConfigError(tuple(problems))
+
+
 def load_cameras(path: Path | str) -> CameraRegister:
     """The camera register of a centre. Raises ConfigError with every problem."""
     return _load(Path(path), CameraRegister, None, _register_checks)

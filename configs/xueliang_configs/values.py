@@ -319,6 +319,11 @@ def _split(value: str, schemes: tuple[str, ...], example: str, expected: str) ->
     return parts
 
 
+def http_parts(value: str, example: str, expected: str) -> SplitResult:
+    """The parts of an https or http address. Raises `problem(...)`."""
+    return _split(value, ("https", "http"), example, expected)
+
+
 class CameraUrl(SecretUrl):
     """Where a camera's pictures come from: `rtsp://`, `rtsps://`, or `file:` for a recording."""
 

@@ -15,6 +15,7 @@ from xueliang_configs.values import REDACTED, SecretUrl, redact_url
 from xueliang_configs.yaml_reading import Document, Key, key_text, line_of
 
 _SECRET_KEYS: Final = re.compile(r"pass|token|secret|url|database", re.IGNORECASE)
+_TAGS: Final = ("hazard", "kind")  # what chooses a branch of a union
 _KINDS: Final = {
     dict: "a mapping",
     list: "a list",
@@ -77,8 +78,8 @@ def _as_written(value: Any, location: tuple[int | str, ...]) -> Key:
 
 
 def _is_tag_of(value: Any, part: str) -> bool:
-    """The branch that a written rule chose by its hazard."""
-    return isinstance(value, dict) and value.get("hazard") == part
+    """The branch that a written rule chose by its hazard, a channel by its kind."""
+    return isinstance(value, dict) and any(value.get(tag) == part for tag in _TAGS)
 
 
 def _only_follows(item: ErrorDetails, key: Key, keys: set[Key], document: Document) -> bool:
@@ -250,7 +251,7 @@ def _tags(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     words: list[str] = []
     for branch in _types_at(model, location):
         if isinstance(branch, type) and issubclass(branch, BaseModel):
-            name = "hazard" if "hazard" in branch.model_fields else "type"
+            name = next((tag for tag in _TAGS if tag in branch.model_fields), "type")
             values = get_args(branch.model_fields[name].annotation) if name in branch.model_fields else ()
             words += [str(getattr(value, "value", value)) for value in values]
     return words

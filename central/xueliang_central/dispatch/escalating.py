@@ -69,6 +69,7 @@ async def _escalate(change: Change, clock: Row, incident: Row, firing: Firing) -
         user_ids=choice.user_ids,
         area_path=area.path,
         params=said,
+        severity=incident["severity"],
         now=change.now,
     )
     owner = higher(incident["owner_level"], area.level)  # what has risen stays, also when a desk below is back

@@ -240,6 +240,7 @@ def _notices_of(change: Change, incident: Row, task: Row, kind: str, **params: A
         user_ids=[task["worker_id"]],
         area_path=task["area_path"],
         params=said,
+        severity=incident["severity"],
         now=change.now,
     )
 

@@ -38,18 +38,28 @@ async def put(
     user_ids: Sequence[str],
     area_path: str,
     params: dict[str, Any],
+    severity: int,
     now: datetime,
 ) -> int:
     """One notice for each of these users; returns how many. A key that is there already gives no second one."""
-    rows = rows_of(key=key, kind=kind, user_ids=user_ids, area_path=area_path, params=params, now=now)
+    rows = rows_of(
+        key=key, kind=kind, user_ids=user_ids, area_path=area_path, params=params, severity=severity, now=now
+    )
     await put_all(conn, rows)
     return len(rows)
 
 
 def rows_of(
-    *, key: str, kind: str, user_ids: Sequence[str], area_path: str, params: dict[str, Any], now: datetime
+    *,
+    key: str,
+    kind: str,
+    user_ids: Sequence[str],
+    area_path: str,
+    params: dict[str, Any],
+    severity: int,
+    now: datetime,
 ) -> list[dict[str, Any]]:
-    """The notices that `put` writes."""
+    """The notices that `put` writes. `params`: the incident_id and task_id among them are what the notice is about."""
     return [
         {
             "notice_id": str(uuid.uuid4()),
@@ -61,6 +71,11 @@ def rows_of(
             "created_at": now,
             "next_try_at": now,
             "attempts": 0,
+            "severity": severity,
+            "incident_id": params.get("incident_id"),
+            "task_id": params.get("task_id"),
+            "climb_at": now,
+            "next_step": 0,
         }
         for user_id in sorted(set(user_ids))
     ]
@@ -76,7 +91,7 @@ async def put_all(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None
 
 
 async def to_stream(conn: AsyncConnection, notice: dict[str, Any], now: datetime) -> None:
-    """The channel of today: the receiver's own event stream, and a line in the log (no names, no text)."""
+    """The first way of all: the receiver's own event stream, and a line in the log (no names, no text)."""
     body = {"notice": {name: notice[name] for name in ("notice_id", "kind", "params")}}
     await events.append(
         conn, kind="notice", area_path=notice["area_path"], body=body, at=now, for_user=notice["user_id"]

@@ -48,6 +48,9 @@ class Permission(StrEnum):
     ANSWER_PROPOSALS = "answer_proposals"
     SEE_ROSTERS = "see_rosters"
     REPLACE_ROSTERS = "replace_rosters"
+    RECEIVE_NOTICES = "receive_notices"
+    MANAGE_NOTICES = "manage_notices"
+    MANAGE_CONTACTS = "manage_contacts"
 
 
 _EVERYONE: Final = frozenset(Role)
@@ -79,6 +82,9 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.ANSWER_PROPOSALS: frozenset({Role.RULE_OPERATOR, Role.ADMIN}),
     Permission.SEE_ROSTERS: _OFFICE,
     Permission.REPLACE_ROSTERS: frozenset({Role.SUPERVISOR, Role.ADMIN}),
+    Permission.RECEIVE_NOTICES: _EVERYONE,  # each only the own
+    Permission.MANAGE_NOTICES: frozenset({Role.ADMIN}),
+    Permission.MANAGE_CONTACTS: frozenset({Role.ADMIN}),
 }
 
 _MARK: Final = "declared_permission"

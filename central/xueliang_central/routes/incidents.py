@@ -18,6 +18,8 @@ from xueliang_central.incidents import service
 from xueliang_central.incidents.states import State
 from xueliang_central.incidents.tables import incidents
 from xueliang_central.incidents.views import incident_detail, incident_views
+from xueliang_central.notices import receipts
+from xueliang_central.notices.tables import notices
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor, may_see, scoped
 from xueliang_central.routes.asking import LARGEST_PAGE, IncidentMoveBody, cursor_of, read_cursor, rulebook_of
@@ -60,6 +62,7 @@ async def get_incident(
     """One incident with alerts, timeline, stills, the *why*, and the moves this actor may make. The view is audited."""
     view = await incident_shown(request, incident_id, actor)
     await _audit_view(request, incident_id, actor)
+    await _receive(request, actor, incident_id)
     return view
 
 
@@ -104,6 +107,16 @@ async def _audit_view(request: Request, incident_id: str, actor: Actor) -> None:
     seen[actor.user_id, incident_id] = now
     while len(seen) > MOST_VIEWS_REMEMBERED:
         del seen[next(iter(seen))]
+
+
+async def _receive(request: Request, actor: Actor, incident_id: str) -> None:
+    """Who has opened a case has what was told of it: nobody is called about it any further."""
+    centre, about = centre_of(request), notices.c.incident_id == incident_id
+    async with centre.database.reading() as conn:
+        if not await receipts.is_any_unreceived(conn, actor.user_id, about):
+            return
+    async with centre.database.transaction() as conn:
+        await receipts.all_received(conn, actor.user_id, centre.wall(), receipts.OPENED, about)
 
 
 async def incident_shown(request: Request, incident_id: str, actor: Actor) -> dict[str, Any]:

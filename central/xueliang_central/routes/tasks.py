@@ -16,6 +16,8 @@ from xueliang_central.dispatch.views import task_views
 from xueliang_central.dispatch.working import TaskMove, may_see_task, move_task, moves_of
 from xueliang_central.errors import NotFound
 from xueliang_central.incidents.states import LIVE_TASK_STATES, TaskState
+from xueliang_central.notices import receipts
+from xueliang_central.notices.tables import notices
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor, Role, in_scope
 from xueliang_central.routes.asking import LARGEST_PAGE, TaskMoveBody, rulebook_of
@@ -50,7 +52,9 @@ async def list_tasks(
 async def get_task(
     request: Request, task_id: str, actor: Annotated[Actor, Depends(require(Permission.SEE_TASKS))]
 ) -> dict[str, Any]:
-    return await _detail(request, task_id, actor)
+    shown = await _detail(request, task_id, actor)
+    await _receive(request, actor, task_id)
+    return shown
 
 
 @router.post("/{task_id}/moves")
@@ -66,6 +70,8 @@ async def post_move(
         near = None if body.near is None else (body.near.longitude, body.near.latitude)
         asked = TaskMove(**body.model_dump(exclude={"near"}), near=near)
         await move_task(change, actor, task_id, asked)
+        about = notices.c.task_id == task_id
+        await receipts.all_received(change.conn, actor.user_id, change.now, receipts.ACTED, about)
     return await _detail(request, task_id, actor)
 
 
@@ -77,3 +83,13 @@ async def _detail(request: Request, task_id: str, actor: Actor) -> dict[str, Any
             raise NotFound("task")
         view = (await task_views(conn, centre.areas.tree, [row]))[0]
     return {**view, "moves": list(moves_of(actor, row))}
+
+
+async def _receive(request: Request, actor: Actor, task_id: str) -> None:
+    """Who has opened a task has what was told of it: nobody is called about it any further."""
+    centre, about = centre_of(request), notices.c.task_id == task_id
+    async with centre.database.reading() as conn:
+        if not await receipts.is_any_unreceived(conn, actor.user_id, about):
+            return
+    async with centre.database.transaction() as conn:
+        await receipts.all_received(conn, actor.user_id, centre.wall(), receipts.OPENED, about)

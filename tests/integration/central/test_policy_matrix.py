@@ -67,6 +67,8 @@ KINDS = {
         "items",
         "proposal_id",
     ),
+    "fates": Kind("/api/incidents/{}/notices", frozenset(DESKS), NO_SUCH),
+    "contacts": Kind("/api/people/{}/contacts", frozenset({Role.ADMIN}), NO_SUCH),
     "roster": Kind("/api/people/{}/roster", frozenset(DESKS), NO_SUCH),
     "area roster": Kind("/api/areas/{}/roster", frozenset(DESKS), "370199"),
     "duty": Kind("/api/areas/{}/on-duty", frozenset(DESKS), "370199"),
@@ -97,7 +99,8 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
         await add_silenced_alert(centre, ids["silence"][place], code)
         ids["proposal"][place] = await add_proposal(centre, code)
         ids["area roster"][place] = ids["duty"][place] = code
-        ids["roster"][place] = await centre.add_user(f"rostered-{place}", Role.WORKER, code)
+        ids["fates"][place] = ids["incident"][place]
+        ids["roster"][place] = ids["contacts"][place] = await centre.add_user(f"rostered-{place}", Role.WORKER, code)
     return ids
 
 

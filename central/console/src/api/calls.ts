@@ -163,6 +163,11 @@ export const silences = {
     post<CalendarProposal>(`/api/calendar-proposals/${encodeURIComponent(proposalId)}/moves`, body),
 };
 
+export const notices = {
+  unreceived: () => get<{ items: { notice_id: string }[] }>("/api/notices"),
+  received: (noticeId: string) => post<unknown>(`/api/notices/${encodeURIComponent(noticeId)}/received`, {}),
+};
+
 export const places = {
   areas: () => get<{ areas: Area[] }>("/api/areas"),
   cameras: () => get<{ cameras: Camera[] }>("/api/cameras"),

@@ -336,6 +336,8 @@ export type CentreEvent =
   | { kind: "node"; node: FleetNode }
   | { kind: "silence"; silence: Silence }
   | { kind: "calendar_proposal"; calendar_proposal: CalendarProposal }
+  /** To this person only. */
+  | { kind: "notice"; notice: { notice_id: string; kind: string; params: Record<string, unknown> } }
   | { kind: "hello" }
   /** Too much was missed to replay: read the lists again. */
   | { kind: "reload" };

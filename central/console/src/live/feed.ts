@@ -6,11 +6,14 @@
  */
 import { computed, ref } from "vue";
 
+import { notices } from "@/api/calls";
 import { EventStream, SILENT_MS } from "@/api/event_stream";
+import { ApiProblem } from "@/api/http";
 import type { CentreEvent } from "@/api/types";
 
 import { onSignOut } from "./account";
 import { now } from "./now";
+import { Receipts } from "./receipts";
 
 export interface Listener {
   onEvent(event: CentreEvent): void;
@@ -37,10 +40,26 @@ export const linkState = computed<LinkState>(() => {
 const listeners = new Set<Listener>();
 let stream: EventStream | null = null;
 
+const receipts = new Receipts(
+  {
+    unreceived: async () => (await notices.unreceived()).items.map((notice) => notice.notice_id),
+    received: (noticeId) =>
+      notices.received(noticeId).then(
+        () => true,
+        (error: unknown) => {
+          if (error instanceof ApiProblem && error.status === 404) return false;
+          throw error;
+        },
+      ),
+  },
+  () => document.visibilityState === "visible",
+);
+
 function open(): void {
   startedAtMs.value = Date.now();
   stream = new EventStream({
     onEvent: (event) => {
+      if (event.kind === "notice") void receipts.take(event.notice.notice_id);
       for (const listener of listeners) {
         if (event.kind === "reload") listener.onResume();
         else listener.onEvent(event);
@@ -50,6 +69,7 @@ function open(): void {
       isOpen.value = true;
       hasBeenOpen.value = true;
       heardAtMs.value = Date.now();
+      void receipts.catchUp();
       if (isResumed) listeners.forEach((listener) => listener.onResume());
     },
     onAlive: () => {
@@ -69,10 +89,15 @@ function close(): void {
   hasBeenOpen.value = false;
 }
 
-onSignOut(close);
+onSignOut(() => {
+  close();
+  receipts.forget();
+});
 window.addEventListener("online", () => stream?.nudge());
 document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "visible") stream?.nudge();
+  if (document.visibilityState !== "visible") return;
+  stream?.nudge();
+  void receipts.tell();
 });
 
 /** Listen until the returned function is called. */

@@ -1,0 +1,75 @@
+"""Which notices are still needed, by the case they tell of: what has come to an end need not be told any further."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from xueliang_central.clocks.tables import clocks
+from xueliang_central.dispatch.tables import tasks
+from xueliang_central.incidents.states import State, TaskState
+from xueliang_central.incidents.tables import incidents
+from xueliang_central.store.among import among
+
+Row = dict[str, Any]
+
+_ASKS: Final = frozenset({"task_offered", "task_returned", "task_moved"})
+_LIMIT_MET: Final = "limit_met"
+
+
+async def not_needed(conn: AsyncConnection, notices: Sequence[Row]) -> dict[str, str]:
+    """By notice_id, why a notice is not needed any more; one that is needed is left out.
+
+    An offer: while its task is offered to that person. An escalation: while its clock runs and the case is open.
+    Anything else (a task was withdrawn): until it is received.
+    """
+    asks = [row for row in notices if row["kind"] in _ASKS and row["task_id"]]
+    risen = [row for row in notices if row["kind"] == "escalated" and row["incident_id"]]
+    return {**await _offers_over(conn, asks), **await _escalations_over(conn, risen)}
+
+
+async def _offers_over(conn: AsyncConnection, asks: Sequence[Row]) -> dict[str, str]:
+    if not asks:
+        return {}
+    query = select(tasks.c.task_id, tasks.c.state, tasks.c.worker_id)
+    wanted = sorted({row["task_id"] for row in asks})
+    now = {row.task_id: row for row in await conn.execute(query.where(among(conn, tasks.c.task_id, wanted)))}
+    over: dict[str, str] = {}
+    for row in asks:
+        task = now.get(row["task_id"])
+        if task is None:
+            over[row["notice_id"]] = "no_task"
+        elif row["kind"] == "task_moved":
+            if task.state not in (TaskState.OFFERED, TaskState.TAKEN, TaskState.ARRIVED):
+                over[row["notice_id"]] = str(task.state)
+        elif task.state != TaskState.OFFERED:
+            over[row["notice_id"]] = str(task.state)
+        elif task.worker_id != row["user_id"]:
+            over[row["notice_id"]] = "given_to_another"
+    return over
+
+
+async def _escalations_over(conn: AsyncConnection, risen: Sequence[Row]) -> dict[str, str]:
+    if not risen:
+        return {}
+    wanted = sorted({row["incident_id"] for row in risen})
+    states = await conn.execute(
+        select(incidents.c.incident_id, incidents.c.state).where(among(conn, incidents.c.incident_id, wanted))
+    )
+    state_of = {row.incident_id: row.state for row in states}
+    running = await conn.execute(
+        select(clocks.c.incident_id, clocks.c.kind).where(
+            among(conn, clocks.c.incident_id, wanted), clocks.c.stopped_at.is_(None)
+        )
+    )
+    runs = {(row.incident_id, row.kind) for row in running}
+    over: dict[str, str] = {}
+    for row in risen:
+        if state_of.get(row["incident_id"]) in (None, State.CLOSED):
+            over[row["notice_id"]] = State.CLOSED.value
+        elif (row["incident_id"], row["params"].get("clock")) not in runs:
+            over[row["notice_id"]] = _LIMIT_MET
+    return over

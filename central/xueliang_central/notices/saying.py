@@ -1,0 +1,101 @@
+"""What a notice says beyond the page (pure): what is asked, of which case, and a link to exactly it.
+
+No picture, no place in words, no name of anybody: it leaves the house by other people's systems and stays on screens
+that lock late. Who follows the link signs in first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+_KIND: Final = {
+    "zh": {
+        "task_offered": "新任务，请接单",
+        "task_returned": "任务退回给您，请接单",
+        "task_withdrawn": "任务已撤回，无需前往",
+        "task_moved": "任务已并入另一事件",
+        "escalated": "处置超时，请督办",
+    },
+    "en": {
+        "task_offered": "New task, please take it",
+        "task_returned": "Your task is back, please take it",
+        "task_withdrawn": "Task withdrawn, no need to go",
+        "task_moved": "Your task belongs to another incident now",
+        "escalated": "A limit has passed, please see to it",
+    },
+}
+_HAZARD: Final = {  # the words of the console; in English the names say it
+    "zh": {
+        "fire_lane_obstruction": "消防车通道占用",
+        "crowd": "人员聚集",
+        "fire_smoke": "烟火",
+        "illegal_parking": "违停",
+        "blocked_exit": "安全出口堵塞",
+        "intrusion": "区域入侵",
+        "line_crossing": "越线",
+        "wrong_way": "逆行",
+        "ebike_indoors": "电动车进楼",
+        "water_level": "积水",
+        "debris_on_road": "路面异物",
+        "camera_fault": "设备异常",
+    }
+}
+_SEVERITY: Final = {
+    "zh": {1: "一级（红）", 2: "二级（橙）", 3: "三级（黄）", 4: "四级（蓝）"},
+    "en": {1: "severity 1 (red)", 2: "severity 2 (orange)", 3: "severity 3 (yellow)", 4: "severity 4 (blue)"},
+}
+_DRILL: Final = {"zh": "【演练】", "en": "[DRILL] "}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One message to one person.
+
+    Attributes:
+        key: the same at every try of this step: a target that keeps keys takes it once.
+        values: what templates may fill in, without the address.
+    """
+
+    key: str
+    address: str
+    title: str
+    text: str
+    link: str
+    values: Mapping[str, str]
+
+
+def say(notice: Mapping[str, Any], step: int, address: str, *, is_worker: bool, origin: str, language: str) -> Said:
+    """The message of one step of a notice (a row). `origin`: what browsers type, without a slash at the end."""
+    params = notice["params"]
+    severity, kind, hazard = int(notice["severity"]), str(notice["kind"]), str(params.get("hazard", ""))
+    drill = bool(params.get("drill"))
+    number = str(params.get("number", ""))
+    title = f"{_DRILL[language] if drill else ''}{_KIND[language].get(kind, kind)}"
+    about = (number, _HAZARD.get(language, {}).get(hazard, hazard.replace("_", " ")), _SEVERITY[language][severity])
+    comma = "，" if language == "zh" else ", "
+    link = link_of(notice, is_worker=is_worker, origin=origin)
+    text = f"{title}{'：' if language == 'zh' else ': '}{comma.join(part for part in about if part)}"
+    values = {
+        "drill": "true" if drill else "false",
+        "hazard": hazard,
+        "key": key_of(notice["notice_id"], step),
+        "kind": kind,
+        "link": link,
+        "number": number,
+        "severity": str(severity),
+        "text": text,
+    }
+    return Said(values["key"], address, title, text, link, values)
+
+
+def key_of(notice_id: str, step: int) -> str:
+    return f"{notice_id}-{step}"
+
+
+def link_of(notice: Mapping[str, Any], *, is_worker: bool, origin: str) -> str:
+    """Exactly its task on a worker's phone page; its incident at a desk, which has no phone page."""
+    if is_worker and notice["task_id"]:
+        return f"{origin}/phone/tasks/{notice['task_id']}"
+    return f"{origin}/incidents/{notice['incident_id']}"
