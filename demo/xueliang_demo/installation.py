@@ -146,6 +146,7 @@ class Installation:
 
     def _add_user(self, account: Account) -> Command:
         who = ("--username", account.username, "--role", account.role, "--area", account.area_code)
+        who += ("--holder", f"demo-{account.username}")  # an administrator's account names whose it is
         name = ("--display-name", account.display_name, "--password-stdin")
         return Command(("add-user", *who, *name), stdin=self.password_of(account.username))
 
