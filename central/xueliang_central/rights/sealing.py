@@ -23,9 +23,10 @@ class Seal:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def close(self, secret: bytes, *, user_id: str) -> str:
-        """The sealed secret as text. Raises SecondFactorUnreadable when there is no key and none can be made."""
-        return base64.b64encode(nacl.secret.SecretBox(self._key()).encrypt(user_id.encode() + secret)).decode()
+    def close(self, secret: bytes, *, user_id: str, may_make_key: bool) -> str:
+        """The sealed secret as text. Raises SecondFactorUnreadable when there is no key and none is made."""
+        box = nacl.secret.SecretBox(self._key(may_make=may_make_key))
+        return base64.b64encode(box.encrypt(user_id.encode() + secret)).decode()
 
     def open(self, sealed: str, *, user_id: str) -> bytes:
         """Raises SecondFactorUnreadable: another key, a damaged row, or another person's row."""
@@ -38,7 +39,7 @@ class Seal:
             raise SecondFactorUnreadable("the secret of another person stands here")
         return found[len(bound) :]
 
-    def _key(self, *, may_make: bool = True) -> bytes:
+    def _key(self, *, may_make: bool) -> bytes:
         try:
             if may_make and not self._path.exists():
                 self._make()

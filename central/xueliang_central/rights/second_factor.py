@@ -63,9 +63,11 @@ async def start(conn: AsyncConnection, seal: Seal, *, user_id: str, username: st
     if await _row(conn, user_id, is_confirmed=True) is not None:
         raise Conflict("a second factor is enrolled; a security administrator can take it away")
     secret = totp.new_secret()
+    # With secrets in the database a missing key is lost or not mounted: a new one would hide that.
+    is_first = await conn.scalar(select(second_factors.c.user_id).limit(1)) is None
     row = {
         "user_id": user_id,
-        "sealed_secret": seal.close(secret, user_id=user_id),
+        "sealed_secret": seal.close(secret, user_id=user_id, may_make_key=is_first),
         "started_at": at,
         "confirmed_at": None,
         "last_step": -1,

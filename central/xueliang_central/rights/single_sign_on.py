@@ -31,6 +31,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 import jwt
+from jwt.types import Options
 from sqlalchemy import delete, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -298,7 +299,15 @@ def _trusted_by(ca_file: Path | None) -> ssl.SSLContext:
 
 def _verified(token: str, key: jwt.PyJWK, algorithm: str) -> Mapping[str, Any]:
     """Signature alone; what the claims say is judged by our own clock in `judge_claims`."""
-    unjudged = {f"verify_{name}": False for name in ("exp", "iat", "nbf", "aud", "iss", "sub", "jti")}
+    unjudged: Options = {
+        "verify_exp": False,
+        "verify_iat": False,
+        "verify_nbf": False,
+        "verify_aud": False,
+        "verify_iss": False,
+        "verify_sub": False,
+        "verify_jti": False,
+    }
     claims: Mapping[str, Any] = jwt.decode(token, key, algorithms=[algorithm], options=unjudged)
     return claims
 

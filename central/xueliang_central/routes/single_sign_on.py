@@ -122,5 +122,5 @@ def _provider(centre: Centre) -> Provider:
 
 
 def _failed(error: SignOnFailed) -> Response:
-    log.warning("single sign-on failed", extra={"reason": error.reason, "why": error.detail})
+    log.warning("single sign-on failed, %s: %s", error.reason, error.detail)
     return RedirectResponse(f"/login?sso={error.reason}", status_code=303)

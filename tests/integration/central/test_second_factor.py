@@ -242,6 +242,9 @@ async def test_a_key_that_is_gone_is_said_and_makes_no_new_one(
         await _first_step(client)
         answer = await client.post("/api/session/code", json={"code": _code(centre, secret)})
         assert (answer.status_code, answer.json()["code"]) == (503, "second_factor_unreadable")
+        await centre.add_user("li", Role.OPERATOR, city.SOUTH)
+        async with centre.signed_in("li") as other:
+            assert (await other.post("/api/session/second-factor", json={})).status_code == 503
         assert not key.exists()
         assert (await client.post("/api/session/code", json={"code": codes[0]})).status_code == 200, "needs no key"
         key.write_bytes(b"x" * 32)
