@@ -153,15 +153,18 @@ async def second_step(
     )
     async with database.reading() as conn:
         user = (await conn.execute(asked)).one_or_none()
+        known = user is not None and await _is_known_device(conn, device, user.user_id, at)
     if user is None:
         raise SecondStepOver
-    await second_factor.count(database, user.user_id, at)
+    subject = second_factor.subject_of(user.user_id, token_hash(device) if known else "")
+    await second_factor.count(database, subject, at)
     async with database.transaction() as conn:
         how = await second_factor.take(conn, seal, user.user_id, code, at)
         if how is not None:
             over = await conn.execute(delete(second_steps).where(second_steps.c.token_hash == token_hash(token)))
             if over.rowcount != 1:
                 raise SecondStepOver  # done elsewhere meanwhile; the code is not used up
+            await second_factor.forget_attempts(conn, subject)
             detail = {"address": address, "way": user.way, "second": how}
             return await _opened(conn, user.user_id, user.username, detail, device, at)
         detail = {"address": address, "second": "wrong"}

@@ -5,7 +5,8 @@ Invariants
     - It counts from the first code that fits; until then sign-in does not ask for it, and starting again replaces it.
     - A code is taken once: `last_step` only goes up, by one statement that also asks whether it does. A recovery code
       is a row that is deleted; only hashes are kept (60 random bits need no slow hash).
-    - An attempt is counted before it is judged (`rights/throttle.py`), per person, however many sign-ins are open.
+    - An attempt is counted before it is judged (`rights/throttle.py`), per person, however many sign-ins are open; on a
+      device that the person signed in from before it has a count of its own, as passwords have.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.audit import chain
@@ -75,7 +77,10 @@ async def start(conn: AsyncConnection, seal: Seal, *, user_id: str, username: st
     await conn.execute(
         delete(second_factors).where(second_factors.c.user_id == user_id, second_factors.c.confirmed_at.is_(None))
     )
-    await conn.execute(insert(second_factors), row)
+    dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
+    made = await conn.execute(dialect.insert(second_factors).on_conflict_do_nothing(), row)
+    if made.rowcount == 0:
+        raise Conflict("another window has begun to enrol in this moment; begin again")
     await _tell(conn, username, "second_factor.started", user_id, {}, at)
     return Enrolment(totp.as_text(secret), totp.uri_of(secret, username=username, issuer=ISSUER))
 
@@ -92,19 +97,23 @@ async def confirm(
         WrongCode: or nothing was started.
         Throttled: the attempt was not judged.
     """
-    await count(database, user_id, at)
+    await count(database, subject_of(user_id), at)
     async with database.transaction() as conn:
         row = await _row(conn, user_id, is_confirmed=False)
         step = None if row is None else _step(seal, row, code, at)
         if row is not None and step is not None:
             confirmed = await conn.execute(
                 update(second_factors)
-                .where(second_factors.c.user_id == user_id, second_factors.c.sealed_secret == row.sealed_secret)
+                .where(
+                    second_factors.c.user_id == user_id,
+                    second_factors.c.sealed_secret == row.sealed_secret,  # the one whose code this is
+                    second_factors.c.confirmed_at.is_(None),
+                )
                 .values(confirmed_at=at, last_step=step)
             )
             if confirmed.rowcount == 1:
                 await conn.execute(delete(sessions).where(sessions.c.user_id == user_id, sessions.c.token_hash != keep))
-                await _forget_attempts(conn, user_id)
+                await forget_attempts(conn, subject_of(user_id))
                 await _tell(conn, username, "second_factor.enrolled", user_id, {}, at)
                 return await _new_codes(conn, user_id)
         await _tell(conn, username, "second_factor.refused", user_id, {"when": "enrolling"}, at)
@@ -115,10 +124,11 @@ async def renew_codes(
     database: Database, seal: Seal, *, user_id: str, username: str, code: str, at: datetime
 ) -> tuple[str, ...]:
     """New recovery codes in place of all before, for a code of now. Raises WrongCode, Throttled."""
-    await count(database, user_id, at)
+    await count(database, subject_of(user_id), at)
     async with database.transaction() as conn:
-        way = await take(conn, seal, user_id, code, at)
+        way = await take(conn, seal, user_id, code, at) if _is_of_app(code) else None
         if way == "code":
+            await forget_attempts(conn, subject_of(user_id))
             await _tell(conn, username, "second_factor.codes_renewed", user_id, {}, at)
             return await _new_codes(conn, user_id)
         await _tell(conn, username, "second_factor.refused", user_id, {"when": "renewing codes"}, at)
@@ -145,8 +155,6 @@ async def take(conn: AsyncConnection, seal: Seal, user_id: str, code: str, at: d
             )
         )
         way = "recovery" if used.rowcount == 1 else None
-    if way is not None:
-        await _forget_attempts(conn, user_id)
     return way
 
 
@@ -156,15 +164,23 @@ async def reset(conn: AsyncConnection, user_id: str, *, by: str, at: datetime) -
         raise NotFound("user")
     for table in (second_factors, recovery_codes, second_steps, sessions):
         await conn.execute(delete(table).where(table.c.user_id == user_id))
-    await _forget_attempts(conn, user_id)
+    await forget_attempts(conn, subject_of(user_id))
     await _tell(conn, by, "second_factor.reset", user_id, {}, at)
 
 
 def _step(seal: Seal, row: Row[Any], code: str, at: datetime) -> int | None:
-    digits = re.sub(r"[\s-]", "", code)
-    if not re.fullmatch(r"[0-9]{6}", digits):
+    if not _is_of_app(code):
         return None
-    return totp.step_that_fits(seal.open(row.sealed_secret, user_id=row.user_id), digits, at)
+    return totp.step_that_fits(seal.open(row.sealed_secret, user_id=row.user_id), _plain(code), at)
+
+
+def _is_of_app(code: str) -> bool:
+    return re.fullmatch(r"[0-9]{6}", _plain(code)) is not None
+
+
+def _plain(code: str) -> str:
+    """As it is compared: people type codes with spaces and dashes, and in small letters."""
+    return re.sub(r"[\s-]", "", code).upper()
 
 
 async def _row(conn: AsyncConnection, user_id: str, *, is_confirmed: bool) -> Row[Any] | None:
@@ -184,20 +200,24 @@ async def _new_codes(conn: AsyncConnection, user_id: str) -> tuple[str, ...]:
 
 
 def _hash_of_recovery(code: str) -> str:
-    plain = re.sub(r"[\s-]", "", code).upper()
-    return hashlib.sha256(f"recovery:{plain}".encode("utf-8", "replace")).hexdigest()
+    return hashlib.sha256(f"recovery:{_plain(code)}".encode("utf-8", "replace")).hexdigest()
 
 
-async def count(database: Database, user_id: str, at: datetime) -> None:
-    """One attempt at this person's codes. Raises Throttled when it may not be judged now."""
+def subject_of(user_id: str, device_hash: str = "") -> str:
+    """Whose attempts are counted together. `device_hash`: of a device that this person signed in from before."""
+    return subject_hash("code", f"{user_id} {device_hash}")
+
+
+async def count(database: Database, subject: str, at: datetime) -> None:
+    """One attempt at a person's codes. Raises Throttled when it may not be judged now."""
     async with database.transaction() as conn:
-        wait_s = await count_attempt(conn, {subject_hash("code", user_id): CODES}, at)
+        wait_s = await count_attempt(conn, {subject: CODES}, at)
     if wait_s:
         raise Throttled("wait before the next attempt", retry_after_s=wait_s)
 
 
-async def _forget_attempts(conn: AsyncConnection, user_id: str) -> None:
-    await conn.execute(delete(login_attempts).where(login_attempts.c.subject_hash == subject_hash("code", user_id)))
+async def forget_attempts(conn: AsyncConnection, subject: str) -> None:
+    await conn.execute(delete(login_attempts).where(login_attempts.c.subject_hash == subject))
 
 
 async def _tell(

@@ -143,7 +143,8 @@ async def test_new_recovery_codes_end_the_old_ones(enrolled: tuple[TestCentre, s
         opened = await client.post("/api/session/code", json={"code": _code(centre, secret)})
         client.headers["x-csrf-token"] = opened.json()["csrf"]
         path = "/api/session/second-factor/recovery-codes"
-        assert (await client.post(path, json={"code": codes[0]})).status_code == 422, "not for a recovery code"
+        assert (await client.post(path, json={"code": codes[1]})).status_code == 422, "not for a recovery code"
+        assert (await client.get("/api/session")).json()["second_factor"]["recovery_codes_left"] == 10, "nor used up"
         centre.clock.advance(30)
         renewed = (await client.post(path, json={"code": _code(centre, secret)})).json()["recovery_codes"]
         await _first_step(client)
@@ -153,7 +154,10 @@ async def test_new_recovery_codes_end_the_old_ones(enrolled: tuple[TestCentre, s
 
 async def test_guessing_codes_is_slowed_over_all_sign_ins(enrolled: tuple[TestCentre, str, list[str]]) -> None:
     """Two hours of an attacker who has the password, with as many first steps and addresses as wanted."""
-    centre, secret, _ = enrolled
+    centre, secret, codes = enrolled
+    owner = centre.client()
+    await _first_step(owner)
+    assert (await owner.post("/api/session/code", json={"code": codes[0]})).status_code == 200
     judged = 0
     for minute in range(120):
         async with centre.client(address=f"203.0.113.{minute}") as client:
@@ -166,10 +170,14 @@ async def test_guessing_codes_is_slowed_over_all_sign_ins(enrolled: tuple[TestCe
     assert judged <= 40
     assert answer.status_code == 429
     assert int(answer.headers["retry-after"]) >= 1
+    await _first_step(owner)
+    known = await owner.post("/api/session/code", json={"code": _code(centre, secret)})
+    assert known.status_code == 200, "a device known from before does not wait"
+    await owner.aclose()
     centre.clock.advance(301)
-    async with centre.client() as owner:
-        await _first_step(owner)
-        assert (await owner.post("/api/session/code", json={"code": _code(centre, secret)})).status_code == 200
+    async with centre.client() as elsewhere:
+        await _first_step(elsewhere)
+        assert (await elsewhere.post("/api/session/code", json={"code": _code(centre, secret)})).status_code == 200
 
 
 @pytest.mark.parametrize("token", ["", "x", "a" * 5000])
@@ -213,6 +221,18 @@ async def test_enrolling_ends_the_other_sessions_and_starting_again_replaces(cen
         assert (await other.get("/api/session")).status_code == 401
         assert (await one.get("/api/session")).json()["second_factor"]["is_enrolled"] is True
         assert (await one.post("/api/session/second-factor", json={})).status_code == 409, "it is not shown again"
+
+
+async def test_enrolling_in_many_windows_at_once_ends_with_one(centre: TestCentre) -> None:
+    await centre.add_user("wang", Role.OPERATOR, city.SOUTH)
+    async with centre.signed_in("wang") as client:
+        path = "/api/session/second-factor"
+        begun = await asyncio.gather(*(client.post(path, json={}) for _ in range(4)))
+        assert {answer.status_code for answer in begun} <= {200, 409}
+        codes = [_code(centre, one.json()["secret"]) for one in begun if one.status_code == 200]
+        ended = await asyncio.gather(*(client.post(f"{path}/confirm", json={"code": code}) for code in codes))
+        assert sum(answer.status_code == 200 for answer in ended) == 1
+        assert (await client.post(path, json={})).status_code == 409
 
 
 async def test_nothing_answers_or_records_the_secret(enrolled: tuple[TestCentre, str, list[str]]) -> None:
