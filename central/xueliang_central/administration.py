@@ -7,7 +7,7 @@ them.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import select
 
@@ -17,12 +17,13 @@ from xueliang_central.areas.tree import load_tree
 from xueliang_central.audit.chain import Head, verify
 from xueliang_central.cameras.register import CameraPlace, relocate, upsert_cameras
 from xueliang_central.cameras.tables import cameras
-from xueliang_central.errors import MoveRefused
+from xueliang_central.errors import MoveRefused, NotFound
 from xueliang_central.fleet.nodes import add_node, renew_token
 from xueliang_central.people.importing import import_rosters
 from xueliang_central.people.roster_table import RosterTable
 from xueliang_central.people.tables import shifts
-from xueliang_central.rights import people
+from xueliang_central.rights import people, second_factor
+from xueliang_central.rights.administrators import breaches
 from xueliang_central.rights.passwords import hash_password
 from xueliang_central.rights.scope import Role
 from xueliang_central.rights.tables import users
@@ -88,7 +89,15 @@ async def take_rosters(database: Database, table: RosterTable, *, at: datetime, 
 
 
 async def new_user(
-    database: Database, *, username: str, display_name: str, role: str, area_code: str, password: str, at: datetime
+    database: Database,
+    *,
+    username: str,
+    display_name: str,
+    role: str,
+    area_code: str,
+    password: str,
+    at: datetime,
+    holder: str | None = None,
 ) -> list[str]:
     """Add a person. Raises MoveRefused, Conflict, NotFound."""
     if role not in set(Role):
@@ -106,8 +115,46 @@ async def new_user(
             password_hash=hashed,
             at=at,
             by=BY,
+            holder=holder,
         )
     return [f"user {username.strip().lower()} added: {role} of {area_code}"]
+
+
+async def changed_user(
+    database: Database,
+    *,
+    username: str,
+    role: str | None,
+    area_code: str | None,
+    holder: str | None,
+    disabled: bool | None,
+    forget_second_factor: bool,
+    at: datetime,
+) -> list[str]:
+    """Change what is not None. Raises MoveRefused, Conflict, NotFound."""
+    wanted = {"role": role, "holder": holder, "disabled": disabled}
+    values: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
+    name = username.strip().lower()
+    async with database.transaction() as conn:
+        user_id = await conn.scalar(select(users.c.user_id).where(users.c.username == name))
+        if user_id is None:
+            raise NotFound(f"there is no user {name}")
+        if area_code is not None:
+            values |= {"area_code": area_code, "area_path": (await load_tree(conn)).path_of(area_code)}
+        if not values and not forget_second_factor:
+            raise MoveRefused("say what to change: --role, --area, --holder, --disable, --enable, …")
+        if values:
+            await people.change_user(conn, user_id, at=at, by=BY, **values)
+        if forget_second_factor:
+            await second_factor.reset(conn, user_id, by=BY, at=at)
+    told = [f"{name}: {key} {value}" for key, value in values.items() if key != "area_path"]
+    return [*told, f"{name}: no second factor now"] if forget_second_factor else told
+
+
+async def check_accounts(database: Database) -> list[str]:
+    """One line for each account that breaks the rule of the three administrators."""
+    async with database.reading() as conn:
+        return list(breaches(await people.standings(conn)))
 
 
 async def new_node(database: Database, *, node_id: str, area_code: str | None, renew: bool, at: datetime) -> list[str]:

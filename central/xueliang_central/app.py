@@ -23,7 +23,10 @@ from xueliang_central.routes import (
     fleet,
     health,
     policies,
+    second_factors,
+    single_sign_on,
     stream,
+    users,
 )
 from xueliang_central.routes.guard import Guard
 from xueliang_central.routes.problems import speak_problems
@@ -34,6 +37,9 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 _ROUTERS: Final = (
     health.router,
     accounts.router,
+    second_factors.router,
+    single_sign_on.router,
+    users.router,
     areas.router,
     cameras.router,
     backtests.router,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from xueliang_central.evidence.pictures import PictureStore
     from xueliang_central.fleet.backtests import Backtests
     from xueliang_central.health import Health
+    from xueliang_central.rights.sealing import Seal
+    from xueliang_central.rights.single_sign_on import Provider, SignOnSettings
     from xueliang_central.store.feed import EventFeed
     from xueliang_configs.policies import PolicyTable
 
@@ -28,6 +30,9 @@ class Settings:
     Attributes:
         public_origin: "https://centre.example.cn" when a proxy stands before this program; requests from it are ours.
         secure_cookie: the browser sends the session over HTTPS only.
+        second_factor: of whom one is demanded: "optional" (of nobody), "approvers", "everyone".
+        accounts_key: the file that seals second factors; None: accounts.key in `data_dir`.
+        sign_on: the identity provider; None: local accounts only.
         console_dir: the built web console.
         link_origin: what a notice's link begins with.
         notices: the channels beyond the page.
@@ -36,6 +41,9 @@ class Settings:
     data_dir: Path
     public_origin: str | None = None
     secure_cookie: bool = False
+    second_factor: str = "optional"
+    accounts_key: Path | None = None
+    sign_on: SignOnSettings | None = None
     console_dir: Path = field(default_factory=lambda: Path(__file__).parent / "console_build")
     link_origin: str = ""
     notices: NoticesConfig = field(default_factory=NoticesConfig)
@@ -55,6 +63,8 @@ class Centre:
     backtests: Backtests
     wall: Wall
     mono: Mono
+    seal: Seal
+    provider: Provider | None = None
 
 
 def centre_of(request: Request) -> Centre:

@@ -73,7 +73,18 @@ def _parser() -> argparse.ArgumentParser:
     user.add_argument("--display-name", default="")
     user.add_argument("--role", required=True, choices=[role.value for role in Role])
     user.add_argument("--area", required=True, help="Code of the root of what this person sees.")
+    user.add_argument("--holder", help="The person's number: of personnel, or at the identity provider.")
     user.add_argument("--password-stdin", action="store_true", required=True, help="Read it from standard input.")
+    change = command("change-user", _change_user, "Change a person's account; ends the person's sessions.")
+    change.add_argument("--username", required=True)
+    change.add_argument("--role", choices=[role.value for role in Role])
+    change.add_argument("--area", help="Code of the root of what this person sees.")
+    change.add_argument("--holder", help="The person's number: of personnel, or at the identity provider.")
+    switch = change.add_mutually_exclusive_group()
+    switch.add_argument("--disable", dest="disabled", action="store_const", const=True)
+    switch.add_argument("--enable", dest="disabled", action="store_const", const=False)
+    change.add_argument("--forget-second-factor", action="store_true", help="The phone is lost: enrol anew.")
+    command("check-accounts", _check_accounts, "Name accounts that break the rule of the three administrators.")
     node = command("add-node", _add_node, "Register an edge node; prints its token once.")
     node.add_argument("--node-id", required=True)
     node.add_argument("--area", help="Code of the area it belongs to; default: the root.")
@@ -159,9 +170,38 @@ def _add_user(options: argparse.Namespace) -> int:
             area_code=options.area,
             password=password,
             at=system_wall(),
+            holder=options.holder,
         )
 
     return _with_database(options, act)
+
+
+def _change_user(options: argparse.Namespace) -> int:
+    async def act(database: Database) -> Lines:
+        return await administration.changed_user(
+            database,
+            username=options.username,
+            role=options.role,
+            area_code=options.area,
+            holder=options.holder,
+            disabled=options.disabled,
+            forget_second_factor=options.forget_second_factor,
+            at=system_wall(),
+        )
+
+    return _with_database(options, act)
+
+
+def _check_accounts(options: argparse.Namespace) -> int:
+    told: Lines = []
+
+    async def act(database: Database) -> Lines:
+        nonlocal told
+        told = await administration.check_accounts(database)
+        return told or ["every account keeps the rule of the three administrators"]
+
+    status = _with_database(options, act)
+    return REFUSED if told else status
 
 
 def _add_node(options: argparse.Namespace) -> int:

@@ -8,6 +8,11 @@
     ├── RightsError
     │   ├── NotSignedIn           no, sign in first (also: session expired or revoked)
     │   ├── WrongPassword         no; the same answer for an unknown name
+    │   ├── WrongCode             with another code: wrong, used before, or of too long ago
+    │   ├── SecondStepOver        after signing in again: the first step was too long ago, or done elsewhere
+    │   ├── SecondFactorNeeded    after enrolling one: whoever approves must have it here
+    │   ├── SecondFactorUnreadable when the key file is there again: the secret cannot be unsealed
+    │   ├── SignOnFailed          by local sign-in; `reason` says whether the provider may answer another time
     │   ├── NotAllowed            no: the role lacks the permission
     │   ├── CrossSite             no: a foreign origin, or the CSRF token is missing or wrong
     │   └── Throttled             yes, after `retry_after_s`
@@ -86,6 +91,47 @@ class WrongPassword(RightsError):
     status = 401
     code = "wrong_password"
     title = "User name or password is wrong"
+
+
+class WrongCode(RightsError):
+    status = 422  # not 401: the console would take a session for ended
+    code = "wrong_code"
+    title = "The code is wrong or was used before"
+
+
+class SecondStepOver(RightsError):
+    status = 401
+    code = "second_step_over"
+    title = "Sign in again from the beginning"
+
+
+class SecondFactorNeeded(RightsError):
+    status = 403
+    code = "second_factor_needed"
+    title = "Enrol a second factor first"
+
+
+class SecondFactorUnreadable(RightsError):
+    status = 503
+    code = "second_factor_unreadable"
+    title = "The second factor cannot be checked now"
+
+
+class SignOnFailed(RightsError):
+    """Signing in at the identity provider came to nothing.
+
+    `reason`: "unavailable" (away, too slow, sends elsewhere), "nonsense" (not what the protocol says), "refused" (the
+    provider's no), "stale" (this browser began no such sign-in, or too long ago), "unregistered" (the centre does not
+    know the person).
+    """
+
+    status = 502
+    code = "sign_on_failed"
+    title = "Signing in at the identity provider failed"
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
 
 
 class NotAllowed(RightsError):

@@ -24,9 +24,13 @@ from xueliang_central.evidence.pictures import PictureStore
 from xueliang_central.fleet.backtests import Backtests
 from xueliang_central.health import Health
 from xueliang_central.rights.accounts import forget_old
+from xueliang_central.rights.administrators import breaches
+from xueliang_central.rights.people import standings
+from xueliang_central.rights.sealing import Seal
+from xueliang_central.rights.single_sign_on import CALLBACK_PATH, Provider, SignOnSettings
 from xueliang_central.store.database import Database
 from xueliang_central.store.feed import EventFeed
-from xueliang_configs.centre import CentreConfig
+from xueliang_configs.centre import CentreConfig, CentreSettings
 from xueliang_configs.policies import PolicyTable
 
 log = logging.getLogger(__name__)
@@ -53,9 +57,28 @@ async def open_centre(config: CentreConfig, policies: PolicyTable, *, wall: Wall
         secure_cookie=chosen.http.secure_cookie,
         link_origin=chosen.http.public_origin or f"http://{chosen.http.host}:{chosen.http.port}",
         notices=chosen.notices,
+        second_factor=chosen.accounts.second_factor,
+        accounts_key=chosen.accounts.key,
+        sign_on=_sign_on(chosen),
     )
     database = await Database.open(chosen.database_url)
     return centre_on(database, settings, policies, wall=wall, mono=mono)
+
+
+def _sign_on(chosen: CentreSettings) -> SignOnSettings | None:
+    wanted = chosen.accounts.single_sign_on
+    if wanted is None or chosen.http.public_origin is None:
+        return None
+    return SignOnSettings(
+        issuer=wanted.issuer,
+        client_id=wanted.client_id,
+        client_secret=wanted.client_secret.get_secret_value() if wanted.client_secret else None,
+        claim=wanted.claim,
+        scopes=wanted.scopes,
+        label=wanted.label,
+        ca_file=wanted.ca_file,
+        redirect_uri=f"{chosen.http.public_origin}{CALLBACK_PATH}",
+    )
 
 
 def centre_on(database: Database, settings: Settings, policies: PolicyTable, *, wall: Wall, mono: Mono) -> Centre:
@@ -71,6 +94,8 @@ def centre_on(database: Database, settings: Settings, policies: PolicyTable, *, 
         backtests=Backtests(wall),
         wall=wall,
         mono=mono,
+        seal=Seal(settings.accounts_key or settings.data_dir / "accounts.key"),
+        provider=Provider(settings.sign_on, mono) if settings.sign_on else None,
     )
 
 
@@ -118,6 +143,7 @@ class Running:
         centre = self._centre
         await self._until_done("database", centre.database.migrate)
         await self._until_done("areas", lambda: centre.areas.refresh(centre.database))
+        await self._until_done("accounts", self._check_accounts)
         await asyncio.to_thread(centre.pictures.prepare)
         await centre.feed.start()
         self._parts = self._make_parts()
@@ -127,6 +153,12 @@ class Running:
         centre.health.note("start", None)
         self.ready.set()
         log.info("centre is ready")
+
+    async def _check_accounts(self) -> None:
+        """Say which accounts break the rule of the three administrators. They are not shut out: who would mend them?"""
+        async with self._centre.database.reading() as conn:
+            for told in breaches(await standings(conn)):
+                log.warning("an account breaks the rule of the three administrators: %s", told)
 
     async def _until_done(self, what: str, step: Callable[[], Awaitable[object]]) -> None:
         """Try until it succeeds, saying what is waited for."""

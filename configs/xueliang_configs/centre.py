@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from xueliang_configs.node import BrokerConfig, Host
 from xueliang_configs.notices import NoticesConfig
@@ -28,6 +28,51 @@ class HttpConfig(Settings):
     secure_cookie: bool = Field(default=False, description="Session cookie by HTTPS only: true behind TLS.")
 
 
+class SingleSignOnConfig(Settings):
+    """An OpenID Connect provider that proves who a person is. Roles and areas stay in the centre's own register."""
+
+    issuer: Annotated[
+        str,
+        like(
+            r"(https://[^/\s@?#]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?)(/[^\s?#]*)?",
+            "an https:// address (http:// on loopback only), as the provider writes its own",
+            "https://id.example/realms/city",
+        ),
+    ] = Field(description="The provider's issuer; /.well-known/openid-configuration below it is read.")
+    client_id: Annotated[str, Field(min_length=1, max_length=256)] = Field(description="This centre's name there.")
+    client_secret: SecretStr | None = Field(
+        default=None, description="Write it as ${ENV_NAME}. Null: a public client; PKCE is always used."
+    )
+    claim: Annotated[str, like(r"[A-Za-z_][A-Za-z0-9_.:/-]{0,127}", "the name of a claim", "sub")] = Field(
+        default="sub", description="The claim of the ID token that equals an account's holder."
+    )
+    scopes: Annotated[str, like(r"openid( [!-~]+)*", "openid first, blanks between", "openid profile")] = Field(
+        default="openid", description="What is asked for; more where the claim needs it."
+    )
+    ca_file: PathBesideFile | None = Field(
+        default=None, description="Certificates that vouch for the provider (PEM); null: those this machine trusts."
+    )
+    label: Annotated[str, Field(max_length=40)] = Field(
+        default="", description="What the sign-in page writes on its button; empty: a word of its own."
+    )
+
+
+class AccountsConfig(Settings):
+    """How people sign in. docs/accounts.md"""
+
+    second_factor: Literal["optional", "approvers", "everyone"] = Field(
+        default="optional",
+        description="Of whom one is demanded. Approvers: administrators, supervisors, rule operators. Until they have "
+        "enrolled one, they can do nothing else.",
+    )
+    key: PathBesideFile | None = Field(
+        default=None,
+        description="The file that seals second factors, the same for every process with the role api; made when it is "
+        "missing. Null: accounts.key in data_dir.",
+    )
+    single_sign_on: SingleSignOnConfig | None = Field(default=None, description="Null: local accounts only.")
+
+
 class CentreSettings(Settings):
     """The centre itself."""
 
@@ -37,6 +82,7 @@ class CentreSettings(Settings):
         description="sqlite:///PATH for one process, postgresql+asyncpg://… for several. {data_dir} is filled in.",
     )
     http: HttpConfig = Field(default=HttpConfig(), description="The console and the API.")
+    accounts: AccountsConfig = Field(default=AccountsConfig(), description="How people sign in.")
     broker: BrokerConfig = Field(default=BrokerConfig(), description="The MQTT broker.")
     policies: PathBesideFile = Field(description="The policy table, a file of its own.")
     signing_key: PathBesideFile | None = Field(
@@ -50,6 +96,19 @@ class CentreSettings(Settings):
     roles: tuple[Role, ...] = Field(
         default=ALL_ROLES, min_length=1, description="What this process does; separate processes need PostgreSQL."
     )
+
+    @field_validator("accounts")
+    @classmethod
+    def _the_provider_must_know_the_way_back(cls, accounts: AccountsConfig, info: ValidationInfo) -> AccountsConfig:
+        http = info.data.get("http")
+        if accounts.single_sign_on is not None and isinstance(http, HttpConfig) and http.public_origin is None:
+            raise problem(
+                "accounts",
+                "expected http.public_origin with single_sign_on: the provider sends people back there",
+                "none",
+                "http: {public_origin: https://centre.example}",
+            )
+        return accounts
 
     @field_validator("roles")
     @classmethod

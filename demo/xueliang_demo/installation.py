@@ -146,8 +146,9 @@ class Installation:
 
     def _add_user(self, account: Account) -> Command:
         who = ("--username", account.username, "--role", account.role, "--area", account.area_code)
+        whose = ("--holder", f"demo-{account.username}")  # an administrator's account names its holder
         name = ("--display-name", account.display_name, "--password-stdin")
-        return Command(("add-user", *who, *name), stdin=self.password_of(account.username))
+        return Command(("add-user", *who, *whose, *name), stdin=self.password_of(account.username))
 
     def _centre_commands(self, *commands: Command) -> list[str | None]:
         return run_commands(commands, self.folder / "centre.yaml", self._environment())

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import httpx
 from starlette.types import ASGIApp
@@ -116,6 +117,7 @@ class TestCentre:
                 password_hash=hashed,
                 at=self.clock.at,
                 by="test",
+                holder=f"no-{username}",
             )
         self.user_ids[username] = user_id
         return user_id
@@ -142,10 +144,16 @@ class TestCentre:
             yield client
 
 
-async def build_centre(database: Database, data_dir: Path, *, console_dir: Path | None = None) -> TestCentre:
-    """The small city in an empty database, one node ("edge-01"), no people and no cameras yet."""
+async def build_centre(
+    database: Database, data_dir: Path, *, console_dir: Path | None = None, **chosen: Any
+) -> TestCentre:
+    """The small city in an empty database, one node ("edge-01"), no people and no cameras yet.
+
+    Args:
+        chosen: further `Settings`.
+    """
     clock = Clock()
-    settings = Settings(data_dir=data_dir, console_dir=console_dir or data_dir / "no-console")
+    settings = Settings(data_dir=data_dir, console_dir=console_dir or data_dir / "no-console", **chosen)
     centre = centre_on(database, settings, policy_table(), wall=clock.wall, mono=clock.mono)
     await take_areas(database, city.area_table(), at=clock.at, remove_missing=False)
     await centre.areas.refresh(database)

@@ -1,12 +1,12 @@
 /** Pages and who may see them. The centre decides what is answered; this only leads people to their own page. */
 import { createRouter, createWebHistory, type RouteLocationRaw } from "vue-router";
 
-import { held, isWorker, onSignOut, restore, user } from "@/live/account";
+import { held, isWorker, keepsAccounts, mustEnrol, onSignOut, restore, user } from "@/live/account";
 
 declare module "vue-router" {
   interface RouteMeta {
-    /** "anyone" needs no session; "worker" is the phone; the rest of the roles share "command". */
-    for: "anyone" | "command" | "worker";
+    /** "anyone" needs no session, "self" needs one; "worker" is the phone; the rest of the roles share "command". */
+    for: "anyone" | "self" | "command" | "worker";
     theme: "dark" | "light";
   }
 }
@@ -45,6 +45,12 @@ export const router = createRouter({
       meta: { for: "command", theme: "dark" },
     },
     {
+      path: "/account",
+      name: "account",
+      component: () => import("@/pages/account/AccountPage.vue"),
+      meta: { for: "self", theme: "dark" },
+    },
+    {
       path: "/phone",
       name: "phone",
       component: phonePage("TaskListPage"),
@@ -67,6 +73,7 @@ export const router = createRouter({
 });
 
 export function homeOfUser(): RouteLocationRaw {
+  if (mustEnrol.value || keepsAccounts.value) return { name: "account" };
   return isWorker.value ? { name: "phone" } : { name: "command" };
 }
 
@@ -79,6 +86,8 @@ router.beforeEach(async (to) => {
   if (to.meta.for === "anyone") return to.name === "login" && user.value && !held.value ? homeOfUser() : true;
   if (held.value) return { name: "login" }; // somebody else's unsent work: decided there
   if (!user.value) return { name: "login", query: to.fullPath === "/" ? {} : { back: to.fullPath } };
+  if (to.meta.for === "self") return true;
+  if (mustEnrol.value || keepsAccounts.value) return { name: "account" };
   const isForMe = (to.meta.for === "worker") === isWorker.value;
   return isForMe ? true : homeOfUser();
 });

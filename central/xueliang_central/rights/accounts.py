@@ -5,6 +5,8 @@ Invariants
     - A session is a random 256-bit token; the database keeps only its hash. It ends by expiry, sign-out, a change of
       password, role or area, or when the account is disabled. The person is read anew for every request, so a change
       counts at once.
+    - Whoever has enrolled a second factor gets a session only by a code of it, whatever the first step was
+      (`rights/second_factor.py`). Between the two there is a token that is good for that code alone.
     - An unknown name costs the same time, is counted the same and answered the same as a wrong password. A device from
       which this person signed in before has a count of its own, so that guesses from elsewhere do not keep the owner
       out.
@@ -19,14 +21,25 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, insert, or_, select
+from sqlalchemy import and_, delete, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.audit import chain
-from xueliang_central.errors import NotSignedIn, Throttled, WrongPassword
+from xueliang_central.errors import NotSignedIn, SecondStepOver, Throttled, WrongCode, WrongPassword
+from xueliang_central.rights import second_factor
 from xueliang_central.rights.passwords import password_fits
 from xueliang_central.rights.scope import Actor, Role
-from xueliang_central.rights.tables import grants, known_devices, login_attempts, sessions, users
+from xueliang_central.rights.sealing import Seal
+from xueliang_central.rights.tables import (
+    grants,
+    known_devices,
+    login_attempts,
+    second_factors,
+    second_steps,
+    sessions,
+    sign_on_trips,
+    users,
+)
 from xueliang_central.rights.throttle import ACCOUNT, ADDRESS, DEVICE, FORGET_AFTER, count_attempt, subject_hash
 from xueliang_central.store.database import Database
 
@@ -35,6 +48,8 @@ DEVICE_COOKIE: Final = "xl_device"
 CSRF_HEADER: Final = "x-csrf-token"
 SESSION_LASTS: Final = timedelta(hours=12)  # a shift; a phone signs in once a day
 DEVICE_LASTS: Final = timedelta(days=90)
+SECOND_COOKIE: Final = "xl_second"
+SECOND_LASTS: Final = timedelta(minutes=5)  # to find the phone and type six digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +59,13 @@ class SignedIn:
     user_id: str
     token: str
     device: str
+
+
+@dataclass(frozen=True, slots=True)
+class SecondStep:
+    """The first step is done, a code is asked now. `token` goes into a cookie and nowhere else."""
+
+    token: str
 
 
 def token_hash(token: str) -> str:
@@ -61,8 +83,8 @@ def csrf_matches(token: str, given: str) -> bool:
 
 async def sign_in(
     database: Database, *, username: str, password: str, address: str, device: str, at: datetime
-) -> SignedIn:
-    """A new session.
+) -> SignedIn | SecondStep:
+    """The first step by password: a new session, or what stands between it and its code.
 
     Args:
         address: where the attempt comes from.
@@ -93,20 +115,80 @@ async def sign_in(
                 conn, actor="system", action="session.refused", object_kind="user", object_id=name, detail=detail, at=at
             )
         else:
-            signed_in = await _open_session(conn, user.user_id, device if known else "", at)
             await conn.execute(delete(login_attempts).where(login_attempts.c.subject_hash.in_(list(subjects))))
-            detail = {"address": address}
-            await chain.record(
-                conn,
-                actor=name,
-                action="session.opened",
-                object_kind="user",
-                object_id=user.user_id,
-                detail=detail,
-                at=at,
+            return await go_on(
+                conn, user_id=user.user_id, name=name, way="password", address=address, device=device, at=at
             )
-            return signed_in
     raise WrongPassword
+
+
+async def go_on(
+    conn: AsyncConnection, *, user_id: str, name: str, way: str, address: str, device: str, at: datetime
+) -> SignedIn | SecondStep:
+    """What follows the first step of a person who proved to be `user_id` (`way`: "password" or "oidc")."""
+    if not (await second_factor.standing_of(conn, user_id)).is_enrolled:
+        return await _opened(conn, user_id, name, {"address": address, "way": way}, device, at)
+    token = secrets.token_urlsafe(32)
+    row = {"token_hash": token_hash(token), "user_id": user_id, "way": way, "expires_at": at + SECOND_LASTS}
+    await conn.execute(insert(second_steps), row)
+    return SecondStep(token)
+
+
+async def second_step(
+    database: Database, seal: Seal, *, token: str, code: str, address: str, device: str, at: datetime
+) -> SignedIn:
+    """The code has come: a new session.
+
+    Raises:
+        SecondStepOver: there was no first step, or it was too long ago.
+        WrongCode: no code of this person now; the first step still stands.
+        Throttled: the code was not judged.
+    """
+    asked = (
+        select(users.c.user_id, users.c.username, second_steps.c.way)
+        .join(second_steps, second_steps.c.user_id == users.c.user_id)
+        .where(
+            second_steps.c.token_hash == token_hash(token), second_steps.c.expires_at > at, users.c.disabled.is_(False)
+        )
+    )
+    async with database.reading() as conn:
+        user = (await conn.execute(asked)).one_or_none()
+        known = user is not None and await _is_known_device(conn, device, user.user_id, at)
+    if user is None:
+        raise SecondStepOver
+    subject = second_factor.subject_of(user.user_id, token_hash(device) if known else "")
+    await second_factor.count(database, subject, at)
+    async with database.transaction() as conn:
+        how = await second_factor.take(conn, seal, user.user_id, code, at)
+        if how is not None:
+            over = await conn.execute(delete(second_steps).where(second_steps.c.token_hash == token_hash(token)))
+            if over.rowcount != 1:
+                raise SecondStepOver  # done elsewhere meanwhile; the code is not used up
+            await second_factor.forget_attempts(conn, subject)
+            detail = {"address": address, "way": user.way, "second": how}
+            return await _opened(conn, user.user_id, user.username, detail, device, at)
+        detail = {"address": address, "second": "wrong"}
+        await chain.record(
+            conn,
+            actor="system",
+            action="session.refused",
+            object_kind="user",
+            object_id=user.username,
+            detail=detail,
+            at=at,
+        )
+    raise WrongCode
+
+
+async def _opened(
+    conn: AsyncConnection, user_id: str, name: str, detail: dict[str, str], device: str, at: datetime
+) -> SignedIn:
+    known = await _is_known_device(conn, device, user_id, at)
+    signed_in = await _open_session(conn, user_id, device if known else "", at)
+    await chain.record(
+        conn, actor=name, action="session.opened", object_kind="user", object_id=user_id, detail=detail, at=at
+    )
+    return signed_in
 
 
 async def _is_known_device(conn: AsyncConnection, device: str, user_id: str, at: datetime) -> bool:
@@ -144,8 +226,12 @@ async def sign_out(conn: AsyncConnection, token: str) -> None:
 async def actor_of_session(conn: AsyncConnection, token: str, *, at: datetime) -> Actor:
     """Who is behind a session token now. Raises NotSignedIn: unknown, expired, revoked, or the account is disabled."""
     found = await conn.execute(
-        select(users)
+        select(users, second_factors.c.confirmed_at)
         .join(sessions, sessions.c.user_id == users.c.user_id)
+        .outerjoin(
+            second_factors,
+            and_(second_factors.c.user_id == users.c.user_id, second_factors.c.confirmed_at.is_not(None)),
+        )
         .where(sessions.c.token_hash == token_hash(token), sessions.c.expires_at > at, users.c.disabled.is_(False))
     )
     row = found.one_or_none()
@@ -156,11 +242,14 @@ async def actor_of_session(conn: AsyncConnection, token: str, *, at: datetime) -
             grants.c.user_id == row.user_id, or_(grants.c.until_at.is_(None), grants.c.until_at > at)
         )
     )
-    return Actor(row.user_id, row.username, Role(row.role), row.area_path, tuple(granted.scalars()))
+    has_second_factor = row.confirmed_at is not None
+    return Actor(row.user_id, row.username, Role(row.role), row.area_path, tuple(granted.scalars()), has_second_factor)
 
 
 async def forget_old(conn: AsyncConnection, at: datetime) -> None:
-    """Clear what no longer matters: expired sessions, old attempts, devices not seen for long."""
+    """Clear what no longer matters: expired sessions and half sign-ins, old attempts, devices not seen for long."""
     await conn.execute(delete(sessions).where(sessions.c.expires_at <= at))
+    await conn.execute(delete(second_steps).where(second_steps.c.expires_at <= at))
+    await conn.execute(delete(sign_on_trips).where(sign_on_trips.c.expires_at <= at))
     await conn.execute(delete(login_attempts).where(login_attempts.c.last_at < at - FORGET_AFTER * 24))
     await conn.execute(delete(known_devices).where(known_devices.c.last_used_at < at - DEVICE_LASTS))

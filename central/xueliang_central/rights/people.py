@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.audit import chain
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
+from xueliang_central.rights.administrators import Standing, administered_as, why_not
 from xueliang_central.rights.scope import Role
-from xueliang_central.rights.tables import grants, sessions, users
+from xueliang_central.rights.tables import grants, second_steps, sessions, users
 
+MAX_HOLDER: Final = 128
 USERNAME_PATTERN: Final = re.compile(r"^[a-z0-9][a-z0-9._-]{0,63}$")
 
 
@@ -31,13 +33,24 @@ async def add_user(
     password_hash: str,
     at: datetime,
     by: str,
+    holder: str | None = None,
 ) -> str:
-    """A new person; the user_id. `password_hash` from `hash_password`. Raises Conflict, MoveRefused."""
+    """A new person; the user_id. Raises Conflict, MoveRefused.
+
+    Args:
+        password_hash: from `hash_password`.
+        holder: the person's number (personnel, police or identity provider's); one person has one account.
+    """
     name = username.strip().lower()
     if not USERNAME_PATTERN.match(name):
         raise MoveRefused("a user name has 1 to 64 of a-z, 0-9, . - _ and begins with a letter or a digit")
     if (await conn.execute(select(users.c.user_id).where(users.c.username == name))).one_or_none() is not None:
         raise Conflict(f"there is a user {name} already")
+    holder = _holder(holder)
+    refused = why_not(role, holder=holder, was=None)
+    if refused:
+        raise MoveRefused(refused)
+    await _refuse_second_account(conn, holder, None)
     user_id = str(uuid.uuid4())
     row: dict[str, Any] = {
         "user_id": user_id,
@@ -49,26 +62,65 @@ async def add_user(
         "password_hash": password_hash,
         "disabled": False,
         "created_at": at,
+        "holder": holder,
+        "administered_as": administered_as(role, None),
     }
     await conn.execute(insert(users), row)
-    detail = {"username": name, "role": role.value, "area": area_code}
+    detail = {"username": name, "role": role.value, "area": area_code, "holder": holder}
     await chain.record(conn, actor=by, action="user.added", object_kind="user", object_id=user_id, detail=detail, at=at)
     return user_id
 
 
 async def change_user(conn: AsyncConnection, user_id: str, *, at: datetime, by: str, **values: Any) -> None:
-    """Change role, area, password hash or `disabled`, and end every session of that person. Raises NotFound."""
-    allowed = {"role", "area_code", "area_path", "password_hash", "disabled", "display_name"}
+    """Change role, area, password hash, holder or `disabled`, and end every session of that person.
+
+    Raises NotFound, Conflict, and MoveRefused where it would combine what one person may not be.
+    """
+    allowed = {"role", "area_code", "area_path", "password_hash", "disabled", "display_name", "holder"}
     if not values or not set(values) <= allowed:
         raise ValueError(f"only {sorted(allowed)} can be changed")
-    changed = await conn.execute(update(users).where(users.c.user_id == user_id).values(**values))
-    if changed.rowcount == 0:
+    before = (await conn.execute(select(users).where(users.c.user_id == user_id).with_for_update())).one_or_none()
+    if before is None:
         raise NotFound("user")
+    if "role" in values or "holder" in values:
+        values = await _judged(conn, before, values)
+    await conn.execute(update(users).where(users.c.user_id == user_id).values(**values))
+    await conn.execute(delete(second_steps).where(second_steps.c.user_id == user_id))
     await conn.execute(delete(sessions).where(sessions.c.user_id == user_id))
     detail = {name: "changed" if name == "password_hash" else str(value) for name, value in values.items()}
     await chain.record(
         conn, actor=by, action="user.changed", object_kind="user", object_id=user_id, detail=detail, at=at
     )
+
+
+async def _judged(conn: AsyncConnection, before: Row[Any], values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a change of role or holder, with what follows from them. Raises Conflict, MoveRefused."""
+    role = Role(values.get("role", before.role))
+    holder = _holder(values["holder"]) if "holder" in values else before.holder
+    was = administered_as(before.role, before.administered_as)  # null where the release before added the account
+    if before.holder is not None and holder != before.holder and was is not None:
+        raise MoveRefused("an account that was an administrator's stays its holder's; make another account")
+    refused = why_not(role, holder=holder, was=was)
+    if refused:
+        raise MoveRefused(refused)
+    await _refuse_second_account(conn, holder, before.user_id)
+    return {**values, "holder": holder, "administered_as": administered_as(role, was)}
+
+
+def _holder(holder: str | None) -> str | None:
+    """As it is kept: without spaces around it; one that is empty or cannot be printed is none or refused."""
+    holder = (holder or "").strip()
+    if len(holder) > MAX_HOLDER or not holder.isprintable():
+        raise MoveRefused(f"a holder has up to {MAX_HOLDER} printable characters")
+    return holder or None
+
+
+async def _refuse_second_account(conn: AsyncConnection, holder: str | None, user_id: str | None) -> None:
+    if holder is None:
+        return
+    found = await conn.execute(select(users.c.user_id).where(users.c.holder == holder))
+    if any(other != user_id for other in found.scalars()):
+        raise Conflict(f"the holder {holder} has an account already; one person has one account")
 
 
 async def grant(
@@ -122,3 +174,13 @@ async def people_where(conn: AsyncConnection, *conditions: Any) -> Sequence[Pers
         Person(row.user_id, row.username, row.display_name, Role(row.role), row.area_code, row.area_path)
         for row in found
     ]
+
+
+async def standings(conn: AsyncConnection) -> Sequence[Standing]:
+    """Every account that is not disabled, as the rule of the three administrators judges it."""
+    found = await conn.execute(
+        select(users.c.username, users.c.role, users.c.holder, users.c.administered_as).where(
+            users.c.disabled.is_(False)
+        )
+    )
+    return [Standing(row.username, row.role, row.holder, row.administered_as) for row in found]

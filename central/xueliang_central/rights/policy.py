@@ -17,8 +17,9 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, APIRouter
 
 from xueliang_central.centre import centre_of
-from xueliang_central.errors import CrossSite, NotAllowed, NotSignedIn
+from xueliang_central.errors import CrossSite, NotAllowed, NotSignedIn, SecondFactorNeeded
 from xueliang_central.rights.accounts import CSRF_HEADER, SESSION_COOKIE, actor_of_session, csrf_matches
+from xueliang_central.rights.administrators import must_enrol
 from xueliang_central.rights.scope import Actor, Role
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -51,10 +52,13 @@ class Permission(StrEnum):
     RECEIVE_NOTICES = "receive_notices"
     MANAGE_NOTICES = "manage_notices"
     MANAGE_CONTACTS = "manage_contacts"
+    SEE_ACCOUNTS = "see_accounts"
+    MANAGE_ACCOUNTS = "manage_accounts"
 
 
 _EVERYONE: Final = frozenset(Role)
-_OFFICE: Final = frozenset(Role) - {Role.WORKER}
+_SERVICE: Final = frozenset(Role) - {Role.SECURITY}  # who keeps accounts sees nothing of the streets
+_OFFICE: Final = _SERVICE - {Role.WORKER}
 
 # A worker sees tasks and what belongs to them, nothing of the queue behind them; who of the desks may work a task is
 # judged with the task. An auditor sees everything and changes nothing.
@@ -64,13 +68,13 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.SEE_CAMERAS: _OFFICE,
     Permission.SEE_INCIDENTS: _OFFICE,
     Permission.JUDGE_INCIDENTS: frozenset({Role.ADMIN, Role.OPERATOR, Role.SUPERVISOR}),
-    Permission.SEE_TASKS: _EVERYONE,
+    Permission.SEE_TASKS: _SERVICE,
     Permission.WORK_TASKS: frozenset({Role.WORKER, Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN}),
     Permission.ADD_PHOTOS: frozenset({Role.WORKER, Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN}),
-    Permission.SEE_PICTURES: _EVERYONE,
+    Permission.SEE_PICTURES: _SERVICE,
     Permission.SEE_FLEET: _OFFICE,
     Permission.SEE_POLICIES: _OFFICE,
-    Permission.FOLLOW_EVENTS: _EVERYONE,
+    Permission.FOLLOW_EVENTS: _SERVICE,
     Permission.TRY_RULES: frozenset({Role.RULE_OPERATOR, Role.ADMIN}),
     Permission.SEE_RULES: _OFFICE,
     Permission.CHANGE_RULES: frozenset({Role.RULE_OPERATOR, Role.ADMIN}),
@@ -85,6 +89,9 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.RECEIVE_NOTICES: _EVERYONE,  # each only the own
     Permission.MANAGE_NOTICES: frozenset({Role.ADMIN}),
     Permission.MANAGE_CONTACTS: frozenset({Role.ADMIN}),
+    Permission.SEE_ACCOUNTS: frozenset({Role.SECURITY, Role.AUDITOR}),
+    # That it is another person's account is judged with the account (rights/keeping.py).
+    Permission.MANAGE_ACCOUNTS: frozenset({Role.SECURITY}),
 }
 
 _MARK: Final = "declared_permission"
@@ -97,7 +104,8 @@ def allows(role: Role, permission: Permission) -> bool:
 
 
 def require(permission: Permission) -> Dependency:
-    """A dependency that gives the Actor, or refuses: 401 without session, 403 without permission or CSRF token."""
+    """A dependency that gives the Actor, or refuses: 401 without session, 403 without permission, CSRF token or the
+    second factor that is demanded."""
     if permission not in ROLES_OF:
         raise ValueError(f"{permission} is not a permission of people; use require_node or public")
 
@@ -105,6 +113,12 @@ def require(permission: Permission) -> Dependency:
         actor = await _actor(request)
         if not allows(actor.role, permission):
             raise NotAllowed
+        demanded = centre_of(request).settings.second_factor
+        # Who must enrol one may do that and sign out, and nothing else.
+        if permission is not Permission.SIGNED_IN and must_enrol(
+            actor.role, demanded=demanded, has_second_factor=actor.has_second_factor
+        ):
+            raise SecondFactorNeeded
         return actor
 
     setattr(judge, _MARK, permission)

@@ -17,12 +17,15 @@ SelectT = TypeVar("SelectT", bound=Select[Any])
 
 
 class Role(StrEnum):
-    ADMIN = "admin"
+    """What a person is. ADMIN, SECURITY and AUDITOR are the three administrators (`rights/administrators.py`)."""
+
+    ADMIN = "admin"  # the system administrator: areas, cameras, nodes, rules
+    SECURITY = "security"  # the security administrator: accounts, roles, second factors
     OPERATOR = "operator"
     RULE_OPERATOR = "rule_operator"
     SUPERVISOR = "supervisor"
     WORKER = "worker"
-    AUDITOR = "auditor"
+    AUDITOR = "auditor"  # the audit administrator: sees, changes nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class Actor:
         name: the user name, as audit records and timelines show it.
         area_path: root of the own subtree.
         grants: further subtrees, for example the neighbouring grid that asked for help.
+        has_second_factor: has enrolled one; every session of this person has passed it then.
     """
 
     user_id: str
@@ -41,6 +45,7 @@ class Actor:
     role: Role
     area_path: str
     grants: tuple[str, ...] = ()
+    has_second_factor: bool = False
 
     @property
     def roots(self) -> tuple[str, ...]:

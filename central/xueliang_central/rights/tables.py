@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table
 
 from xueliang_central.store.metadata import AREA_PATH_LENGTH, UtcDateTime, UuidText, metadata
 
@@ -20,7 +20,10 @@ users: Final = Table(
     Column("password_hash", String(200), nullable=False),
     Column("disabled", Boolean, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("holder", String(128), nullable=True),  # whose account: the person's number, also at the identity provider
+    Column("administered_as", String(16), nullable=True),  # which of the three administrators it was first, for good
     Index(None, "area_path"),
+    Index("users_one_of_a_holder", "holder", unique=True),
 )
 
 grants: Final = Table(
@@ -42,6 +45,45 @@ sessions: Final = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Index(None, "user_id"),
+    Index(None, "expires_at"),
+)
+
+second_factors: Final = Table(
+    "second_factors",
+    metadata,
+    Column("user_id", UuidText, ForeignKey("users.user_id", ondelete="CASCADE"), primary_key=True),
+    Column("sealed_secret", String(200), nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("confirmed_at", UtcDateTime, nullable=True),  # null: shown, and no code of it seen yet
+    Column("last_step", BigInteger, nullable=False),  # the time step of the last code taken: none at or before it again
+)
+
+recovery_codes: Final = Table(
+    "recovery_codes",
+    metadata,
+    Column("user_id", UuidText, ForeignKey("users.user_id", ondelete="CASCADE"), primary_key=True),
+    Column("code_hash", String(64), primary_key=True),
+)
+
+second_steps: Final = Table(
+    "second_steps",  # sign-ins whose first step is done
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("user_id", UuidText, ForeignKey("users.user_id", ondelete="CASCADE"), nullable=False),
+    Column("way", String(16), nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Index(None, "user_id"),
+    Index(None, "expires_at"),
+)
+
+sign_on_trips: Final = Table(
+    "sign_on_trips",  # browsers that are at the identity provider
+    metadata,
+    Column("state_hash", String(64), primary_key=True),
+    Column("browser_hash", String(64), nullable=False),
+    Column("nonce", String(64), nullable=False),
+    Column("verifier", String(128), nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
     Index(None, "expires_at"),
 )
 

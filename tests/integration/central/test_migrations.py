@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
@@ -70,4 +73,32 @@ async def test_an_empty_database_is_named_as_such(tmp_path: Path) -> None:
     database = await Database.open(f"sqlite:///{tmp_path}/centre.db")
     with pytest.raises(SchemaError, match="empty"):
         await check_schema(database)
+    await database.close()
+
+
+async def test_administrators_of_before_are_what_they_were_called(tmp_path: Path) -> None:
+    """From then on an administrator cannot become an auditor, nor an auditor an administrator."""
+    database = await Database.open(f"sqlite:///{tmp_path}/centre.db")
+    config = Config()
+    config.set_main_option("script_location", str(files("xueliang_central.store") / "migrations"))
+
+    def before(connection: Connection) -> None:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0009")
+        for number, role in enumerate(("admin", "auditor", "operator")):
+            connection.execute(
+                text(
+                    "insert into users (user_id, username, display_name, role, area_code, area_path, password_hash,"
+                    " disabled, created_at)"
+                    " values (:id, :role, '', :role, '', '', '', 0, '2026-01-01T00:00:00.000000Z')"
+                ),
+                {"id": f"00000000-0000-4000-8000-00000000000{number}", "role": role},
+            )
+
+    async with database.transaction() as conn:
+        await conn.run_sync(before)
+    await database.migrate()
+    async with database.reading() as conn:
+        found = await conn.execute(text("select username, administered_as, holder from users order by username"))
+        assert found.all() == [("admin", "admin", None), ("auditor", "auditor", None), ("operator", None, None)]
     await database.close()

@@ -1,9 +1,11 @@
 /** Every call of the console, one line each. */
 import { get, post, remove } from "./http.ts";
 import type {
+  Account,
   Area,
   CalendarProposal,
   Camera,
+  Enrolment,
   Fleet,
   Incident,
   IncidentDetail,
@@ -12,12 +14,14 @@ import type {
   Mergeable,
   MoveName,
   Near,
+  SecondStepAsked,
   Session,
   Silence,
   SilencedAlert,
   SilenceKind,
   Task,
   TaskMoveName,
+  WaysToSignIn,
   Weekly,
 } from "./types.ts";
 
@@ -26,8 +30,26 @@ const MOST_PAGES = 10; // 1,000 open incidents on one screen is already a storm;
 
 export const session = {
   read: () => get<Session>("/api/session"),
-  open: (username: string, password: string) => post<Session>("/api/session", { username, password }),
+  open: (username: string, password: string) =>
+    post<Session | SecondStepAsked>("/api/session", { username, password }),
+  enterCode: (code: string) => post<Session>("/api/session/code", { code }),
+  ways: () => get<WaysToSignIn>("/api/session/ways"),
   close: () => remove("/api/session"),
+};
+
+interface RecoveryCodes {
+  recovery_codes: string[];
+}
+
+export const secondFactor = {
+  start: () => post<Enrolment>("/api/session/second-factor", {}),
+  confirm: (code: string) => post<RecoveryCodes>("/api/session/second-factor/confirm", { code }),
+  renewCodes: (code: string) => post<RecoveryCodes>("/api/session/second-factor/recovery-codes", { code }),
+};
+
+export const accounts = {
+  all: () => get<{ users: Account[] }>("/api/users"),
+  forgetSecondFactor: (userId: string) => remove(`/api/users/${encodeURIComponent(userId)}/second-factor`),
 };
 
 export interface IncidentMove {

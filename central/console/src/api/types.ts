@@ -3,7 +3,7 @@
  * Times are ISO-8601 UTC text. A field added by a newer centre is ignored here.
  */
 
-export type Role = "admin" | "operator" | "rule_operator" | "supervisor" | "worker" | "auditor";
+export type Role = "admin" | "security" | "operator" | "rule_operator" | "supervisor" | "worker" | "auditor";
 export type Level = "city" | "county" | "township" | "village" | "grid";
 
 export interface AreaName {
@@ -21,8 +21,46 @@ export interface User {
   area: AreaName;
 }
 
+/** A person's own second factor, as the centre tells it; secrets are shown once, when they are made. */
+export interface SecondFactor {
+  is_enrolled: boolean;
+  /** Nothing but enrolling one, and signing out, is allowed now. */
+  must_enrol: boolean;
+  recovery_codes_left: number;
+}
+
+export interface Enrolment {
+  secret: string;
+  uri: string;
+}
+
+/** The password was right, and a code is asked now. */
+export interface SecondStepAsked {
+  second_step: true;
+  expires_in_s: number;
+}
+
+export interface WaysToSignIn {
+  single_sign_on: boolean;
+  label: string;
+}
+
+/** An account as its security administrator sees it. */
+export interface Account {
+  user_id: string;
+  username: string;
+  display_name: string;
+  role: Role;
+  area_code: string;
+  holder: string | null;
+  disabled: boolean;
+  has_second_factor: boolean;
+  breach: string | null;
+}
+
 export interface Session {
   user: User;
+  second_factor: SecondFactor;
   csrf: string;
 }
 

@@ -8,7 +8,7 @@ import { computed, ref, shallowRef } from "vue";
 
 import { session } from "@/api/calls";
 import { ApiProblem, csrfToken, useCsrf, whenSignedOut, whenTokenIsStale } from "@/api/http";
-import type { Session, User } from "@/api/types";
+import type { SecondFactor, Session, User } from "@/api/types";
 import type { Held } from "@/offline/device";
 
 /** How long a phone that could open without the centre waits for it. */
@@ -18,6 +18,11 @@ const SIGN_OUT_DUE = "xueliang.sign-out-due";
 
 export const user = ref<User | null>(null);
 export const isWorker = computed(() => user.value?.role === "worker");
+/** Keeps the accounts, and sees nothing of the streets: the account page is where this person works. */
+export const keepsAccounts = computed(() => user.value?.role === "security");
+export const factor = ref<SecondFactor | null>(null);
+/** The centre answers nothing else before a second factor is enrolled. */
+export const mustEnrol = computed(() => factor.value?.must_enrol ?? false);
 export const isProven = ref(false);
 /** Another person's unsent work on this device: this user decides about it before anything else. */
 export const held = shallowRef<Held | null>(null);
@@ -47,6 +52,7 @@ async function adopt(opened: Session, isNew: boolean): Promise<void> {
   owners.set(opened.csrf, opened.user.user_id);
   hasAnswer = true;
   isProven.value = true;
+  factor.value = opened.second_factor;
   if (user.value?.user_id !== opened.user.user_id) user.value = opened.user;
 }
 
@@ -54,6 +60,7 @@ function forget(): void {
   isProven.value = false;
   if (!user.value) return;
   user.value = null;
+  factor.value = null;
   useCsrf("");
   for (const handler of watchers) handler();
 }
@@ -83,13 +90,20 @@ whenTokenIsStale(async (sentWith) => {
 async function ask(): Promise<void> {
   try {
     const opened = await session.read();
+    const isNew = hasCome();
+    if (isNew) localStorage.removeItem(SIGN_OUT_DUE); // of the session before this one
     if (localStorage.getItem(SIGN_OUT_DUE)) await endDueSession(opened);
-    else await adopt(opened, false);
+    else await adopt(opened, isNew);
   } catch (error) {
     if (!(error instanceof ApiProblem) || error.status !== 401) throw error;
     forget();
   }
   hasAnswer = true;
+}
+
+/** Just back from the identity provider, with a session: a sign-in as by password, and not yet gone on from. */
+function hasCome(): boolean {
+  return location.pathname === "/login" && new URLSearchParams(location.search).get("sso") === "done";
 }
 
 async function endDueSession(opened: Session): Promise<void> {
@@ -131,11 +145,26 @@ export async function prove(): Promise<boolean> {
   return isProven.value;
 }
 
-export async function signIn(username: string, password: string): Promise<User> {
+/** False: the password was right, and a code is asked now (`enterCode`). */
+export async function signIn(username: string, password: string): Promise<boolean> {
   const opened = await session.open(username, password);
+  if ("second_step" in opened) return false;
+  await take(opened);
+  return true;
+}
+
+export async function enterCode(code: string): Promise<void> {
+  await take(await session.enterCode(code));
+}
+
+async function take(opened: Session): Promise<void> {
   localStorage.removeItem(SIGN_OUT_DUE);
   await adopt(opened, true);
-  return opened.user;
+}
+
+/** After the own second factor has changed. */
+export async function readFactor(): Promise<void> {
+  factor.value = (await session.read()).second_factor;
 }
 
 /** Wipes what this device keeps of the person; whoever calls it has warned of what is unsent. */
