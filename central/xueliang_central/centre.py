@@ -11,6 +11,7 @@ from fastapi import Request
 from xueliang_alerts.clocks import Mono, Wall
 from xueliang_central.areas.tree import AreaBook
 from xueliang_central.store.database import Database
+from xueliang_configs.retention import RetentionConfig
 
 if TYPE_CHECKING:
     from xueliang_central.evidence.pictures import PictureStore
@@ -27,12 +28,14 @@ class Settings:
     Attributes:
         public_origin: "https://centre.example.cn" when a proxy stands before this program; requests from it are ours.
         secure_cookie: the browser sends the session over HTTPS only.
+        retention: how long what is kept.
         console_dir: the built web console.
     """
 
     data_dir: Path
     public_origin: str | None = None
     secure_cookie: bool = False
+    retention: RetentionConfig = field(default_factory=RetentionConfig)
     console_dir: Path = field(default_factory=lambda: Path(__file__).parent / "console_build")
 
 

@@ -19,6 +19,7 @@
     ├── SilenceRefused            no: carries every problem: what can never be silenced, is too long, or not whole
     ├── RulesRefused              no: carries every problem of the rules: where, what was expected, what to try
     ├── RosterRefused             no: carries every problem of a roster: where, what was expected, what came
+    ├── ReportRefused             no: the days asked about, or too many rows for the form asked for
     ├── BacktestRefused           no: the draft or the time asked about; in the node's words
     ├── NodeAway                  yes, when the node or the broker is back
     ├── NodeSilent                yes, about a shorter time: the node took the question, or not, and did not answer
@@ -198,6 +199,12 @@ class RosterRefused(CentralError):
         listed = [{"where": one.where, "expected": one.expected, "got": one.got} for one in problems]
         told = "; ".join(f"{one.where}: expected {one.expected}, got {one.got}" for one in problems)
         super().__init__(told, problems=listed)
+
+
+class ReportRefused(CentralError):
+    status = 422
+    code = "report_refused"
+    title = "This report cannot be made"
 
 
 class BacktestRefused(CentralError):

@@ -51,6 +51,7 @@ async def open_centre(config: CentreConfig, policies: PolicyTable, *, wall: Wall
         data_dir=chosen.data_dir,
         public_origin=chosen.http.public_origin,
         secure_cookie=chosen.http.secure_cookie,
+        retention=chosen.retention,
     )
     database = await Database.open(chosen.database_url)
     return centre_on(database, settings, policies, wall=wall, mono=mono)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from xueliang_configs.node import BrokerConfig, Host
+from xueliang_configs.retention import RetentionConfig
 from xueliang_configs.values import DatabaseUrl, PathBesideFile, Port, Settings, like, problem
 
 Role = Literal["api", "ingest", "worker"]
@@ -43,6 +44,7 @@ class CentreSettings(Settings):
         description="Where the key lies that signs what nodes are to run; the process with the role ingest reads it. "
         "Null: signing.key in data_dir. `xueliang-centre signing-key --make` makes it.",
     )
+    retention: RetentionConfig = Field(default=RetentionConfig(), description="How long what is kept.")
     roles: tuple[Role, ...] = Field(
         default=ALL_ROLES, min_length=1, description="What this process does; separate processes need PostgreSQL."
     )

@@ -48,6 +48,10 @@ class Permission(StrEnum):
     ANSWER_PROPOSALS = "answer_proposals"
     SEE_ROSTERS = "see_rosters"
     REPLACE_ROSTERS = "replace_rosters"
+    SEE_REPORTS = "see_reports"
+    EXPORT_LEDGER = "export_ledger"
+    SEE_RETENTION = "see_retention"
+    HOLD_INCIDENTS = "hold_incidents"
 
 
 _EVERYONE: Final = frozenset(Role)
@@ -79,6 +83,10 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.ANSWER_PROPOSALS: frozenset({Role.RULE_OPERATOR, Role.ADMIN}),
     Permission.SEE_ROSTERS: _OFFICE,
     Permission.REPLACE_ROSTERS: frozenset({Role.SUPERVISOR, Role.ADMIN}),
+    Permission.SEE_REPORTS: _OFFICE,
+    Permission.EXPORT_LEDGER: frozenset({Role.SUPERVISOR, Role.ADMIN, Role.AUDITOR}),  # it names people
+    Permission.SEE_RETENTION: _OFFICE,
+    Permission.HOLD_INCIDENTS: frozenset({Role.SUPERVISOR, Role.ADMIN}),
 }
 
 _MARK: Final = "declared_permission"

@@ -20,7 +20,7 @@ from xueliang_central.errors import NotSignedIn, StoreError
 from xueliang_central.rights.accounts import SESSION_COOKIE, actor_of_session
 from xueliang_central.rights.policy import Permission, allows, require
 from xueliang_central.rights.scope import Actor, Role
-from xueliang_central.store.events import READ_LIMIT, Event, latest_id, read_after
+from xueliang_central.store.events import READ_LIMIT, Event, latest_id, oldest_id, read_after
 from xueliang_central.store.feed import Listener
 
 router: Final = APIRouter(tags=["events"])
@@ -74,9 +74,9 @@ async def _stream(centre: Centre, actor: Actor, token: str, after: int | None) -
     judged_at = centre.mono()
     async with centre.feed.listen() as listener:
         async with centre.database.reading() as conn:
-            newest = await latest_id(conn)
+            newest, oldest = await latest_id(conn), await oldest_id(conn)
         position = newest if after is None or after > newest else after
-        if newest - position > REPLAY_LIMIT:
+        if newest - position > REPLAY_LIMIT or position + 1 < oldest:  # too far behind, or no longer kept
             position = newest
             yield line("reload", {})
         yield line("hello", {"event_id": position}, position)
