@@ -180,19 +180,28 @@ class Worker:
         return tried
 
     async def roll_up(self) -> int:
-        """Bring the roll-ups up to date, a bounded step at a time; returns how many events and units were done."""
-        done = 0
+        """Bring the roll-ups up to date, a bounded step at a time; returns how many events and units were done.
+
+        What happens meanwhile is for the next time: else it would never end in a city where something always does.
+        """
         async with self._database.reading() as conn:
             if not await rolling.is_any_to_do(conn):
                 return 0
-        while True:
+        done, some = 0, rolling.EVENTS_AT_ONCE
+        while some == rolling.EVENTS_AT_ONCE:
             async with self._database.transaction() as conn:
-                some = await rolling.step(conn, self._wall())
-            if not some:
-                return done
+                some = await rolling.mark(conn)
             done += some
-            self.counts["rolled_up"] += some
             await asyncio.sleep(ROLL_UP_PAUSE_S)
+        while some := await self._compute_some():
+            done += some
+            await asyncio.sleep(ROLL_UP_PAUSE_S)
+        self.counts["rolled_up"] += done
+        return done
+
+    async def _compute_some(self) -> int:
+        async with self._database.transaction() as conn:
+            return await rolling.compute(conn, self._wall())
 
     async def remove_old(self) -> int:
         """Remove what has been kept long enough, a bounded step at a time; returns how much. Files go last."""

@@ -38,7 +38,18 @@ COUNTS: Final = (
     *(f"{kind.value}_{outcome}" for kind in ClockKind for outcome in ("on_time", "late")),
 )
 # The entries of a timeline that say something here.
-ENTRIES: Final = ("confirmed", "dispatched", "taken", "arrived", "handled", "returned", "refused", "closed", "verified")
+ENTRIES: Final = (
+    "confirmed",
+    "dispatched",
+    "taken",
+    "arrived",
+    "handled",
+    "returned",
+    "refused",
+    "closed",
+    "verified",
+    "reopened",
+)
 _JUDGING: Final = frozenset({"confirmed", "dispatched", "closed"})
 _SENT: Final = frozenset({"confirmed", "dispatched"})
 _NOTHING_HERE: Final = "nothing_here"  # the reason code of a task (dispatch.working)
@@ -68,7 +79,7 @@ def facts_of(incident: Row, entries: Sequence[Row], clocks: Sequence[Row]) -> Fa
     if incident["close_reason"] == CloseReason.MERGED:
         return Facts({"merged": 1})
     is_closed = incident["state"] == State.CLOSED
-    reopened = incident["reopened_count"] > 0
+    reopened = any(entry["kind"] == "reopened" for entry in entries)  # `reopened_count` also counts undone merges
     counts = {
         "incidents": 1,
         "alerts": incident["alert_count"],

@@ -51,16 +51,21 @@ async def standing(conn: AsyncConnection) -> tuple[int, int]:
     return max(0, newest - position), waiting
 
 
-async def step(conn: AsyncConnection, now: datetime) -> int:
-    """Mark what some events tell of, and when there are none, compute some of what is marked; 0: nothing is left.
+async def mark(conn: AsyncConnection) -> int:
+    """Mark what some events tell of; how many events: EVENTS_AT_ONCE when there may be more."""
+    row = await _alone(conn)
+    return 0 if row is None else await _mark_from_events(conn, row.position)
 
-    Also 0 while another worker does it.
-    """
-    state = skip_taken(select(rollup_state).where(rollup_state.c.name == _STATE))
-    row = (await conn.execute(state)).one_or_none()
-    if row is None:
-        return 0
-    return await _mark_from_events(conn, row.position) or await _compute(conn, now)
+
+async def compute(conn: AsyncConnection, now: datetime) -> int:
+    """Compute some of what is marked; how many units, 0 when nothing is, or another worker does it."""
+    row = await _alone(conn)
+    return 0 if row is None else await _compute(conn, now)
+
+
+async def _alone(conn: AsyncConnection) -> Any:
+    """The state, locked; None while another worker has it."""
+    return (await conn.execute(skip_taken(select(rollup_state).where(rollup_state.c.name == _STATE)))).one_or_none()
 
 
 async def mark_days(conn: AsyncConnection, first: date, last: date) -> int:
@@ -169,7 +174,7 @@ Found = defaultdict[tuple[str, str, bool], Facts]  # by area_code, hazard, drill
 async def _of_incidents(conn: AsyncConnection, codes: Sequence[str], period: Period) -> Found:
     opened = incidents.c.opened_at
     named = ("incident_id", "area_code", "hazard", "drill", "state", "close_reason", "opened_at", "closed_at")
-    query = select(*(incidents.c[name] for name in (*named, "alert_count", "reopened_count"))).where(
+    query = select(*(incidents.c[name] for name in (*named, "alert_count"))).where(
         among(conn, incidents.c.area_code, codes), opened >= period.begins_at, opened < period.ends_at
     )
     cases = [dict(row) for row in (await conn.execute(query)).mappings()]

@@ -70,6 +70,10 @@ KINDS = {
     "roster": Kind("/api/people/{}/roster", frozenset(DESKS), NO_SUCH),
     "area roster": Kind("/api/areas/{}/roster", frozenset(DESKS), "370199"),
     "duty": Kind("/api/areas/{}/on-duty", frozenset(DESKS), "370199"),
+    "figures": Kind("/api/reports/figures?area={}", frozenset(DESKS), "370199"),
+    "ledger": Kind(
+        "/api/reports/ledger?why=test&area={}", frozenset({Role.ADMIN, Role.SUPERVISOR, Role.AUDITOR}), "370199"
+    ),
 }
 
 
@@ -96,7 +100,7 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
         ids["silence"][place] = ids["silenced"][place] = await add_silence(centre, code)
         await add_silenced_alert(centre, ids["silence"][place], code)
         ids["proposal"][place] = await add_proposal(centre, code)
-        ids["area roster"][place] = ids["duty"][place] = code
+        ids["area roster"][place] = ids["duty"][place] = ids["figures"][place] = ids["ledger"][place] = code
         ids["roster"][place] = await centre.add_user(f"rostered-{place}", Role.WORKER, code)
     return ids
 

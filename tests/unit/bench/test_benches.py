@@ -73,6 +73,15 @@ PROMISED = {
         "alerts_measured_count",
         "cpu_s_per_camera_minute",
     },
+    "reports": {
+        "alerts",
+        "incidents",
+        "city_p50_ms",
+        "city_by_county_p50_ms",
+        "slowest_report_s",
+        "rolling_up_incidents_per_cpu_s",
+        "rollup_mb",
+    },
     "rules": {
         "clips_must_met",
         "clips_must_total",

@@ -61,7 +61,7 @@ def test_steps_do_not_mix_and_nothing_has_no_percentile() -> None:
 
 def _incident(**named: Any) -> dict[str, Any]:
     row = {"state": "closed", "close_reason": "verified", "opened_at": OPENED, "closed_at": OPENED, "alert_count": 3}
-    return {**row, "reopened_count": 0, **named}
+    return {**row, **named}
 
 
 def _entry(kind: str, after_s: float, actor: str = "user", **params: Any) -> dict[str, Any]:
@@ -93,6 +93,16 @@ def test_each_incident_has_one_judgement(judgement: str, incident: Any, entries:
     assert [name for name in JUDGEMENTS if counts.get(name)] == [judgement]
     assert counts["incidents"] == 1
     assert (counts["alerts"], counts["folded"]) == (3, 2)
+
+
+def test_closed_once_and_reopened_are_about_the_same_incidents() -> None:
+    waits = facts_of(_incident(state="open", close_reason=None, closed_at=None), [], []).counts
+    again = facts_of(_incident(state="open", close_reason=None, closed_at=None), [_entry("reopened", 9)], []).counts
+    shut = facts_of(_incident(), [_entry("closed", 5)], []).counts
+    told = [
+        (each.get("closed", 0), each.get("closed_once", 0), each.get("reopened", 0)) for each in (waits, again, shut)
+    ]
+    assert told == [(0, 0, 0), (0, 1, 1), (1, 1, 0)]
 
 
 def test_a_merged_incident_counts_as_merged_only() -> None:

@@ -16,7 +16,9 @@ async def main(url: str, first: date, last: date) -> None:
     print("ready", flush=True)
     while True:
         async with database.transaction() as conn:
-            if not await rolling.step(conn, system_wall()):
+            await rolling.mark(conn)
+        async with database.transaction() as conn:
+            if not await rolling.compute(conn, system_wall()):
                 await rolling.mark_days(conn, first, last)
 
 

@@ -59,11 +59,18 @@ Key = tuple[str, date, int, str, bool]
 Figures = dict[Key, tuple[dict[str, int], int]]
 
 
+async def roll_some(stage: Stage) -> int:
+    """One step: events first, then what is marked."""
+    async with stage.database.transaction() as conn:
+        if marked := await rolling.mark(conn):
+            return marked
+    async with stage.database.transaction() as conn:
+        return await rolling.compute(conn, stage.clock())
+
+
 async def roll(stage: Stage) -> None:
-    while True:
-        async with stage.database.transaction() as conn:
-            if not await rolling.step(conn, stage.clock()):
-                return
+    while await roll_some(stage):
+        pass
 
 
 async def rolled(stage: Stage) -> Figures:
@@ -126,8 +133,7 @@ async def a_history(stage: Stage, seed: int, steps: int) -> None:
             case "fire":
                 await stage.fire_all()
             case "roll":
-                async with stage.database.transaction() as conn:
-                    await rolling.step(conn, stage.clock())
+                await roll_some(stage)
 
 
 async def _try_to_judge(stage: Stage, dice: random.Random) -> None:
