@@ -1,4 +1,4 @@
-"""What glibc keeps of memory that was given back: bounded, so that a node stays as large as its first hours made it.
+"""What glibc and Python keep of memory that was given back: bounded, so that a node stays as large as it was at first.
 
 glibc has arenas, eight a core, and a thread takes whichever is free: pictures, packets and looks of changing sizes are
 spread over all of them, and each keeps its own gaps. Measured with 64 threads that read cameras whose connections are
@@ -9,12 +9,17 @@ misses them.
 What was needed for a moment stays, too, until it is asked back: of a capture child with 16 cameras on main streams 140
 MB are in use and 9 to 13 MB lie free; asking takes 1 to 11 ms.
 
-Other C libraries keep none: both functions do nothing there.
+Other C libraries keep none: what asks glibc does nothing there.
+
+Python keeps objects, too: of those that are made over and over (tuples of each length up to 19) as many as 2,000 each,
+until a whole collection, which a program that makes no rubbish never has. Four capture children whose 64 cameras were
+cut off every ten seconds grew by 4 MB an hour for that reason alone.
 """
 
 from __future__ import annotations
 
 import ctypes
+import gc
 from typing import Final
 
 ARENAS: Final = 2
@@ -35,6 +40,18 @@ def give_back() -> None:
     libc = _glibc()
     if libc is not None:
         libc.malloc_trim(0)
+
+
+def begin_small() -> None:
+    """What a program has made to begin with stays as long as it runs: no collection looks at it again."""
+    gc.collect()
+    gc.freeze()
+
+
+def give_back_all() -> None:
+    """`give_back`, and before it what Python keeps. After `begin_small` 0.2 to 1 ms more."""
+    gc.collect()
+    give_back()
 
 
 def _glibc() -> ctypes.CDLL | None:

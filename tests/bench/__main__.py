@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import backtest, detector, edge, folding, ingest, observation_log, path, reports, rules
+from tests.bench import backtest, centre, detector, edge, folding, ingest, observation_log, path, reports, rules
 from tests.bench.figures import Figures
 
 
@@ -23,6 +23,7 @@ class Bench:
 
 BENCHES: dict[str, Bench] = {
     "backtest": Bench(backtest.KEYS, lambda options, figures: backtest.measure(options.quick, figures)),
+    "centre": Bench(centre.KEYS, centre.measure),
     "detector": Bench(detector.KEYS, lambda options, figures: detector.measure(options.quick, figures)),
     "edge": Bench(edge.KEYS, lambda options, figures: figures.update(edge.measure(options))),
     "folding": Bench(folding.KEYS, lambda options, figures: folding.measure(options.quick, figures)),
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     edge.add_options(parser)
     rules.add_options(parser)
     ingest.add_options(parser)
+    centre.add_options(parser)
     options = parser.parse_args(arguments)
     bench = BENCHES[options.name]
     figures: Figures = dict.fromkeys(bench.keys)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from numpy.typing import NDArray
 
 from tests.integration.streams.cameras import mono
 from tests.support.fault_cameras.child import CameraProcess, Recipe
@@ -113,6 +114,8 @@ def flap(clip: Path, folder: Path, warm_up_s: float, lasts_s: float) -> tuple[li
             assert flaps >= 1, "nobody came back: this proves nothing"
             print(f"{flaps} connections of {count} cameras in {warm_up_s + lasts_s:g} s")
             print(f"{slope_mb_per_h(samples):+.2f} MB/h of {samples[0].mb:.0f} MB in {PROCESSES} capture processes")
+            sixths = np.array_split(megabytes(samples), 6)
+            print("mean of each sixth, MB: " + ", ".join(f"{one.mean():.1f}" for one in sixths))
             cameras.heal()
             watch.looks.clear()
             watch.until(lambda: len(watch.looks) == count, "every camera is back", RETURN_WITHIN_S)
@@ -124,4 +127,9 @@ def flap(clip: Path, folder: Path, warm_up_s: float, lasts_s: float) -> tuple[li
 def slope_mb_per_h(samples: list[Held]) -> float:
     """Of a straight line through all of them."""
     times_h = np.array([one.mono_s for one in samples]) / 3_600
-    return float(np.polyfit(times_h - times_h[0], [one.mb for one in samples], 1)[0])
+    return float(np.polyfit(times_h - times_h[0], megabytes(samples), 1)[0])
+
+
+def megabytes(samples: list[Held]) -> NDArray[np.float64]:
+    """Of each sample."""
+    return np.array([one.mb for one in samples])

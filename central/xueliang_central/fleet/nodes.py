@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Table, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Table, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_alerts.contract import ID_PATTERN, CameraStatus, NodeState, NodeStatus
@@ -89,11 +90,11 @@ async def store_statuses(conn: AsyncConnection, said: Sequence[tuple[NodeStatus,
     await _update(conn, nodes, "node_id", lost, ("state", "state_since"))
     places = await _own_places(conn, [status for status, _ in taken])
     changed = await _store_cameras(conn, taken, places)
-    for (status, at), row in zip(taken, after, strict=True):
-        await _tell_cameras(conn, changed[status.node_id], at)
-        if before[status.node_id]["state"] != row["state"]:
-            await _tell_node(conn, status.node_id, row["area_path"], at)
-            await _tell_cameras(conn, places[status.node_id], at)
+    other = {row["node_id"]: row["area_path"] for row in after if before[row["node_id"]]["state"] != row["state"]}
+    when = {status.node_id: at for status, at in taken}
+    await _tell_nodes(conn, other, when)
+    # With its node every camera looks different.
+    await _tell_cameras(conn, {node_id: (places if node_id in other else changed)[node_id] for node_id in when}, when)
     return set(before)
 
 
@@ -177,10 +178,15 @@ async def _store_cameras(
 ) -> dict[str, dict[str, CameraPlace]]:
     """Keep what is said of the cameras of `places`, and forget those a node no longer has; what changed, by node."""
     ids = sorted({camera_id for mine in places.values() for camera_id in mine})
-    is_theirs = or_(among(conn, camera_states.c.camera_id, ids), among(conn, camera_states.c.node_id, list(places)))
-    found = (await conn.execute(select(camera_states).where(is_theirs))).mappings()
-    before = {row["camera_id"]: dict(row) for row in found}
+    before: dict[str, dict[str, Any]] = {}
+    # Two questions, each by its index: asked with "or", every row of the table is held against both lists.
+    for are_theirs in (among(conn, camera_states.c.camera_id, ids), among(conn, camera_states.c.node_id, list(places))):
+        found = (await conn.execute(select(camera_states).where(are_theirs))).mappings()
+        before |= {row["camera_id"]: dict(row) for row in found}
     after = dict(before)
+    had: defaultdict[str, list[str]] = defaultdict(list)
+    for camera_id, row in before.items():
+        had[row["node_id"]].append(camera_id)
     changed: dict[str, dict[str, CameraPlace]] = {}
     for status, at in said:
         mine = places[status.node_id]
@@ -193,9 +199,9 @@ async def _store_cameras(
                 changed[status.node_id][camera.camera_id] = mine[camera.camera_id]
             after[camera.camera_id] = _camera_row(status.node_id, camera, at)
         if status.state is not NodeState.LOST:
-            gone = [key for key, row in after.items() if row["node_id"] == status.node_id and key not in mine]
-            for camera_id in gone:
-                del after[camera_id]
+            for camera_id in had[status.node_id]:  # unless another node tells of it by now
+                if camera_id not in mine and after[camera_id]["node_id"] == status.node_id:
+                    del after[camera_id]
     if new := [row for key, row in sorted(after.items()) if key not in before]:
         await conn.execute(insert(camera_states), new)
     if told := [row for key, row in sorted(after.items()) if key in before and row is not before[key]]:
@@ -219,19 +225,30 @@ def _camera_row(node_id: str, camera: CameraStatus, at: datetime) -> dict[str, A
     }
 
 
-async def _tell_node(conn: AsyncConnection, node_id: str, area_path: str, at: datetime) -> None:
+async def _tell_nodes(conn: AsyncConnection, paths: Mapping[str, str], when: Mapping[str, datetime]) -> None:
+    """How nodes stand now, each to those who watch its area. `paths`: of each."""
     from xueliang_central.fleet.overview import node_bodies  # the overview reads what this module writes
 
-    for body in await node_bodies(conn, nodes.c.node_id == node_id):
-        await events.append(conn, kind="node", area_path=area_path, body={"node": body}, at=at)
+    if not paths:
+        return
+    for body in await node_bodies(conn, among(conn, nodes.c.node_id, sorted(paths))):
+        node_id = body["node_id"]
+        await events.append(conn, kind="node", area_path=paths[node_id], body={"node": body}, at=when[node_id])
 
 
-async def _tell_cameras(conn: AsyncConnection, places: Mapping[str, CameraPlace], at: datetime) -> None:
+async def _tell_cameras(
+    conn: AsyncConnection, places: Mapping[str, Mapping[str, CameraPlace]], when: Mapping[str, datetime]
+) -> None:
+    """The same of cameras, by the node that told of them."""
     from xueliang_central.fleet.overview import camera_bodies
 
-    if not places:
+    told = {
+        camera_id: (place.area_path, when[node_id])
+        for node_id in places
+        for camera_id, place in places[node_id].items()
+    }
+    if not told:
         return
-    paths = {place.camera_id: place.area_path for place in places.values()}
-    for body in await camera_bodies(conn, list(paths)):
-        path = paths[body["camera_id"]]
+    for body in await camera_bodies(conn, sorted(told)):
+        path, at = told[body["camera_id"]]
         await events.append(conn, kind="camera", area_path=path, body={"camera": body}, at=at)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_central.areas.tree import code_of_path
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.fleet.tables import camera_states, nodes
+from xueliang_central.store.among import among
 
 NOT_HEARD_OF: Final = "unknown"  # what a camera's state is while nobody says it: no node, or the node is away
 AWAY: Final = frozenset({"lost", "stopped"})
@@ -42,7 +43,7 @@ async def camera_bodies(
         .order_by(cameras.c.camera_id)
     )
     if camera_ids is not None:
-        query = query.where(cameras.c.camera_id.in_(list(camera_ids)))
+        query = query.where(among(conn, cameras.c.camera_id, list(camera_ids)))
     return [_camera_body(row) for row in (await conn.execute(query)).mappings()]
 
 

@@ -47,4 +47,8 @@ async def metrics(request: Request) -> Response:
     listeners.set(centre.feed.listeners)
     dropped = Gauge("central_event_listeners_dropped", "Streams ended because they fell behind", registry=registry)
     dropped.set(centre.feed.dropped_listeners)
+    told = Gauge("central_events_told", "Events given to streams, each stream counted", registry=registry)
+    told.set(centre.feed.told)
+    replaced = Gauge("central_events_replaced", "Events that a newer one of their thing replaced", registry=registry)
+    replaced.set(centre.feed.replaced)
     return Response(generate_latest(registry) + generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)

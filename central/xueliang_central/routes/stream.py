@@ -22,6 +22,7 @@ from xueliang_central.rights.policy import Permission, allows, require
 from xueliang_central.rights.scope import Actor, Role
 from xueliang_central.store.events import READ_LIMIT, Event, latest_id, oldest_id, read_after
 from xueliang_central.store.feed import Listener
+from xueliang_central.store.pacing import Told
 
 router: Final = APIRouter(tags=["events"])
 
@@ -72,31 +73,54 @@ async def follow(
 
 async def _stream(centre: Centre, actor: Actor, token: str, after: int | None) -> AsyncIterator[bytes]:
     judged_at = centre.mono()
-    async with centre.feed.listen() as listener:
-        async with centre.database.reading() as conn:
-            newest, oldest = await latest_id(conn), await oldest_id(conn)
+    async with centre.feed.listen(actor) as listener:
+        newest = await _newest(centre, listener, after)
         position = newest if after is None or after > newest else after
-        if newest - position > REPLAY_LIMIT or position + 1 < oldest:  # too far behind, or no longer kept
+        if newest - position > REPLAY_LIMIT or (position < newest and await _has_gone(centre, position)):
             position = newest
             yield line("reload", {})
         yield line("hello", {"event_id": position}, position)
-        async for event in _replay(centre, position):
-            position = event.event_id
-            if is_for(actor, event):
-                yield line(event.kind, event.body, event.event_id)
+        if position < newest:
+            async for event in _replay(centre, position):
+                position = event.event_id
+                if is_for(actor, event):
+                    yield line(event.kind, event.body, event.event_id)
         while not listener.ended:
-            event_or_none = await _next(listener)
-            if event_or_none is None:
+            found = await _next(listener)
+            if not found:
                 yield b": ping\n\n"
             if centre.mono() - judged_at >= PING_S:
                 judged = await _judge_again(centre, actor, token)
                 if judged is None:
                     return
+                if judged != actor:
+                    centre.feed.change(listener, judged)
+                    yield line("reload", {})  # what the lists hold is another area's now
                 actor, judged_at = judged, centre.mono()
-            if event_or_none is not None and event_or_none.event_id > position:
-                position = event_or_none.event_id
-                if is_for(actor, event_or_none):
-                    yield line(event_or_none.kind, event_or_none.body, position)
+            lines = [_written(one) for one in found if one.event.event_id > position and is_for(actor, one.event)]
+            if lines:
+                yield b"".join(lines)
+
+
+async def _newest(centre: Centre, listener: Listener, after: int | None) -> int:
+    """The last event that does not come by the listener. Only who comes back from further on asks the table."""
+    if after is None or after <= listener.began_after:
+        return listener.began_after
+    async with centre.database.reading() as conn:
+        return await latest_id(conn)
+
+
+async def _has_gone(centre: Centre, position: int) -> bool:
+    """Is an event after this one no longer kept?"""
+    async with centre.database.reading() as conn:
+        return position + 1 < await oldest_id(conn)
+
+
+def _written(told: Told) -> bytes:
+    """Once for all streams."""
+    if not told.encoded:
+        told.encoded = line(told.event.kind, told.event.body, told.safe_id)
+    return told.encoded
 
 
 async def _replay(centre: Centre, position: int) -> AsyncIterator[Event]:
@@ -111,13 +135,13 @@ async def _replay(centre: Centre, position: int) -> AsyncIterator[Event]:
         position = found[-1].event_id
 
 
-async def _next(listener: Listener) -> Event | None:
-    """The next event; None after PING_S without one, or when the stream is to end."""
+async def _next(listener: Listener) -> list[Told]:
+    """The next events; none after PING_S without one, or when the stream is to end."""
     try:
         async with asyncio.timeout(PING_S):
             return await listener.next()
     except TimeoutError:
-        return None
+        return []
 
 
 async def _judge_again(centre: Centre, actor: Actor, token: str) -> Actor | None:

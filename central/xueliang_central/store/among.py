@@ -1,6 +1,8 @@
 """A column is one of these values, with a statement that is the same however many there are.
 
 `column IN (…)` is another text for every count, and PostgreSQL parses and plans each anew. An array is one parameter.
+It is unnested, not compared by `= ANY`: a plan that was made while a table was small goes through all of it, and would
+hold each row against each value (measured: 30,000 cameras against 3,200, half a second a batch until the next ANALYZE).
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, any_, bindparam, func, select, tuple_
+from sqlalchemy import ColumnElement, String, bindparam, func, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,7 +19,7 @@ def among(conn: AsyncConnection, column: ColumnElement[Any], values: Collection[
     """`column` is one of `values` (text); none of them: false."""
     if conn.dialect.name != "postgresql":
         return column.in_(list(values))
-    return column == any_(bindparam(None, list(values), type_=ARRAY(String), unique=True))
+    return column.in_(select(func.unnest(bindparam(None, list(values), type_=ARRAY(String), unique=True))))
 
 
 def pairs_among(

@@ -13,7 +13,7 @@ from multiprocessing.connection import wait
 from typing import Final
 
 from xueliang_alerts.clocks import system_mono, system_wall
-from xueliang_edge.allocator import give_back
+from xueliang_edge.allocator import begin_small, give_back_all
 from xueliang_edge.capture.group import CameraGroup
 from xueliang_edge.capture.orders import Beat, GroupSpec, Order, Ready
 from xueliang_edge.children import FIRST_MESSAGE_S, Line, take_up
@@ -28,7 +28,7 @@ class CaptureLoop:
     """Runs one group for its supervisor."""
 
     def __init__(
-        self, group: CameraGroup, line: Line, mono: Callable[[], float], give_back: Callable[[], None] = give_back
+        self, group: CameraGroup, line: Line, mono: Callable[[], float], give_back: Callable[[], None] = give_back_all
     ) -> None:
         self._group, self._line, self._mono, self._give_back = group, line, mono, give_back
         self._next_beat_mono_s = mono()
@@ -96,6 +96,7 @@ def main() -> int:
     group = CameraGroup(spec, frames, wall=system_wall, mono=system_mono)
     try:
         group.start()
+        begin_small()
         line.send(Ready(os.getpid()), None)
         CaptureLoop(group, line, system_mono).run()
     except ChildGone:

@@ -45,6 +45,15 @@ def grid_codes() -> list[str]:
     ]
 
 
+def place_of(node: int, camera: int, grids: list[str]) -> tuple[str, str]:
+    """A camera and the grid it stands in."""
+    return camera_ids_of(node)[camera], grids[_grid_of(node, grids)]
+
+
+def _grid_of(node: int, grids: list[str]) -> int:
+    return node * len(grids) // NODES  # a node stands in one grid
+
+
 async def register(database: Database, at: datetime) -> None:
     """Put the whole city into an empty database."""
     grids = grid_codes()
@@ -105,7 +114,7 @@ def _node(node_id: str, at: datetime) -> dict[str, Any]:
 
 
 def _camera(number: int, node: int, camera_id: str, grids: list[str], at: datetime) -> dict[str, Any]:
-    grid = node * len(grids) // NODES  # a node stands in one grid
+    grid = _grid_of(node, grids)
     west, south = _corner(grid)
     place = number % CAMERAS_PER_NODE
     return {

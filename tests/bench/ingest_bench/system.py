@@ -8,11 +8,12 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import asyncpg
@@ -53,6 +54,7 @@ class System:
     broker: TestBroker
     is_shedding: bool
     ingests: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    apis: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _ended_s: float = 0.0  # CPU of ingests that were killed
 
     @property
@@ -65,10 +67,21 @@ class System:
         return Costs(ingest, cpu_seconds([self.postgres.pid]), cpu_seconds([self.broker.pid]))
 
     def start_ingest(self) -> None:
-        number = len(list(self.folder.glob("ingest-*.log"))) + 1
-        with (self.folder / f"ingest-{number}.log").open("wb") as log:
-            command = [sys.executable, "-m", "xueliang_central.cli", "--config", str(self._configuration()), "serve"]
-            self.ingests.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+        self.ingests.append(self._start("ingest"))
+
+    def start_api(self, port: int) -> None:
+        """A process that speaks HTTP on loopback."""
+        self.apis.append(self._start("api", {"http": {"port": port}}))
+
+    def api_cpu_s(self) -> float:
+        return cpu_seconds(child.pid for child in self.apis)
+
+    def _start(self, role: str, more: Mapping[str, object] = MappingProxyType({})) -> subprocess.Popen[bytes]:
+        number = len(list(self.folder.glob(f"{role}-*.log"))) + 1
+        with (self.folder / f"{role}-{number}.log").open("wb") as log:
+            configuration = str(self._configuration(role, more))
+            command = [sys.executable, "-m", "xueliang_central.cli", "--config", configuration, "serve"]
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def kill_ingest(self) -> None:
         """SIGKILL the first one, as the kernel does when memory is short."""
@@ -77,24 +90,26 @@ class System:
         child.kill()
         child.wait()
 
-    def stop_ingests(self) -> None:
-        for child in self.ingests:
+    def stop(self) -> None:
+        """The processes of the centre."""
+        children = [*self.ingests, *self.apis]
+        for child in children:
             child.terminate()
-        for child in self.ingests:
+        for child in children:
             try:
                 child.wait(20)
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
-        self.ingests = []
+        self.ingests, self.apis = [], []
 
     def must_run(self) -> None:
-        """Raises RuntimeError with the last words of an ingest that has ended."""
-        for child in self.ingests:
+        """Raises RuntimeError with the last words of a process that has ended."""
+        for child in [*self.ingests, *self.apis]:
             if child.poll() is not None:
-                logs = sorted(self.folder.glob("ingest-*.log"))
+                logs = sorted(self.folder.glob("*-*.log"))
                 words = " | ".join(path.read_text()[-800:] for path in logs)
-                raise RuntimeError(f"an ingest process ended with status {child.returncode}: {words}")
+                raise RuntimeError(f"a process of the centre ended with status {child.returncode}: {words}")
 
     def numbers(self, **queries: str) -> dict[str, int]:
         """Each a query of one number."""
@@ -120,17 +135,18 @@ class System:
         path.write_text(yaml.safe_dump(table))
         return path
 
-    def _configuration(self) -> Path:
+    def _configuration(self, role: str, more: Mapping[str, object]) -> Path:
         broker = {"port": self.broker.port, "username": self.broker.centre_user}
         broker["password"] = self.broker.password(self.broker.centre_user)
         centre = {
             "data_dir": str(self.folder / "data"),
             "database": self.database_url,
             "policies": str(self._policies()),
-            "roles": ["ingest"],
+            "roles": [role],
             "broker": broker,
+            **more,
         }
-        path = self.folder / "centre.yaml"
+        path = self.folder / f"centre-{role}.yaml"
         path.write_text(json.dumps({"centre": centre}))
         return path
 
@@ -148,7 +164,7 @@ def running_system(folder: Path, kind: BrokerKind, *, is_shedding: bool) -> Iter
             yield system
         finally:
             with contextlib.suppress(ProcessLookupError):
-                system.stop_ingests()
+                system.stop()
 
 
 async def _prepare(url: str) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.errors import CentralError, DatabaseUnavailable
+from xueliang_central.rights.scope import Actor, Role
 from xueliang_central.store import events
 from xueliang_central.store.claims import claim, release
 from xueliang_central.store.database import Database, after_commit, write_late
@@ -20,6 +21,7 @@ from xueliang_central.store.feed import QUEUE_LIMIT, EventFeed
 from xueliang_central.store.tables import leases
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+EVERYBODY = Actor("wang", "wang", Role.OPERATOR, "3701")
 
 
 async def _say(conn: AsyncConnection, number: int, *, area_path: str = "3701") -> None:
@@ -135,18 +137,16 @@ async def test_feed_wakes_at_once_and_follows_other_processes(database: Database
     await feed.start()
     other = await Database.open(database_url, wait_s=20)
     try:
-        async with feed.listen() as listener:
+        async with feed.listen(EVERYBODY) as listener:
             async with database.transaction() as conn:
                 await _say(conn, 1)
             async with asyncio.timeout(10):
-                first = await listener.next()
+                (first,) = await listener.next()
             async with other.transaction() as conn:
                 await _say(conn, 2)
             async with asyncio.timeout(10):
-                second = await listener.next()
-        assert first is not None
-        assert second is not None
-        assert [first.body["number"], second.body["number"]] == [1, 2]
+                (second,) = await listener.next()
+        assert [first.event.body["number"], second.event.body["number"]] == [1, 2]
         assert feed.listeners == 0
     finally:
         await other.close()
@@ -158,13 +158,12 @@ async def test_a_listener_of_a_feed_that_is_just_starting_misses_nothing(databas
         feed = EventFeed(database)
         await feed.start()
         try:
-            async with feed.listen() as listener:
+            async with feed.listen(EVERYBODY) as listener:
                 async with database.transaction() as conn:
                     await _say(conn, number)
                 async with asyncio.timeout(10):
-                    event = await listener.next()
-                assert event is not None
-                assert event.body["number"] == number
+                    (told,) = await listener.next()
+                assert told.event.body["number"] == number
         finally:
             await feed.stop()
 
@@ -173,14 +172,12 @@ async def test_a_listener_that_does_not_read_is_ended_and_others_are_not(databas
     feed = EventFeed(database)
     await feed.start()
     try:
-        async with feed.listen() as slow, feed.listen() as quick:
+        async with feed.listen(EVERYBODY) as slow, feed.listen(EVERYBODY) as quick:
             got: list[int] = []
 
             async def read() -> None:
                 while len(got) < QUEUE_LIMIT + 50:
-                    event = await quick.next()
-                    assert event is not None
-                    got.append(event.body["number"])
+                    got.extend(told.event.body["number"] for told in await quick.next())
 
             reader = asyncio.create_task(read())
             async with asyncio.timeout(60):
@@ -192,8 +189,8 @@ async def test_a_listener_that_does_not_read_is_ended_and_others_are_not(databas
                         await asyncio.sleep(0.005)
                 await reader
             kept = 0
-            while await slow.next() is not None:
-                kept += 1
+            while not slow.ended:
+                kept += len(await slow.next())
             assert slow.overflowed
             assert kept == QUEUE_LIMIT
             assert feed.dropped_listeners == 1

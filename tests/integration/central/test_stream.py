@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from starlette.requests import Request
 
 from tests.support import city
@@ -17,9 +18,12 @@ from xueliang_central.areas.tree import path_by_code
 from xueliang_central.centre import Centre
 from xueliang_central.rights.people import change_user
 from xueliang_central.rights.scope import Actor, Role
+from xueliang_central.rights.tables import users
 from xueliang_central.routes import stream
 from xueliang_central.store import events
 from xueliang_central.store.events import Event
+from xueliang_central.store.feed import POLL_S
+from xueliang_central.store.pacing import EVERY_S
 
 
 @pytest.fixture
@@ -54,17 +58,23 @@ class Reader:
 
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
         self._chunks = chunks
+        self._parts: list[str] = []
         self.last_id: int | None = None
 
     async def next(self) -> tuple[str, Any]:
         async with asyncio.timeout(20):
-            async for chunk in self._chunks:
-                fields = dict(line.split(": ", 1) for line in chunk.decode().strip().split("\n"))
-                if "id" in fields:
-                    self.last_id = int(fields["id"])
-                if "event" in fields:
-                    return fields["event"], json.loads(fields["data"])
-        return "end", None
+            while True:
+                while self._parts:
+                    fields = dict(line.split(": ", 1) for line in self._parts.pop(0).split("\n"))
+                    if "id" in fields:
+                        self.last_id = int(fields["id"])
+                    if "event" in fields:
+                        return fields["event"], json.loads(fields["data"])
+                try:
+                    chunk = await anext(self._chunks)
+                except StopAsyncIteration:
+                    return "end", None
+                self._parts = [part for part in chunk.decode().split("\n\n") if part]
 
     async def numbers(self, count: int) -> list[int]:
         return [next(iter((await self.next())[1].values()))["number"] for _ in range(count)]
@@ -95,6 +105,7 @@ class _App:
 async def test_what_happens_now_arrives_in_order(running: TestCentre) -> None:
     await running.add_user("wang", Role.OPERATOR, city.SOUTH)
     await _say(running, 0)
+    await asyncio.sleep(2 * POLL_S)  # the feed has passed it
     async with _open(running, "wang") as reader:
         for number in range(1, 6):
             await _say(running, number)
@@ -137,6 +148,36 @@ async def test_replay_and_live_join_without_a_hole(running: TestCentre) -> None:
             last = reader.last_id
     await writer
     assert got == list(range(total))
+
+
+async def test_of_an_incident_that_changes_many_times_the_first_and_the_last_state_come(running: TestCentre) -> None:
+    await running.add_user("wang", Role.OPERATOR, city.SOUTH)
+    async with _open(running, "wang") as reader:
+        for number in range(6):
+            await _say(running, number, incident_id="busy")
+        await _say(running, 50, incident_id="another")
+        assert await reader.numbers(2) == [0, 50]
+        last_while_one_waits = reader.last_id
+        running.clock.advance(EVERY_S)
+        assert await reader.numbers(1) == [5]
+    async with _open(running, "wang", last_while_one_waits) as reader:
+        assert 5 in await reader.numbers(2), "cut off while it waited: it comes again"
+
+
+async def test_who_gets_another_area_hears_of_that_one_only(running: TestCentre) -> None:
+    user_id = await running.add_user("wang", Role.OPERATOR, city.GRID)
+    async with _open(running, "wang") as reader:
+        await _say(running, 1, city.GRID)
+        assert await reader.numbers(1) == [1]
+        async with running.database.transaction() as conn:
+            area = {"area_code": city.EAST_GRID, "area_path": path_by_code(city.EAST_GRID)}
+            await conn.execute(update(users).where(users.c.user_id == user_id).values(**area))
+        running.clock.advance(stream.PING_S)
+        await _say(running, 2, city.GRID)  # with this one the stream is judged anew
+        assert await reader.next() == ("reload", {})
+        await _say(running, 3, city.GRID)
+        await _say(running, 4, city.EAST_GRID)
+        assert await reader.numbers(1) == [4]
 
 
 async def test_only_what_is_in_scope(running: TestCentre) -> None:

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from xueliang_edge.allocator import ALLOCATOR_ENVIRONMENT, ARENAS, give_back
+from xueliang_edge.allocator import ALLOCATOR_ENVIRONMENT, ARENAS, give_back, give_back_all
 
 IS_GLIBC = hasattr(ctypes.CDLL(None), "gnu_get_libc_version")
 NOT_GLIBC = "another C library: it has no arenas of this kind"
@@ -77,6 +77,15 @@ def test_what_lies_free_is_handed_back() -> None:
     give_back()
     assert _resident_mb() < before_mb - 100, "nothing was handed back"
     assert len(last) == 21_999
+
+
+def test_what_python_keeps_of_small_objects_is_handed_back_too() -> None:
+    give_back_all()
+    many = [[tuple(range(length)) for _ in range(2_000)] for length in range(5, 15)]
+    del many
+    kept = sys.getallocatedblocks()
+    give_back_all()
+    assert kept - sys.getallocatedblocks() > 10_000, "ten lengths of tuples, 2,000 of each were kept"
 
 
 def _resident_mb() -> float:

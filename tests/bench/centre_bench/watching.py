@@ -1,0 +1,107 @@
+"""Many event streams read in a process of their own: `python -m tests.bench.centre_bench.watching`.
+
+One JSON line on its standard input says which: {"port": 8000, "tokens": ["…"]}. It prints "open" when all of them have
+said hello, reads until its input ends, and then prints one JSON line: what came. Little of it is parsed, so that the
+readers cost less than what they measure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+import time
+from typing import Any, Final
+
+HOST: Final = "127.0.0.1"
+OPEN_WITHIN_S: Final = 60.0
+AGAIN_S: Final = 0.8  # as central/console waits at first
+_AT_ONCE: Final = 50  # connections that are opened at a time
+_CAMERA: Final = re.compile(rb'"camera_id": ?"([^"]+)"')
+_INCIDENT: Final = re.compile(rb'"incident_id": ?"([^"]+)"')
+
+
+class Stream(asyncio.Protocol):
+    """One viewer's. `first`: when each camera's incident was first heard of, seconds of the wall clock."""
+
+    def __init__(self, token: str, opened: asyncio.Event) -> None:
+        self._token, self._opened = token, opened
+        self._left = b""
+        self.first: dict[str, float] = {}
+        self.last: dict[bytes, float] = {}
+        self.events = 0
+        self.crowded = 0
+        self.problem = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        head = f"GET /api/events HTTP/1.1\r\nHost: {HOST}\r\nCookie: xl_session={self._token}\r\n\r\n"
+        transport.write(head.encode())
+
+    def data_received(self, data: bytes) -> None:
+        now = time.time()
+        *whole, self._left = (self._left + data).split(b"\n\n")
+        for part in whole:
+            self._take(part, now)
+
+    def _take(self, part: bytes, now: float) -> None:
+        if not self._opened.is_set():
+            if b"event: hello" not in part:
+                self.problem = part[:200].decode(errors="replace")
+            self._opened.set()
+            return
+        if b"event: " not in part:
+            return
+        self.events += 1
+        if b"event: incident" not in part:
+            return
+        if camera := _CAMERA.search(part):
+            self.first.setdefault(camera[1].decode(), now)
+        if incident := _INCIDENT.search(part):
+            self.crowded += now - self.last.get(incident[1], 0.0) < 0.9
+            self.last[incident[1]] = now
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.problem = self.problem or f"the stream ended: {exc or 'closed by the centre'}"
+        self._opened.set()
+
+
+async def watch(port: int, tokens: list[str]) -> dict[str, Any]:
+    """Until the standard input ends."""
+    streams: list[Stream] = []
+    for begin in range(0, len(tokens), _AT_ONCE):
+        async with asyncio.timeout(OPEN_WITHIN_S):
+            streams += await asyncio.gather(*(_opened(port, token) for token in tokens[begin : begin + _AT_ONCE]))
+    print("open", flush=True)
+    began = time.time()
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    return {
+        "seconds": time.time() - began,
+        "events": [one.events for one in streams],
+        "crowded": sum(one.crowded for one in streams),
+        "first": [one.first for one in streams],
+        "problems": [one.problem for one in streams if one.problem],
+    }
+
+
+async def _opened(port: int, token: str) -> Stream:
+    """Tried again like a browser's, until it is open."""
+    while True:
+        opened = asyncio.Event()
+        stream = Stream(token, opened)
+        transport, _ = await asyncio.get_running_loop().create_connection(lambda one=stream: one, HOST, port)
+        await opened.wait()
+        if not stream.problem:
+            return stream
+        transport.close()
+        await asyncio.sleep(AGAIN_S)
+
+
+def main() -> None:
+    asked = json.loads(sys.stdin.readline())
+    print(json.dumps(asyncio.run(watch(asked["port"], asked["tokens"]))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
