@@ -10,8 +10,9 @@ of that rank, or ABSOLUTE_ERROR_S below one second. Beyond `LONGEST_S` all are i
 from __future__ import annotations
 
 import math
+import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 STEPS: Final = ("judged", "dispatched", "taken", "arrived", "handled", "closed")
@@ -31,7 +32,8 @@ RELATIVE_ERROR: Final = math.sqrt(GROWTH) - 1  # 4.9 %
 ABSOLUTE_ERROR_S: Final = 0.5
 LONGEST_S: Final = GROWTH ** (BUCKETS - 2)  # 40 days
 _STEP_BITS: Final = BUCKETS * FIELD_BITS
-_FIELD: Final = (1 << FIELD_BITS) - 1
+_ONE_STEP: Final = (1 << _STEP_BITS) - 1
+_FIELDS: Final = struct.Struct(f"<{BUCKETS}I")
 _BYTES: Final = len(STEPS) * _STEP_BITS // 8
 
 
@@ -53,15 +55,13 @@ def one(step: str, seconds: float) -> int:
     return 1 << (STEPS.index(step) * _STEP_BITS + bucket_of(seconds) * FIELD_BITS)
 
 
-def counts_of(number: int, step: str) -> list[int]:
+def counts_of(number: int, step: str) -> tuple[int, ...]:
     """How many lie in each bucket of a step."""
-    raw = (number >> (STEPS.index(step) * _STEP_BITS)) & ((1 << _STEP_BITS) - 1)
-    fields = raw.to_bytes(_STEP_BITS // 8, "little")
-    width = FIELD_BITS // 8
-    return [int.from_bytes(fields[at : at + width], "little") for at in range(0, len(fields), width)]
+    fields = (number >> (STEPS.index(step) * _STEP_BITS)) & _ONE_STEP
+    return _FIELDS.unpack(fields.to_bytes(_FIELDS.size, "little"))
 
 
-def percentile_s(counts: list[int], share: float) -> float | None:
+def percentile_s(counts: Sequence[int], share: float) -> float | None:
     """The duration that at least `share` (0 to 1) of all do not exceed, by nearest rank; None of nothing."""
     total = sum(counts)
     if not total:

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import StreamingResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from xueliang_alerts.contract import Hazard
 from xueliang_central.areas.tree import Area, AreaTree, brief, code_of_path
@@ -50,7 +50,7 @@ async def get_figures(
     group: Annotated[figures.Grouping, Query(description="One group each; area: the areas one level down.")] = "none",
     hazard: Annotated[Hazard | None, Query()] = None,
     drill: Annotated[bool, Query(description="true: drills only; they are in no other figure.")] = False,
-) -> dict[str, Any]:
+) -> JSONResponse:
     """Counts, rates and p50/p90 of each step, of the incidents that opened in the area on these days.
 
     An incident counts in everything on the day and shift it opened. A rate has its numerator and denominator; null:
@@ -63,7 +63,7 @@ async def get_figures(
     async with centre.database.reading() as conn:
         found = await figures.answer(conn, asked)
         fresh = await figures.freshness(conn)
-    return {
+    shown = {
         "area": brief(where),
         "from": begins.isoformat(),
         "to": ends.isoformat(),
@@ -79,6 +79,7 @@ async def get_figures(
             for key, sums in sorted(found.groups.items(), key=lambda item: str(item[0]))
         ],
     }
+    return JSONResponse(shown)  # plain already: thousands of numbers are not looked at once more
 
 
 @router.get(
