@@ -14,6 +14,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 from prometheus_client import Counter
@@ -101,11 +102,16 @@ async def unlink_some(conn: AsyncConnection, store: PictureStore) -> int:
     )
     here_again = {(row.sha256, row.kind) for row in found}
     paths = [store.path_of(PictureKind(kind), sha256) for sha256, kind in keys if (sha256, kind) not in here_again]
-    await asyncio.to_thread(lambda: [path.unlink(missing_ok=True) for path in paths])
+    await asyncio.to_thread(_unlink, paths)
     await conn.execute(
         delete(leaving_pictures).where(tuple_(leaving_pictures.c.sha256, leaving_pictures.c.kind).in_(keys))
     )
     return len(keys)
+
+
+def _unlink(paths: Sequence[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 async def _remove_pictures(conn: AsyncConnection, rows: Sequence[Row], now: datetime) -> int:
