@@ -96,7 +96,7 @@ PROMISED = {
     },
 }
 RATIOS = {"one_thread_ratio_to_yolox_nano"}
-FREELY_NAMED = {"edge", "folding", "ingest", "rules"}  # counts and ratios, named where they were asked for
+FREELY_NAMED = {"edge", "folding", "ingest", "reports", "rules"}  # counts and ratios, named where they were asked for
 LAST_WORDS = {"ap50", "low", "high", "ms", "count", "minute", "day", "look", "s", "observation", "share"}
 
 
