@@ -6,7 +6,7 @@ them.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -22,6 +22,9 @@ from xueliang_central.fleet.nodes import add_node, renew_token
 from xueliang_central.people.importing import import_rosters
 from xueliang_central.people.roster_table import RosterTable
 from xueliang_central.people.tables import shifts
+from xueliang_central.reports import rolling
+from xueliang_central.retention.due import KINDS
+from xueliang_central.retention.removing import would_go
 from xueliang_central.rights import people, second_factor
 from xueliang_central.rights.administrators import breaches
 from xueliang_central.rights.passwords import hash_password
@@ -30,6 +33,7 @@ from xueliang_central.rights.tables import users
 from xueliang_central.store.database import Database
 from xueliang_configs.areas import AreaTable
 from xueliang_configs.cameras import CameraRegister, RegisteredCamera
+from xueliang_configs.retention import RetentionConfig
 
 BY: Final = "administrator"  # who sits at the machine; the operating system knows who that is
 
@@ -187,3 +191,27 @@ async def check_audit(database: Database, known_head: str | None) -> tuple[bool,
     if verdict.is_whole:
         return True, [f"the audit chain is whole: {verdict.head.position} records", f"head {told}"]
     return False, [f"the audit chain is broken at record {verdict.position}: {verdict.problem}", f"last good {told}"]
+
+
+async def roll_up_again(database: Database, first: date, last: date) -> list[str]:
+    """Mark these local days, both included; the worker computes them within a minute or so. Raises MoveRefused."""
+    if first > last:
+        raise MoveRefused(f"--from: expected a day not after --to, got {first} and {last}")
+    async with database.transaction() as conn:
+        units = await rolling.mark_days(conn, first, last)
+    return [f"{units} areas and shifts will be counted anew by the worker"]
+
+
+async def what_would_go(database: Database, policy: RetentionConfig, *, at: datetime) -> list[str]:
+    """A line for each kind: how much of it the worker would remove now, and since when the oldest has been here."""
+    lines: list[str] = []
+    for kind in KINDS:
+        async with database.reading() as conn:
+            found = await would_go(conn, kind, policy, at)
+        if found is None:
+            lines.append(f"{kind}: kept for ever")
+        elif found.oldest is None:
+            lines.append(f"{kind}: nothing is due")
+        else:
+            lines.append(f"{kind}: {found.total} would go, the oldest of {found.oldest:%Y-%m-%d}")
+    return [*lines, "dry run: nothing was changed; the worker removes it within the hour"]

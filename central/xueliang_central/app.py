@@ -51,7 +51,7 @@ _ROUTERS: Final = (
 )
 
 
-_FLOW: Final = ("incidents", "regrouping", "tasks", "silences", "rosters", "notices")
+_FLOW: Final = ("incidents", "regrouping", "tasks", "silences", "rosters", "notices", "reports", "retention")
 
 
 def all_routers() -> tuple[APIRouter, ...]:

@@ -12,6 +12,7 @@ from xueliang_alerts.clocks import Mono, Wall
 from xueliang_central.areas.tree import AreaBook
 from xueliang_central.store.database import Database
 from xueliang_configs.notices import NoticesConfig
+from xueliang_configs.retention import RetentionConfig
 
 if TYPE_CHECKING:
     from xueliang_central.evidence.pictures import PictureStore
@@ -33,6 +34,7 @@ class Settings:
         second_factor: of whom one is demanded: "optional" (of nobody), "approvers", "everyone".
         accounts_key: the file that seals second factors; None: accounts.key in `data_dir`.
         sign_on: the identity provider; None: local accounts only.
+        retention: how long what is kept.
         console_dir: the built web console.
         link_origin: what a notice's link begins with.
         notices: the channels beyond the page.
@@ -44,6 +46,7 @@ class Settings:
     second_factor: str = "optional"
     accounts_key: Path | None = None
     sign_on: SignOnSettings | None = None
+    retention: RetentionConfig = field(default_factory=RetentionConfig)
     console_dir: Path = field(default_factory=lambda: Path(__file__).parent / "console_build")
     link_origin: str = ""
     notices: NoticesConfig = field(default_factory=NoticesConfig)

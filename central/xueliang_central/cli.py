@@ -8,6 +8,7 @@ import logging
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -93,6 +94,10 @@ def _parser() -> argparse.ArgumentParser:
     key.add_argument("--make", action="store_true", help="Make the key when there is none yet.")
     audit = command("verify-audit", _verify_audit, "Walk the audit chain; exit 1 when it is broken.")
     audit.add_argument("--known-head", help="POSITION:HASH printed earlier, which must still be on the chain.")
+    again = command("roll-up-again", _roll_up_again, "Have the figures of these days counted anew by the worker.")
+    again.add_argument("--from", dest="first", type=date.fromisoformat, required=True, metavar="YYYY-MM-DD")
+    again.add_argument("--to", dest="last", type=date.fromisoformat, required=True, metavar="YYYY-MM-DD")
+    command("retention", _retention, "What has been kept long enough and would go now; changes nothing.")
     quarantine = command("quarantine", _quarantine, "What nodes sent that could not be understood.")
     quarantine.add_argument("action", choices=["list", "replay"])
     quarantine.add_argument("quarantine_id", nargs="?")
@@ -245,6 +250,22 @@ def _verify_audit(options: argparse.Namespace) -> int:
 
     status = _with_database(options, act)
     return status if is_whole else REFUSED
+
+
+def _roll_up_again(options: argparse.Namespace) -> int:
+    async def act(database: Database) -> Lines:
+        return await administration.roll_up_again(database, options.first, options.last)
+
+    return _with_database(options, act)
+
+
+def _retention(options: argparse.Namespace) -> int:
+    policy = load_centre(options.config).centre.retention
+
+    async def act(database: Database) -> Lines:
+        return await administration.what_would_go(database, policy, at=system_wall())
+
+    return _with_database(options, act)
 
 
 def _quarantine(options: argparse.Namespace) -> int:

@@ -25,6 +25,7 @@
     ├── RulesRefused              no: carries every problem of the rules: where, what was expected, what to try
     ├── RosterRefused             no: carries every problem of a roster: where, what was expected, what came
     ├── ContactsRefused          no: carries every problem of a person's addresses: where, what was expected
+    ├── ReportRefused             no: the days asked about, or too many rows for the form asked for
     ├── BacktestRefused           no: the draft or the time asked about; in the node's words
     ├── NodeAway                  yes, when the node or the broker is back
     ├── NodeSilent                yes, about a shorter time: the node took the question, or not, and did not answer
@@ -257,6 +258,12 @@ class ContactsRefused(CentralError):
     def __init__(self, problems: Sequence[SilenceProblem]) -> None:
         listed = [{"where": one.where, "expected": one.expected} for one in problems]
         super().__init__("; ".join(f"{one.where}: expected {one.expected}" for one in problems), problems=listed)
+
+
+class ReportRefused(CentralError):
+    status = 422
+    code = "report_refused"
+    title = "This report cannot be made"
 
 
 class BacktestRefused(CentralError):

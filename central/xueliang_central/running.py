@@ -60,6 +60,7 @@ async def open_centre(config: CentreConfig, policies: PolicyTable, *, wall: Wall
         second_factor=chosen.accounts.second_factor,
         accounts_key=chosen.accounts.key,
         sign_on=_sign_on(chosen),
+        retention=chosen.retention,
     )
     database = await Database.open(chosen.database_url)
     return centre_on(database, settings, policies, wall=wall, mono=mono)

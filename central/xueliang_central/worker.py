@@ -1,4 +1,4 @@
-"""The worker: clocks that are due; what is held, is hidden or has settled; notices that wait; partitions.
+"""The worker: clocks that are due, what is held, hidden or settled, notices, roll-ups, retention, partitions.
 
 Several may run over one PostgreSQL: each row is worked on by one of them. A clock fires within a second of being due;
 what was due while no worker ran fires at the next start.
@@ -24,6 +24,9 @@ from xueliang_central.ingest.partitions import ensure_months
 from xueliang_central.notices import climbing, outbox
 from xueliang_central.notices.channels import open_channels
 from xueliang_central.notices.sending import Sender
+from xueliang_central.reports import rolling
+from xueliang_central.retention import removing
+from xueliang_central.retention.due import KINDS
 from xueliang_central.silences import proposals
 from xueliang_central.silences import service as silences
 
@@ -34,6 +37,10 @@ NOTICES_S: Final = 0.5
 FOLDING_S: Final = 1.0
 PARTITIONS_S: Final = 6 * 3600.0
 FORGET_S: Final = 3600.0
+ROLL_UP_S: Final = 20.0  # how old a report may be
+ROLL_UP_PAUSE_S: Final = 0.01  # between steps: a first roll-up of a long past leaves the writer to others
+RETENTION_S: Final = 3600.0
+RETENTION_PAUSE_S: Final = 0.05  # between steps: a first removal of years leaves the writer to others
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 5.0
 
@@ -56,6 +63,8 @@ class Worker:
             language=chosen.language,
             deadline_s=chosen.deadline_s,
         )
+        self._pictures = centre.pictures
+        self._retention = centre.settings.retention
         self._task: asyncio.Task[None] | None = None
         self.counts: Counter[str] = Counter()
 
@@ -81,6 +90,8 @@ class Worker:
             tasks.create_task(self._repeat("notices", self.send_notices, NOTICES_S))
             tasks.create_task(self._repeat("climbing", self.climb, NOTICES_S))
             tasks.create_task(self._repeat("channels", self.sender.look, NOTICES_S))
+            tasks.create_task(self._repeat("rollups", self.roll_up, ROLL_UP_S))
+            tasks.create_task(self._repeat("retention", self.remove_old, RETENTION_S))
             tasks.create_task(self._repeat("partitions", self._partitions, PARTITIONS_S))
 
     async def fire_due(self) -> int:
@@ -195,6 +206,56 @@ class Worker:
             done = await climbing.climb(conn, self._notice_rules, not_needed, now)
         self.counts.update({f"notices_{name}": number for name, number in done.items()})
         return done["looked"]
+
+    async def roll_up(self) -> int:
+        """Bring the roll-ups up to date, a bounded step at a time; returns how many events and units were done.
+
+        What happens meanwhile is for the next time: else it would never end in a city where something always does.
+        """
+        async with self._database.reading() as conn:
+            if not await rolling.is_any_to_do(conn):
+                return 0
+        done, some = 0, rolling.EVENTS_AT_ONCE
+        while some == rolling.EVENTS_AT_ONCE:
+            async with self._database.transaction() as conn:
+                some = await rolling.mark(conn)
+            done += some
+            await asyncio.sleep(ROLL_UP_PAUSE_S)
+        while some := await self._compute_some():
+            done += some
+            await asyncio.sleep(ROLL_UP_PAUSE_S)
+        self.counts["rolled_up"] += done
+        return done
+
+    async def _compute_some(self) -> int:
+        async with self._database.transaction() as conn:
+            return await rolling.compute(conn, self._wall())
+
+    async def remove_old(self) -> int:
+        """Remove what has been kept long enough, a bounded step at a time; returns how much. Files go last."""
+        removed = 0
+        for kind in KINDS:
+            async with self._database.reading() as conn:
+                is_any = await removing.is_any_due(conn, kind, self._retention, self._wall())
+            while is_any:
+                async with self._database.transaction() as conn:
+                    some = await removing.remove(conn, kind, self._retention, self._wall())
+                removed += some
+                is_any = some > 0
+                await asyncio.sleep(RETENTION_PAUSE_S)
+        await self._unlink_pictures()
+        self.counts["removed"] += removed
+        return removed
+
+    async def _unlink_pictures(self) -> None:
+        while True:
+            async with self._database.reading() as conn:
+                if not await removing.is_any_leaving(conn):
+                    return
+            async with self._database.transaction() as conn:
+                if not await removing.unlink_some(conn, self._pictures):
+                    return  # another worker has them
+            await asyncio.sleep(RETENTION_PAUSE_S)
 
     async def _partitions(self) -> int:
         await ensure_months(self._database, self._wall())

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from xueliang_configs.node import BrokerConfig, Host
 from xueliang_configs.notices import NoticesConfig
+from xueliang_configs.retention import RetentionConfig
 from xueliang_configs.values import DatabaseUrl, PathBesideFile, Port, Settings, like, problem
 
 Role = Literal["api", "ingest", "worker"]
@@ -93,6 +94,7 @@ class CentreSettings(Settings):
     notices: NoticesConfig = Field(
         default=NoticesConfig(), description="Channels beyond the page; the process with the role worker sends."
     )
+    retention: RetentionConfig = Field(default=RetentionConfig(), description="How long what is kept.")
     roles: tuple[Role, ...] = Field(
         default=ALL_ROLES, min_length=1, description="What this process does; separate processes need PostgreSQL."
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import backtest, centre, detector, edge, folding, ingest, observation_log, path, rules
+from tests.bench import backtest, centre, detector, edge, folding, ingest, observation_log, path, reports, rules
 from tests.bench.figures import Figures
 
 
@@ -30,6 +30,7 @@ BENCHES: dict[str, Bench] = {
     "ingest": Bench(ingest.KEYS, ingest.measure),
     "log": Bench(observation_log.KEYS, lambda options, figures: observation_log.measure(options.quick, figures)),
     "path": Bench(path.KEYS, lambda options, figures: path.measure(options.quick, figures)),
+    "reports": Bench(reports.KEYS, lambda options, figures: reports.measure(options.quick, figures)),
     "rules": Bench(rules.KEYS, rules.measure),
 }
 

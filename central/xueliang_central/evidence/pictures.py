@@ -20,13 +20,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_alerts.contract import SHA256_PATTERN
 from xueliang_central.errors import NotFound, PictureDamaged, PictureRefused, StoreError, TooLarge
 from xueliang_central.evidence.sniffing import sniff
-from xueliang_central.evidence.tables import pictures
+from xueliang_central.evidence.tables import leaving_pictures, pictures
 
 _HEAD_BYTES: Final = 256 * 1024  # headers with long metadata before the size still fit
 _INCOMING: Final = "incoming"
@@ -146,8 +146,19 @@ def _keep(handle: BinaryIO, partial: Path, target: Path) -> None:
         os.close(folder)
 
 
-async def note_received(conn: AsyncConnection, picture: Picture, *, source: str, at: datetime) -> bool:
-    """Remember that it is here. False: it was known already."""
+async def note_received(
+    conn: AsyncConnection, picture: Picture, store: PictureStore, *, source: str, at: datetime
+) -> bool:
+    """Remember that it is here. False: it was known already.
+
+    Raises PictureStoreFull for one whose file was just removed, as one that had been kept long enough: send it again.
+    """
+    leaving = leaving_pictures.c
+    await conn.execute(
+        delete(leaving_pictures).where(leaving.sha256 == picture.sha256, leaving.kind == picture.kind.value)
+    )
+    if not await asyncio.to_thread(store.path_of(picture.kind, picture.sha256).is_file):
+        raise PictureStoreFull("the picture was just removed, send it again")
     if await find(conn, picture.kind, picture.sha256) is not None:
         return False
     row = {

@@ -19,3 +19,11 @@ pictures: Final = Table(
     Column("received_from", String(80), nullable=False),  # "node:edge-01" or a user id
     Index(None, "received_at"),
 )
+
+leaving_pictures: Final = Table(  # their rows are gone, their files may still be there: see retention/tables.py
+    "leaving_pictures",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("kind", String(10), primary_key=True),
+    Column("since", UtcDateTime, nullable=False),
+)

@@ -70,6 +70,7 @@ Index(
 Index("incidents_by_group", incidents.c.area_code, incidents.c.hazard, incidents.c.closed_at)
 Index("incidents_by_scope", incidents.c.area_path, incidents.c.opened_at)
 Index("incidents_by_opened", incidents.c.opened_at, incidents.c.incident_id)
+Index("incidents_by_area", incidents.c.area_code, incidents.c.opened_at)  # what roll-ups are computed from
 # What the worker asks for every second, in the same words in the query and in its index, so that both databases see
 # that the index answers it: what may have to leave a collective incident, and what ends by itself once it has settled.
 HOLDS: Final = "place_key LIKE '~%' AND NOT gone"
@@ -125,6 +126,7 @@ alerts = Table(
 )
 Index("alerts_by_camera", alerts.c.camera_id, alerts.c.began_at)
 Index("alerts_by_county", alerts.c.county_code, alerts.c.first_received_at)  # of the last hour: is a county to shed
+Index("alerts_by_receipt", alerts.c.first_received_at)  # what has been kept long enough
 
 expected_pictures = Table(
     "expected_pictures",
@@ -137,6 +139,7 @@ expected_pictures = Table(
     Column("kind", String(12), nullable=False),
     Column("bytes", Integer, nullable=False),
     Column("named_at", UtcDateTime, nullable=False),
+    Column("removed_at", UtcDateTime),  # it was here and has been kept long enough
 )
 
 incident_timeline = Table(

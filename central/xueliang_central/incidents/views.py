@@ -266,4 +266,4 @@ def _entry(row: Row) -> View:
 
 def _still(row: Row, here: set[str]) -> View:
     plain = {name: row[name] for name in ("sha256", "alert_id", "node_id", "kind", "bytes")}
-    return {**plain, "received": row["sha256"] in here}
+    return {**plain, "received": row["sha256"] in here, "removed_at": at_text(row["removed_at"])}

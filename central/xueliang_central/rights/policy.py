@@ -54,6 +54,10 @@ class Permission(StrEnum):
     MANAGE_CONTACTS = "manage_contacts"
     SEE_ACCOUNTS = "see_accounts"
     MANAGE_ACCOUNTS = "manage_accounts"
+    SEE_REPORTS = "see_reports"
+    EXPORT_LEDGER = "export_ledger"
+    SEE_RETENTION = "see_retention"
+    HOLD_INCIDENTS = "hold_incidents"
 
 
 _EVERYONE: Final = frozenset(Role)
@@ -92,6 +96,10 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.SEE_ACCOUNTS: frozenset({Role.SECURITY, Role.AUDITOR}),
     # That it is another person's account is judged with the account (rights/keeping.py).
     Permission.MANAGE_ACCOUNTS: frozenset({Role.SECURITY}),
+    Permission.SEE_REPORTS: _OFFICE,
+    Permission.EXPORT_LEDGER: frozenset({Role.SUPERVISOR, Role.ADMIN, Role.AUDITOR}),  # it names people
+    Permission.SEE_RETENTION: _OFFICE,
+    Permission.HOLD_INCIDENTS: frozenset({Role.SUPERVISOR, Role.ADMIN}),
 }
 
 _MARK: Final = "declared_permission"

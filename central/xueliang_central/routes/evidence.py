@@ -52,7 +52,7 @@ async def put_evidence(
     picture = await centre.pictures.receive(PictureKind.EVIDENCE, sha256, request.stream())
     rulebook = Rulebook(centre.areas, (), {})  # no decision is made here, only told
     async with changing(centre.database, rulebook, centre.wall) as change:
-        if await note_received(change.conn, picture, source=f"node:{node_id}", at=change.now):
+        if await note_received(change.conn, picture, centre.pictures, source=f"node:{node_id}", at=change.now):
             await _tell(change, sha256, By("node", node_id))
     return {"received": True}
 
@@ -157,7 +157,7 @@ async def _note_photo(centre: Centre, picture: Picture, actor: Actor) -> bool:
     """False: it was known already."""
     async with centre.database.transaction() as conn:
         at = centre.wall()
-        is_new = await note_received(conn, picture, source=actor.user_id, at=at)
+        is_new = await note_received(conn, picture, centre.pictures, source=actor.user_id, at=at)
         if is_new:
             await chain.record(
                 conn,

@@ -20,7 +20,7 @@ from xueliang_central.errors import NotSignedIn, StoreError
 from xueliang_central.rights.accounts import SESSION_COOKIE, actor_of_session
 from xueliang_central.rights.policy import Permission, allows, require
 from xueliang_central.rights.scope import Actor, Role
-from xueliang_central.store.events import READ_LIMIT, Event, latest_id, read_after
+from xueliang_central.store.events import READ_LIMIT, Event, latest_id, oldest_id, read_after
 from xueliang_central.store.feed import Listener
 from xueliang_central.store.pacing import Told
 
@@ -76,7 +76,7 @@ async def _stream(centre: Centre, actor: Actor, token: str, after: int | None) -
     async with centre.feed.listen(actor) as listener:
         newest = await _newest(centre, listener, after)
         position = newest if after is None or after > newest else after
-        if newest - position > REPLAY_LIMIT:
+        if newest - position > REPLAY_LIMIT or (position < newest and await _has_gone(centre, position)):
             position = newest
             yield line("reload", {})
         yield line("hello", {"event_id": position}, position)
@@ -108,6 +108,12 @@ async def _newest(centre: Centre, listener: Listener, after: int | None) -> int:
         return listener.began_after
     async with centre.database.reading() as conn:
         return await latest_id(conn)
+
+
+async def _has_gone(centre: Centre, position: int) -> bool:
+    """Is an event after this one no longer kept?"""
+    async with centre.database.reading() as conn:
+        return position + 1 < await oldest_id(conn)
 
 
 def _written(told: Told) -> bytes:

@@ -70,6 +70,7 @@ Index(
 Index(
     "silenced_alerts_by_rule", silenced_alerts.c.camera_id, silenced_alerts.c.rule_id, silenced_alerts.c.began_at
 )  # is an end that nobody saw followed by a later episode
+Index("silenced_alerts_by_area", silenced_alerts.c.area_path, silenced_alerts.c.first_received_at)
 
 silence_alerts: Final = Table(
     "silence_alerts",

@@ -91,3 +91,8 @@ async def read_after(conn: AsyncConnection, event_id: int, *, limit: int = READ_
 async def latest_id(conn: AsyncConnection) -> int:
     """0 when nothing has happened yet."""
     return (await conn.execute(select(func.max(events.c.event_id)))).scalar_one() or 0
+
+
+async def oldest_id(conn: AsyncConnection) -> int:
+    """The first that is still kept; 0 when there is none."""
+    return (await conn.execute(select(func.min(events.c.event_id)))).scalar_one() or 0

@@ -46,6 +46,8 @@ _TABLE_MODULES: Final = (
     "silences.tables",
     "camera_rules.tables",
     "people.tables",
+    "reports.tables",
+    "retention.tables",
 )
 
 

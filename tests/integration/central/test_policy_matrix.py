@@ -72,6 +72,10 @@ KINDS = {
     "roster": Kind("/api/people/{}/roster", frozenset(DESKS), NO_SUCH),
     "area roster": Kind("/api/areas/{}/roster", frozenset(DESKS), "370199"),
     "duty": Kind("/api/areas/{}/on-duty", frozenset(DESKS), "370199"),
+    "figures": Kind("/api/reports/figures?area={}", frozenset(DESKS), "370199"),
+    "ledger": Kind(
+        "/api/reports/ledger?why=test&area={}", frozenset({Role.ADMIN, Role.SUPERVISOR, Role.AUDITOR}), "370199"
+    ),
 }
 
 
@@ -98,9 +102,9 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
         ids["silence"][place] = ids["silenced"][place] = await add_silence(centre, code)
         await add_silenced_alert(centre, ids["silence"][place], code)
         ids["proposal"][place] = await add_proposal(centre, code)
-        ids["area roster"][place] = ids["duty"][place] = code
         ids["fates"][place] = ids["incident"][place]
         ids["roster"][place] = ids["contacts"][place] = await centre.add_user(f"rostered-{place}", Role.WORKER, code)
+        ids["area roster"][place] = ids["duty"][place] = ids["figures"][place] = ids["ledger"][place] = code
     return ids
 
 

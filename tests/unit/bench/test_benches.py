@@ -74,6 +74,15 @@ PROMISED = {
         "alerts_measured_count",
         "cpu_s_per_camera_minute",
     },
+    "reports": {
+        "alerts",
+        "incidents",
+        "city_p50_ms",
+        "city_by_county_p50_ms",
+        "slowest_report_s",
+        "rolling_up_incidents_per_cpu_s",
+        "rollup_mb",
+    },
     "rules": {
         "clips_must_met",
         "clips_must_total",
@@ -88,7 +97,7 @@ PROMISED = {
     },
 }
 RATIOS = {"one_thread_ratio_to_yolox_nano"}
-FREELY_NAMED = {"centre", "edge", "folding", "ingest", "rules"}  # counts and ratios, named where they were asked for
+FREELY_NAMED = {"centre", "edge", "folding", "ingest", "reports", "rules"}  # counts and ratios, as they were asked for
 LAST_WORDS = {"ap50", "low", "high", "ms", "count", "minute", "day", "look", "s", "observation", "share"}
 
 

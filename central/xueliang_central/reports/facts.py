@@ -1,0 +1,158 @@
+"""What one incident adds to the figures (pure).
+
+Everything of an incident counts on the day and shift in which it opened, in the area where it lies: the alerts it has
+folded, how it was judged, which limits held, how long each step took. So numerator and denominator of a rate are always
+about the same incidents, and a fact that comes late changes the row of that day and no other.
+
+Judgements exclude each other and add up to `incidents`: true_hazard, false_alarm, permitted, duplicate, nothing_here
+(who went there saw nothing), unjudged (no person has said anything of it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from xueliang_central.clocks.limits import ClockKind
+from xueliang_central.incidents.states import CloseReason, State
+from xueliang_central.reports.histograms import one
+
+Row = Mapping[str, Any]
+
+JUDGEMENTS: Final = ("true_hazard", "false_alarm", "permitted", "duplicate", "nothing_here", "unjudged")
+COUNTS: Final = (
+    "alerts",  # of these incidents
+    "folded",  # of them: told nobody anew, because their incident was open
+    "suppressed",  # hidden by a silence, and never let out
+    "incidents",
+    "merged",  # into another incident: counted here only
+    *JUDGEMENTS,
+    "ended_by_itself",
+    "dispatched",
+    "returned",  # refused or given back, once or oftener
+    "closed",
+    "closed_once",  # closed now or before it was reopened
+    "reopened",
+    *(f"{kind.value}_{outcome}" for kind in ClockKind for outcome in ("on_time", "late")),
+)
+# The entries of a timeline that say something here.
+ENTRIES: Final = (
+    "confirmed",
+    "dispatched",
+    "taken",
+    "arrived",
+    "handled",
+    "returned",
+    "refused",
+    "closed",
+    "verified",
+    "reopened",
+)
+_JUDGING: Final = frozenset({"confirmed", "dispatched", "closed"})
+_SENT: Final = frozenset({"confirmed", "dispatched"})
+_NOTHING_HERE: Final = "nothing_here"  # the reason code of a task (dispatch.working)
+_BY_CLOSING: Final = {
+    CloseReason.FALSE_ALARM.value: "false_alarm",
+    CloseReason.PERMITTED.value: "permitted",
+    CloseReason.DUPLICATE.value: "duplicate",
+}
+
+
+@dataclass(slots=True)
+class Facts:
+    """Counts by name (those that are zero are left out), and durations as `histograms` keeps them."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    durations: int = 0
+
+    def add(self, counts: Mapping[str, int], durations: int) -> None:
+        for name, count in counts.items():
+            if count:
+                self.counts[name] = self.counts.get(name, 0) + count
+        self.durations += durations
+
+
+def facts_of(incident: Row, entries: Sequence[Row], clocks: Sequence[Row]) -> Facts:
+    """One incident's. `entries`: of its timeline, of the kinds ENTRIES, in order; `clocks`: all of it."""
+    if incident["close_reason"] == CloseReason.MERGED:
+        return Facts({"merged": 1})
+    is_closed = incident["state"] == State.CLOSED
+    reopened = any(entry["kind"] == "reopened" for entry in entries)  # `reopened_count` also counts undone merges
+    counts = {
+        "incidents": 1,
+        "alerts": incident["alert_count"],
+        "folded": max(0, incident["alert_count"] - 1),
+        _judgement(incident, entries): 1,
+        "ended_by_itself": int(incident["close_reason"] == CloseReason.ENDED_BY_ITSELF),
+        "dispatched": int(any(entry["kind"] in _SENT for entry in entries)),
+        "returned": int(any(entry["kind"] in {"returned", "refused"} for entry in entries)),
+        "closed": int(is_closed),
+        "closed_once": int(is_closed or reopened),
+        "reopened": int(reopened),
+    }
+    facts = Facts()
+    facts.add(counts, _durations(incident, entries))
+    for clock in clocks:
+        outcome = _outcome(clock, entries)
+        if outcome is not None:
+            facts.add({f"{clock['kind']}_{outcome}": 1}, 0)
+    return facts
+
+
+def _judgement(incident: Row, entries: Sequence[Row]) -> str:
+    by_closing = _BY_CLOSING.get(incident["close_reason"] or "")
+    if by_closing is not None:
+        return by_closing
+    handled = [entry for entry in entries if entry["kind"] == "handled"]
+    if handled:
+        return "nothing_here" if handled[-1]["params"].get("reason_code") == _NOTHING_HERE else "true_hazard"
+    if any(entry["kind"] in _JUDGING and entry["actor_kind"] == "user" for entry in entries):
+        return "true_hazard"
+    return "unjudged"
+
+
+def _durations(incident: Row, entries: Sequence[Row]) -> int:
+    """Of each step the first time it was made; of closing the last."""
+    opened_at: datetime = incident["opened_at"]
+    first: dict[str, datetime] = {}
+    for entry in entries:
+        first.setdefault("dispatched" if entry["kind"] in _SENT else entry["kind"], entry["at"])
+    judging = next((entry for entry in entries if entry["kind"] in _JUDGING), None)
+    total = 0
+    if judging is not None and judging["actor_kind"] == "user":  # else policy or the camera came first: nobody judged
+        total += one("judged", (judging["at"] - opened_at).total_seconds())
+    sent_at = first.get("dispatched")
+    if sent_at is not None:
+        total += one("dispatched", (sent_at - opened_at).total_seconds())
+        for step in ("taken", "arrived", "handled"):
+            if step in first:
+                total += one(step, (first[step] - sent_at).total_seconds())
+    if incident["closed_at"] is not None:
+        total += one("closed", (incident["closed_at"] - opened_at).total_seconds())
+    return total
+
+
+def _outcome(clock: Row, entries: Sequence[Row]) -> str | None:
+    """Late: its limit has passed. On time: what it waited for stopped it. None: it runs, or something else did."""
+    stopped_at = clock["stopped_at"]
+    if clock["breached_at"] is not None or (stopped_at is not None and stopped_at > clock["due_at"]):
+        return "late"
+    if any(entry["at"] == stopped_at and _does(clock["kind"], entry) for entry in entries):
+        return "on_time"
+    return None
+
+
+def _does(kind: str, entry: Row) -> bool:
+    """Is this entry what a clock of this kind waits for? What happens together has one time (`incidents.change`)."""
+    by_person = entry["actor_kind"] == "user"
+    match kind:
+        case ClockKind.JUDGE:
+            return by_person and entry["kind"] in _JUDGING
+        case ClockKind.TAKE:
+            return bool(entry["kind"] == "taken")
+        case ClockKind.ARRIVE:
+            return entry["kind"] in {"arrived", "handled"}
+        case _:
+            return entry["kind"] == "verified" or (by_person and entry["kind"] in _JUDGING)

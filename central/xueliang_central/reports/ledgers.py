@@ -1,0 +1,245 @@
+"""The ledger of incidents as 一单四制 has it: one list; hand-over, ledger, write-off and notice; and 五到位.
+
+Read in pages that each open and close their own reading: a slow reader at the other end holds nothing of the database.
+What the centre does not know (funds, plan) is an empty column, to be filled in by whoever keeps the case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final, Literal
+
+from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from xueliang_central.areas.tree import Area, AreaTree, Level, higher
+from xueliang_central.clocks.tables import clocks, escalations
+from xueliang_central.dispatch.tables import task_photos, tasks
+from xueliang_central.incidents.states import CloseReason
+from xueliang_central.incidents.tables import incidents
+from xueliang_central.reports.periods import SHIFTS, ZONE, Period
+from xueliang_central.reports.spreadsheets import Cell
+from xueliang_central.store.among import among
+from xueliang_central.store.database import Database
+
+Row = dict[str, Any]
+Language = Literal["zh", "en"]
+
+PAGE: Final = 500
+_ZH: Final[Mapping[str, str]] = {
+    "fire_lane_obstruction": "消防车通道占用",
+    "crowd": "人员聚集",
+    "fire_smoke": "烟火",
+    "illegal_parking": "违停",
+    "blocked_exit": "安全出口堵塞",
+    "intrusion": "区域入侵",
+    "line_crossing": "越线",
+    "wrong_way": "逆行",
+    "ebike_indoors": "电动车进楼",
+    "water_level": "积水",
+    "debris_on_road": "路面异物",
+    "camera_fault": "设备异常",
+    "open": "待研判",
+    "dispatched": "已派发",
+    "taken": "已接单",
+    "arrived": "已到场",
+    "handled": "已处置",
+    "to_check": "待核查",
+    "closed": "已办结",
+    "verified": "同机核查通过",
+    "false_alarm": "误报",
+    "permitted": "已报备",
+    "duplicate": "重复事件",
+    "ended_by_itself": "自行恢复",
+    "checked_by_hand": "人工核查办结",
+    "judge": "研判",
+    "take": "接单",
+    "arrive": "到场",
+    "check": "核查",
+    "city": "市级",
+    "county": "县区",
+    "township": "镇街",
+    "village": "村社区",
+    "grid": "网格",
+    "yes": "是",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which incidents: those that opened in the area on these local days (both included), merged ones left out."""
+
+    area: Area
+    first: date
+    last: date
+    hazard: str | None = None
+    drill: bool = False
+    language: Language = "zh"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One incident and what belongs to it. `tasks`: in the order they were offered."""
+
+    incident: Row
+    tasks: Sequence[Row]
+    photos: int
+    late: Sequence[str]
+    told: int
+    told_level: str | None
+    tree: AreaTree
+
+    @property
+    def task(self) -> Row:
+        """The last one asked; empty when nobody was."""
+        return self.tasks[-1] if self.tasks else {}
+
+    def area_at(self, level: Level) -> str:
+        """The name of the area at this level; its code when it has gone since."""
+        for code in self.incident["area_path"].split("/"):
+            found = self.tree.find(code)
+            if found is not None and found.level is level:
+                return found.name
+        return "" if self.tree.find(self.incident["area_code"]) else str(self.incident["area_code"])
+
+
+Codes = tuple[str, ...]  # told in the reader's language, unlike what people have written
+Value = str | int | datetime | Codes | None
+# Heading in Chinese and English, and what stands below it.
+COLUMNS: Final[Sequence[tuple[str, str, Callable[[Case], Value]]]] = (
+    ("清单·编号", "List: number", lambda case: case.incident["number"]),
+    ("清单·隐患类型", "List: hazard", lambda case: (case.incident["hazard"],)),
+    ("清单·等级", "List: severity", lambda case: case.incident["severity"]),
+    ("清单·状态", "List: state", lambda case: (case.incident["state"],)),
+    ("清单·县市区", "List: county", lambda case: case.area_at(Level.COUNTY)),
+    ("清单·乡镇街道", "List: township", lambda case: case.area_at(Level.TOWNSHIP)),
+    ("清单·村社区", "List: village", lambda case: case.area_at(Level.VILLAGE)),
+    ("清单·网格", "List: grid", lambda case: case.area_at(Level.GRID)),
+    ("清单·点位", "List: place", lambda case: case.incident["camera_name"]),
+    ("清单·发现时间", "List: opened", lambda case: case.incident["opened_at"]),
+    ("清单·告警数", "List: alerts", lambda case: case.incident["alert_count"]),
+    ("交办·时间", "Hand-over: at", lambda case: case.tasks[0]["offered_at"] if case.tasks else None),
+    ("交办·接单时限", "Hand-over: take by", lambda case: case.task.get("take_due_at")),
+    ("交办·到场时限", "Hand-over: arrive by", lambda case: case.task.get("arrive_due_at")),
+    ("交办·退回次数", "Hand-over: returned", lambda case: sum(task["state"] == "refused" for task in case.tasks)),
+    ("台账·接单时间", "Ledger: taken", lambda case: case.task.get("taken_at")),
+    ("台账·到场时间", "Ledger: arrived", lambda case: case.task.get("arrived_at")),
+    ("台账·处置时间", "Ledger: handled", lambda case: case.task.get("handled_at")),
+    ("台账·现场照片数", "Ledger: photos", lambda case: case.photos),
+    ("台账·重新打开次数", "Ledger: reopened", lambda case: case.incident["reopened_count"]),
+    ("销号·时间", "Write-off: closed", lambda case: case.incident["closed_at"]),
+    ("销号·方式", "Write-off: how", lambda case: _codes(case.incident["close_reason"])),
+    (
+        "销号·同机核查",
+        "Write-off: seen gone by the camera",
+        lambda case: _codes("yes" if case.incident["verified"] else None),
+    ),
+    ("通报·超时环节", "Notice: limits passed", lambda case: tuple(case.late)),
+    ("通报·上报层级", "Notice: level told", lambda case: _codes(case.told_level)),
+    ("通报·通知人次", "Notice: people told", lambda case: case.told),
+    ("五到位·责任人", "In place: duty holder", lambda case: case.task.get("worker_name")),
+    ("五到位·措施", "In place: measures", lambda case: case.task.get("note")),
+    ("五到位·资金", "In place: funds", lambda _case: None),
+    ("五到位·时限", "In place: deadline", lambda case: case.task.get("arrive_due_at")),
+    ("五到位·预案", "In place: plan", lambda _case: None),
+)
+
+
+def headings(language: Language) -> list[Cell]:
+    return [zh if language == "zh" else en for zh, en, _ in COLUMNS]
+
+
+async def count(conn: AsyncConnection, wanted: Wanted) -> int:
+    """How many rows there will be, without the headings."""
+    total: int = (await conn.execute(select(func.count()).select_from(incidents).where(*_are(wanted)))).scalar_one()
+    return total
+
+
+async def pages(database: Database, tree: AreaTree, wanted: Wanted) -> AsyncIterator[list[list[Cell]]]:
+    """The rows in the order of opening. An incident is shown as it is when its page is read."""
+    after: tuple[datetime, str] | None = None
+    key = tuple_(incidents.c.opened_at, incidents.c.incident_id)
+    while True:
+        query: Select[Any] = select(incidents).where(*_are(wanted))
+        if after is not None:
+            query = query.where(key > after)
+        ordered = query.order_by(incidents.c.opened_at, incidents.c.incident_id).limit(PAGE)
+        async with database.reading() as conn:
+            rows = [dict(row) for row in (await conn.execute(ordered)).mappings()]
+            cases = await _cases(conn, tree, rows)
+        if rows:
+            yield [_row(case, wanted.language) for case in cases]
+            after = rows[-1]["opened_at"], rows[-1]["incident_id"]
+        if len(rows) < PAGE:
+            return
+
+
+def _are(wanted: Wanted) -> list[ColumnElement[bool]]:
+    table, path = incidents.c, wanted.area.path
+    conditions = [
+        table.opened_at >= Period(wanted.first, 0).begins_at,
+        table.opened_at < Period(wanted.last, len(SHIFTS) - 1).ends_at,
+        or_(table.area_path == path, table.area_path.startswith(f"{path}/", autoescape=True)),
+        table.drill == wanted.drill,
+        or_(table.close_reason.is_(None), table.close_reason != CloseReason.MERGED.value),
+    ]
+    return conditions if wanted.hazard is None else [*conditions, table.hazard == wanted.hazard]
+
+
+async def _cases(conn: AsyncConnection, tree: AreaTree, rows: Sequence[Row]) -> list[Case]:
+    ids = [row["incident_id"] for row in rows]
+    if not ids:
+        return []
+    asked: dict[str, list[Row]] = {incident_id: [] for incident_id in ids}
+    offered = tasks.c.offered_at, tasks.c.task_id
+    for task in (await _of(conn, select(tasks).order_by(*offered), tasks.c.incident_id, ids)).mappings():
+        asked[task["incident_id"]].append(dict(task))
+    photos = select(tasks.c.incident_id, func.count(func.distinct(task_photos.c.sha256)).label("total")).join(
+        task_photos, task_photos.c.task_id == tasks.c.task_id
+    )
+    shown = {
+        row.incident_id: row.total
+        for row in await _of(conn, photos.group_by(tasks.c.incident_id), tasks.c.incident_id, ids)
+    }
+    limits = (
+        select(clocks.c.incident_id, clocks.c.kind).where(clocks.c.breached_at.is_not(None)).order_by(clocks.c.due_at)
+    )
+    late: dict[str, dict[str, None]] = {incident_id: {} for incident_id in ids}
+    for row in await _of(conn, limits, clocks.c.incident_id, ids):
+        late[row.incident_id][row.kind] = None
+    fired = select(clocks.c.incident_id, escalations.c.level, escalations.c.told).join(
+        clocks, clocks.c.clock_id == escalations.c.clock_id
+    )
+    told: dict[str, int] = dict.fromkeys(ids, 0)
+    level: dict[str, str] = {}
+    for row in await _of(conn, fired, clocks.c.incident_id, ids):
+        told[row.incident_id] += row.told
+        if row.level is not None:
+            level[row.incident_id] = higher(level.get(row.incident_id, row.level), row.level).value
+    return [
+        Case(row, asked[one], shown.get(one, 0), tuple(late[one]), told[one], level.get(one), tree)
+        for row in rows
+        for one in (row["incident_id"],)
+    ]
+
+
+async def _of(conn: AsyncConnection, query: Select[Any], column: ColumnElement[Any], ids: Sequence[str]) -> Any:
+    return await conn.execute(query.where(among(conn, column, ids)))
+
+
+def _row(case: Case, language: Language) -> list[Cell]:
+    return [_told(value(case), language) for _, _, value in COLUMNS]
+
+
+def _told(value: Value, language: Language) -> Cell:
+    if isinstance(value, datetime):
+        return value.astimezone(ZONE).strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, tuple):
+        return " ".join(_ZH.get(code, code) if language == "zh" else code for code in value)
+    return value
+
+
+def _codes(code: str | None) -> Codes:
+    return () if code is None else (code,)

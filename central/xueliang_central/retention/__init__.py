@@ -1,0 +1,1 @@
+"""What is kept for how long, what is held back from that, and how it goes."""

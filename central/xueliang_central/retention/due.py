@@ -1,0 +1,178 @@
+"""What has been kept long enough, as queries: the same for removing it and for telling what would go.
+
+Never due is what an open incident needs, or one that is held: neither its alerts nor what a node sent of them, neither
+stills nor photos, wherever merging and splitting have brought them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
+
+from xueliang_central.dispatch.tables import task_photos, tasks
+from xueliang_central.evidence.pictures import PictureKind
+from xueliang_central.evidence.tables import pictures
+from xueliang_central.incidents.regrouping_tables import regrouped_alerts, regroupings
+from xueliang_central.incidents.states import CloseReason, State
+from xueliang_central.incidents.tables import alerts, expected_pictures, incidents
+from xueliang_central.ingest.tables import spool_records
+from xueliang_central.reports.tables import rollup_state
+from xueliang_central.retention.tables import legal_holds
+from xueliang_central.store.tables import events
+from xueliang_configs.retention import RetentionConfig
+
+KINDS: Final = ("evidence", "photos", "unnamed_pictures", "alerts", "records", "events")
+_NO_HAZARD: Final = (CloseReason.FALSE_ALARM.value, CloseReason.PERMITTED.value, CloseReason.DUPLICATE.value)
+_HELD: Final = select(legal_holds.c.incident_id)
+
+
+def due(kind: str, policy: RetentionConfig, now: datetime) -> Select[Any] | None:
+    """The keys of what may go, and when each came as `since`. None: the policy keeps it for ever."""
+    match kind:
+        case "evidence":
+            return _evidence(policy, now)
+        case "photos":
+            return _photos(policy, now)
+        case "unnamed_pictures":
+            return _unnamed(policy, now)
+        case "alerts":
+            return _alerts(policy, now)
+        case "records":
+            return _records(policy, now)
+        case "events":
+            return _events(policy, now)
+    raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
+
+
+def _before(now: datetime, days: int) -> datetime:
+    return now - timedelta(days=days)
+
+
+def _is_held(alert_id: ColumnElement[Any], incident_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    """The incident is held, or the alert has ever been moved out of or into one that is."""
+    moved = and_(
+        regrouped_alerts.c.alert_id == alert_id, regroupings.c.regrouping_id == regrouped_alerts.c.regrouping_id
+    )
+    ends = or_(regroupings.c.from_incident_id.in_(_HELD), regroupings.c.into_incident_id.in_(_HELD))
+    return or_(incident_id.in_(_HELD), exists().where(moved, ends))
+
+
+def _evidence(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
+    """By the incident that needs a still longest. A picture that came late is kept as long as one that came in time."""
+    if policy.evidence_days is None:
+        return None
+    keeps = {hazard.value: days for hazard, days in policy.evidence_by_hazard.items()}
+    no_hazard = incidents.c.close_reason.in_(_NO_HAZARD)
+    still_kept = case(
+        (no_hazard, incidents.c.closed_at >= _before(now, policy.evidence_no_hazard_days)),
+        *(
+            (incidents.c.hazard == hazard, incidents.c.closed_at >= _before(now, days))
+            for hazard, days in keeps.items()
+        ),
+        else_=incidents.c.closed_at >= _before(now, policy.evidence_days),
+    )
+    named = expected_pictures.c.sha256 == pictures.c.sha256
+    needed = or_(
+        incidents.c.state != State.CLOSED.value,
+        still_kept,
+        _is_held(expected_pictures.c.alert_id, expected_pictures.c.incident_id),
+    )
+    in_case = incidents.c.incident_id == expected_pictures.c.incident_id
+    shortest = min(policy.evidence_days, policy.evidence_no_hazard_days, *keeps.values())
+    return _pictures(PictureKind.EVIDENCE, _before(now, shortest)).where(
+        exists().where(named), ~exists().where(named, in_case, needed)
+    )
+
+
+def _photos(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
+    if policy.photos_days is None:
+        return None
+    cut = _before(now, policy.photos_days)
+    named = task_photos.c.sha256 == pictures.c.sha256
+    in_task = tasks.c.task_id == task_photos.c.task_id
+    in_case = incidents.c.incident_id == tasks.c.incident_id
+    came_along = exists().where(
+        regroupings.c.task_id == tasks.c.task_id,
+        or_(regroupings.c.from_incident_id.in_(_HELD), regroupings.c.into_incident_id.in_(_HELD)),
+    )
+    needed = or_(
+        incidents.c.state != State.CLOSED.value,
+        incidents.c.closed_at >= cut,
+        incidents.c.incident_id.in_(_HELD),
+        came_along,
+    )
+    return _pictures(PictureKind.PHOTO, cut).where(
+        exists().where(named), ~exists().where(named, in_task, in_case, needed)
+    )
+
+
+def _unnamed(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
+    """No alert and no task has ever named it."""
+    if policy.unnamed_pictures_days is None:
+        return None
+    return _pictures(None, _before(now, policy.unnamed_pictures_days)).where(
+        ~exists().where(expected_pictures.c.sha256 == pictures.c.sha256),
+        ~exists().where(task_photos.c.sha256 == pictures.c.sha256),
+    )
+
+
+def _pictures(kind: PictureKind | None, before: datetime) -> Select[Any]:
+    received = pictures.c.received_at
+    query = select(pictures.c.sha256, pictures.c.kind, received.label("since")).where(received < before)
+    return (query if kind is None else query.where(pictures.c.kind == kind.value)).order_by(received)
+
+
+def _alerts(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
+    """Of incidents closed that long. One that has not ended may still be heard of; one whose still is here is needed
+    by it."""
+    if policy.alerts_days is None:
+        return None
+    cut, received = _before(now, policy.alerts_days), alerts.c.first_received_at
+    still_is_here = exists().where(
+        expected_pictures.c.incident_id == alerts.c.incident_id,
+        expected_pictures.c.alert_id == alerts.c.alert_id,
+        pictures.c.sha256 == expected_pictures.c.sha256,
+        pictures.c.kind == PictureKind.EVIDENCE.value,
+    )
+    return (
+        select(alerts.c.alert_id, alerts.c.incident_id, received.label("since"))
+        .join(incidents, incidents.c.incident_id == alerts.c.incident_id)
+        .where(
+            received < cut,
+            alerts.c.phase == "cleared",
+            incidents.c.state == State.CLOSED.value,
+            incidents.c.closed_at < cut,
+            ~_is_held(alerts.c.alert_id, alerts.c.incident_id),
+            ~still_is_here,
+        )
+        .order_by(received)
+    )
+
+
+def _records(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
+    """What nodes sent, as they sent it; that a record was committed once is known by the ledger for ever."""
+    if policy.records_days is None:
+        return None
+    in_case = and_(alerts.c.alert_id == spool_records.c.alert_id, incidents.c.incident_id == alerts.c.incident_id)
+    needed = or_(incidents.c.state != State.CLOSED.value, _is_held(alerts.c.alert_id, alerts.c.incident_id))
+    received = spool_records.c.received_at
+    return (
+        select(*spool_records.primary_key.columns, received.label("since"))
+        .where(received < _before(now, policy.records_days), ~exists().where(in_case, needed))
+        .order_by(received)
+    )
+
+
+def _events(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
+    """Those that the roll-ups have read. The newest stays: it says where the stream ends."""
+    if policy.events_days is None:
+        return None
+    newest = select(func.max(events.c.event_id)).scalar_subquery()
+    read = select(rollup_state.c.position).scalar_subquery()
+    return (
+        select(events.c.event_id, events.c.at.label("since"))
+        .where(events.c.at < _before(now, policy.events_days), events.c.event_id <= read, events.c.event_id < newest)
+        .order_by(events.c.event_id)
+    )
