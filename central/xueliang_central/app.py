@@ -45,7 +45,7 @@ _ROUTERS: Final = (
 )
 
 
-_FLOW: Final = ("incidents", "regrouping", "tasks", "silences", "rosters")
+_FLOW: Final = ("incidents", "regrouping", "tasks", "silences", "rosters", "cap")
 
 
 def all_routers() -> tuple[APIRouter, ...]:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from xueliang_central.cap import service as cap
 from xueliang_central.centre import Centre
 from xueliang_central.clocks import timers
 from xueliang_central.dispatch.escalating import fire_next
@@ -42,6 +43,8 @@ class Worker:
         self._database = centre.database
         self._rulebook = Rulebook.of(centre.areas, centre.policies)
         self._wall = centre.wall
+        self._sharing = centre.policies.sharing
+        self._origin = centre.settings.public_origin
         self._task: asyncio.Task[None] | None = None
         self.counts: Counter[str] = Counter()
 
@@ -64,6 +67,7 @@ class Worker:
             tasks.create_task(self._repeat("forgetting", self.forget_silences, FORGET_S))
             tasks.create_task(self._repeat("letting_out", self.let_out, FOLDING_S))
             tasks.create_task(self._repeat("notices", self.send_notices, NOTICES_S))
+            tasks.create_task(self._repeat("cap", self.tell_others, FOLDING_S))
             tasks.create_task(self._repeat("partitions", self._partitions, PARTITIONS_S))
 
     async def fire_due(self) -> int:
@@ -167,6 +171,16 @@ class Worker:
             tried = await outbox.deliver(conn, now)
         self.counts["notices_tried"] += tried
         return tried
+
+    async def tell_others(self) -> int:
+        """Tell other systems what has happened, as much as one transaction should; returns how many messages."""
+        async with self._database.reading() as conn:
+            if not await cap.is_any_due(conn, self._wall(), self._sharing):
+                return 0
+        async with changing(self._database, self._rulebook, self._wall) as change:
+            told = await cap.tell(change, self._sharing, origin=self._origin)
+        self.counts["cap_messages"] += told
+        return told
 
     async def _partitions(self) -> int:
         await ensure_months(self._database, self._wall())

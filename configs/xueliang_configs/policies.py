@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from xueliang_alerts.contract import Hazard, Severity
+from xueliang_configs.sharing import Sharing
 from xueliang_configs.values import AreaLevel, PlaceClass, PositiveSeconds, Settings, problem
 
 ANY: Literal["any"] = "any"
@@ -211,6 +212,9 @@ class PolicyTable(Settings):
     shedding: Shedding = Field(default=Shedding(), description="What is held when there are too many alerts to judge.")
     silencing: Silencing = Field(
         default=Silencing(), description="Silences, maintenance windows and known events: their longest, and proposals."
+    )
+    sharing: Sharing | None = Field(
+        default=None, description="What is told to other systems as CAP 1.2 messages; left out: nothing."
     )
 
     @field_validator("policies")

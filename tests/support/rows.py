@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.support.centres import START, TestCentre
 from xueliang_central.areas.tree import path_by_code
 from xueliang_central.camera_rules.tables import rule_versions
+from xueliang_central.cap.tables import cap_messages
 from xueliang_central.clocks.limits import choose, rows_of
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.incidents.tables import expected_pictures, incidents
@@ -77,6 +78,16 @@ async def expect_still(conn: AsyncConnection, incident_id: str, area_path: str, 
         kind="onset",
     )
     await conn.execute(insert(expected_pictures), row)
+
+
+async def add_cap_message(centre: TestCentre, incident_id: str, area_code: str) -> str:
+    """What was told to others of an incident; its identifier."""
+    identifier = f"{incident_id}-1"
+    named = {"identifier": identifier, "incident_id": incident_id, "document": "<alert/>", "refers_to": []}
+    row = filled(cap_messages, area_code=area_code, area_path=path_by_code(area_code), **named)
+    async with centre.database.transaction() as conn:
+        await conn.execute(insert(cap_messages), row)
+    return identifier
 
 
 async def add_task(

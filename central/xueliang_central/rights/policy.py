@@ -48,6 +48,7 @@ class Permission(StrEnum):
     ANSWER_PROPOSALS = "answer_proposals"
     SEE_ROSTERS = "see_rosters"
     REPLACE_ROSTERS = "replace_rosters"
+    SEE_CAP = "see_cap"
 
 
 _EVERYONE: Final = frozenset(Role)
@@ -79,6 +80,7 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.ANSWER_PROPOSALS: frozenset({Role.RULE_OPERATOR, Role.ADMIN}),
     Permission.SEE_ROSTERS: _OFFICE,
     Permission.REPLACE_ROSTERS: frozenset({Role.SUPERVISOR, Role.ADMIN}),
+    Permission.SEE_CAP: frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN, Role.AUDITOR}),
 }
 
 _MARK: Final = "declared_permission"

@@ -46,6 +46,7 @@ _TABLE_MODULES: Final = (
     "silences.tables",
     "camera_rules.tables",
     "people.tables",
+    "cap.tables",
 )
 
 
