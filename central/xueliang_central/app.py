@@ -45,7 +45,7 @@ _ROUTERS: Final = (
 )
 
 
-_FLOW: Final = ("incidents", "regrouping", "tasks", "silences", "rosters", "cap")
+_FLOW: Final = ("incidents", "regrouping", "tasks", "silences", "rosters", "cap", "cap_feed", "intake", "sightings")
 
 
 def all_routers() -> tuple[APIRouter, ...]:

@@ -21,6 +21,7 @@ from xueliang_central.errors import CentralError
 from xueliang_central.incidents.change import Rulebook
 from xueliang_central.ingest import releasing, silencing
 from xueliang_central.ingest.partitions import ensure_months
+from xueliang_central.intake import service as intake
 from xueliang_central.notices import outbox
 from xueliang_central.silences import proposals
 from xueliang_central.silences import service as silences
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 LOOK_S: Final = 0.25  # a clock started by another process is seen within this
 NOTICES_S: Final = 0.5
 FOLDING_S: Final = 1.0
+CALL_BACKS_S: Final = 60.0
 PARTITIONS_S: Final = 6 * 3600.0
 FORGET_S: Final = 3600.0
 FIRST_PAUSE_S: Final = 0.5
@@ -68,6 +70,7 @@ class Worker:
             tasks.create_task(self._repeat("letting_out", self.let_out, FOLDING_S))
             tasks.create_task(self._repeat("notices", self.send_notices, NOTICES_S))
             tasks.create_task(self._repeat("cap", self.tell_others, FOLDING_S))
+            tasks.create_task(self._repeat("call_backs", self.forget_call_backs, CALL_BACKS_S))
             tasks.create_task(self._repeat("partitions", self._partitions, PARTITIONS_S))
 
     async def fire_due(self) -> int:
@@ -181,6 +184,16 @@ class Worker:
             told = await cap.tell(change, self._sharing, origin=self._origin)
         self.counts["cap_messages"] += told
         return told
+
+    async def forget_call_backs(self) -> int:
+        """Erase residents' numbers whose time is over; returns how many."""
+        async with self._database.reading() as conn:
+            if not await intake.is_any_to_forget(conn, self._wall()):
+                return 0
+        async with self._database.transaction() as conn:
+            forgotten = await intake.forget_call_backs(conn, self._wall())
+        self.counts["call_backs_forgotten"] += forgotten
+        return forgotten
 
     async def _partitions(self) -> int:
         await ensure_months(self._database, self._wall())

@@ -16,6 +16,7 @@ from xueliang_central.cap.tables import cap_messages
 from xueliang_central.clocks.limits import choose, rows_of
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.incidents.tables import expected_pictures, incidents
+from xueliang_central.intake.tables import sightings
 from xueliang_central.people.tables import shifts
 from xueliang_central.silences.tables import calendar_proposals, silence_alerts, silenced_alerts, silences
 from xueliang_central.store.metadata import JsonText, UtcDateTime
@@ -88,6 +89,16 @@ async def add_cap_message(centre: TestCentre, incident_id: str, area_code: str) 
     async with centre.database.transaction() as conn:
         await conn.execute(insert(cap_messages), row)
     return identifier
+
+
+async def add_sighting(centre: TestCentre, area_code: str) -> str:
+    """What a person has seen in an area; its id."""
+    sighting_id = str(uuid.uuid4())
+    named = {"sighting_id": sighting_id, "alert_id": sighting_id, "idempotency_key": sighting_id, "cameras": []}
+    row = filled(sightings, area_code=area_code, area_path=path_by_code(area_code), **named)
+    async with centre.database.transaction() as conn:
+        await conn.execute(insert(sightings), row)
+    return sighting_id
 
 
 async def add_task(

@@ -4,6 +4,7 @@ Invariants
     - A row of `cap_messages` is written once and never changed: what a receiver has fetched can be fetched again,
       also when the incident has been forgotten: nothing here refers to its row.
     - `cap_told` says what the receivers were told last of an incident, so that only what matters is told again.
+    - Of a receiver's token only its hash is kept.
     - `cap_progress` has one row at most: up to which event the incidents have been looked at. Who holds it tells.
 """
 
@@ -13,7 +14,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text
 
-from xueliang_central.store.metadata import JsonText, UtcDateTime, metadata
+from xueliang_central.store.metadata import AREA_PATH_LENGTH, JsonText, UtcDateTime, metadata
 
 cap_messages: Final = Table(
     "cap_messages",
@@ -45,6 +46,15 @@ cap_told: Final = Table(
     Column("chain", JsonText, nullable=False),  # references to what is in force: since the last Alert
     Column("facts", JsonText, nullable=False),
     Column("renew_at", UtcDateTime, index=True),  # before what was told last expires; null: it is over
+)
+
+cap_receivers: Final = Table(
+    "cap_receivers",
+    metadata,
+    Column("receiver_id", String(30), primary_key=True),
+    Column("area_path", String(AREA_PATH_LENGTH), nullable=False),  # what is told of this area and below
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("added_at", UtcDateTime, nullable=False),
 )
 
 cap_progress: Final = Table(

@@ -59,6 +59,11 @@ async def get_message(
     actor: Annotated[Actor, Depends(require(Permission.SEE_CAP))],
 ) -> Response:
     """One document, always the same bytes. Every fetch is audited."""
+    return await fetched(request, identifier, actor)
+
+
+async def fetched(request: Request, identifier: str, actor: Actor) -> Response:
+    """The document, once its fetch is recorded. Raises NotFound."""
     centre = centre_of(request)
     async with centre.database.reading() as conn:
         query = select(cap_messages.c.area_path, cap_messages.c.document)

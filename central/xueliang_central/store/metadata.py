@@ -47,6 +47,7 @@ _TABLE_MODULES: Final = (
     "camera_rules.tables",
     "people.tables",
     "cap.tables",
+    "intake.tables",
 )
 
 

@@ -17,7 +17,16 @@ import pytest
 from tests.support import city
 from tests.support.centres import TestCentre, camera
 from tests.support.pictures import jpeg, sha256
-from tests.support.rows import add_cap_message, add_incident, add_proposal, add_rules, add_silence, add_silenced_alert, add_task
+from tests.support.rows import (
+    add_cap_message,
+    add_incident,
+    add_proposal,
+    add_rules,
+    add_sighting,
+    add_silence,
+    add_silenced_alert,
+    add_task,
+)
 from xueliang_central.areas.tree import path_by_code
 from xueliang_central.fleet.nodes import add_node
 from xueliang_central.rights.scope import Role
@@ -70,6 +79,7 @@ KINDS = {
     "roster": Kind("/api/people/{}/roster", frozenset(DESKS), NO_SUCH),
     "area roster": Kind("/api/areas/{}/roster", frozenset(DESKS), "370199"),
     "duty": Kind("/api/areas/{}/on-duty", frozenset(DESKS), "370199"),
+    "sighting": Kind("/api/sightings/{}", frozenset(DESKS), NO_SUCH, "/api/sightings", "items", "sighting_id"),
     "cap": Kind(
         "/api/cap/messages/{}",
         frozenset(DESKS - {Role.RULE_OPERATOR}),
@@ -104,6 +114,7 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
         ids["silence"][place] = ids["silenced"][place] = await add_silence(centre, code)
         await add_silenced_alert(centre, ids["silence"][place], code)
         ids["proposal"][place] = await add_proposal(centre, code)
+        ids["sighting"][place] = await add_sighting(centre, code)
         ids["cap"][place] = await add_cap_message(centre, ids["incident"][place], code)
         ids["area roster"][place] = ids["duty"][place] = code
         ids["roster"][place] = await centre.add_user(f"rostered-{place}", Role.WORKER, code)

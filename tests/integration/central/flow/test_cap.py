@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from sqlalchemy import delete, select
@@ -23,11 +24,14 @@ from tests.integration.central.flow.stage import (
 )
 from tests.support.cap_schema import texts, valid
 from tests.support.centres import TestCentre
-from tests.support.city import SOUTH
+from tests.support.city import EAST, SOUTH, VILLAGE
 from tests.support.rows import add_cap_message, add_incident
 from xueliang_alerts.clocks import system_mono
 from xueliang_alerts.contract import Hazard, Phase
+from xueliang_central.areas.tree import path_by_code
 from xueliang_central.audit.tables import audit_records
+from xueliang_central.cap import receivers
+from xueliang_central.cap.feed import ATOM
 from xueliang_central.cap.tables import cap_messages, cap_progress
 from xueliang_central.centre import Settings
 from xueliang_central.incidents.tables import incidents
@@ -246,3 +250,52 @@ async def test_the_list_goes_on_where_a_page_ended(centre: TestCentre) -> None:
                 break
     assert len(found) == 5
     assert set(found) == wanted
+
+
+async def _receiver(centre: TestCentre, receiver_id: str, area_code: str) -> dict[str, str]:
+    """The headers that it asks with."""
+    async with centre.database.transaction() as conn:
+        path = path_by_code(area_code)
+        token = await receivers.add_receiver(
+            conn, receiver_id=receiver_id, area_path=path, at=centre.clock.at, by="test"
+        )
+    return {"authorization": f"Bearer {token}"}
+
+
+async def test_a_receiver_gets_its_area_and_nothing_else(centre: TestCentre) -> None:
+    ids = {
+        code: await add_cap_message(centre, await add_incident(centre, code), code) for code in (SOUTH, VILLAGE, EAST)
+    }
+    headers = await _receiver(centre, "fire-service", SOUTH)
+    async with centre.client() as client:
+        feed = await client.get("/api/cap/feed", headers=headers)
+        assert feed.headers["content-type"].startswith("application/atom+xml")
+        root = ElementTree.fromstring(feed.text)
+        links = [link.attrib["href"] for link in root.iter(f"{{{ATOM}}}link")]
+        assert set(links) == {f"/api/cap/feed/{ids[code]}" for code in (SOUTH, VILLAGE)}
+        for link in links:
+            assert (await client.get(link, headers=headers)).text == "<alert/>"
+        foreign = await client.get(f"/api/cap/feed/{ids[EAST]}", headers=headers)
+        missing = await client.get("/api/cap/feed/no-such", headers=headers)
+        assert foreign.status_code == missing.status_code == 404
+        assert foreign.json()["title"] == missing.json()["title"]
+        assert (await client.get("/api/incidents", headers=headers)).status_code == 401  # and nothing else
+        assert (await client.get("/api/cap/messages", headers=headers)).status_code == 401
+        for wrong in ({}, {"authorization": "Bearer xlc_no"}, {"authorization": f"Bearer {centre.node_token}"}):
+            assert (await client.get("/api/cap/feed", headers=wrong)).status_code == 401
+        renewed = await _receiver(centre, "fire-service", EAST)
+        assert (await client.get("/api/cap/feed", headers=headers)).status_code == 401
+        assert ids[EAST] in (await client.get("/api/cap/feed", headers=renewed)).text
+        async with centre.database.transaction() as conn:
+            await receivers.remove_receiver(conn, receiver_id="fire-service", at=centre.clock.at, by="test")
+        assert (await client.get("/api/cap/feed", headers=renewed)).status_code == 401
+    async with centre.database.reading() as conn:
+        query = select(audit_records.c.actor).where(audit_records.c.action == "cap.fetched")
+        assert list((await conn.execute(query)).scalars()) == ["receiver:fire-service"] * 2
+
+
+async def test_a_feed_of_nothing_is_a_feed(centre: TestCentre) -> None:
+    headers = await _receiver(centre, "fire-service", SOUTH)
+    async with centre.client() as client:
+        root = ElementTree.fromstring((await client.get("/api/cap/feed", headers=headers)).text)
+    assert [child.tag.rpartition("}")[2] for child in root] == ["id", "title", "updated"]
