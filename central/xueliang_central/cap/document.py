@@ -80,8 +80,8 @@ def document_of(message: Message, sharing: Sharing) -> str:
         _add(root, "restriction", sharing.restriction)
     if sharing.scope == "private":
         _add(root, "addresses", " ".join(sharing.addresses))
-    if message.message_type is MessageType.CANCEL:
-        _add(root, "note", words.WITHDRAWN_NOTES.get(facts.close_reason or "", "withdrawn"))
+    if notes := _notes(message):
+        _add(root, "note", "; ".join(notes))
     if message.references:
         _add(root, "references", " ".join(message.references))
     _add(root, "incidents", message.number)
@@ -89,6 +89,14 @@ def document_of(message: Message, sharing: Sharing) -> str:
         _info(root, message, sharing, language)
     text = ElementTree.tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
+
+
+def _notes(message: Message) -> list[str]:
+    """CAP wants the name of an exercise there, and what is wrong with what is taken back."""
+    notes = [f"exercise {message.number}"] if message.facts.drill else []
+    if message.message_type is MessageType.CANCEL:
+        notes.append(words.WITHDRAWN_NOTES.get(message.facts.close_reason or "", "withdrawn"))
+    return notes
 
 
 def _info(root: ElementTree.Element, message: Message, sharing: Sharing, language: str) -> None:

@@ -25,6 +25,7 @@ CATEGORY_OF: Final[dict[Hazard, str]] = {
     Hazard.EBIKE_INDOORS: "Safety",
     Hazard.WATER_LEVEL: "Met",  # CAP counts floods there
     Hazard.DEBRIS_ON_ROAD: "Transport",
+    Hazard.GEO_HAZARD: "Geo",
     Hazard.CAMERA_FAULT: "Infra",  # never told (configs/sharing.py); here so that no hazard is without one
 }
 SEVERITY_OF: Final[dict[Severity, str]] = {
@@ -40,7 +41,9 @@ CERTAINTY_OF: Final[dict[Phase, str]] = {
     Phase.ENDED: "Observed",
     Phase.WITHDRAWN: "Unlikely",
 }
-_KEEP_AWAY: Final = frozenset({Hazard.FIRE_SMOKE, Hazard.CROWD, Hazard.WATER_LEVEL, Hazard.DEBRIS_ON_ROAD})
+_KEEP_AWAY: Final = frozenset(
+    {Hazard.FIRE_SMOKE, Hazard.CROWD, Hazard.WATER_LEVEL, Hazard.DEBRIS_ON_ROAD, Hazard.GEO_HAZARD}
+)
 
 EVENT_OF: Final[dict[Hazard, dict[str, str]]] = {
     Hazard.FIRE_LANE_OBSTRUCTION: {CHINESE: "消防车通道占用", ENGLISH: "Fire lane obstructed"},
@@ -54,6 +57,7 @@ EVENT_OF: Final[dict[Hazard, dict[str, str]]] = {
     Hazard.EBIKE_INDOORS: {CHINESE: "电动车进楼", ENGLISH: "E-bike indoors"},
     Hazard.WATER_LEVEL: {CHINESE: "积水", ENGLISH: "Standing water"},
     Hazard.DEBRIS_ON_ROAD: {CHINESE: "路面异物", ENGLISH: "Debris on the road"},
+    Hazard.GEO_HAZARD: {CHINESE: "地质灾害", ENGLISH: "Geological hazard"},
     Hazard.CAMERA_FAULT: {CHINESE: "设备异常", ENGLISH: "Camera fault"},
 }
 PHASE_WORDS: Final[dict[Phase, dict[str, str]]] = {

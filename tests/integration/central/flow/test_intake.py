@@ -110,6 +110,11 @@ async def test_a_signal_opens_an_incident_where_the_station_stands(centre: TestC
     assert [row["actor"] for row in taken] == ["source:gauge-1"]
 
 
+async def test_a_landslide_has_a_hazard_of_its_own(centre: TestCentre, station: Station) -> None:
+    assert (await station.send(station.signal(hazard="geo_hazard", severity=1))).status_code == 201
+    assert [(row["hazard"], row["severity"]) for row in await rows(centre, incidents)] == [("geo_hazard", 1)]
+
+
 async def test_the_same_signal_again_is_one(centre: TestCentre, station: Station) -> None:
     signal = station.signal()
     first, second = await asyncio.gather(station.send(signal), station.send(signal))

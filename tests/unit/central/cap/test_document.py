@@ -79,6 +79,7 @@ def test_a_drill_is_an_exercise_also_on_trial_and_says_so_in_words() -> None:
     trial = SHARING.model_copy(update={"trial": True})
     root = valid(document_of(replace(ALERT, facts=replace(FIRE, drill=True)), trial))
     assert texts(root, "status") == ["Exercise"]
+    assert texts(root, "note") == ["exercise 20261123-0001"]
     assert texts(root, "info/headline")[0].startswith("【演练】")
     assert texts(root, "info/headline")[1].startswith("EXERCISE: ")
     assert texts(valid(document_of(ALERT, trial)), "status") == ["Test"]
