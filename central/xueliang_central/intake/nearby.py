@@ -16,8 +16,10 @@ from pydantic import ValidationError
 from sqlalchemy import ColumnElement, Table, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from xueliang_alerts.contract import Phase
+from xueliang_alerts.contract import Hazard, Phase
 from xueliang_central.camera_rules.views import desired_of, report_of
+from xueliang_central.fleet.overview import AWAY
+from xueliang_central.fleet.tables import nodes
 from xueliang_central.incidents.folding import distance_m
 from xueliang_central.incidents.states import State
 from xueliang_central.incidents.tables import alerts, incidents
@@ -72,14 +74,24 @@ class Watching:
 
 
 async def silent_rules(conn: AsyncConnection, hazard: str, at: datetime, cameras: Iterable[Near]) -> list[Watching]:
-    """Rules of these cameras that watch for the hazard at this time, and whose camera has not told of it."""
+    """Rules of these cameras that watch for the hazard at this time, and whose camera could see and told nothing."""
     silent: list[Watching] = []
     for near in cameras:
         if near.distance_m > WATCHED_WITHIN_M or await has_spoken(conn, near.camera_id, hazard, at):
             continue
+        if await _is_blind(conn, near, at):
+            continue
         settings, digest = await _rules_of(conn, near)
         silent += [Watching(near, rule_id, digest) for rule_id in watching(settings, hazard, at)]
     return silent
+
+
+async def _is_blind(conn: AsyncConnection, near: Near, at: datetime) -> bool:
+    """Its camera is at fault, or its node away: then no rule of it knows anything, and none has missed anything."""
+    if await has_spoken(conn, near.camera_id, Hazard.CAMERA_FAULT.value, at):
+        return True
+    found = await conn.execute(select(nodes.c.state).where(nodes.c.node_id == near.node_id))
+    return found.scalar_one_or_none() in AWAY
 
 
 async def _rules_of(conn: AsyncConnection, near: Near) -> tuple[Sequence[Row], str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NoReturn
 
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import select
@@ -106,7 +106,7 @@ async def list_sources(
     return {"sources": items, "refused": dict(sorted(refused_of(request).items()))}
 
 
-def _refuse(request: Request, reason: str) -> None:
+def _refuse(request: Request, reason: str) -> NoReturn:
     refused_of(request)[reason] += 1
     raise NotSignedIn(_NOT_GENUINE)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from tests.support import city
 from tests.support.centres import TestCentre
@@ -20,13 +20,14 @@ from xueliang_central.audit.tables import audit_records
 from xueliang_central.camera_rules.tables import rule_versions
 from xueliang_central.cameras.register import CameraPlace
 from xueliang_central.errors import CentralError
+from xueliang_central.fleet.tables import nodes
 from xueliang_central.incidents.tables import alerts, incidents
 from xueliang_central.ingest.tables import quarantine
 from xueliang_central.intake import sources as register
 from xueliang_central.intake.signing import FILE_NAME, key_of, read_key, signature_of
 from xueliang_central.intake.tables import missed_hazards, sightings, sources
 from xueliang_central.rights.scope import Role
-from xueliang_central.silences.tables import silenced_alerts, silences
+from xueliang_central.silences.tables import calendar_proposals, silenced_alerts, silences
 from xueliang_central.worker import Worker
 
 PLACE = (117.05, 36.2)  # the middle of city.GRID
@@ -240,6 +241,18 @@ async def test_a_source_that_floods_waits_and_others_do_not(centre: TestCentre, 
     assert (await station.send(station.signal())).status_code == 201
 
 
+async def test_what_a_station_tells_proposes_no_event_of_a_camera(centre: TestCentre, station: Station) -> None:
+    await centre.add_user("root", Role.ADMIN, city.CITY)
+    for day in range(3):
+        assert (await station.send(station.signal(key=str(day)))).status_code == 201
+        (case,) = (row for row in await rows(centre, incidents) if row["state"] == "open")
+        async with centre.signed_in("root") as client:
+            move = {"move": "permitted", "version": case["version"]}
+            assert (await client.post(f"/api/incidents/{case['incident_id']}/moves", json=move)).status_code == 200
+        centre.clock.advance(86_400)
+    assert await rows(centre, calendar_proposals) == []
+
+
 def sighting(**changes: Any) -> dict[str, Any]:
     return {
         "hazard": "fire_lane_obstruction",
@@ -415,20 +428,29 @@ async def test_a_rule_that_was_silent_gets_its_example(people: TestCentre) -> No
         assert example["closed_as"] == "false_alarm"
 
 
-async def test_a_camera_that_has_told_of_it_has_missed_nothing(people: TestCentre) -> None:
+@pytest.mark.parametrize("hazard", ["fire_lane_obstruction", "camera_fault"])
+async def test_a_camera_that_has_told_of_it_or_is_at_fault_has_missed_nothing(people: TestCentre, hazard: str) -> None:
     await watch(people, "watches", PLACE)
-    at = people.clock.at
     told = filled(
         alerts,
-        at - timedelta(minutes=1),
+        people.clock.at - timedelta(minutes=1),
         alert_id="00000000-0000-4000-8000-000000000002",
         camera_id="watches",
-        hazard="fire_lane_obstruction",
+        hazard=hazard,
         phase="raised",
         incident_id=await add_incident(people, city.EAST_GRID),
     )
     async with people.database.transaction() as conn:
         await conn.execute(insert(alerts), told)
+    async with people.signed_in("li") as client:
+        made = (await client.post("/api/sightings", json=sighting())).json()
+    assert made["missed_by"] == []
+
+
+async def test_a_camera_whose_node_is_away_has_missed_nothing(people: TestCentre) -> None:
+    await watch(people, "watches", PLACE)
+    async with people.database.transaction() as conn:
+        await conn.execute(update(nodes).where(nodes.c.node_id == "edge-01").values(state="lost"))
     async with people.signed_in("li") as client:
         made = (await client.post("/api/sightings", json=sighting())).json()
     assert made["missed_by"] == []
