@@ -84,7 +84,12 @@ async def expect_still(conn: AsyncConnection, incident_id: str, area_path: str, 
 async def add_cap_message(centre: TestCentre, incident_id: str, area_code: str) -> str:
     """What was told to others of an incident; its identifier."""
     identifier = f"{incident_id}-1"
-    named = {"identifier": identifier, "incident_id": incident_id, "document": "<alert/>", "refers_to": []}
+    named: dict[str, Any] = {
+        "identifier": identifier,
+        "incident_id": incident_id,
+        "document": "<alert/>",
+        "refers_to": [],
+    }
     row = filled(cap_messages, area_code=area_code, area_path=path_by_code(area_code), **named)
     async with centre.database.transaction() as conn:
         await conn.execute(insert(cap_messages), row)
@@ -94,7 +99,12 @@ async def add_cap_message(centre: TestCentre, incident_id: str, area_code: str) 
 async def add_sighting(centre: TestCentre, area_code: str) -> str:
     """What a person has seen in an area; its id."""
     sighting_id = str(uuid.uuid4())
-    named = {"sighting_id": sighting_id, "alert_id": sighting_id, "idempotency_key": sighting_id, "cameras": []}
+    named: dict[str, Any] = {
+        "sighting_id": sighting_id,
+        "alert_id": sighting_id,
+        "idempotency_key": sighting_id,
+        "cameras": [],
+    }
     row = filled(sightings, area_code=area_code, area_path=path_by_code(area_code), **named)
     async with centre.database.transaction() as conn:
         await conn.execute(insert(sightings), row)

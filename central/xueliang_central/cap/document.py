@@ -173,7 +173,8 @@ def outlines_of(polygon: BaseGeometry) -> list[str]:
 
 
 def _outline(part: Polygon) -> str:
-    ring, tolerance = part.exterior, _FINEST_DEGREES
+    ring: BaseGeometry = part.exterior
+    tolerance = _FINEST_DEGREES
     while len(ring.coords) > MOST_POINTS:
         ring, tolerance = part.exterior.simplify(tolerance), tolerance * _COARSER
     return " ".join(f"{latitude:.5f},{longitude:.5f}" for longitude, latitude, *_ in ring.coords)

@@ -296,7 +296,11 @@ async def test_a_workers_sighting_is_queued_with_the_nearest_cameras(people: Tes
 
 
 async def test_what_may_be_the_same_is_suggested_first_and_folds(people: TestCentre) -> None:
-    place = {"hazard": "fire_lane_obstruction", "longitude": PLACE[0] + 0.0002, "latitude": PLACE[1]}
+    place: dict[str, str | float] = {
+        "hazard": "fire_lane_obstruction",
+        "longitude": PLACE[0] + 0.0002,
+        "latitude": PLACE[1],
+    }
     async with people.signed_in("wang") as client:
         assert (await client.get("/api/sightings/nearby", params=place)).json()["incidents"] == []
         first = (await client.post("/api/sightings", json=sighting())).json()
