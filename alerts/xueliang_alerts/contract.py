@@ -78,6 +78,7 @@ class Hazard(StrEnum):
     WATER_LEVEL = "water_level"
     DEBRIS_ON_ROAD = "debris_on_road"
     CAMERA_FAULT = "camera_fault"
+    GEO_HAZARD = "geo_hazard"  # a landslide, a debris flow: told by stations, no camera judges it
 
 
 class Severity(IntEnum):

@@ -7,6 +7,7 @@ them.
 from __future__ import annotations
 
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -17,8 +18,11 @@ from xueliang_central.areas.tree import load_tree
 from xueliang_central.audit.chain import Head, verify
 from xueliang_central.cameras.register import CameraPlace, relocate, upsert_cameras
 from xueliang_central.cameras.tables import cameras
+from xueliang_central.cap import receivers
 from xueliang_central.errors import MoveRefused, NotFound
 from xueliang_central.fleet.nodes import add_node, renew_token
+from xueliang_central.intake import sources
+from xueliang_central.intake.signing import key_of
 from xueliang_central.people.importing import import_rosters
 from xueliang_central.people.roster_table import RosterTable
 from xueliang_central.people.tables import shifts
@@ -175,6 +179,65 @@ async def new_node(database: Database, *, node_id: str, area_code: str | None, r
             raise MoveRefused("say which area the node belongs to: --area CODE")
         path = tree.path_of(area_code or roots[0].code)
         return [await add_node(conn, node_id=node_id, area_path=path, at=at, by=BY)]
+
+
+async def new_receiver(database: Database, *, receiver_id: str, area_code: str, at: datetime) -> list[str]:
+    """Let another system fetch what is told of an area, or give it a new token: the last line. Raises MoveRefused."""
+    async with database.transaction() as conn:
+        path = (await load_tree(conn)).path_of(area_code)
+        return [await receivers.add_receiver(conn, receiver_id=receiver_id, area_path=path, at=at, by=BY)]
+
+
+async def end_receiver(database: Database, *, receiver_id: str, at: datetime) -> list[str]:
+    """Its token no longer works. Raises MoveRefused."""
+    async with database.transaction() as conn:
+        await receivers.remove_receiver(conn, receiver_id=receiver_id, at=at, by=BY)
+    return [f"{receiver_id} can fetch nothing any more"]
+
+
+async def new_source(
+    database: Database,
+    key_path: Path,
+    *,
+    source_id: str,
+    name: str,
+    area_code: str,
+    place: tuple[float, float] | None,
+    at: datetime,
+) -> list[str]:
+    """Register a sensor or station; the last line is its key. Raises Conflict, MoveRefused, NotFound."""
+    key = sources.intake_key(key_path)
+    async with database.transaction() as conn:
+        tree = await load_tree(conn)
+        row = await sources.add_source(
+            conn, tree, source_id=source_id, name=name, area_code=area_code, place=place, at=at, by=BY
+        )
+    return [key_of(key, source_id, row["key_version"])]
+
+
+def read_place(text: str | None) -> tuple[float, float] | None:
+    """ "117.005,36.005" as longitude and latitude. Raises MoveRefused."""
+    if text is None:
+        return None
+    parts = text.split(",")
+    try:
+        longitude, latitude = (float(part) for part in parts)
+    except ValueError:
+        raise MoveRefused(
+            f"a place is written LONGITUDE,LATITUDE, for example 117.005,36.005; got {text[:60]!r}"
+        ) from None
+    return longitude, latitude
+
+
+async def change_source(database: Database, key_path: Path, *, source_id: str, renew: bool, at: datetime) -> list[str]:
+    """A new key (the last line), or the end of a source. Raises MoveRefused."""
+    async with database.transaction() as conn:
+        if renew:
+            key = sources.intake_key(key_path)
+            row = await sources.renew_key(conn, source_id=source_id, at=at, by=BY)
+            return [key_of(key, source_id, row["key_version"])]
+        await sources.disable(conn, source_id=source_id, at=at, by=BY)
+    return [f"nothing is taken from {source_id} any more"]
 
 
 async def check_audit(database: Database, known_head: str | None) -> tuple[bool, list[str]]:

@@ -51,7 +51,20 @@ _ROUTERS: Final = (
 )
 
 
-_FLOW: Final = ("incidents", "regrouping", "tasks", "silences", "rosters", "notices", "reports", "retention")
+_FLOW: Final = (
+    "incidents",
+    "regrouping",
+    "tasks",
+    "silences",
+    "rosters",
+    "notices",
+    "reports",
+    "retention",
+    "cap",
+    "cap_feed",
+    "intake",
+    "sightings",
+)
 
 
 def all_routers() -> tuple[APIRouter, ...]:

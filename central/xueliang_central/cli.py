@@ -15,6 +15,7 @@ from typing import Final
 from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_central import administration
 from xueliang_central.errors import CentralError, ImportRefused
+from xueliang_central.intake.signing import FILE_NAME as INTAKE_KEY
 from xueliang_central.people.roster_table import read_roster_table
 from xueliang_central.rights.scope import Role
 from xueliang_central.store.database import Database
@@ -90,6 +91,18 @@ def _parser() -> argparse.ArgumentParser:
     node.add_argument("--node-id", required=True)
     node.add_argument("--area", help="Code of the area it belongs to; default: the root.")
     node.add_argument("--renew", action="store_true", help="A new token for a registered node; the old one ends.")
+    receiver = command("add-receiver", _add_receiver, "Let another system fetch CAP messages; prints its token once.")
+    receiver.add_argument("--receiver-id", required=True)
+    receiver.add_argument("--area", default="", help="Code of the area whose messages it may fetch.")
+    receiver.add_argument("--remove", action="store_true", help="Its token no longer works.")
+    source = command("add-source", _add_source, "Register a sensor or station for the webhook; prints its key.")
+    source.add_argument("--source-id", required=True)
+    source.add_argument("--name", default="", help="As people call it.")
+    source.add_argument("--area", help="Code of the area it may speak for.")
+    source.add_argument("--place", help="LONGITUDE,LATITUDE (WGS84) where it stands; left out: each signal says where.")
+    change = source.add_mutually_exclusive_group()
+    change.add_argument("--renew", action="store_true", help="A new key for a registered source; the old one ends.")
+    change.add_argument("--disable", action="store_true", help="Nothing is taken from it any more.")
     key = command("signing-key", _signing_key, "Print the public key that nodes need to take rules from this centre.")
     key.add_argument("--make", action="store_true", help="Make the key when there is none yet.")
     audit = command("verify-audit", _verify_audit, "Walk the audit chain; exit 1 when it is broken.")
@@ -213,6 +226,40 @@ def _add_node(options: argparse.Namespace) -> int:
     async def act(database: Database) -> Lines:
         return await administration.new_node(
             database, node_id=options.node_id, area_code=options.area, renew=options.renew, at=system_wall()
+        )
+
+    return _with_database(options, act)
+
+
+def _add_receiver(options: argparse.Namespace) -> int:
+    async def act(database: Database) -> Lines:
+        if options.remove:
+            return await administration.end_receiver(database, receiver_id=options.receiver_id, at=system_wall())
+        return await administration.new_receiver(
+            database, receiver_id=options.receiver_id, area_code=options.area, at=system_wall()
+        )
+
+    return _with_database(options, act)
+
+
+def _add_source(options: argparse.Namespace) -> int:
+    config = load_centre(options.config)
+    _make_data_dir(config)
+    key_path = config.centre.data_dir / INTAKE_KEY
+
+    async def act(database: Database) -> Lines:
+        if options.renew or options.disable:
+            return await administration.change_source(
+                database, key_path, source_id=options.source_id, renew=options.renew, at=system_wall()
+            )
+        return await administration.new_source(
+            database,
+            key_path,
+            source_id=options.source_id,
+            name=options.name or options.source_id,
+            area_code=options.area or "",
+            place=administration.read_place(options.place),
+            at=system_wall(),
         )
 
     return _with_database(options, act)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from xueliang_central.app import all_routers, bare_app
+from xueliang_central.intake.signing import SIGNATURE_HEADER
 from xueliang_central.rights.policy import Permission, permission_of
 from xueliang_central.routes.problems import MEDIA_TYPE
 
@@ -41,6 +42,10 @@ def document() -> str:
             operation["x-permission"] = permission.value if permission else None
             if permission is Permission.NODE:
                 operation["security"] = [{"node": []}]
+            elif permission is Permission.RECEIVER:
+                operation["security"] = [{"receiver": []}]
+            elif permission is Permission.SOURCE:
+                operation["security"] = [{"source": []}]
             elif permission is not Permission.PUBLIC:
                 operation["security"] = [{"session": []}]
             operation["responses"].pop("422", None)
@@ -55,6 +60,8 @@ def document() -> str:
     described["components"]["securitySchemes"] = {
         "session": {"type": "apiKey", "in": "cookie", "name": "xl_session"},
         "node": {"type": "http", "scheme": "bearer"},
+        "receiver": {"type": "http", "scheme": "bearer", "description": "docs/cap.md"},
+        "source": {"type": "apiKey", "in": "header", "name": SIGNATURE_HEADER, "description": "docs/intake.md"},
     }
     return json.dumps(described, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from xueliang_central.cap import service as cap
 from xueliang_central.centre import Centre
 from xueliang_central.clocks import timers
 from xueliang_central.dispatch.escalating import fire_next
@@ -21,6 +22,7 @@ from xueliang_central.errors import CentralError
 from xueliang_central.incidents.change import Rulebook
 from xueliang_central.ingest import releasing, silencing
 from xueliang_central.ingest.partitions import ensure_months
+from xueliang_central.intake import service as intake
 from xueliang_central.notices import climbing, outbox
 from xueliang_central.notices.channels import open_channels
 from xueliang_central.notices.sending import Sender
@@ -35,6 +37,7 @@ log = logging.getLogger(__name__)
 LOOK_S: Final = 0.25  # a clock started by another process is seen within this
 NOTICES_S: Final = 0.5
 FOLDING_S: Final = 1.0
+CALL_BACKS_S: Final = 60.0
 PARTITIONS_S: Final = 6 * 3600.0
 FORGET_S: Final = 3600.0
 ROLL_UP_S: Final = 20.0  # how old a report may be
@@ -65,6 +68,8 @@ class Worker:
         )
         self._pictures = centre.pictures
         self._retention = centre.settings.retention
+        self._sharing = centre.policies.sharing
+        self._origin = centre.settings.public_origin
         self._task: asyncio.Task[None] | None = None
         self.counts: Counter[str] = Counter()
 
@@ -92,6 +97,8 @@ class Worker:
             tasks.create_task(self._repeat("channels", self.sender.look, NOTICES_S))
             tasks.create_task(self._repeat("rollups", self.roll_up, ROLL_UP_S))
             tasks.create_task(self._repeat("retention", self.remove_old, RETENTION_S))
+            tasks.create_task(self._repeat("cap", self.tell_others, FOLDING_S))
+            tasks.create_task(self._repeat("call_backs", self.forget_call_backs, CALL_BACKS_S))
             tasks.create_task(self._repeat("partitions", self._partitions, PARTITIONS_S))
 
     async def fire_due(self) -> int:
@@ -256,6 +263,26 @@ class Worker:
                 if not await removing.unlink_some(conn, self._pictures):
                     return  # another worker has them
             await asyncio.sleep(RETENTION_PAUSE_S)
+
+    async def tell_others(self) -> int:
+        """Tell other systems what has happened, as much as one transaction should; returns how many messages."""
+        async with self._database.reading() as conn:
+            if not await cap.is_any_due(conn, self._wall(), self._sharing):
+                return 0
+        async with changing(self._database, self._rulebook, self._wall) as change:
+            told = await cap.tell(change, self._sharing, origin=self._origin)
+        self.counts["cap_messages"] += told
+        return told
+
+    async def forget_call_backs(self) -> int:
+        """Erase residents' numbers whose time is over; returns how many."""
+        async with self._database.reading() as conn:
+            if not await intake.is_any_to_forget(conn, self._wall()):
+                return 0
+        async with self._database.transaction() as conn:
+            forgotten = await intake.forget_call_backs(conn, self._wall())
+        self.counts["call_backs_forgotten"] += forgotten
+        return forgotten
 
     async def _partitions(self) -> int:
         await ensure_months(self._database, self._wall())

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from xueliang_alerts.contract import Hazard, Severity
 from xueliang_configs.notices import NoticeRules
+from xueliang_configs.sharing import Sharing
 from xueliang_configs.values import AreaLevel, PlaceClass, PositiveSeconds, Settings, problem
 
 ANY: Literal["any"] = "any"
@@ -215,6 +216,9 @@ class PolicyTable(Settings):
     )
     notices: NoticeRules = Field(
         default=NoticeRules(), description="Who is told by which channel, when nothing says that it was received."
+    )
+    sharing: Sharing | None = Field(
+        default=None, description="What is told to other systems as CAP 1.2 messages; left out: nothing."
     )
 
     @field_validator("policies")

@@ -12,9 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.support.centres import START, TestCentre
 from xueliang_central.areas.tree import path_by_code
 from xueliang_central.camera_rules.tables import rule_versions
+from xueliang_central.cap.tables import cap_messages
 from xueliang_central.clocks.limits import choose, rows_of
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.incidents.tables import expected_pictures, incidents
+from xueliang_central.intake.tables import sightings
 from xueliang_central.people.tables import shifts
 from xueliang_central.silences.tables import calendar_proposals, silence_alerts, silenced_alerts, silences
 from xueliang_central.store.metadata import JsonText, UtcDateTime
@@ -77,6 +79,36 @@ async def expect_still(conn: AsyncConnection, incident_id: str, area_path: str, 
         kind="onset",
     )
     await conn.execute(insert(expected_pictures), row)
+
+
+async def add_cap_message(centre: TestCentre, incident_id: str, area_code: str) -> str:
+    """What was told to others of an incident; its identifier."""
+    identifier = f"{incident_id}-1"
+    named: dict[str, Any] = {
+        "identifier": identifier,
+        "incident_id": incident_id,
+        "document": "<alert/>",
+        "refers_to": [],
+    }
+    row = filled(cap_messages, area_code=area_code, area_path=path_by_code(area_code), **named)
+    async with centre.database.transaction() as conn:
+        await conn.execute(insert(cap_messages), row)
+    return identifier
+
+
+async def add_sighting(centre: TestCentre, area_code: str) -> str:
+    """What a person has seen in an area; its id."""
+    sighting_id = str(uuid.uuid4())
+    named: dict[str, Any] = {
+        "sighting_id": sighting_id,
+        "alert_id": sighting_id,
+        "idempotency_key": sighting_id,
+        "cameras": [],
+    }
+    row = filled(sightings, area_code=area_code, area_path=path_by_code(area_code), **named)
+    async with centre.database.transaction() as conn:
+        await conn.execute(insert(sightings), row)
+    return sighting_id
 
 
 async def add_task(

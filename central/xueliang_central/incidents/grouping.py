@@ -26,6 +26,7 @@ from xueliang_central.cameras.tables import cameras
 from xueliang_central.incidents.change import Change
 from xueliang_central.incidents.folding import Group
 from xueliang_central.incidents.regrouping_tables import hand_places
+from xueliang_central.incidents.reported import is_reported, reported_route
 from xueliang_central.incidents.routing import Route, route
 from xueliang_central.incidents.states import CloseReason
 from xueliang_central.store.among import pairs_among
@@ -67,7 +68,8 @@ async def routes_of(change: Change, rows: Sequence[Row]) -> dict[str, Route]:
         position = Position(longitude=row["longitude"], latitude=row["latitude"]) if has_position else None
         place = places.get(row["camera_id"])
         near = areas_of_node.get(row["node_id"], [])
-        routes[row["alert_id"]] = route(row["camera_id"], place, position, near, change.tree)
+        found_at = route(row["camera_id"], place, position, near, change.tree)
+        routes[row["alert_id"]] = reported_route(found_at, row) if is_reported(row) else found_at
     return routes
 
 

@@ -22,6 +22,7 @@ from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.incidents.change import By, Change
 from xueliang_central.incidents.folding import CLOCK_AHEAD, trusted_began_at
 from xueliang_central.incidents.members import Summary, is_seen_clear, summarise
+from xueliang_central.incidents.reported import said_by
 from xueliang_central.incidents.routing import Route
 from xueliang_central.incidents.shedding import is_collective
 from xueliang_central.incidents.states import CloseReason, Move, State, allowed
@@ -400,7 +401,7 @@ async def keep_time(change: Change, incident: Row) -> None:
 
 def note_member(change: Change, incident_id: str, before: Row | None, after: Row) -> None:
     """What an alert's new revision means for the timeline: folded, seen clear, ended otherwise."""
-    node = By("node", after["node_id"])
+    node = said_by(after)
     about = {"alert_id": after["alert_id"], "camera_id": after["camera_id"]}
     if before is None:
         change.note(incident_id, "alert_folded", node, **about, why=after["why_folded"], reason=after["reason"])

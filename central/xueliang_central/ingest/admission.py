@@ -25,6 +25,7 @@ from xueliang_alerts.desired import ReportedRules, read_reported
 from xueliang_alerts.topics import Leaf, parse_topic
 
 LARGEST: Final = 2**63 - 1  # what both databases hold in an integer
+INTAKE_TOPIC: Final = "intake/webhook/"  # where a source's signal that could not be taken is kept under
 LARGEST_VERSION: Final = 2**31 - 2  # of the centre's own versions of rules: what it gives next must be one, too
 
 
@@ -103,6 +104,9 @@ class Refusal:
 
 def understand(received: Received) -> Record | NodeStatus | ReportedRules | Refusal:
     """Sort one message. Never raises for what it was sent."""
+    if received.topic.startswith(INTAKE_TOPIC):
+        said = "came over the webhook: its sender sends it again"
+        return Refusal(received, RefusalKind.NOT_UNDERSTOOD, said)
     topic = parse_topic(received.topic)
     if topic is None or topic.leaf not in {Leaf.ALERTS, Leaf.STATUS, Leaf.CONFIG_REPORTED}:
         return Refusal(received, RefusalKind.BAD_TOPIC, "not a topic this centre reads")

@@ -33,6 +33,7 @@ from xueliang_central.incidents.grouping import (
 from xueliang_central.incidents.members import Revision, is_seen_clear, merge
 from xueliang_central.incidents.node_failures import is_offline
 from xueliang_central.incidents.regrouping import SETTLED, is_urgent
+from xueliang_central.incidents.reported import is_by_a_person
 from xueliang_central.incidents.routing import Route
 from xueliang_central.incidents.shedding import Holding, is_collective
 from xueliang_central.incidents.states import State
@@ -93,7 +94,7 @@ async def place_all(change: Change, merged: dict[str, Row], known: Mapping[str, 
     open_places = {
         (one.area_code, one.hazard, one.drill, one.place_key) for one in places.values() if one.closed_at is None
     }
-    waiting = {alert_id: merged[alert_id] for alert_id in new}
+    waiting = {alert_id: merged[alert_id] for alert_id in new if not is_by_a_person(merged[alert_id])}
     sorted_ = await silencing.sort_out(change, waiting, hidden, routes, open_places)
     newly_hidden = await silencing.keep(change, sorted_, merged, hidden, routes)
     merged = {alert_id: row for alert_id, row in merged.items() if alert_id not in sorted_.hidden}
@@ -276,7 +277,11 @@ async def _kept(
     if decision.fold is Fold.JOIN and decision.incident_id is not None:
         is_open = cases[decision.incident_id]["state"] == State.OPEN
         return node_faults.of_node(change, held, arrival, row, route_) if is_open else None
-    if not (arrival.is_offline or held.busy) or not await holding.is_unjudged(change, decision, cases):
+    if (
+        is_by_a_person(row)
+        or not (arrival.is_offline or held.busy)
+        or not await holding.is_unjudged(change, decision, cases)
+    ):
         return None
     of_node = node_faults.of_node(change, held, arrival, row, route_)
     return of_node or await holding.hold_new(change, held, arrival, row, route_)

@@ -28,6 +28,8 @@ SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 class Permission(StrEnum):
     PUBLIC = "public"  # anyone, signed in or not
     NODE = "node"  # an edge node with its token
+    SOURCE = "source"  # a sensor or station whose body is signed with its key
+    RECEIVER = "receiver"  # another system with its token, for what is told of its area
     SIGNED_IN = "signed_in"
     SEE_AREAS = "see_areas"
     SEE_CAMERAS = "see_cameras"
@@ -58,6 +60,10 @@ class Permission(StrEnum):
     EXPORT_LEDGER = "export_ledger"
     SEE_RETENTION = "see_retention"
     HOLD_INCIDENTS = "hold_incidents"
+    SEE_CAP = "see_cap"
+    REPORT_SIGHTINGS = "report_sightings"
+    SEE_SIGHTINGS = "see_sightings"
+    CALL_BACK = "call_back"
 
 
 _EVERYONE: Final = frozenset(Role)
@@ -100,6 +106,11 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.EXPORT_LEDGER: frozenset({Role.SUPERVISOR, Role.ADMIN, Role.AUDITOR}),  # it names people
     Permission.SEE_RETENTION: _OFFICE,
     Permission.HOLD_INCIDENTS: frozenset({Role.SUPERVISOR, Role.ADMIN}),
+    Permission.SEE_CAP: frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN, Role.AUDITOR}),
+    # On a resident's behalf only a desk: judged with the sighting (intake/service.py).
+    Permission.REPORT_SIGHTINGS: frozenset({Role.WORKER, Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN}),
+    Permission.SEE_SIGHTINGS: _OFFICE,
+    Permission.CALL_BACK: frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN}),
 }
 
 _MARK: Final = "declared_permission"
@@ -162,8 +173,13 @@ async def require_node(request: Request) -> str:
     return node_id
 
 
-setattr(public, _MARK, Permission.PUBLIC)
-setattr(require_node, _MARK, Permission.NODE)
+def declare(dependency: Callable[..., Any], permission: Permission) -> None:
+    """A route with this dependency declares this policy."""
+    setattr(dependency, _MARK, permission)
+
+
+declare(public, Permission.PUBLIC)
+declare(require_node, Permission.NODE)
 
 
 def _declared(dependant: Dependant) -> Iterable[Permission]:

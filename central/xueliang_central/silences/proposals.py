@@ -15,6 +15,7 @@ from xueliang_central.errors import Conflict, MoveRefused, NotAllowed, NotFound
 from xueliang_central.incidents.change import Change
 from xueliang_central.incidents.moving import seen_before
 from xueliang_central.incidents.proposing import Closing, Suggested, suggest
+from xueliang_central.incidents.reported import MARK
 from xueliang_central.incidents.shedding import is_collective, may_be_held
 from xueliang_central.incidents.states import CloseReason
 from xueliang_central.incidents.suppressing import Asked, Kind
@@ -47,13 +48,17 @@ class ProposalMove:
 async def consider(change: Change, incident: Row) -> list[str]:
     """After an incident was closed as permitted: the proposals that come of it, one a rule that took part at most.
 
-    A collective incident says nothing of a place, nor does one that could not be silenced anyway.
+    A collective incident says nothing of a place, nor does one that could not be silenced anyway; what a station or a
+    person has told of has no rule to be silenced.
     """
     if not change.rulebook.silencing.propose_after or is_collective(incident["place_key"]):
         return []
     if not may_be_held(incident["hazard"], incident["severity"], incident["drill"]):
         return []
-    pairs = select(alerts.c.camera_id, alerts.c.rule_id).where(alerts.c.incident_id == incident["incident_id"])
+    is_seen_by_camera = ~alerts.c.camera_id.startswith(MARK)
+    pairs = select(alerts.c.camera_id, alerts.c.rule_id).where(
+        alerts.c.incident_id == incident["incident_id"], is_seen_by_camera
+    )
     made: list[str] = []
     for camera_id, rule_id in sorted(tuple(row) for row in await change.conn.execute(pairs.distinct())):
         await _one_at_a_time(change.conn, camera_id, rule_id)

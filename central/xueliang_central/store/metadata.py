@@ -48,6 +48,8 @@ _TABLE_MODULES: Final = (
     "people.tables",
     "reports.tables",
     "retention.tables",
+    "cap.tables",
+    "intake.tables",
 )
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,32 @@ def test_bad_files_are_exit_2_with_every_problem(tmp_path: Path) -> None:
     assert _run(good, "import-areas", str(tmp_path / "areas.geojson")).returncode == 2
 
 
+def test_a_station_that_was_registered_is_heard_as_the_page_says(tmp_path: Path) -> None:
+    config = _write_config(tmp_path)
+    _must(config, "init")
+    _import_city(config, tmp_path)
+    key = _must(config, "add-source", "--source-id", "gauge", "--area", city.SOUTH, "--place", "117.05,36.2").strip()
+    signal_ = {"key": "1", "hazard": "water_level", "severity": 2, "text": "31 cm"}
+    at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    body = json.dumps({**signal_, "began_at": at, "observed_at": at}).encode()
+    now = str(int(time.time()))
+    sign = subprocess.run(
+        ["openssl", "dgst", "-sha256", "-hmac", key],
+        input=f"{now}.gauge.".encode() + body,
+        capture_output=True,
+        check=True,
+    )
+    headers = {"content-type": "application/json", "x-xueliang-source": "gauge", "x-xueliang-time": now}
+    headers["x-xueliang-signature"] = f"sha256={sign.stdout.decode().split()[-1]}"
+    with _served(config) as (server, client):
+        _wait_for(client, server, missing={"broker"})
+        assert client.post("/api/intake/signals", content=body, headers=headers).status_code == 201
+        assert client.post("/api/intake/signals", content=body, headers=headers).status_code == 200
+        _must(config, "add-source", "--source-id", "gauge", "--disable")
+        assert client.post("/api/intake/signals", content=body, headers=headers).status_code == 401
+        _stop(server)
+
+
 @pytest.mark.parametrize(
     ("arguments", "stdin", "says"),
     [
@@ -197,6 +224,9 @@ def test_bad_files_are_exit_2_with_every_problem(tmp_path: Path) -> None:
         (("add-user", "--username", "w", "--role", "operator", "--area", "3701", "--password-stdin"), "short", "10"),
         (("add-user", "--username", "W W", "--role", "admin", "--area", "3701", "--password-stdin"), PASSWORD, "name"),
         (("add-node", "--node-id", "Edge 1"), "", "node_id"),
+        (("add-source", "--source-id", "Gauge", "--area", city.SOUTH), "", "source_id must match"),
+        (("add-source", "--source-id", "gauge", "--area", city.SOUTH, "--place", "36"), "", "LONGITUDE,LATITUDE"),
+        (("add-source", "--source-id", "gauge", "--renew"), "", "there is no source gauge"),
     ],
 )
 def test_what_cannot_be_added_is_exit_1_in_plain_words(

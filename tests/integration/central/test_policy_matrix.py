@@ -17,7 +17,16 @@ import pytest
 from tests.support import city
 from tests.support.centres import TestCentre, camera
 from tests.support.pictures import jpeg, sha256
-from tests.support.rows import add_incident, add_proposal, add_rules, add_silence, add_silenced_alert, add_task
+from tests.support.rows import (
+    add_cap_message,
+    add_incident,
+    add_proposal,
+    add_rules,
+    add_sighting,
+    add_silence,
+    add_silenced_alert,
+    add_task,
+)
 from xueliang_central.areas.tree import path_by_code
 from xueliang_central.fleet.nodes import add_node
 from xueliang_central.rights.scope import Role
@@ -76,6 +85,15 @@ KINDS = {
     "ledger": Kind(
         "/api/reports/ledger?why=test&area={}", frozenset({Role.ADMIN, Role.SUPERVISOR, Role.AUDITOR}), "370199"
     ),
+    "sighting": Kind("/api/sightings/{}", frozenset(DESKS), NO_SUCH, "/api/sightings", "items", "sighting_id"),
+    "cap": Kind(
+        "/api/cap/messages/{}",
+        frozenset(DESKS - {Role.RULE_OPERATOR}),
+        "no-such",
+        "/api/cap/messages",
+        "items",
+        "identifier",
+    ),
 }
 
 
@@ -105,6 +123,10 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
         ids["fates"][place] = ids["incident"][place]
         ids["roster"][place] = ids["contacts"][place] = await centre.add_user(f"rostered-{place}", Role.WORKER, code)
         ids["area roster"][place] = ids["duty"][place] = ids["figures"][place] = ids["ledger"][place] = code
+        ids["sighting"][place] = await add_sighting(centre, code)
+        ids["cap"][place] = await add_cap_message(centre, ids["incident"][place], code)
+        ids["area roster"][place] = ids["duty"][place] = code
+        ids["roster"][place] = await centre.add_user(f"rostered-{place}", Role.WORKER, code)
     return ids
 
 

@@ -23,7 +23,16 @@ from sqlalchemy import select
 from tests.support import city
 from tests.support.centres import TestCentre, camera
 from tests.support.pictures import jpeg, sha256
-from tests.support.rows import add_incident, add_leave, add_proposal, add_silence, add_silenced_alert, add_task
+from tests.support.rows import (
+    add_cap_message,
+    add_incident,
+    add_leave,
+    add_proposal,
+    add_sighting,
+    add_silence,
+    add_silenced_alert,
+    add_task,
+)
 from xueliang_central.areas.tree import path_by_code
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.errors import MoveRefused
@@ -67,6 +76,7 @@ class Walk:
         self.dice = random.Random(SEED)
         self.code_of: dict[str, str] = {}  # every id that can leak, and the area it belongs to
         names = ("cameras", "fleet", "incidents", "tasks", "evidence", "silences", "calendar-proposals", "people")
+        names += ("sightings", "cap/messages")
         self.kinds: dict[str, list[str]] = {name: [] for name in names}
         self.people: list[Someone] = []
         self.still_of: dict[str, str] = {}
@@ -90,6 +100,7 @@ class Walk:
             rostered = await self.centre.add_user(f"rostered-{code}", Role.WORKER, code)
             await add_leave(self.centre, rostered)  # never sent: only rosters may show who that is
             found = (eye, node, incident, task, sha256(picture), silence, proposal, rostered)
+            found += (await add_sighting(self.centre, code), await add_cap_message(self.centre, incident, code))
             for kind, one in zip(self.kinds, found, strict=True):
                 self.kinds[kind].append(one)
                 self.code_of[one] = code
@@ -122,6 +133,9 @@ class Walk:
     async def ask_list(self, someone: Someone) -> None:
         paths = ("areas", "cameras", "fleet", "incidents?state=all", "incidents?state=open&limit=2", "tasks?state=all")
         paths += ("silences?state=all", "silences?limit=2", "calendar-proposals?state=all")
+        west, south, east, north = city.BOXES[self.dice.choice(list(city.BOXES))]
+        place = f"longitude={(west + east) / 2}&latitude={(south + north) / 2}"
+        paths += ("sightings", "cap/messages", f"sightings/nearby?hazard=fire_lane_obstruction&{place}")
         paths += tuple(f"areas/{self.dice.choice(list(city.BOXES))}/{what}" for what in ("roster", "on-duty"))
         await self.ask(someone, "GET", f"/api/{self.dice.choice(paths)}")
 

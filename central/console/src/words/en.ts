@@ -166,6 +166,7 @@ export const en: Record<WordKey, string> = {
   "hazard.water_level": "Standing water",
   "hazard.debris_on_road": "Debris on road",
   "hazard.camera_fault": "Camera fault",
+  "hazard.geo_hazard": "Geological hazard",
 
   "zone.fire_lane_obstruction": "fire lane",
   "zone.illegal_parking": "no-stopping zone",

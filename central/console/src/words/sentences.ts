@@ -169,6 +169,7 @@ const ROUTED: Record<string, [string, string]> = {
   assigned: ["按摄像机登记的网格派发", "by the grid assigned to the camera"],
   polygon: ["按摄像机坐标落入的区域派发", "by the area that holds the camera's position"],
   position: ["摄像机未登记，按上报坐标派发", "the camera is not registered: by the position it sent"],
+  reported_place: ["按上报位置派发", "by the place that was reported"],
   not_registered: ["摄像机未登记且无坐标，归到上一级区域", "not registered and without a position: one level up"],
 };
 

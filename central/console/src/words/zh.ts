@@ -164,6 +164,7 @@ export const zh = {
   "hazard.water_level": "积水",
   "hazard.debris_on_road": "路面异物",
   "hazard.camera_fault": "设备异常",
+  "hazard.geo_hazard": "地质灾害",
 
   "zone.fire_lane_obstruction": "消防车通道",
   "zone.illegal_parking": "禁停区域",

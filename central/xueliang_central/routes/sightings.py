@@ -1,0 +1,226 @@
+"""HTTP only: sightings of people, what is near a place, and hazards that a rule should have seen."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from sqlalchemy import select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from xueliang_alerts.contract import Hazard, Severity, content_hash
+from xueliang_central.audit import chain
+from xueliang_central.centre import centre_of
+from xueliang_central.dispatch.publishing import changing
+from xueliang_central.errors import MoveRefused, NotFound
+from xueliang_central.incidents.tables import incidents
+from xueliang_central.incidents.views import at_text
+from xueliang_central.intake import service
+from xueliang_central.intake.entries import PersonsSighting
+from xueliang_central.intake.nearby import same_nearby
+from xueliang_central.intake.nearest import nearest
+from xueliang_central.intake.tables import missed_hazards, sightings
+from xueliang_central.intake.views import missed_views, nearby_view, sighting_views
+from xueliang_central.people import rosters
+from xueliang_central.rights.policy import Permission, require
+from xueliang_central.rights.scope import Actor, Role, in_scope, may_see, scoped
+from xueliang_central.routes.asking import (
+    LARGEST_PAGE,
+    AnId,
+    Key,
+    Text,
+    UtcMoment,
+    cursor_of,
+    read_cursor,
+    rulebook_of,
+)
+
+router: Final = APIRouter(tags=["sightings"])
+
+Longitude = Annotated[float, Query(ge=-180, le=180)]
+Latitude = Annotated[float, Query(ge=-90, le=90)]
+_LONG_NUMBER: Final = re.compile(r"\d{7,}")  # a telephone or an identity card, never a house
+
+
+def _of_the_city(hazard: Hazard) -> Hazard:
+    if hazard is Hazard.CAMERA_FAULT:
+        raise ValueError("expected a hazard of the city, got camera_fault, which nodes tell")
+    return hazard
+
+
+def _about_things(text: str) -> str:
+    """What was seen, not who saw it: a number of a person would be kept as long as the incident."""
+    if _LONG_NUMBER.search(text):
+        raise ValueError("expected no telephone or identity number, got one: give it as call_back, or leave it out")
+    return text
+
+
+CityHazard = Annotated[Hazard, AfterValidator(_of_the_city)]
+
+
+class CallBackBody(BaseModel):
+    """A resident's number, kept so many hours and then erased."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    number: Annotated[str, Field(pattern=r"^[0-9+][0-9 ()-]{3,22}$")]
+    hours: Annotated[int, Field(ge=1, le=72)] = 24
+
+
+class SightingBody(BaseModel):
+    """What somebody saw. By a worker: the worker; by a desk: a resident, of whom nothing else is kept."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    hazard: CityHazard
+    severity: Severity
+    longitude: Annotated[float, Field(ge=-180, le=180, description="WGS84.")]
+    latitude: Annotated[float, Field(ge=-90, le=90)]
+    text: Annotated[Text, Field(min_length=1, max_length=400), AfterValidator(_about_things)]
+    seen_at: Annotated[UtcMoment | None, Field(description="Left out: now.")] = None
+    drill: bool = False
+    call_back: CallBackBody | None = None
+    idempotency_key: Key
+
+
+@router.get("/api/sightings/nearby")
+async def get_nearby(
+    request: Request,
+    actor: Annotated[Actor, Depends(require(Permission.REPORT_SIGHTINGS))],
+    hazard: CityHazard,
+    longitude: Longitude,
+    latitude: Latitude,
+) -> dict[str, Any]:
+    """Before reporting: open incidents of this hazard that may be the same, and the cameras that may see the place."""
+    place = (longitude, latitude)
+    async with centre_of(request).database.reading() as conn:
+        same = await same_nearby(conn, hazard.value, place, in_scope(incidents.c.area_path, actor))
+        near = await nearest(conn, place)
+    return nearby_view(same, near, actor)
+
+
+@router.post("/api/sightings", status_code=201)
+async def post_sighting(
+    request: Request,
+    response: Response,
+    body: SightingBody,
+    actor: Annotated[Actor, Depends(require(Permission.REPORT_SIGHTINGS))],
+) -> dict[str, Any]:
+    """Report what was seen: folded, routed and queued as an alert. The same key again: 200 and the same answer."""
+    centre = centre_of(request)
+    if body.call_back is not None and actor.role is Role.WORKER:
+        raise MoveRefused("call_back is for residents; a worker's desk knows the worker")
+    async with changing(centre.database, rulebook_of(request), centre.wall) as change:
+        asked = PersonsSighting(
+            channel="worker" if actor.role is Role.WORKER else "resident",
+            hazard=body.hazard.value,
+            severity=int(body.severity),
+            text=body.text,
+            seen_at=body.seen_at or change.now,
+            longitude=body.longitude,
+            latitude=body.latitude,
+            drill=body.drill,
+        )
+        call_back = None
+        if body.call_back is not None:
+            until = change.now + timedelta(hours=body.call_back.hours)
+            call_back = service.CallBack(body.call_back.number, until)
+        name = await rosters.display_name_of(change.conn, actor.user_id) or actor.name
+        # Without the number: it could be found from its hash, long after it was erased.
+        hash_ = content_hash(body.model_dump_json(exclude={"call_back"}).encode())
+        taken = await service.take_sighting(
+            change, actor, asked, key=body.idempotency_key, hash_=hash_, call_back=call_back, name=name
+        )
+    if taken.is_repeated:
+        response.status_code = 200
+    return await _shown(request, taken.sighting_id, actor) | {"why_folded": taken.why_folded}
+
+
+@router.get("/api/sightings")
+async def list_sightings(
+    request: Request,
+    actor: Annotated[Actor, Depends(require(Permission.SEE_SIGHTINGS))],
+    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 50,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> dict[str, Any]:
+    """Newest first, within the actor's areas; `next_cursor` null on the last page."""
+    query = scoped(select(sightings), sightings.c.area_path, actor)
+    if cursor is not None:
+        query = query.where(tuple_(sightings.c.received_at, sightings.c.sighting_id) < read_cursor(cursor))
+    newest_first = query.order_by(sightings.c.received_at.desc(), sightings.c.sighting_id.desc()).limit(limit + 1)
+    centre = centre_of(request)
+    async with centre.database.reading() as conn:
+        found = [dict(row) for row in (await conn.execute(newest_first)).mappings()]
+        items = await sighting_views(conn, centre.areas.tree, found[:limit], actor)
+    last = found[limit - 1] if len(found) > limit else None
+    return {"items": items, "next_cursor": cursor_of(last["received_at"], last["sighting_id"]) if last else None}
+
+
+@router.get("/api/sightings/{sighting_id}")
+async def get_sighting(
+    request: Request, sighting_id: AnId, actor: Annotated[Actor, Depends(require(Permission.SEE_SIGHTINGS))]
+) -> dict[str, Any]:
+    """One sighting, its incident, the nearest cameras, and the rules that were silent."""
+    return await _shown(request, sighting_id, actor)
+
+
+@router.get("/api/sightings/{sighting_id}/call-back")
+async def get_call_back(
+    request: Request, sighting_id: AnId, actor: Annotated[Actor, Depends(require(Permission.CALL_BACK))]
+) -> dict[str, Any]:
+    """The number to call, until its time is over. Every view is audited."""
+    centre = centre_of(request)
+    async with centre.database.transaction() as conn:
+        row = await _seen(conn, sighting_id, actor)
+        if row["call_back"] is None or row["call_back_until"] <= centre.wall():
+            raise NotFound("number")
+        await chain.record(
+            conn,
+            actor=actor.name,
+            action="sighting.call_back_seen",
+            object_kind="sighting",
+            object_id=sighting_id,
+            detail={},
+            at=centre.wall(),
+        )
+    return {"number": row["call_back"], "until": at_text(row["call_back_until"])}
+
+
+@router.get("/api/missed-hazards")
+async def list_missed(
+    request: Request,
+    actor: Annotated[Actor, Depends(require(Permission.SEE_RULES))],
+    camera_id: Annotated[str | None, Query(max_length=63, description="Only those of this camera.")] = None,
+    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 50,
+) -> dict[str, Any]:
+    """Examples for rules, newest first: reported near their camera while they were silent."""
+    query = scoped(select(missed_hazards), missed_hazards.c.area_path, actor)
+    if camera_id is not None:
+        query = query.where(missed_hazards.c.camera_id == camera_id)
+    newest_first = query.order_by(
+        missed_hazards.c.marked_at.desc(),
+        missed_hazards.c.sighting_id,
+        missed_hazards.c.camera_id,
+        missed_hazards.c.rule_id,
+    )
+    async with centre_of(request).database.reading() as conn:
+        rows = [dict(row) for row in (await conn.execute(newest_first.limit(limit))).mappings()]
+        return {"items": await missed_views(conn, rows)}
+
+
+async def _seen(conn: AsyncConnection, sighting_id: str, actor: Actor) -> dict[str, Any]:
+    found = await conn.execute(select(sightings).where(sightings.c.sighting_id == sighting_id))
+    row = found.mappings().one_or_none()
+    if row is None or not may_see(actor, row["area_path"]):
+        raise NotFound("sighting")
+    return dict(row)
+
+
+async def _shown(request: Request, sighting_id: str, actor: Actor) -> dict[str, Any]:
+    centre = centre_of(request)
+    async with centre.database.reading() as conn:
+        row = await _seen(conn, sighting_id, actor)
+        return (await sighting_views(conn, centre.areas.tree, [row], actor))[0]
