@@ -37,5 +37,9 @@ def reported_route(found: Route, row: Mapping[str, Any]) -> Route:
     """The same area; the place has the name that its report gave it, and the why says that it was reported."""
     about = row["reason"]["about"]
     told = dict(found.why["about"]) if isinstance(found.why["about"], dict) else {}
-    why = {"code": "reported_place", "text": f"reported at this place; {told.get('how', '')}", "about": told}
+    why: dict[str, object] = {
+        "code": "reported_place",
+        "text": f"reported at this place; {told.get('how', '')}",
+        "about": told,
+    }
     return replace(found, camera_name=about["place"], why=why)
