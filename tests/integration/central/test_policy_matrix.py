@@ -125,8 +125,6 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
         ids["area roster"][place] = ids["duty"][place] = ids["figures"][place] = ids["ledger"][place] = code
         ids["sighting"][place] = await add_sighting(centre, code)
         ids["cap"][place] = await add_cap_message(centre, ids["incident"][place], code)
-        ids["area roster"][place] = ids["duty"][place] = code
-        ids["roster"][place] = await centre.add_user(f"rostered-{place}", Role.WORKER, code)
     return ids
 
 
