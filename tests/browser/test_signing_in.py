@@ -109,9 +109,9 @@ def test_an_approver_enrols_and_is_asked_from_then_on(
     if device is handset:
         keeper = desk(browser, centre.origin)  # the desk's part enrolled one: the phone is a new one
         sign_in(keeper, "keeper", centre.password_of("keeper"))
-        if keeper.get_by_test_id("must-enrol").is_visible():
-            _enrol(keeper)
-            keeper.get_by_test_id("codes-kept").click()
+        expect(keeper.get_by_test_id("must-enrol")).to_be_visible()
+        _enrol(keeper)
+        keeper.get_by_test_id("codes-kept").click()
         keeper.on("dialog", lambda dialog: dialog.accept())
         row = keeper.locator("[data-user=head]")
         row.get_by_test_id("forget").click()
