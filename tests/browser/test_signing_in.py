@@ -19,7 +19,7 @@ from xueliang_alerts.clocks import system_wall
 from xueliang_central.rights.totp import code_of, step_of
 from xueliang_demo.city import DEMO, make_city
 from xueliang_demo.demo_plan import POLICIES
-from xueliang_demo.installation import Account, Plan
+from xueliang_demo.installation import Account, Plan, WatchedCamera
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -41,6 +41,8 @@ class SigningCentre(CentreOnly):
 def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SigningCentre]:
     city = make_city(DEMO)
     root, grid = city.areas[0].code, city.of_level("grid")[3]
+    place = grid.polygon.representative_point()
+    cameras = (WatchedCamera("cam-0", "东巷0号", "file:none.mp4", grid.code, place.x, place.y),)
     accounts = (
         Account("head", "supervisor", root, "主管"),
         Account("keeper", "security", root, "安全管理员"),
@@ -50,7 +52,7 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SigningCentre]:
     folder: Path = tmp_path_factory.mktemp("signing-in")
     with (
         IdentityProvider(wall=system_wall) as provider,
-        SigningCentre(folder, Plan(city, (), (), accounts, POLICIES)) as installation,
+        SigningCentre(folder, Plan(city, cameras, (), accounts, POLICIES)) as installation,
     ):
         installation.provider = provider
         installation.start()
@@ -109,9 +111,9 @@ def test_an_approver_enrols_and_is_asked_from_then_on(
     if device is handset:
         keeper = desk(browser, centre.origin)  # the desk's part enrolled one: the phone is a new one
         sign_in(keeper, "keeper", centre.password_of("keeper"))
-        if keeper.get_by_test_id("must-enrol").is_visible():
-            _enrol(keeper)
-            keeper.get_by_test_id("codes-kept").click()
+        expect(keeper.get_by_test_id("must-enrol")).to_be_visible()
+        _enrol(keeper)
+        keeper.get_by_test_id("codes-kept").click()
         keeper.on("dialog", lambda dialog: dialog.accept())
         row = keeper.locator("[data-user=head]")
         row.get_by_test_id("forget").click()
