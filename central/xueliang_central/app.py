@@ -23,6 +23,7 @@ from xueliang_central.routes import (
     fleet,
     health,
     policies,
+    rules_overview,
     stream,
 )
 from xueliang_central.routes.guard import Guard
@@ -38,6 +39,7 @@ _ROUTERS: Final = (
     cameras.router,
     backtests.router,
     camera_rules.router,
+    rules_overview.router,
     fleet.router,
     policies.router,
     evidence.router,

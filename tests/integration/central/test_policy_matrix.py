@@ -47,7 +47,7 @@ class Kind:
 KINDS = {
     "area": Kind("/api/areas/{}", frozenset(Role), "370199", "/api/areas", "areas", "code"),
     "camera": Kind("/api/cameras/{}", frozenset(DESKS), "no-such", "/api/cameras", "cameras", "camera_id"),
-    "rules": Kind("/api/cameras/{}/rules", frozenset(DESKS), "no-such"),
+    "rules": Kind("/api/cameras/{}/rules", frozenset(DESKS), "no-such", "/api/camera-rules", "items", "camera_id"),
     "rules_history": Kind("/api/cameras/{}/rules/versions", frozenset(DESKS), "no-such"),
     "rules_version": Kind("/api/cameras/{}/rules/versions/1", frozenset(DESKS), "no-such"),
     "rules_diff": Kind("/api/cameras/{}/rules/diff?of=1&to=1", frozenset(DESKS), "no-such"),
@@ -216,6 +216,7 @@ async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) ->
             {"settings": {"rules": []}, "why": "tuned", "based_on": 1},
             {Role.RULE_OPERATOR, Role.ADMIN},
         ),
+        ("rules", "/api/cameras/{}/rules/check", {"settings": {"rules": []}}, {Role.RULE_OPERATOR, Role.ADMIN}),
         ("rules", "/api/cameras/{}/rules/rollback", {"version": 1, "based_on": 1}, {Role.RULE_OPERATOR, Role.ADMIN}),
         (
             "rules",
@@ -285,7 +286,13 @@ async def test_nobody_rosters_what_lies_outside(centre: TestCentre, role: Role) 
 
 @pytest.mark.parametrize(
     "path",
-    ["/api/session", *(kind.path.format(kind.missing) for kind in KINDS.values()), "/api/events", "/api/policies"],
+    [
+        "/api/session",
+        *(kind.path.format(kind.missing) for kind in KINDS.values()),
+        "/api/events",
+        "/api/policies",
+        "/api/camera-rules/schema",
+    ],
 )
 async def test_without_a_session_there_is_nothing(centre: TestCentre, path: str) -> None:
     async with centre.client() as client:
