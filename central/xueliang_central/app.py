@@ -47,7 +47,7 @@ _ROUTERS: Final = (
 )
 
 
-_FLOW: Final = ("incidents", "regrouping", "tasks", "silences", "rosters")
+_FLOW: Final = ("incidents", "regrouping", "tasks", "silences", "rosters", "duty_weeks")
 
 
 def all_routers() -> tuple[APIRouter, ...]:

@@ -47,6 +47,7 @@ class Permission(StrEnum):
     MAKE_SILENCES = "make_silences"
     ANSWER_PROPOSALS = "answer_proposals"
     SEE_ROSTERS = "see_rosters"
+    SEE_OWN_ROSTER = "see_own_roster"
     REPLACE_ROSTERS = "replace_rosters"
 
 
@@ -78,6 +79,7 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.MAKE_SILENCES: frozenset({Role.OPERATOR, Role.RULE_OPERATOR, Role.SUPERVISOR, Role.ADMIN}),
     Permission.ANSWER_PROPOSALS: frozenset({Role.RULE_OPERATOR, Role.ADMIN}),
     Permission.SEE_ROSTERS: _OFFICE,
+    Permission.SEE_OWN_ROSTER: frozenset({Role.WORKER, Role.OPERATOR, Role.SUPERVISOR}),  # who can have one
     Permission.REPLACE_ROSTERS: frozenset({Role.SUPERVISOR, Role.ADMIN}),
 }
 

@@ -6,6 +6,7 @@ follows from the digits of the codes. A foreign object must be answered exactly 
 
 from __future__ import annotations
 
+import json
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
@@ -70,6 +71,7 @@ KINDS = {
     "roster": Kind("/api/people/{}/roster", frozenset(DESKS), NO_SUCH),
     "area roster": Kind("/api/areas/{}/roster", frozenset(DESKS), "370199"),
     "duty": Kind("/api/areas/{}/on-duty", frozenset(DESKS), "370199"),
+    "week": Kind("/api/areas/{}/week", frozenset(DESKS), "370199"),
 }
 
 
@@ -96,7 +98,7 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
         ids["silence"][place] = ids["silenced"][place] = await add_silence(centre, code)
         await add_silenced_alert(centre, ids["silence"][place], code)
         ids["proposal"][place] = await add_proposal(centre, code)
-        ids["area roster"][place] = ids["duty"][place] = code
+        ids["area roster"][place] = ids["duty"][place] = ids["week"][place] = code
         ids["roster"][place] = await centre.add_user(f"rostered-{place}", Role.WORKER, code)
     return ids
 
@@ -284,6 +286,43 @@ async def test_nobody_rosters_what_lies_outside(centre: TestCentre, role: Role) 
                     assert _same(answer, missing), cell
 
 
+@pytest.mark.parametrize("role", list(Role))
+async def test_everybody_who_can_have_a_roster_sees_the_own_one_and_no_other(centre: TestCentre, role: Role) -> None:
+    await _furnish(centre)
+    user_id = await centre.add_user("someone", role, OWN)
+    async with centre.signed_in("someone") as client:
+        answer = await client.get("/api/me/roster")
+    if role in {Role.WORKER, Role.OPERATOR, Role.SUPERVISOR}:
+        assert (answer.status_code, answer.json()["user_id"]) == (200, user_id)
+    else:
+        assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_a_table_of_rosters_knows_nobody_outside(centre: TestCentre, role: Role) -> None:
+    await _furnish(centre)
+    await centre.add_user("someone", role, OWN)
+    async with centre.signed_in("someone") as client:
+        answers = {}
+        for name in ("nobody", *(f"rostered-{place}" for place in PLACES)):
+            body = {"text": f"username,kind\n{name},always\n", "dry_run": True}
+            answers[name] = await client.post("/api/rosters/import", json=body)
+        for place in PLACES:
+            answer = answers[f"rostered-{place}"]
+            if role not in {Role.SUPERVISOR, Role.ADMIN}:
+                assert answer.status_code == answers["nobody"].status_code == 403
+            elif visible(place):
+                assert answer.status_code == 200, answer.text
+            else:
+                told = answer.text.replace(f"rostered-{place}", "nobody")
+                assert (answer.status_code, _told(told)) == (422, _told(answers["nobody"].text))
+
+
+def _told(text: str) -> dict[str, Any]:
+    """A problem without what differs from request to request."""
+    return {name: value for name, value in json.loads(text).items() if name not in {"instance", "request_id"}}
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -292,6 +331,7 @@ async def test_nobody_rosters_what_lies_outside(centre: TestCentre, role: Role) 
         "/api/events",
         "/api/policies",
         "/api/camera-rules/schema",
+        "/api/me/roster",
     ],
 )
 async def test_without_a_session_there_is_nothing(centre: TestCentre, path: str) -> None:
