@@ -5,6 +5,7 @@ import type {
   CalendarProposal,
   Camera,
   Fleet,
+  FleetNode,
   Incident,
   IncidentDetail,
   IncidentName,
@@ -167,6 +168,7 @@ export const places = {
   areas: () => get<{ areas: Area[] }>("/api/areas"),
   cameras: () => get<{ cameras: Camera[] }>("/api/cameras"),
   fleet: () => get<Fleet>("/api/fleet"),
+  node: (nodeId: string) => get<FleetNode>(`/api/fleet/${encodeURIComponent(nodeId)}`),
 };
 
 export const evidenceUrl = (sha256: string): string => `/api/evidence/${sha256}`;

@@ -123,6 +123,7 @@ const KNOWN: Record<Exclude<CentreEvent["kind"], "hello" | "reload">, true> = {
   node: true,
   silence: true,
   calendar_proposal: true,
+  camera_rules: true,
 };
 const KINDS = new Set(Object.keys(KNOWN));
 

@@ -336,6 +336,7 @@ export type CentreEvent =
   | { kind: "node"; node: FleetNode }
   | { kind: "silence"; silence: Silence }
   | { kind: "calendar_proposal"; calendar_proposal: CalendarProposal }
+  | { kind: "camera_rules"; camera_rules: { camera_id: string } }
   | { kind: "hello" }
   /** Too much was missed to replay: read the lists again. */
   | { kind: "reload" };
