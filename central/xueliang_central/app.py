@@ -23,6 +23,7 @@ from xueliang_central.routes import (
     fleet,
     health,
     policies,
+    rules_overview,
     second_factors,
     single_sign_on,
     stream,
@@ -44,6 +45,7 @@ _ROUTERS: Final = (
     cameras.router,
     backtests.router,
     camera_rules.router,
+    rules_overview.router,
     fleet.router,
     policies.router,
     evidence.router,
@@ -64,6 +66,7 @@ _FLOW: Final = (
     "cap_feed",
     "intake",
     "sightings",
+    "duty_weeks",
 )
 
 

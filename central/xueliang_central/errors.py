@@ -297,12 +297,12 @@ class TooLarge(CentralError):
 
 
 class ImportRefused(CentralError):
-    """A file of areas or cameras that must be mended first; nothing of it was taken."""
+    """A file of areas, cameras or rosters that must be mended first; nothing of it was taken."""
 
     status = 422
     code = "import_refused"
     title = "The file was refused"
 
     def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
+        super().__init__("\n".join(problems), problems=list(problems))
         self.problems = tuple(problems)

@@ -25,7 +25,7 @@ from xueliang_configs.policies import PolicyTable
 from xueliang_configs.rules import Rule
 from xueliang_configs.values import Settings, address_key, redact_url
 from xueliang_configs.wording import problems_of
-from xueliang_configs.yaml_reading import Document, Key, key_text, line_of, read_text, read_yaml
+from xueliang_configs.yaml_reading import Document, Key, key_text, line_of, read_text, read_yaml, yaml_document
 
 MAX_AREAS_BYTES: Final = 256 * 1024 * 1024  # polygons of a whole city; a settings file stays below 1 MiB
 Model = TypeVar("Model", bound=BaseModel)
@@ -111,6 +111,25 @@ def rules_from(value: Mapping[str, Any]) -> CameraRules:
     return _validated(
         Document(Path("rules"), dict(value), {}, {}), CameraRules, [], lambda found: _rule_ids_twice(found, ("rules",))
     )
+
+
+def plain_rules(text: str) -> dict[str, Any]:
+    """What a person has written for one camera, YAML or JSON, as plain values: those that `rules_from` takes.
+
+    Also a file of `xueliang-edge rules apply` with one camera in it. Raises ConfigError, with lines. Nothing is looked
+    up in the environment: the text comes from anywhere.
+    """
+    document, problems = yaml_document(Path("rules"), text, {})
+    value = document.value
+    listed = value.get("cameras")
+    if isinstance(listed, list):
+        if len(listed) != 1 or not isinstance(listed[0], dict):
+            many = Problem(Path("rules"), "cameras", f"expected one camera, got {len(listed)}", "keep one of them")
+            raise ConfigError((*problems, many))
+        value = listed[0]
+    if problems:
+        raise ConfigError(problems)
+    return dict(value)
 
 
 def _rule_of(document: Document, problems: list[Problem]) -> Rule:

@@ -117,8 +117,13 @@ def read_yaml(path: Path, environment: Mapping[str, str]) -> tuple[Document, tup
     Raises:
         ConfigError: nothing of it can be used: unreadable, not YAML, aliases, not a mapping.
     """
+    return yaml_document(path, read_text(path), environment)
+
+
+def yaml_document(path: Path, text: str, environment: Mapping[str, str]) -> tuple[Document, tuple[Problem, ...]]:
+    """The same of a text that is already here; `path` is what its problems call it. Raises ConfigError."""
     reading = _Reading(path, environment)
-    root = _compose(path, read_text(path))
+    root = _compose(path, text)
     if not isinstance(root, MappingNode):
         raise ConfigError((Problem(path, "", "expected a mapping (key: value lines) at the top", "node:", 1),))
     value = _plain(reading, root, ())

@@ -11,8 +11,8 @@ declare module "vue-router" {
   }
 }
 
-/** Both pages are one file: a phone that has shown one without a connection can show the other. */
-function phonePage(name: "TaskListPage" | "TaskPage") {
+/** The phone's pages are one file: a phone that has shown one without a connection can show the other. */
+function phonePage(name: "TaskListPage" | "TaskPage" | "MyShiftsPage") {
   return () => import("@/pages/phone").then((pages) => pages[name]);
 }
 
@@ -51,9 +51,34 @@ export const router = createRouter({
       meta: { for: "self", theme: "dark" },
     },
     {
+      path: "/rules",
+      name: "rules",
+      component: () => import("@/pages/rules/RulesListPage.vue"),
+      meta: { for: "command", theme: "dark" },
+    },
+    {
+      path: "/rules/:cameraId",
+      name: "camera-rules",
+      component: () => import("@/pages/rules/CameraRulesPage.vue"),
+      props: true,
+      meta: { for: "command", theme: "dark" },
+    },
+    {
+      path: "/rosters",
+      name: "rosters",
+      component: () => import("@/pages/rosters/RostersPage.vue"),
+      meta: { for: "command", theme: "dark" },
+    },
+    {
       path: "/phone",
       name: "phone",
       component: phonePage("TaskListPage"),
+      meta: { for: "worker", theme: "light" },
+    },
+    {
+      path: "/phone/shifts",
+      name: "my-shifts",
+      component: phonePage("MyShiftsPage"),
       meta: { for: "worker", theme: "light" },
     },
     {

@@ -93,11 +93,7 @@ async def propose(conn: AsyncConnection, actor: Actor, camera_id: str, asked: Pr
         raise Conflict("there are newer versions of its rules", newest_version=newest)
     desired, report = await desired_of(conn, camera_id), await report_of(conn, camera_id, camera["node_id"])
     ran = report["settings"] if report is not None else None
-    part = _checked(camera_id, asked.settings, ran or (desired["settings"] if desired is not None else {}))
-    bases = [_known(one) for one in (ran, desired["settings"] if desired is not None else None) if one is not None]
-    severities = severity_changes(part, [one for one in bases if one is not None])
-    if not severities and _is_unknown_what_runs(report, desired):
-        severities = ("what the node runs cannot be compared",)
+    part, severities = _judged(camera_id, asked.settings, desired, report)
     if report is not None and ran is not None:
         newest = await _note_what_ran(conn, camera_id, newest, desired, report, at)
     seen = report["answer_version"] or 0 if report is not None else 0  # more than we know: we were set back
@@ -127,6 +123,19 @@ async def propose(conn: AsyncConnection, actor: Actor, camera_id: str, asked: Pr
         await _put_in_charge(conn, camera_id, version)
     await tell(conn, camera_id, at)
     return version
+
+
+async def check(
+    conn: AsyncConnection, actor: Actor, camera_id: str, settings: Mapping[str, Any]
+) -> tuple[CameraRules, tuple[str, ...]]:
+    """What `propose` would take, and why a second person would have to agree; nothing is kept.
+
+    Raises NotFound, RulesRefused.
+    """
+    camera = await camera_of(conn, actor, camera_id)
+    return _judged(
+        camera_id, settings, await desired_of(conn, camera_id), await report_of(conn, camera_id, camera["node_id"])
+    )
 
 
 async def roll_back(
@@ -187,6 +196,11 @@ def moves_of(actor: Actor, camera: Row, row: Row) -> list[str]:
     return ["withdraw"] if row["by_id"] == actor.user_id else ["approve", "refuse"]
 
 
+def may_change(actor: Actor, camera: Row) -> bool:
+    """May this person propose other rules of the camera, and go back to earlier ones?"""
+    return allows(actor.role, Permission.CHANGE_RULES) and within(camera["area_path"], actor.area_path)
+
+
 def _must_own(actor: Actor, camera: Row) -> None:
     if not within(camera["area_path"], actor.area_path):
         raise NotAllowed("a grant shows this camera to you; only who it belongs to changes its rules")
@@ -207,6 +221,19 @@ async def _newest(conn: AsyncConnection, camera_id: str) -> int:
     versions = rule_versions.c
     query = select(versions.version).where(versions.camera_id == camera_id).order_by(versions.version.desc()).limit(1)
     return (await conn.execute(query)).scalar_one_or_none() or 0
+
+
+def _judged(
+    camera_id: str, asked: Mapping[str, Any], desired: Row | None, report: Row | None
+) -> tuple[CameraRules, tuple[str, ...]]:
+    """All of the camera's rules as asked, and why a second person must agree; raises RulesRefused."""
+    ran = report["settings"] if report is not None else None
+    part = _checked(camera_id, asked, ran or (desired["settings"] if desired is not None else {}))
+    bases = [_known(one) for one in (ran, desired["settings"] if desired is not None else None) if one is not None]
+    severities = severity_changes(part, [one for one in bases if one is not None])
+    if not severities and _is_unknown_what_runs(report, desired):
+        severities = ("what the node runs cannot be compared",)
+    return part, severities
 
 
 def _checked(camera_id: str, asked: Mapping[str, Any], base: Mapping[str, Any]) -> CameraRules:

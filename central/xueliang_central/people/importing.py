@@ -20,14 +20,29 @@ from xueliang_central.people.roster_table import Line, RosterTable, told
 from xueliang_central.people.rosters import GOES, rosters_of
 from xueliang_central.rights.people import Person as Account
 from xueliang_central.rights.people import people_where
+from xueliang_central.rights.scope import within
 from xueliang_central.rights.tables import users
 
 
 async def import_rosters(
-    conn: AsyncConnection, tree: AreaTree, table: RosterTable, *, at: datetime, by: str, dry_run: bool
+    conn: AsyncConnection,
+    tree: AreaTree,
+    table: RosterTable,
+    *,
+    at: datetime,
+    by: str,
+    dry_run: bool,
+    below: str | None = None,
 ) -> list[str]:
-    """What changes, a line for each person, then the sums. Raises ImportRefused with every bad row."""
-    accounts = {account.username: account for account in await people_where(conn, users.c.role.in_(GOES))}
+    """What changes, a line for each person, then the sums. Raises ImportRefused with every bad row.
+
+    `below`: whoever belongs to no area at or below this path is nobody here; None: all of the centre.
+    """
+    accounts = {
+        account.username: account
+        for account in await people_where(conn, users.c.role.in_(GOES))
+        if below is None or within(account.area_path, below)
+    }
     problems = sorted([*table.problems, *_problems(table, accounts, tree)], key=lambda found: found[0])
     if problems:
         bad = f"{len({row for row, _ in problems})} bad rows; nothing was changed"

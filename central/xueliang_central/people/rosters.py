@@ -59,8 +59,21 @@ async def duty_of(conn: AsyncConnection, area_codes: Sequence[str], now: datetim
 
     What `present` tells of other areas is not complete.
     """
+    return await _duty(conn, _has_to_do_with(conn, area_codes), now)
+
+
+def _has_to_do_with(conn: AsyncConnection, area_codes: Sequence[str]) -> Any:
     guests = select(shifts.c.user_id).where(among(conn, shifts.c.area_code, area_codes))
-    return await _duty(conn, or_(among(conn, users.c.area_code, area_codes), users.c.user_id.in_(guests)), now)
+    return or_(among(conn, users.c.area_code, area_codes), users.c.user_id.in_(guests))
+
+
+async def people_of(conn: AsyncConnection, area_code: str) -> list[Person]:
+    """Workers and desks of exactly this area, and guests who have a shift in it; each with the area they belong to."""
+    return await _people(conn, _has_to_do_with(conn, [area_code]))
+
+
+def as_person(account: Account) -> Person:
+    return Person(account.user_id, account.display_name, account.role.value, account.area_code)
 
 
 async def is_on_duty(conn: AsyncConnection, user_id: str, now: datetime) -> bool:
@@ -69,13 +82,17 @@ async def is_on_duty(conn: AsyncConnection, user_id: str, now: datetime) -> bool
 
 
 async def _duty(conn: AsyncConnection, condition: Any, now: datetime) -> Duty:
+    people = await _people(conn, condition)
+    return on_duty(people, await shifts_that_count(conn, [person.user_id for person in people]), now)
+
+
+async def _people(conn: AsyncConnection, condition: Any) -> list[Person]:
     found = await conn.execute(
         select(users.c.user_id, users.c.display_name, users.c.role, users.c.area_code).where(
             condition, users.c.role.in_(GOES), users.c.disabled.is_(False)
         )
     )
-    people = [Person(row.user_id, row.display_name, row.role, row.area_code) for row in found]
-    return on_duty(people, await shifts_that_count(conn, [person.user_id for person in people]), now)
+    return [Person(row.user_id, row.display_name, row.role, row.area_code) for row in found]
 
 
 async def shifts_that_count(conn: AsyncConnection, user_ids: Iterable[str]) -> list[Shift]:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from xueliang_central.areas.tree import Area, brief
+from xueliang_central.areas.tree import Area, AreaTree, brief
 from xueliang_central.people.duty import Duty, Person, Shift
 from xueliang_central.people.rosters import DESK, Roster, Written
+from xueliang_central.people.week import Stretch
 
 View = dict[str, Any]
 
@@ -58,6 +59,52 @@ def duty_view(area: Area, duty: Duty, at: datetime) -> View:
         "on_duty": sorted(shown, key=_by_name),
         "not_on_duty": sorted((_person(one) | {"standing": standing} for standing, one in away), key=_by_name),
     }
+
+
+def week_view(area: Area, people: Sequence[Person], found: Sequence[Stretch]) -> View:
+    """Seven days of an area. `people`: those who belong to it, and guests who have a shift in it."""
+    own = {person.user_id for person in people if person.area_code == area.code}
+    unrostered = frozenset().union(*(stretch.duty.unrostered for stretch in found))
+    roles = {person.role for person in people if person.user_id in own}
+    return {
+        "area": brief(area),
+        "starts_at": _moment(found[0].starts_at),
+        "ends_at": _moment(found[-1].ends_at),
+        "people": sorted(
+            (
+                _person(one) | {"is_rostered": one.user_id not in unrostered, "is_guest": one.user_id not in own}
+                for one in people
+            ),
+            key=_by_name,
+        ),
+        "stretches": [_stretch_view(area, roles, stretch) for stretch in found],
+    }
+
+
+def _stretch_view(area: Area, roles: set[str], stretch: Stretch) -> View:
+    present = [person for person in stretch.duty.present if person.area_code == area.code]
+    needed = {"worker": roles - DESK, "desk": roles & DESK}
+    there = {"worker": any(person.role not in DESK for person in present), "desk": any(p.role in DESK for p in present)}
+    return {
+        "starts_at": _moment(stretch.starts_at),
+        "ends_at": _moment(stretch.ends_at),
+        "on_duty": sorted(person.user_id for person in present),
+        "on_leave": sorted(person.user_id for person in stretch.duty.on_leave),
+        "lacks": [name for name in needed if needed[name] and not there[name]],
+    }
+
+
+def own_duty_view(tree: AreaTree, found: Sequence[Stretch]) -> list[View]:
+    """One person's, the stretches on duty only; `area`: where, several when shifts overlap."""
+    return [
+        {
+            "starts_at": _moment(stretch.starts_at),
+            "ends_at": _moment(stretch.ends_at),
+            "areas": [brief(area) for one in stretch.duty.present if (area := tree.find(one.area_code)) is not None],
+        }
+        for stretch in found
+        if stretch.duty.present
+    ]
 
 
 def _person(person: Person) -> View:

@@ -50,6 +50,7 @@ class Permission(StrEnum):
     MAKE_SILENCES = "make_silences"
     ANSWER_PROPOSALS = "answer_proposals"
     SEE_ROSTERS = "see_rosters"
+    SEE_OWN_ROSTER = "see_own_roster"
     REPLACE_ROSTERS = "replace_rosters"
     RECEIVE_NOTICES = "receive_notices"
     MANAGE_NOTICES = "manage_notices"
@@ -95,6 +96,7 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.MAKE_SILENCES: frozenset({Role.OPERATOR, Role.RULE_OPERATOR, Role.SUPERVISOR, Role.ADMIN}),
     Permission.ANSWER_PROPOSALS: frozenset({Role.RULE_OPERATOR, Role.ADMIN}),
     Permission.SEE_ROSTERS: _OFFICE,
+    Permission.SEE_OWN_ROSTER: frozenset({Role.WORKER, Role.OPERATOR, Role.SUPERVISOR}),  # who can have one
     Permission.REPLACE_ROSTERS: frozenset({Role.SUPERVISOR, Role.ADMIN}),
     Permission.RECEIVE_NOTICES: _EVERYONE,  # each only the own
     Permission.MANAGE_NOTICES: frozenset({Role.ADMIN}),

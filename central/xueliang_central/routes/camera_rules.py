@@ -15,10 +15,13 @@ from xueliang_central.camera_rules.deciding import differences
 from xueliang_central.camera_rules.tables import rule_versions
 from xueliang_central.camera_rules.views import desired_of, report_of, rules_body, version_view
 from xueliang_central.centre import centre_of
-from xueliang_central.errors import NotFound
+from xueliang_central.errors import NotFound, RulesProblem, RulesRefused
+from xueliang_central.incidents.stills import newest_still
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor
 from xueliang_central.routes.asking import LARGEST_PAGE, Key, Text
+from xueliang_configs.errors import ConfigError
+from xueliang_configs.loading import plain_rules
 
 router: Final = APIRouter(prefix="/api/cameras/{camera_id}/rules", tags=["rules"])
 
@@ -54,6 +57,13 @@ class RollBack(_Frozen):
     idempotency_key: Key | None = None
 
 
+class RulesDraft(_Frozen):
+    """One of the two."""
+
+    settings: dict[str, Any] | None = Field(default=None, description="As in a proposal.")
+    text: str | None = Field(default=None, description="The same as YAML or JSON, as a person writes it.")
+
+
 class RulesMove(_Frozen):
     """approve | refuse | withdraw."""
 
@@ -63,13 +73,18 @@ class RulesMove(_Frozen):
 
 @router.get("")
 async def get_rules(request: Request, camera_id: CameraId, actor: Sees) -> dict[str, Any]:
-    """What is wanted, what runs, and whether they agree; settings of both, null: not known."""
+    """What is wanted, what runs, and whether they agree; settings of both, null: not known. `still`: the newest masked
+    picture of it that this actor may see, null: none. `may_change`: this actor may propose and roll back."""
     async with centre_of(request).database.reading() as conn:
         camera = await service.camera_of(conn, actor, camera_id)
         body = await rules_body(conn, camera)
         desired, report = await desired_of(conn, camera_id), await report_of(conn, camera_id, camera["node_id"])
+        still = await newest_still(conn, actor, camera_id)
     return {
         **body,
+        "name": camera["name"],
+        "may_change": service.may_change(actor, camera),
+        "still": still,
         "desired_settings": desired["settings"] if desired is not None else None,
         "running_settings": report["settings"] if report is not None else None,
     }
@@ -135,6 +150,28 @@ async def post_version(request: Request, camera_id: CameraId, body: RulesPropose
     async with centre.database.transaction() as conn:
         version = await service.propose(conn, actor, camera_id, asked, centre.wall())
     return await get_version(request, camera_id, version, actor)
+
+
+@router.post("/check")
+async def post_check(request: Request, camera_id: CameraId, body: RulesDraft, actor: Changes) -> dict[str, Any]:
+    """What a proposal would be taken as, and why a second person would have to agree. Nothing is kept. 422
+    `rules_refused`: every problem."""
+    if (body.settings is None) == (body.text is None):
+        raise RulesRefused([RulesProblem("", "expected settings or text, one of them")])
+    asked = body.settings if body.text is None else _written(body.text)
+    async with centre_of(request).database.reading() as conn:
+        part, severities = await service.check(conn, actor, camera_id, asked)
+    return {"settings": part.as_written, "severity_changes": list(severities)}
+
+
+def _written(text: str) -> dict[str, Any]:
+    try:
+        return plain_rules(text)
+    except ConfigError as error:
+        found = [
+            RulesProblem(f"line {one.line}" if one.line else one.key, one.text, one.hint) for one in error.problems
+        ]
+        raise RulesRefused(found) from error
 
 
 @router.post("/rollback", status_code=201)

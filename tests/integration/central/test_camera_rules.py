@@ -17,6 +17,8 @@ from sqlalchemy import insert, select, update
 from tests.support import city
 from tests.support.brokers import TestBroker, running_broker
 from tests.support.centres import TestCentre, camera
+from tests.support.pictures import jpeg, sha256
+from tests.support.rows import add_incident, filled
 from xueliang_alerts.clocks import system_wall
 from xueliang_alerts.contract import to_bytes
 from xueliang_alerts.desired import (
@@ -40,6 +42,7 @@ from xueliang_central.cameras.tables import cameras
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.fleet.nodes import add_node
 from xueliang_central.incidents.change import Rulebook
+from xueliang_central.incidents.tables import alerts, expected_pictures
 from xueliang_central.ingest.admission import Received
 from xueliang_central.ingest.committing import commit_batch
 from xueliang_central.rights.scope import Role
@@ -432,3 +435,73 @@ async def test_what_is_wanted_while_the_broker_is_away_is_sent_when_it_is_back(
                 await asyncio.gather(task, return_exceptions=True)
     document: DesiredRules = read_desired(nodes.heard["edge-01"][0], [PublicKey.read(key.public.text)])
     assert document.settings["rules"][0]["dwell_s"] == 9
+
+
+async def test_one_list_tells_how_the_rules_of_all_cameras_stand(street: TestCentre) -> None:
+    await street.add_cameras(camera("other", city.GRID, node_id=None))
+    async with people(street) as (ruler, _):
+        assert (await propose(ruler, LANE | {"zone": MOVED})).status_code == 201
+        assert (await propose(ruler, LANE | {"severity": 4}, based_on=2)).json()["state"] == "proposed"
+        lane, other = (await ruler.get("/api/camera-rules")).json()["items"]
+        assert (lane["camera_id"], lane["state"], lane["desired_version"], lane["running_version"]) == (
+            "lane",
+            "waiting",
+            2,
+            1,
+        )
+        assert (lane["newest_version"], lane["waiting_for_second"]) == (3, [{"version": 3, "by": "ruler"}])
+        assert (lane["node_state"], other["node_state"]) == ("never_seen", None)
+        assert (other["state"], other["newest_version"], other["running_version"]) == ("unknown", 0, None)
+        problem = RuleProblem(where="rules.0", text="no", hint="")
+        await hear(street, **said(settings(LANE), 2, answer=answer(2, problem)))
+        lane, _ = (await ruler.get("/api/camera-rules")).json()["items"]
+        assert (lane["state"], lane["problems"]) == ("refused", 1)
+        schema = (await ruler.get("/api/camera-rules/schema")).json()
+    assert "FireLaneRule" in schema["$defs"]
+
+
+WRITTEN = """place_class: residential
+rules:
+  - rule_id: lane
+    hazard: fire_lane_obstruction
+    zone: [[0.1, 0.5], [0.9, 0.5], [0.9, 0.9]]
+"""
+
+
+async def test_a_draft_is_checked_as_settings_or_as_text_and_nothing_is_kept(street: TestCentre) -> None:
+    async with people(street) as (ruler, _):
+        told = (await ruler.post(f"{RULES}/check", json={"text": WRITTEN})).json()
+        assert told["settings"]["rules"] == [{key: value for key, value in LANE.items() if key != "severity"}]
+        assert told["severity_changes"] == []
+        milder = await ruler.post(f"{RULES}/check", json={"settings": {"rules": [LANE | {"severity": 4}]}})
+        assert len(milder.json()["severity_changes"]) == 1
+        for body, where in (
+            ({"text": "rules: [\n"}, "line 2"),
+            ({"text": "rules:\n  - rule_id: ${HOME}\n"}, "line 2"),
+            ({"text": "cameras: []"}, "cameras"),
+            ({"text": WRITTEN.replace("[0.9, 0.5], ", "")}, "rules.0.zone"),
+            ({"settings": {"rules": [], "camera_id": "other"}}, "camera_id"),
+            ({}, ""),
+        ):
+            refused = await ruler.post(f"{RULES}/check", json=body)
+            assert (refused.status_code, refused.json()["code"]) == (422, "rules_refused"), refused.text
+            assert where in {one["where"] for one in refused.json()["problems"]}, refused.text
+        assert (await ruler.get(RULES)).json()["newest_version"] == 0
+
+
+async def test_the_newest_still_that_may_be_seen_lies_under_the_zones(street: TestCentre) -> None:
+    async with people(street) as (ruler, _):
+        assert (await ruler.get(RULES)).json()["still"] is None
+        picture = jpeg(filler=b"lane")
+        async with street.client() as node:
+            headers = {"authorization": f"Bearer {street.node_token}", "content-type": "image/jpeg"}
+            sent = await node.put(f"/api/evidence/{sha256(picture)}", content=picture, headers=headers)
+            assert sent.is_success
+        incident = await add_incident(street, city.GRID, still=sha256(picture))
+        async with street.database.transaction() as conn:
+            alert_id = (await conn.execute(select(expected_pictures.c.alert_id))).scalar_one()
+            row = {"alert_id": alert_id, "incident_id": incident, "camera_id": "lane", "frame_size_wh": [1280, 720]}
+            await conn.execute(insert(alerts), filled(alerts, street.clock.at, **row))
+        found = (await ruler.get(RULES)).json()["still"]
+        assert (found["sha256"], found["frame_size_wh"]) == (sha256(picture), [1280, 720])
+        assert (await ruler.get(f"/api/evidence/{found['sha256']}")).status_code == 200

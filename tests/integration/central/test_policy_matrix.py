@@ -6,6 +6,7 @@ follows from the digits of the codes. A foreign object must be answered exactly 
 
 from __future__ import annotations
 
+import json
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
@@ -56,7 +57,7 @@ class Kind:
 KINDS = {
     "area": Kind("/api/areas/{}", frozenset(Role), "370199", "/api/areas", "areas", "code"),
     "camera": Kind("/api/cameras/{}", frozenset(DESKS), "no-such", "/api/cameras", "cameras", "camera_id"),
-    "rules": Kind("/api/cameras/{}/rules", frozenset(DESKS), "no-such"),
+    "rules": Kind("/api/cameras/{}/rules", frozenset(DESKS), "no-such", "/api/camera-rules", "items", "camera_id"),
     "rules_history": Kind("/api/cameras/{}/rules/versions", frozenset(DESKS), "no-such"),
     "rules_version": Kind("/api/cameras/{}/rules/versions/1", frozenset(DESKS), "no-such"),
     "rules_diff": Kind("/api/cameras/{}/rules/diff?of=1&to=1", frozenset(DESKS), "no-such"),
@@ -94,6 +95,7 @@ KINDS = {
         "items",
         "identifier",
     ),
+    "week": Kind("/api/areas/{}/week", frozenset(DESKS), "370199"),
 }
 
 
@@ -125,6 +127,7 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
         ids["area roster"][place] = ids["duty"][place] = ids["figures"][place] = ids["ledger"][place] = code
         ids["sighting"][place] = await add_sighting(centre, code)
         ids["cap"][place] = await add_cap_message(centre, ids["incident"][place], code)
+        ids["week"][place] = code
     return ids
 
 
@@ -243,6 +246,7 @@ async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) ->
             {"settings": {"rules": []}, "why": "tuned", "based_on": 1},
             {Role.RULE_OPERATOR, Role.ADMIN},
         ),
+        ("rules", "/api/cameras/{}/rules/check", {"settings": {"rules": []}}, {Role.RULE_OPERATOR, Role.ADMIN}),
         ("rules", "/api/cameras/{}/rules/rollback", {"version": 1, "based_on": 1}, {Role.RULE_OPERATOR, Role.ADMIN}),
         (
             "rules",
@@ -310,9 +314,53 @@ async def test_nobody_rosters_what_lies_outside(centre: TestCentre, role: Role) 
                     assert _same(answer, missing), cell
 
 
+@pytest.mark.parametrize("role", list(Role))
+async def test_everybody_who_can_have_a_roster_sees_the_own_one_and_no_other(centre: TestCentre, role: Role) -> None:
+    await _furnish(centre)
+    user_id = await centre.add_user("someone", role, OWN)
+    async with centre.signed_in("someone") as client:
+        answer = await client.get("/api/me/roster")
+    if role in {Role.WORKER, Role.OPERATOR, Role.SUPERVISOR}:
+        assert (answer.status_code, answer.json()["user_id"]) == (200, user_id)
+    else:
+        assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_a_table_of_rosters_knows_nobody_outside(centre: TestCentre, role: Role) -> None:
+    await _furnish(centre)
+    await centre.add_user("someone", role, OWN)
+    async with centre.signed_in("someone") as client:
+        answers = {}
+        for name in ("nobody", *(f"rostered-{place}" for place in PLACES)):
+            body = {"text": f"username,kind\n{name},always\n", "dry_run": True}
+            answers[name] = await client.post("/api/rosters/import", json=body)
+        for place in PLACES:
+            answer = answers[f"rostered-{place}"]
+            if role not in {Role.SUPERVISOR, Role.ADMIN}:
+                assert answer.status_code == answers["nobody"].status_code == 403
+            elif visible(place):
+                assert answer.status_code == 200, answer.text
+            else:
+                told = answer.text.replace(f"rostered-{place}", "nobody")
+                assert (answer.status_code, _told(told)) == (422, _told(answers["nobody"].text))
+
+
+def _told(text: str) -> dict[str, Any]:
+    """A problem without what differs from request to request."""
+    return {name: value for name, value in json.loads(text).items() if name not in {"instance", "request_id"}}
+
+
 @pytest.mark.parametrize(
     "path",
-    ["/api/session", *(kind.path.format(kind.missing) for kind in KINDS.values()), "/api/events", "/api/policies"],
+    [
+        "/api/session",
+        *(kind.path.format(kind.missing) for kind in KINDS.values()),
+        "/api/events",
+        "/api/policies",
+        "/api/camera-rules/schema",
+        "/api/me/roster",
+    ],
 )
 async def test_without_a_session_there_is_nothing(centre: TestCentre, path: str) -> None:
     async with centre.client() as client:

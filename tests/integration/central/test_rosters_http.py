@@ -277,3 +277,84 @@ async def test_an_area_that_a_shift_is_in_is_not_removed(staffed: TestCentre) ->
     table = city.area_table(city.city_geojson(codes=tuple(code for code in city.BOXES if code != city.VILLAGE_BARE)))
     with pytest.raises(ImportRefused, match="shifts still belong to it"):
         await take_areas(staffed.database, table, at=staffed.clock.at, remove_missing=True)
+
+
+async def test_a_week_shows_who_is_there_what_is_lacking_and_guests(staffed: TestCentre) -> None:
+    day = {"kind": "weekly", "weekly": {"bands": [{"days": ["mon", "tue"], "start": "08:00", "until": "20:00"}]}}
+    guest = {**SPAN, "area_code": city.GRID}
+    async with staffed.signed_in("boss") as client:
+        await client.put(of(staffed, "wang"), json={"version": 0, "shifts": [day, LEAVE]})
+        answer = await client.get(f"/api/areas/{city.GRID}/week")
+        assert answer.status_code == 200, answer.text
+        body = answer.json()
+        assert (body["starts_at"], body["ends_at"]) == ("2026-11-22T16:00:00.000Z", "2026-11-29T16:00:00.000Z")
+        assert body["people"] == [
+            {
+                "user_id": staffed.user_ids["wang"],
+                "display_name": "wang 先生",
+                "role": "worker",
+                "is_rostered": True,
+                "is_guest": False,
+            }
+        ]
+        assert [
+            (one["starts_at"][5:16], one["on_duty"] != [], one["on_leave"] != [], one["lacks"])
+            for one in body["stretches"]
+        ] == [
+            ("11-22T16:00", False, True, ["worker"]),
+            ("11-24T16:00", False, False, ["worker"]),
+        ]
+        await client.put(of(staffed, "ma"), json={"version": 0, "shifts": [guest]})
+        week = (await client.get(f"/api/areas/{city.GRID}/week", params={"day": "2026-11-23"})).json()
+        assert [(one["display_name"], one["is_guest"]) for one in week["people"]] == [
+            ("ma 先生", True),
+            ("wang 先生", False),
+        ]
+        assert [one["lacks"] for one in week["stretches"]][:3] == [["worker"], [], ["worker"]]
+        desk = (await client.get(f"/api/areas/{city.VILLAGE}/week")).json()
+        assert [one["lacks"] for one in desk["stretches"]] == [["worker"]] * 3, "its one worker is lent to the grid"
+        assert (
+            problems(await client.get(f"/api/areas/{city.GRID}/week", params={"day": "1000-01-01"}))[0][0]
+            == "query.day"
+        )
+
+
+async def test_a_worker_sees_the_own_shifts_of_two_weeks_and_where(staffed: TestCentre) -> None:
+    async with staffed.signed_in("boss") as client:
+        await client.put(of(staffed, "wang"), json={"version": 0, "shifts": [SPAN]})
+    async with staffed.signed_in("wang") as client:
+        own = (await client.get("/api/me/roster")).json()
+        assert own["duty"] == [
+            {
+                "starts_at": "2026-11-23T00:00:00.000Z",
+                "ends_at": "2026-11-23T12:00:00.000Z",
+                "areas": own["duty"][0]["areas"],
+            }
+        ]
+        assert [area["code"] for area in own["duty"][0]["areas"]] == [city.GRID]
+        assert (await client.get(of(staffed, "wang"))).status_code == 403, "the office's page of the same"
+
+
+async def test_a_table_is_told_first_and_taken_whole_by_who_it_belongs_to(staffed: TestCentre) -> None:
+    good = "username,kind,days,start,until\nwang,weekly,mon-fri,08:00,18:00\nli,always,,,\n"
+    bad = good + "other,always,,,\nwang,weekly,mon-fri,25:00,18:00\n"
+    async with staffed.signed_in("boss") as client:
+        refused = await client.post("/api/rosters/import", json={"text": bad, "dry_run": True})
+        assert (refused.status_code, refused.json()["code"]) == (422, "import_refused"), refused.text
+        listed = refused.json()["problems"]
+        assert [one.partition(":")[0] for one in listed] == [
+            "row 4, username",
+            "row 5, start",
+            "2 bad rows; nothing was changed",
+        ]
+        dry = await client.post("/api/rosters/import", json={"text": good, "dry_run": True})
+        assert dry.json() == {
+            "changes": ["~ wang: 1 shifts (had 0)", "1 rosters changed, 1 unchanged"],
+            "dry_run": True,
+        }
+        assert (await client.get(of(staffed, "wang"))).json()["version"] == 0
+        taken = await client.post("/api/rosters/import", json={"text": good, "dry_run": False})
+        assert taken.json()["changes"] == dry.json()["changes"]
+        assert len((await client.get(of(staffed, "wang"))).json()["shifts"]) == 1
+    [record] = await records(staffed)
+    assert (record.actor, record.detail["way"]) == ("boss", "import")

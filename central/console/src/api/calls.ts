@@ -7,6 +7,7 @@ import type {
   Camera,
   Enrolment,
   Fleet,
+  FleetNode,
   Incident,
   IncidentDetail,
   IncidentName,
@@ -194,6 +195,7 @@ export const places = {
   areas: () => get<{ areas: Area[] }>("/api/areas"),
   cameras: () => get<{ cameras: Camera[] }>("/api/cameras"),
   fleet: () => get<Fleet>("/api/fleet"),
+  node: (nodeId: string) => get<FleetNode>(`/api/fleet/${encodeURIComponent(nodeId)}`),
 };
 
 export const evidenceUrl = (sha256: string): string => `/api/evidence/${sha256}`;

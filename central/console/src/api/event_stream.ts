@@ -124,6 +124,7 @@ const KNOWN: Record<Exclude<CentreEvent["kind"], "hello" | "reload">, true> = {
   silence: true,
   calendar_proposal: true,
   notice: true,
+  camera_rules: true,
 };
 const KINDS = new Set(Object.keys(KNOWN));
 

@@ -75,6 +75,10 @@ export async function post<T>(path: string, body: unknown): Promise<T> {
   return call<T>("POST", path, body);
 }
 
+export async function put<T>(path: string, body: unknown): Promise<T> {
+  return call<T>("PUT", path, body);
+}
+
 export async function remove(path: string): Promise<void> {
   await call<unknown>("DELETE", path);
 }

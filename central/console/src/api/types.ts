@@ -376,6 +376,7 @@ export type CentreEvent =
   | { kind: "calendar_proposal"; calendar_proposal: CalendarProposal }
   /** To this person only. */
   | { kind: "notice"; notice: { notice_id: string; kind: string; params: Record<string, unknown> } }
+  | { kind: "camera_rules"; camera_rules: { camera_id: string } }
   | { kind: "hello" }
   /** Too much was missed to replay: read the lists again. */
   | { kind: "reload" };

@@ -13,6 +13,8 @@ export const en: Record<WordKey, string> = {
   "app.back": "Back",
   "app.none": "None",
   "app.notFound": "No such page",
+  "app.rules": "Rules",
+  "app.rosters": "Rosters",
   "app.goHome": "Go to the start page",
 
   "login.username": "User name",
@@ -419,6 +421,7 @@ export const en: Record<WordKey, string> = {
   "told.distance": "about {metres} m from the camera",
 
   "phone.title": "My tasks",
+  "phone.shifts": "Shifts",
   "phone.empty": "No tasks",
   "phone.emptyDetail": "A new task appears here by itself.",
   "phone.take": "Take it",

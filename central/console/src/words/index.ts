@@ -23,8 +23,23 @@ export function switchLanguage(): void {
 }
 
 export function t(key: WordKey, params: Params = {}): string {
-  const text = (language.value === "zh" ? zh : en)[key];
+  return filled((language.value === "zh" ? zh : en)[key], params);
+}
+
+function filled(text: string, params: Params): string {
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(params[name] ?? whole));
+}
+
+/** The words of a page that is loaded when somebody opens it: both languages, one switch. */
+export function wordsOf<Key extends string>(chinese: Record<Key, string>, english: Record<Key, string>) {
+  return {
+    t: (key: Key, params: Params = {}): string => filled((isChinese.value ? chinese : english)[key], params),
+    /** As tCode, of these words: an unknown code is shown as it came. */
+    code: (group: string, code: string): string => {
+      const key = `${group}.${code}`;
+      return key in chinese ? (isChinese.value ? chinese : english)[key as Key] : code.replaceAll("_", " ");
+    },
+  };
 }
 
 /** The word for a code of the centre, for instance tCode("hazard", "crowd"); an unknown code is shown as it came. */

@@ -11,6 +11,8 @@ export const zh = {
   "app.back": "返回",
   "app.none": "无",
   "app.notFound": "页面不存在",
+  "app.rules": "规则",
+  "app.rosters": "值班表",
   "app.goHome": "回到首页",
 
   "login.username": "用户名",
@@ -417,6 +419,7 @@ export const zh = {
   "told.distance": "距摄像机约 {metres} 米",
 
   "phone.title": "我的任务",
+  "phone.shifts": "值班",
   "phone.empty": "暂无任务",
   "phone.emptyDetail": "有新任务时会自动出现在这里。",
   "phone.take": "立即接单",

@@ -1,3 +1,4 @@
 /** The phone's pages as one file of the build. */
 export { default as TaskListPage } from "./TaskListPage.vue";
 export { default as TaskPage } from "./TaskPage.vue";
+export { default as MyShiftsPage } from "./MyShiftsPage.vue";

@@ -1,0 +1,116 @@
+/** Calls and types of the rules pages; loaded with them. */
+import { get, post } from "./http.ts";
+
+export type RulesStateName = "unknown" | "as_node" | "waiting" | "in_force" | "refused" | "drifted" | "not_taken";
+export type VersionStateName = "proposed" | "desired" | "replaced" | "refused" | "withdrawn" | "outdated" | "ran";
+export type VersionMove = "approve" | "refuse" | "withdraw";
+
+export interface Standing {
+  camera_id: string;
+  name: string;
+  area_code: string | null;
+  node_id: string | null;
+  node_state: string | null;
+  node_last_seen_at: string | null;
+  state: RulesStateName;
+  desired_version: number | null;
+  running_version: number | null;
+  newest_version: number;
+  sent_at: string | null;
+  waiting_for_second: { version: number; by: string }[];
+  problems: number;
+}
+
+export interface RuleProblem {
+  where: string;
+  text: string;
+  hint: string;
+}
+
+export interface Version {
+  version: number;
+  state: VersionStateName;
+  origin: "centre" | "node";
+  digest: string;
+  why: string;
+  made_at: string;
+  by: string;
+  restores: number | null;
+  severity_changes: string[];
+  decided_at: string | null;
+  decided_by: string | null;
+  decide_note: string | null;
+  sent_at: string | null;
+  moves?: VersionMove[];
+}
+
+export interface Reported {
+  at: string;
+  received_at: string;
+  takes_rules: boolean;
+  digest: string;
+  source: string;
+  since: string;
+  by: string;
+  note: string;
+  answer: { version: number; outcome: string; at: string; problems: RuleProblem[]; notes: string[] } | null;
+}
+
+/** Settings as they travel: what a rule says is the schema's to know. */
+export type Settings = Record<string, unknown> & { rules: Record<string, unknown>[] };
+
+export interface CameraRulesBody {
+  camera_id: string;
+  node_id: string | null;
+  state: RulesStateName;
+  newest_version: number;
+  desired: Version | null;
+  proposed: Version[];
+  reported: Reported | null;
+}
+
+export interface CameraRulesNow extends CameraRulesBody {
+  name: string;
+  may_change: boolean;
+  still: { sha256: string; frame_size_wh: [number, number] | null; observed_at: string } | null;
+  desired_settings: Settings | null;
+  running_settings: Settings | null;
+}
+
+export interface Difference {
+  where: string;
+  before: unknown;
+  after: unknown;
+}
+
+export interface Checked {
+  settings: Settings;
+  severity_changes: string[];
+}
+
+const of = (cameraId: string): string => `/api/cameras/${encodeURIComponent(cameraId)}/rules`;
+
+export const rules = {
+  standings: () => get<{ items: Standing[] }>("/api/camera-rules"),
+  schema: () => get<unknown>("/api/camera-rules/schema"),
+  now: (cameraId: string) => get<CameraRulesNow>(of(cameraId)),
+  versions: (cameraId: string, before: number | null) =>
+    get<{ items: Version[]; next_before: number | null }>(
+      `${of(cameraId)}/versions?limit=30${before === null ? "" : `&before=${before}`}`,
+    ),
+  version: (cameraId: string, version: number) =>
+    get<Version & { settings: Settings }>(`${of(cameraId)}/versions/${version}`),
+  /** `from` null: what the camera runs now. */
+  diff: (cameraId: string, from: number | null, to: number) =>
+    get<{ differences: Difference[] }>(`${of(cameraId)}/diff?to=${to}${from === null ? "" : `&of=${from}`}`),
+  check: (cameraId: string, body: { settings: unknown } | { text: string }) =>
+    post<Checked>(`${of(cameraId)}/check`, body),
+  propose: (
+    cameraId: string,
+    body: { settings: unknown; why: string; based_on: number; idempotency_key: string },
+  ) => post<Version>(`${of(cameraId)}/versions`, body),
+  rollBack: (cameraId: string, body: { version: number; based_on: number; idempotency_key: string }) =>
+    post<Version>(`${of(cameraId)}/rollback`, body),
+  move: (cameraId: string, version: number, move: VersionMove, note: string) =>
+    post<Version>(`${of(cameraId)}/versions/${version}/moves`, { move, ...(note ? { note } : {}) }),
+};

@@ -1,0 +1,123 @@
+/** What a rule may say, read from the centre's JSON Schema: fields of a form, with unit, limits, default and help. Pure. */
+
+export interface Shape {
+  $ref?: string;
+  anyOf?: Shape[];
+  oneOf?: Shape[];
+  type?: string;
+  const?: unknown;
+  enum?: unknown[];
+  default?: unknown;
+  description?: string;
+  pattern?: string;
+  minimum?: number;
+  maximum?: number;
+  exclusiveMinimum?: number;
+  items?: Shape;
+  properties?: Record<string, Shape>;
+  required?: string[];
+  $defs?: Record<string, Shape>;
+  discriminator?: { mapping: Record<string, string> };
+}
+
+/** How a setting is asked for. "plain": as JSON, for what has parts of its own. */
+export type FieldKind = "number" | "integer" | "yes_no" | "choice" | "words" | "text" | "plain";
+
+export interface Field {
+  name: string;
+  kind: FieldKind;
+  /** As the settings have it; undefined: it must be said. */
+  byDefault: unknown;
+  isRequired: boolean;
+  mayBeNull: boolean;
+  choices: (string | number)[];
+  least: number | null;
+  most: number | null;
+  help: string;
+}
+
+export interface CameraSchema extends Shape {
+  $defs: Record<string, Shape>;
+}
+
+/** Drawn on the picture, not typed. */
+export const DRAWN: readonly string[] = ["zone", "line", "exclude_zones"];
+/** Said by the page itself: who they are, which rule it is, and how often it has changed. */
+const NOT_ASKED = new Set(["hazard", "rule_id", "version", ...DRAWN]);
+
+function nameOf(ref: string): string {
+  return ref.slice(ref.lastIndexOf("/") + 1);
+}
+
+function resolved(schema: CameraSchema, shape: Shape): Shape {
+  return shape.$ref ? { ...schema.$defs[nameOf(shape.$ref)], ...shape } : shape;
+}
+
+/** Hazards that there are rules for, in the order of the schema. */
+export function hazardsOf(schema: CameraSchema): string[] {
+  return Object.keys(ruleMapping(schema)).sort();
+}
+
+function ruleMapping(schema: CameraSchema): Record<string, string> {
+  return schema.properties?.["rules"]?.items?.discriminator?.mapping ?? {};
+}
+
+export function ruleShape(schema: CameraSchema, hazard: string): Shape | null {
+  const ref = ruleMapping(schema)[hazard];
+  return ref ? (schema.$defs[nameOf(ref)] ?? null) : null;
+}
+
+/** Every setting of a hazard that is typed, those first that must be said. */
+export function fieldsOf(schema: CameraSchema, hazard: string): Field[] {
+  const shape = ruleShape(schema, hazard);
+  if (!shape?.properties) return [];
+  const required = new Set(shape.required ?? []);
+  const names = Object.keys(shape.properties).filter((name) => !NOT_ASKED.has(name) && !isDrawn(shape, name));
+  const fields = names.map((name) => fieldOf(schema, name, shape.properties?.[name] ?? {}, required.has(name)));
+  return [...fields.filter((one) => one.isRequired), ...fields.filter((one) => !one.isRequired)];
+}
+
+/** `direction` is a line of wrong_way and a choice of line_crossing. */
+export function isDrawn(shape: Shape, name: string): boolean {
+  if (DRAWN.includes(name)) return name in (shape.properties ?? {});
+  return name === "direction" && shape.properties?.[name]?.type === "array";
+}
+
+/** What is drawn for a rule of this hazard. */
+export function drawnOf(schema: CameraSchema, hazard: string): string[] {
+  const shape = ruleShape(schema, hazard);
+  return shape ? ["zone", "line", "direction", "exclude_zones"].filter((name) => isDrawn(shape, name)) : [];
+}
+
+export function fieldOf(schema: CameraSchema, name: string, written: Shape, isRequired: boolean): Field {
+  const options = written.anyOf ?? [];
+  const isNullable = options.some((one) => one.type === "null");
+  const shape = resolved(schema, isNullable ? { ...written, ...options.find((one) => one.type !== "null") } : written);
+  return {
+    name,
+    kind: kindOf(shape),
+    byDefault: written.default,
+    isRequired,
+    mayBeNull: isNullable,
+    choices: (shape.enum ?? []) as (string | number)[],
+    least: shape.minimum ?? shape.exclusiveMinimum ?? null,
+    most: shape.maximum ?? null,
+    help: written.description ?? shape.description ?? "",
+  };
+}
+
+function kindOf(shape: Shape): FieldKind {
+  if (shape.enum) return "choice";
+  if (shape.type === "boolean") return "yes_no";
+  if (shape.type === "integer") return "integer";
+  if (shape.type === "number") return "number";
+  if (shape.type === "array" && shape.items?.type === "string") return "words";
+  return shape.type === "string" ? "text" : "plain";
+}
+
+/** The field behind one name of a diff: of a rule of this hazard, or of the camera where hazard is null. */
+export function fieldNamed(schema: CameraSchema, hazard: string | null, name: string): Field | null {
+  const shape = hazard === null ? schema : ruleShape(schema, hazard);
+  const written = shape?.properties?.[name];
+  return written ? fieldOf(schema, name, written, Boolean(shape?.required?.includes(name))) : null;
+}
