@@ -158,7 +158,7 @@ async def post_check(request: Request, camera_id: CameraId, body: RulesDraft, ac
     `rules_refused`: every problem."""
     if (body.settings is None) == (body.text is None):
         raise RulesRefused([RulesProblem("", "expected settings or text, one of them")])
-    asked = body.settings if body.text is None else _written(body.text)
+    asked = _written(body.text) if body.text is not None else body.settings or {}
     async with centre_of(request).database.reading() as conn:
         part, severities = await service.check(conn, actor, camera_id, asked)
     return {"settings": part.as_written, "severity_changes": list(severities)}
