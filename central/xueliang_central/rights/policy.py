@@ -98,7 +98,7 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.SEE_ROSTERS: _OFFICE,
     Permission.SEE_OWN_ROSTER: frozenset({Role.WORKER, Role.OPERATOR, Role.SUPERVISOR}),  # who can have one
     Permission.REPLACE_ROSTERS: frozenset({Role.SUPERVISOR, Role.ADMIN}),
-    Permission.RECEIVE_NOTICES: _EVERYONE,  # each only the own
+    Permission.RECEIVE_NOTICES: _EVERYONE - {Role.SECURITY},  # each only the own
     Permission.MANAGE_NOTICES: frozenset({Role.ADMIN}),
     Permission.MANAGE_CONTACTS: frozenset({Role.ADMIN}),
     Permission.SEE_ACCOUNTS: frozenset({Role.SECURITY, Role.AUDITOR}),
