@@ -15,7 +15,7 @@ from xueliang_alerts.clocks import system_wall
 from xueliang_configs.schedules import zone_of
 from xueliang_demo.city import DEMO, make_city
 from xueliang_demo.demo_plan import POLICIES
-from xueliang_demo.installation import Account, Plan
+from xueliang_demo.installation import Account, Plan, WatchedCamera
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -27,13 +27,15 @@ HOSTILE = '<img src=x onerror="document.title=1">李'
 @pytest.fixture
 def centre(tmp_path: Path) -> Iterator[CentreOnly]:
     city = make_city(DEMO)
+    place = city.of_level("grid")[3].polygon.representative_point()
+    cameras = (WatchedCamera("cam-0", "东巷0号", "file:none.mp4", GRID, place.x, place.y),)
     accounts = (
         Account("wang", "worker", GRID, "王网格员"),
         Account("li", "worker", GRID, HOSTILE),
         Account("chief", "supervisor", city.areas[0].code, "市级负责人"),
         Account("operator", "operator", city.areas[0].code, "值班员"),
     )
-    with CentreOnly(tmp_path, Plan(city, (), (), accounts, POLICIES)) as installation:
+    with CentreOnly(tmp_path, Plan(city, cameras, (), accounts, POLICIES)) as installation:
         installation.start()
         yield installation
 

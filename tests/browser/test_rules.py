@@ -175,7 +175,7 @@ def test_a_zone_is_drawn_by_hand_and_a_crossing_one_is_explained(browser: Browse
     page.mouse.move(*to(0.3, 0.45))
     page.mouse.down()
     page.mouse.move(*to(0.6, 0.8), steps=4)
-    page.mouse.move(*to(0.9, 0.95), steps=4)
+    page.mouse.move(*to(0.9, 0.8), steps=4)
     page.mouse.up()
     expect(told).to_contain_text("相交")
     expect(page.get_by_test_id("propose")).to_be_disabled()

@@ -109,7 +109,7 @@ export const rules = {
     cameraId: string,
     body: { settings: unknown; why: string; based_on: number; idempotency_key: string },
   ) => post<Version>(`${of(cameraId)}/versions`, body),
-  rollBack: (cameraId: string, body: { version: number; based_on: number; idempotency_key: string }) =>
+  rollBack: (cameraId: string, body: { version: number; why: string; based_on: number; idempotency_key: string }) =>
     post<Version>(`${of(cameraId)}/rollback`, body),
   move: (cameraId: string, version: number, move: VersionMove, note: string) =>
     post<Version>(`${of(cameraId)}/versions/${version}/moves`, { move, ...(note ? { note } : {}) }),
