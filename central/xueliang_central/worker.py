@@ -28,7 +28,7 @@ from xueliang_central.notices.channels import open_channels
 from xueliang_central.notices.sending import Sender
 from xueliang_central.reports import rolling
 from xueliang_central.retention import removing
-from xueliang_central.retention.due import KINDS
+from xueliang_central.retention.due import KINDS, due
 from xueliang_central.silences import proposals
 from xueliang_central.silences import service as silences
 
@@ -43,6 +43,7 @@ FORGET_S: Final = 3600.0
 ROLL_UP_S: Final = 20.0  # how old a report may be
 ROLL_UP_PAUSE_S: Final = 0.01  # between steps: a first roll-up of a long past leaves the writer to others
 RETENTION_S: Final = 3600.0
+RETENTION_FIRST_S: Final = 1800.0  # after an upgrade: time to look what would go, and to hold what must not
 RETENTION_PAUSE_S: Final = 0.05  # between steps: a first removal of years leaves the writer to others
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 5.0
@@ -96,7 +97,7 @@ class Worker:
             tasks.create_task(self._repeat("climbing", self.climb, NOTICES_S))
             tasks.create_task(self._repeat("channels", self.sender.look, NOTICES_S))
             tasks.create_task(self._repeat("rollups", self.roll_up, ROLL_UP_S))
-            tasks.create_task(self._repeat("retention", self.remove_old, RETENTION_S))
+            tasks.create_task(self._repeat("retention", self.remove_old, RETENTION_S, RETENTION_FIRST_S))
             tasks.create_task(self._repeat("cap", self.tell_others, FOLDING_S))
             tasks.create_task(self._repeat("call_backs", self.forget_call_backs, CALL_BACKS_S))
             tasks.create_task(self._repeat("partitions", self._partitions, PARTITIONS_S))
@@ -240,19 +241,36 @@ class Worker:
 
     async def remove_old(self) -> int:
         """Remove what has been kept long enough, a bounded step at a time; returns how much. Files go last."""
-        removed = 0
+        removed, trouble = 0, None
         for kind in KINDS:
+            try:
+                removed += await self._remove_kind(kind)
+            except Exception as error:  # the other kinds do not wait for it
+                trouble = error
+        await self._unlink_pictures()
+        self.counts["removed"] += removed
+        if trouble is not None:
+            raise trouble
+        return removed
+
+    async def _remove_kind(self, kind: str) -> int:
+        """From the oldest on, stretch by stretch."""
+        if due(kind, self._retention, self._wall()) is None:
+            return 0
+        removed, stretch = 0, removing.EVERYTHING
+        while True:
             async with self._database.reading() as conn:
-                is_any = await removing.is_any_due(conn, kind, self._retention, self._wall())
+                stretch = await removing.next_stretch(conn, kind, stretch.until)
+                is_any = await removing.is_any_due(conn, kind, self._retention, self._wall(), stretch)
             while is_any:
                 async with self._database.transaction() as conn:
-                    some = await removing.remove(conn, kind, self._retention, self._wall())
+                    some = await removing.remove(conn, kind, self._retention, self._wall(), stretch)
                 removed += some
                 is_any = some > 0
                 await asyncio.sleep(RETENTION_PAUSE_S)
-        await self._unlink_pictures()
-        self.counts["removed"] += removed
-        return removed
+            if stretch.until is None or stretch.until > self._wall() - removing.SHORTEST_KEPT:
+                return removed
+            await asyncio.sleep(RETENTION_PAUSE_S)
 
     async def _unlink_pictures(self) -> None:
         while True:
@@ -288,8 +306,11 @@ class Worker:
         await ensure_months(self._database, self._wall())
         return 0
 
-    async def _repeat(self, name: str, work: Callable[[], Awaitable[int]], every_s: float) -> None:
+    async def _repeat(
+        self, name: str, work: Callable[[], Awaitable[int]], every_s: float, first_s: float = 0.0
+    ) -> None:
         """Supervise one loop: a fault is logged once with its traceback, counted, and tried again with pauses."""
+        await asyncio.sleep(first_s)
         pause_s = FIRST_PAUSE_S
         while True:
             try:

@@ -41,3 +41,4 @@ task_photos = Table(
     Column("added_by", String(36), nullable=False),
     Column("added_at", UtcDateTime, nullable=False),
 )
+Index("task_photos_by_sha256", task_photos.c.sha256)  # who may see one; has it been kept long enough

@@ -141,6 +141,7 @@ expected_pictures = Table(
     Column("named_at", UtcDateTime, nullable=False),
     Column("removed_at", UtcDateTime),  # it was here and has been kept long enough
 )
+Index("expected_pictures_by_alert", expected_pictures.c.alert_id)  # of alerts that go to another incident
 
 incident_timeline = Table(
     "incident_timeline",

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
 
+from xueliang_central.cap.tables import cap_progress
 from xueliang_central.dispatch.tables import task_photos, tasks
 from xueliang_central.evidence.pictures import PictureKind
 from xueliang_central.evidence.tables import pictures
@@ -166,13 +167,15 @@ def _records(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
 
 
 def _events(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
-    """Those that the roll-ups have read. The newest stays: it says where the stream ends."""
+    """Those that the roll-ups have read, and the telling of others. The newest stays: it says where the stream ends."""
     if policy.events_days is None:
         return None
     newest = select(func.max(events.c.event_id)).scalar_subquery()
     read = select(rollup_state.c.position).scalar_subquery()
+    told = select(func.coalesce(func.min(cap_progress.c.event_id), newest)).scalar_subquery()  # none: nothing is told
+    is_read = [events.c.event_id <= read, events.c.event_id <= told, events.c.event_id < newest]
     return (
         select(events.c.event_id, events.c.at.label("since"))
-        .where(events.c.at < _before(now, policy.events_days), events.c.event_id <= read, events.c.event_id < newest)
+        .where(events.c.at < _before(now, policy.events_days), *is_read)
         .order_by(events.c.event_id)
     )

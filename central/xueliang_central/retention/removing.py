@@ -13,12 +13,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from prometheus_client import Counter
-from sqlalchemy import delete, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -40,6 +40,33 @@ Row = Mapping[str, Any]
 AT_ONCE: Final = 500
 FILES_AT_ONCE: Final = 100
 REMOVED: Final = Counter("central_removed", "What was kept long enough and went", ["kind"])
+LOOKED_AT: Final = 5_000
+SHORTEST_KEPT: Final = timedelta(days=1)  # no policy keeps anything for less
+AGES: Final[Mapping[str, ColumnElement[datetime]]] = {  # each has an index
+    "evidence": pictures.c.received_at,
+    "photos": pictures.c.received_at,
+    "unnamed_pictures": pictures.c.received_at,
+    "alerts": alerts.c.first_received_at,
+    "records": spool_records.c.received_at,
+    "events": events.c.at,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Rows of one kind by age, from later than `after` (None: the oldest) through `until` (None: the newest)."""
+
+    after: datetime | None
+    until: datetime | None
+
+    def of(self, kind: str, query: Select[Any]) -> Select[Any]:
+        at = AGES[kind]
+        if self.after is not None:
+            query = query.where(at > self.after)
+        return query if self.until is None else query.where(at <= self.until)
+
+
+EVERYTHING: Final = Stretch(None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +83,43 @@ async def would_go(conn: AsyncConnection, kind: str, policy: RetentionConfig, no
     query = due(kind, policy, now)
     if query is None:
         return None
-    found = query.order_by(None).subquery()
-    row = (await conn.execute(select(func.count(), func.min(found.c.since)))).one()
-    return Due(kind, row[0], row[1])
+    total, oldest, stretch = 0, None, EVERYTHING
+    while True:
+        stretch = await next_stretch(conn, kind, stretch.until)
+        found = stretch.of(kind, query).order_by(None).subquery()
+        row = (await conn.execute(select(func.count(), func.min(found.c.since)))).one()
+        total, oldest = total + row[0], row[1] if oldest is None else oldest
+        if stretch.until is None or stretch.until > now - SHORTEST_KEPT:
+            return Due(kind, total, oldest)
 
 
-async def is_any_due(conn: AsyncConnection, kind: str, policy: RetentionConfig, now: datetime) -> bool:
+async def next_stretch(conn: AsyncConnection, kind: str, after: datetime | None) -> Stretch:
+    """The next rows by age. What is kept longer than the rest lies before what may go: it is gone through once a run,
+    LOOKED_AT at a time, not once for every step (10 million stills took longer than a statement may)."""
+    at = AGES[kind]
+    later = select(at).order_by(at)
+    if after is not None:
+        later = later.where(at > after)
+    until = (await conn.execute(later.offset(LOOKED_AT).limit(1))).scalar_one_or_none()
+    return Stretch(after, until)
+
+
+async def is_any_due(
+    conn: AsyncConnection, kind: str, policy: RetentionConfig, now: datetime, stretch: Stretch = EVERYTHING
+) -> bool:
     """Asked by reading, so that an idle worker never takes the writer's place."""
     query = due(kind, policy, now)
-    return query is not None and (await conn.execute(query.limit(1))).first() is not None
+    return query is not None and (await conn.execute(stretch.of(kind, query).limit(1))).first() is not None
 
 
-async def remove(conn: AsyncConnection, kind: str, policy: RetentionConfig, now: datetime) -> int:
+async def remove(
+    conn: AsyncConnection, kind: str, policy: RetentionConfig, now: datetime, stretch: Stretch = EVERYTHING
+) -> int:
     """Remove some of one kind, in this transaction; how many, 0 when nothing is due."""
     query = due(kind, policy, now)
     if query is None:
         return 0
+    query = stretch.of(kind, query)
     rows = (await conn.execute(query.limit(AT_ONCE))).mappings().all()
     if not rows:
         return 0

@@ -20,14 +20,15 @@ from xueliang_alerts.clocks import Mono, system_mono
 from xueliang_central.errors import DatabaseUnavailable, StoreError
 from xueliang_central.rights.scope import Actor
 from xueliang_central.store.database import Database
-from xueliang_central.store.events import READ_LIMIT, Event, latest_id, read_after
+from xueliang_central.store.events import Event, latest_id, read_after
 from xueliang_central.store.pacing import Pacing, Told
 
 log = logging.getLogger(__name__)
 
 POLL_S: Final = 0.5
 POLL_SHARED_S: Final = 0.05  # a question of half a millisecond; half of it is what an alert waits on the mean
-QUEUE_LIMIT: Final = 256
+PAGE: Final = 200  # events read at once; between two pages the listeners have their turn
+QUEUE_LIMIT: Final = 5 * PAGE  # a page and what has waited must fit: one commit tells of hundreds of cameras
 START_WITHIN_S: Final = 5.0
 
 
@@ -206,12 +207,12 @@ class EventFeed:
                 if not self._audience.all:  # whoever came meanwhile begins where the feed had read to
                     self._position = latest
                     return
-            found = await read_after(conn, self._position)
+            found = await read_after(conn, self._position, limit=PAGE)
         for event in found:
             self._position = event.event_id
             if (now := self._pacing.take(event, self._mono())) is not None:
                 self._tell(now)
-        if len(found) == READ_LIMIT:
+        if len(found) == PAGE:
             self._wake.set()
 
     def _tell(self, told: Told) -> None:

@@ -256,3 +256,18 @@ def test_an_event_for_someone_is_for_nobody_else() -> None:
     mine = Event(1, "notice", "3701", {}, at, for_user="me")
     assert stream.is_for(Actor("me", "me", Role.WORKER, "3701/370102"), mine)
     assert not stream.is_for(Actor("you", "you", Role.ADMIN, "3701"), mine)
+
+
+async def test_a_commit_that_tells_of_many_things_ends_no_stream(running: TestCentre) -> None:
+    feed, total = running.centre.feed, 600
+    async with feed.listen(Actor("u", "u", Role.OPERATOR, path_by_code(city.GRID))) as listener:
+        async with running.database.transaction() as conn:
+            for number in range(total):
+                body = {"camera": {"camera_id": str(number)}}
+                at = running.clock.at
+                await events.append(conn, kind="camera", area_path=path_by_code(city.GRID), body=body, at=at)
+        heard = 0
+        while heard < total and not listener.ended:
+            heard += len(await listener.next())
+    assert heard == total
+    assert feed.dropped_listeners == 0

@@ -30,6 +30,7 @@ from xueliang_alerts.clocks import system_mono
 from xueliang_alerts.contract import EvidenceRef, Hazard, Phase
 from xueliang_central import administration
 from xueliang_central.audit.tables import audit_records
+from xueliang_central.cap.tables import cap_progress
 from xueliang_central.centre import Settings
 from xueliang_central.dispatch.merging import Merge, merge_incidents
 from xueliang_central.dispatch.publishing import changing
@@ -129,6 +130,34 @@ async def test_a_still_goes_with_its_row_when_its_incident_was_closed_long_enoug
     said = [row for row in await kept.stage.rows(audit_records) if row["action"] == "retention.removed"]
     assert {row["object_kind"]: row["detail"]["rows"] for row in said}["evidence"] == 1
     assert await worker.remove_old() == 0
+
+
+async def test_what_is_kept_longer_is_gone_through_once_a_run(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(removing, "LOOKED_AT", 2)
+    for number in range(5):
+        await kept.case(f"open {number}", close=None, camera_id=f"cam-{number}")
+        kept.stage.clock.forward(1)
+    _, still = await kept.case("over", camera_id="cam-9")
+    kept.stage.clock.forward(91 * DAY_S)
+    async with kept.stage.database.reading() as conn:
+        would = await removing.would_go(conn, "evidence", RetentionConfig(), kept.stage.clock())
+    assert would is not None
+    assert would.total == 1
+    await kept.worker().remove_old()
+    assert not kept.has_file(still)
+    assert (await removed(kept))["evidence"] == 1
+
+
+async def test_one_kind_that_cannot_be_removed_holds_up_no_other(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def too_slow(*_: Any) -> int:
+        raise TimeoutError
+
+    await kept.case("over")
+    kept.stage.clock.forward(400 * DAY_S)
+    monkeypatch.setitem(removing._REMOVE, "evidence", too_slow)  # type: ignore[index]
+    with pytest.raises(TimeoutError):
+        await kept.worker().remove_old()
+    assert "records" in await removed(kept)
 
 
 async def test_what_an_open_incident_needs_stays_for_ever(kept: Kept) -> None:
@@ -266,6 +295,18 @@ async def test_events_go_once_rolled_up_and_the_newest_stays(kept: Kept) -> None
     await worker.roll_up()
     await worker.remove_old()
     assert [row["event_id"] for row in await kept.stage.rows(events)] == [last]
+
+
+async def test_events_wait_for_what_tells_others(kept: Kept) -> None:
+    await kept.case("told")
+    worker = kept.worker()
+    await worker.roll_up()
+    async with kept.stage.database.transaction() as conn:
+        await conn.execute(insert(cap_progress).values(progress_id=1, event_id=0))
+    before = await kept.stage.count(events)
+    kept.stage.clock.forward(31 * DAY_S)
+    await worker.remove_old()
+    assert await kept.stage.count(events) >= before
 
 
 async def test_a_dry_run_tells_what_goes_and_changes_nothing(kept: Kept) -> None:
