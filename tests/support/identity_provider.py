@@ -56,6 +56,7 @@ class IdentityProvider:
         discovery: the same for the discovery document.
         keys: the first one signs; all are shown.
         sign: makes the token in place of the first key.
+        code_bytes: the code's length before it is written as text.
         asked: how often each path was.
     """
 
@@ -67,6 +68,7 @@ class IdentityProvider:
     keys: list[Key] = field(default_factory=lambda: [Key("first")])
     sign: Any = None
     denies: bool = False
+    code_bytes: int = 16
     asked: Counter[str] = field(default_factory=Counter)
     trips: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -103,7 +105,7 @@ class IdentityProvider:
     def back_with_code(self, asked: dict[str, str]) -> str:
         if self.denies:
             return f"{asked['redirect_uri']}?{urlencode({'error': 'access_denied', 'state': asked['state']})}"
-        code = secrets.token_urlsafe(16)
+        code = secrets.token_urlsafe(self.code_bytes)
         self.trips[code] = asked
         came = {"code": code, "state": asked["state"], "iss": self.issuer}
         return f"{asked['redirect_uri']}?{urlencode(came)}"

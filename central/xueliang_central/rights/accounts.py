@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.audit import chain
 from xueliang_central.errors import NotSignedIn, SecondStepOver, Throttled, WrongCode, WrongPassword
-from xueliang_central.rights import second_factor
+from xueliang_central.rights import people, second_factor
 from xueliang_central.rights.passwords import password_fits
 from xueliang_central.rights.scope import Actor, Role
 from xueliang_central.rights.sealing import Seal
@@ -50,6 +50,7 @@ SESSION_LASTS: Final = timedelta(hours=12)  # a shift; a phone signs in once a d
 DEVICE_LASTS: Final = timedelta(days=90)
 SECOND_COOKIE: Final = "xl_second"
 SECOND_LASTS: Final = timedelta(minutes=5)  # to find the phone and type six digits
+ENROLLING_LASTS: Final = timedelta(days=1)  # what was begun and not confirmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,9 @@ async def sign_in(
     stored = user.password_hash if user is not None and not user.disabled else None
     fits = await password_fits(stored, password)
     async with database.transaction() as conn:
+        if fits and user is not None:  # judging takes its time: a password changed meanwhile opens nothing
+            now = await people.hold(conn, user.user_id)
+            fits = now is not None and not now.disabled and now.password_hash == stored
         if not fits or user is None:
             detail = {"address": address}
             await chain.record(
@@ -126,6 +130,7 @@ async def go_on(
     conn: AsyncConnection, *, user_id: str, name: str, way: str, address: str, device: str, at: datetime
 ) -> SignedIn | SecondStep:
     """What follows the first step of a person who proved to be `user_id` (`way`: "password" or "oidc")."""
+    await people.hold(conn, user_id)  # against a second factor that is confirmed in this moment
     if not (await second_factor.standing_of(conn, user_id)).is_enrolled:
         return await _opened(conn, user_id, name, {"address": address, "way": way}, device, at)
     token = secrets.token_urlsafe(32)
@@ -159,6 +164,7 @@ async def second_step(
     subject = second_factor.subject_of(user.user_id, token_hash(device) if known else "")
     await second_factor.count(database, subject, at)
     async with database.transaction() as conn:
+        await people.hold(conn, user.user_id)  # first, as where an account is changed: neither waits for the other
         how = await second_factor.take(conn, seal, user.user_id, code, at)
         if how is not None:
             over = await conn.execute(delete(second_steps).where(second_steps.c.token_hash == token_hash(token)))
@@ -247,9 +253,12 @@ async def actor_of_session(conn: AsyncConnection, token: str, *, at: datetime) -
 
 
 async def forget_old(conn: AsyncConnection, at: datetime) -> None:
-    """Clear what no longer matters: expired sessions and half sign-ins, old attempts, devices not seen for long."""
+    """Clear what no longer matters: expired sessions and half sign-ins, enrolments nobody ended, old attempts, devices
+    not seen for long."""
     await conn.execute(delete(sessions).where(sessions.c.expires_at <= at))
     await conn.execute(delete(second_steps).where(second_steps.c.expires_at <= at))
+    begun = second_factors.c.confirmed_at.is_(None)  # nobody sees it, and it would stand in the way of a new key
+    await conn.execute(delete(second_factors).where(begun, second_factors.c.started_at < at - ENROLLING_LASTS))
     await conn.execute(delete(sign_on_trips).where(sign_on_trips.c.expires_at <= at))
     await conn.execute(delete(login_attempts).where(login_attempts.c.last_at < at - FORGET_AFTER * 24))
     await conn.execute(delete(known_devices).where(known_devices.c.last_used_at < at - DEVICE_LASTS))

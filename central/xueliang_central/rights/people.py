@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Insert, Row, Update, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.audit import chain
@@ -20,6 +21,11 @@ from xueliang_central.rights.tables import grants, second_steps, sessions, users
 
 MAX_HOLDER: Final = 128
 USERNAME_PATTERN: Final = re.compile(r"^[a-z0-9][a-z0-9._-]{0,63}$")
+
+
+async def hold(conn: AsyncConnection, user_id: str) -> Row[Any] | None:
+    """The person's row, held until the transaction ends: of two that open and end sessions one waits for the other."""
+    return (await conn.execute(select(users).where(users.c.user_id == user_id).with_for_update())).one_or_none()
 
 
 async def add_user(
@@ -55,7 +61,7 @@ async def add_user(
     row: dict[str, Any] = {
         "user_id": user_id,
         "username": name,
-        "display_name": (display_name or name)[:80],
+        "display_name": _display_name(display_name or name),
         "role": role.value,
         "area_code": area_code,
         "area_path": area_path,
@@ -65,7 +71,7 @@ async def add_user(
         "holder": holder,
         "administered_as": administered_as(role, None),
     }
-    await conn.execute(insert(users), row)
+    await _written(conn, insert(users).values(row))
     detail = {"username": name, "role": role.value, "area": area_code, "holder": holder}
     await chain.record(conn, actor=by, action="user.added", object_kind="user", object_id=user_id, detail=detail, at=at)
     return user_id
@@ -79,12 +85,14 @@ async def change_user(conn: AsyncConnection, user_id: str, *, at: datetime, by: 
     allowed = {"role", "area_code", "area_path", "password_hash", "disabled", "display_name", "holder"}
     if not values or not set(values) <= allowed:
         raise ValueError(f"only {sorted(allowed)} can be changed")
-    before = (await conn.execute(select(users).where(users.c.user_id == user_id).with_for_update())).one_or_none()
+    before = await hold(conn, user_id)
     if before is None:
         raise NotFound("user")
+    if "display_name" in values:
+        values["display_name"] = _display_name(values["display_name"])
     if "role" in values or "holder" in values:
         values = await _judged(conn, before, values)
-    await conn.execute(update(users).where(users.c.user_id == user_id).values(**values))
+    await _written(conn, update(users).where(users.c.user_id == user_id).values(**values))
     await conn.execute(delete(second_steps).where(second_steps.c.user_id == user_id))
     await conn.execute(delete(sessions).where(sessions.c.user_id == user_id))
     detail = {name: "changed" if name == "password_hash" else str(value) for name, value in values.items()}
@@ -105,6 +113,20 @@ async def _judged(conn: AsyncConnection, before: Row[Any], values: dict[str, Any
         raise MoveRefused(refused)
     await _refuse_second_account(conn, holder, before.user_id)
     return {**values, "holder": holder, "administered_as": administered_as(role, was)}
+
+
+async def _written(conn: AsyncConnection, change: Insert | Update) -> None:
+    """On PostgreSQL two at once find the name and the holder free; the database lets one of them in."""
+    try:
+        await conn.execute(change)
+    except IntegrityError as error:
+        raise Conflict("the name or the holder has got an account in this moment") from error
+
+
+def _display_name(given: str) -> str:
+    if re.search(r"[\x00-\x1f\x7f]", given):
+        raise MoveRefused("a display name holds no control characters")
+    return given[:80]
 
 
 def _holder(holder: str | None) -> str | None:

@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.audit import chain
 from xueliang_central.errors import Conflict, NotFound, Throttled, WrongCode
-from xueliang_central.rights import totp
+from xueliang_central.rights import people, totp
 from xueliang_central.rights.sealing import Seal
 from xueliang_central.rights.tables import login_attempts, recovery_codes, second_factors, second_steps, sessions, users
 from xueliang_central.rights.throttle import Limit, count_attempt, subject_hash
@@ -99,6 +99,7 @@ async def confirm(
     """
     await count(database, subject_of(user_id), at)
     async with database.transaction() as conn:
+        await people.hold(conn, user_id)  # a sign-in that saw no factor is done, so that its session ends here
         row = await _row(conn, user_id, is_confirmed=False)
         step = None if row is None else _step(seal, row, code, at)
         if row is not None and step is not None:

@@ -16,13 +16,18 @@ from xueliang_central.rights import accounts, people, single_sign_on
 from xueliang_central.rights.policy import public
 from xueliang_central.rights.single_sign_on import TRIP_COOKIE, TRIP_LASTS, Provider
 from xueliang_central.rights.tables import users
+from xueliang_central.rights.throttle import Limit, count_attempt, subject_hash
 from xueliang_central.routes.accounts import address_of, device_of, keep_in_browser
+from xueliang_central.routes.guard import TARGET_LIMIT
 
 log = logging.getLogger(__name__)
 
 router: Final = APIRouter(prefix="/api/session", tags=["session"])
 
-_LONGEST: Final = 1024  # of what comes back in the address
+_LONGEST: Final = TARGET_LIMIT  # of what comes back in the address: a code cut short is a wrong one
+# Anybody can begin a trip and end it with a made-up answer: so many refusals of an address come into the audit chain,
+# which is never cut; the log says every one.
+_RECORDS: Final = Limit(free=60, cap_s=60)
 
 
 class Ways(BaseModel):
@@ -72,16 +77,7 @@ async def arrive(request: Request) -> Response:
     except SignOnFailed as error:
         answer = _failed(error)
         if error.reason != "stale":  # anybody can call this address; only a trip of ours is worth a record
-            async with centre.database.transaction() as conn:
-                await chain.record(
-                    conn,
-                    actor="system",
-                    action="session.refused",
-                    object_kind="sign_on",
-                    object_id=error.reason,
-                    detail={"address": address_of(request), "why": error.detail},
-                    at=centre.wall(),
-                )
+            await _record(centre, error, address_of(request))
     answer.delete_cookie(TRIP_COOKIE, path="/api/session/oidc", httponly=True, samesite="lax")
     return answer
 
@@ -113,6 +109,21 @@ async def _arrived(centre: Centre, provider: Provider, request: Request) -> Resp
     answer = RedirectResponse("/login?sso=code" if asked else "/login?sso=done", status_code=303)
     keep_in_browser(centre, answer, done)
     return answer
+
+
+async def _record(centre: Centre, error: SignOnFailed, address: str) -> None:
+    async with centre.database.transaction() as conn:
+        if await count_attempt(conn, {subject_hash("sign_on", address): _RECORDS}, centre.wall()):
+            return
+        await chain.record(
+            conn,
+            actor="system",
+            action="session.refused",
+            object_kind="sign_on",
+            object_id=error.reason,
+            detail={"address": address, "why": error.detail},
+            at=centre.wall(),
+        )
 
 
 def _provider(centre: Centre) -> Provider:

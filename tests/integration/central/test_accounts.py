@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from tests.support import city
 from tests.support.centres import PASSWORD, TestCentre
-from xueliang_central.rights import people
+from xueliang_central.rights import accounts, people
 from xueliang_central.rights.accounts import SESSION_LASTS, forget_old
 from xueliang_central.rights.passwords import hash_password, password_fits
 from xueliang_central.rights.scope import Role
@@ -219,3 +219,23 @@ async def test_hostile_names_are_wrong_names(centre: TestCentre, name: str) -> N
         body = json.dumps({"username": "wang", "password": name}).encode()
         answer = await client.post("/api/session", content=body, headers={"content-type": "application/json"})
         assert answer.status_code in {401, 422}
+
+
+async def test_a_password_that_is_changed_while_it_is_judged_opens_nothing(
+    centre: TestCentre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_id = await centre.add_user("zhao", Role.OPERATOR, city.SOUTH)
+    another = await hash_password("another long password")
+    judge = accounts.password_fits
+
+    async def meanwhile(stored: str | None, password: str) -> bool:
+        fits = await judge(stored, password)
+        async with centre.database.transaction() as conn:
+            await people.change_user(conn, user_id, at=centre.clock.at, by="test", password_hash=another)
+        return fits
+
+    monkeypatch.setattr(accounts, "password_fits", meanwhile)
+    async with centre.client() as client:
+        answer = await client.post("/api/session", json={"username": "zhao", "password": PASSWORD})
+        assert (answer.status_code, answer.json()["code"]) == (401, "wrong_password")
+        assert (await client.get("/api/session")).status_code == 401

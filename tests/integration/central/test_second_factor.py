@@ -10,12 +10,14 @@ from pathlib import Path
 import httpx
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.support import city
 from tests.support.centres import PASSWORD, TestCentre, build_centre
 from xueliang_central.audit.chain import verify
 from xueliang_central.audit.tables import audit_records
-from xueliang_central.rights.accounts import SECOND_LASTS, forget_old
+from xueliang_central.rights import second_factor
+from xueliang_central.rights.accounts import ENROLLING_LASTS, SECOND_LASTS, forget_old
 from xueliang_central.rights.scope import Role
 from xueliang_central.rights.tables import second_factors, second_steps, users
 from xueliang_central.rights.totp import code_of, step_of
@@ -329,3 +331,39 @@ async def test_a_security_administrator_takes_a_lost_one_away(
         reset = await conn.execute(select(audit_records).where(audit_records.c.action == "second_factor.reset"))
         (record,) = reset.all()
     assert (record.actor, record.object_id) == ("keeper", centre.user_ids["wang"])
+
+
+async def test_a_sign_in_by_password_alone_does_not_outlive_an_enrolment_beside_it(
+    centre: TestCentre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await centre.add_user("wang", Role.SUPERVISOR, city.SOUTH)
+    confirming: list[asyncio.Task[httpx.Response]] = []
+    standing_of = second_factor.standing_of
+    async with centre.signed_in("wang") as owner, centre.client() as other:
+        begun = (await owner.post("/api/session/second-factor", json={})).json()
+
+        async def meanwhile(conn: AsyncConnection, user_id: str) -> second_factor.Standing:
+            found = await standing_of(conn, user_id)
+            if not confirming:
+                code = {"code": _code(centre, begun["secret"])}
+                confirming.append(asyncio.create_task(owner.post("/api/session/second-factor/confirm", json=code)))
+                await asyncio.wait(confirming, timeout=0.5)
+            return found
+
+        monkeypatch.setattr(second_factor, "standing_of", meanwhile)
+        assert (await other.post("/api/session", json=RIGHT)).status_code == 200
+        assert (await confirming[0]).status_code == 200
+        assert (await other.get("/api/session")).status_code == 401
+
+
+async def test_an_enrolment_that_nobody_ended_is_no_factor_for_ever(centre: TestCentre) -> None:
+    await centre.add_user("wang", Role.OPERATOR, city.SOUTH)
+    await centre.add_user("li", Role.OPERATOR, city.SOUTH)
+    async with centre.signed_in("wang") as client:
+        await client.post("/api/session/second-factor", json={})
+    (centre.centre.settings.data_dir / "accounts.key").unlink()
+    for days, status in ((0, 503), (2, 200)):
+        async with centre.database.transaction() as conn:
+            await forget_old(conn, centre.clock.at + days * ENROLLING_LASTS)
+        async with centre.signed_in("li") as client:
+            assert (await client.post("/api/session/second-factor", json={})).status_code == status

@@ -211,11 +211,28 @@ async def test_nothing_in_a_request_says_where_it_leads(
         assert back.headers["location"] == "/login?sso=done"
 
 
+async def test_a_long_code_is_not_cut(street: TestCentre, provider: IdentityProvider) -> None:
+    provider.code_bytes = 1200  # 1,600 characters
+    async with street.client() as client:
+        assert await _sign_on(client) == "/login?sso=done"
+
+
 async def test_the_persons_no_at_the_provider(street: TestCentre, provider: IdentityProvider) -> None:
     provider.denies = True
     async with street.client() as client:
         assert await _sign_on(client) == "/login?sso=refused"
     assert "access_denied" in await _why(street)
+
+
+async def test_made_up_answers_do_not_fill_the_audit_chain(street: TestCentre) -> None:
+    async with street.client() as client:
+        for _ in range(70):
+            state = parse_qs(urlsplit(await _depart(client)).query)["state"][0]
+            back = await client.get(CALLBACK_PATH, params={"state": state, "error": "x"})
+            assert back.headers["location"] == "/login?sso=refused"
+    async with street.database.reading() as conn:
+        found = await conn.execute(select(audit_records).where(audit_records.c.object_kind == "sign_on"))
+        assert len(found.all()) == 60
 
 
 async def test_an_answer_of_another_provider_is_refused(street: TestCentre) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -192,3 +193,19 @@ async def test_a_start_names_the_accounts_that_break_the_rule(
         await running.ready.wait()
         await running.stop()
     assert told in caplog.text
+
+
+async def test_two_adds_at_once_are_told_apart_in_words(kept: TestCentre) -> None:
+    async with kept.signed_in("keeper") as client:
+        for change in ({"holder": "p-1"}, {"username": "twin"}):
+            wanted = [{**NEW, "username": f"new-{n}-{min(change)}", "holder": f"p-{n}-{n}", **change} for n in range(4)]
+            answers = await asyncio.gather(*(client.post("/api/users", json=one) for one in wanted))
+            assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "a\nb"])
+async def test_a_name_that_cannot_be_shown_is_refused(kept: TestCentre, name: str) -> None:
+    async with kept.signed_in("keeper") as client:
+        added = await client.post("/api/users", json={**NEW, "display_name": name})
+        changed = await client.patch(f"/api/users/{kept.user_ids['li']}", json={"display_name": name})
+        assert (added.status_code, changed.status_code) == (422, 422)

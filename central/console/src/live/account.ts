@@ -13,8 +13,12 @@ import type { Held } from "@/offline/device";
 
 /** How long a phone that could open without the centre waits for it. */
 const PATIENCE_MS = 4_000;
-/** A sign-out that the centre has not heard of: the cookie still stands, and only the centre can end it. */
+/**
+ * A sign-out that the centre has not heard of: the cookie still stands, and only the centre can end it. Says whose by
+ * the beginning of the session's token, or ANY where it was not known.
+ */
 const SIGN_OUT_DUE = "xueliang.sign-out-due";
+const ANY = "1";
 
 export const user = ref<User | null>(null);
 export const isWorker = computed(() => user.value?.role === "worker");
@@ -90,15 +94,22 @@ whenTokenIsStale(async (sentWith) => {
 async function ask(): Promise<void> {
   try {
     const opened = await session.read();
-    const isNew = hasCome();
-    if (isNew) localStorage.removeItem(SIGN_OUT_DUE); // of the session before this one
-    if (localStorage.getItem(SIGN_OUT_DUE)) await endDueSession(opened);
-    else await adopt(opened, isNew);
+    const due = localStorage.getItem(SIGN_OUT_DUE);
+    if (due === ANY || due === markOf(opened.csrf)) await endDueSession(opened);
+    else {
+      localStorage.removeItem(SIGN_OUT_DUE); // of the session before this one
+      await adopt(opened, hasCome());
+    }
   } catch (error) {
     if (!(error instanceof ApiProblem) || error.status !== 401) throw error;
     forget();
   }
   hasAnswer = true;
+}
+
+/** Tells sessions apart, and is no token. */
+function markOf(csrf: string): string {
+  return csrf ? csrf.slice(0, 12) : ANY;
 }
 
 /** Just back from the identity provider, with a session: a sign-in as by password, and not yet gone on from. */
@@ -170,7 +181,7 @@ export async function readFactor(): Promise<void> {
 /** Wipes what this device keeps of the person; whoever calls it has warned of what is unsent. */
 export async function signOut(): Promise<void> {
   const isTheirs = held.value === null;
-  localStorage.setItem(SIGN_OUT_DUE, "1");
+  localStorage.setItem(SIGN_OUT_DUE, markOf(csrfToken()));
   await session.close().then(
     () => localStorage.removeItem(SIGN_OUT_DUE),
     (error: unknown) => {
