@@ -37,9 +37,10 @@ class PersonsSighting:
 
 
 def episode_of(source_id: str, signal: Signal) -> str:
-    """The same however often it is told."""
+    """The same however often it is told. A drill is another one: what is real is never folded into a drill."""
+    drill = "/drill" if signal.drill else ""
     began = signal.began_at.isoformat(timespec="microseconds")
-    name = f"intake/{source_id}/{signal.point or ''}/{signal.hazard.value}/{began}"
+    name = f"intake/{source_id}/{signal.point or ''}/{signal.hazard.value}/{began}{drill}"
     return str(uuid.uuid5(ALERT_NAMESPACE, name))
 
 

@@ -7,6 +7,7 @@ look at, not a verdict.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,6 +33,7 @@ Row = dict[str, Any]
 SAME_WITHIN_M: Final = 200.0  # people point at a place on a phone's map to some tens of metres
 MOST_SAME: Final = 5
 WATCHED_WITHIN_M: Final = 50.0
+_RULE_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 SPOKE_BEFORE: Final = timedelta(minutes=15)  # ended so little before: the rule has seen it
 SPOKE_AFTER: Final = timedelta(minutes=10)  # the dwell of most rules is shorter: later it is a miss, or another thing
 
@@ -100,19 +102,25 @@ async def _rules_of(conn: AsyncConnection, near: Near) -> tuple[Sequence[Row], s
     known = reported if reported is not None and reported["settings"] else await desired_of(conn, near.camera_id)
     if known is None or not known["settings"]:
         return [], ""
-    return known["settings"].get("rules") or [], known["digest"]
+    rules = known["settings"].get("rules")
+    return rules if isinstance(rules, list) else [], known["digest"]
 
 
 def watching(rules: Iterable[Row], hazard: str, at: datetime) -> list[str]:
-    """Ids of the rules (as written) that were to raise for the hazard at this time: none in the shadow, no drill."""
-    return [
-        rule["rule_id"]
+    """Ids of the rules (as written) that were to raise for the hazard at this time: none in the shadow, no drill.
+
+    What a node reports of its rules is kept as it came: an entry that is no rule is passed over.
+    """
+    found = [
+        rule.get("rule_id")
         for rule in rules
-        if rule.get("hazard") == hazard
+        if isinstance(rule, dict)
+        and rule.get("hazard") == hazard
         and not rule.get("shadow")
         and not rule.get("drill")
         and _is_active(rule.get("schedule"), at)
     ]
+    return list(dict.fromkeys(one for one in found if isinstance(one, str) and _RULE_ID.fullmatch(one)))
 
 
 def _is_active(schedule: Row | None, at: datetime) -> bool:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
@@ -24,6 +25,7 @@ from xueliang_central.notices.targets import ForbiddenTarget, Target, Targets, U
 from xueliang_configs.notices import EmailChannel, HttpChannel, NoticesConfig, RobotChannel
 
 ANSWER_BYTES: Final = 64 * 1024  # of an answer are read; whether it was taken stands near its beginning
+MAIL_THREADS: Final = 8  # as many as tries at once (`sending.PLACES`)
 _OWN_HEADERS: Final = {"User-Agent": "xueliang-centre", "Accept-Encoding": "identity"}
 _TALKATIVE: Final = ("httpx", "httpcore")  # at INFO and DEBUG they log whole URLs: a robot's key, a person's number
 _PORTS: Final = {"http": 80, "https": 443}
@@ -107,12 +109,13 @@ class Mailbox:
 
     def __init__(self, settings: EmailChannel, targets: Targets, context: ssl.SSLContext, wall: Wall) -> None:
         self._settings, self._targets, self._context, self._wall = settings, targets, context, wall
+        self._threads = ThreadPoolExecutor(MAIL_THREADS, "mail")  # started when needed
 
     async def send(self, said: Said) -> Outcome:
         target = await self._targets.checked(self._settings.host, self._settings.port)
         if self._settings.tls == "none" and not target.is_private:
             raise ForbiddenTarget
-        return await mail.send(self._settings, target, said, self._context, self._wall())
+        return await mail.send(self._settings, target, said, self._context, self._wall(), self._threads)
 
 
 class WithinDeadline:

@@ -18,6 +18,7 @@ from xueliang_central.audit import chain
 from xueliang_central.errors import ContactsRefused, NotFound
 from xueliang_central.notices.tables import contacts
 from xueliang_central.rights.people import Person, person_of
+from xueliang_central.rights.tables import users
 from xueliang_configs.notices import Channel, EmailChannel, RobotChannel
 
 Row = dict[str, Any]
@@ -48,7 +49,7 @@ def problems_of(wanted: Mapping[str, str], channels: Mapping[str, Channel]) -> l
             found.append(ContactProblem(where, f"a channel of this centre: {there}"))
             continue
         pattern, words = _shape(channel)
-        if not pattern.match(address):
+        if not pattern.fullmatch(address):  # `$` alone takes a line break at the end
             found.append(ContactProblem(where, words))
     return found
 
@@ -91,6 +92,8 @@ async def replace(
     problems = problems_of(wanted, channels)
     if problems:
         raise ContactsRefused(problems)
+    # One change of a person at a time: two at once would write the same row.
+    await conn.execute(select(users.c.user_id).where(users.c.user_id == person.user_id).with_for_update(key_share=True))
     before = {row["channel"]: row["address"] for row in await contacts_of(conn, person.user_id)}
     changed = sorted(name for name in {*before, *wanted} if before.get(name) != wanted.get(name))
     if not changed:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import smtplib
 import socket
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -47,14 +49,38 @@ def compose(settings: EmailChannel, said: Said, now: datetime) -> EmailMessage:
     return mail
 
 
-async def send(settings: EmailChannel, target: Target, said: Said, context: ssl.SSLContext, now: datetime) -> Outcome:
-    """Runs in a thread of its own; when it is cancelled (the deadline), its socket is closed, which ends the thread."""
+async def send(
+    settings: EmailChannel,
+    target: Target,
+    said: Said,
+    context: ssl.SSLContext,
+    now: datetime,
+    threads: ThreadPoolExecutor,
+) -> Outcome:
+    """Runs in one of `threads`, which are this channel's own: the shared ones serve signing in and pictures. When it is
+    cancelled (the deadline), its socket is closed, which ends the thread; connecting, which that would not end, takes
+    none."""
     opened: list[socket.socket] = []
+    loop, mail = asyncio.get_running_loop(), compose(settings, said, now)
     try:
-        return await asyncio.to_thread(_send, settings, target, compose(settings, said, now), context, opened)
+        opened.append(await _connected(loop, target))
+        return await loop.run_in_executor(threads, _send, settings, target, mail, context, opened)
     finally:
         for one in opened:
             _hang_up(one)
+
+
+async def _connected(loop: asyncio.AbstractEventLoop, target: Target) -> socket.socket:
+    family = socket.AF_INET6 if ipaddress.ip_address(target.address).version == 6 else socket.AF_INET
+    plain = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        plain.setblocking(False)
+        await loop.sock_connect(plain, (target.address, target.port))
+        plain.settimeout(_STEP_S)
+    except BaseException:
+        plain.close()
+        raise
+    return plain
 
 
 def _hang_up(one: socket.socket) -> None:
@@ -72,9 +98,7 @@ def _send(
     context: ssl.SSLContext,
     opened: list[socket.socket],
 ) -> Outcome:
-    plain = socket.create_connection((target.address, target.port), _STEP_S)
-    opened.append(plain)
-    connected = plain
+    plain = connected = opened[0]
     try:
         if settings.tls == "tls":
             connected = context.wrap_socket(plain, server_hostname=target.host, do_handshake_on_connect=False)

@@ -40,6 +40,7 @@ _HAZARD: Final = {  # the words of the console; in English the names say it
         "water_level": "积水",
         "debris_on_road": "路面异物",
         "camera_fault": "设备异常",
+        "geo_hazard": "地质灾害",
     }
 }
 _SEVERITY: Final = {

@@ -41,6 +41,7 @@ _ZH: Final[Mapping[str, str]] = {
     "water_level": "积水",
     "debris_on_road": "路面异物",
     "camera_fault": "设备异常",
+    "geo_hazard": "地质灾害",
     "open": "待研判",
     "dispatched": "已派发",
     "taken": "已接单",

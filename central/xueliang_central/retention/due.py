@@ -16,16 +16,20 @@ from xueliang_central.dispatch.tables import task_photos, tasks
 from xueliang_central.evidence.pictures import PictureKind
 from xueliang_central.evidence.tables import pictures
 from xueliang_central.incidents.regrouping_tables import regrouped_alerts, regroupings
+from xueliang_central.incidents.reported import BY_RESIDENT, BY_WORKER
 from xueliang_central.incidents.states import CloseReason, State
 from xueliang_central.incidents.tables import alerts, expected_pictures, incidents
 from xueliang_central.ingest.tables import spool_records
+from xueliang_central.intake.tables import sightings
 from xueliang_central.reports.tables import rollup_state
 from xueliang_central.retention.tables import legal_holds
+from xueliang_central.silences.tables import silenced_alerts
 from xueliang_central.store.tables import events
 from xueliang_configs.retention import RetentionConfig
 
-KINDS: Final = ("evidence", "photos", "unnamed_pictures", "alerts", "records", "events")
+KINDS: Final = ("evidence", "photos", "unnamed_pictures", "alerts", "sightings", "records", "events")
 _NO_HAZARD: Final = (CloseReason.FALSE_ALARM.value, CloseReason.PERMITTED.value, CloseReason.DUPLICATE.value)
+_NEVER_CLEARED: Final = (BY_WORKER, BY_RESIDENT)
 _HELD: Final = select(legal_holds.c.incident_id)
 
 
@@ -40,6 +44,8 @@ def due(kind: str, policy: RetentionConfig, now: datetime) -> Select[Any] | None
             return _unnamed(policy, now)
         case "alerts":
             return _alerts(policy, now)
+        case "sightings":
+            return _sightings(policy, now)
         case "records":
             return _records(policy, now)
         case "events":
@@ -126,8 +132,8 @@ def _pictures(kind: PictureKind | None, before: datetime) -> Select[Any]:
 
 
 def _alerts(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
-    """Of incidents closed that long. One that has not ended may still be heard of; one whose still is here is needed
-    by it."""
+    """Of incidents closed that long. One that has not ended may still be heard of, but for a person's sighting, which
+    ends with its incident; one whose still is here is needed by it."""
     if policy.alerts_days is None:
         return None
     cut, received = _before(now, policy.alerts_days), alerts.c.first_received_at
@@ -142,11 +148,27 @@ def _alerts(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
         .join(incidents, incidents.c.incident_id == alerts.c.incident_id)
         .where(
             received < cut,
-            alerts.c.phase == "cleared",
+            or_(alerts.c.phase == "cleared", alerts.c.node_id.in_(_NEVER_CLEARED)),
             incidents.c.state == State.CLOSED.value,
             incidents.c.closed_at < cut,
             ~_is_held(alerts.c.alert_id, alerts.c.incident_id),
             ~still_is_here,
+        )
+        .order_by(received)
+    )
+
+
+def _sightings(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
+    """What was reported, once its alert has gone, wherever it lay; the rules that were silent then go along."""
+    if policy.alerts_days is None:
+        return None
+    received = sightings.c.received_at
+    return (
+        select(sightings.c.sighting_id, received.label("since"))
+        .where(
+            received < _before(now, policy.alerts_days),
+            ~exists().where(alerts.c.alert_id == sightings.c.alert_id),
+            ~exists().where(silenced_alerts.c.alert_id == sightings.c.alert_id),
         )
         .order_by(received)
     )

@@ -27,6 +27,7 @@ from xueliang_central.evidence.pictures import PictureKind, PictureStore
 from xueliang_central.evidence.tables import leaving_pictures, pictures
 from xueliang_central.incidents.tables import alerts, expected_pictures
 from xueliang_central.ingest.tables import spool_records
+from xueliang_central.intake.tables import sightings
 from xueliang_central.retention.due import due
 from xueliang_central.retention.tables import removals
 from xueliang_central.store.among import among
@@ -47,6 +48,7 @@ AGES: Final[Mapping[str, ColumnElement[datetime]]] = {  # each has an index
     "photos": pictures.c.received_at,
     "unnamed_pictures": pictures.c.received_at,
     "alerts": alerts.c.first_received_at,
+    "sightings": sightings.c.received_at,
     "records": spool_records.c.received_at,
     "events": events.c.at,
 }
@@ -185,6 +187,11 @@ async def _remove_alerts(conn: AsyncConnection, rows: Sequence[Row], _now: datet
     return (await conn.execute(delete(alerts).where(among(conn, alerts.c.alert_id, ids)))).rowcount
 
 
+async def _remove_sightings(conn: AsyncConnection, rows: Sequence[Row], _now: datetime) -> int:
+    ids = [row["sighting_id"] for row in rows]
+    return (await conn.execute(delete(sightings).where(among(conn, sightings.c.sighting_id, ids)))).rowcount
+
+
 async def _remove_records(conn: AsyncConnection, rows: Sequence[Row], _now: datetime) -> int:
     key = tuple(spool_records.primary_key.columns)
     keys = [tuple(row[column.name] for column in key) for row in rows]
@@ -201,6 +208,7 @@ _REMOVE: Final[Mapping[str, Callable[[AsyncConnection, Sequence[Row], datetime],
     "photos": _remove_pictures,
     "unnamed_pictures": _remove_pictures,
     "alerts": _remove_alerts,
+    "sightings": _remove_sightings,
     "records": _remove_records,
     "events": _remove_events,
 }

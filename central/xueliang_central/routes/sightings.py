@@ -42,7 +42,8 @@ router: Final = APIRouter(tags=["sightings"])
 
 Longitude = Annotated[float, Query(ge=-180, le=180)]
 Latitude = Annotated[float, Query(ge=-90, le=90)]
-_LONG_NUMBER: Final = re.compile(r"\d{7,}")  # a telephone or an identity card, never a house
+# A telephone or an identity card, never a house; mobile numbers also as they are spoken: 138 0000 1111, 138-0000-1111.
+_LONG_NUMBER: Final = re.compile(r"\d{7,}|1[3-9]\d[ -]\d{4}[ -]?\d{4}|1[3-9]\d{5}[ -]\d{4}|\d{3,4}[ -]\d{4}[ -]\d{3,4}")
 
 
 def _of_the_city(hazard: Hazard) -> Hazard:

@@ -104,6 +104,10 @@ class Database:
         """A connection that commits at the end of the block, or rolls back when the block raises."""
         return self._transaction()
 
+    def changing_the_schema(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Like `transaction()`, but that a statement may take as long as it takes: an index over years of alerts."""
+        return self.transaction() if self.dialect == "sqlite" else self._without_time_limit()
+
     def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A connection for reading: one snapshot on SQLite, read committed on PostgreSQL."""
         return self._reading()
@@ -146,8 +150,17 @@ class Database:
             self._writer_lock.release()
 
     @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[AsyncConnection]:
-        conn = await _connect(self._writer, self.wait_s)
+    async def _without_time_limit(self) -> AsyncIterator[AsyncConnection]:
+        engine = _postgres_engine(self.url, self.wait_s, command_timeout_s=None)
+        try:
+            async with self._writing(engine) as conn:
+                yield conn
+        finally:
+            await engine.dispose()
+
+    @asynccontextmanager
+    async def _writing(self, engine: AsyncEngine | None = None) -> AsyncIterator[AsyncConnection]:
+        conn = await _connect(engine or self._writer, self.wait_s)
         hooks = _Hooks()
         try:
             async with _translated():
@@ -256,6 +269,7 @@ def _async_url(url: str) -> URL:
 def _sqlite_engine(url: URL, wait_s: float, *, readers: int) -> AsyncEngine:
     engine = create_async_engine(
         url,
+        hide_parameters=True,  # an error that is logged must not name them: telephone numbers are among them
         poolclass=AsyncAdaptedQueuePool,
         pool_size=readers or 1,
         max_overflow=0,
@@ -281,9 +295,12 @@ def _sqlite_engine(url: URL, wait_s: float, *, readers: int) -> AsyncEngine:
     return engine
 
 
-def _postgres_engine(url: URL, wait_s: float) -> AsyncEngine:
+def _postgres_engine(
+    url: URL, wait_s: float, *, command_timeout_s: float | None = POSTGRES_COMMAND_TIMEOUT_S
+) -> AsyncEngine:
     return create_async_engine(
         url,
+        hide_parameters=True,
         pool_size=POSTGRES_POOL,
         max_overflow=0,
         pool_timeout=wait_s,
@@ -291,7 +308,7 @@ def _postgres_engine(url: URL, wait_s: float) -> AsyncEngine:
         json_serializer=to_json,
         connect_args={
             "timeout": wait_s,
-            "command_timeout": POSTGRES_COMMAND_TIMEOUT_S,
+            "command_timeout": command_timeout_s,
             "server_settings": {"application_name": "xueliang-centre", "timezone": "UTC"},
         },
     )

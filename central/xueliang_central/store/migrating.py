@@ -49,7 +49,7 @@ async def upgrade(database: Database) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
-    async with database.transaction() as conn:
+    async with database.changing_the_schema() as conn:
         if database.dialect == "postgresql":
             await _take_lock(conn)
         await conn.run_sync(run)

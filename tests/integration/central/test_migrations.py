@@ -102,3 +102,19 @@ async def test_administrators_of_before_are_what_they_were_called(tmp_path: Path
         found = await conn.execute(text("select username, administered_as, holder from users order by username"))
         assert found.all() == [("admin", "admin", None), ("auditor", "auditor", None), ("operator", None, None)]
     await database.close()
+
+
+async def test_a_migration_may_take_longer_than_any_other_statement(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index over years of alerts is not made within the time that a request may take."""
+    if database.dialect == "sqlite":
+        pytest.skip("SQLite has no such limit")
+    monkeypatch.setattr("xueliang_central.store.database.POSTGRES_COMMAND_TIMEOUT_S", 0.1)
+    url = database.url.render_as_string(hide_password=False)
+    limited = await Database.open(url.replace("+asyncpg", ""))
+    try:
+        async with limited.changing_the_schema() as conn:
+            await conn.execute(text("select pg_sleep(0.5)"))
+    finally:
+        await limited.close()

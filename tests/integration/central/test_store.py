@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.errors import CentralError, DatabaseUnavailable
@@ -307,3 +308,17 @@ async def test_a_database_that_is_down_is_said_to_be_so() -> None:
     with pytest.raises(DatabaseUnavailable):
         await database.ping()
     await database.close()
+
+
+async def test_an_error_never_names_what_was_written(database: Database) -> None:
+    """It is logged with its words: a telephone number that could not be written must not be among them."""
+    row = {"name": "twice", "holder": "13800001111", "until_at": NOW, "fence": 1}
+
+    async def write_twice() -> None:
+        async with database.transaction() as conn:
+            await conn.execute(insert(leases), row)
+            await conn.execute(insert(leases), row)
+
+    with pytest.raises(IntegrityError) as raised:
+        await write_twice()
+    assert "13800001111" not in str(raised.value)

@@ -295,6 +295,27 @@ async def test_a_workers_sighting_is_queued_with_the_nearest_cameras(people: Tes
     assert [row["by_name"] for row in await rows(people, sightings)] == ["wang 先生"]
 
 
+async def test_what_a_person_told_goes_when_alerts_do(people: TestCentre) -> None:
+    """It is never cleared: nobody speaks of it again once its incident is closed."""
+    await people.add_cameras(CameraPlace("cam-1", "机", city.GRID, *PLACE, "street", None))
+    async with people.signed_in("wang") as client:
+        assert (await client.post("/api/sightings", json=sighting())).status_code == 201
+    async with people.database.transaction() as conn:
+        await conn.execute(
+            insert(missed_hazards),
+            filled(missed_hazards, sighting_id=(await rows(people, sightings))[0]["sighting_id"]),
+        )
+    worker = Worker(people.centre)
+    people.clock.advance(400 * 86_400)
+    await worker.remove_old()
+    assert len(await rows(people, sightings)) == 1  # its incident is open
+    async with people.database.transaction() as conn:
+        await conn.execute(update(incidents).values(state="closed", closed_at=people.clock.at))
+    people.clock.advance(366 * 86_400)
+    await worker.remove_old()
+    assert await rows(people, alerts) == await rows(people, sightings) == await rows(people, missed_hazards) == []
+
+
 async def test_what_may_be_the_same_is_suggested_first_and_folds(people: TestCentre) -> None:
     place: dict[str, str | float] = {
         "hazard": "fire_lane_obstruction",

@@ -6,9 +6,12 @@ import asyncio
 import json
 import logging
 import shutil
+import socket
 import ssl
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -280,6 +283,22 @@ async def test_a_relay_that_hangs_costs_its_deadline_and_is_hung_up_on() -> None
         server.hangs = True
         assert await one(mail_settings(server.port), deadline_s=1).send(MAILED) == TryAgain("timeout")
         await asyncio.wait_for(server.hung_up.wait(), 5)
+
+
+async def test_a_relay_that_takes_no_connection_holds_none_of_the_threads_that_others_share() -> None:
+    """Nothing answers its address: connecting hangs. Passwords are checked in the threads of the process meanwhile."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as waiting:
+        for _ in range(4):  # its queue is full: what comes now is not answered
+            one_more = waiting.enter_context(socket.socket())
+            one_more.setblocking(False)
+            one_more.connect_ex(full.getsockname())
+        channel = one(mail_settings(full.getsockname()[1]), deadline_s=1)
+        tries = [asyncio.create_task(channel.send(MAILED)) for _ in range(8)]
+        await asyncio.sleep(0.2)
+        async with asyncio.timeout(0.5):
+            await asyncio.to_thread(lambda: None)
+        assert await asyncio.gather(*tries) == [TryAgain("timeout")] * 8
 
 
 async def test_a_relay_that_speaks_no_tls_gets_no_mail() -> None:

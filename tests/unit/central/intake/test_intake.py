@@ -50,6 +50,11 @@ def test_a_signature_is_good_for_its_source_time_and_body_only() -> None:
         assert not signing.is_genuine(other, "1700000000", "gauge-1", b"{}", signature)
 
 
+def test_what_is_real_is_no_revision_of_a_drill() -> None:
+    real, drill = (read_signal(bytes_of(drill=is_drill)) for is_drill in (False, True))
+    assert episode_of("gauge-1", real) != episode_of("gauge-1", drill)
+
+
 def test_the_signature_is_what_the_page_says() -> None:
     """Worked out with OpenSSL: `printf '1700000000.gauge-1.{}' | openssl dgst -sha256 -hmac KEY`."""
     key = signing.key_of(INTAKE_KEY, "gauge-1", 1)
@@ -183,3 +188,9 @@ NIGHT = {"time_zone": "Asia/Shanghai", "bands": [{"days": ["mon"], "start": "20:
 def test_which_rules_were_to_see_it(rule: dict[str, Any], is_watching: bool) -> None:
     rules = [{"rule_id": "pool", "hazard": "water_level", **rule}]
     assert watching(rules, "water_level", NOON + timedelta(seconds=1)) == (["pool"] if is_watching else [])
+
+
+def test_what_a_node_reports_and_is_no_rule_stops_no_sighting() -> None:
+    rule = {"hazard": "crowd", "rule_id": "r-1"}
+    odd: list[Any] = ["r", None, {"hazard": "crowd"}, {**rule, "rule_id": "x" * 65}, {**rule, "rule_id": 7}, rule, rule]
+    assert watching(odd, "crowd", NOON) == ["r-1"]

@@ -41,7 +41,7 @@ def test_nothing_is_told_by_a_code(language: str) -> None:
     for hazard in Hazard:
         text = text_of(notice(params={"hazard": hazard.value}), language)
         assert "_" not in text
-        assert language == "en" or hazard.value not in text
+        assert language == "en" or hazard.value.replace("_", " ") not in text
     for severity in Severity:
         assert text_of(notice(severity=severity.value), language)
 
