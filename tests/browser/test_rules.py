@@ -47,6 +47,7 @@ class Stage:
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
+    expect.set_options(timeout=SOON_MS)  # a machine that is busy opens a page's parts slowly
     city = make_city(DEMO)
     grid = city.of_level("grid")[3]
     place = grid.polygon.representative_point()

@@ -156,9 +156,9 @@ async def post_version(request: Request, camera_id: CameraId, body: RulesPropose
 async def post_check(request: Request, camera_id: CameraId, body: RulesDraft, actor: Changes) -> dict[str, Any]:
     """What a proposal would be taken as, and why a second person would have to agree. Nothing is kept. 422
     `rules_refused`: every problem."""
-    if (body.settings is None) == (body.text is None):
+    asked = _written(body.text) if body.text is not None else body.settings
+    if asked is None or (body.text is not None and body.settings is not None):
         raise RulesRefused([RulesProblem("", "expected settings or text, one of them")])
-    asked = _written(body.text) if body.text is not None else body.settings or {}
     async with centre_of(request).database.reading() as conn:
         part, severities = await service.check(conn, actor, camera_id, asked)
     return {"settings": part.as_written, "severity_changes": list(severities)}
