@@ -321,7 +321,8 @@ async def test_a_dry_run_tells_what_goes_and_changes_nothing(kept: Kept) -> None
         "unnamed_pictures: 1 would go, the oldest of 2026-11-23",
     ]
     assert lines[3] == "alerts: nothing is due"  # its still is here: it goes in the same run, after that
-    assert lines[4:6] == ["records: 2 would go, the oldest of 2026-11-23", "events: kept for ever"]
+    assert lines[4] == "sightings: nothing is due"
+    assert lines[5:7] == ["records: 2 would go, the oldest of 2026-11-23", "events: kept for ever"]
     assert await kept.stage.count(removals) == 0
     assert await kept.stage.count(pictures) == 2
     await kept.worker(events_days=None).remove_old()
