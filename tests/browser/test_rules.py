@@ -20,6 +20,7 @@ from xueliang_central.camera_rules.sending import make_key
 from xueliang_demo.city import DEMO, make_city
 from xueliang_demo.demo_plan import POLICIES
 from xueliang_demo.installation import Account, Plan, WatchedCamera
+from xueliang_demo.processes import wait_until
 from xueliang_demo.scenes import FireLaneScene
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -151,7 +152,8 @@ def test_a_severity_is_proposed_agreed_to_by_another_applied_refused_and_rolled_
     stage.node.judge = takes_all
     ruler.get_by_test_id("roll-back-2").click()
     expect(ruler.get_by_test_id("rules-said")).to_contain_text("已回滚到 v2", timeout=SOON_MS)
-    state(ruler, "in_force")
+    state(ruler, "in_force")  # at once: the node runs what version 2 says
+    wait_until(lambda: stage.node.answered == 4, "version 4 at the node", 20.0)
     stage.node.change("cam-east", [LANE | {"dwell_s": 33.0}], 4)
     state(ruler, "drifted")
     for page in (ruler, chief):

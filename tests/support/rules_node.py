@@ -41,6 +41,7 @@ class RulesNode:
     Attributes:
         judge: what it has against what the centre sends; the next document is judged by it.
         answers: False: it hears and says nothing, as a node that hangs.
+        answered: the newest version that it has answered.
     """
 
     def __init__(self, installation: Installation, key: PublicKey, running: dict[str, list[dict[str, Any]]]) -> None:
@@ -58,6 +59,7 @@ class RulesNode:
         self._version = 1
         self.judge: Judge = takes_all
         self.answers = True
+        self.answered = 0
 
     @staticmethod
     def _written(camera_id: str, rules: list[dict[str, Any]]) -> dict[str, Any]:
@@ -98,6 +100,7 @@ class RulesNode:
             self._version += 1
         by = ", ".join(name for name in (document.by, document.approved_by) if name)
         self._say(document.camera_id, "centre", by, _answer(document.version, problems))
+        self.answered = document.version
 
     def _say(self, camera_id: str, source: str, by: str, answer: DesiredAnswer | None = None) -> None:
         settings = self._settings[camera_id]
