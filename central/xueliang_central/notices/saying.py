@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from xueliang_central.words import HAZARD_ZH
+
 _KIND: Final = {
     "zh": {
         "task_offered": "新任务，请接单",
@@ -26,23 +28,7 @@ _KIND: Final = {
         "escalated": "A limit has passed, please see to it",
     },
 }
-_HAZARD: Final = {  # the words of the console; in English the names say it
-    "zh": {
-        "fire_lane_obstruction": "消防车通道占用",
-        "crowd": "人员聚集",
-        "fire_smoke": "烟火",
-        "illegal_parking": "违停",
-        "blocked_exit": "安全出口堵塞",
-        "intrusion": "区域入侵",
-        "line_crossing": "越线",
-        "wrong_way": "逆行",
-        "ebike_indoors": "电动车进楼",
-        "water_level": "积水",
-        "debris_on_road": "路面异物",
-        "camera_fault": "设备异常",
-        "geo_hazard": "地质灾害",
-    }
-}
+_HAZARD: Final = {"zh": HAZARD_ZH}  # in English the names say it
 _SEVERITY: Final = {
     "zh": {1: "一级（红）", 2: "二级（橙）", 3: "三级（黄）", 4: "四级（蓝）"},
     "en": {1: "severity 1 (red)", 2: "severity 2 (orange)", 3: "severity 3 (yellow)", 4: "severity 4 (blue)"},

@@ -23,25 +23,14 @@ from xueliang_central.reports.periods import SHIFTS, ZONE, Period
 from xueliang_central.reports.spreadsheets import Cell
 from xueliang_central.store.among import among
 from xueliang_central.store.database import Database
+from xueliang_central.words import HAZARD_ZH
 
 Row = dict[str, Any]
 Language = Literal["zh", "en"]
 
 PAGE: Final = 500
 _ZH: Final[Mapping[str, str]] = {
-    "fire_lane_obstruction": "消防车通道占用",
-    "crowd": "人员聚集",
-    "fire_smoke": "烟火",
-    "illegal_parking": "违停",
-    "blocked_exit": "安全出口堵塞",
-    "intrusion": "区域入侵",
-    "line_crossing": "越线",
-    "wrong_way": "逆行",
-    "ebike_indoors": "电动车进楼",
-    "water_level": "积水",
-    "debris_on_road": "路面异物",
-    "camera_fault": "设备异常",
-    "geo_hazard": "地质灾害",
+    **HAZARD_ZH,
     "open": "待研判",
     "dispatched": "已派发",
     "taken": "已接单",

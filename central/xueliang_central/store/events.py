@@ -26,8 +26,6 @@ from xueliang_central.store.tables import events
 
 log = logging.getLogger(__name__)
 
-POLL_S: Final = 0.5  # other processes' events are seen within this; this process's own by the wake-up after commit
-QUEUE_LIMIT: Final = 256
 READ_LIMIT: Final = 500
 _JOURNAL_LOCK_KEY: Final = (
     0x7865_6C69  # any fixed number; one lock for events and audit, so that their order cannot deadlock

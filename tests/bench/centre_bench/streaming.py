@@ -9,12 +9,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from tests.bench.centre_bench.people import Viewer
 from tests.bench.ingest_bench.city import grid_codes, place_of
-from tests.bench.ingest_bench.episodes import message
+from tests.bench.ingest_bench.episodes import Episode
 from tests.bench.ingest_bench.fleet import Fleet
 from tests.bench.ingest_bench.phases import Load
 from tests.bench.ingest_bench.system import System
@@ -52,16 +51,12 @@ class Told(Load):
         self.grids: dict[str, str] = {}
         self._grid_codes = grid_codes()
 
-    def one(self, label: str) -> None:
-        episode, phase = self.story.next(time.monotonic(), datetime.now(UTC) - timedelta(seconds=60))
-
-        def make(sequence: int) -> bytes:
-            return message(episode, phase, sequence, datetime.now(UTC))
-
+    def next(self) -> tuple[Episode, str]:
+        episode, phase = super().next()
         if phase == "raised":
             camera_id, grid = place_of(episode.node, episode.camera, self._grid_codes)
             self.raised[camera_id], self.grids[camera_id] = time.time(), grid
-        self._fleet.accept(episode.node, label, make)
+        return episode, phase
 
 
 def streamed(

@@ -88,8 +88,12 @@ class Load:
             if number % 50 == 0:
                 self.look_after(time.monotonic())
 
+    def next(self) -> tuple[Episode, str]:
+        """What is told next, and how far its episode is."""
+        return self.story.next(time.monotonic(), datetime.now(UTC) - timedelta(seconds=60))
+
     def one(self, label: str) -> None:
-        episode, phase = self.story.next(time.monotonic(), datetime.now(UTC) - timedelta(seconds=60))
+        episode, phase = self.next()
         self._fleet.accept(episode.node, label, lambda sequence: message(episode, phase, sequence, datetime.now(UTC)))
 
     def look_after(self, now_s: float) -> None:
