@@ -2,7 +2,6 @@
 import "leaflet/dist/leaflet.css";
 
 import {
-  canvas,
   circleMarker,
   divIcon,
   geoJSON,
@@ -21,6 +20,7 @@ import {
 import type { Area, Camera } from "@/api/types";
 import { cameraHealth } from "@/live/camera_health";
 
+import { areaCanvas } from "./area_canvas";
 import { LabelLayer } from "./label_layer";
 import { LEVEL_RANK, boundsOf, labelPoint, leavesOf, type Bounds, type Spot } from "./map_shapes";
 
@@ -59,7 +59,7 @@ export class CityMap {
     this.#onSelect = onSelect;
     this.#map = leafletMap(element, {
       preferCanvas: true,
-      renderer: canvas({ padding: 0.4 }),
+      renderer: areaCanvas({ padding: 0.4 }),
       attributionControl: false,
       zoomControl: false,
       zoomSnap: 0.25,
