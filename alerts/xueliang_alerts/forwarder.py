@@ -4,8 +4,9 @@ Invariants
     - A record leaves the list only by a receipt (Spool.mark_settled). The broker's acknowledgement only says that it
       need not be given to this broker again before the receipt is late.
     - Fresh records overtake the backlog: what was accepted since the connection came up has a window of its own.
-    - Without a receipt a record is published again after 3 s, then 6, 12, … up to 60 s. While no receipt comes at all,
-      only a few are repeated as a question (the centre may be away for hours; the broker must not fill with copies).
+    - Without a receipt a record is published again after 3 s, then 6, 12, … up to 60 s, and later where receipts take
+      long; of many that are late only a few, as a question (`Repeating`): the centre may be behind or away for hours,
+      and neither it nor the broker must fill with copies.
     - After a reconnect everything under way counts as unsent: the broker may have lost it with its power.
     - One thread does all of it. Receipts are handed over by the transport's thread and acknowledged when taken in.
 """
@@ -32,6 +33,7 @@ from xueliang_alerts.contract import (
     to_bytes,
 )
 from xueliang_alerts.errors import SpoolError, TransportError
+from xueliang_alerts.repeating import Repeating, Sent
 from xueliang_alerts.spool import Spool, SpoolRecord
 from xueliang_alerts.topics import Leaf, node_topic
 from xueliang_alerts.transport import Incoming, LastWill, LinkPhase, LinkState, PublishHandle, Transport
@@ -51,7 +53,7 @@ class ForwarderSettings:
         window: backlog records under way without receipt, 1.2 kB each: 64 keep 50/s going over a round trip of a
             second, and hold a fresh alert up by 10 s at most on a 64 kbit/s line.
         fresh_window: the same for records accepted since the connection came up.
-        questions: how many are repeated while no receipt comes at all.
+        questions: how many of those that are late together are repeated at first.
         listen_first_s: after a connect nothing is sent before the first receipt, or for this long.
     """
 
@@ -96,11 +98,9 @@ class ForwarderHealth:
 
 
 @dataclass(slots=True)
-class _UnderWay:
-    handle: PublishHandle
-    is_fresh: bool
-    repeat_at_mono_s: float
-    wait_s: float
+class _UnderWay(Sent):
+    handle: PublishHandle = field(kw_only=True)
+    is_fresh: bool = field(kw_only=True)
 
 
 def lost_will(node_id: str, *, boot_id: uuid.UUID, spool_id: uuid.UUID | None, at: datetime) -> LastWill:
@@ -133,6 +133,10 @@ class Forwarder:
         self._inbox_lock = threading.Lock()
         self._inbox: list[Incoming] = []
         self._under_way: dict[int, _UnderWay] = {}
+        one = self._settings
+        self._repeating = Repeating(
+            one.first_resend_s, one.longest_resend_s, questions=one.questions, window=one.window + one.fresh_window
+        )
         self._generation = 0
         self._fresh_after = spool.last_sequence
         self._last_receipt_at: datetime | None = None
@@ -220,16 +224,18 @@ class Forwarder:
 
     def _begin_connection(self, generation: int) -> None:
         """paho repeats by itself what the broker had not acknowledged; the rest we cannot know, so it goes again."""
+        now = self._mono()
         self._generation = generation
         self._fresh_after = self._spool.last_sequence
+        self._repeating.begin(now)
         self._under_way = {
-            sequence: _UnderWay(item.handle, False, self._mono() + self._settings.first_resend_s, item.wait_s)
+            sequence: _UnderWay(now, handle=item.handle, is_fresh=False)
             for sequence, item in self._under_way.items()
             if not item.handle.is_acknowledged
         }
         self._status_due_mono_s = 0.0
         # The retained receipt first: it tells a restored spool that its numbers were used before (decision 7).
-        self._listen_until_mono_s = self._mono() + self._settings.listen_first_s
+        self._listen_until_mono_s = now + self._settings.listen_first_s
 
     def _take_in_receipts(self) -> None:
         with self._inbox_lock:
@@ -251,34 +257,24 @@ class Forwarder:
             self._counts["receipts"] += 1
             if settled or not incoming.is_retained:
                 self._last_receipt_at = self._wall()
-                self._hear_again()
+                self._hear(is_retained=incoming.is_retained)
             incoming.acknowledge()
-        if taken:
-            self._under_way = {s: item for s, item in self._under_way.items() if self._spool.is_pending(s)}
 
-    def _hear_again(self) -> None:
-        """The centre answers. After a silence what was held back as a question goes again soon."""
-        now = self._mono()
-        if self._is_silent(now):
-            for item in self._under_way.values():
-                item.wait_s = self._settings.first_resend_s
-                item.repeat_at_mono_s = min(item.repeat_at_mono_s, now + item.wait_s)
+    def _hear(self, *, is_retained: bool) -> None:
+        """The centre answers. A retained receipt may be old: it settles, and says nothing of how long one takes."""
+        done = [sequence for sequence in self._under_way if not self._spool.is_pending(sequence)]
+        settled = [self._under_way.pop(sequence) for sequence in done]
+        if not is_retained:
+            self._repeating.answered(settled, self._under_way.values(), self._mono())
         self._owed_since_mono_s, self._noted_silence = None, False
 
     def _repeat_late(self, now: float) -> None:
-        late = [sequence for sequence, item in self._under_way.items() if now >= item.repeat_at_mono_s]
-        is_silent = self._is_silent(now)
-        for count, sequence in enumerate(sorted(late)):
-            item = self._under_way[sequence]
-            item.wait_s = min(item.wait_s * 2, self._settings.longest_resend_s)
-            item.repeat_at_mono_s = now + item.wait_s
-            if is_silent and count >= self._settings.questions:
-                continue
+        for sequence in self._repeating.due(self._under_way, now):
             record = self._spool.read(sequence)
             if record is None:
                 del self._under_way[sequence]
                 continue
-            item.handle = self._publish_record(record)
+            self._under_way[sequence].handle = self._publish_record(record)
             self._counts["repeated"] += 1
 
     def _send_fresh_then_backlog(self, now: float) -> None:
@@ -292,10 +288,8 @@ class Forwarder:
             self._send([r for r in backlog if r.sequence <= self._fresh_after], now, is_fresh=False)
 
     def _send(self, records: list[SpoolRecord], now: float, *, is_fresh: bool) -> None:
-        wait_s = self._settings.first_resend_s
         for record in records:
-            handle = self._publish_record(record)
-            self._under_way[record.sequence] = _UnderWay(handle, is_fresh, now + wait_s, wait_s)
+            self._under_way[record.sequence] = _UnderWay(now, handle=self._publish_record(record), is_fresh=is_fresh)
             self._counts["sent"] += 1
         if records and self._owed_since_mono_s is None:
             self._owed_since_mono_s = now
@@ -347,9 +341,6 @@ class Forwarder:
 
     def _silent_for(self, now: float) -> float:
         return 0.0 if self._owed_since_mono_s is None else max(0.0, now - self._owed_since_mono_s)
-
-    def _is_silent(self, now: float) -> bool:
-        return self._silent_for(now) > 2 * self._settings.first_resend_s
 
     def _watch_silence(self, now: float) -> None:
         if self._under_way and self._owed_since_mono_s is None:

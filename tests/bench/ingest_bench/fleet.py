@@ -1,8 +1,7 @@
 """1,875 simulated nodes over a few connections: they send, repeat and count receipts by the rules of `Forwarder`.
 
 Per node: at most 32 records under way without a receipt, the rest waits in its spool (here: in memory); a record
-without receipt goes again after 3 s, then 6, 12, … up to 60 s; one that hears nothing at all repeats four. Accepted
-means that a receipt came.
+without receipt goes again when `Repeating` says so. Accepted means that a receipt came.
 """
 
 from __future__ import annotations
@@ -20,10 +19,12 @@ from tests.bench.ingest_bench.city import NODES, node_id_of
 from tests.bench.ingest_bench.episodes import spool_of
 from xueliang_alerts.forwarder import ForwarderSettings
 from xueliang_alerts.mqtt_link import MqttLink
+from xueliang_alerts.repeating import Repeating, Sent
 from xueliang_alerts.topics import PREFIX, Leaf, node_topic
 from xueliang_alerts.transport import Incoming
 
 RULES: Final = ForwarderSettings()
+LOOK_S: Final = 0.5  # how often a node looks for what is late, as `Forwarder` does
 RECEIPTS: Final = f"{PREFIX}/+/nodes/+/{Leaf.RECEIPTS.value}"
 
 
@@ -34,8 +35,6 @@ class Record:
     payload: bytes
     accepted_mono_s: float
     label: str
-    wait_s: float = RULES.first_resend_s
-    is_sent: bool = False
 
 
 @dataclass(slots=True)
@@ -47,10 +46,18 @@ class Node:
     status_topic: str
     spool_id: str
     last_sequence: int = 0
+    is_looked_at: bool = False
     pending: dict[int, Record] = field(default_factory=dict)
     waiting: deque[int] = field(default_factory=deque)  # accepted and not sent yet
-    under_way: int = 0
-    heard_mono_s: float = 0.0
+    under_way: dict[int, Sent] = field(default_factory=dict)
+    repeating: Repeating = field(
+        default_factory=lambda: Repeating(
+            RULES.first_resend_s,
+            RULES.longest_resend_s,
+            questions=RULES.questions,
+            window=RULES.window + RULES.fresh_window,
+        )
+    )
 
 
 class Fleet:
@@ -70,7 +77,7 @@ class Fleet:
             for number in range(NODES)
         ]
         self._by_id = {node_id_of(node.number): node for node in self.nodes}
-        self._due: list[tuple[float, int, int]] = []  # (when to repeat, node, sequence)
+        self._due: list[tuple[float, int]] = []  # (when to look whether something is late, node)
         self.latencies_s: dict[str, list[float]] = {}
         self.counts: Counter[str] = Counter()
         self.settled: Counter[str] = Counter()  # by label
@@ -98,22 +105,22 @@ class Fleet:
         """Repeat what is late, and send what waited for a window."""
         now = time.monotonic()
         while self._due and self._due[0][0] <= now:
-            _, number, sequence = heapq.heappop(self._due)
-            node = self.nodes[number]
-            with self._lock:
-                record = node.pending.get(sequence)
-                if record is None:
-                    continue
-                record.wait_s = min(record.wait_s * 2, RULES.longest_resend_s)
-                is_silent = now - node.heard_mono_s > 2 * RULES.first_resend_s
-                is_asked = not is_silent or sequence in list(node.pending)[: RULES.questions]
-            heapq.heappush(self._due, (now + record.wait_s, number, sequence))
-            if is_asked:
-                self._link_of(node).publish(node.topic, record.payload)
-                self.counts["repeated"] += 1
+            _, number = heapq.heappop(self._due)
+            self._repeat_late(self.nodes[number], now)
         for node in self.nodes:
             if node.waiting:
                 self._send(node, now)
+
+    def _repeat_late(self, node: Node, now: float) -> None:
+        with self._lock:
+            payloads = [node.pending[sequence].payload for sequence in node.repeating.due(node.under_way, now)]
+            if node.under_way:
+                heapq.heappush(self._due, (now + LOOK_S, node.number))
+            else:
+                node.is_looked_at = False
+        for payload in payloads:
+            self._link_of(node).publish(node.topic, payload)
+            self.counts["repeated"] += 1
 
     def pending(self) -> int:
         return sum(len(node.pending) for node in self.nodes)
@@ -124,15 +131,16 @@ class Fleet:
     def _send(self, node: Node, now: float) -> None:
         while True:
             with self._lock:
-                if not node.waiting or node.under_way >= self._window:
+                if not node.waiting or len(node.under_way) >= self._window:
                     return
                 sequence = node.waiting.popleft()
                 record = node.pending[sequence]
-                record.is_sent = True
-                node.under_way += 1
+                node.under_way[sequence] = Sent(now)
+                if not node.is_looked_at:
+                    node.is_looked_at = True
+                    heapq.heappush(self._due, (now + LOOK_S, node.number))
             self._link_of(node).publish(node.topic, record.payload)
             self.counts["sent"] += 1
-            heapq.heappush(self._due, (now + record.wait_s, node.number, sequence))
 
     def _take(self, incoming: Incoming) -> None:
         """In the thread of the first link."""
@@ -142,18 +150,18 @@ class Fleet:
         node = self._by_id[receipt["node_id"]]
         self.counts["receipts"] += 1
         with self._lock:
-            node.heard_mono_s = now
             for spool in receipt["spools"]:
                 if spool["spool_id"] != node.spool_id:
                     continue
                 ranges = [(1, spool["contiguous_through"]), *spool.get("committed", [])]
                 done = [one for one in node.pending if any(first <= one <= last for first, last in ranges)]
                 self.counts["rejected"] += len(spool.get("rejected", []))
+                sent = [node.under_way.pop(sequence) for sequence in done if sequence in node.under_way]
+                node.repeating.answered(sent, node.under_way.values(), now)
                 for sequence in done:
-                    self._settle(node, node.pending.pop(sequence), now)
+                    self._settle(node.pending.pop(sequence), now)
 
-    def _settle(self, node: Node, record: Record, now: float) -> None:
-        node.under_way -= record.is_sent
+    def _settle(self, record: Record, now: float) -> None:
         self.latencies_s.setdefault(record.label, []).append(now - record.accepted_mono_s)
         self.settled[record.label] += 1
         self.last_settled_mono_s = now
