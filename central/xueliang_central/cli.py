@@ -19,7 +19,7 @@ from xueliang_central.intake.signing import FILE_NAME as INTAKE_KEY
 from xueliang_central.people.roster_table import read_roster_table
 from xueliang_central.rights.scope import Role
 from xueliang_central.store.database import Database
-from xueliang_configs.centre import CentreConfig
+from xueliang_configs.centre import ALL_ROLES, CentreConfig, one_process
 from xueliang_configs.errors import ConfigError
 from xueliang_configs.loading import check_channels, load_areas, load_cameras, load_centre, load_policies
 
@@ -64,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
-    command("serve", _serve, "Run the roles that centre.yaml names, until SIGTERM, a hang-up or Ctrl-C.")
+    served = command("serve", _serve, "Run the roles that centre.yaml names, until SIGTERM, a hang-up or Ctrl-C.")
+    served.add_argument("--role", action="append", choices=ALL_ROLES, help="Only this one; may be given again.")
+    served.add_argument("--port", type=int, help="Of the console and the API, in the place of http.port.")
     command("init", _init, "Make the data folder and the database.")
     command("migrate", _init, "Bring the database to the schema of this program.")
     areas = command("import-areas", _import_areas, "Take an area tree (GeoJSON); prints what changes.")
@@ -332,7 +334,7 @@ def _quarantine(options: argparse.Namespace) -> int:
 def _serve(options: argparse.Namespace) -> int:
     from xueliang_central.serving import serve  # the web server and all roles are loaded by this command only
 
-    config = load_centre(options.config)
+    config = one_process(load_centre(options.config), roles=options.role, port=options.port)
     policies = load_policies(config.centre.policies)
     check_channels(config, policies)
     _make_data_dir(config)

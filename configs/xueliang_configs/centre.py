@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -141,3 +142,14 @@ class CentreConfig(Settings):
     """centre.yaml: one centre process."""
 
     centre: CentreSettings
+
+
+def one_process(config: CentreConfig, *, roles: Sequence[Role] | None, port: int | None) -> CentreConfig:
+    """The settings of one process of several that share a centre.yaml; None: as written there.
+
+    Which roles can share a database is checked by whoever starts them.
+    """
+    centre = config.centre
+    http = centre.http if port is None else centre.http.model_copy(update={"port": port})
+    chosen = centre.roles if roles is None else tuple(role for role in ALL_ROLES if role in roles)
+    return config.model_copy(update={"centre": centre.model_copy(update={"http": http, "roles": chosen})})

@@ -10,8 +10,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
@@ -44,6 +45,17 @@ class CentreOnly(Installation):
         self.start_centre()
 
 
+class Place(Protocol):
+    """Where a node speaks: an `Installation`, or another broker and centre with `secrets.json` in a folder."""
+
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def origin(self) -> str: ...
+    @property
+    def broker_port(self) -> int: ...
+
+
 @dataclass
 class Episode:
     """One alert of the puppet, so far."""
@@ -54,7 +66,7 @@ class Episode:
 class PuppetNode:
     """A context manager; what it says travels the public way."""
 
-    def __init__(self, installation: Installation, states: dict[str, str] | None = None) -> None:
+    def __init__(self, installation: Place, states: dict[str, str] | None = None) -> None:
         """`states`: what it reports of its cameras, by camera_id."""
         self._installation = installation
         self._secrets = json.loads((installation.folder / "secrets.json").read_text())
