@@ -81,7 +81,9 @@ def some_weeks(today: date) -> list[dict[str, Any]]:
         hazard = ("fire_lane_obstruction", "illegal_parking", "crowd")[number % 3]
         day = today - timedelta(days=number)
         found += rollup_rows(GRIDS[number % 5], day, number % 3, hazard, steps=steps, **counts)
-    found += rollup_rows(GRIDS[0], today, 1, "fire_smoke", incidents=2, alerts=2, true_hazard=2, steps={"taken": [9, 9]})
+    found += rollup_rows(
+        GRIDS[0], today, 1, "fire_smoke", incidents=2, alerts=2, true_hazard=2, steps={"taken": [9, 9]}
+    )
     return found
 
 
