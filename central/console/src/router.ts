@@ -70,6 +70,24 @@ export const router = createRouter({
       meta: { for: "command", theme: "dark" },
     },
     {
+      path: "/reports",
+      name: "reports",
+      component: () => import("@/pages/reports/ReportsPage.vue"),
+      meta: { for: "command", theme: "dark" },
+    },
+    {
+      path: "/sightings",
+      name: "sightings",
+      component: () => import("@/pages/sightings/SightingsPage.vue"),
+      meta: { for: "command", theme: "dark" },
+    },
+    {
+      path: "/notices",
+      name: "notices",
+      component: () => import("@/pages/notices/NoticesPage.vue"),
+      meta: { for: "command", theme: "dark" },
+    },
+    {
       path: "/phone",
       name: "phone",
       component: phonePage("TaskListPage"),

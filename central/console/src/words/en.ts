@@ -15,6 +15,11 @@ export const en: Record<WordKey, string> = {
   "app.notFound": "No such page",
   "app.rules": "Rules",
   "app.rosters": "Rosters",
+  "app.reports": "Reports",
+  "app.sightings": "Sightings",
+  "app.notices": "Notices",
+  "app.more": "More",
+  "app.pages": "Pages",
   "app.goHome": "Go to the start page",
 
   "login.username": "User name",

@@ -13,6 +13,11 @@ export const zh = {
   "app.notFound": "页面不存在",
   "app.rules": "规则",
   "app.rosters": "值班表",
+  "app.reports": "统计报表",
+  "app.sightings": "上报与漏报",
+  "app.notices": "通知",
+  "app.more": "更多",
+  "app.pages": "页面",
   "app.goHome": "回到首页",
 
   "login.username": "用户名",

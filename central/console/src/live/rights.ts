@@ -1,0 +1,21 @@
+/** Which pages and acts are offered to whom. The centre decides; this only leaves out what it would refuse. */
+import type { Role } from "@/api/types";
+
+const OFFICE: readonly Role[] = ["admin", "operator", "rule_operator", "supervisor", "auditor"];
+const DESK: readonly Role[] = ["admin", "operator", "supervisor"];
+
+const ROLES = {
+  see_reports: OFFICE,
+  export_ledger: ["supervisor", "admin", "auditor"],
+  see_sightings: OFFICE,
+  report_sightings: DESK,
+  call_back: DESK,
+  see_notices: OFFICE,
+  manage_notices: ["admin"],
+} satisfies Record<string, readonly Role[]>;
+
+export type Right = keyof typeof ROLES;
+
+export function may(role: Role | undefined, right: Right): boolean {
+  return role !== undefined && (ROLES[right] as readonly Role[]).includes(role);
+}
