@@ -67,6 +67,7 @@ _FLOW: Final = (
     "intake",
     "sightings",
     "duty_weeks",
+    "lanes",
 )
 
 

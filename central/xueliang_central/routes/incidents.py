@@ -18,6 +18,7 @@ from xueliang_central.incidents import service
 from xueliang_central.incidents.states import State
 from xueliang_central.incidents.tables import incidents
 from xueliang_central.incidents.views import incident_detail, incident_views
+from xueliang_central.lanes.register import case_view, lanes_of_case
 from xueliang_central.notices import receipts
 from xueliang_central.notices.tables import notices
 from xueliang_central.rights.policy import Permission, require
@@ -59,7 +60,8 @@ async def list_incidents(
 async def get_incident(
     request: Request, incident_id: str, actor: Annotated[Actor, Depends(require(Permission.SEE_INCIDENTS))]
 ) -> dict[str, Any]:
-    """One incident with alerts, timeline, stills, the *why*, and the moves this actor may make. The view is audited."""
+    """One incident with alerts, timeline, stills, the *why*, the fire lanes that its cameras watch, and the moves this
+    actor may make. The view is audited."""
     view = await incident_shown(request, incident_id, actor)
     await _audit_view(request, incident_id, actor)
     await _receive(request, actor, incident_id)
@@ -126,4 +128,6 @@ async def incident_shown(request: Request, incident_id: str, actor: Actor) -> di
         row = await service.load(conn, incident_id)
         if not may_see(actor, row["area_path"]):
             raise NotFound("incident")
-        return await incident_detail(conn, centre.areas.tree, row, moves_for(actor, row), regroupings_for(actor, row))
+        tree, lanes = centre.areas.tree, await lanes_of_case(conn, row)
+        view = await incident_detail(conn, tree, row, moves_for(actor, row), regroupings_for(actor, row))
+    return {**view, "lanes": [case_view(lane) for lane in lanes]}

@@ -35,6 +35,7 @@ _TABLE_MODULES: Final = (
     "rights.tables",
     "areas.tables",
     "cameras.tables",
+    "lanes.tables",
     "evidence.tables",
     "fleet.tables",
     "incidents.tables",
