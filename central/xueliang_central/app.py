@@ -68,6 +68,7 @@ _FLOW: Final = (
     "sightings",
     "duty_weeks",
     "lanes",
+    "keeping",
 )
 
 

@@ -21,6 +21,7 @@ from xueliang_central.incidents.states import CloseReason, State
 from xueliang_central.incidents.tables import alerts, expected_pictures, incidents
 from xueliang_central.ingest.tables import spool_records
 from xueliang_central.intake.tables import sightings
+from xueliang_central.kept_open.tables import hazard_photos
 from xueliang_central.lanes.tables import lanes
 from xueliang_central.reports.tables import rollup_state
 from xueliang_central.retention.tables import legal_holds
@@ -112,18 +113,27 @@ def _photos(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
         incidents.c.incident_id.in_(_HELD),
         came_along,
     )
+    of_kept = hazard_photos.c.sha256 == pictures.c.sha256
+    kept_case = incidents.c.incident_id == hazard_photos.c.incident_id
+    kept_needed = or_(
+        incidents.c.state != State.CLOSED.value, incidents.c.closed_at >= cut, incidents.c.incident_id.in_(_HELD)
+    )
     return _pictures(PictureKind.PHOTO, cut).where(
-        exists().where(named), ~exists().where(named, in_task, in_case, needed), ~_MARKS_A_LANE
+        or_(exists().where(named), exists().where(of_kept)),
+        ~exists().where(named, in_task, in_case, needed),
+        ~exists().where(of_kept, kept_case, kept_needed),
+        ~_MARKS_A_LANE,
     )
 
 
 def _unnamed(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
-    """No alert and no task has ever named it, and no lane does now."""
+    """No alert, task or kept hazard has ever named it, and no lane does now."""
     if policy.unnamed_pictures_days is None:
         return None
     return _pictures(None, _before(now, policy.unnamed_pictures_days)).where(
         ~exists().where(expected_pictures.c.sha256 == pictures.c.sha256),
         ~exists().where(task_photos.c.sha256 == pictures.c.sha256),
+        ~exists().where(hazard_photos.c.sha256 == pictures.c.sha256),
         ~_MARKS_A_LANE,
     )
 

@@ -41,6 +41,7 @@ _TABLE_MODULES: Final = (
     "incidents.tables",
     "incidents.regrouping_tables",
     "clocks.tables",
+    "kept_open.tables",
     "dispatch.tables",
     "notices.tables",
     "ingest.tables",

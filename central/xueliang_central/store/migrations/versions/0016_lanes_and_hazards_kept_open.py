@@ -1,4 +1,4 @@
-"""The register of fire lanes.
+"""The register of fire lanes; plans of hazards that are kept open, and their photos.
 
 Only adds: the release before runs on it.
 """
@@ -17,6 +17,11 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _lanes()
+    _kept_open()
+
+
+def _lanes() -> None:
     op.create_table(
         "lanes",
         sa.Column("lane_id", sa.String(length=63), nullable=False),
@@ -52,6 +57,42 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("lane_id", "camera_id", name=op.f("pk_lane_cameras")),
     )
     op.create_index("lane_cameras_by_camera", "lane_cameras", ["camera_id"])
+
+
+def _kept_open() -> None:
+    op.create_table(
+        "hazard_plans",
+        sa.Column("incident_id", sa.String(length=36), nullable=False),
+        sa.Column("level", sa.String(length=16), nullable=False),
+        sa.Column("holder", sa.String(length=80), nullable=False),
+        sa.Column("holder_unit", sa.String(length=80), nullable=False),
+        sa.Column("measures", sa.Text(), nullable=False),
+        sa.Column("funds", sa.Text(), nullable=False),
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("deadline", UtcDateTime(), nullable=False),
+        sa.Column("first_deadline", UtcDateTime(), nullable=False),
+        sa.Column("extensions", sa.Integer(), nullable=False),
+        sa.Column("kept_at", UtcDateTime(), nullable=False),
+        sa.Column("kept_by", sa.String(length=80), nullable=False),
+        sa.Column("asked_deadline", UtcDateTime(), nullable=True),
+        sa.Column("asked_by_id", sa.String(length=36), nullable=True),
+        sa.Column("asked_by", sa.String(length=80), nullable=True),
+        sa.Column("asked_why", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["incident_id"], ["incidents.incident_id"], name=op.f("fk_hazard_plans_incident_id")),
+        sa.PrimaryKeyConstraint("incident_id", name=op.f("pk_hazard_plans")),
+    )
+    op.create_table(
+        "hazard_photos",
+        sa.Column("incident_id", sa.String(length=36), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("area_path", sa.String(length=80), nullable=False),
+        sa.Column("move", sa.String(length=24), nullable=False),
+        sa.Column("added_at", UtcDateTime(), nullable=False),
+        sa.Column("added_by", sa.String(length=80), nullable=False),
+        sa.ForeignKeyConstraint(["incident_id"], ["incidents.incident_id"], name=op.f("fk_hazard_photos_incident_id")),
+        sa.PrimaryKeyConstraint("incident_id", "sha256", name=op.f("pk_hazard_photos")),
+    )
+    op.create_index("hazard_photos_by_sha256", "hazard_photos", ["sha256"])
 
 
 def downgrade() -> None:
