@@ -124,6 +124,8 @@ COLUMNS: Final[Sequence[tuple[str, str, Callable[[Case], Value]]]] = (
     ("台账·处置时间", "Ledger: handled", lambda case: case.task.get("handled_at")),
     ("台账·现场照片数", "Ledger: photos", lambda case: case.photos),
     ("台账·重新打开次数", "Ledger: reopened", lambda case: case.incident["reopened_count"]),
+    ("台账·挂牌时间", "Ledger: kept open since", lambda case: case.plan.get("kept_at")),
+    ("台账·延期次数", "Ledger: extended", lambda case: case.plan.get("extensions")),
     ("销号·时间", "Write-off: closed", lambda case: case.incident["closed_at"]),
     ("销号·方式", "Write-off: how", lambda case: _codes(case.incident["close_reason"])),
     (
@@ -134,14 +136,12 @@ COLUMNS: Final[Sequence[tuple[str, str, Callable[[Case], Value]]]] = (
     ("通报·超时环节", "Notice: limits passed", lambda case: tuple(case.late)),
     ("通报·上报层级", "Notice: level told", lambda case: _codes(case.told_level)),
     ("通报·通知人次", "Notice: people told", lambda case: case.told),
+    ("通报·督办层级", "Notice: level that follows it up", lambda case: (case.plan["level"],) if case.plan else None),
     ("五到位·责任人", "In place: duty holder", lambda case: _holder(case)),
     ("五到位·措施", "In place: measures", lambda case: case.plan.get("measures") or case.task.get("note")),
     ("五到位·资金", "In place: funds", lambda case: case.plan.get("funds")),
     ("五到位·时限", "In place: deadline", lambda case: case.plan.get("deadline") or case.task.get("arrive_due_at")),
     ("五到位·预案", "In place: plan", lambda case: case.plan.get("plan")),
-    ("挂牌·督办层级", "Kept open: level", lambda case: _codes(case.plan.get("level"))),
-    ("挂牌·时间", "Kept open: since", lambda case: case.plan.get("kept_at")),
-    ("挂牌·延期次数", "Kept open: extensions", lambda case: case.plan.get("extensions")),
 )
 
 

@@ -257,7 +257,7 @@ async def test_the_ledger_fills_its_columns(stage: Stage, clock: HandClock) -> N
     assert told["五到位·责任人"] == "赵工 · 东巷物业"
     assert (told["五到位·资金"], told["五到位·预案"]) == (PLAN.funds, PLAN.plan)
     assert told["五到位·时限"] == DEADLINE.astimezone(ZONE).strftime("%Y-%m-%d %H:%M:%S")
-    assert (told["挂牌·督办层级"], told["挂牌·延期次数"]) == ("镇街", 0)
+    assert (told["通报·督办层级"], told["台账·延期次数"]) == ("镇街", 0)
     assert told["通报·超时环节"] == "整改期限", "a reminder is no limit"
 
 
