@@ -16,11 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_central.areas.tree import AreaTree, Level
 from xueliang_central.audit import chain
 from xueliang_central.cameras.register import places_of
+from xueliang_central.cameras.tables import cameras
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.evidence.tables import pictures
 from xueliang_central.incidents.tables import alerts
 from xueliang_central.lanes.tables import lane_cameras, lanes
-from xueliang_central.rights.scope import Actor, may_see
+from xueliang_central.rights.scope import Actor, in_scope, may_see
 from xueliang_central.store.among import among
 from xueliang_configs.schedules import DEFAULT_TIME_ZONE, zone_of
 
@@ -37,6 +38,7 @@ class LaneChange:
 
     Attributes:
         version: of the lane as that person saw it.
+        cameras: of that person's areas; others that watch it stay.
     """
 
     version: int
@@ -65,9 +67,17 @@ async def lanes_where(conn: AsyncConnection, condition: ColumnElement[bool], *, 
     return [dict(row) for row in (await conn.execute(query)).mappings()]
 
 
-async def cameras_by_lane(conn: AsyncConnection, lane_ids: Collection[str] | None = None) -> dict[str, tuple[str, ...]]:
-    """Which cameras watch each of these lanes (None: of all), by id; a lane without any is left out."""
+async def cameras_by_lane(
+    conn: AsyncConnection, lane_ids: Collection[str] | None = None, *, seen_by: Actor | None = None
+) -> dict[str, tuple[str, ...]]:
+    """Which cameras watch each of these lanes (None: of all), by id; a lane without any is left out.
+
+    `seen_by`: only cameras of this person's areas.
+    """
     query = select(lane_cameras).order_by(lane_cameras.c.camera_id)
+    if seen_by is not None:
+        of_register = cameras.c.camera_id == lane_cameras.c.camera_id
+        query = query.join(cameras, of_register).where(in_scope(cameras.c.area_path, seen_by))
     if lane_ids is not None:
         query = query.where(among(conn, lane_cameras.c.lane_id, lane_ids))
     found: dict[str, tuple[str, ...]] = {}
@@ -76,11 +86,11 @@ async def cameras_by_lane(conn: AsyncConnection, lane_ids: Collection[str] | Non
     return found
 
 
-async def write_cameras(conn: AsyncConnection, lane_id: str, cameras: Sequence[str]) -> None:
+async def write_cameras(conn: AsyncConnection, lane_id: str, watching: Sequence[str]) -> None:
     """All cameras that watch this lane, replaced."""
     await conn.execute(delete(lane_cameras).where(lane_cameras.c.lane_id == lane_id))
-    if cameras:
-        await conn.execute(insert(lane_cameras), [{"lane_id": lane_id, "camera_id": one} for one in sorted(cameras)])
+    if watching:
+        await conn.execute(insert(lane_cameras), [{"lane_id": lane_id, "camera_id": one} for one in sorted(watching)])
 
 
 async def problems_of_cameras(
@@ -90,10 +100,10 @@ async def problems_of_cameras(
 
     Who may see a case of the camera is shown the lane: both belong to people of one county.
     """
-    known = await places_of(conn, sorted({camera for _, cameras in wanted.values() for camera in cameras}))
+    known = await places_of(conn, sorted({camera for _, watching in wanted.values() for camera in watching}))
     problems = []
-    for name, (lane, cameras) in wanted.items():
-        for camera in sorted(cameras):
+    for name, (lane, watching) in wanted.items():
+        for camera in sorted(watching):
             place = known.get(camera)
             if place is None:
                 problems.append(f"{name}: camera {camera} is not in the register; import cameras first")
@@ -122,7 +132,7 @@ async def change_lane(
     row = await lane_of(conn, actor, lane_id, lock=True)
     if row["version"] != wanted.version:
         raise Conflict("the lane has changed meanwhile", version=row["version"])
-    watching = (await cameras_by_lane(conn, [lane_id])).get(lane_id, ())
+    watching = (await cameras_by_lane(conn, [lane_id], seen_by=actor)).get(lane_id, ())
     names = ("name", "unit", "marking_photo", "valid_from", "valid_to")
     values = {name: getattr(wanted, name) for name in names}
     values["duty_phone"] = row["duty_phone"] if wanted.duty_phone is None else wanted.duty_phone
@@ -136,7 +146,8 @@ async def change_lane(
     changed = {"version": version, "changed_at": now, "changed_by": actor.name}
     await conn.execute(update(lanes).where(lanes.c.lane_id == lane_id).values(**values, **changed))
     if "cameras" in what:
-        await write_cameras(conn, lane_id, wanted.cameras)
+        unseen = set((await cameras_by_lane(conn, [lane_id])).get(lane_id, ())) - set(watching)
+        await write_cameras(conn, lane_id, [*unseen, *wanted.cameras])
     detail = {"what": sorted(what), "why": wanted.why, "version": version}
     await _record(conn, actor, "lane.changed", lane_id, detail, now)
 
@@ -199,9 +210,14 @@ async def _record(conn: AsyncConnection, actor: Actor, action: str, lane_id: str
     )
 
 
-def case_view(row: Row, *, with_phone: bool = False) -> View:
-    """A lane as its cases and tasks show it. `with_phone`: to whom is on the way there."""
-    shown = {name: row[name] for name in ("lane_id", "name", "unit", "marking_photo")}
+def case_view(row: Row, actor: Actor, *, with_phone: bool = False) -> View:
+    """A lane as its cases and tasks show it; beyond a border without its id and photo, which lead nowhere there.
+
+    `with_phone`: to whom is on the way there.
+    """
+    is_theirs = may_see(actor, row["area_path"])
+    shown = {name: row[name] if is_theirs else None for name in ("lane_id", "marking_photo")}
+    shown |= {"name": row["name"], "unit": row["unit"]}
     return {**shown, "duty_phone": row["duty_phone"] if with_phone else masked(row["duty_phone"])}
 
 

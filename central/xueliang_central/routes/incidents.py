@@ -133,5 +133,5 @@ async def incident_shown(request: Request, incident_id: str, actor: Actor) -> di
             raise NotFound("incident")
         tree, lanes, plan = centre.areas.tree, await lanes_of_case(conn, row), await plan_view(conn, incident_id)
         view = await incident_detail(conn, tree, row, moves_for(actor, row), regroupings_for(actor, row))
-    shown = {"lanes": [case_view(lane) for lane in lanes], "kept_open": plan}
+    shown = {"lanes": [case_view(lane, actor) for lane in lanes], "kept_open": plan}
     return {**view, **shown, "may_keep": list(keepings_for(actor, row))}

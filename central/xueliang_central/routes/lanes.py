@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from xueliang_alerts.contract import ID_PATTERN, SHA256_PATTERN
 from xueliang_central.areas.tree import AreaTree
+from xueliang_central.cameras.tables import cameras
 from xueliang_central.centre import centre_of
 from xueliang_central.incidents.views import area_view, at_text
 from xueliang_central.lanes import register
@@ -67,12 +68,14 @@ async def list_lanes(
     """Lanes in scope in the order of their ids; telephone numbers masked; `next_after` null on the last page."""
     condition = in_scope(lanes.c.area_path, actor)
     if camera_id is not None:
-        watched = select(lane_cameras.c.lane_id).where(lane_cameras.c.camera_id == camera_id)
-        condition &= lanes.c.lane_id.in_(watched)
+        of_register = cameras.c.camera_id == lane_cameras.c.camera_id
+        watched = select(lane_cameras.c.lane_id).join(cameras, of_register)
+        theirs = (lane_cameras.c.camera_id == camera_id, in_scope(cameras.c.area_path, actor))
+        condition &= lanes.c.lane_id.in_(watched.where(*theirs))
     centre = centre_of(request)
     async with centre.database.reading() as conn:
         rows = await register.lanes_where(conn, condition, after=after, limit=limit + 1)
-        watching = await register.cameras_by_lane(conn, [row["lane_id"] for row in rows])
+        watching = await register.cameras_by_lane(conn, [row["lane_id"] for row in rows], seen_by=actor)
     shown = rows[:limit]
     items = [_view(centre.areas.tree, row, watching.get(row["lane_id"], ()), actor) for row in shown]
     return {"items": items, "next_after": shown[-1]["lane_id"] if len(rows) > limit else None}
@@ -115,19 +118,19 @@ async def _shown(request: Request, lane_id: str, actor: Actor) -> dict[str, Any]
     centre = centre_of(request)
     async with centre.database.reading() as conn:
         row = await register.lane_of(conn, actor, lane_id)
-        watching = await register.cameras_by_lane(conn, [lane_id])
+        watching = await register.cameras_by_lane(conn, [lane_id], seen_by=actor)
     return _view(centre.areas.tree, row, watching.get(lane_id, ()), actor)
 
 
-def _view(tree: AreaTree, row: dict[str, Any], cameras: tuple[str, ...], actor: Actor) -> dict[str, Any]:
+def _view(tree: AreaTree, row: dict[str, Any], watching: tuple[str, ...], actor: Actor) -> dict[str, Any]:
     return {
-        **register.case_view(row),
+        **register.case_view(row, actor),
         "area": area_view(tree, row["area_code"] or ""),
         "located": row["located"],
         "located_note": row["located_note"],
         "shape": row["shape"],
         "width_m": row["width_m"],
-        "cameras": list(cameras),
+        "cameras": list(watching),
         "valid_from": None if row["valid_from"] is None else row["valid_from"].isoformat(),
         "valid_to": None if row["valid_to"] is None else row["valid_to"].isoformat(),
         "version": row["version"],

@@ -87,7 +87,7 @@ async def _detail(request: Request, task_id: str, actor: Actor) -> dict[str, Any
         lanes = await lanes_of_case(conn, await incidents.load(conn, row["incident_id"]))
     # Who is on the way may call the unit; the number goes into no list and no event, and is gone with the task.
     is_theirs = row["worker_id"] == actor.user_id and row["state"] in _LIVE
-    shown = [case_view(lane, with_phone=is_theirs) for lane in lanes]
+    shown = [case_view(lane, actor, with_phone=is_theirs) for lane in lanes]
     return {**view, "moves": list(moves_of(actor, row)), "lanes": shown}
 
 

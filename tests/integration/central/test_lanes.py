@@ -257,6 +257,24 @@ async def test_lists_come_in_pages_and_by_camera(centre: TestCentre) -> None:
     assert (second["next_after"], watched["next_after"]) == (None, None)
 
 
+async def test_across_a_border_name_and_unit_are_shown_and_no_id(centre: TestCentre) -> None:
+    await centre.add_cameras(camera("lane-east", city.GRID), camera("north", city.NORTH))
+    await take(centre, lane("beyond", line=[[117.05, 36.7], [117.051, 36.7]], cameras=["lane-east", "north"]))
+    incident_id = await add_incident(centre, city.GRID)
+    await centre.add_user("south", Role.OPERATOR, city.SOUTH)
+    await centre.add_user("chief", Role.SUPERVISOR, city.NORTH)
+    async with centre.signed_in("south") as client:
+        (shown,) = (await client.get(f"/api/incidents/{incident_id}")).json()["lanes"]
+        assert (await client.get("/api/lanes/beyond")).status_code == 404
+    assert (shown["name"], shown["unit"], shown["lane_id"]) == ("东巷", "东巷物业", None)
+    async with centre.signed_in("chief") as client:
+        seen = (await client.get("/api/lanes/beyond")).json()
+        hidden = (await client.get("/api/lanes?camera_id=lane-east")).json()["items"]
+        changed = await client.put("/api/lanes/beyond", json=body(cameras=[]))
+    assert (seen["cameras"], hidden, changed.json()["cameras"]) == (["north"], [], [])
+    assert [row["camera_id"] for row in await rows(centre, lane_cameras)] == ["lane-east"], "not theirs to take away"
+
+
 async def test_a_case_names_the_lanes_of_its_camera_that_were_lanes_that_day(centre: TestCentre) -> None:
     await centre.add_cameras(camera("lane-east", city.GRID))
     watching: dict[str, Any] = {"cameras": ["lane-east"]}

@@ -237,7 +237,8 @@ export interface EvidenceItem {
 
 /** A fire lane that a camera of the case watches, and who keeps it clear; the number masked but for its end. */
 export interface CaseLane {
-  lane_id: string;
+  /** Null beyond the border of one's areas. */
+  lane_id: string | null;
   name: string;
   unit: string;
   marking_photo: string | null;

@@ -39,7 +39,9 @@ from xueliang_central.kept_open.planning import Plan
 from xueliang_central.notices.tables import notices
 from xueliang_central.reports import ledgers
 from xueliang_central.reports.periods import ZONE
+from xueliang_central.retention.removing import would_go
 from xueliang_central.rights.scope import Actor, Role
+from xueliang_configs.retention import RetentionConfig
 
 __all__ = ["door"]
 
@@ -151,6 +153,24 @@ async def test_it_leaves_the_list_with_evidence_only(stage: Stage) -> None:
     assert await running(stage) == {}
     act = [row for row in await stage.rows(audit_records) if row["action"] == "incident.write_off"][-1]
     assert act["detail"]["evidence"] == "photo"
+
+
+async def test_its_photos_are_kept_as_long_as_those_of_tasks(stage: Stage) -> None:
+    await kept(stage)
+    await own_photo(stage, LI)
+    await do(stage, LI, "follow_up", note="half of it is gone", photos=[PHOTO])
+    while_open = await would_go_of(stage, days=4000)
+    await stage.take(cleared())
+    await do(stage, MAYOR, "write_off", note="the fence is gone")
+    assert [while_open, await would_go_of(stage, days=179), await would_go_of(stage, days=181)] == [0, 0, 1]
+
+
+async def would_go_of(stage: Stage, *, days: int) -> int:
+    """How many pictures would be removed so long after now, of all kinds."""
+    policy, later = RetentionConfig(photos_days=180), stage.clock() + timedelta(days=days)
+    async with stage.database.reading() as conn:
+        found = [await would_go(conn, kind, policy, later) for kind in ("photos", "unnamed_pictures")]
+    return sum(one.total for one in found if one is not None)
 
 
 async def test_seen_gone_by_the_camera_it_stays_on_the_list_until_it_is_written_off(stage: Stage) -> None:
