@@ -23,6 +23,8 @@ from xueliang_central.errors import MoveRefused, NotFound
 from xueliang_central.fleet.nodes import add_node, renew_token
 from xueliang_central.intake import sources
 from xueliang_central.intake.signing import key_of
+from xueliang_central.lanes.importing import import_lanes
+from xueliang_central.lanes.importing import relocate as relocate_lanes
 from xueliang_central.people.importing import import_rosters
 from xueliang_central.people.roster_table import RosterTable
 from xueliang_central.people.tables import shifts
@@ -37,13 +39,14 @@ from xueliang_central.rights.tables import users
 from xueliang_central.store.database import Database
 from xueliang_configs.areas import AreaTable
 from xueliang_configs.cameras import CameraRegister, RegisteredCamera
+from xueliang_configs.lanes import LaneTable
 from xueliang_configs.retention import RetentionConfig
 
 BY: Final = "administrator"  # who sits at the machine; the operating system knows who that is
 
 
 async def take_areas(database: Database, table: AreaTable, *, at: datetime, remove_missing: bool) -> list[str]:
-    """Import areas, and locate the cameras again that have no assigned area."""
+    """Import areas, and locate lanes again and the cameras that have no assigned area."""
     async with database.transaction() as conn:
         changes = await import_areas(
             conn,
@@ -53,9 +56,9 @@ async def take_areas(database: Database, table: AreaTable, *, at: datetime, remo
             remove_missing=remove_missing,
             holders={"cameras": cameras.c.area_code, "users": users.c.area_code, "shifts": shifts.c.area_code},
         )
-        moved = await relocate(conn, await load_tree(conn), at=at)
-    lines = changes.lines()
-    return [*lines, f"{moved} cameras belong to another area now"] if moved else lines
+        tree = await load_tree(conn)
+        moved = {"cameras": await relocate(conn, tree, at=at), "lanes": await relocate_lanes(conn, tree)}
+    return [*changes.lines(), *(f"{count} {what} belong to another area now" for what, count in moved.items() if count)]
 
 
 async def take_cameras(database: Database, register: CameraRegister, *, at: datetime) -> list[str]:
@@ -87,6 +90,17 @@ def _place(camera: RegisteredCamera) -> CameraPlace:
         purpose=camera.purpose,
         legal_basis=camera.legal_basis,
     )
+
+
+async def take_lanes(
+    database: Database, table: LaneTable, *, at: datetime, dry_run: bool, remove_missing: bool
+) -> list[str]:
+    """Import fire lanes; each that lies in no grid is named. Raises ImportRefused."""
+    async with database.transaction() as conn:
+        changes = await import_lanes(
+            conn, await load_tree(conn), table, at=at, by=BY, dry_run=dry_run, remove_missing=remove_missing
+        )
+    return [*changes, "dry run: nothing was changed"] if dry_run else changes
 
 
 async def take_rosters(database: Database, table: RosterTable, *, at: datetime, dry_run: bool) -> list[str]:

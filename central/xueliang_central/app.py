@@ -67,6 +67,8 @@ _FLOW: Final = (
     "intake",
     "sightings",
     "duty_weeks",
+    "lanes",
+    "keeping",
 )
 
 

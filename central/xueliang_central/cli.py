@@ -21,7 +21,7 @@ from xueliang_central.rights.scope import Role
 from xueliang_central.store.database import Database
 from xueliang_configs.centre import ALL_ROLES, CentreConfig, one_process
 from xueliang_configs.errors import ConfigError
-from xueliang_configs.loading import check_channels, load_areas, load_cameras, load_centre, load_policies
+from xueliang_configs.loading import check_channels, load_areas, load_cameras, load_centre, load_lanes, load_policies
 
 STOP_WITHIN_S: Final = 6  # open requests get this long; with the parts' own stop it stays below ten seconds
 COMMAND_WAIT_S: Final = 15.0  # a command may wait longer for its turn than an operator's click
@@ -74,6 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     areas.add_argument("--remove-missing", action="store_true", help="Remove areas that the file does not name.")
     cameras = command("import-cameras", _import_cameras, "Add or change cameras (YAML); prints what changes.")
     cameras.add_argument("file", type=Path)
+    lanes = command("import-lanes", _import_lanes, "Add or change fire lanes (YAML, GeoJSON); prints what changes.")
+    lanes.add_argument("file", type=Path)
+    lanes.add_argument("--remove-missing", action="store_true", help="Remove lanes that the file does not name.")
+    lanes.add_argument("--dry-run", action="store_true", help="Check the whole file and change nothing.")
     rosters = command("import-rosters", _import_rosters, "Replace people's duty rosters (CSV); prints what changes.")
     rosters.add_argument("file", type=Path)
     rosters.add_argument("--dry-run", action="store_true", help="Check the whole file and change nothing.")
@@ -170,6 +174,17 @@ def _import_cameras(options: argparse.Namespace) -> int:
 
     async def act(database: Database) -> Lines:
         return await administration.take_cameras(database, register, at=system_wall())
+
+    return _with_database(options, act)
+
+
+def _import_lanes(options: argparse.Namespace) -> int:
+    table = load_lanes(options.file)
+
+    async def act(database: Database) -> Lines:
+        return await administration.take_lanes(
+            database, table, at=system_wall(), dry_run=options.dry_run, remove_missing=options.remove_missing
+        )
 
     return _with_database(options, act)
 

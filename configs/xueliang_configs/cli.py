@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Final
 
 from xueliang_configs.errors import ConfigError, Problem
-from xueliang_configs.loading import load_areas, load_cameras, load_centre, load_node, load_policies, load_rules
+from xueliang_configs.loading import (
+    load_areas,
+    load_cameras,
+    load_centre,
+    load_lanes,
+    load_node,
+    load_policies,
+    load_rules,
+)
 
 KINDS: Final[dict[str, Callable[[Path], object]]] = {
     "node": load_node,
@@ -17,6 +25,7 @@ KINDS: Final[dict[str, Callable[[Path], object]]] = {
     "policies": load_policies,
     "cameras": load_cameras,
     "areas": load_areas,
+    "lanes": load_lanes,
     "rules": load_rules,
 }
 
@@ -30,17 +39,14 @@ def kind_of(path: Path) -> str | None:
     except OSError:
         return None
     tops = {line.partition(":")[0] for line in lines if line[:1].isalpha()}
-    for kind, key in (("node", "node"), ("centre", "centre"), ("policies", "policies"), ("cameras", "cameras")):
-        if key in tops:
-            return kind
-    return None
+    return next((kind for kind in ("node", "centre", "policies", "cameras", "lanes") if kind in tops), None)
 
 
 def _check(path: Path, kind: str | None) -> tuple[Problem, ...]:
     chosen = kind or (kind_of(path) if path.exists() else "node")
     if chosen is None:
         hint = "name it with --kind " + "|".join(KINDS)
-        return (Problem(path, "", "expected a file with node, centre, policies or cameras at the top", hint),)
+        return (Problem(path, "", "expected a file with node, centre, policies, cameras or lanes at the top", hint),)
     try:
         KINDS[chosen](path)
     except ConfigError as error:

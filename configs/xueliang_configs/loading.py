@@ -20,6 +20,7 @@ from xueliang_configs.areas import AreaTable, parent_code
 from xueliang_configs.cameras import CameraRegister, CameraRules, RulesFile
 from xueliang_configs.centre import CentreConfig
 from xueliang_configs.errors import ConfigError, Problem
+from xueliang_configs.lanes import LaneTable, lanes_of_geojson
 from xueliang_configs.node import NodeConfig
 from xueliang_configs.policies import PolicyTable
 from xueliang_configs.rules import Rule
@@ -148,7 +149,29 @@ def _rule_of(document: Document, problems: list[Problem]) -> Rule:
 
 def load_areas(path: Path | str) -> AreaTable:
     """The area tree, GeoJSON: codes unique, every parent there. Raises ConfigError with every problem."""
+    document = _json(Path(path))
+    if not isinstance(document.value, dict):
+        wrong = Problem(document.path, "", "expected a FeatureCollection", '{"type": "FeatureCollection", …}')
+        raise ConfigError((wrong,))
+    return _validated(document, AreaTable, [], _area_checks)
+
+
+def load_lanes(path: Path | str) -> LaneTable:
+    """The register of fire lanes, YAML, or GeoJSON by its suffix. Raises ConfigError with every problem."""
     path = Path(path)
+    if path.suffix.lower() not in (".geojson", ".json"):
+        return _load(path, LaneTable, None, _lane_checks)
+    document = _json(path)
+    value = lanes_of_geojson(document.value) if isinstance(document.value, dict) else None
+    if value is None:
+        wrong = Problem(
+            path, "", "expected a FeatureCollection of lanes", '{"type": "FeatureCollection", "features": …}'
+        )
+        raise ConfigError((wrong,))
+    return _validated(replace(document, value=value), LaneTable, [], _lane_checks)
+
+
+def _json(path: Path) -> Document:
     text = read_text(path, MAX_AREAS_BYTES)
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
@@ -156,10 +179,7 @@ def load_areas(path: Path | str) -> AreaTable:
         line = getattr(error, "lineno", None)
         why = getattr(error, "msg", str(error)) or type(error).__name__
         raise ConfigError((Problem(path, "", f"not JSON: {why}", "a GeoJSON FeatureCollection", line),)) from error
-    document = Document(path, value, {}, {})
-    if not isinstance(value, dict):
-        raise ConfigError((Problem(path, "", "expected a FeatureCollection", '{"type": "FeatureCollection", …}'),))
-    return _validated(document, AreaTable, [], _area_checks)
+    return Document(path, value, {}, {})
 
 
 def _refuse_constant(name: str) -> object:
@@ -299,6 +319,11 @@ def _rules_file_checks(value: Any) -> Iterator[Found]:
 def _register_checks(value: Any) -> Iterator[Found]:
     for key, first, name in _repeated(_items(value, "cameras"), "camera_id", ("cameras",)):
         yield key, f'camera_id "{name}" is used twice, first by cameras.{first}', "give each camera an id of its own"
+
+
+def _lane_checks(value: Any) -> Iterator[Found]:
+    for key, first, name in _repeated(_items(value, "lanes"), "lane_id", ("lanes",)):
+        yield key, f'lane_id "{name}" is used twice, first by lanes.{first}', "give each lane an id of its own"
 
 
 def _area_checks(value: Any) -> Iterator[Found]:

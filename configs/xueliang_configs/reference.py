@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 from xueliang_configs.areas import AreaTable
 from xueliang_configs.cameras import CameraRegister
 from xueliang_configs.centre import CentreConfig
+from xueliang_configs.lanes import LaneTable
 from xueliang_configs.node import NodeConfig
 from xueliang_configs.policies import PolicyTable
 from xueliang_configs.values import SecretUrl
@@ -55,6 +56,13 @@ PAGES: Final = (
     ),
     Page(
         "cameras", "cameras.yaml: the centre's camera register", CameraRegister, "For `xueliang-centre import-cameras`."
+    ),
+    Page(
+        "lanes",
+        "lanes.yaml: the register of fire lanes",
+        LaneTable,
+        "For `xueliang-centre import-lanes`. As GeoJSON: the properties of a feature are the keys, its geometry is "
+        "`line` or `polygon`.",
     ),
 )
 

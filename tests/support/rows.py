@@ -17,6 +17,7 @@ from xueliang_central.clocks.limits import choose, rows_of
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.incidents.tables import expected_pictures, incidents
 from xueliang_central.intake.tables import sightings
+from xueliang_central.lanes.tables import lanes
 from xueliang_central.people.tables import shifts
 from xueliang_central.silences.tables import calendar_proposals, silence_alerts, silenced_alerts, silences
 from xueliang_central.store.metadata import JsonText, UtcDateTime
@@ -66,6 +67,22 @@ async def add_incident(centre: TestCentre, area_code: str, *, still: str | None 
         if still is not None:
             await expect_still(conn, incident_id, path, still)
     return incident_id
+
+
+async def add_lane(centre: TestCentre, lane_id: str, area_code: str) -> str:
+    """A fire lane of an area, watched by no camera; its id."""
+    row = filled(
+        lanes,
+        lane_id=lane_id,
+        shape={"type": "LineString", "coordinates": [[117.0, 36.0], [117.001, 36.0]]},
+        area_code=area_code,
+        area_path=path_by_code(area_code),
+        unit=f"unit of {lane_id}",
+        duty_phone="0531-8000 0119",
+    )
+    async with centre.database.transaction() as conn:
+        await conn.execute(insert(lanes), row)
+    return lane_id
 
 
 async def expect_still(conn: AsyncConnection, incident_id: str, area_path: str, sha256: str) -> None:

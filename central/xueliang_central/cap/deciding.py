@@ -47,6 +47,7 @@ _OF_STATE: Final = {
     State.ARRIVED: Phase.CONFIRMED,
     State.HANDLED: Phase.HANDLED,
     State.TO_CHECK: Phase.HANDLED,
+    State.LONG_LIVED: Phase.CONFIRMED,
 }
 
 

@@ -11,18 +11,27 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from xueliang_configs.policies import ANY, Policy, PolicyTable
 
 
 class ClockKind(StrEnum):
-    """One running limit. JUDGE starts when the incident opens, TAKE and ARRIVE at dispatch, CHECK when handled."""
+    """One running limit. JUDGE starts when the incident opens, TAKE and ARRIVE at dispatch, CHECK when handled.
+
+    REMIND and DEADLINE belong to a hazard that is kept open: they end on a day that people have named.
+    """
 
     JUDGE = "judge"
     TAKE = "take"
     ARRIVE = "arrive"
     CHECK = "check"
+    REMIND = "remind"
+    DEADLINE = "deadline"
+
+
+BY_POLICY: Final = (ClockKind.JUDGE, ClockKind.TAKE, ClockKind.ARRIVE, ClockKind.CHECK)
+DATED: Final = frozenset({ClockKind.REMIND, ClockKind.DEADLINE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,7 @@ class Limits:
     reopen_window_s: float
 
     def of(self, kind: ClockKind) -> float:
+        """Raises KeyError for a kind that is dated."""
         return {
             ClockKind.JUDGE: self.judge_s,
             ClockKind.TAKE: self.take_s,

@@ -93,8 +93,26 @@ def rows_of(
     return rows, {kind: due[kind] for kind in wanted}
 
 
+def dated_row(
+    incident_id: str, kind: ClockKind, due_at: datetime, levels: Sequence[str], every_s: float, now: datetime
+) -> dict[str, Any]:
+    """A clock that ends on a day that people have named, and whom it tells then, in order."""
+    return {
+        "clock_id": str(uuid.uuid4()),
+        "incident_id": incident_id,
+        "kind": kind.value,
+        "limit_s": (due_at - now).total_seconds(),
+        "started_at": now,
+        "due_at": due_at,
+        "next_due_at": due_at,
+        "escalation_levels": list(levels),
+        "escalate_every_s": every_s,
+        "escalated_steps": 0,
+    }
+
+
 async def write(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
-    """Clocks of `rows_of`."""
+    """Clocks of `rows_of` and `dated_row`."""
     if rows:
         await conn.execute(insert(clocks), rows)
 

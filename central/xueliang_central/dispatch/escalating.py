@@ -38,6 +38,9 @@ async def fire_next(change: Change) -> bool:
 
 
 async def _limit_passed(change: Change, clock: Row, incident: Row) -> None:
+    if clock["kind"] == ClockKind.REMIND:  # told once: what goes on is the deadline
+        await timers.stop(change.conn, incident["incident_id"], [ClockKind.REMIND], change.now)
+        return
     said = {"clock": clock["kind"], "limit_s": clock["limit_s"], "due_at": clock["due_at"].isoformat()}
     if clock["kind"] == ClockKind.CHECK and incident["state"] == State.HANDLED:
         await incidents.transition(change, incident, MOVES["check_limit"], CLOCK, params=said)
@@ -62,24 +65,26 @@ async def _escalate(change: Change, clock: Row, incident: Row, firing: Firing) -
         "clock": clock["kind"],
         "level": area.level.value,
     }
+    is_reminder = clock["kind"] == ClockKind.REMIND
     told = await outbox.put(
         change.conn,
         key=f"escalated:{clock['clock_id']}:{firing.step}",
-        kind="escalated",
+        kind="deadline_near" if is_reminder else "escalated",
         user_ids=choice.user_ids,
         area_path=area.path,
         params=said,
         severity=incident["severity"],
         now=change.now,
     )
-    owner = higher(incident["owner_level"], area.level)  # what has risen stays, also when a desk below is back
-    await incidents.write(change, incident, {"owner_level": owner.value, "updated_at": change.now})
+    # What has risen stays, also when a desk below is back.
+    owner = incident["owner_level"] if is_reminder else higher(incident["owner_level"], area.level).value
+    await incidents.write(change, incident, {"owner_level": owner, "updated_at": change.now})
     more: Row = {}
     if choice.why is not None:
         more = {"why": choice.why, "passed_over": [_named(one) for one in choice.passed_over]}
     change.note(
         incident["incident_id"],
-        "escalated",
+        "deadline_near" if is_reminder else "escalated",
         CLOCK,
         clock=clock["kind"],
         level=area.level.value,

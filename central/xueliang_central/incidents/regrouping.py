@@ -47,6 +47,9 @@ def why_not_merge(into: Row, other: Row, counties: Mapping[str, str]) -> Refusal
     for case, code in ((into, "into_closed"), (other, "other_closed")):
         if case["state"] == State.CLOSED:
             return Refusal(code, f"incident {case['number']} is closed: only open ones are merged, reopen it first")
+    for case in (into, other):
+        if case["state"] == State.LONG_LIVED:
+            return Refusal("kept_open", f"incident {case['number']} is kept open with a plan of its own: write it off")
     if is_collective(into["place_key"]) or is_collective(other["place_key"]):
         return Refusal("collective", "a collective incident stands for many places: split out what belongs together")
     if into["hazard"] != other["hazard"]:

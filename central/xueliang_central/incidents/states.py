@@ -5,13 +5,16 @@
       └── false_alarm, permitted,│  └─ refuse / return: offered to the next level            ▼
           duplicate, close ─────▶ closed ◀── close (by hand), verified ──────────────── to_check
 
-    from any of them but closed: merge (another incident's alerts come here, that one is closed as "merged"), split
+    from any of them but closed: keep_open ──▶ long_lived (a hazard with a plan and a deadline) ──write_off──▶ closed
+    from any of them but closed and long_lived: merge (another incident's alerts come here, that one is closed as
+    "merged"), split
 
 Invariants
     - A state changes only by a row of this table. Whoever asks for another move gets `MoveRefused` and the moves that
       are possible.
     - Clocks follow from the move: a row says what it stops and starts, and nothing else stops or starts a clock.
     - Only the same camera verifies (`verified`), only after somebody handled it.
+    - What is kept open has a deadline that runs, takes in its place's alerts, and ends by `write_off` alone.
     - Whoever merges or splits makes no clock longer: of two that run the one due first goes on.
 
 docs/moves.md tells the whole table; a test holds the two together.
@@ -28,7 +31,8 @@ from xueliang_central.clocks.limits import ClockKind
 
 
 class State(StrEnum):
-    """OPEN waits for a judgement; TO_CHECK was handled, but no camera has seen it gone in time."""
+    """OPEN waits for a judgement; TO_CHECK was handled, but no camera has seen it gone in time; LONG_LIVED cannot be
+    removed at once and is kept open with a plan."""
 
     OPEN = "open"
     DISPATCHED = "dispatched"
@@ -36,6 +40,7 @@ class State(StrEnum):
     ARRIVED = "arrived"
     HANDLED = "handled"
     TO_CHECK = "to_check"
+    LONG_LIVED = "long_lived"
     CLOSED = "closed"
 
 
@@ -58,6 +63,7 @@ class Who(StrEnum):
     """Who makes a move."""
 
     OPERATOR = "operator"  # a person with the right to judge and dispatch in this area
+    SUPERVISOR = "supervisor"  # a supervisor or admin of this area
     WORKER = "worker"  # whoever the task is offered to
     SYSTEM = "system"  # policy, clocks, the camera
 
@@ -66,7 +72,8 @@ ALL_CLOCKS: Final = frozenset(ClockKind)
 _S = State
 _UNTAKEN: Final = frozenset({_S.OPEN, _S.DISPATCHED})
 _BEFORE_HANDLED: Final = frozenset({_S.OPEN, _S.DISPATCHED, _S.TAKEN, _S.ARRIVED})
-_OPEN_STATES: Final = frozenset(set(State) - {_S.CLOSED})
+_OPEN_STATES: Final = frozenset(set(State) - {_S.CLOSED, _S.LONG_LIVED})
+_DATED: Final = (ClockKind.REMIND, ClockKind.DEADLINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,7 @@ class Move:
         shares: clocks that run here and in the other incident: the one due first goes on here, the other stops.
         brings: clocks of the other incident that come here with its task and go on as they run.
         regroups: asked for by a route of its own, with the alerts or the other incident it is about.
+        keeps: asked for by a route of its own, with the plan, day or photos it is about.
     """
 
     name: str
@@ -94,6 +102,7 @@ class Move:
     shares: frozenset[ClockKind] = frozenset()
     brings: frozenset[ClockKind] = frozenset()
     regroups: bool = False
+    keeps: bool = False
 
 
 def _move(
@@ -110,6 +119,7 @@ def _move(
     shares: Iterable[ClockKind] = (),
     brings: Iterable[ClockKind] = (),
     regroups: bool = False,
+    keeps: bool = False,
 ) -> Move:
     return Move(
         name,
@@ -124,6 +134,23 @@ def _move(
         frozenset(shares),
         frozenset(brings),
         regroups,
+        keeps,
+    )
+
+
+def _kept(name: str, who: Who, *, timeline: str, restarts: bool = False, needs_note: bool = True) -> Move:
+    """A move of what is kept open that leaves it so."""
+    clocks = _DATED if restarts else ()
+    return _move(
+        name,
+        who,
+        [_S.LONG_LIVED],
+        None,
+        stops=clocks,
+        starts=clocks,
+        needs_note=needs_note,
+        timeline=timeline,
+        keeps=True,
     )
 
 
@@ -274,13 +301,47 @@ _TABLE: Final = (
         starts=[ClockKind.JUDGE],
         timeline="task_went_back",
     ),
+    # Kept open: named duty holder, measures, funds, deadline and plan; longer by two people; ended with evidence.
+    _move(
+        "keep_open",
+        Who.SUPERVISOR,
+        _OPEN_STATES,
+        _S.LONG_LIVED,
+        stops=ALL_CLOCKS,
+        starts=_DATED,
+        timeline="kept_open",
+        keeps=True,
+    ),
+    _kept("replan", Who.SUPERVISOR, timeline="replanned"),
+    _kept("follow_up", Who.OPERATOR, timeline="followed_up"),
+    _kept("ask_extension", Who.OPERATOR, timeline="extension_asked"),
+    _kept("extend", Who.SUPERVISOR, timeline="extended", restarts=True, needs_note=False),
+    _kept("refuse_extension", Who.SUPERVISOR, timeline="extension_refused"),
+    _move(
+        "write_off",
+        Who.SUPERVISOR,
+        [_S.LONG_LIVED],
+        _S.CLOSED,
+        stops=ALL_CLOCKS,
+        close_reason=CloseReason.CHECKED_BY_HAND,
+        needs_note=True,
+        timeline="closed",
+        keeps=True,
+    ),
 )
 MOVES: Final[dict[str, Move]] = {move.name: move for move in _TABLE}
 
 
 def allowed(state: State, who: Who) -> tuple[str, ...]:
-    """The moves that `who` could make from `state`, in the order of the table; without `allowed_regroupings`."""
-    return tuple(move.name for move in _TABLE if move.who is who and state in move.sources and not move.regroups)
+    """The moves that `who` could make from `state`, in the order of the table; without those that have own routes."""
+    return tuple(
+        move.name for move in _TABLE if move.who is who and state in move.sources and not (move.regroups or move.keeps)
+    )
+
+
+def allowed_keepings(state: State, who: frozenset[Who]) -> tuple[str, ...]:
+    """What these could do from `state` with a hazard that is kept open, or to keep it open."""
+    return tuple(move.name for move in _TABLE if move.keeps and move.who in who and state in move.sources)
 
 
 def allowed_regroupings(state: State) -> tuple[str, ...]:

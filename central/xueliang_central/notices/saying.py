@@ -19,6 +19,7 @@ _KIND: Final = {
         "task_withdrawn": "任务已撤回，无需前往",
         "task_moved": "任务已并入另一事件",
         "escalated": "处置超时，请督办",
+        "deadline_near": "长期隐患整改期限将至",
     },
     "en": {
         "task_offered": "New task, please take it",
@@ -26,6 +27,7 @@ _KIND: Final = {
         "task_withdrawn": "Task withdrawn, no need to go",
         "task_moved": "Your task belongs to another incident now",
         "escalated": "A limit has passed, please see to it",
+        "deadline_near": "The deadline of a hazard kept open is near",
     },
 }
 _HAZARD: Final = {"zh": HAZARD_ZH}  # in English the names say it

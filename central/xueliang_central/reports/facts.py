@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from xueliang_central.clocks.limits import ClockKind
+from xueliang_central.clocks.limits import BY_POLICY, ClockKind
 from xueliang_central.incidents.states import CloseReason, State
 from xueliang_central.reports.histograms import one
 
@@ -35,7 +35,7 @@ COUNTS: Final = (
     "closed",
     "closed_once",  # closed now or before it was reopened
     "reopened",
-    *(f"{kind.value}_{outcome}" for kind in ClockKind for outcome in ("on_time", "late")),
+    *(f"{kind.value}_{outcome}" for kind in BY_POLICY for outcome in ("on_time", "late")),
 )
 # The entries of a timeline that say something here.
 ENTRIES: Final = (
@@ -94,7 +94,7 @@ def facts_of(incident: Row, entries: Sequence[Row], clocks: Sequence[Row]) -> Fa
     }
     facts = Facts()
     facts.add(counts, _durations(incident, entries))
-    for clock in clocks:
+    for clock in (clock for clock in clocks if clock["kind"] in BY_POLICY):  # a day that people have named is no limit
         outcome = _outcome(clock, entries)
         if outcome is not None:
             facts.add({f"{clock['kind']}_{outcome}": 1}, 0)

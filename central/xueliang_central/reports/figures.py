@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from xueliang_central.clocks.limits import ClockKind
+from xueliang_central.clocks.limits import BY_POLICY
 from xueliang_central.reports import rolling
 from xueliang_central.reports.facts import COUNTS
 from xueliang_central.reports.histograms import SINCE, STEPS, added, counts_of, percentile_s
@@ -30,7 +30,7 @@ RATES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "reopened": ("reopened", ("closed_once",)),
     **{
         f"{kind.value}_on_time": (f"{kind.value}_on_time", (f"{kind.value}_on_time", f"{kind.value}_late"))
-        for kind in ClockKind
+        for kind in BY_POLICY
     },
 }
 _KEYS: Final[Mapping[str, ColumnElement[Any]]] = {

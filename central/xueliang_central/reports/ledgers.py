@@ -1,7 +1,7 @@
 """The ledger of incidents as 一单四制 has it: one list; hand-over, ledger, write-off and notice; and 五到位.
 
 Read in pages that each open and close their own reading: a slow reader at the other end holds nothing of the database.
-What the centre does not know (funds, plan) is an empty column, to be filled in by whoever keeps the case.
+五到位 is told of a hazard that is or was kept open (docs/hazards-kept-open.md); of others what their task says.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import Area, AreaTree, Level, higher
+from xueliang_central.clocks.limits import ClockKind
 from xueliang_central.clocks.tables import clocks, escalations
 from xueliang_central.dispatch.tables import task_photos, tasks
 from xueliang_central.incidents.states import CloseReason
 from xueliang_central.incidents.tables import incidents
+from xueliang_central.kept_open.tables import hazard_photos, hazard_plans
 from xueliang_central.reports.periods import SHIFTS, ZONE, Period
 from xueliang_central.reports.spreadsheets import Cell
 from xueliang_central.store.among import among
@@ -37,6 +39,7 @@ _ZH: Final[Mapping[str, str]] = {
     "arrived": "已到场",
     "handled": "已处置",
     "to_check": "待核查",
+    "long_lived": "长期挂牌",
     "closed": "已办结",
     "verified": "同机核查通过",
     "false_alarm": "误报",
@@ -48,6 +51,7 @@ _ZH: Final[Mapping[str, str]] = {
     "take": "接单",
     "arrive": "到场",
     "check": "核查",
+    "deadline": "整改期限",
     "city": "市级",
     "county": "县区",
     "township": "镇街",
@@ -71,7 +75,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One incident and what belongs to it. `tasks`: in the order they were offered."""
+    """One incident and what belongs to it. `tasks`: in the order they were offered; `plan`: empty: there is none."""
 
     incident: Row
     tasks: Sequence[Row]
@@ -80,6 +84,7 @@ class Case:
     told: int
     told_level: str | None
     tree: AreaTree
+    plan: Row
 
     @property
     def task(self) -> Row:
@@ -119,6 +124,8 @@ COLUMNS: Final[Sequence[tuple[str, str, Callable[[Case], Value]]]] = (
     ("台账·处置时间", "Ledger: handled", lambda case: case.task.get("handled_at")),
     ("台账·现场照片数", "Ledger: photos", lambda case: case.photos),
     ("台账·重新打开次数", "Ledger: reopened", lambda case: case.incident["reopened_count"]),
+    ("台账·挂牌时间", "Ledger: kept open since", lambda case: case.plan.get("kept_at")),
+    ("台账·延期次数", "Ledger: extended", lambda case: case.plan.get("extensions")),
     ("销号·时间", "Write-off: closed", lambda case: case.incident["closed_at"]),
     ("销号·方式", "Write-off: how", lambda case: _codes(case.incident["close_reason"])),
     (
@@ -129,12 +136,20 @@ COLUMNS: Final[Sequence[tuple[str, str, Callable[[Case], Value]]]] = (
     ("通报·超时环节", "Notice: limits passed", lambda case: tuple(case.late)),
     ("通报·上报层级", "Notice: level told", lambda case: _codes(case.told_level)),
     ("通报·通知人次", "Notice: people told", lambda case: case.told),
-    ("五到位·责任人", "In place: duty holder", lambda case: case.task.get("worker_name")),
-    ("五到位·措施", "In place: measures", lambda case: case.task.get("note")),
-    ("五到位·资金", "In place: funds", lambda _case: None),
-    ("五到位·时限", "In place: deadline", lambda case: case.task.get("arrive_due_at")),
-    ("五到位·预案", "In place: plan", lambda _case: None),
+    ("通报·督办层级", "Notice: level that follows it up", lambda case: (case.plan["level"],) if case.plan else None),
+    ("五到位·责任人", "In place: duty holder", lambda case: _holder(case)),
+    ("五到位·措施", "In place: measures", lambda case: case.plan.get("measures") or case.task.get("note")),
+    ("五到位·资金", "In place: funds", lambda case: case.plan.get("funds")),
+    ("五到位·时限", "In place: deadline", lambda case: case.plan.get("deadline") or case.task.get("arrive_due_at")),
+    ("五到位·预案", "In place: plan", lambda case: case.plan.get("plan")),
 )
+
+
+def _holder(case: Case) -> str | None:
+    """The duty holder that the plan names, with the unit; else who was asked last."""
+    if not case.plan:
+        return case.task.get("worker_name")
+    return f"{case.plan['holder']} · {case.plan['holder_unit']}"
 
 
 def headings(language: Language) -> list[Cell]:
@@ -193,9 +208,15 @@ async def _cases(conn: AsyncConnection, tree: AreaTree, rows: Sequence[Row]) -> 
         row.incident_id: row.total
         for row in await _of(conn, photos.group_by(tasks.c.incident_id), tasks.c.incident_id, ids)
     }
-    limits = (
-        select(clocks.c.incident_id, clocks.c.kind).where(clocks.c.breached_at.is_not(None)).order_by(clocks.c.due_at)
-    )
+    of_kept = select(hazard_photos.c.incident_id, func.count().label("total")).group_by(hazard_photos.c.incident_id)
+    for row in await _of(conn, of_kept, hazard_photos.c.incident_id, ids):
+        shown[row.incident_id] = shown.get(row.incident_id, 0) + row.total
+    plans = {
+        row["incident_id"]: dict(row)
+        for row in (await _of(conn, select(hazard_plans), hazard_plans.c.incident_id, ids)).mappings()
+    }
+    is_late = clocks.c.breached_at.is_not(None), clocks.c.kind != ClockKind.REMIND.value
+    limits = select(clocks.c.incident_id, clocks.c.kind).where(*is_late).order_by(clocks.c.due_at)
     late: dict[str, dict[str, None]] = {incident_id: {} for incident_id in ids}
     for row in await _of(conn, limits, clocks.c.incident_id, ids):
         late[row.incident_id][row.kind] = None
@@ -209,7 +230,7 @@ async def _cases(conn: AsyncConnection, tree: AreaTree, rows: Sequence[Row]) -> 
         if row.level is not None:
             level[row.incident_id] = higher(level.get(row.incident_id, row.level), row.level).value
     return [
-        Case(row, asked[one], shown.get(one, 0), tuple(late[one]), told[one], level.get(one), tree)
+        Case(row, asked[one], shown.get(one, 0), tuple(late[one]), told[one], level.get(one), tree, plans.get(one, {}))
         for row in rows
         for one in (row["incident_id"],)
     ]

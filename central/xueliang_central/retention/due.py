@@ -1,7 +1,7 @@
 """What has been kept long enough, as queries: the same for removing it and for telling what would go.
 
 Never due is what an open incident needs, or one that is held: neither its alerts nor what a node sent of them, neither
-stills nor photos, wherever merging and splitting have brought them.
+stills nor photos, wherever merging and splitting have brought them. Nor is a photo that shows the marking of a lane.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from xueliang_central.incidents.states import CloseReason, State
 from xueliang_central.incidents.tables import alerts, expected_pictures, incidents
 from xueliang_central.ingest.tables import spool_records
 from xueliang_central.intake.tables import sightings
+from xueliang_central.kept_open.tables import hazard_photos
+from xueliang_central.lanes.tables import lanes
 from xueliang_central.reports.tables import rollup_state
 from xueliang_central.retention.tables import legal_holds
 from xueliang_central.silences.tables import silenced_alerts
@@ -31,6 +33,7 @@ KINDS: Final = ("evidence", "photos", "unnamed_pictures", "alerts", "sightings",
 _NO_HAZARD: Final = (CloseReason.FALSE_ALARM.value, CloseReason.PERMITTED.value, CloseReason.DUPLICATE.value)
 _NEVER_CLEARED: Final = (BY_WORKER, BY_RESIDENT)
 _HELD: Final = select(legal_holds.c.incident_id)
+_MARKS_A_LANE: Final = exists().where(lanes.c.marking_photo == pictures.c.sha256)
 
 
 def due(kind: str, policy: RetentionConfig, now: datetime) -> Select[Any] | None:
@@ -110,18 +113,28 @@ def _photos(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
         incidents.c.incident_id.in_(_HELD),
         came_along,
     )
+    of_kept = hazard_photos.c.sha256 == pictures.c.sha256
+    kept_case = incidents.c.incident_id == hazard_photos.c.incident_id
+    kept_needed = or_(
+        incidents.c.state != State.CLOSED.value, incidents.c.closed_at >= cut, incidents.c.incident_id.in_(_HELD)
+    )
     return _pictures(PictureKind.PHOTO, cut).where(
-        exists().where(named), ~exists().where(named, in_task, in_case, needed)
+        or_(exists().where(named), exists().where(of_kept)),
+        ~exists().where(named, in_task, in_case, needed),
+        ~exists().where(of_kept, kept_case, kept_needed),
+        ~_MARKS_A_LANE,
     )
 
 
 def _unnamed(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
-    """No alert and no task has ever named it."""
+    """No alert, task or kept hazard has ever named it, and no lane does now."""
     if policy.unnamed_pictures_days is None:
         return None
     return _pictures(None, _before(now, policy.unnamed_pictures_days)).where(
         ~exists().where(expected_pictures.c.sha256 == pictures.c.sha256),
         ~exists().where(task_photos.c.sha256 == pictures.c.sha256),
+        ~exists().where(hazard_photos.c.sha256 == pictures.c.sha256),
+        ~_MARKS_A_LANE,
     )
 
 

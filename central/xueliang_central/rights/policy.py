@@ -65,6 +65,9 @@ class Permission(StrEnum):
     REPORT_SIGHTINGS = "report_sightings"
     SEE_SIGHTINGS = "see_sightings"
     CALL_BACK = "call_back"
+    SEE_LANES = "see_lanes"
+    CHANGE_LANES = "change_lanes"
+    SEE_DUTY_PHONES = "see_duty_phones"
 
 
 _EVERYONE: Final = frozenset(Role)
@@ -113,6 +116,10 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.REPORT_SIGHTINGS: frozenset({Role.WORKER, Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN}),
     Permission.SEE_SIGHTINGS: _OFFICE,
     Permission.CALL_BACK: frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN}),
+    Permission.SEE_LANES: _OFFICE,
+    Permission.CHANGE_LANES: frozenset({Role.SUPERVISOR, Role.ADMIN}),
+    # Whoever sends people. A worker is shown the number with a task that is under way (routes/tasks.py).
+    Permission.SEE_DUTY_PHONES: frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN}),
 }
 
 _MARK: Final = "declared_permission"

@@ -21,6 +21,8 @@ from xueliang_central.evidence.pieces import Pieces, piece_of
 from xueliang_central.evidence.tables import pictures
 from xueliang_central.incidents.change import By, Change, Rulebook
 from xueliang_central.incidents.tables import expected_pictures
+from xueliang_central.kept_open.tables import hazard_photos
+from xueliang_central.lanes.tables import lanes
 from xueliang_central.rights.policy import Permission, require, require_node
 from xueliang_central.rights.scope import Actor, Role, in_scope
 
@@ -175,7 +177,7 @@ async def _note_photo(centre: Centre, picture: Picture, actor: Actor) -> bool:
 async def get_photo(
     request: Request, sha256: Sha256, actor: Annotated[Actor, Depends(require(Permission.SEE_PICTURES))]
 ) -> Response:
-    """A photo of a task in scope, or one's own."""
+    """A photo of a task in scope, one that shows a lane or a kept hazard in scope, or one's own."""
     centre = centre_of(request)
     async with centre.database.reading() as conn:
         picture = await find(conn, PictureKind.PHOTO, sha256)
@@ -193,6 +195,13 @@ async def _may_see_photo(conn: AsyncConnection, sha256: str, actor: Actor) -> bo
         named = named.where(task_photos.c.task_id.in_(select(tasks.c.task_id).where(_own_task(actor))))
     else:
         named = named.where(in_scope(task_photos.c.area_path, actor))
+        marks = select(lanes.c.marking_photo).where(lanes.c.marking_photo == sha256, in_scope(lanes.c.area_path, actor))
+        follows = select(hazard_photos.c.sha256).where(
+            hazard_photos.c.sha256 == sha256, in_scope(hazard_photos.c.area_path, actor)
+        )
+        for query in (marks, follows):
+            if (await conn.execute(query.limit(1))).one_or_none() is not None:
+                return True
     return (await conn.execute(named.limit(1))).one_or_none() is not None
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import select, tuple_
 from xueliang_central.audit import chain
 from xueliang_central.centre import centre_of
 from xueliang_central.dispatch.judging import IncidentMove, move_incident, moves_for
+from xueliang_central.dispatch.keeping import keepings_for, plan_view
 from xueliang_central.dispatch.merging import regroupings_for
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.errors import NotFound
@@ -18,6 +19,7 @@ from xueliang_central.incidents import service
 from xueliang_central.incidents.states import State
 from xueliang_central.incidents.tables import incidents
 from xueliang_central.incidents.views import incident_detail, incident_views
+from xueliang_central.lanes.register import case_view, lanes_of_case
 from xueliang_central.notices import receipts
 from xueliang_central.notices.tables import notices
 from xueliang_central.rights.policy import Permission, require
@@ -34,13 +36,15 @@ MOST_VIEWS_REMEMBERED: Final = 10_000
 async def list_incidents(
     request: Request,
     actor: Annotated[Actor, Depends(require(Permission.SEE_INCIDENTS))],
-    state: Annotated[Literal["open", "closed", "all"], Query()] = "open",
+    state: Annotated[Literal["open", "closed", "all", "long_lived"], Query()] = "open",
     limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 50,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> dict[str, Any]:
-    """Newest first, within the actor's areas; `next_cursor` null on the last page."""
+    """Newest first, within the actor's areas; `next_cursor` null on the last page. `long_lived`: what is kept open."""
     query = scoped(select(incidents), incidents.c.area_path, actor)
-    if state != "all":
+    if state == "long_lived":
+        query = query.where(incidents.c.state == State.LONG_LIVED.value)
+    elif state != "all":
         closed = incidents.c.state == State.CLOSED.value
         query = query.where(closed if state == "closed" else ~closed)
     if cursor is not None:
@@ -59,7 +63,8 @@ async def list_incidents(
 async def get_incident(
     request: Request, incident_id: str, actor: Annotated[Actor, Depends(require(Permission.SEE_INCIDENTS))]
 ) -> dict[str, Any]:
-    """One incident with alerts, timeline, stills, the *why*, and the moves this actor may make. The view is audited."""
+    """One incident with alerts, timeline, stills, the *why*, the fire lanes that its cameras watch, its plan when it
+    is or was kept open, and the moves this actor may make. The view is audited."""
     view = await incident_shown(request, incident_id, actor)
     await _audit_view(request, incident_id, actor)
     await _receive(request, actor, incident_id)
@@ -126,4 +131,7 @@ async def incident_shown(request: Request, incident_id: str, actor: Actor) -> di
         row = await service.load(conn, incident_id)
         if not may_see(actor, row["area_path"]):
             raise NotFound("incident")
-        return await incident_detail(conn, centre.areas.tree, row, moves_for(actor, row), regroupings_for(actor, row))
+        tree, lanes, plan = centre.areas.tree, await lanes_of_case(conn, row), await plan_view(conn, incident_id)
+        view = await incident_detail(conn, tree, row, moves_for(actor, row), regroupings_for(actor, row))
+    shown = {"lanes": [case_view(lane, actor) for lane in lanes], "kept_open": plan}
+    return {**view, **shown, "may_keep": list(keepings_for(actor, row))}

@@ -15,7 +15,9 @@ from xueliang_central.dispatch.tables import tasks
 from xueliang_central.dispatch.views import task_views
 from xueliang_central.dispatch.working import TaskMove, may_see_task, move_task, moves_of
 from xueliang_central.errors import NotFound
+from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.states import LIVE_TASK_STATES, TaskState
+from xueliang_central.lanes.register import case_view, lanes_of_case
 from xueliang_central.notices import receipts
 from xueliang_central.notices.tables import notices
 from xueliang_central.rights.policy import Permission, require
@@ -82,7 +84,11 @@ async def _detail(request: Request, task_id: str, actor: Actor) -> dict[str, Any
         if not may_see_task(actor, row):
             raise NotFound("task")
         view = (await task_views(conn, centre.areas.tree, [row]))[0]
-    return {**view, "moves": list(moves_of(actor, row))}
+        lanes = await lanes_of_case(conn, await incidents.load(conn, row["incident_id"]))
+    # Who is on the way may call the unit; the number goes into no list and no event, and is gone with the task.
+    is_theirs = row["worker_id"] == actor.user_id and row["state"] in _LIVE
+    shown = [case_view(lane, actor, with_phone=is_theirs) for lane in lanes]
+    return {**view, "moves": list(moves_of(actor, row)), "lanes": shown}
 
 
 async def _receive(request: Request, actor: Actor, task_id: str) -> None:

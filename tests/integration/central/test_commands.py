@@ -160,6 +160,26 @@ def test_rosters_are_tried_and_taken_from_a_table(tmp_path: Path) -> None:
     assert "the audit chain is whole" in _must(config, "verify-audit")
 
 
+def test_lanes_are_tried_and_taken_from_a_file(tmp_path: Path) -> None:
+    config = _write_config(tmp_path)
+    _must(config, "init")
+    _import_city(config, tmp_path)
+    said = {"lane_id": "east-alley", "name": "东巷", "unit": "东巷物业", "duty_phone": "0531-8000 0119", "width_m": 4}
+    line = {"type": "LineString", "coordinates": [[117.05, 36.2], [117.051, 36.2]]}
+    feature = {"type": "Feature", "properties": said, "geometry": line}
+    path = tmp_path / "lanes.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    tried = _must(config, "import-lanes", str(path), "--dry-run")
+    assert tried.splitlines()[-1] == "dry run: nothing was changed"
+    assert "1 added" in _must(config, "import-lanes", str(path))
+    again = _must(config, "import-lanes", str(path))
+    assert again.splitlines() == ["0 added, 0 changed, 0 removed, 1 unchanged"]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [{**feature, "geometry": None}]}))
+    refused = _run(config, "import-lanes", str(path))
+    assert refused.returncode == 2
+    assert "lanes.0" in refused.stderr
+
+
 def test_a_broken_audit_chain_is_exit_1(tmp_path: Path) -> None:
     import sqlite3
 

@@ -21,6 +21,7 @@ from tests.support.pictures import jpeg, sha256
 from tests.support.rows import (
     add_cap_message,
     add_incident,
+    add_lane,
     add_proposal,
     add_rules,
     add_sighting,
@@ -96,6 +97,8 @@ KINDS = {
         "identifier",
     ),
     "week": Kind("/api/areas/{}/week", frozenset(DESKS), "370199"),
+    "lane": Kind("/api/lanes/{}", frozenset(DESKS), "no-such", "/api/lanes", "items", "lane_id"),
+    "duty phone": Kind("/api/lanes/{}/duty-phone", frozenset({Role.ADMIN, Role.OPERATOR, Role.SUPERVISOR}), "no-such"),
 }
 
 
@@ -128,6 +131,7 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
         ids["sighting"][place] = await add_sighting(centre, code)
         ids["cap"][place] = await add_cap_message(centre, ids["incident"][place], code)
         ids["week"][place] = code
+        ids["lane"][place] = ids["duty phone"][place] = await add_lane(centre, f"lane-{place}", code)
     return ids
 
 
@@ -213,6 +217,7 @@ async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) ->
     judges = {Role.ADMIN, Role.OPERATOR, Role.SUPERVISOR}
     moves: list[tuple[str, str, dict[str, Any], set[Role]]] = [
         ("incident", "/api/incidents/{}/moves", {"move": "confirm", "version": 1}, judges),
+        ("incident", "/api/incidents/{}/kept-open", {"move": "follow_up", "version": 1, "note": "seen"}, judges),
         ("task", "/api/tasks/{}/moves", {"move": "take", "version": 1}, {*judges, Role.WORKER}),
         (
             "incident",

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from xueliang_configs.errors import ConfigError
-from xueliang_configs.loading import load_areas, load_cameras, load_centre, load_node, load_policies, load_rules
+from xueliang_configs.loading import (
+    load_areas,
+    load_cameras,
+    load_centre,
+    load_lanes,
+    load_node,
+    load_policies,
+    load_rules,
+)
 
 BAD = Path(__file__).parent / "bad"
 FILES = sorted(path for path in BAD.iterdir() if path.suffix in (".yaml", ".geojson"))
@@ -18,6 +26,7 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     "policies": load_policies,
     "cameras": load_cameras,
     "areas": load_areas,
+    "lanes": load_lanes,
     "rules": load_rules,
 }
 

@@ -10,7 +10,15 @@ import yaml
 
 from xueliang_alerts.contract import Hazard, Severity
 from xueliang_configs.errors import ConfigError
-from xueliang_configs.loading import load_areas, load_cameras, load_centre, load_node, load_policies, load_rules
+from xueliang_configs.loading import (
+    load_areas,
+    load_cameras,
+    load_centre,
+    load_lanes,
+    load_node,
+    load_policies,
+    load_rules,
+)
 from xueliang_configs.values import AreaLevel, PlaceClass
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "configs" / "examples"
@@ -29,6 +37,7 @@ def test_the_examples_are_good() -> None:
     assert load_centre(EXAMPLES / "centre.yaml", SECRETS).centre.policies == EXAMPLES / "policies.yaml"
     assert load_policies(EXAMPLES / "policies.yaml").policies
     assert load_cameras(EXAMPLES / "cameras.yaml").cameras[0].area_code == "370102003005007"
+    assert load_lanes(EXAMPLES / "lanes.yaml").lanes[0].cameras == ("lane-east",)
     (rules,) = load_rules(EXAMPLES / "rules.yaml").cameras
     assert [rule.version for rule in rules.rules] == [2]
     assert "place_class" not in rules.model_fields_set  # left out: as it is
@@ -95,7 +104,7 @@ cameras:
     assert lines[-1] == 10
 
 
-@pytest.mark.parametrize("loader", [load_node, load_centre, load_policies, load_cameras, load_areas])
+@pytest.mark.parametrize("loader", [load_node, load_centre, load_policies, load_cameras, load_areas, load_lanes])
 def test_a_missing_file_is_said_plainly(loader, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         loader(tmp_path / "none.yaml")

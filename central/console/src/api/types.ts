@@ -87,7 +87,7 @@ export interface Camera {
 
 /** 1 red (most severe), 2 orange, 3 yellow, 4 blue. */
 export type Severity = 1 | 2 | 3 | 4;
-export type IncidentState = "open" | "dispatched" | "taken" | "arrived" | "handled" | "to_check" | "closed";
+export type IncidentState = "open" | "dispatched" | "taken" | "arrived" | "handled" | "to_check" | "long_lived" | "closed";
 export type CloseReason =
   | "verified"
   | "false_alarm"
@@ -96,7 +96,7 @@ export type CloseReason =
   | "ended_by_itself"
   | "checked_by_hand"
   | "merged";
-export type ClockKind = "judge" | "take" | "arrive" | "check";
+export type ClockKind = "judge" | "take" | "arrive" | "check" | "remind" | "deadline";
 
 export interface Measure {
   value: number;
@@ -235,7 +235,36 @@ export interface EvidenceItem {
   received: boolean;
 }
 
+/** A fire lane that a camera of the case watches, and who keeps it clear; the number masked but for its end. */
+export interface CaseLane {
+  /** Null beyond the border of one's areas. */
+  lane_id: string | null;
+  name: string;
+  unit: string;
+  marking_photo: string | null;
+  duty_phone: string;
+}
+
+/** What is named of a hazard that is or was kept open. */
+export interface KeptOpen {
+  level: Level;
+  holder: string;
+  holder_unit: string;
+  measures: string;
+  funds: string;
+  plan: string;
+  deadline: string;
+  first_deadline: string;
+  extensions: number;
+  kept_at: string;
+  kept_by: string;
+  extension_asked: { deadline: string; by: string; why: string } | null;
+  photos: { sha256: string; move: string; at: string; by: string }[];
+}
+
 export interface IncidentDetail extends Incident {
+  lanes?: CaseLane[];
+  kept_open?: KeptOpen | null;
   alerts: MemberAlert[];
   timeline: TimelineEntry[];
   evidence: EvidenceItem[];

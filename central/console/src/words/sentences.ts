@@ -268,6 +268,13 @@ const TIMELINE: Record<string, [string, string]> = {
   seen_clear: ["摄像机看到隐患已消失", "Seen clear by the camera"],
   verified: ["同机核查通过", "Verified by the same camera"],
   closed: ["办结", "Closed"],
+  kept_open: ["列入长期挂牌", "Kept open with a plan"],
+  replanned: ["调整责任与方案", "Plan changed"],
+  followed_up: ["跟踪督办", "Followed up"],
+  deadline_near: ["期限将至，已提醒", "Reminded: the deadline is near"],
+  extension_asked: ["申请延期", "Extension asked for"],
+  extended: ["同意延期", "Deadline extended"],
+  extension_refused: ["不同意延期", "Extension refused"],
   merge: ["另一事件并入", "Another incident merged in"],
   merged: ["已并入另一事件", "Merged into another incident"],
   split: ["拆出告警", "Alerts split off"],
@@ -294,7 +301,7 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
   const text = (name: string): string | null => (typeof params[name] === "string" ? (params[name] as string) : null);
   const level = text("level") ?? text("to_level") ?? text("escalated_to");
   const kind = text("clock") ?? text("limit") ?? text("kind");
-  if (kind && ["judge", "take", "arrive", "check"].includes(kind)) parts.push(t("clock.over", { kind: tCode("clock", kind) }));
+  if (kind && ["judge", "take", "arrive", "check", "deadline"].includes(kind)) parts.push(t("clock.over", { kind: tCode("clock", kind) }));
   const area = text("area_name");
   if (area) parts.push(isChinese.value ? area : (text("area_name_en") ?? area));
   if (level) parts.push(tCode("level", level));

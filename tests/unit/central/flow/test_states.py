@@ -16,6 +16,7 @@ from xueliang_central.incidents.states import (
     TaskState,
     Who,
     allowed,
+    allowed_keepings,
     allowed_regroupings,
     allowed_task_moves,
 )
@@ -30,6 +31,7 @@ from xueliang_central.incidents.states import (
         (State.ARRIVED, {"false_alarm", "permitted", "duplicate"}),
         (State.HANDLED, {"false_alarm", "permitted", "duplicate", "close"}),
         (State.TO_CHECK, {"dispatch", "false_alarm", "permitted", "duplicate", "close"}),
+        (State.LONG_LIVED, set()),
         (State.CLOSED, {"reopen"}),
     ],
 )
@@ -58,10 +60,44 @@ def test_no_state_but_closed_is_left_without_a_clock_on_the_way_in() -> None:
         assert move.starts or move.brings or left_running, move.name
 
 
-def test_every_open_incident_can_be_merged_and_split_and_no_closed_one() -> None:
+def test_every_open_incident_can_be_merged_and_split_and_no_closed_or_kept_one() -> None:
     for state in State:
-        assert allowed_regroupings(state) == (() if state is State.CLOSED else ("merge", "split"))
+        over = {State.CLOSED, State.LONG_LIVED}
+        assert allowed_regroupings(state) == (() if state in over else ("merge", "split"))
         assert not {"merge", "split"} & set(allowed(state, Who.OPERATOR)), "they have routes of their own"
+
+
+def test_what_is_kept_open_ends_by_its_write_off_and_by_nothing_else() -> None:
+    leaving = {name for name, move in MOVES.items() if State.LONG_LIVED in move.sources and move.to is not None}
+    assert leaving == {"write_off"}
+    assert {name for name, move in MOVES.items() if move.to is State.LONG_LIVED} == {"keep_open"}
+
+
+def test_the_deadline_runs_from_keeping_open_to_the_write_off() -> None:
+    dated = {ClockKind.REMIND, ClockKind.DEADLINE}
+    for move in MOVES.values():
+        if State.LONG_LIVED in move.sources and move.to is not State.CLOSED:
+            assert move.stops & dated == move.starts & dated, move.name
+    assert dated <= MOVES["keep_open"].starts
+
+
+@pytest.mark.parametrize(
+    ("state", "who", "moves"),
+    [
+        (State.OPEN, {Who.OPERATOR}, ()),
+        (State.OPEN, {Who.OPERATOR, Who.SUPERVISOR}, ("keep_open",)),
+        (State.LONG_LIVED, {Who.OPERATOR}, ("follow_up", "ask_extension")),
+        (
+            State.LONG_LIVED,
+            {Who.OPERATOR, Who.SUPERVISOR},
+            ("replan", "follow_up", "ask_extension", "extend", "refuse_extension", "write_off"),
+        ),
+        (State.CLOSED, {Who.OPERATOR, Who.SUPERVISOR}, ()),
+    ],
+    ids=["open, operator", "open, supervisor", "kept, operator", "kept, supervisor", "closed"],
+)
+def test_who_may_keep_open(state: State, who: set[Who], moves: tuple[str, ...]) -> None:
+    assert allowed_keepings(state, frozenset(who)) == moves
 
 
 def test_a_task_that_comes_along_has_a_move_for_each_state_it_can_be_in() -> None:
@@ -84,7 +120,7 @@ def _as_told(move: Move) -> list[str]:
     def kinds(found: frozenset[ClockKind]) -> str:
         return "all" if found == ALL_CLOCKS else ", ".join(kind.value for kind in ClockKind if kind in found)
 
-    is_open = move.sources == frozenset(State) - {State.CLOSED}
+    is_open = move.sources == frozenset(State) - {State.CLOSED, State.LONG_LIVED}
     sources = "any open" if is_open else ", ".join(state.value for state in State if state in move.sources)
     to = "stays" if move.to is None else move.to.value + (f" ({move.close_reason.value})" if move.close_reason else "")
     goes_on = [f"shares {kinds(move.shares)}"] if move.shares else []

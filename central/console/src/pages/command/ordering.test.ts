@@ -31,7 +31,7 @@ test("a clock past its time counts as breached before the centre says so", () =>
 });
 
 test("every open incident is either to judge or in hand", () => {
-  for (const state of ["open", "dispatched", "taken", "arrived", "handled", "to_check"]) {
+  for (const state of ["open", "dispatched", "taken", "arrived", "handled", "to_check", "long_lived"]) {
     const row = incident("x", 2, 5, state);
     assert.notEqual(passes(row, "toJudge", T0), passes(row, "inHand", T0), state);
   }
