@@ -215,7 +215,7 @@ class _Run:
         same = batch.same_at(index, grid)
         absorbed = (self._absorbed & grid.centres.every) | (self._under_hit & same)
         bare = absorbed & same & ~self._under_hit
-        self._absorbed = absorbed & ~(bare & ~batch.under_boxes(index, grid)) if bare else absorbed
+        self._absorbed = absorbed & ~(bare & ~batch.under_boxes(index)) if bare else absorbed
 
     def state(self) -> StandingState:
         """After the last look that was taken."""
