@@ -14,6 +14,7 @@ from xueliang_edge.backtest import counting, covering
 from xueliang_edge.backtest.counting import CHANGED_LEVEL, STILL_CHANGED_LEVEL, Flags
 from xueliang_edge.backtest.measuring import Batch, LiveBatch, Skipping, has_one_score
 from xueliang_edge.backtest.standing_batch import StandingBatch
+from xueliang_edge.backtest.standing_free import is_bare, pass_while_free
 from xueliang_edge.backtest.standing_runs import run_through
 from xueliang_edge.backtest.timeline import Timeline
 from xueliang_edge.observation_log.looks import LoggedLooks
@@ -83,9 +84,7 @@ def _may_be_in(ground: Boxes, rule: StandingRule) -> Flags:
 
 
 def _is_resting(state: StandingState, rule: StandingRule) -> bool:
-    ground = state.ground
-    has_cells = rule.any_object and bool(ground.cells)
-    return not ground.places and not ground.absorbed and not has_cells and state.unclear_since is None
+    return state.unclear_since is None and is_bare(state.ground, rule)
 
 
 def _rested(
@@ -96,8 +95,16 @@ def _rested(
     return state
 
 
-def _on(state: StandingState, batch: Batch, start: int, rule: StandingRule) -> tuple[StandingState, int]:
-    return run_through(state, batch, start, rule) if isinstance(batch, StandingBatch) else (state, start)
+def _on(state: StandingState, batch: Batch, start: int, rule: StandingRule) -> tuple[StandingState, int, int]:
+    if not isinstance(batch, StandingBatch):
+        return state, start, 0
+    index, alone = start, 0
+    while True:
+        state, steady = run_through(state, batch, index, rule)
+        state, free = pass_while_free(state, batch, steady, rule)
+        if free == index:
+            return state, index, alone
+        index, alone = free, alone + free - steady
 
 
 STANDING: Final = Skipping(_begin, _is_resting, _rested, on=_on)

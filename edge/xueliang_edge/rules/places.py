@@ -324,7 +324,13 @@ class _Sight:
         """Believed boxes that stand on the place's ground, of what did not stand anywhere yet when the place was last
         hit: a neighbour that did has not taken its ground.
         """
-        takers = [index for index, box in enumerate(self.sure) if _takes_its_ground(place, box)]
+        _, top, _, line = place.anchor
+        reach = MOVED_ON_LINE * (line - top)
+        takers = [
+            index
+            for index, box in enumerate(self.sure)
+            if -reach <= box[3] - line <= reach and _takes_its_ground(place, box)
+        ]
         if not takers:
             return []
         last_s, hits = place.last_hit.mono_s, self.hits
@@ -400,10 +406,8 @@ def _over(anchor: Box, believed: Iterable[Box], but: Sequence[Box]) -> tuple[flo
 
 
 def _takes_its_ground(place: Place, box: Box) -> bool:
-    """It stands half beside the place, on the same line, and is about as wide."""
-    left, top, right, bottom = place.anchor
-    if abs(box[3] - bottom) > MOVED_ON_LINE * (bottom - top):
-        return False
+    """What stands on its line stands half beside it, and is about as wide."""
+    left, _, right, _ = place.anchor
     width = max(right - left, 1e-9)
     wide = (box[2] - box[0]) / width
     apart = abs(box[0] + box[2] - left - right) / 2 / width
