@@ -47,7 +47,8 @@ class Skipping:
         rested: the state, batch, its timeline, the first quiet look, the one after the last, and the rule to the state
             after them, its episode as it was.
         on: the state after a look that said nothing, batch, the next look, and the rule to the state after the looks
-            from there on that change no more than clocks and scores, and the first look after them.
+            from there on at which nothing can be said, the first look after them, and how many of them had to be gone
+            through one by one.
         over_restart: what a state is after a restart of the node (numbers of tracks die with the tracker).
     """
 
@@ -55,7 +56,7 @@ class Skipping:
     is_resting: Callable[[Any, Any], bool]
     rested: Callable[[Any, Any, Timeline, int, int, Any], Any]
     over_restart: Callable[[Any], Any] = lambda state: state
-    on: Callable[[Any, Any, int, Any], tuple[Any, int]] = lambda state, _batch, start, _rule: (state, start)
+    on: Callable[[Any, Any, int, Any], tuple[Any, int, int]] = lambda state, _batch, start, _rule: (state, start, 0)
 
 
 def has_one_score(looks: LoggedLooks, timeline: Timeline) -> bool:

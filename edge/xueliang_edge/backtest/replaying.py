@@ -92,7 +92,8 @@ class Replay:
             if decision is not None:
                 yield decision
             elif self._skipping is not None:
-                self._state, index = self._skipping.on(self._state, batch, index, self.rule)
+                self._state, index, alone = self._skipping.on(self._state, batch, index, self.rule)
+                self.judged_alone += alone
 
     def _batch(self, part: LoggedLooks, timeline: Timeline) -> Batch:
         if self._skipping is None:

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xueliang_edge.backtest.counting import Flags, OfLooks
+from xueliang_edge.backtest.covering import may_be_reported_twice
 from xueliang_edge.backtest.timeline import Timeline
 from xueliang_edge.observation_log.encoding import at_of, changes_of
 from xueliang_edge.observation_log.looks import LoggedLooks
 from xueliang_edge.observations import BoxRow
 from xueliang_edge.rules.geometry import Box, Boxes
 from xueliang_edge.rules.rasters import PointSet
-from xueliang_edge.rules.standing_measure import NOTHING_INSIDE, Inside, StandingMeasure, surest_of, widened
+from xueliang_edge.rules.standing_measure import NOTHING_INSIDE, Inside, StandingMeasure, surest_of
 from xueliang_edge.rules.zone_change import ZoneChange, ZoneGrid
 
 
@@ -26,9 +27,9 @@ class StandingBatch:
 
     Attributes:
         counted, inside: boxes that count; those that stand in the zone.
-        near, believed: boxes that, widened, may lie over the zone's cells; those that are believed.
+        believed: boxes that are.
         grid: None without a change grid. has_changed: bool (m,), a cell that counts has.
-        sets: uint8 (m, 3, bytes), known, still changed and changed cells, see `ZoneChange.of`.
+        sets: uint8 (m, 4, bytes), known, still changed and changed cells, see `ZoneChange.of`; those under any box.
     """
 
     looks: LoggedLooks
@@ -36,7 +37,6 @@ class StandingBatch:
     wakes: Flags
     counted: OfLooks
     inside: OfLooks
-    near: OfLooks
     believed: OfLooks
     grid: ZoneGrid | None
     has_changed: Flags
@@ -64,38 +64,43 @@ class StandingBatch:
     def inside_of(self, index: int) -> Inside:
         """What stands in the zone at a known look, each thing once, surest first."""
         plain = self.plain
-        stretch = plain.inside[index]
-        if stretch.start == stretch.stop:
+        first, stop = plain.inside_first[index], plain.inside_stop[index]
+        if first == stop:
             return NOTHING_INSIDE
-        among = plain.counted[index]
-        key = (stretch.start, among.start, among.stop)
-        known = plain.known_inside.get(key)
+        known = plain.known_inside.get(first)
         if known is None:  # carried answers show the same boxes
-            rows = self._rows(among)
-            concerned = [one - among.start for one in plain.inside_in_counted[stretch]]
-            known = Inside.of([rows[one] for one in surest_of(rows, concerned, range(len(rows)))])
+            rows = plain.inside_rows[first:stop]
+            known = Inside.of(self._surest_of(index) if plain.may_be_twice[index] else sorted(rows, key=_least_sure))
             plain.known_inside.clear()
-            plain.known_inside[key] = known
+            plain.known_inside[first] = known
         return known
 
-    def under_boxes(self, index: int, grid: ZoneGrid) -> PointSet:
+    def _surest_of(self, index: int) -> list[BoxRow]:
+        """Of what stands in the zone, where a thing may be reported several times."""
+        counted, inside = self.counted, self.inside
+        among = slice(counted.first[index], counted.first[index] + counted.count[index])
+        rows, index_of = _rows(self.looks, counted.boxes[among]), counted.boxes[among].tolist().index
+        stretch = slice(inside.first[index], inside.first[index] + inside.count[index])
+        concerned = [index_of(box) for box in inside.boxes[stretch].tolist()]
+        return [rows[one] for one in surest_of(rows, concerned, range(len(rows)))]
+
+    def under_boxes(self, index: int) -> PointSet:
         """The cells under any box of a look, see `Picture`."""
-        wide: list[Box] = self.wide[self.plain.near[index]].tolist()
-        return grid.centres.under_any(wide)
+        return self._set_at(index, 3)
 
     def change_at(self, index: int, grid: ZoneGrid) -> ZoneChange:
         """Of a look that has a change grid."""
-        return ZoneChange.of(grid, self._sets_at(index), lambda: self._values(index))
+        sets = [self._set_at(index, which) for which in range(3)]
+        return ZoneChange.of(grid, sets, lambda: self._values(index))
 
     def same_at(self, index: int, grid: ZoneGrid) -> PointSet:
         """The cells that are known, and as always; an excluded cell is."""
-        known, still, _ = self._sets_at(index)
-        return (known & ~still) | grid.excluded
+        return (self._set_at(index, 0) & ~self._set_at(index, 1)) | grid.excluded
 
-    def _sets_at(self, index: int) -> list[PointSet]:
-        data, width = self._packed_sets, self.sets.shape[2]
-        first = 3 * width * index
-        return [int.from_bytes(data[at : at + width], "little") for at in range(first, first + 3 * width, width)]
+    def _set_at(self, index: int, which: int) -> PointSet:
+        width = self.sets.shape[2]
+        first = (4 * index + which) * width
+        return int.from_bytes(self._packed_sets[first : first + width], "little")
 
     @cached_property
     def _packed_sets(self) -> bytes:
@@ -105,30 +110,30 @@ class StandingBatch:
         assert self.grid is not None
         return changes_of(self.looks.change_levels[self.plain.rows[index]].ravel()[self.grid.index])
 
-    def _rows(self, among: slice) -> Sequence[BoxRow]:
-        boxes, scores, names = self._counted_columns
-        return list(zip(map(tuple, boxes[among].tolist()), scores[among].tolist(), names[among].tolist(), strict=True))
-
     @cached_property
     def plain(self) -> _Plain:
         """Its columns; at rest they are never asked for."""
         return _Plain.of(self)
 
     @cached_property
-    def _counted_columns(self) -> tuple[Boxes, NDArray[np.float32], NDArray[np.object_]]:
-        looks, index = self.looks, self.counted.boxes
-        names = np.array(looks.class_names, dtype=object)
-        return looks.boxes_xyxyn[index], looks.scores[index], names[looks.class_ids[index]]
-
-    @cached_property
     def believed_boxes(self) -> Boxes:
         """float32 (k, 4), of `believed`."""
         return self.looks.boxes_xyxyn[self.believed.boxes]
 
-    @cached_property
-    def wide(self) -> Boxes:
-        """float32 (k, 4), of `near`, widened."""
-        return widened(self.looks.boxes_xyxyn[self.near.boxes])
+    def believed_at(self, index: int) -> list[Box]:
+        """The believed boxes of a look."""
+        first = self.believed.first[index]
+        return list(map(tuple, self.believed_boxes[first : first + self.believed.count[index]].tolist()))
+
+
+def _least_sure(row: BoxRow) -> float:
+    return -row[1]
+
+
+def _rows(looks: LoggedLooks, boxes: NDArray[np.int64]) -> list[BoxRow]:
+    """Box, score and class of some boxes of a part."""
+    names = [looks.class_names[one] for one in looks.class_ids[boxes].tolist()]
+    return list(zip(map(tuple, looks.boxes_xyxyn[boxes].tolist()), looks.scores[boxes].tolist(), names, strict=True))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,8 +142,8 @@ class _Plain:
 
     Attributes:
         rows, context, mono_s, at_ms, is_known, has_change, has_changed: of each look.
-        counted, inside, near, believed: of each look, where in the batch's `OfLooks`.
-        inside_in_counted: of each box inside, where it is among those that count.
+        inside_first, inside_stop: of each look, where in `inside_rows`, the boxes that stand in the zone.
+        may_be_twice: see `covering.may_be_reported_twice`.
         known_inside: the last answer of `StandingBatch.inside_of`.
     """
 
@@ -149,12 +154,11 @@ class _Plain:
     is_known: list[bool]
     has_change: list[bool]
     has_changed: list[bool]
-    counted: list[slice]
-    inside: list[slice]
-    near: list[slice]
-    believed: list[slice]
-    inside_in_counted: list[int]
-    known_inside: dict[tuple[int, int, int], Inside]
+    inside_first: list[int]
+    inside_stop: list[int]
+    inside_rows: list[BoxRow]
+    may_be_twice: list[bool]
+    known_inside: dict[int, Inside]
 
     @classmethod
     def of(cls, batch: StandingBatch) -> _Plain:
@@ -167,11 +171,9 @@ class _Plain:
             timeline.is_known.tolist(),
             looks.has_change[timeline.rows].tolist(),
             batch.has_changed.tolist(),
-            batch.counted.stretches(),
-            batch.inside.stretches(),
-            batch.near.stretches(),
-            batch.believed.stretches(),
-            np.searchsorted(batch.counted.boxes, batch.inside.boxes).tolist(),
+            *batch.inside.bounds(),
+            _rows(looks, batch.inside.boxes),
+            may_be_reported_twice(looks, batch.inside, batch.counted).tolist(),
             {},
         )
 
@@ -186,11 +188,10 @@ class _Logged:
 
     @property
     def believed(self) -> Sequence[Box]:
-        batch = self._batch
-        return list(map(tuple, batch.believed_boxes[batch.plain.believed[self._index]].tolist()))
+        return self._batch.believed_at(self._index)
 
-    def under_boxes(self, grid: ZoneGrid) -> PointSet:
-        return self._batch.under_boxes(self._index, grid)
+    def under_boxes(self, _grid: ZoneGrid) -> PointSet:
+        return self._batch.under_boxes(self._index)
 
     def has_changed(self, _grid: ZoneGrid) -> bool:
         return self._batch.plain.has_changed[self._index]

@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xueliang_configs.values import polygon_area
-from xueliang_edge.backtest import counting
+from xueliang_edge.backtest import counting, covering
 from xueliang_edge.backtest.counting import CHANGED_LEVEL, STILL_CHANGED_LEVEL, Flags
 from xueliang_edge.backtest.measuring import Batch, LiveBatch, Skipping, has_one_score
 from xueliang_edge.backtest.standing_batch import StandingBatch
+from xueliang_edge.backtest.standing_free import is_bare, pass_while_free
 from xueliang_edge.backtest.standing_runs import run_through
 from xueliang_edge.backtest.timeline import Timeline
 from xueliang_edge.observation_log.looks import LoggedLooks
-from xueliang_edge.rules import geometry, selecting
+from xueliang_edge.rules import geometry
 from xueliang_edge.rules.geometry import Box, Boxes
 from xueliang_edge.rules.standing import StandingState
 from xueliang_edge.rules.standing_measure import WEAK_SHARE, StandingRule, is_concerned
@@ -36,27 +37,30 @@ def _begin(looks: LoggedLooks, timeline: Timeline, rule: StandingRule) -> Batch:
     is_inside = _concerned(looks, is_counted, rule)
     wakes = counting.shown(looks, is_inside)[timeline.rows] > 0
     has_changed: NDArray[np.bool_] = np.zeros(len(timeline), np.bool_)
-    is_near: NDArray[np.bool_] = np.zeros(len(looks.scores), np.bool_)
-    grid, sets = None, np.zeros((len(timeline), 3, 0), np.uint8)
+    near = counting.of_looks(looks, timeline.rows, np.zeros(len(looks.scores), np.bool_))
+    grid, sets = None, np.zeros((len(timeline), 4, 0), np.uint8)
     if looks.grids.grid_hw is not None:
         grid = zone_grid(rule.zone, looks.grids.grid_hw, rule.exclude_zones)
-        centres = geometry.zone_cells(rule.zone, grid.grid_hw)[2]
+        width, centres = covering.width_of(grid.centres), geometry.zone_cells(rule.zone, grid.grid_hw)[2]
         levels = counting.levels_of(looks, timeline.rows, grid.index)
-        sets = np.packbits(levels[:, None] >= _KNOWN_STILL_CHANGED, axis=2, bitorder="little")
-        is_changed = (levels >= CHANGED_LEVEL) & ~selecting.in_any(centres, rule.exclude_zones)
-        has_changed |= is_changed.any(axis=1)
-        is_near = counting.over_cells(looks, np.ones(len(looks.scores), np.bool_), centres)
+        every = np.ones(len(looks.scores), np.bool_)
+        near = counting.of_looks(looks, timeline.rows, counting.over_cells(looks, every, centres))
+        sets = np.zeros((len(timeline), 4, width), np.uint8)
+        sets[:, :3] = np.packbits(levels[:, None] >= _KNOWN_STILL_CHANGED, axis=2, bitorder="little")
+        sets[:, 3] = covering.cells_under(looks, near, grid.centres)
+        changed = sets[:, 2] & ~covering.packed((grid.excluded,), width)
+        has_changed |= changed.any(axis=1)
         if rule.any_object:
-            wakes |= counting.in_the_open(looks, timeline.rows, is_changed, centres, is_near)
+            wakes |= (changed & ~sets[:, 3]).any(axis=1)
     if not has_one_score(looks, timeline):
         return LiveBatch(looks, timeline, rule, wakes)
-    scores = counting.scores_of_good(looks, timeline.rows)
-    is_believed = (
-        looks.scores.astype(np.float64) >= scores[0] if scores else is_near & False
-    )  # plain numbers, like live
-    flags = (is_counted, is_inside, is_near, is_believed)
-    counted, inside, near, believed = (counting.of_looks(looks, timeline.rows, each) for each in flags)
-    return StandingBatch(looks, timeline, wakes, counted, inside, near, believed, grid, has_changed, sets)
+    is_believed = np.zeros(len(looks.scores), np.bool_)
+    if scores := counting.scores_of_good(looks, timeline.rows):
+        is_believed = looks.scores.astype(np.float64) >= scores[0]  # plain numbers, like live
+    counted, inside, believed = (
+        counting.of_looks(looks, timeline.rows, each) for each in (is_counted, is_inside, is_believed)
+    )
+    return StandingBatch(looks, timeline, wakes, counted, inside, believed, grid, has_changed, sets)
 
 
 def _concerned(looks: LoggedLooks, flags: Flags, rule: StandingRule) -> Flags:
@@ -80,9 +84,7 @@ def _may_be_in(ground: Boxes, rule: StandingRule) -> Flags:
 
 
 def _is_resting(state: StandingState, rule: StandingRule) -> bool:
-    ground = state.ground
-    has_cells = rule.any_object and bool(ground.cells)
-    return not ground.places and not ground.absorbed and not has_cells and state.unclear_since is None
+    return state.unclear_since is None and is_bare(state.ground, rule)
 
 
 def _rested(
@@ -93,8 +95,16 @@ def _rested(
     return state
 
 
-def _on(state: StandingState, batch: Batch, start: int, rule: StandingRule) -> tuple[StandingState, int]:
-    return run_through(state, batch, start, rule) if isinstance(batch, StandingBatch) else (state, start)
+def _on(state: StandingState, batch: Batch, start: int, rule: StandingRule) -> tuple[StandingState, int, int]:
+    if not isinstance(batch, StandingBatch):
+        return state, start, 0
+    index, alone = start, 0
+    while True:
+        state, steady = run_through(state, batch, index, rule)
+        state, free = pass_while_free(state, batch, steady, rule)
+        if free == index:
+            return state, index, alone
+        index, alone = free, alone + free - steady
 
 
 STANDING: Final = Skipping(_begin, _is_resting, _rested, on=_on)

@@ -8,17 +8,23 @@ that may say something, or at which anything else is there: that look is judged 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from xueliang_edge.backtest.standing_batch import StandingBatch
 from xueliang_edge.observation_log.encoding import at_of
 from xueliang_edge.rules.episodes import STILL_THERE_EVERY_S, EpisodeState, Evidence, Moment
-from xueliang_edge.rules.places import BELIEVED_SHARE, MIN_PRESENCE, Ground, Place, hits_of, is_settled, under_place
+from xueliang_edge.rules.places import (
+    BELIEVED_SHARE,
+    LEAST_LOOKS,
+    MIN_PRESENCE,
+    Ground,
+    Place,
+    hits_of,
+    is_settled,
+    under_place,
+)
 from xueliang_edge.rules.rasters import union_of
 from xueliang_edge.rules.standing import NEWS_SHARE, Found, StandingState, find
 from xueliang_edge.rules.standing_measure import Inside, StandingMeasure, StandingRule
-
-_LEAST_LOOKS: Final = 3  # of a place that is believed, as rules/places.py has it
 
 
 def run_through(
@@ -103,7 +109,7 @@ class _Standing:
     def believes(self, visible_s: float, hit_s: float, score: float, looks: int) -> bool:
         """As `places.is_believed` does, of a place that has settled."""
         is_steady = hit_s >= MIN_PRESENCE * (visible_s + self.crowded_s)
-        return is_steady and score >= self.least and looks >= _LEAST_LOOKS
+        return is_steady and score >= self.least and looks >= LEAST_LOOKS
 
     def after(self, now: Moment) -> Place:
         """The place, last hit at this moment."""
@@ -209,7 +215,7 @@ class _Run:
         same = batch.same_at(index, grid)
         absorbed = (self._absorbed & grid.centres.every) | (self._under_hit & same)
         bare = absorbed & same & ~self._under_hit
-        self._absorbed = absorbed & ~(bare & ~batch.under_boxes(index, grid)) if bare else absorbed
+        self._absorbed = absorbed & ~(bare & ~batch.under_boxes(index)) if bare else absorbed
 
     def state(self) -> StandingState:
         """After the last look that was taken."""

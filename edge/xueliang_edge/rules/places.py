@@ -41,6 +41,7 @@ MOVED_ON_SIZE: Final = 1.5  # at most so many times as wide
 MOVED_ON_LOOKS: Final = 2  # in a row
 PICTURE_EDGE: Final = 0.01  # of the picture: nearer to its edge a box may be cut off
 MAX_PLACES: Final = 64
+LEAST_LOOKS: Final = 3  # of a place that is believed
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,29 +168,22 @@ class Ground:
 
 def remember(ground: Ground, measured: StandingMeasure, now: Moment, seconds: float, settings: StandingRule) -> Ground:
     """One look further; `seconds` of watching since the last."""
-    if not (ground.places or ground.cells or ground.absorbed or measured.boxes or measured.has_changed):
+    before, boxes = ground.places, measured.boxes
+    if not (before or boxes or ground.cells or ground.absorbed or measured.has_changed):
         return ground  # most looks of most zones
-    hits = hits_of(ground.places, measured.boxes, now)
-    change: ZoneChange | None = None
-    believed: Sequence[Box] = ()
-    is_sure = bool(measured.scores) and measured.scores[0] >= measured.confident_score  # the surest first
-    if len(hits) < len(ground.places):
-        believed = measured.picture.believed
-        change = measured.change if measured.has_changed else None
+    hits = hits_of(before, boxes, now)
+    sight = _Sight.of(ground, measured, hits, seconds) if len(hits) < len(before) else None
     places = []
-    for index, place in enumerate(ground.places):
+    for index, place in enumerate(before):
         box = hits.get(index)
         if box is not None:
             places.append(_hit(place, measured, box, now, seconds))
-            continue
-        is_held = change is not None and _held_by_change(place, ground, measured, change)
-        takers = [] if is_held or not is_sure else _takers(place, ground, hits, measured)
-        seen = _missed(place, measured, believed, seconds, takers, is_held=is_held)
-        if not _is_gone(seen, now, settings):
-            places.append(seen)
-    taken = hits.values()
-    new = [box for box in range(len(measured.boxes)) if box not in taken]
-    places += [_new_place(measured, box, now, _since(ground, measured, box, now, settings)) for box in new]
+        elif sight is not None and (left := _missed(place, sight, now, settings)) is not None:
+            places.append(left)
+    if len(hits) < len(boxes):
+        taken = hits.values()
+        new = [box for box in range(len(boxes)) if box not in taken]
+        places += [_new_place(measured, box, now, _since(ground, measured, box, now, settings)) for box in new]
     cells, absorbed = _cells(ground, measured, now, seconds)
     return Ground(tuple(places[:MAX_PLACES]), cells, absorbed)
 
@@ -197,7 +191,7 @@ def remember(ground: Ground, measured: StandingMeasure, now: Moment, seconds: fl
 def hits_of(places: Sequence[Place], boxes: Sequence[Box], now: Moment) -> dict[int, int]:
     """Place index to box index: each box hits at most one place, best overlap first, older places before younger."""
     pairs: list[tuple[float, int, int]] = []
-    if not boxes:
+    if not (boxes and places):
         return {}
     for number, place in enumerate(places):
         left, top, right, bottom = anchor = place.anchor
@@ -206,6 +200,8 @@ def hits_of(places: Sequence[Place], boxes: Sequence[Box], now: Moment) -> dict[
                 overlap = geometry.iou_of(anchor, box)
                 if overlap >= (SETTLED_IOU if is_settled(place, now) else FRESH_IOU):
                     pairs.append((-overlap, number, box_number))
+    if len(pairs) < 2:
+        return {number: box_number for _, number, box_number in pairs}
     hits: dict[int, int] = {}
     taken: set[int] = set()
     for _, number, box_number in sorted(pairs):
@@ -253,19 +249,18 @@ def _by_since(patch: Patch) -> float:
 def _hit(place: Place, measured: StandingMeasure, box: int, now: Moment, seconds: float) -> Place:
     score, looks = measured.scores[box], place.looks + 1
     is_better = score > place.best
-    return (
-        Place(  # not `replace`: this is asked of every standing thing at every look, and that takes four times as long
-            anchor=measured.boxes[box] if _comes_in(place, measured.boxes[box], now) else place.anchor,
-            since=place.since,
-            last_hit=now,
-            visible_s=place.visible_s + seconds,
-            hit_s=place.hit_s + seconds,
-            score=place.score + (score - place.score) / looks,
-            looks=looks,
-            class_name=measured.class_names[box] if is_better else place.class_name,
-            best=score if is_better else place.best,
-            crowded_s=place.crowded_s,
-        )
+    # Neither `replace` nor by names: this is asked of every standing thing at every look.
+    return Place(
+        measured.boxes[box] if _comes_in(place, measured.boxes[box], now) else place.anchor,
+        place.since,
+        now,
+        place.visible_s + seconds,
+        place.hit_s + seconds,
+        place.score + (score - place.score) / looks,
+        looks,
+        measured.class_names[box] if is_better else place.class_name,
+        score if is_better else place.best,
+        crowded_s=place.crowded_s,
     )
 
 
@@ -283,110 +278,145 @@ def _is_cut_off(box: Box) -> bool:
     return min(box[0], box[1]) <= PICTURE_EDGE or max(box[2], box[3]) >= 1 - PICTURE_EDGE
 
 
-def _takers(place: Place, ground: Ground, hits: dict[int, int], measured: StandingMeasure) -> list[Box]:
-    """Believed boxes that stand on the place's ground, of what did not stand anywhere yet when the place was last hit:
-    a neighbour that did has not taken its ground.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sight:
+    """What a look says of the places that it did not hit, as far as it is the same for all of them.
+
+    Attributes:
+        sure: boxes in the zone that are believed, surest first. believed: every believed box.
+        free: cells that can be seen and whose change is not learnt. changed: those of them that have changed; none
+            without a change.
     """
-    line, reach = place.anchor[3], MOVED_ON_LINE * (place.anchor[3] - place.anchor[1])
-    takers = [
-        index
-        for index, box in enumerate(measured.boxes)
-        if abs(box[3] - line) <= reach
-        and measured.scores[index] >= measured.confident_score
-        and _takes_its_ground(place, box)
-    ]
-    if not takers:
-        return []
-    last_s = place.last_hit.mono_s
-    before = {hits[index] for index, one in enumerate(ground.places) if index in hits and one.since.mono_s <= last_s}
-    return [measured.boxes[index] for index in takers if index not in before]
+
+    ground: Ground
+    measured: StandingMeasure
+    hits: dict[int, int]
+    seconds: float
+    sure: Sequence[Box]
+    believed: Sequence[Box]
+    change: ZoneChange | None = None
+    free: PointSet = 0
+    changed: PointSet = 0
+
+    @classmethod
+    def of(cls, ground: Ground, measured: StandingMeasure, hits: dict[int, int], seconds: float) -> _Sight:
+        sure = 0
+        for score in measured.scores:
+            if score < measured.confident_score:
+                break
+            sure += 1
+        boxes, believed = measured.boxes[:sure], measured.picture.believed
+        change = measured.change if measured.has_changed else None
+        if change is None or not change.changed & ~ground.absorbed:
+            return cls(ground, measured, hits, seconds, boxes, believed)
+        free = change.known & ~measured.under_box & ~ground.absorbed
+        return cls(ground, measured, hits, seconds, boxes, believed, change, free, change.changed & free)
+
+    def is_changed_under(self, place: Place) -> bool:
+        """The detector lost it, and the ground under it is still changed against the background."""
+        change = self.change
+        if change is None or place.missed_s > HELD_BY_CHANGE_S:
+            return False
+        under = _under_ground(change.grid.centres, place.anchor)
+        return bool(under & self.changed) and change.mean(under & self.free) >= CHANGED
+
+    def takers_of(self, place: Place) -> list[Box]:
+        """Believed boxes that stand on the place's ground, of what did not stand anywhere yet when the place was last
+        hit: a neighbour that did has not taken its ground.
+        """
+        _, top, _, line = place.anchor
+        reach = MOVED_ON_LINE * (line - top)
+        takers = [
+            index
+            for index, box in enumerate(self.sure)
+            if -reach <= box[3] - line <= reach and _takes_its_ground(place, box)
+        ]
+        if not takers:
+            return []
+        last_s, hits = place.last_hit.mono_s, self.hits
+        before = {hits[at] for at, one in enumerate(self.ground.places) if at in hits and one.since.mono_s <= last_s}
+        return [self.sure[index] for index in takers if index not in before]
 
 
-def _missed(
-    place: Place,
-    measured: StandingMeasure,
-    believed: Sequence[Box],
-    seconds: float,
-    takers: Sequence[Box],
-    *,
-    is_held: bool,
-) -> Place:
-    over = _over(place, believed)
+def _missed(place: Place, sight: _Sight, now: Moment, settings: StandingRule) -> Place | None:
+    """The place after a look that did not hit it; None: what stood there is gone."""
+    is_held = bool(sight.changed) and sight.is_changed_under(place)
+    takers = sight.takers_of(place) if sight.sure and not is_held else []
+    covered, others = _over(place.anchor, sight.believed, takers)
     whole = max(geometry.area_of(place.anchor), 1e-12)
-    is_hidden = bool(over) and sum([common for _, common in over]) / whole >= HIDDEN_SHARE
+    is_hidden = covered / whole >= HIDDEN_SHARE
     # Behind something else it may still stand.
-    others = sum([common for box, common in over if box not in takers]) if takers else 0.0
-    is_displaced = bool(takers) and others / whole < HIDDEN_SHARE
+    displaced = place.displaced + 1 if takers and others / whole < HIDDEN_SHARE else 0
+    if displaced >= MOVED_ON_LOOKS:
+        return None
     visible_s, crowded_s, misses, missed_s = place.visible_s, place.crowded_s, place.misses, place.missed_s
     if is_hidden:
-        crowded_s += seconds if _hidden_share(place, measured.boxes) >= HIDDEN_SHARE else 0.0
+        is_held = False
+        crowded_s += sight.seconds if _hidden_share(place, sight.measured.boxes) >= HIDDEN_SHARE else 0.0
     else:
-        visible_s += 0.0 if is_held else seconds
+        visible_s += 0.0 if is_held else sight.seconds
         # The first miss after a hit proves nothing about the time between the two looks.
-        missed_s += seconds if misses else 0.0
+        missed_s += sight.seconds if misses else 0.0
         misses += 1
+        is_young = place.looks < LEAST_LOOKS or not is_settled(place, now)
+        limit_s = HELD_BY_CHANGE_S if is_held else settings.clear_after_s
+        is_absent = not is_held if is_young else missed_s >= limit_s
+        if misses >= MIN_CLEAR_LOOKS and is_absent:
+            return None
+        if not is_young and place.hit_s < MIN_PRESENCE * visible_s:
+            return None
     return Place(
-        anchor=place.anchor,
-        since=place.since,
-        last_hit=place.last_hit,
-        visible_s=visible_s,
-        hit_s=place.hit_s,
-        score=place.score,
-        looks=place.looks,
-        class_name=place.class_name,
-        best=place.best,
-        misses=misses,
-        missed_s=missed_s,
+        place.anchor,
+        place.since,
+        place.last_hit,
+        visible_s,
+        place.hit_s,
+        place.score,
+        place.looks,
+        place.class_name,
+        place.best,
+        misses,
+        missed_s,
         is_hit=False,
-        is_held=is_held and not is_hidden,
+        is_held=is_held,
         is_hidden=is_hidden,
         crowded_s=crowded_s,
-        displaced=place.displaced + 1 if is_displaced else 0,
+        displaced=displaced,
     )
 
 
-def _over(place: Place, believed: Iterable[Box]) -> list[tuple[Box, float]]:
-    """Those that lie over the place, and how much of it. Its own box may lie a little too far outside the zone to be
-    counted: it hides nothing.
+def _over(anchor: Box, believed: Iterable[Box], but: Sequence[Box]) -> tuple[float, float]:
+    """How much of the place boxes lie over, each counted alone; and how much without some of them.
+
+    Its own box may lie a little too far outside the zone to be counted: it hides nothing.
     """
-    left, top, right, bottom = anchor = place.anchor
-    area, over = geometry.area_of(anchor), []
+    left, top, right, bottom = anchor
+    covered, others, area = 0.0, 0.0, -1.0
     for box in believed:
         one_left, one_top, one_right, one_bottom = box
         if one_left < right and one_right > left and one_top < bottom and one_bottom > top:
+            if area < 0:
+                area = geometry.area_of(anchor)
             common = geometry.common_area(anchor, box)
             union = area + (one_right - one_left) * (one_bottom - one_top) - common
             if common / max(union, 1e-12) < SETTLED_IOU:
-                over.append((box, common))
-    return over
+                covered += common
+                others += 0.0 if box in but else common
+    return covered, others
 
 
 def _takes_its_ground(place: Place, box: Box) -> bool:
-    """It stands half beside the place, on the same line, and is about as wide."""
-    left, top, right, bottom = place.anchor
-    width, height = right - left, bottom - top
-    if abs(box[3] - bottom) > MOVED_ON_LINE * height:
-        return False
-    wide = (box[2] - box[0]) / max(width, 1e-9)
-    apart = abs(box[0] + box[2] - left - right) / 2 / max(width, 1e-9)
+    """What stands on its line stands half beside it, and is about as wide."""
+    left, _, right, _ = place.anchor
+    width = max(right - left, 1e-9)
+    wide = (box[2] - box[0]) / width
+    apart = abs(box[0] + box[2] - left - right) / 2 / width
     return 1 / MOVED_ON_SIZE <= wide <= MOVED_ON_SIZE and MOVED_ON[0] <= apart <= MOVED_ON[1]
 
 
 def _hidden_share(place: Place, boxes: Iterable[Box]) -> float:
     common = sum([geometry.common_area(place.anchor, box) for box in boxes])
     return common / max(geometry.area_of(place.anchor), 1e-12)
-
-
-def _is_gone(place: Place, now: Moment, settings: StandingRule) -> bool:
-    if place.displaced >= MOVED_ON_LOOKS:
-        return True
-    if place.is_hit or place.is_hidden:
-        return False
-    if not is_settled(place, now) or place.looks < 3:
-        return place.misses >= MIN_CLEAR_LOOKS and not place.is_held
-    limit_s = HELD_BY_CHANGE_S if place.is_held else settings.clear_after_s
-    is_absent = place.missed_s >= limit_s and place.misses >= MIN_CLEAR_LOOKS
-    return is_absent or place.hit_s < MIN_PRESENCE * place.visible_s
 
 
 def _cells(
@@ -431,31 +461,23 @@ def _under_ground(centres: Raster, anchor: Box) -> PointSet:
 
 def _gone_on(patch: Patch, hidden: PointSet, unknown: PointSet, still: PointSet, seconds: float) -> list[Patch]:
     """What is left of a patch, by what was seen of its cells: under a box, nothing to compare with, still changed."""
-    parts = (
-        Patch(patch.cells & still, patch.since, patch.seen_s + seconds, patch.unknown_s),
-        Patch(patch.cells & unknown, patch.since, patch.seen_s, patch.unknown_s + seconds),
-        Patch(patch.cells & hidden, patch.since, patch.seen_s, patch.unknown_s),
-    )
-    return [part for part in parts if part.cells]
+    cells, since, seen_s, unknown_s = patch.cells, patch.since, patch.seen_s, patch.unknown_s
+    parts = []
+    if left := cells & still:
+        parts.append(Patch(left, since, seen_s + seconds, unknown_s))
+    if left := cells & unknown:
+        parts.append(Patch(left, since, seen_s, unknown_s + seconds))
+    if left := cells & hidden:
+        parts.append(Patch(left, since, seen_s, unknown_s))
+    return parts
 
 
 def is_believed(place: Place, measured: StandingMeasure, now: Moment, settings: StandingRule, *, is_open: bool) -> bool:
     """It stands: long enough, seen steadily, and surely enough on the whole."""
-    if place.looks < 3 or not is_settled(place, now):
+    if place.looks < LEAST_LOOKS or not is_settled(place, now):
         return False
     # Before it is raised, time under other vehicles speaks against it: a rolling queue hides the spots it passes.
     possible_s = place.visible_s + (0.0 if is_open else place.crowded_s)
     is_steady = place.hit_s >= MIN_PRESENCE * possible_s
     threshold = settings.min_scores.get(place.class_name, measured.confident_score)
     return is_steady and place.score >= BELIEVED_SHARE * threshold
-
-
-def _held_by_change(place: Place, ground: Ground, measured: StandingMeasure, change: ZoneChange) -> bool:
-    """The detector lost it, and the ground under it is still changed against the background."""
-    if place.missed_s > HELD_BY_CHANGE_S:
-        return False
-    under = _under_ground(change.grid.centres, place.anchor) & ~ground.absorbed
-    if not under & change.changed:
-        return False
-    under &= change.known & ~measured.under_box
-    return bool(under & change.changed) and change.mean(under) >= CHANGED

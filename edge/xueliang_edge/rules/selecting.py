@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import inf
 from typing import Final
 
@@ -14,9 +15,10 @@ from xueliang_configs.judging import BoxSettings, PerspectiveSettings
 from xueliang_edge.observations import Observation
 from xueliang_edge.rules import geometry
 from xueliang_edge.rules.geometry import Box, Points, Zone
-from xueliang_edge.rules.once import LastAnswer, once_for
+from xueliang_edge.rules.once import MOST_KEPT, LastAnswer, once_for
 
 STANDING_MERGED: Final = (0.75, 0.95)  # IoU, share inside: from here two boxes that stand in a zone are one thing
+Excluded = tuple[Zone, ...]
 CUT_FROM: Final = 0.995  # of the picture's height: a box that reaches down to here is cut by its edge
 
 
@@ -38,11 +40,43 @@ def least_scores(settings: BoxSettings, confident_score: float, ease: float) -> 
     return {name: ease * own.get(name, confident_score) for name in settings.classes}
 
 
+@dataclass(slots=True, eq=False)
+class _Choice:
+    """What counts by class, score, size and place; and of the last look that was asked about, which boxes do."""
+
+    least: dict[str, float]
+    last: LastAnswer[list[int]] = field(default_factory=LastAnswer)
+
+
+@once_for
+def _choice(settings: BoxSettings, confident_score: float, ease: float) -> _Choice:
+    least = least_scores(settings, confident_score, ease)
+    return _same_choice(tuple(sorted(least.items())), settings.min_height, settings.heights, settings.exclude_zones)
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def _same_choice(
+    least: tuple[tuple[str, float], ...], _height: float, _heights: PerspectiveSettings | None, _excluded: Excluded
+) -> _Choice:
+    """Rules of a camera often count the same, and ask one after the other."""
+    return _Choice(dict(least))
+
+
 def those_counted(observation: Observation, settings: BoxSettings, ease: float = 1.0) -> list[int]:
     """`counted` as a list."""
-    least = least_scores(settings, observation.confident_score, ease)
-    kept = [index for index, (_, score, name) in enumerate(observation.rows) if score >= least.get(name, inf)]
-    return [index for index in kept if has_size_and_place(observation.rows[index][0], settings)] if kept else kept
+    choice, shown = _choice(settings, observation.confident_score, ease), observation.shown
+    kept = choice.last.to(shown)
+    if kept is None:
+        rows, least, height = shown.rows, choice.least, settings.min_height
+        kept = [
+            index
+            for index, (box, score, name) in enumerate(rows)
+            if score >= least.get(name, inf) and box[3] - box[1] >= height
+        ]
+        if settings.heights is not None or settings.exclude_zones:
+            kept = [index for index in kept if has_size_and_place(rows[index][0], settings)]
+        choice.last.keep(shown, kept)
+    return kept
 
 
 def has_size_and_place(box: Box, settings: BoxSettings) -> bool:

@@ -38,7 +38,7 @@ from xueliang_edge.rules.episodes import (
 from xueliang_edge.rules.frozen import dataclass
 from xueliang_edge.rules.geometry import Box
 from xueliang_edge.rules.looking import timing_of
-from xueliang_edge.rules.places import MIN_PRESENCE, SETTLE_S, Ground, Place, is_believed, remember
+from xueliang_edge.rules.places import LEAST_LOOKS, MIN_PRESENCE, SETTLE_S, Ground, Place, is_believed, remember
 from xueliang_edge.rules.rasters import PointSet, members_of, union_of
 from xueliang_edge.rules.standing_measure import StandingMeasure, StandingRule, measure
 
@@ -151,7 +151,11 @@ def find(ground: Ground, measured: StandingMeasure, now: Moment, settings: Stand
     """What of the remembered stands there now, and since when it covers enough."""
     if not (ground.places or ground.cells):
         return NOTHING
-    believed = [place for place in ground.places if is_believed(place, measured, now, settings, is_open=is_open)]
+    believed = [
+        place
+        for place in ground.places
+        if place.looks >= LEAST_LOOKS and is_believed(place, measured, now, settings, is_open=is_open)
+    ]
     if not (believed or ground.cells):
         return NOTHING
     there = [place for place in believed if place.is_there]

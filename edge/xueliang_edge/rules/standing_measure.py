@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
-from math import inf
 from typing import Final, Protocol
 
 import numpy as np
@@ -24,7 +23,6 @@ StandingRule = FireLaneRule | BlockedExitRule | IllegalParkingRule
 WEAK_SHARE: Final = 0.5  # of the confident score: from here a box may keep a place
 WIDER: Final = 0.1
 _WIDER: Final = float(np.float32(WIDER))
-_OUTWARDS: Final = np.array([[-1.0], [1.0]], np.float32)
 MIN_INSIDE: Final = 0.3  # share of the ground a thing covers that must be in the zone; a neighbour's edge is not
 _TINY: Final = 1e-8  # of the picture: below it rounding may matter to what a box and a zone have in common
 _ROUNDING: Final = 1e-6
@@ -146,22 +144,16 @@ def _inside(observation: Observation, settings: StandingRule) -> Inside:
     known = last.to(shown)
     if known is not None:
         return known
-    rows, least = shown.rows, selecting.least_scores(settings, observation.confident_score, WEAK_SHARE)
-    outline = geometry.outline_of(settings.zone)
+    rows, counted = shown.rows, selecting.those_counted(observation, settings, WEAK_SHARE)
+    outline, concerned = geometry.outline_of(settings.zone), []
     left, top, right, bottom = outline.bounds
-    near = [
-        index
-        for index, (box, score, name) in enumerate(rows)
-        if box[0] <= right
-        and box[2] >= left
-        and box[1] <= bottom
-        and box[3] >= top
-        and score >= least.get(name, inf)
-        and selecting.has_size_and_place(box, settings)
-    ]
-    concerned = [index for index in near if _is_concerned(rows[index][0], outline)]
+    for index in counted:
+        box = rows[index][0]
+        is_near = box[0] <= right and box[2] >= left and box[1] <= bottom and box[3] >= top
+        if is_near and _is_concerned(box, outline):
+            concerned.append(index)
     if concerned:
-        concerned = surest_of(rows, concerned, selecting.those_counted(observation, settings, WEAK_SHARE))
+        concerned = surest_of(rows, concerned, counted)
     return last.keep(shown, Inside.of([rows[one] for one in concerned]))
 
 
@@ -273,6 +265,9 @@ def widened_one(box: Box) -> Box:
 
 def widened(boxes: Boxes) -> Boxes:
     """A tenth wider on each side: a person's shadow and a detector's jitter belong to the box."""
-    margin = (boxes[:, 2:] - boxes[:, :2]) * np.float32(WIDER)
-    wide: Boxes = boxes + (margin[:, None, :] * _OUTWARDS).reshape(-1, 4)
+    low, high, wide = boxes[:, :2], boxes[:, 2:], np.empty_like(boxes)
+    margin = high - low
+    margin *= np.float32(WIDER)
+    np.subtract(low, margin, out=wide[:, :2])
+    np.add(high, margin, out=wide[:, 2:])
     return wide

@@ -19,6 +19,7 @@ from xueliang_alerts.contract import Phase
 from xueliang_edge.backtest.replaying import Replay
 from xueliang_edge.backtest.skipping import SKIPPING
 from xueliang_edge.backtest.standing_batch import StandingBatch
+from xueliang_edge.backtest.standing_free import pass_while_free
 from xueliang_edge.backtest.timeline import timeline_of
 from xueliang_edge.observation_log.encoding import as_logged
 from xueliang_edge.observation_log.looks import LoggedLooks
@@ -124,6 +125,31 @@ def test_hours_of_parked_cars_are_gone_through_by_their_numbers(street: Street, 
 @given(st.integers(10, 10_000), st.sampled_from(STANDING), st.sampled_from([LOT, EVERY_LOOK, BUSY]))
 def test_and_any_lot_gives_what_the_live_rule_gives(seed: int, name: str, street: Street) -> None:
     alone_and_live(street, name, seed, min_scores={"car": 0.7})
+
+
+@pytest.mark.parametrize("name", ["fire_lane", "parking"])
+def test_while_a_lane_stays_free_the_ground_is_remembered_as_the_rule_does(name: str) -> None:
+    (rule,) = camera(RULES[name]).as_judged.rules
+    assert isinstance(rule, standing.StandingRule)
+    part = part_of(looks(replace(BUSY, parked=0), 400, seed=2))
+    timeline = timeline_of(part, rule, 0.0, None)
+    batch = SKIPPING[rule.hazard].begin(part, timeline, rule)
+    assert isinstance(batch, StandingBatch)
+    live, state = [], StandingState()
+    for index in range(len(timeline)):
+        state, said = standing.step(state, batch.measure(index), rule)
+        live.append((state, said))
+    state, index, passed = StandingState(), 0, 0
+    while index < len(timeline):
+        state, said = standing.step(state, batch.measure(index), rule)
+        assert (state, said) == live[index]
+        begun = index = index + 1
+        if said is None:
+            state, index = pass_while_free(state, batch, index, rule)
+            assert state == live[index - 1][0]
+            assert all(one is None for _, one in live[begun:index])
+        passed += index - begun
+    assert passed > 50
 
 
 def test_what_a_car_that_left_had_taught_the_scene_is_forgotten_in_a_run_too() -> None:
