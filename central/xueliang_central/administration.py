@@ -86,6 +86,10 @@ def _place(camera: RegisteredCamera) -> CameraPlace:
         node_id=camera.node_id,
         purpose=camera.purpose,
         legal_basis=camera.legal_basis,
+        signed_on=camera.signed_on,
+        approved_view=camera.approved_view,
+        view_approved_on=camera.view_approved_on,
+        review_by=camera.review_by,
     )
 
 

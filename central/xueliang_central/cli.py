@@ -115,6 +115,13 @@ def _parser() -> argparse.ArgumentParser:
     again = command("roll-up-again", _roll_up_again, "Have the figures of these days counted anew by the worker.")
     again.add_argument("--from", dest="first", type=date.fromisoformat, required=True, metavar="YYYY-MM-DD")
     again.add_argument("--to", dest="last", type=date.fromisoformat, required=True, metavar="YYYY-MM-DD")
+    assess = command("impact-assessment", _impact_assessment, "Write the impact assessment of an area, to be printed.")
+    assess.add_argument("--area", help="Code of the area; default: the root.")
+    assess.add_argument("--language", choices=["zh", "en"], default="zh")
+    assess.add_argument("--out", type=Path, required=True, metavar="FILE.html")
+    notices = command("camera-notices", _camera_notices, "Write a notice page for each camera, and an index of them.")
+    notices.add_argument("--area", help="Code of the area; default: the root.")
+    notices.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     command("retention", _retention, "What has been kept long enough and would go now; changes nothing.")
     quarantine = command("quarantine", _quarantine, "What nodes sent that could not be understood.")
     quarantine.add_argument("action", choices=["list", "replay"])
@@ -316,6 +323,30 @@ def _retention(options: argparse.Namespace) -> int:
 
     async def act(database: Database) -> Lines:
         return await administration.what_would_go(database, policy, at=system_wall())
+
+    return _with_database(options, act)
+
+
+def _impact_assessment(options: argparse.Namespace) -> int:
+    from xueliang_central.disclosure.writing import write_assessment
+
+    chosen = load_centre(options.config).centre
+
+    async def act(database: Database) -> Lines:
+        return await write_assessment(
+            database, chosen, options.out, area_code=options.area, language=options.language, at=system_wall()
+        )
+
+    return _with_database(options, act)
+
+
+def _camera_notices(options: argparse.Namespace) -> int:
+    from xueliang_central.disclosure.writing import write_notices
+
+    chosen = load_centre(options.config).centre
+
+    async def act(database: Database) -> Lines:
+        return await write_notices(database, chosen, options.out, area_code=options.area, at=system_wall())
 
     return _with_database(options, act)
 
