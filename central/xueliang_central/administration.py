@@ -6,6 +6,7 @@ them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,8 @@ from xueliang_central.errors import MoveRefused, NotFound
 from xueliang_central.fleet.nodes import add_node, renew_token
 from xueliang_central.intake import sources
 from xueliang_central.intake.signing import key_of
+from xueliang_central.notices.contact_table import ContactTable
+from xueliang_central.notices.importing import import_contacts
 from xueliang_central.people.importing import import_rosters
 from xueliang_central.people.roster_table import RosterTable
 from xueliang_central.people.tables import shifts
@@ -37,6 +40,7 @@ from xueliang_central.rights.tables import users
 from xueliang_central.store.database import Database
 from xueliang_configs.areas import AreaTable
 from xueliang_configs.cameras import CameraRegister, RegisteredCamera
+from xueliang_configs.notices import Channel
 from xueliang_configs.retention import RetentionConfig
 
 BY: Final = "administrator"  # who sits at the machine; the operating system knows who that is
@@ -97,6 +101,15 @@ async def take_rosters(database: Database, table: RosterTable, *, at: datetime, 
     """Replace the rosters of the people whom the table names; the others keep theirs. Raises ImportRefused."""
     async with database.transaction() as conn:
         changes = await import_rosters(conn, await load_tree(conn), table, at=at, by=BY, dry_run=dry_run)
+    return [*changes, "dry run: nothing was changed"] if dry_run else changes
+
+
+async def take_contacts(
+    database: Database, table: ContactTable, channels: Mapping[str, Channel], *, at: datetime, dry_run: bool
+) -> list[str]:
+    """Write the addresses that the table names; others stay. Raises ImportRefused."""
+    async with database.transaction() as conn:
+        changes = await import_contacts(conn, table, channels, at=at, by=BY, dry_run=dry_run)
     return [*changes, "dry run: nothing was changed"] if dry_run else changes
 
 

@@ -16,6 +16,7 @@ from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_central import administration
 from xueliang_central.errors import CentralError, ImportRefused
 from xueliang_central.intake.signing import FILE_NAME as INTAKE_KEY
+from xueliang_central.notices.contact_table import read_contact_table
 from xueliang_central.people.roster_table import read_roster_table
 from xueliang_central.rights.scope import Role
 from xueliang_central.store.database import Database
@@ -75,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     rosters = command("import-rosters", _import_rosters, "Replace people's duty rosters (CSV); prints what changes.")
     rosters.add_argument("file", type=Path)
     rosters.add_argument("--dry-run", action="store_true", help="Check the whole file and change nothing.")
+    contacts = command("import-contacts", _import_contacts, "Write how people are reached (CSV, xlsx); prints changes.")
+    contacts.add_argument("file", type=Path)
+    contacts.add_argument("--dry-run", action="store_true", help="Check the whole file and change nothing.")
     user = command("add-user", _add_user, "Add a person; the password comes on standard input.")
     user.add_argument("--username", required=True)
     user.add_argument("--display-name", default="")
@@ -184,6 +188,16 @@ def _import_rosters(options: argparse.Namespace) -> int:
 
     async def act(database: Database) -> Lines:
         return await administration.take_rosters(database, table, at=system_wall(), dry_run=options.dry_run)
+
+    return _with_database(options, act)
+
+
+def _import_contacts(options: argparse.Namespace) -> int:
+    channels = load_centre(options.config).centre.notices.channels
+    table = read_contact_table(options.file, channels)
+
+    async def act(database: Database) -> Lines:
+        return await administration.take_contacts(database, table, channels, at=system_wall(), dry_run=options.dry_run)
 
     return _with_database(options, act)
 
