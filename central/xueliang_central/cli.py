@@ -375,11 +375,13 @@ def _quarantine(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    from xueliang_central.cap.checking import check_sharing
     from xueliang_central.serving import serve  # the web server and all roles are loaded by this command only
 
     config = load_centre(options.config)
     policies = load_policies(config.centre.policies)
     check_channels(config, policies)
+    check_sharing(config, policies)
     _make_data_dir(config)
     return asyncio.run(serve(config, policies, wall=system_wall, mono=system_mono, stop_within_s=STOP_WITHIN_S))
 

@@ -200,7 +200,9 @@ def _notices(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
         incidents.c.incident_id == notices.c.incident_id,
         or_(incidents.c.state != State.CLOSED.value, incidents.c.closed_at >= cut, incidents.c.incident_id.in_(_HELD)),
     )
-    is_waiting = exists().where(notice_steps.c.notice_id == notices.c.notice_id, notice_steps.c.next_try_at.is_not(None))
+    is_waiting = exists().where(
+        notice_steps.c.notice_id == notices.c.notice_id, notice_steps.c.next_try_at.is_not(None)
+    )
     written = notices.c.created_at
     return (
         select(notices.c.notice_id, written.label("since"))
