@@ -6,6 +6,7 @@ them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +26,8 @@ from xueliang_central.intake import sources
 from xueliang_central.intake.signing import key_of
 from xueliang_central.lanes.importing import import_lanes
 from xueliang_central.lanes.importing import relocate as relocate_lanes
+from xueliang_central.notices.contact_table import ContactTable
+from xueliang_central.notices.importing import import_contacts
 from xueliang_central.people.importing import import_rosters
 from xueliang_central.people.roster_table import RosterTable
 from xueliang_central.people.tables import shifts
@@ -40,6 +43,7 @@ from xueliang_central.store.database import Database
 from xueliang_configs.areas import AreaTable
 from xueliang_configs.cameras import CameraRegister, RegisteredCamera
 from xueliang_configs.lanes import LaneTable
+from xueliang_configs.notices import Channel
 from xueliang_configs.retention import RetentionConfig
 
 BY: Final = "administrator"  # who sits at the machine; the operating system knows who that is
@@ -89,6 +93,10 @@ def _place(camera: RegisteredCamera) -> CameraPlace:
         node_id=camera.node_id,
         purpose=camera.purpose,
         legal_basis=camera.legal_basis,
+        signed_on=camera.signed_on,
+        approved_view=camera.approved_view,
+        view_approved_on=camera.view_approved_on,
+        review_by=camera.review_by,
     )
 
 
@@ -107,6 +115,15 @@ async def take_rosters(database: Database, table: RosterTable, *, at: datetime, 
     """Replace the rosters of the people whom the table names; the others keep theirs. Raises ImportRefused."""
     async with database.transaction() as conn:
         changes = await import_rosters(conn, await load_tree(conn), table, at=at, by=BY, dry_run=dry_run)
+    return [*changes, "dry run: nothing was changed"] if dry_run else changes
+
+
+async def take_contacts(
+    database: Database, table: ContactTable, channels: Mapping[str, Channel], *, at: datetime, dry_run: bool
+) -> list[str]:
+    """Write the addresses that the table names; others stay. Raises ImportRefused."""
+    async with database.transaction() as conn:
+        changes = await import_contacts(conn, table, channels, at=at, by=BY, dry_run=dry_run)
     return [*changes, "dry run: nothing was changed"] if dry_run else changes
 
 

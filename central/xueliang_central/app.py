@@ -62,6 +62,7 @@ _FLOW: Final = (
     "notices",
     "reports",
     "retention",
+    "disclosure",
     "cap",
     "cap_feed",
     "intake",

@@ -11,6 +11,7 @@ from fastapi import Request
 from xueliang_alerts.clocks import Mono, Wall
 from xueliang_central.areas.tree import AreaBook
 from xueliang_central.store.database import Database
+from xueliang_configs.centre import DisclosureConfig
 from xueliang_configs.notices import NoticesConfig
 from xueliang_configs.retention import RetentionConfig
 
@@ -35,6 +36,7 @@ class Settings:
         accounts_key: the file that seals second factors; None: accounts.key in `data_dir`.
         sign_on: the identity provider; None: local accounts only.
         retention: how long what is kept.
+        disclosure: who answers for the cameras.
         console_dir: the built web console.
         link_origin: what a notice's link begins with.
         notices: the channels beyond the page.
@@ -47,6 +49,7 @@ class Settings:
     accounts_key: Path | None = None
     sign_on: SignOnSettings | None = None
     retention: RetentionConfig = field(default_factory=RetentionConfig)
+    disclosure: DisclosureConfig = field(default_factory=DisclosureConfig)
     console_dir: Path = field(default_factory=lambda: Path(__file__).parent / "console_build")
     link_origin: str = ""
     notices: NoticesConfig = field(default_factory=NoticesConfig)

@@ -16,6 +16,7 @@ from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_central import administration
 from xueliang_central.errors import CentralError, ImportRefused
 from xueliang_central.intake.signing import FILE_NAME as INTAKE_KEY
+from xueliang_central.notices.contact_table import read_contact_table
 from xueliang_central.people.roster_table import read_roster_table
 from xueliang_central.rights.scope import Role
 from xueliang_central.store.database import Database
@@ -81,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     rosters = command("import-rosters", _import_rosters, "Replace people's duty rosters (CSV); prints what changes.")
     rosters.add_argument("file", type=Path)
     rosters.add_argument("--dry-run", action="store_true", help="Check the whole file and change nothing.")
+    contacts = command("import-contacts", _import_contacts, "Write how people are reached (CSV, xlsx); prints changes.")
+    contacts.add_argument("file", type=Path)
+    contacts.add_argument("--dry-run", action="store_true", help="Check the whole file and change nothing.")
     user = command("add-user", _add_user, "Add a person; the password comes on standard input.")
     user.add_argument("--username", required=True)
     user.add_argument("--display-name", default="")
@@ -121,6 +125,13 @@ def _parser() -> argparse.ArgumentParser:
     again = command("roll-up-again", _roll_up_again, "Have the figures of these days counted anew by the worker.")
     again.add_argument("--from", dest="first", type=date.fromisoformat, required=True, metavar="YYYY-MM-DD")
     again.add_argument("--to", dest="last", type=date.fromisoformat, required=True, metavar="YYYY-MM-DD")
+    assess = command("impact-assessment", _impact_assessment, "Write the impact assessment of an area, to be printed.")
+    assess.add_argument("--area", help="Code of the area; default: the root.")
+    assess.add_argument("--language", choices=["zh", "en"], default="zh")
+    assess.add_argument("--out", type=Path, required=True, metavar="FILE.html")
+    notices = command("camera-notices", _camera_notices, "Write a notice page for each camera, and an index of them.")
+    notices.add_argument("--area", help="Code of the area; default: the root.")
+    notices.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     command("retention", _retention, "What has been kept long enough and would go now; changes nothing.")
     quarantine = command("quarantine", _quarantine, "What nodes sent that could not be understood.")
     quarantine.add_argument("action", choices=["list", "replay"])
@@ -194,6 +205,16 @@ def _import_rosters(options: argparse.Namespace) -> int:
 
     async def act(database: Database) -> Lines:
         return await administration.take_rosters(database, table, at=system_wall(), dry_run=options.dry_run)
+
+    return _with_database(options, act)
+
+
+def _import_contacts(options: argparse.Namespace) -> int:
+    channels = load_centre(options.config).centre.notices.channels
+    table = read_contact_table(options.file, channels)
+
+    async def act(database: Database) -> Lines:
+        return await administration.take_contacts(database, table, channels, at=system_wall(), dry_run=options.dry_run)
 
     return _with_database(options, act)
 
@@ -337,6 +358,30 @@ def _retention(options: argparse.Namespace) -> int:
     return _with_database(options, act)
 
 
+def _impact_assessment(options: argparse.Namespace) -> int:
+    from xueliang_central.disclosure.writing import write_assessment
+
+    chosen = load_centre(options.config).centre
+
+    async def act(database: Database) -> Lines:
+        return await write_assessment(
+            database, chosen, options.out, area_code=options.area, language=options.language, at=system_wall()
+        )
+
+    return _with_database(options, act)
+
+
+def _camera_notices(options: argparse.Namespace) -> int:
+    from xueliang_central.disclosure.writing import write_notices
+
+    chosen = load_centre(options.config).centre
+
+    async def act(database: Database) -> Lines:
+        return await write_notices(database, chosen, options.out, area_code=options.area, at=system_wall())
+
+    return _with_database(options, act)
+
+
 def _quarantine(options: argparse.Namespace) -> int:
     from xueliang_central.ingest import quarantine  # only this command needs ingest's machinery
 
@@ -347,11 +392,13 @@ def _quarantine(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    from xueliang_central.cap.checking import check_sharing
     from xueliang_central.serving import serve  # the web server and all roles are loaded by this command only
 
     config = one_process(load_centre(options.config), roles=options.role, port=options.port)
     policies = load_policies(config.centre.policies)
     check_channels(config, policies)
+    check_sharing(config, policies)
     _make_data_dir(config)
     return asyncio.run(serve(config, policies, wall=system_wall, mono=system_mono, stop_within_s=STOP_WITHIN_S))
 

@@ -61,6 +61,7 @@ async def open_centre(config: CentreConfig, policies: PolicyTable, *, wall: Wall
         accounts_key=chosen.accounts.key,
         sign_on=_sign_on(chosen),
         retention=chosen.retention,
+        disclosure=chosen.disclosure,
     )
     database = await Database.open(chosen.database_url)
     return centre_on(database, settings, policies, wall=wall, mono=mono)

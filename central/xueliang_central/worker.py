@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from xueliang_central.cap import service as cap
+from xueliang_central.cap import set_aside
 from xueliang_central.centre import Centre
 from xueliang_central.clocks import timers
 from xueliang_central.dispatch.escalating import fire_next
@@ -70,6 +71,7 @@ class Worker:
         self._pictures = centre.pictures
         self._retention = centre.settings.retention
         self._sharing = centre.policies.sharing
+        self._health = centre.health
         self._origin = centre.settings.public_origin
         self._task: asyncio.Task[None] | None = None
         self.counts: Counter[str] = Counter()
@@ -285,8 +287,11 @@ class Worker:
     async def tell_others(self) -> int:
         """Tell other systems what has happened, as much as one transaction should; returns how many messages."""
         async with self._database.reading() as conn:
-            if not await cap.is_any_due(conn, self._wall(), self._sharing):
-                return 0
+            aside = await set_aside.count(conn)
+            is_any_due = await cap.is_any_due(conn, self._wall(), self._sharing)
+        self._health.note("cap", f"{aside} incidents cannot be told to others, see the log" if aside else None)
+        if not is_any_due:
+            return 0
         async with changing(self._database, self._rulebook, self._wall) as change:
             told = await cap.tell(change, self._sharing, origin=self._origin)
         self.counts["cap_messages"] += told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
@@ -140,6 +141,16 @@ class RegisteredCamera(Settings):
     purpose: RegisterNote | None = Field(default=None, description="What it is there for; null: not stated yet.")
     legal_basis: RegisterNote | None = Field(
         default=None, description="By which right it watches; null: not stated yet."
+    )
+    signed_on: date | None = Field(
+        default=None, description="Day on which the sign that tells of it was put up; null: there is none yet."
+    )
+    approved_view: RegisterNote | None = Field(
+        default=None, description="What it may show, as it was approved; null: not approved yet."
+    )
+    view_approved_on: date | None = Field(default=None, description="Day on which that view was approved.")
+    review_by: date | None = Field(
+        default=None, description="Day until which it is looked at again whether the camera is needed; null: not set."
     )
 
 

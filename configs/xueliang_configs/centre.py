@@ -75,6 +75,19 @@ class AccountsConfig(Settings):
     single_sign_on: SingleSignOnConfig | None = Field(default=None, description="Null: local accounts only.")
 
 
+_OneLine = Annotated[str, like(r"[^\x00-\x1f\x7f]{1,200}", "one line of 1 to 200 characters", "duty desk, 12345")]
+
+
+class DisclosureConfig(Settings):
+    """Who answers for the cameras, as the pages about them say it. docs/disclosure.md"""
+
+    responsible: _OneLine | None = Field(default=None, description="The authority, in Chinese; null: not stated yet.")
+    responsible_en: _OneLine | None = Field(default=None, description="The same in English; null: as in Chinese.")
+    contact: _OneLine | None = Field(
+        default=None, description="Whom people ask about a camera: a desk, never a person's number."
+    )
+
+
 class CentreSettings(Settings):
     """The centre itself."""
 
@@ -96,6 +109,9 @@ class CentreSettings(Settings):
         default=NoticesConfig(), description="Channels beyond the page; the process with the role worker sends."
     )
     retention: RetentionConfig = Field(default=RetentionConfig(), description="How long what is kept.")
+    disclosure: DisclosureConfig = Field(
+        default=DisclosureConfig(), description="Who answers for the cameras, for the pages about them."
+    )
     roles: tuple[Role, ...] = Field(
         default=ALL_ROLES, min_length=1, description="What this process does; separate processes need PostgreSQL."
     )

@@ -38,6 +38,11 @@ class RetentionConfig(Settings):
     records_days: MonthOrMore | None = Field(
         default=180, description="What nodes sent, byte for byte, after it came; longer while its incident is open."
     )
+    notices_days: MonthOrMore | None = Field(
+        default=180,
+        description="Notices and what became of them by each channel, after they were written and their incident was "
+        "closed.",
+    )
     events_days: Annotated[int, Field(ge=2, le=LONGEST_DAYS)] | None = Field(
         default=30, description="The stream of events: how long a console may be away and read on."
     )

@@ -7,18 +7,20 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from xueliang_alerts.contract import Hazard, Severity
-from xueliang_configs.values import Name, Settings, like, problem
+from xueliang_configs.values import Settings, like, problem
 
 _Sender = Annotated[str, like(r"[^\s,<&]{3,120}", "3 to 120 characters without space, comma, < and &", "centre@city")]
 _Line = Annotated[str, like(r"[^\x00-\x1f\x7f]{1,200}", "one line of 1 to 200 characters", "duty desk, 12345")]
+
+_Name = Annotated[str, like(r"[^\x00-\x1f\x7f]{1,80}", "one line of 1 to 80 characters", "City governance centre")]
 
 
 class Sharing(Settings):
     """Which incidents are told outwards as CAP 1.2. Pictures never are."""
 
     sender: _Sender = Field(description="Who says it, worldwide the only one of this name: CAP's sender.")
-    sender_name: Name = Field(description="The same for people, in Chinese.")
-    sender_name_en: Name = Field(description="The same for people, in English.")
+    sender_name: _Name = Field(description="The same for people, in Chinese.")
+    sender_name_en: _Name = Field(description="The same for people, in English.")
     contact: _Line | None = Field(default=None, description="Whom a receiver asks: a desk, never a person's number.")
     hazards: tuple[Hazard, ...] = Field(
         description="Hazards that are told. Taken out later, or none: what was told is followed to its end."
@@ -58,9 +60,29 @@ class Sharing(Settings):
             raise problem("hazard", "expected each hazard once", ", ".join(hazard.value for hazard in hazards))
         return hazards
 
+    @field_validator("restriction")
+    @classmethod
+    def _restriction_is_used(cls, restriction: str, info: ValidationInfo) -> str:
+        scope = info.data.get("scope")
+        if scope is not None and scope != "restricted":
+            raise problem(
+                "restriction",
+                "expected scope restricted: with another one nobody reads it",
+                f"scope {scope}",
+                "leave restriction out",
+            )
+        return restriction
+
     @field_validator("addresses")
     @classmethod
     def _private_is_for_somebody(cls, addresses: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         if info.data.get("scope") == "private" and not addresses:
             raise problem("addresses", "expected at least one with scope private", "none", "[fire@city]")
+        if addresses and info.data.get("scope") in {"public", "restricted"}:
+            raise problem(
+                "addresses",
+                "expected scope private: with another one it goes to everybody",
+                f"scope {info.data['scope']}",
+                "scope: private, or leave addresses out",
+            )
         return addresses

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy import RowMapping, delete, insert, select, update
@@ -46,6 +46,10 @@ class CameraPlace:
     located_note: str = ""
     purpose: str | None = None
     legal_basis: str | None = None
+    signed_on: date | None = None
+    approved_view: str | None = None
+    view_approved_on: date | None = None
+    review_by: date | None = None
 
     @property
     def is_misplaced(self) -> bool:
@@ -98,7 +102,8 @@ def check_places(places: Sequence[CameraPlace], tree: AreaTree) -> list[str]:
             problems.append(f"{where}: area {place.area_code[:15]!r} is not in the area tree; import areas first")
         if place.node_id is not None and not re.match(ID_PATTERN, place.node_id):
             problems.append(f"{where}: node_id must match {ID_PATTERN}")
-        for name, note in (("purpose", place.purpose), ("legal_basis", place.legal_basis)):
+        for name in ("purpose", "legal_basis", "approved_view"):
+            note = getattr(place, name)
             if note is not None and not 0 < len(note) <= MAX_NOTE_LETTERS:
                 problems.append(f"{where}: {name} must have 1 to {MAX_NOTE_LETTERS} characters")
     return problems
@@ -123,6 +128,10 @@ def _row(place: CameraPlace, tree: AreaTree) -> dict[str, Any]:
         "node_id": place.node_id,
         "purpose": place.purpose,
         "legal_basis": place.legal_basis,
+        "signed_on": place.signed_on,
+        "approved_view": place.approved_view,
+        "view_approved_on": place.view_approved_on,
+        "review_by": place.review_by,
     }
 
 

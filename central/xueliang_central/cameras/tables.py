@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Column, Float, Index, String, Table
+from sqlalchemy import Column, Date, Float, Index, String, Table
 
 from xueliang_central.store.metadata import AREA_PATH_LENGTH, UtcDateTime, metadata
 
@@ -23,6 +23,10 @@ cameras: Final = Table(
     Column("node_id", String(63), nullable=True),
     Column("purpose", String(200), nullable=True),
     Column("legal_basis", String(200), nullable=True),
+    Column("signed_on", Date, nullable=True),  # when its sign was put up; null: there is none
+    Column("approved_view", String(200), nullable=True),
+    Column("view_approved_on", Date, nullable=True),
+    Column("review_by", Date, nullable=True),
     Column("updated_at", UtcDateTime, nullable=False),
     Index(None, "area_path"),
     Index(None, "node_id"),

@@ -4,6 +4,7 @@ Invariants
     - A row of `cap_messages` is written once and never changed: what a receiver has fetched can be fetched again,
       also when the incident has been forgotten: nothing here refers to its row.
     - `cap_told` says what the receivers were told last of an incident, so that only what matters is told again.
+    - `cap_set_aside` names the incidents of which no document could be made; the others are told meanwhile.
     - Of a receiver's token only its hash is kept.
     - `cap_progress` has one row at most: up to which event the incidents have been looked at. Who holds it tells.
 """
@@ -33,6 +34,8 @@ cap_messages: Final = Table(
     Column("expires_at", UtcDateTime, nullable=False),
     Column("refers_to", JsonText, nullable=False),  # ["sender,identifier,sent"], oldest first
     Column("why", JsonText, nullable=False),
+    # Only for receivers that do not see this area: the incident has gone there from `area_path`. Null: for all.
+    Column("gone_to", String(AREA_PATH_LENGTH), nullable=True),
     Column("sha256", String(64), nullable=False),  # of the document
     Column("document", Text, nullable=False),
 )
@@ -46,6 +49,16 @@ cap_told: Final = Table(
     Column("chain", JsonText, nullable=False),  # references to what is in force: since the last Alert
     Column("facts", JsonText, nullable=False),
     Column("renew_at", UtcDateTime, index=True),  # before what was told last expires; null: it is over
+)
+
+cap_set_aside: Final = Table(
+    "cap_set_aside",
+    metadata,
+    Column("incident_id", String(36), primary_key=True),
+    Column("why", String(200), nullable=False),  # the kind of error: its text may hold anything
+    Column("since", UtcDateTime, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("next_try_at", UtcDateTime, nullable=False, index=True),
 )
 
 cap_receivers: Final = Table(

@@ -74,7 +74,9 @@ SEVERITY_WORDS: Final[dict[Severity, dict[str, str]]] = {
     Severity.BLUE: {CHINESE: "蓝色", ENGLISH: "blue"},
 }
 DRILL_WORDS: Final = {CHINESE: "【演练】", ENGLISH: "EXERCISE: "}
+LEFT_AREA: Final = "left_area"  # told only to who does not see where it went
 WITHDRAWN_NOTES: Final = {
+    LEFT_AREA: "it has left this area and is told elsewhere",
     "false_alarm": "judged a false alarm",
     "permitted": "what was seen is permitted",
     "duplicate": "another message tells of it",

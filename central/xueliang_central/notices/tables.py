@@ -41,6 +41,7 @@ notices = Table(
 _waiting = text("next_try_at is not null")
 Index("notices_due", notices.c.next_try_at, postgresql_where=_waiting, sqlite_where=_waiting)
 _climbing = text("climb_at is not null")
+Index("notices_by_age", notices.c.created_at)
 Index("notices_climbing", notices.c.climb_at, postgresql_where=_climbing, sqlite_where=_climbing)
 
 notice_steps = Table(

@@ -9,8 +9,6 @@ A person whose only row is of kind `always` has no shifts. Whether the people an
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,11 +22,10 @@ from pydantic import ValidationError
 from xueliang_central.errors import ImportRefused
 from xueliang_central.people.checking import Problem
 from xueliang_central.people.duty import Shift, ShiftKind
+from xueliang_central.table_files import csv_rows, decoded, read_bytes
 from xueliang_configs.schedules import DEFAULT_TIME_ZONE, EVERY_DAY, Day, Schedule, zone_of
 
-MAX_BYTES: Final = 10 * 2**20
 MAX_ROWS: Final = 20_000  # a city's 4,000 field staff with five lines each
-_ENCODINGS: Final = ("utf-8-sig", "gb18030")  # the second one is what Chinese spreadsheets write
 _ALWAYS: Final = "always"
 
 _HEADINGS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -88,23 +85,12 @@ def told(row: int, problem: Problem) -> str:
 
 def read_roster_table(path: Path) -> RosterTable:
     """Raises ImportRefused when nothing of the file can be used."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ImportRefused([f"{path}: cannot be read ({error.strerror}); check the path"]) from error
-    if len(data) > MAX_BYTES:
-        raise ImportRefused([f"{path}: expected at most {MAX_BYTES} bytes, got more; is it the right file?"])
-    return parse_roster_table(_decoded(path.name, data), path.name)
+    return parse_roster_table(decoded(path.name, read_bytes(path)), path.name)
 
 
 def parse_roster_table(text: str, name: str = "table") -> RosterTable:
     """Raises ImportRefused when nothing of it can be used."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]
-    except csv.Error as error:
-        raise ImportRefused([f"{name}: line {reader.line_num}: is no CSV ({error}); close the quotes"]) from error
+    rows = csv_rows(text, name)
     if not rows:
         raise ImportRefused([f"{name}: expected a row of headings ({', '.join(_HEADINGS)}), got nothing"])
     if len(rows) - 1 > MAX_ROWS:
@@ -120,15 +106,6 @@ def parse_roster_table(text: str, name: str = "table") -> RosterTable:
         if not found and line is not None:
             lines.append(line)
     return RosterTable(tuple(lines), (*problems, *_not_alone(lines)))
-
-
-def _decoded(name: str, data: bytes) -> str:
-    for encoding in _ENCODINGS:
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise ImportRefused([f"{name}: expected text in UTF-8 or GB 18030; save it as CSV UTF-8"])
 
 
 def _columns(name: str, header: Sequence[str]) -> list[str]:

@@ -23,13 +23,14 @@ from xueliang_central.ingest.tables import spool_records
 from xueliang_central.intake.tables import sightings
 from xueliang_central.kept_open.tables import hazard_photos
 from xueliang_central.lanes.tables import lanes
+from xueliang_central.notices.tables import notice_steps, notices
 from xueliang_central.reports.tables import rollup_state
 from xueliang_central.retention.tables import legal_holds
 from xueliang_central.silences.tables import silenced_alerts
 from xueliang_central.store.tables import events
 from xueliang_configs.retention import RetentionConfig
 
-KINDS: Final = ("evidence", "photos", "unnamed_pictures", "alerts", "sightings", "records", "events")
+KINDS: Final = ("evidence", "photos", "unnamed_pictures", "alerts", "sightings", "records", "notices", "events")
 _NO_HAZARD: Final = (CloseReason.FALSE_ALARM.value, CloseReason.PERMITTED.value, CloseReason.DUPLICATE.value)
 _NEVER_CLEARED: Final = (BY_WORKER, BY_RESIDENT)
 _HELD: Final = select(legal_holds.c.incident_id)
@@ -51,6 +52,8 @@ def due(kind: str, policy: RetentionConfig, now: datetime) -> Select[Any] | None
             return _sightings(policy, now)
         case "records":
             return _records(policy, now)
+        case "notices":
+            return _notices(policy, now)
         case "events":
             return _events(policy, now)
     raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
@@ -198,6 +201,32 @@ def _records(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
         select(*spool_records.primary_key.columns, received.label("since"))
         .where(received < _before(now, policy.records_days), ~exists().where(in_case, needed))
         .order_by(received)
+    )
+
+
+def _notices(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
+    """Those that nobody sends or climbs with any more, of incidents closed that long; also the dead letters."""
+    if policy.notices_days is None:
+        return None
+    cut = _before(now, policy.notices_days)
+    needed = exists().where(
+        incidents.c.incident_id == notices.c.incident_id,
+        or_(incidents.c.state != State.CLOSED.value, incidents.c.closed_at >= cut, incidents.c.incident_id.in_(_HELD)),
+    )
+    is_waiting = exists().where(
+        notice_steps.c.notice_id == notices.c.notice_id, notice_steps.c.next_try_at.is_not(None)
+    )
+    written = notices.c.created_at
+    return (
+        select(notices.c.notice_id, written.label("since"))
+        .where(
+            written < cut,
+            notices.c.next_try_at.is_(None),
+            notices.c.climb_at.is_(None),
+            ~is_waiting,
+            ~needed,
+        )
+        .order_by(written)
     )
 
 

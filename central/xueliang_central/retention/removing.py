@@ -28,6 +28,7 @@ from xueliang_central.evidence.tables import leaving_pictures, pictures
 from xueliang_central.incidents.tables import alerts, expected_pictures
 from xueliang_central.ingest.tables import spool_records
 from xueliang_central.intake.tables import sightings
+from xueliang_central.notices.tables import notice_steps, notices
 from xueliang_central.retention.due import due
 from xueliang_central.retention.tables import removals
 from xueliang_central.store.among import among
@@ -50,6 +51,7 @@ AGES: Final[Mapping[str, ColumnElement[datetime]]] = {  # each has an index
     "alerts": alerts.c.first_received_at,
     "sightings": sightings.c.received_at,
     "records": spool_records.c.received_at,
+    "notices": notices.c.created_at,
     "events": events.c.at,
 }
 
@@ -198,6 +200,13 @@ async def _remove_records(conn: AsyncConnection, rows: Sequence[Row], _now: date
     return (await conn.execute(delete(spool_records).where(tuple_(*key).in_(keys)))).rowcount
 
 
+async def _remove_notices(conn: AsyncConnection, rows: Sequence[Row], _now: datetime) -> int:
+    """Their steps go with them."""
+    ids = [row["notice_id"] for row in rows]
+    await conn.execute(delete(notice_steps).where(among(conn, notice_steps.c.notice_id, ids)))
+    return (await conn.execute(delete(notices).where(among(conn, notices.c.notice_id, ids)))).rowcount
+
+
 async def _remove_events(conn: AsyncConnection, rows: Sequence[Row], _now: datetime) -> int:
     ids = [row["event_id"] for row in rows]
     return (await conn.execute(delete(events).where(events.c.event_id.in_(ids)))).rowcount
@@ -210,6 +219,7 @@ _REMOVE: Final[Mapping[str, Callable[[AsyncConnection, Sequence[Row], datetime],
     "alerts": _remove_alerts,
     "sightings": _remove_sightings,
     "records": _remove_records,
+    "notices": _remove_notices,
     "events": _remove_events,
 }
 

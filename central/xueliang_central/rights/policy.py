@@ -59,6 +59,7 @@ class Permission(StrEnum):
     MANAGE_ACCOUNTS = "manage_accounts"
     SEE_REPORTS = "see_reports"
     EXPORT_LEDGER = "export_ledger"
+    SEE_ASSESSMENT = "see_assessment"
     SEE_RETENTION = "see_retention"
     HOLD_INCIDENTS = "hold_incidents"
     SEE_CAP = "see_cap"
@@ -109,6 +110,7 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.MANAGE_ACCOUNTS: frozenset({Role.SECURITY}),
     Permission.SEE_REPORTS: _OFFICE,
     Permission.EXPORT_LEDGER: frozenset({Role.SUPERVISOR, Role.ADMIN, Role.AUDITOR}),  # it names people
+    Permission.SEE_ASSESSMENT: frozenset({Role.SUPERVISOR, Role.ADMIN, Role.AUDITOR}),
     Permission.SEE_RETENTION: _OFFICE,
     Permission.HOLD_INCIDENTS: frozenset({Role.SUPERVISOR, Role.ADMIN}),
     Permission.SEE_CAP: frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN, Role.AUDITOR}),

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response
-from sqlalchemy import select
+from sqlalchemy import not_, or_, select
 
 from xueliang_central.cap.document import MEDIA_TYPE
 from xueliang_central.cap.feed import FEED_TYPE, feed_of
@@ -15,7 +15,7 @@ from xueliang_central.cap.tables import cap_messages
 from xueliang_central.centre import centre_of
 from xueliang_central.errors import NotSignedIn
 from xueliang_central.rights.policy import Permission, declare
-from xueliang_central.rights.scope import Actor, scoped
+from xueliang_central.rights.scope import Actor, in_scope, scoped
 from xueliang_central.routes.cap import fetched
 
 router: Final = APIRouter(prefix="/api/cap/feed", tags=["cap"])
@@ -49,7 +49,9 @@ async def get_feed(
     """The newest messages of the receiver's area."""
     centre = centre_of(request)
     columns = [column for column in cap_messages.c if column is not cap_messages.c.document]
-    query = scoped(select(*columns), cap_messages.c.area_path, receiver)
+    query = scoped(select(*columns), cap_messages.c.area_path, receiver).where(
+        or_(cap_messages.c.gone_to.is_(None), not_(in_scope(cap_messages.c.gone_to, receiver)))
+    )
     newest_first = query.order_by(cap_messages.c.sent_at.desc(), cap_messages.c.identifier.desc()).limit(limit)
     async with centre.database.reading() as conn:
         rows = [dict(row) for row in (await conn.execute(newest_first)).mappings()]

@@ -180,6 +180,51 @@ def test_lanes_are_tried_and_taken_from_a_file(tmp_path: Path) -> None:
     assert "lanes.0" in refused.stderr
 
 
+def test_addresses_are_tried_and_taken_from_a_table_and_never_printed(tmp_path: Path) -> None:
+    mail = {"kind": "email", "host": "10.0.0.1", "sender": "centre@city.example"}
+    sms = {"kind": "http", "url": "https://sms.example/send?to={address}", "method": "GET"}
+    config = _write_config(tmp_path, notices={"channels": {"mail": mail, "sms": sms}})
+    _must(config, "init")
+    _import_city(config, tmp_path)
+    for name in ("wang", "li"):
+        person = ("add-user", "--username", name, "--role", "worker", "--area", city.GRID, "--password-stdin")
+        _must(config, *person, stdin=f"{PASSWORD}\n")
+    table = tmp_path / "people.csv"
+    table.write_text("username,mail,sms\nwang,13800000001,13800000001\n13800000002,a@b.example,\n")
+    done = _run(config, "import-contacts", str(table), "--dry-run")
+    assert done.returncode == 2
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == [
+        "row 2, mail",
+        "row 3, username",
+        "2 bad rows; nothing was changed",
+    ]
+    table.write_text("username,mail,sms\nwang,wang@city.example,13800000001\nli,,13800000002\n")
+    tried = _must(config, "import-contacts", str(table), "--dry-run")
+    assert "~ wang: mail + …ple, sms + …001" in tried
+    assert "dry run: nothing was changed" in tried
+    assert "2 people changed, 0 unchanged" in _must(config, "import-contacts", str(table)), "the dry run took nothing"
+    table.write_text("username,mail,sms\nwang,-,13800000009\nli,,\n")
+    changed = _must(config, "import-contacts", str(table))
+    assert "~ wang: mail - …ple, sms …001 → …009\n1 people changed, 1 unchanged" in changed
+    assert "0 people changed, 2 unchanged" in _must(config, "import-contacts", str(table))
+    for told in (done.stderr, tried, changed):
+        assert "1380000" not in told
+        assert "wang@" not in told
+    assert "the audit chain is whole" in _must(config, "verify-audit")
+
+
+def test_the_pages_about_cameras_are_written(tmp_path: Path) -> None:
+    config = _write_config(tmp_path, disclosure={"responsible": "市综治中心"})
+    _must(config, "init")
+    assert "import-areas first" in _run(config, "impact-assessment", "--out", str(tmp_path / "a.html")).stderr
+    _import_city(config, tmp_path)
+    told = _must(config, "impact-assessment", "--language", "en", "--out", str(tmp_path / "a.html"))
+    assert "cameras are not stated in full" in told
+    assert "市综治中心" in (tmp_path / "a.html").read_text()
+    assert "index.html" in _must(config, "camera-notices", "--out", str(tmp_path / "notices"))
+    assert (tmp_path / "notices" / "index.html").is_file()
+
+
 def test_a_broken_audit_chain_is_exit_1(tmp_path: Path) -> None:
     import sqlite3
 

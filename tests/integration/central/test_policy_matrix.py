@@ -58,6 +58,10 @@ class Kind:
 KINDS = {
     "area": Kind("/api/areas/{}", frozenset(Role), "370199", "/api/areas", "areas", "code"),
     "camera": Kind("/api/cameras/{}", frozenset(DESKS), "no-such", "/api/cameras", "cameras", "camera_id"),
+    "notice": Kind("/api/cameras/{}/notice", frozenset(DESKS), "no-such"),
+    "assessment": Kind(
+        "/api/impact-assessment?area={}", frozenset({Role.ADMIN, Role.SUPERVISOR, Role.AUDITOR}), "370199"
+    ),
     "rules": Kind("/api/cameras/{}/rules", frozenset(DESKS), "no-such", "/api/camera-rules", "items", "camera_id"),
     "rules_history": Kind("/api/cameras/{}/rules/versions", frozenset(DESKS), "no-such"),
     "rules_version": Kind("/api/cameras/{}/rules/versions/1", frozenset(DESKS), "no-such"),
@@ -108,7 +112,7 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
     for place, code in PLACES.items():
         ids["area"][place] = code
         ids["node"][place] = f"node-{place}"
-        for kind in ("camera", "rules", "rules_history", "rules_version", "rules_diff"):
+        for kind in ("camera", "notice", "rules", "rules_history", "rules_version", "rules_diff"):
             ids[kind][place] = f"camera-{place}"
         async with centre.database.transaction() as conn:
             await add_node(conn, node_id=f"node-{place}", area_path=path_by_code(code), at=centre.clock.at, by="test")
@@ -127,7 +131,9 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
         ids["proposal"][place] = await add_proposal(centre, code)
         ids["fates"][place] = ids["incident"][place]
         ids["roster"][place] = ids["contacts"][place] = await centre.add_user(f"rostered-{place}", Role.WORKER, code)
-        ids["area roster"][place] = ids["duty"][place] = ids["figures"][place] = ids["ledger"][place] = code
+        ids["area roster"][place] = ids["duty"][place] = ids["figures"][place] = ids["ledger"][place] = ids[
+            "assessment"
+        ][place] = code
         ids["sighting"][place] = await add_sighting(centre, code)
         ids["cap"][place] = await add_cap_message(centre, ids["incident"][place], code)
         ids["week"][place] = code

@@ -9,10 +9,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, insert, select, update
 
 from tests.integration.central.flow.stage import (
     LI,
+    MAYOR,
+    OTHER_GRID,
     POLICIES,
     WANG,
     HandClock,
@@ -24,22 +26,28 @@ from tests.integration.central.flow.stage import (
 )
 from tests.support.cap_schema import texts, valid
 from tests.support.centres import TestCentre
-from tests.support.city import EAST, SOUTH, VILLAGE
-from tests.support.rows import add_cap_message, add_incident
+from tests.support.city import CITY, EAST, SOUTH, VILLAGE
+from tests.support.rows import add_cap_message, add_incident, filled
 from xueliang_alerts.clocks import system_mono
 from xueliang_alerts.contract import Hazard, Phase
 from xueliang_central.areas.tree import path_by_code
 from xueliang_central.audit.tables import audit_records
-from xueliang_central.cap import receivers
+from xueliang_central.cap import receivers, service, words
+from xueliang_central.cap.checking import check_sharing
+from xueliang_central.cap.document import Message
 from xueliang_central.cap.feed import ATOM
-from xueliang_central.cap.tables import cap_messages, cap_progress
+from xueliang_central.cap.tables import cap_messages, cap_progress, cap_set_aside
 from xueliang_central.centre import Settings
 from xueliang_central.incidents.tables import incidents
 from xueliang_central.rights.scope import Role
 from xueliang_central.running import centre_on
+from xueliang_central.store.events import append
 from xueliang_central.store.tables import events
 from xueliang_central.worker import Worker
+from xueliang_configs.centre import CentreConfig, CentreSettings
+from xueliang_configs.errors import ConfigError
 from xueliang_configs.policies import PolicyTable
+from xueliang_configs.sharing import Sharing
 
 SHARING: dict[str, Any] = {
     "sender": "centre@city.example",
@@ -299,3 +307,122 @@ async def test_a_feed_of_nothing_is_a_feed(centre: TestCentre) -> None:
     async with centre.client() as client:
         root = ElementTree.fromstring((await client.get("/api/cap/feed", headers=headers)).text)
     assert [child.tag.rpartition("}")[2] for child in root] == ["id", "title", "updated"]
+
+
+async def _moved(stage: Stage, code: str) -> None:
+    """The incident is another area's now, and the stream says that it has changed."""
+    incident = await stage.one_incident()
+    async with stage.database.transaction() as conn:
+        values = {"area_code": code, "area_path": path_by_code(code)}
+        await conn.execute(update(incidents).where(incidents.c.incident_id == incident["incident_id"]).values(**values))
+        body = {"incident": {"incident_id": incident["incident_id"]}}
+        await append(conn, kind="incident", area_path=values["area_path"], body=body, at=stage.clock())
+
+
+async def _fetched(centre: TestCentre, token: str) -> list[str]:
+    async with centre.client() as client:
+        answer = await client.get("/api/cap/feed", headers={"authorization": f"Bearer {token}"})
+    return [entry.text or "" for entry in ElementTree.fromstring(answer.text).iter(f"{{{ATOM}}}title")][:0:-1]
+
+
+async def test_who_no_longer_sees_an_incident_is_told_that_it_has_left(
+    stage: Stage, clock: HandClock, worker: Worker
+) -> None:
+    await stage.take(raised())
+    await worker.tell_others()
+    before = await stage.one_incident()
+    clock.forward(30)
+    await _moved(stage, OTHER_GRID)
+    assert await worker.tell_others() == 2
+    alert_, farewell, update_ = await told(stage)
+    assert [alert_["message_type"], farewell["message_type"], update_["message_type"]] == ["Alert", "Cancel", "Update"]
+    assert (farewell["area_path"], farewell["gone_to"]) == (before["area_path"], path_by_code(OTHER_GRID))
+    assert (update_["area_path"], update_["gone_to"]) == (path_by_code(OTHER_GRID), None)
+    assert farewell["refers_to"] == update_["refers_to"], "the farewell is in no chain: not all have seen it"
+    said = valid(farewell["document"])
+    assert texts(said, "note") == ["it has left this area and is told elsewhere"]
+    assert texts(said, "info/web") == []
+    assert OTHER_GRID not in farewell["document"]
+    assert OTHER_GRID not in str(farewell["why"])
+    clock.forward(30)
+    assert await worker.tell_others() == 0
+    await stage.take(received(alert(Phase.UPDATED, 2, severity=1), 2))
+    await _moved(stage, OTHER_GRID)
+    assert await worker.tell_others() == 1, "it is told where it is, once"
+
+
+async def test_an_incident_that_ended_where_it_went_is_taken_back_where_it_was(
+    stage: Stage, clock: HandClock, worker: Worker
+) -> None:
+    await stage.take(raised())
+    await worker.tell_others()
+    clock.forward(60)
+    incident = await stage.one_incident()
+    await stage.judge(LI, incident["incident_id"], "false_alarm", incident["version"])
+    await _moved(stage, OTHER_GRID)
+    await worker.tell_others()
+    messages = await told(stage)
+    assert [(row["message_type"], row["gone_to"] is None) for row in messages] == [
+        ("Alert", True),
+        ("Cancel", False),
+        ("Cancel", True),
+    ]
+
+
+@pytest.mark.parametrize("area", [SOUTH, EAST, CITY])
+async def test_a_farewell_is_only_for_who_does_not_see_where_it_went(centre: TestCentre, area: str) -> None:
+    first = await add_incident(centre, VILLAGE)
+    await add_cap_message(centre, first, VILLAGE)
+    row = filled(cap_messages, identifier=f"{first}-2", incident_id=first, refers_to=[], document="<alert/>")
+    moved = {"area_code": VILLAGE, "area_path": path_by_code(VILLAGE), "gone_to": path_by_code(EAST)}
+    async with centre.database.transaction() as conn:
+        await conn.execute(insert(cap_messages), {**row, **moved, "message_type": "Cancel"})
+        path = path_by_code(area)
+        token = await receivers.add_receiver(conn, receiver_id="fire", area_path=path, at=centre.clock.at, by="test")
+    seen = await _fetched(centre, token)
+    assert len(seen) == {SOUTH: 2, EAST: 0, CITY: 1}[area]
+
+
+async def test_one_that_cannot_be_told_stops_no_other(
+    stage: Stage, clock: HandClock, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = service.document_of
+
+    def raises_for_the_lane(message: Message, sharing: Sharing) -> str:
+        if message.facts.hazard == "fire_lane_obstruction":
+            raise KeyError("a secret text")
+        return broken(message, sharing)
+
+    monkeypatch.setattr(service, "document_of", raises_for_the_lane)
+    await stage.take(raised())
+    await stage.take(received(alert(Phase.RAISED, 1, hazard=Hazard.FIRE_SMOKE, camera_id="far-gate"), 2))
+    smoke = next(row for row in await stage.rows(incidents) if row["hazard"] == "fire_smoke")
+    await stage.judge(MAYOR, smoke["incident_id"], "confirm", smoke["version"])
+    assert await worker.tell_others() == 1
+    assert [row["hazard"] for row in await told(stage)] == ["fire_smoke"]
+    (aside,) = await stage.rows(cap_set_aside)
+    assert (aside["why"], aside["tries"], aside["next_try_at"]) == ("KeyError", 1, clock() + timedelta(minutes=1))
+    assert await worker.tell_others() == 0
+    (waiting,) = [one for one in worker._health.waiting_for if one.what == "cap"]
+    assert waiting.why == "1 incidents cannot be told to others, see the log"
+    clock.forward(61)
+    assert await worker.tell_others() == 0
+    (aside,) = await stage.rows(cap_set_aside)
+    assert (aside["tries"], aside["next_try_at"]) == (2, clock() + timedelta(minutes=2))
+    monkeypatch.setattr(service, "document_of", broken)
+    clock.forward(121)
+    assert await worker.tell_others() == 1
+    assert await stage.count(cap_set_aside) == 0
+    await worker.tell_others()
+    assert [one for one in worker._health.waiting_for if one.what == "cap"] == []
+
+
+def test_the_settings_are_tried_before_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = PolicyTable.model_validate(POLICIES | {"sharing": SHARING})
+    settings = CentreSettings(data_dir=tmp_path, policies=tmp_path / "policies.yaml")
+    config = CentreConfig(centre=settings)
+    check_sharing(config, table)
+    check_sharing(config, PolicyTable.model_validate(POLICIES))
+    monkeypatch.delitem(words.EVENT_OF, Hazard.FIRE_SMOKE)
+    with pytest.raises(ConfigError, match=r"sharing\.hazards\.1: no message can be made of fire_smoke \(KeyError\)"):
+        check_sharing(config, table)

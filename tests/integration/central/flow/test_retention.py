@@ -26,6 +26,7 @@ from tests.integration.central.flow.stage import (
     received,
 )
 from tests.support.pictures import jpeg, sha256
+from tests.support.rows import filled
 from xueliang_alerts.clocks import system_mono
 from xueliang_alerts.contract import EvidenceRef, Hazard, Phase
 from xueliang_central import administration
@@ -38,6 +39,7 @@ from xueliang_central.evidence.pictures import Picture, PictureKind, PictureStor
 from xueliang_central.evidence.tables import leaving_pictures, pictures
 from xueliang_central.incidents.tables import alerts, expected_pictures, incident_timeline, incidents
 from xueliang_central.ingest.tables import ledger, spool_records
+from xueliang_central.notices.tables import notice_steps, notices
 from xueliang_central.reports.tables import rollups
 from xueliang_central.retention import holding, removing
 from xueliang_central.retention.due import KINDS
@@ -60,6 +62,7 @@ class Kept:
         self.store = PictureStore(folder / "pictures")
         self.store.prepare()
         self.sequence = 0
+        self.others: set[str] = set()  # notices that a test did not write
 
     def worker(self, **policy: Any) -> Worker:
         settings = Settings(self.folder, retention=RetentionConfig(**policy))
@@ -297,6 +300,59 @@ async def test_events_go_once_rolled_up_and_the_newest_stays(kept: Kept) -> None
     assert [row["event_id"] for row in await kept.stage.rows(events)] == [last]
 
 
+async def _write_notice(
+    kept: Kept, notice_id: str, incident_id: str | None, *, step: str = "sent", **named: Any
+) -> None:
+    at = kept.stage.clock()
+    ended = {"next_try_at": None, "climb_at": None, "climb_end": "received"}
+    row = filled(notices, at, notice_id=notice_id, idempotency_key=notice_id, incident_id=incident_id, **ended | named)
+    waits = at if step == "waiting" else None
+    async with kept.stage.database.transaction() as conn:
+        await conn.execute(insert(notices), row)
+        tried = {"notice_id": notice_id, "state": step, "next_try_at": waits}
+        await conn.execute(insert(notice_steps), filled(notice_steps, at, **tried))
+
+
+async def _notice_ids(kept: Kept) -> set[str]:
+    return {row["notice_id"] for row in await kept.stage.rows(notices)} - kept.others
+
+
+async def test_notices_go_with_their_steps_when_nobody_needs_them(kept: Kept) -> None:
+    closed, _ = await kept.case("closed")
+    still_open, _ = await kept.case("open", close=None, camera_id="far-gate")
+    held, _ = await kept.case("held", camera_id="other-gate")
+    kept.others = await _notice_ids(kept)
+    async with kept.stage.database.transaction() as conn:
+        await holding.hold(conn, MAYOR, held, "court", kept.stage.clock())
+    await _write_notice(kept, "over", closed)
+    await _write_notice(kept, "dead", closed, step="dead", climb_end="last_step")
+    await _write_notice(kept, "of nothing", None)
+    await _write_notice(kept, "of an open case", still_open)
+    await _write_notice(kept, "held", held)
+    await _write_notice(kept, "climbs", closed, climb_at=kept.stage.clock())
+    await _write_notice(kept, "unsent", closed, next_try_at=kept.stage.clock())
+    await _write_notice(kept, "step waits", closed, step="waiting")
+    everything = await _notice_ids(kept)
+    worker = kept.worker(notices_days=40)
+    kept.stage.clock.forward(39 * DAY_S)
+    await worker.remove_old()
+    assert await _notice_ids(kept) == everything
+    kept.stage.clock.forward(2 * DAY_S)
+    await kept.worker(notices_days=None).remove_old()
+    assert await _notice_ids(kept) == everything
+    async with kept.stage.database.reading() as conn:
+        would = await removing.would_go(conn, "notices", RetentionConfig(notices_days=40), kept.stage.clock())
+    assert would is not None
+    assert would.total >= 3
+    assert await _notice_ids(kept) == everything, "a dry run"
+    await worker.remove_old()
+    assert everything - await _notice_ids(kept) == {"over", "dead", "of nothing"}
+    steps = {row["notice_id"] for row in await kept.stage.rows(notice_steps)}
+    assert not steps & {"over", "dead", "of nothing"}
+    assert {"held", "step waits"} <= steps
+    assert (await removed(kept))["notices"] == would.total
+
+
 async def test_events_wait_for_what_tells_others(kept: Kept) -> None:
     await kept.case("told")
     worker = kept.worker()
@@ -322,7 +378,11 @@ async def test_a_dry_run_tells_what_goes_and_changes_nothing(kept: Kept) -> None
     ]
     assert lines[3] == "alerts: nothing is due"  # its still is here: it goes in the same run, after that
     assert lines[4] == "sightings: nothing is due"
-    assert lines[5:7] == ["records: 2 would go, the oldest of 2026-11-23", "events: kept for ever"]
+    assert lines[5:8] == [
+        "records: 2 would go, the oldest of 2026-11-23",
+        "notices: nothing is due",
+        "events: kept for ever",
+    ]
     assert await kept.stage.count(removals) == 0
     assert await kept.stage.count(pictures) == 2
     await kept.worker(events_days=None).remove_old()
