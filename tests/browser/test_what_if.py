@@ -1,4 +1,4 @@
-"""The what-if panel in a real browser: a draft is tried by a node that runs back-tests for real, and by ones that do not."""
+"""What-if in a real browser: a draft is tried by a node that runs back-tests for real, and by ones that do not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nodes that are only asked to try rules: one that does it for real on an observation log, and one that stops half-way."""
+"""Nodes that only try rules: one that does it for real on an observation log, and one that stops half-way."""
 
 from __future__ import annotations
 
