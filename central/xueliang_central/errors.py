@@ -27,6 +27,7 @@
     ├── ContactsRefused          no: carries every problem of a person's addresses: where, what was expected
     ├── ReportRefused             no: the days asked about, or too many rows for the form asked for
     ├── BacktestRefused           no: the draft or the time asked about; in the node's words
+    ├── GivenUp                   nobody reads it: who asked has gone
     ├── NodeAway                  yes, when the node or the broker is back
     ├── NodeSilent                yes, about a shorter time: the node took the question, or not, and did not answer
     ├── TooLarge                  no: the body is over the limit of the route
@@ -270,6 +271,12 @@ class BacktestRefused(CentralError):
     status = 422
     code = "backtest_refused"
     title = "The rule cannot be tried like this"
+
+
+class GivenUp(CentralError):
+    status = 409
+    code = "given_up"
+    title = "Who asked has gone"
 
 
 class NodeAway(CentralError):

@@ -2,7 +2,7 @@
 
 Invariants
     - A question ends: with the whole answer, with the node's own words why not, when no new page came for so long, or
-      when all of it took too long. What is repeated is no news.
+      when all of it took too long; and when whoever asked has gone (`ask` is cancelled). What is repeated is no news.
     - A node is asked one question at a time: one that is silent holds up nobody who asks another.
     - Pages are kept by number, `PAGES_AT_MOST` of them: what is repeated counts once, and half an answer is none.
       How many there are is said by the first that comes; one that says otherwise is of another answer, and refused.
@@ -49,11 +49,21 @@ class Answer:
     left_out: int
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Of a question under way. pages: how many there will be; None: none has come."""
+
+    asked_at: datetime
+    pages_came: int
+    pages: int | None
+
+
 class _Question:
     """What has come of one answer. From the event loop only."""
 
-    def __init__(self, node_id: str) -> None:
+    def __init__(self, node_id: str, camera_id: str, asked_at: datetime) -> None:
         self.node_id, self.request_id = node_id, str(uuid.uuid4())
+        self.camera_id, self.asked_at = camera_id, asked_at
         self.found: dict[int, ResultPage] = {}
         self.pages = 0  # as the first that came says; 0: none came
         self.error: str | None = None
@@ -123,7 +133,7 @@ class Backtests:
             raise NodeAway("the centre has no connection to the broker")
         results = node_topic(node_id, Leaf.RESULTS)
         self._must_have_room(node_id, results)
-        question = _Question(node_id)
+        question = _Question(node_id, camera_id, self._wall())
         command = self._command(question.request_id, camera_id, rule, from_at, to_at)
         self._waiting[results] = question
         try:
@@ -135,6 +145,13 @@ class Backtests:
         finally:
             del self._waiting[results]
             transport.unsubscribe(results)
+
+    def progress(self, node_id: str, camera_id: str) -> Progress | None:
+        """None: this node is not being asked about this camera."""
+        question = self._waiting.get(node_topic(node_id, Leaf.RESULTS))
+        if question is None or question.camera_id != camera_id:
+            return None
+        return Progress(question.asked_at, len(question.found), question.pages or None)
 
     def _must_have_room(self, node_id: str, results: str) -> None:
         """Raises NodeBusy. Nothing queues here: who waits would hold a connection, and see nothing of it."""

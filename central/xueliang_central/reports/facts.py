@@ -16,12 +16,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from xueliang_central.clocks.limits import BY_POLICY, ClockKind
+from xueliang_central.incidents.judging import JUDGEMENTS, JUDGING, judgement
 from xueliang_central.incidents.states import CloseReason, State
 from xueliang_central.reports.histograms import one
 
 Row = Mapping[str, Any]
 
-JUDGEMENTS: Final = ("true_hazard", "false_alarm", "permitted", "duplicate", "nothing_here", "unjudged")
 COUNTS: Final = (
     "alerts",  # of these incidents
     "folded",  # of them: told nobody anew, because their incident was open
@@ -50,14 +50,7 @@ ENTRIES: Final = (
     "verified",
     "reopened",
 )
-_JUDGING: Final = frozenset({"confirmed", "dispatched", "closed"})
 _SENT: Final = frozenset({"confirmed", "dispatched"})
-_NOTHING_HERE: Final = "nothing_here"  # the reason code of a task (dispatch.working)
-_BY_CLOSING: Final = {
-    CloseReason.FALSE_ALARM.value: "false_alarm",
-    CloseReason.PERMITTED.value: "permitted",
-    CloseReason.DUPLICATE.value: "duplicate",
-}
 
 
 @dataclass(slots=True)
@@ -84,7 +77,7 @@ def facts_of(incident: Row, entries: Sequence[Row], clocks: Sequence[Row]) -> Fa
         "incidents": 1,
         "alerts": incident["alert_count"],
         "folded": max(0, incident["alert_count"] - 1),
-        _judgement(incident, entries): 1,
+        judgement(incident, entries): 1,
         "ended_by_itself": int(incident["close_reason"] == CloseReason.ENDED_BY_ITSELF),
         "dispatched": int(any(entry["kind"] in _SENT for entry in entries)),
         "returned": int(any(entry["kind"] in {"returned", "refused"} for entry in entries)),
@@ -101,25 +94,13 @@ def facts_of(incident: Row, entries: Sequence[Row], clocks: Sequence[Row]) -> Fa
     return facts
 
 
-def _judgement(incident: Row, entries: Sequence[Row]) -> str:
-    by_closing = _BY_CLOSING.get(incident["close_reason"] or "")
-    if by_closing is not None:
-        return by_closing
-    handled = [entry for entry in entries if entry["kind"] == "handled"]
-    if handled:
-        return "nothing_here" if handled[-1]["params"].get("reason_code") == _NOTHING_HERE else "true_hazard"
-    if any(entry["kind"] in _JUDGING and entry["actor_kind"] == "user" for entry in entries):
-        return "true_hazard"
-    return "unjudged"
-
-
 def _durations(incident: Row, entries: Sequence[Row]) -> int:
     """Of each step the first time it was made; of closing the last."""
     opened_at: datetime = incident["opened_at"]
     first: dict[str, datetime] = {}
     for entry in entries:
         first.setdefault("dispatched" if entry["kind"] in _SENT else entry["kind"], entry["at"])
-    judging = next((entry for entry in entries if entry["kind"] in _JUDGING), None)
+    judging = next((entry for entry in entries if entry["kind"] in JUDGING), None)
     total = 0
     if judging is not None and judging["actor_kind"] == "user":  # else policy or the camera came first: nobody judged
         total += one("judged", (judging["at"] - opened_at).total_seconds())
@@ -149,10 +130,10 @@ def _does(kind: str, entry: Row) -> bool:
     by_person = entry["actor_kind"] == "user"
     match kind:
         case ClockKind.JUDGE:
-            return by_person and entry["kind"] in _JUDGING
+            return by_person and entry["kind"] in JUDGING
         case ClockKind.TAKE:
             return bool(entry["kind"] == "taken")
         case ClockKind.ARRIVE:
             return entry["kind"] in {"arrived", "handled"}
         case _:
-            return entry["kind"] == "verified" or (by_person and entry["kind"] in _JUDGING)
+            return entry["kind"] == "verified" or (by_person and entry["kind"] in JUDGING)

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select, update
 
 from tests.integration.edge.scenes import NODE_ID, lane_camera, write_settings
 from tests.integration.streams.certificates import make_certificates
@@ -21,6 +21,7 @@ from tests.support import city
 from tests.support.brokers import TestBroker, free_port, running_broker
 from tests.support.centres import TestCentre, camera
 from tests.support.node_process import node_process
+from tests.support.rows import add_incident, filled
 from tests.unit.edge.logged import group_of, keep
 from tests.unit.edge.observing import CAR, LANE, seen, times
 from xueliang_alerts.clocks import system_mono, system_wall
@@ -33,6 +34,7 @@ from xueliang_central.audit.tables import audit_records
 from xueliang_central.errors import NodeAway
 from xueliang_central.fleet.backtests import BacktestLink, Backtests
 from xueliang_central.fleet.nodes import store_status
+from xueliang_central.incidents.tables import alerts, incidents
 from xueliang_central.rights.scope import Role
 from xueliang_edge.cli import main
 
@@ -118,7 +120,13 @@ async def test_the_centre_is_told_what_the_command_line_says(centre: TestCentre,
         assert await asyncio.to_thread(main, ["backtest", *arguments, *stretch, "--json", "-"]) == 0
         rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["kind"] for row in rows][:3] == ["summary", "alert", "moved"]
-    assert answer.json() == {"node_id": NODE_ID, "rows": rows, "left_out": 0}
+    told = answer.json()
+    assert {name: told[name] for name in ("node_id", "rows", "left_out")} == {
+        "node_id": NODE_ID,
+        "rows": rows,
+        "left_out": 0,
+    }
+    assert (told["record"], told["scored"]) == ([], None)  # nothing was raised live
     assert (unknown.status_code, unknown.json()["code"]) == (422, "backtest_refused")
     assert 'no "night" on this node' in unknown.json()["detail"]
     assert health["counters"]["backtests"] == {"received": 2, "answered": 2, "pages": 2}
@@ -163,6 +171,54 @@ async def test_pages_that_come_twice_or_out_of_order_are_one_answer(centre: Test
         assert answer.json()["left_out"] == 5
     assert len({command.request_id for command in node.commands}) == 2
     assert (counts["answered"], counts["not_asked_for"]) == (2, 2)
+
+
+async def test_what_was_raised_live_is_told_beside_and_scored(centre: TestCentre, tmp_path: Path) -> None:
+    centre.clock.at = system_wall()
+    began = centre.clock.at.replace(microsecond=0) - timedelta(hours=2)
+    await _raised_live(centre, city.GRID, began, "false_alarm")
+    foreign = await _raised_live(centre, city.NORTH, began, "false_alarm")
+
+    def pages(command: BacktestCommand) -> list[ResultPage]:
+        stretch = {"from_at": began.isoformat(), "to_at": (began + timedelta(hours=1)).isoformat()}
+        alert = {"began_at": began.isoformat(), "ended_at": (began + timedelta(minutes=2)).isoformat()}
+        rows = ({"kind": "summary"} | stretch, {"kind": "alert"} | alert)
+        return [page(command, 1, 1, rows=rows)]
+
+    with running_broker("nats", tmp_path, node_ids=[NODE_ID]) as broker:
+        PuppetNode(broker, pages)
+        async with asking(centre, broker) as client:
+            answer = (await ask(client, rule=DRAFT)).json()
+            quiet = (await ask(client, rule=DRAFT | {"rule_id": "another"})).json()
+            idle = (await client.get("/api/cameras/lane/backtest")).json()
+    assert [one["judged"] for one in answer["record"]] == ["false_alarm"]
+    assert foreign not in str(answer)  # the incident lies outside of what the asker may see
+    assert (answer["scored"]["false_alerts"], answer["scored"]["precision"]) == (1, 0.0)
+    assert (answer["seat"]["alerts_per_day"], answer["seat"]["incidents_per_day"]) == (144, pytest.approx(1 / 7))
+    assert city.GRID.startswith(answer["seat"]["area"]["code"])
+    assert (quiet["record"], quiet["scored"]) == ([], None)
+    assert idle == {"under_way": None}
+
+
+async def _raised_live(centre: TestCentre, area_code: str, began: datetime, close_reason: str) -> str:
+    """An alert of the draft's rule, in an incident of an area that was closed so; the incident's id."""
+    incident_id = await add_incident(centre, area_code)
+    row = filled(
+        alerts,
+        alert_id=str(uuid.uuid4()),
+        incident_id=incident_id,
+        camera_id="lane",
+        rule_id=DRAFT["rule_id"],
+        began_at=began,
+        raised_at=began + timedelta(minutes=1),
+        ended_at=began + timedelta(minutes=3),
+        boxes_xyxyn=[],
+    )
+    async with centre.database.transaction() as conn:
+        await conn.execute(insert(alerts), row)
+        closed = {"state": "closed", "close_reason": close_reason, "opened_at": began}
+        await conn.execute(update(incidents).where(incidents.c.incident_id == incident_id).values(closed))
+    return incident_id
 
 
 async def test_who_does_not_answer_is_said_and_not_waited_for(centre: TestCentre, tmp_path: Path) -> None:

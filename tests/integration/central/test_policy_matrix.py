@@ -66,6 +66,7 @@ KINDS = {
     "rules_history": Kind("/api/cameras/{}/rules/versions", frozenset(DESKS), "no-such"),
     "rules_version": Kind("/api/cameras/{}/rules/versions/1", frozenset(DESKS), "no-such"),
     "rules_diff": Kind("/api/cameras/{}/rules/diff?of=1&to=1", frozenset(DESKS), "no-such"),
+    "trial": Kind("/api/cameras/{}/backtest", frozenset({Role.RULE_OPERATOR, Role.ADMIN}), "no-such"),
     "node": Kind("/api/fleet/{}", frozenset(DESKS), "no-such", "/api/fleet", "nodes", "node_id"),
     "incident": Kind(
         "/api/incidents/{}", frozenset(DESKS), NO_SUCH, "/api/incidents?state=all", "items", "incident_id"
@@ -112,7 +113,7 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
     for place, code in PLACES.items():
         ids["area"][place] = code
         ids["node"][place] = f"node-{place}"
-        for kind in ("camera", "notice", "rules", "rules_history", "rules_version", "rules_diff"):
+        for kind in ("camera", "notice", "rules", "rules_history", "rules_version", "rules_diff", "trial"):
             ids[kind][place] = f"camera-{place}"
         async with centre.database.transaction() as conn:
             await add_node(conn, node_id=f"node-{place}", area_path=path_by_code(code), at=centre.clock.at, by="test")

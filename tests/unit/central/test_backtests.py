@@ -13,7 +13,7 @@ from xueliang_alerts.contract import to_bytes
 from xueliang_alerts.topics import Leaf, node_topic
 from xueliang_alerts.transport import Handler, Incoming, LinkPhase, LinkState, StateListener
 from xueliang_central.errors import BacktestRefused, NodeBusy, NodeSilent
-from xueliang_central.fleet.backtests import UNDER_WAY_AT_MOST, Answer, Backtests
+from xueliang_central.fleet.backtests import UNDER_WAY_AT_MOST, Answer, Backtests, Progress
 
 RULE = {"rule_id": "lane"}
 LONG_S = 60.0  # never waited for
@@ -121,6 +121,23 @@ async def test_a_node_is_asked_one_question_at_a_time() -> None:
     with pytest.raises(BacktestRefused, match="no log of that camera"):
         await asyncio.wait_for(again, 5)
     assert len(transport.asked) == 3
+
+
+async def test_how_far_a_question_is_and_who_gives_it_up_frees_the_node() -> None:
+    transport = NotingTransport()
+    backtests = backtests_over(transport)
+    question = await asked(backtests)
+    assert backtests.progress("edge-01", "lane") == Progress(AT, 0, None)
+    transport.say("edge-01", 1, 3)
+    await asyncio.sleep(0)
+    assert backtests.progress("edge-01", "lane") == Progress(AT, 1, 3)
+    assert backtests.progress("edge-01", "another") is None  # of a camera that may be nobody's here
+    question.cancel()
+    await asyncio.gather(question, return_exceptions=True)
+    assert backtests.progress("edge-01", "lane") is None
+    again = await asked(backtests)
+    transport.say("edge-01", 1, 1)
+    assert (await asyncio.wait_for(again, 5)).rows == ({"number": 1},)
 
 
 async def test_who_asks_one_node_too_many_is_told_what_to_try() -> None:

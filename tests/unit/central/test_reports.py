@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from xueliang_central.incidents.judging import JUDGEMENTS
 from xueliang_central.reports import figures, histograms
-from xueliang_central.reports.facts import COUNTS, JUDGEMENTS, facts_of
+from xueliang_central.reports.facts import COUNTS, facts_of
 from xueliang_central.reports.figures import Sums, shown
 from xueliang_central.reports.periods import Period, period_of
 

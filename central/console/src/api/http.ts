@@ -75,6 +75,11 @@ export async function post<T>(path: string, body: unknown): Promise<T> {
   return call<T>("POST", path, body);
 }
 
+/** A question about which others are asked: it may take minutes, and `signal` gives it up (`NoAnswer` then). */
+export async function ask<T>(path: string, body: unknown, signal: AbortSignal): Promise<T> {
+  return call<T>("POST", path, body, signal);
+}
+
 export async function put<T>(path: string, body: unknown): Promise<T> {
   return call<T>("PUT", path, body);
 }
@@ -83,7 +88,7 @@ export async function remove(path: string): Promise<void> {
   await call<unknown>("DELETE", path);
 }
 
-async function call<T>(method: string, path: string, body?: unknown, isSecondTry = false): Promise<T> {
+async function call<T>(method: string, path: string, body?: unknown, signal?: AbortSignal, isSecondTry = false): Promise<T> {
   const headers: Record<string, string> = { Accept: "application/json" };
   const sentWith = csrf;
   if (method !== "GET" && sentWith) headers["X-CSRF-Token"] = sentWith;
@@ -96,7 +101,7 @@ async function call<T>(method: string, path: string, body?: unknown, isSecondTry
       body: body === undefined ? null : JSON.stringify(body),
       credentials: "same-origin",
       cache: "no-store",
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: signal ?? AbortSignal.timeout(TIMEOUT_MS),
     });
   } catch (error) {
     throw new NoAnswer(error);
@@ -105,7 +110,7 @@ async function call<T>(method: string, path: string, body?: unknown, isSecondTry
   if (!response.ok) {
     const refused = await refusal(response, path);
     const isStale = refused instanceof ApiProblem && isStaleToken(refused.status, refused.problem);
-    if (isStale && !isSecondTry && (await renewToken(sentWith))) return call<T>(method, path, body, true);
+    if (isStale && !isSecondTry && (await renewToken(sentWith))) return call<T>(method, path, body, signal, true);
     throw refused;
   }
   if (response.status === 204) return undefined as T;
@@ -118,8 +123,9 @@ async function call<T>(method: string, path: string, body?: unknown, isSecondTry
 
 async function refusal(response: Response, path: string): Promise<Error> {
   const problem = asProblem(await response.json().catch(() => null), response.status);
-  // A proxy's 502–504 says only that the centre did not answer.
-  if (response.status >= 502 && response.status <= 504) return new NoAnswer(problem);
+  // A proxy's 502–504 says only that the centre did not answer; the centre's own of a node is an answer.
+  const isOfNode = problem.code === "node_away" || problem.code === "node_silent";
+  if (response.status >= 502 && response.status <= 504 && !isOfNode) return new NoAnswer(problem);
   if (response.status === 401 && path !== "/api/session") onSignedOut();
   return new ApiProblem(response.status, problem);
 }

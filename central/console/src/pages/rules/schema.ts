@@ -20,6 +20,9 @@ export interface Shape {
   discriminator?: { mapping: Record<string, string> };
 }
 
+/** What is said of the camera as a whole, beside its rules. */
+export const CAMERA_SETTINGS: readonly string[] = ["place_class", "look_every_s"];
+
 /** How a setting is asked for. "plain": as JSON, for what has parts of its own. */
 export type FieldKind = "number" | "integer" | "yes_no" | "choice" | "words" | "text" | "plain";
 

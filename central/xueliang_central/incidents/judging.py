@@ -1,0 +1,34 @@
+"""What people have said of an incident: one of `JUDGEMENTS`, from its row and its timeline (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from xueliang_central.incidents.states import CloseReason
+
+Row = Mapping[str, Any]
+
+JUDGEMENTS: Final = ("true_hazard", "false_alarm", "permitted", "duplicate", "nothing_here", "unjudged")
+JUDGING: Final = frozenset({"confirmed", "dispatched", "closed"})  # entries by which a person says: it is so
+# All entries that `judgement` asks for.
+SPEAKING: Final = JUDGING | {"handled"}
+_NOTHING_HERE: Final = "nothing_here"  # the reason code of a task (dispatch.working)
+_BY_CLOSING: Final = {
+    CloseReason.FALSE_ALARM.value: "false_alarm",
+    CloseReason.PERMITTED.value: "permitted",
+    CloseReason.DUPLICATE.value: "duplicate",
+}
+
+
+def judgement(incident: Row, entries: Sequence[Row]) -> str:
+    """`entries`: of its timeline, in their order, those of the kinds `SPEAKING` at least."""
+    by_closing = _BY_CLOSING.get(incident["close_reason"] or "")
+    if by_closing is not None:
+        return by_closing
+    handled = [entry for entry in entries if entry["kind"] == "handled"]
+    if handled:
+        return "nothing_here" if handled[-1]["params"].get("reason_code") == _NOTHING_HERE else "true_hazard"
+    if any(entry["kind"] in JUDGING and entry["actor_kind"] == "user" for entry in entries):
+        return "true_hazard"
+    return "unjudged"

@@ -1,0 +1,115 @@
+"""Nodes that only try rules: one that does it for real on an observation log, and one that stops half-way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from tests.unit.edge.logged import group_of, keep
+from tests.unit.edge.observing import Thing, seen
+from xueliang_alerts.clocks import system_mono, system_wall
+from xueliang_alerts.commands import BacktestCommand, ResultPage, read_command
+from xueliang_alerts.contract import to_bytes
+from xueliang_alerts.mqtt_link import MqttLink, MqttSettings
+from xueliang_alerts.topics import Leaf, node_topic
+from xueliang_alerts.transport import Incoming
+from xueliang_configs.cameras import CameraConfig
+from xueliang_demo.installation import NODE_ID, Installation
+from xueliang_demo.processes import wait_until
+from xueliang_edge.backtest.answering import KnownModel
+from xueliang_edge.backtest.messages import Task
+from xueliang_edge.backtest.serving import BacktestService
+from xueliang_edge.observations import ViewState
+
+CONNECT_S: Final = 20.0
+LOOK_S: Final = 2
+HOUR_S: Final = 3600
+LEFT: Final[Thing] = ("car", 0.8, (0.15, 0.4, 0.35, 0.8))
+RIGHT: Final[Thing] = ("car", 0.8, (0.62, 0.4, 0.82, 0.8))
+Stay = tuple[int, int, Thing]
+"""From and until which second something stands there."""
+
+
+def keep_a_day(folder: Path, began: datetime, seconds: int, stays: list[Stay], offline: range, unlogged: range) -> None:
+    """The log of camera "lane", one segment an hour: what stands when, and when nothing could be seen or was logged."""
+    run, first = "run-1", 1
+    for serial, start in enumerate(range(0, seconds, HOUR_S), 1):
+        looks = []
+        for at_s in range(start, min(start + HOUR_S, seconds), LOOK_S):
+            if at_s in unlogged:
+                continue
+            things = [thing for since, until, thing in stays if since <= at_s < until]
+            view = ViewState.OFFLINE if at_s in offline else ViewState.GOOD
+            looks.append(seen(at_s, things if view is ViewState.GOOD else (), view=view, wall_start=began))
+        if not looks:
+            run, first = "run-2", 1
+            continue
+        keep(folder, serial, group_of(looks, run_id=run, first=first))
+        first += len(looks)
+
+
+@contextmanager
+def _connected(installation: Installation, name: str) -> Iterator[MqttLink]:
+    password = json.loads((installation.folder / "secrets.json").read_text())["broker_node"]
+    settings = MqttSettings(
+        host="127.0.0.1",
+        port=installation.broker_port,
+        client_id=f"{NODE_ID}-{name}",
+        username=NODE_ID,
+        password=password,
+    )
+    link = MqttLink(settings, mono=system_mono)
+    try:
+        yield link
+    finally:
+        link.close()
+
+
+@contextmanager
+def trying_node(installation: Installation, camera: CameraConfig, folder: Path) -> Iterator[BacktestService]:
+    """Answers as a node does: the service of the product, its child processes, the log in `folder`."""
+    models = {"objects": KnownModel("a" * 64, ("person", "car", "bus", "truck", "motorcycle", "bicycle"))}
+
+    def task_of(command: BacktestCommand) -> Task:
+        known = camera if command.camera_id == camera.camera_id else None
+        return Task(command, known, (camera.camera_id,), models, folder)
+
+    with _connected(installation, "tries") as link:
+        service = BacktestService(NODE_ID, link, task_of, wall=system_wall, mono=system_mono)
+        service.start()
+        link.connect()
+        wait_until(lambda: link.state.is_connected, "the node's connection", CONNECT_S)
+        try:
+            yield service
+        finally:
+            service.close()
+
+
+@contextmanager
+def half_a_node(installation: Installation) -> Iterator[list[str]]:
+    """Says the first of two pages and then nothing more; gives the ids of what it was asked."""
+    asked: list[str] = []
+    with _connected(installation, "stops") as link:
+
+        def take(incoming: Incoming) -> None:
+            incoming.acknowledge()
+            command = read_command(incoming.payload)
+            asked.append(command.request_id)
+            rows: tuple[dict[str, Any], ...] = ({"kind": "summary"},)
+            page = ResultPage(command="backtest", request_id=command.request_id, page=1, pages=2, rows=rows)
+            link.publish(node_topic(NODE_ID, Leaf.RESULTS), to_bytes(page))
+
+        link.subscribe(node_topic(NODE_ID, Leaf.COMMANDS), take)
+        link.connect()
+        wait_until(lambda: link.state.is_connected, "the node's connection", CONNECT_S)
+        yield asked
+
+
+def an_hour_less_than_a_day() -> tuple[datetime, int]:
+    """When such a log begins, and how many seconds it has: it ends now."""
+    began = (system_wall() - timedelta(hours=23)).replace(microsecond=0)
+    return began, 23 * HOUR_S
