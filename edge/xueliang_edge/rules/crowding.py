@@ -9,7 +9,8 @@ did, and it is raised at a look that shows enough.
 The onset told lies before that first look. A group that walks in hides half of itself, so the count climbs to what is
 there only as the people spread: at the first look that shows enough the crowd has been there for seconds. The onset
 told is the mean of the moments at which the people of the climb came to be seen for good, in which the first count
-more than the last, who were hidden the longest (`_began`). Where they came one by one, each in full view, that is too early, by less than the window. The dwell counts from the look all the same.
+more than the last, who were hidden the longest (`_began`). Where they came one by one, each in full view, that is too
+early, by less than the window. The dwell counts from the look all the same.
 
 Where the ground is known (`ground`), people per square metre are judged as well: from `levels.busy` on it is a crowd,
 and an open episode holds down to `HELD_SHARE` of that. What is told has a band: the least and most people of the last
