@@ -8,8 +8,9 @@ did, and it is raised at a look that shows enough.
 
 The onset told lies before that first look. A group that walks in hides half of itself, so the count climbs to what is
 there only as the people spread: at the first look that shows enough the crowd has been there for seconds. The onset
-told is the mean of the moments at which the people of the climb came to be seen for good (`_began`). Where they came
-one by one, each in full view, that is too early, by less than the window. The dwell counts from the look all the same.
+told is the mean of the moments at which the people of the climb came to be seen for good, in which the first count
+more than the last, who were hidden the longest (`_began`). Where they came one by one, each in full view, that is too
+early, by less than the window. The dwell counts from the look all the same.
 
 Where the ground is known (`ground`), people per square metre are judged as well: from `levels.busy` on it is a crowd,
 and an open episode holds down to `HELD_SHARE` of that. What is told has a band: the least and most people of the last
@@ -57,6 +58,9 @@ HELD_SHARE: Final = 0.75  # of the density that begins a crowd: down to here it 
 NEWS_SHARE: Final = 0.25  # a quarter more or fewer people than last said
 # Made-up groups that enter within four seconds have spread after two to eight: a shorter window cuts the climb off.
 FORMING_S: Final = 8.0
+# Who comes last walks behind the others and is seen latest after coming in: of the weights tried (exponents 0, 0.2 to
+# 0.5) the one with the least mean error over looks every 0.5, 1 and 2 s of made-up groups.
+HIDES_LATER: Final = 0.25
 KEPT_LOWS_S: Final = 15.0  # three looks of a slow camera
 
 
@@ -208,18 +212,20 @@ def with_low(lows: tuple[CountAt, ...], newest: CountAt) -> tuple[CountAt, ...]:
 
 def _began(lows: Sequence[CountAt], now: Moment, settings: CrowdRule) -> Moment:
     """The first look that shows enough people, unseen before it for twice as long as, on the mean, those who came last
-    have been there: half of that is told. Who is seen from one low on came half-way between the low before and it.
+    have been there: half of that is told. Who is seen from one low on came half-way between the low before and it;
+    each counts by the share of the climb that was still to be seen then, see `HIDES_LATER`.
     """
     enough, window_s = _enough(settings), max(FORMING_S, LEAST_LOOKS * now.unseen_s)
     climb = [low for low in lows if low.count < enough and now.seen_s - low.seen_s <= window_s]
     if not climb:
         return now
     climb.append(CountAt(now.seen_s, enough))
-    twice_s = sum(
-        (after.count - low.count) * ((now.seen_s - low.seen_s) + (now.seen_s - after.seen_s))
-        for low, after in pairwise(climb)
-    )
-    return replace(now, unseen_s=twice_s / (climb[-1].count - climb[0].count))
+    whole, twice_s = enough - climb[0].count, 0.0
+    for low, after in pairwise(climb):
+        ahead, behind = (enough - low.count) / whole, (enough - after.count) / whole
+        weight = ahead ** (1 + HIDES_LATER) - behind ** (1 + HIDES_LATER)
+        twice_s += weight * ((now.seen_s - low.seen_s) + (now.seen_s - after.seen_s))
+    return replace(now, unseen_s=twice_s)
 
 
 def _run(

@@ -300,6 +300,16 @@ def test_the_onset_lies_before_a_look_that_missed_what_stood_there(
 PARKING = {"hazard": "illegal_parking", "dwell_s": 10, "clear_after_s": 3}
 
 
+@pytest.mark.parametrize(("rolled", "began_s"), [(0.02, 10.0), (0.003, 8.0)], ids=["rolled_still", "stood"])
+def test_what_still_rolled_at_its_first_look_did_not_stand_before_it(rolled: float, began_s: float) -> None:
+    name, score, (left, top, right, bottom) = CAR
+    first: Thing = (name, score, (left - rolled, top, right - rolled, bottom))
+    looks = [seen(2, []), seen(6, []), seen(10, [first])]
+    looks += [seen(t, [CAR]) for t in times(40, 4.0, 14)]
+    (raised,) = judged(CameraJudge(camera(PARKING)), looks)
+    assert (raised.began.mono_s - 1000, after_s(raised)) == (began_s, 22.0), "the dwell counts from the first box"
+
+
 def test_a_lorry_that_comes_in_over_the_pictures_edge_is_held_by_all_that_came_in() -> None:
     """Cut off while it brakes; at later looks one that passes behind makes its box wider."""
 
