@@ -16,9 +16,11 @@ export interface Summary {
   kind: "summary";
   rule_id: string;
   hazard: string;
-  /** null: nothing is logged of this camera in this time. */
+  /** As asked, as far as that was said; null: nor has the log an end. */
   from_at: string | null;
   to_at: string | null;
+  /** 0: nothing is logged of this camera in this time. */
+  looks: number;
   alerts: number;
   alerts_per_day: number | null;
   alerts_per_day_low: number | null;

@@ -20,7 +20,7 @@ const alert = (from: number, to: number | null): WouldBe => ({
 });
 
 const summary = (more: object = {}): Row => ({
-  ...{ kind: "summary", rule_id: "lane", hazard: "fire_lane_obstruction", from_at: at(0), to_at: at(60), alerts: 2 },
+  ...{ kind: "summary", rule_id: "lane", hazard: "fire_lane_obstruction", from_at: at(0), to_at: at(60), looks: 1800, alerts: 2 },
   ...{ alerts_per_day: 48, alerts_per_day_low: 5, alerts_per_day_high: 170, running_alerts: 2, running_alerts_per_day: 48 },
   ...{ total_s: 3600, answered_s: 3000, cannot_answer_s: {}, cannot_answer_always: null },
   ...more,
@@ -55,8 +55,10 @@ test("what was asked and is not logged is a stretch without an answer, also at b
     [[-60, 0, "not_logged"], [10, 20, "blind_view"], [60, 120, "not_logged"]],
   );
   assert.deepEqual(unansweredBy(found?.stretches ?? []), [{ reason: "not_logged", seconds: 7200 }, { reason: "blind_view", seconds: 600 }]);
-  const nothing = readAnswer(answer([summary({ from_at: null, to_at: null })]), START, START + HOUR);
-  assert.deepEqual(nothing?.stretches, [{ fromMs: START, untilMs: START + HOUR, reason: "not_logged" }]);
+  for (const none of [{ looks: 0 }, { from_at: null, to_at: null }]) {
+    const nothing = readAnswer(answer([summary(none)]), START, START + HOUR);
+    assert.deepEqual(nothing?.stretches, [{ fromMs: START, untilMs: START + HOUR, reason: "not_logged" }]);
+  }
   assert.equal(readAnswer(answer([]), START, START + HOUR), null);
 });
 

@@ -75,7 +75,7 @@ const endMs = (iso: string | null): number => (iso === null ? Number.MAX_SAFE_IN
 
 function stretchesOf(answer: Answer, summary: Summary, fromMs: number, toMs: number): Stretch[] {
   const reason = "not_logged";
-  if (summary.from_at === null || summary.to_at === null) return [{ fromMs, untilMs: toMs, reason }];
+  if (summary.looks === 0 || summary.from_at === null || summary.to_at === null) return [{ fromMs, untilMs: toMs, reason }];
   const told = answer.rows.flatMap((row) =>
     row.kind === "cannot_answer" ? [{ fromMs: ms(row.from_at), untilMs: ms(row.until_at), reason: row.reason }] : [],
   );
