@@ -17,6 +17,7 @@ from urllib.parse import quote
 import yaml
 from yaml.constructor import ConstructorError
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.reader import ReaderError
 
 from xueliang_configs.errors import ConfigError, Problem
 
@@ -131,7 +132,12 @@ def yaml_document(path: Path, text: str, environment: Mapping[str, str]) -> tupl
 
 
 def _compose(path: Path, text: str) -> Node | None:
-    loader = _NoAliasLoader(text)
+    try:
+        loader = _NoAliasLoader(text)
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        told = f"character U+{ord(text[error.position]):04X} cannot be in YAML"
+        raise ConfigError((Problem(path, "", told, "delete it, or write it as an escape in quotes", line),)) from error
     try:
         return loader.get_single_node()
     except yaml.MarkedYAMLError as error:

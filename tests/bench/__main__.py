@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import backtest, centre, detector, edge, folding, ingest, observation_log, path, reports, rules
+from tests.bench import api, backtest, centre, detector, edge, folding, ingest, observation_log, path, reports, rules
 from tests.bench.figures import Figures
 
 
@@ -22,6 +22,7 @@ class Bench:
 
 
 BENCHES: dict[str, Bench] = {
+    "api": Bench(api.KEYS, api.measure),
     "backtest": Bench(backtest.KEYS, lambda options, figures: backtest.measure(options.quick, figures)),
     "centre": Bench(centre.KEYS, centre.measure),
     "detector": Bench(detector.KEYS, lambda options, figures: detector.measure(options.quick, figures)),
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rules.add_options(parser)
     ingest.add_options(parser)
     centre.add_options(parser)
+    api.add_options(parser)
     options = parser.parse_args(arguments)
     bench = BENCHES[options.name]
     figures: Figures = dict.fromkeys(bench.keys)

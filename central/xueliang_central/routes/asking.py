@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import Request
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
@@ -17,6 +17,10 @@ from xueliang_central.errors import CentralError
 from xueliang_central.incidents.change import Rulebook
 
 LARGEST_PAGE: Final = 200
+# Of a route that answers 201 the first time.
+SAME_AGAIN: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"model": dict[str, Any], "description": "The same again, with the answer of the first time."}
+}
 _EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 

@@ -35,12 +35,16 @@ _PICTURE_BODY: Final = {
         "content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
-_PICTURE_ANSWER: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"content": {"image/jpeg": {}}, "description": "The picture."}
+_Answers = dict[int | str, dict[str, Any]]
+_STILL_ANSWER: Final[_Answers] = {200: {"content": {"image/jpeg": {}}, "description": "The picture."}}
+_PHOTO_ANSWER: Final[_Answers] = {
+    200: {"content": {kind: {} for kind in ("image/jpeg", "image/png", "image/webp")}, "description": "The picture."}
 }
+_HERE_BEFORE: Final[_Answers] = {200: {"model": dict[str, bool], "description": "It was here before."}}
+_PIECE_TAKEN: Final[_Answers] = {202: {"model": dict[str, bool], "description": "A piece was taken, more must come."}}
 
 
-@router.put("/api/evidence/{sha256}", status_code=201, openapi_extra=_PICTURE_BODY)
+@router.put("/api/evidence/{sha256}", status_code=201, responses=_HERE_BEFORE, openapi_extra=_PICTURE_BODY)
 async def put_evidence(
     request: Request, response: Response, sha256: Sha256, node_id: Annotated[str, Depends(require_node)]
 ) -> dict[str, bool]:
@@ -80,7 +84,7 @@ async def has_evidence(request: Request, sha256: Sha256, _node_id: Annotated[str
     return Response(status_code=404 if known is None else 200)
 
 
-@router.get("/api/evidence/{sha256}", response_class=FileResponse, responses=_PICTURE_ANSWER)
+@router.get("/api/evidence/{sha256}", response_class=FileResponse, responses=_STILL_ANSWER)
 async def get_evidence(
     request: Request, sha256: Sha256, actor: Annotated[Actor, Depends(require(Permission.SEE_PICTURES))]
 ) -> Response:
@@ -125,7 +129,7 @@ async def has_photo(
     return Response(status_code=204, headers={"x-received-bytes": str(received)})
 
 
-@router.put("/api/photos/{sha256}", status_code=201, openapi_extra=_PICTURE_BODY)
+@router.put("/api/photos/{sha256}", status_code=201, responses=_HERE_BEFORE | _PIECE_TAKEN, openapi_extra=_PICTURE_BODY)
 async def put_photo(
     request: Request,
     response: Response,
@@ -173,7 +177,7 @@ async def _note_photo(centre: Centre, picture: Picture, actor: Actor) -> bool:
     return is_new
 
 
-@router.get("/api/photos/{sha256}", response_class=FileResponse, responses=_PICTURE_ANSWER)
+@router.get("/api/photos/{sha256}", response_class=FileResponse, responses=_PHOTO_ANSWER)
 async def get_photo(
     request: Request, sha256: Sha256, actor: Annotated[Actor, Depends(require(Permission.SEE_PICTURES))]
 ) -> Response:

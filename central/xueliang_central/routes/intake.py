@@ -18,7 +18,7 @@ from xueliang_central.intake.sources import source_of
 from xueliang_central.intake.tables import sources
 from xueliang_central.rights.policy import Permission, declare, require
 from xueliang_central.rights.scope import Actor, scoped
-from xueliang_central.routes.asking import rulebook_of
+from xueliang_central.routes.asking import SAME_AGAIN, rulebook_of
 from xueliang_central.routes.rates import Rates
 
 router: Final = APIRouter(prefix="/api/intake", tags=["intake"])
@@ -68,7 +68,7 @@ async def require_source(request: Request) -> dict[str, Any]:
 declare(require_source, Permission.SOURCE)
 
 
-@router.post("/signals", status_code=201, openapi_extra=_BODY)
+@router.post("/signals", status_code=201, responses=SAME_AGAIN, openapi_extra=_BODY)
 async def post_signal(
     request: Request, response: Response, source: Annotated[dict[str, Any], Depends(require_source)]
 ) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor, Role, in_scope, may_see, scoped
 from xueliang_central.routes.asking import (
     LARGEST_PAGE,
+    SAME_AGAIN,
     AnId,
     Key,
     Text,
@@ -103,7 +104,7 @@ async def get_nearby(
     return nearby_view(same, near, actor)
 
 
-@router.post("/api/sightings", status_code=201)
+@router.post("/api/sightings", status_code=201, responses=SAME_AGAIN)
 async def post_sighting(
     request: Request,
     response: Response,

@@ -477,6 +477,7 @@ async def test_a_draft_is_checked_as_settings_or_as_text_and_nothing_is_kept(str
         assert len(milder.json()["severity_changes"]) == 1
         for body, where in (
             ({"text": "rules: [\n"}, "line 2"),
+            ({"text": "rules: []\n# \f"}, "line 2"),
             ({"text": "rules:\n  - rule_id: ${HOME}\n"}, "line 2"),
             ({"text": "cameras: []"}, "cameras"),
             ({"text": WRITTEN.replace("[0.9, 0.5], ", "")}, "rules.0.zone"),
