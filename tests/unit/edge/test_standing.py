@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,6 +15,7 @@ from xueliang_edge.observations import Observation, ViewState
 from xueliang_edge.rules import standing
 from xueliang_edge.rules.episodes import Decision
 from xueliang_edge.rules.judge import CameraJudge
+from xueliang_edge.rules.places import MIN_PRESENCE, SETTLE_S
 
 TRUCK: Thing = ("truck", 0.7, (0.55, 0.4, 0.8, 0.85))
 WALKER: Thing = ("person", 0.9, (0.4, 0.5, 0.45, 0.75))
@@ -435,6 +438,29 @@ def scenes(draw: st.DrawFn) -> tuple[list[tuple[float, float]], list[float], lis
     return stretches, looks, disturbed
 
 
+def missed_in(scene: tuple[list[tuple[float, float]], list[float], list[tuple[float, float, bool]]]) -> list[bool]:
+    """Of each look, whether it misses what is there: never two in a row."""
+    missed: list[bool] = []
+    for _, _, is_missed in scene[2]:
+        missed.append(is_missed and not (missed and missed[-1]))
+    return missed
+
+
+def is_steady(
+    scene: tuple[list[tuple[float, float]], list[float], list[tuple[float, float, bool]]], start: float, end: float
+) -> bool:
+    """Whether it is seen for the share of its time that a place needs, at every look once it has settled."""
+    seen_s = visible_s = 0.0
+    looks = [(at, missed) for at, missed in zip(scene[1], missed_in(scene), strict=True) if start <= at < end]
+    first = next(index for index, (_, missed) in enumerate(looks) if not missed)
+    for (before, _), (at, missed) in pairwise(looks[first:]):
+        visible_s += at - before
+        seen_s += 0.0 if missed else at - before
+        if visible_s >= SETTLE_S and seen_s < MIN_PRESENCE * visible_s:
+            return False
+    return True
+
+
 def observed(
     scene: tuple[list[tuple[float, float]], list[float], list[tuple[float, float, bool]]],
     *,
@@ -443,10 +469,8 @@ def observed(
     shift_s: float = 0.0,
 ) -> list[Observation]:
     stretches, looks, disturbed = scene
-    made, missed_before = [], False
-    for index, (t, (dx, dy, missed)) in enumerate(zip(looks, disturbed, strict=True)):
-        missed = missed and not missed_before  # never two in a row
-        missed_before = missed
+    made = []
+    for index, (t, (dx, dy, _), missed) in enumerate(zip(looks, disturbed, missed_in(scene), strict=True)):
         there = any(start <= t < end for start, end in stretches) and not missed
         left, top, right, bottom = CAR[2]
         thing: Thing = (names[index % len(names)], 0.8, (left + dx, top + dy, right + dx, bottom + dy))
@@ -474,7 +498,7 @@ def test_it_never_raises_without_having_stood_for_the_dwell_and_never_clears_whi
             assert any(start + 10 <= t + 1e-6 and t < end for start, end in stretches), told(decisions)
         if decision.phase is Phase.CLEARED:
             assert not any(start <= t < end for start, end in stretches), told(decisions)
-    long_enough = [1 for start, end in stretches if end - start > 10 + 2.5]
+    long_enough = [1 for start, end in stretches if end - start > 10 + 2.5 and is_steady(scene, start, end)]
     assert sum(d.phase is Phase.RAISED for d in decisions) >= len(long_enough)
 
 
