@@ -135,9 +135,11 @@ def _compose(path: Path, text: str) -> Node | None:
     try:
         loader = _NoAliasLoader(text)
     except ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
+        at_line = text.count("\n", 0, error.position) + 1
         told = f"character U+{ord(text[error.position]):04X} cannot be in YAML"
-        raise ConfigError((Problem(path, "", told, "delete it, or write it as an escape in quotes", line),)) from error
+        raise ConfigError(
+            (Problem(path, "", told, "delete it, or write it as an escape in quotes", at_line),)
+        ) from error
     try:
         return loader.get_single_node()
     except yaml.MarkedYAMLError as error:

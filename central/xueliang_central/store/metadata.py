@@ -50,6 +50,7 @@ _TABLE_MODULES: Final = (
     "retention.tables",
     "cap.tables",
     "intake.tables",
+    "webhooks.tables",
 )
 
 
