@@ -26,6 +26,7 @@ from tests.integration.central.flow.stage import (
     received,
 )
 from tests.support.pictures import jpeg, sha256
+from tests.support.rows import filled
 from xueliang_alerts.clocks import system_mono
 from xueliang_alerts.contract import EvidenceRef, Hazard, Phase
 from xueliang_central import administration
@@ -44,6 +45,7 @@ from xueliang_central.retention.due import KINDS
 from xueliang_central.retention.tables import removals
 from xueliang_central.running import centre_on
 from xueliang_central.store.tables import events
+from xueliang_central.webhooks.tables import webhooks
 from xueliang_central.worker import Worker
 from xueliang_configs.policies import PolicyTable
 from xueliang_configs.retention import RetentionConfig
@@ -295,6 +297,19 @@ async def test_events_go_once_rolled_up_and_the_newest_stays(kept: Kept) -> None
     await worker.roll_up()
     await worker.remove_old()
     assert [row["event_id"] for row in await kept.stage.rows(events)] == [last]
+
+
+async def test_events_wait_for_a_webhook_that_was_not_told_them(kept: Kept) -> None:
+    await kept.case("told")
+    worker = kept.worker()
+    await worker.roll_up()
+    row = filled(webhooks, webhook_id="platform", area_path="3701", event_id=1)
+    async with kept.stage.database.transaction() as conn:
+        await conn.execute(insert(webhooks).values(row))
+    before = [one["event_id"] for one in await kept.stage.rows(events)]
+    kept.stage.clock.forward(31 * DAY_S)
+    await worker.remove_old()
+    assert set(before) - {one["event_id"] for one in await kept.stage.rows(events)} == {1}
 
 
 async def test_events_wait_for_what_tells_others(kept: Kept) -> None:
