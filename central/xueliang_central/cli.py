@@ -10,10 +10,10 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from xueliang_alerts.clocks import system_mono, system_wall
-from xueliang_central import administration
+from xueliang_central import administration, telling_others
 from xueliang_central.errors import CentralError, ImportRefused
 from xueliang_central.intake.signing import FILE_NAME as INTAKE_KEY
 from xueliang_central.notices.contact_table import read_contact_table
@@ -118,6 +118,15 @@ def _parser() -> argparse.ArgumentParser:
     also = source.add_mutually_exclusive_group()
     also.add_argument("--renew", action="store_true", help="A new key for a registered source; the old one ends.")
     also.add_argument("--disable", action="store_true", help="Nothing is taken from it any more.")
+    hook = command("add-webhook", _add_webhook, "Tell another system of incidents by HTTP; prints the key it checks.")
+    hook.add_argument("--webhook-id", required=True)
+    hook.add_argument("--area", default="", help="Code of the area it is told of.")
+    hook.add_argument("--url", default="", help="Where to post, https://…; http:// only within private_targets.")
+    also = hook.add_mutually_exclusive_group()
+    also.add_argument("--renew", action="store_true", help="A new key; the old one signs nothing any more.")
+    also.add_argument("--again", action="store_true", help="Tell once more, from the first dead letter on.")
+    also.add_argument("--remove", action="store_true", help="It is told nothing any more.")
+    command("webhooks", _webhooks, "Whom the centre tells, how far each has been told, what could not be told.")
     key = command("signing-key", _signing_key, "Print the public key that nodes need to take rules from this centre.")
     key.add_argument("--make", action="store_true", help="Make the key when there is none yet.")
     audit = command("verify-audit", _verify_audit, "Walk the audit chain; exit 1 when it is broken.")
@@ -306,6 +315,28 @@ def _add_source(options: argparse.Namespace) -> int:
         )
 
     return _with_database(options, act)
+
+
+def _add_webhook(options: argparse.Namespace) -> int:
+    config = load_centre(options.config)
+    _make_data_dir(config)
+    key_path = config.centre.data_dir / INTAKE_KEY
+    hook: dict[str, Any] = {"webhook_id": options.webhook_id, "at": system_wall()}
+
+    async def act(database: Database) -> Lines:
+        if options.remove:
+            return await telling_others.end_webhook(database, **hook)
+        if options.again:
+            return await telling_others.webhook_again(database, **hook)
+        if options.renew:
+            return await telling_others.renew_webhook(database, key_path, **hook)
+        return await telling_others.new_webhook(database, key_path, area_code=options.area, url=options.url, **hook)
+
+    return _with_database(options, act)
+
+
+def _webhooks(options: argparse.Namespace) -> int:
+    return _with_database(options, telling_others.webhooks_told)
 
 
 def _signing_key(options: argparse.Namespace) -> int:

@@ -1,4 +1,5 @@
-"""The worker: clocks that are due, what is held, hidden or settled, notices, roll-ups, retention, partitions.
+"""The worker: clocks that are due, what is held, hidden or settled, notices, webhooks, roll-ups, retention,
+partitions.
 
 Several may run over one PostgreSQL: each row is worked on by one of them. A clock fires within a second of being due;
 what was due while no worker ran fires at the next start.
@@ -24,14 +25,17 @@ from xueliang_central.incidents.change import Rulebook
 from xueliang_central.ingest import releasing, silencing
 from xueliang_central.ingest.partitions import ensure_months
 from xueliang_central.intake import service as intake
+from xueliang_central.intake.signing import FILE_NAME as INTAKE_KEY
 from xueliang_central.notices import climbing, outbox
 from xueliang_central.notices.channels import open_channels
 from xueliang_central.notices.sending import Sender
+from xueliang_central.notices.targets import Targets
 from xueliang_central.reports import rolling
 from xueliang_central.retention import removing
 from xueliang_central.retention.due import KINDS, due
 from xueliang_central.silences import proposals
 from xueliang_central.silences import service as silences
+from xueliang_central.webhooks.telling import Teller
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +72,13 @@ class Worker:
             language=chosen.language,
             deadline_s=chosen.deadline_s,
         )
+        self.teller = Teller(
+            centre.database,
+            centre.wall,
+            Targets(chosen.private_targets),
+            centre.settings.data_dir / INTAKE_KEY,
+            deadline_s=chosen.deadline_s,
+        )
         self._pictures = centre.pictures
         self._retention = centre.settings.retention
         self._sharing = centre.policies.sharing
@@ -86,6 +97,7 @@ class Worker:
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
         await self.sender.close()
+        await self.teller.close()
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -101,6 +113,7 @@ class Worker:
             tasks.create_task(self._repeat("rollups", self.roll_up, ROLL_UP_S))
             tasks.create_task(self._repeat("retention", self.remove_old, RETENTION_S, RETENTION_FIRST_S))
             tasks.create_task(self._repeat("cap", self.tell_others, FOLDING_S))
+            tasks.create_task(self._repeat("webhooks", self.teller.look, FOLDING_S))
             tasks.create_task(self._repeat("call_backs", self.forget_call_backs, CALL_BACKS_S))
             tasks.create_task(self._repeat("partitions", self._partitions, PARTITIONS_S))
 

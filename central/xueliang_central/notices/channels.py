@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -125,23 +125,28 @@ class WithinDeadline:
         self._channel, self._deadline_s = channel, deadline_s
 
     async def send(self, said: Said) -> Outcome:
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                return await self._channel.send(said)
-        except TimeoutError:
-            return TryAgain("timeout")
-        except ForbiddenTarget:
-            return Refused("forbidden_address")
-        except UnknownTarget:
-            return TryAgain("no_such_name")
-        except ssl.SSLError:
-            return TryAgain("tls")
-        except (httpx.LocalProtocolError, httpx.InvalidURL):
-            return Refused("request_unsendable")
-        except httpx.HTTPError as error:
-            return TryAgain(_named(error))
-        except OSError as error:
-            return TryAgain(type(error).__name__[:40])
+        return await outcome_of(self._channel.send(said), self._deadline_s)
+
+
+async def outcome_of(sending: Awaitable[Outcome], deadline_s: float) -> Outcome:
+    """What becomes of one try within its time; raises nothing that a target can cause."""
+    try:
+        async with asyncio.timeout(deadline_s):
+            return await sending
+    except TimeoutError:
+        return TryAgain("timeout")
+    except ForbiddenTarget:
+        return Refused("forbidden_address")
+    except UnknownTarget:
+        return TryAgain("no_such_name")
+    except ssl.SSLError:
+        return TryAgain("tls")
+    except (httpx.LocalProtocolError, httpx.InvalidURL):
+        return Refused("request_unsendable")
+    except httpx.HTTPError as error:
+        return TryAgain(_named(error))
+    except OSError as error:
+        return TryAgain(type(error).__name__[:40])
 
 
 def _named(error: httpx.HTTPError) -> str:
@@ -154,6 +159,12 @@ def _named(error: httpx.HTTPError) -> str:
     return type(error).__name__[:40]
 
 
+def say_no_addresses() -> None:
+    """What asks for us must not log whom it asks."""
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
 def open_channels(
     config: NoticesConfig, wall: Wall, *, targets: Targets | None = None, trusts: ssl.SSLContext | None = None
 ) -> Mapping[str, Channel]:
@@ -161,8 +172,7 @@ def open_channels(
     if not config.channels:
         return {}
     judge = targets or Targets(config.private_targets)
-    for name in _TALKATIVE:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    say_no_addresses()
     context = trusts or ssl.create_default_context()
     door = HttpDoor(judge, context)
     made: dict[str, Channel] = {}

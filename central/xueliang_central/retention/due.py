@@ -28,6 +28,7 @@ from xueliang_central.reports.tables import rollup_state
 from xueliang_central.retention.tables import legal_holds
 from xueliang_central.silences.tables import silenced_alerts
 from xueliang_central.store.tables import events
+from xueliang_central.webhooks.tables import webhooks
 from xueliang_configs.retention import RetentionConfig
 
 KINDS: Final = ("evidence", "photos", "unnamed_pictures", "alerts", "sightings", "records", "notices", "events")
@@ -237,7 +238,8 @@ def _events(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
     newest = select(func.max(events.c.event_id)).scalar_subquery()
     read = select(rollup_state.c.position).scalar_subquery()
     told = select(func.coalesce(func.min(cap_progress.c.event_id), newest)).scalar_subquery()  # none: nothing is told
-    is_read = [events.c.event_id <= read, events.c.event_id <= told, events.c.event_id < newest]
+    hooks = select(func.coalesce(func.min(webhooks.c.event_id), newest)).scalar_subquery()
+    is_read = [events.c.event_id <= here for here in (read, told, hooks)] + [events.c.event_id < newest]
     return (
         select(events.c.event_id, events.c.at.label("since"))
         .where(events.c.at < _before(now, policy.events_days), *is_read)

@@ -65,8 +65,12 @@ def in_scope(column: ColumnElement[str], actor: Actor) -> ColumnElement[bool]:
     """The same as `may_see`, as a condition on a column of area paths."""
     if not actor.roots:
         return false()
-    below = [column.startswith(f"{root}/", autoescape=True) for root in actor.roots]
-    return or_(column.in_(actor.roots), *below)
+    return or_(*(in_area(column, root) for root in actor.roots))
+
+
+def in_area(column: ColumnElement[str], root: str) -> ColumnElement[bool]:
+    """The same as `within`, as a condition on a column of area paths. `root` must not be empty."""
+    return or_(column == root, column.startswith(f"{root}/", autoescape=True))
 
 
 def scoped(query: SelectT, column: ColumnElement[str], actor: Actor) -> SelectT:

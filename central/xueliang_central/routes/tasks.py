@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, or_, select, tuple_
 
 from xueliang_central.areas.tree import code_of_path
 from xueliang_central.centre import centre_of
@@ -22,7 +22,7 @@ from xueliang_central.notices import receipts
 from xueliang_central.notices.tables import notices
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor, Role, in_scope
-from xueliang_central.routes.asking import LARGEST_PAGE, TaskMoveBody, rulebook_of
+from xueliang_central.routes.asking import LARGEST_PAGE, TaskMoveBody, cursor_of, read_cursor, rulebook_of
 
 router: Final = APIRouter(prefix="/api/tasks", tags=["tasks"])
 
@@ -35,8 +35,10 @@ async def list_tasks(
     actor: Annotated[Actor, Depends(require(Permission.SEE_TASKS))],
     state: Annotated[Literal["open", "all"], Query()] = "open",
     limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 100,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> dict[str, Any]:
-    """A worker's own tasks and those offered to the worker's area; for others, those in scope. Newest first."""
+    """A worker's own tasks and those offered to the worker's area; for others, those in scope. Newest first;
+    `next_cursor` null on the last page."""
     mine = or_(
         tasks.c.worker_id == actor.user_id,
         and_(tasks.c.state == TaskState.OFFERED.value, tasks.c.area_code == code_of_path(actor.area_path)),
@@ -44,10 +46,16 @@ async def list_tasks(
     query = select(tasks).where(mine if actor.role is Role.WORKER else or_(mine, in_scope(tasks.c.area_path, actor)))
     if state == "open":
         query = query.where(tasks.c.state.in_(_LIVE))
+    if cursor is not None:
+        query = query.where(tuple_(tasks.c.offered_at, tasks.c.task_id) < read_cursor(cursor))
+    newest_first = query.order_by(tasks.c.offered_at.desc(), tasks.c.task_id.desc())
     centre = centre_of(request)
     async with centre.database.reading() as conn:
-        found = await conn.execute(query.order_by(tasks.c.offered_at.desc(), tasks.c.task_id).limit(limit))
-        return {"items": await task_views(conn, centre.areas.tree, [dict(row) for row in found.mappings()])}
+        found = (await conn.execute(newest_first.limit(limit + 1))).mappings().all()
+        rows = [dict(row) for row in found[:limit]]
+        items = await task_views(conn, centre.areas.tree, rows)
+    last = rows[-1] if len(found) > limit else None
+    return {"items": items, "next_cursor": cursor_of(last["offered_at"], last["task_id"]) if last else None}
 
 
 @router.get("/{task_id}")

@@ -52,6 +52,7 @@ _TABLE_MODULES: Final = (
     "retention.tables",
     "cap.tables",
     "intake.tables",
+    "webhooks.tables",
 )
 
 

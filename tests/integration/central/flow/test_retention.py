@@ -46,6 +46,7 @@ from xueliang_central.retention.due import KINDS
 from xueliang_central.retention.tables import removals
 from xueliang_central.running import centre_on
 from xueliang_central.store.tables import events
+from xueliang_central.webhooks.tables import webhooks
 from xueliang_central.worker import Worker
 from xueliang_configs.policies import PolicyTable
 from xueliang_configs.retention import RetentionConfig
@@ -351,6 +352,19 @@ async def test_notices_go_with_their_steps_when_nobody_needs_them(kept: Kept) ->
     assert not steps & {"over", "dead", "of nothing"}
     assert {"held", "step waits"} <= steps
     assert (await removed(kept))["notices"] == would.total
+
+
+async def test_events_wait_for_a_webhook_that_was_not_told_them(kept: Kept) -> None:
+    await kept.case("told")
+    worker = kept.worker()
+    await worker.roll_up()
+    row = filled(webhooks, webhook_id="platform", area_path="3701", event_id=1)
+    async with kept.stage.database.transaction() as conn:
+        await conn.execute(insert(webhooks).values(row))
+    before = [one["event_id"] for one in await kept.stage.rows(events)]
+    kept.stage.clock.forward(31 * DAY_S)
+    await worker.remove_old()
+    assert set(before) - {one["event_id"] for one in await kept.stage.rows(events)} == {1}
 
 
 async def test_events_wait_for_what_tells_others(kept: Kept) -> None:
