@@ -4,12 +4,14 @@ As TCP does it: one timer for all that is under way, not one for each. A centre 
 copies; with a timer for each record a node told it everything nine times over (measured at ten times its pace).
 
 Invariants
-    - Every record without receipt goes again sooner or later; the oldest first.
+    - Every record without receipt goes again sooner or later: what was sent the longest ago first, so a few that are
+      never answered hold up no other.
     - Of those that are late together only a few go, as a question. Each prompt answer lets twice as many go, so a
       broker that has lost a window of them gets all again within seconds; one that is late again brings it back to
       the few.
-    - What was repeated teaches nothing about how long receipts take: it cannot be told which of the two was answered
-      (Karn's rule).
+    - A receipt that comes soon after a repeat teaches nothing about how long receipts take: it cannot be told which of
+      the two was answered (Karn's rule). One that comes later does, or a node that has one record under way at a time
+      would repeat each to a slow centre for ever.
 """
 
 from __future__ import annotations
@@ -55,7 +57,10 @@ class Repeating:
         if now < self._next_mono_s or not under_way:
             return []
         since = now - min(self._wait_s, self._patience.first_wait_s)
-        late = sorted(sequence for sequence, sent in under_way.items() if sent.last_mono_s <= since)
+        late = sorted(
+            (sequence for sequence, sent in under_way.items() if sent.last_mono_s <= since),
+            key=lambda sequence: (under_way[sequence].last_mono_s, sequence),
+        )
         if not late:
             return []
         if any(under_way[sequence].repeated_mono_s is not None for sequence in late):
@@ -71,7 +76,11 @@ class Repeating:
         """A receipt has come for `done`; `left` is still under way."""
         was_silent = now - self._heard_mono_s > self._longest_s
         self._heard_mono_s = now
-        first = [sent.sent_mono_s for sent in done if sent.repeated_mono_s is None]
+        first = [
+            sent.sent_mono_s
+            for sent in done
+            if sent.repeated_mono_s is None or now - sent.repeated_mono_s >= self._shortest_s
+        ]
         if first:
             self._patience.answered(now - min(first))
         is_prompt = any(

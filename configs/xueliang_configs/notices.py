@@ -33,6 +33,7 @@ class NoticeKind(StrEnum):
     TASK_WITHDRAWN = "task_withdrawn"
     TASK_MOVED = "task_moved"
     ESCALATED = "escalated"
+    DEADLINE_NEAR = "deadline_near"
 
 
 class ChannelUrl(SecretUrl):

@@ -29,9 +29,10 @@ mkdir -p "$made/pictures"
 # The end of the audit chain, before the dump: what is restored must still hold it.
 "${centre[@]}" --config "$settings/centre.yaml" --log-level ERROR verify-audit | sed -n 's/^head //p' >"$made/audit-head"
 pg_dump --format=custom --no-owner --no-privileges --file="$made/database.dump"
-rsync -a ${before:+--link-dest="$before/pictures"} "$data/pictures/" "$made/pictures/"
+# 24: something was removed while it was copied, by retention. What is half received has no name yet.
+rsync -a --exclude=/incoming/ ${before:+--link-dest="$before/pictures"} "$data/pictures/" "$made/pictures/" || [ $? -eq 24 ]
 tar -C "$data" --exclude=./pictures -cf "$made/keys.tar" .
-tar -C "$settings" -cf "$made/settings.tar" .
+tar -C "$settings" --exclude=./tls -cf "$made/settings.tar" .
 (cd "$made" && sha256sum audit-head database.dump keys.tar settings.tar >SHA256SUMS)
 sync
 mv "$made" "$folder/$name"

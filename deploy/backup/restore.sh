@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # restore.sh BACKUP: a backup into an empty database and an empty data folder. Nothing of the centre runs meanwhile.
 #
-# Environment as for backup.sh. The settings are unpacked when their folder is empty, else left as they are.
+# Environment as for backup.sh. The settings are unpacked when their folder is empty, else left as they are; they must
+# name the database that is restored to, for it is the program that migrates and checks it.
 set -euo pipefail
 umask 077
 [ $# -eq 1 ] || { echo "usage: restore.sh BACKUP" >&2; exit 2; }
@@ -16,8 +17,11 @@ is_empty "$data" || { echo "$data: expected an empty folder; move what is there 
 tables=$(psql -XAtc "select count(*) from pg_tables where schemaname = 'public'")
 [ "$tables" = 0 ] || { echo "database ${PGDATABASE:-}: expected an empty one, it has $tables tables; create another" >&2; exit 1; }
 
+(umask 022 && mkdir -p "$(dirname "$data")" "$(dirname "$settings")") # the account of the centre must come through
 mkdir -p "$data" "$settings"
 if is_empty "$settings"; then tar -C "$settings" -xpf "$backup/settings.tar"; fi
+grep -Eq "^[^#]*database:[^?]*/${PGDATABASE:?}([\"'?[:space:]]|\$)" "$settings/centre.yaml" ||
+    { echo "$settings/centre.yaml: database: expected $PGDATABASE, which is restored to; write it there and begin again" >&2; exit 1; }
 tar -C "$data" -xpf "$backup/keys.tar"
 rsync -a "$backup/pictures" "$data/"
 pg_restore --no-owner --no-privileges --exit-on-error --single-transaction --dbname="${PGDATABASE:?}" "$backup/database.dump"

@@ -140,6 +140,8 @@ def _restore(centre: SeveralProcesses, backup: Path, incident: dict[str, Any]) -
     elsewhere.write_settings()  # with the new folder and database; else the restore unpacks those of the backup
     wrong = elsewhere.script("restore.sh", str(backup), PGDATABASE=centre.database)
     assert (wrong.returncode, "expected an empty one" in wrong.stderr) == (1, True), wrong.stderr
+    other = elsewhere.script("restore.sh", str(backup), PGDATABASE="postgres")  # the settings name another one
+    assert (other.returncode, "expected postgres, which is restored to" in other.stderr) == (1, True), other.stderr
     done = elsewhere.script("restore.sh", str(backup))
     assert done.returncode == 0, done.stderr
     assert "the audit chain is whole" in done.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final
@@ -55,6 +56,7 @@ class RulesNode:
             password=password,
         )
         self._link, self._key = MqttLink(settings, mono=system_mono), key
+        self._database = installation.folder / "centre" / "centre.db"
         self._settings = {camera_id: self._written(camera_id, rules) for camera_id, rules in running.items()}
         self._version = 1
         self.judge: Judge = takes_all
@@ -70,9 +72,17 @@ class RulesNode:
         self._link.connect()
         wait_until(lambda: self._link.state.is_connected, "the node's connection", CONNECT_S)
         self._link.subscribe(node_topic(NODE_ID, Leaf.CONFIG_DESIRED), self._hear)
-        for camera_id in self._settings:
-            self._say(camera_id, "file", "")
+        wait_until(self._is_known, "the centre to know the node's rules", CONNECT_S, every_s=1.0)
         return self
+
+    def _is_known(self) -> bool:
+        """Says what its cameras run until the centre has it: nothing tells when the centre's subscription stands."""
+        with sqlite3.connect(self._database, timeout=5) as database:
+            known = {row[0] for row in database.execute("select camera_id from rule_reports")}
+        for camera_id in self._settings:
+            if camera_id not in known:
+                self._say(camera_id, "file", "")
+        return known >= set(self._settings)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from xueliang_central.areas.tree import higher
+from xueliang_central.areas.tree import LEVEL_OF_LENGTH, higher
 from xueliang_central.audit import chain
 from xueliang_central.clocks import timers
 from xueliang_central.clocks.limits import ClockKind
@@ -140,7 +140,7 @@ async def _act(change: Change, actor: Actor, incident: Row, plan: Row | None, as
 
 
 async def _keep_open(change: Change, incident: Row, asked: Keeping, by: By) -> Row:
-    plan = _whole(change, incident, asked.plan)
+    plan = _whole(incident, asked.plan)
     if asked.deadline is None:
         raise MoveRefused("keep_open needs a deadline")
     problem = problem_of_deadline(change.now, asked.deadline)
@@ -167,26 +167,26 @@ async def _keep_open(change: Change, incident: Row, asked: Keeping, by: By) -> R
     return said
 
 
-def _whole(change: Change, incident: Row, plan: Plan | None) -> Plan:
+def _whole(incident: Row, plan: Plan | None) -> Plan:
     """The plan, when it says everything. Raises MoveRefused."""
     if plan is None:
         raise MoveRefused("a plan is needed: level, holder, holder_unit, measures, funds, plan")
     missing = plan.missing()
     if missing:
         raise MoveRefused(f"the plan leaves empty: {', '.join(missing)}", missing=list(missing))
-    levels = _levels(change, incident)
+    levels = _levels(incident)
     if plan.level not in levels:
         raise MoveRefused(f"level: expected one of {', '.join(levels)}, got {plan.level[:16]!r}")
     return plan
 
 
-def _levels(change: Change, incident: Row) -> tuple[str, ...]:
-    """The levels of the incident's area, the root's first."""
-    return tuple(area.level.value for area in change.tree.chain(incident["area_code"]))
+def _levels(incident: Row) -> tuple[str, ...]:
+    """The levels of the incident's area, the root's first; also of one that an import has taken away."""
+    return tuple(LEVEL_OF_LENGTH[len(code)].value for code in incident["area_path"].split("/"))
 
 
 async def _start_clocks(change: Change, incident: Row, level: str, deadline: datetime) -> None:
-    incident_id, levels = incident["incident_id"], _levels(change, incident)
+    incident_id, levels = incident["incident_id"], _levels(incident)
     upward = told_when_overdue(level, levels)
     rows = [
         timers.dated_row(
@@ -199,7 +199,7 @@ async def _start_clocks(change: Change, incident: Row, level: str, deadline: dat
 
 async def _replan(change: Change, incident: Row, before: Row, asked: Keeping, by: By) -> Row:
     """Handed over, or worked otherwise; the deadline and whom it tells stay."""
-    plan = _whole(change, incident, asked.plan)
+    plan = _whole(incident, asked.plan)
     if plan.level != before["level"]:
         raise MoveRefused(f"level: stays {before['level']} while the deadline runs; extend it to change that")
     changed = {name: value for name, value in asdict(plan).items() if before[name] != value}
@@ -264,15 +264,16 @@ async def _add_photos(change: Change, actor: Actor, incident: Row, move: str, ph
     if not photos:
         return
     own = (pictures.c.sha256.in_(photos), pictures.c.kind == "photo", pictures.c.received_from == actor.user_id)
-    found = set((await change.conn.execute(select(pictures.c.sha256).where(*own))).scalars())
+    is_here = (hazard_photos.c.sha256.in_(photos), hazard_photos.c.incident_id == incident["incident_id"])
+    shown = set((await change.conn.execute(select(hazard_photos.c.sha256).where(*is_here))).scalars())
+    found = shown | set((await change.conn.execute(select(pictures.c.sha256).where(*own))).scalars())
     missing = sorted(set(photos) - found)
     if missing:
         raise MoveRefused("upload the photos first", missing=missing)
-    is_here = hazard_photos.c.incident_id == incident["incident_id"]
-    await change.conn.execute(delete(hazard_photos).where(is_here, hazard_photos.c.sha256.in_(photos)))
     about = {"incident_id": incident["incident_id"], "area_path": incident["area_path"], "move": move}
-    rows = [{**about, "sha256": one, "added_at": change.now, "added_by": by.name} for one in photos]
-    await change.conn.execute(insert(hazard_photos), rows)
+    rows = [{**about, "sha256": one, "added_at": change.now, "added_by": by.name} for one in photos if one not in shown]
+    if rows:  # who showed one first, and with which move, stays
+        await change.conn.execute(insert(hazard_photos), rows)
 
 
 async def _set(change: Change, incident: Row, values: Row) -> None:

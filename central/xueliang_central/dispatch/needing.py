@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from xueliang_central.clocks.limits import ClockKind
 from xueliang_central.clocks.tables import clocks
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.incidents.states import State, TaskState
@@ -16,18 +17,21 @@ from xueliang_central.store.among import among
 
 Row = dict[str, Any]
 
+_REMINDS: Final = "deadline_near"
 _ASKS: Final = frozenset({"task_offered", "task_returned", "task_moved"})
+_RISES: Final = frozenset({"escalated", _REMINDS})
 _LIMIT_MET: Final = "limit_met"
 
 
 async def not_needed(conn: AsyncConnection, notices: Sequence[Row]) -> dict[str, str]:
     """By notice_id, why a notice is not needed any more; one that is needed is left out.
 
-    An offer: while its task is offered to that person. An escalation: while its clock runs and the case is open.
+    An offer: while its task is offered to that person. An escalation: while its clock runs and the case is open;
+    one that started later (the deadline was extended) is another. A reminder: while that deadline runs.
     Anything else (a task was withdrawn): until it is received.
     """
     asks = [row for row in notices if row["kind"] in _ASKS and row["task_id"]]
-    risen = [row for row in notices if row["kind"] == "escalated" and row["incident_id"]]
+    risen = [row for row in notices if row["kind"] in _RISES and row["incident_id"]]
     return {**await _offers_over(conn, asks), **await _escalations_over(conn, risen)}
 
 
@@ -61,15 +65,18 @@ async def _escalations_over(conn: AsyncConnection, risen: Sequence[Row]) -> dict
     )
     state_of = {row.incident_id: row.state for row in states}
     running = await conn.execute(
-        select(clocks.c.incident_id, clocks.c.kind).where(
+        select(clocks.c.incident_id, clocks.c.kind, clocks.c.started_at).where(
             among(conn, clocks.c.incident_id, wanted), clocks.c.stopped_at.is_(None)
         )
     )
-    runs = {(row.incident_id, row.kind) for row in running}
+    runs = {(row.incident_id, row.kind): row.started_at for row in running}
     over: dict[str, str] = {}
     for row in risen:
         if state_of.get(row["incident_id"]) in (None, State.CLOSED):
             over[row["notice_id"]] = State.CLOSED.value
-        elif (row["incident_id"], row["params"].get("clock")) not in runs:
+            continue
+        clock = ClockKind.DEADLINE if row["kind"] == _REMINDS else row["params"].get("clock")
+        since = runs.get((row["incident_id"], clock))
+        if since is None or since > row["created_at"]:
             over[row["notice_id"]] = _LIMIT_MET
     return over

@@ -9,10 +9,12 @@ Invariants
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import re
 import secrets
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +32,7 @@ from xueliang_central.evidence.tables import leaving_pictures, pictures
 
 _HEAD_BYTES: Final = 256 * 1024  # headers with long metadata before the size still fit
 _INCOMING: Final = "incoming"
+_LEFT_OVER_AFTER_S: Final = 3600  # no picture takes so long: whoever wrote it is gone
 
 
 class PictureKind(StrEnum):
@@ -69,11 +72,13 @@ class PictureStore:
         self._root = root
 
     def prepare(self) -> None:
-        """Make the folders and clear away what a killed process left half written."""
+        """Make the folders and clear away what a killed process left half written; other processes may be writing."""
         incoming = self._root / _INCOMING
         incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for left_over in incoming.iterdir():
-            left_over.unlink(missing_ok=True)
+        for partial in incoming.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # another process has kept or cleared it
+                if time.time() - partial.stat().st_mtime > _LEFT_OVER_AFTER_S:
+                    partial.unlink()
 
     def path_of(self, kind: PictureKind, sha256: str) -> Path:
         """Raises NotFound for anything that is not a sha256 in lower-case hexadecimal."""

@@ -10,7 +10,8 @@ from xueliang_central.incidents.states import CloseReason
 Row = Mapping[str, Any]
 
 JUDGEMENTS: Final = ("true_hazard", "false_alarm", "permitted", "duplicate", "nothing_here", "unjudged")
-JUDGING: Final = frozenset({"confirmed", "dispatched", "closed"})  # entries by which a person says: it is so
+# Entries by which a person says: it is so.
+JUDGING: Final = frozenset({"confirmed", "dispatched", "kept_open", "closed"})
 # All entries that `judgement` asks for.
 SPEAKING: Final = JUDGING | {"handled"}
 _NOTHING_HERE: Final = "nothing_here"  # the reason code of a task (dispatch.working)

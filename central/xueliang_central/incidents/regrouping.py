@@ -15,7 +15,7 @@ from xueliang_central.incidents.states import State, TaskState
 
 Row = dict[str, Any]
 
-SETTLED: Final = frozenset({State.HANDLED, State.TO_CHECK, State.CLOSED})
+SETTLED: Final = frozenset({State.HANDLED, State.TO_CHECK, State.LONG_LIVED, State.CLOSED})
 UNDER_WAY: Final = frozenset({TaskState.OFFERED, TaskState.TAKEN, TaskState.ARRIVED})
 """Of the live tasks those that somebody is still to go for; a handled one ends with its incident."""
 

@@ -45,11 +45,9 @@ async def import_lanes(
     problems += await problems_of_cameras(conn, tree, {name: (row, row["cameras"]) for name, row in wanted.items()})
     if problems:
         raise ImportRefused([*problems, "nothing was changed"])
+    known = (await conn.execute(select(lanes).with_for_update())).mappings().all()  # nobody changes one meanwhile
     watching = await cameras_by_lane(conn)
-    before = {
-        row["lane_id"]: {**row, "cameras": watching.get(row["lane_id"], ())}
-        for row in (await conn.execute(select(lanes))).mappings()
-    }
+    before = {row["lane_id"]: {**row, "cameras": watching.get(row["lane_id"], ())} for row in known}
     added = sorted(set(wanted) - set(before))
     changed = {
         name: what for name in sorted(set(wanted) & set(before)) if (what := _differences(before[name], wanted[name]))

@@ -41,6 +41,7 @@ COUNTS: Final = (
 ENTRIES: Final = (
     "confirmed",
     "dispatched",
+    "kept_open",
     "taken",
     "arrived",
     "handled",

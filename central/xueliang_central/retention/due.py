@@ -73,6 +73,12 @@ def _is_held(alert_id: ColumnElement[Any], incident_id: ColumnElement[Any]) -> C
     return or_(incident_id.in_(_HELD), exists().where(moved, ends))
 
 
+def _is_held_there() -> ColumnElement[bool]:
+    """The incident is held, or has ever been merged with one that is."""
+    merged = and_(regroupings.c.from_incident_id == incidents.c.incident_id, regroupings.c.into_incident_id.in_(_HELD))
+    return or_(incidents.c.incident_id.in_(_HELD), exists().where(merged))
+
+
 def _evidence(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
     """By the incident that needs a still longest. A picture that came late is kept as long as one that came in time."""
     if policy.evidence_days is None:
@@ -119,9 +125,7 @@ def _photos(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
     )
     of_kept = hazard_photos.c.sha256 == pictures.c.sha256
     kept_case = incidents.c.incident_id == hazard_photos.c.incident_id
-    kept_needed = or_(
-        incidents.c.state != State.CLOSED.value, incidents.c.closed_at >= cut, incidents.c.incident_id.in_(_HELD)
-    )
+    kept_needed = or_(incidents.c.state != State.CLOSED.value, incidents.c.closed_at >= cut, _is_held_there())
     return _pictures(PictureKind.PHOTO, cut).where(
         or_(exists().where(named), exists().where(of_kept)),
         ~exists().where(named, in_task, in_case, needed),
@@ -212,7 +216,7 @@ def _notices(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
     cut = _before(now, policy.notices_days)
     needed = exists().where(
         incidents.c.incident_id == notices.c.incident_id,
-        or_(incidents.c.state != State.CLOSED.value, incidents.c.closed_at >= cut, incidents.c.incident_id.in_(_HELD)),
+        or_(incidents.c.state != State.CLOSED.value, incidents.c.closed_at >= cut, _is_held_there()),
     )
     is_waiting = exists().where(
         notice_steps.c.notice_id == notices.c.notice_id, notice_steps.c.next_try_at.is_not(None)

@@ -177,7 +177,7 @@ async def test_what_was_raised_live_is_told_beside_and_scored(centre: TestCentre
     centre.clock.at = system_wall()
     began = centre.clock.at.replace(microsecond=0) - timedelta(hours=2)
     await _raised_live(centre, city.GRID, began, "false_alarm")
-    foreign = await _raised_live(centre, city.NORTH, began, "false_alarm")
+    foreign = await _raised_live(centre, city.EAST_SOUTH, began, "false_alarm")
 
     def pages(command: BacktestCommand) -> list[ResultPage]:
         stretch = {"from_at": began.isoformat(), "to_at": (began + timedelta(hours=1)).isoformat()}

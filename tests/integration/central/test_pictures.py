@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -151,12 +152,15 @@ async def test_a_sender_that_goes_away_leaves_nothing_behind(tmp_path: Path) -> 
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-async def test_what_a_killed_process_left_is_cleared_at_the_next_start(tmp_path: Path) -> None:
+async def test_what_a_killed_process_left_is_cleared_at_a_later_start(tmp_path: Path) -> None:
     store = PictureStore(tmp_path)
     store.prepare()
-    (tmp_path / "incoming" / "half").write_bytes(b"half")
+    half, left_over = (tmp_path / "incoming" / name for name in ("half", "left_over"))
+    half.write_bytes(b"half")  # of another process, at work
+    left_over.write_bytes(b"half")
+    os.utime(left_over, (0, 0))
     store.prepare()
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [half]
 
 
 HOSTILE_NAMES = (

@@ -69,3 +69,20 @@ def test_every_record_is_answered_whatever_the_broker_loses(lost: set[int], cent
     first, last = (min(lost), max(lost)) if lost else (0, -1)
     records, _, _ = play(records_per_s=2.0, centre_per_s=centre_per_s, seconds=30, lost=range(first, last + 1))
     assert records > 0
+
+
+def test_records_that_are_never_answered_hold_up_no_other() -> None:
+    repeating, under_way = made(), {sequence: Sent(0.0) for sequence in range(1, 9)}
+    again = [sequence for second in range(200) for sequence in repeating.due(under_way, float(second))]
+    assert set(again) == set(under_way)
+
+
+def test_a_node_of_few_records_learns_that_its_centre_is_slow() -> None:
+    repeating, repeats = made(), 0
+    for record in range(20):
+        sent_s = 120.0 * record
+        under_way = {record: Sent(sent_s)}
+        repeats += sum(len(repeating.due(under_way, sent_s + second)) for second in range(30))
+        done = [under_way.pop(record)]
+        repeating.answered(done, under_way.values(), sent_s + 30)
+    assert repeats <= 5

@@ -51,6 +51,7 @@ export function useDraftCheck(
 
   watch(draft, () => {
     if (timer) clearTimeout(timer);
+    questions += 1; // an answer under way is about the draft before
     check.value = { is: "asking" };
     timer = setTimeout(() => void ask(), REST_MS);
   });

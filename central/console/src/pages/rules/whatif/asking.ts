@@ -3,6 +3,7 @@ import { computed, onBeforeUnmount, ref, shallowRef } from "vue";
 
 import { ApiProblem } from "@/api/http";
 import { whatIf, type Answer, type Progress } from "@/api/what_if";
+import { now } from "@/live/now";
 
 import type { Rule } from "../draft";
 import { readAnswer, type WhatIf } from "./answer";
@@ -26,7 +27,7 @@ export function useWhatIf(cameraId: string) {
     if (stop) return;
     const mine = (stop = new AbortController());
     const begun = performance.now();
-    const toMs = Date.now();
+    const toMs = now.value;
     const fromMs = toMs - hours * 3_600_000;
     asking.value = { is: "asking" };
     progress.value = null;
@@ -35,7 +36,10 @@ export function useWhatIf(cameraId: string) {
     const looking = setInterval(() => {
       waitedS.value = Math.round((performance.now() - begun) / 1000);
       void whatIf.progress(cameraId).then(
-        (found) => (progress.value = stop === mine ? found.under_way : null),
+        (found) => {
+          // Of several api processes only the one that was asked knows of the question.
+          if (stop === mine && found.under_way) progress.value = found.under_way;
+        },
         () => undefined, // the answer is what counts
       );
     }, LOOK_MS);
