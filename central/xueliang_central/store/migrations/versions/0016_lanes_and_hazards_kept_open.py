@@ -1,7 +1,7 @@
 """The register of fire lanes; plans of hazards that are kept open, and their photos.
 
-Only adds: the release before runs on it until a hazard is kept open, whose state it does not know. So every process is new
-before the first is.
+Only adds: the release before runs on it until a hazard is kept open, whose state it does not know. So every process is
+new before the first is.
 """
 
 from __future__ import annotations
