@@ -1,7 +1,7 @@
 """Which records of a node go again because no receipt has come, and when.
 
 As TCP does it: one timer for all that is under way, not one for each. A centre that is behind is not helped by
-copies; with a timer for each record a node told it everything nine times over (measured at ten times its pace).
+copies; with a timer for each record nodes repeated 120,000 alerts 529,000 times (`./run bench ingest --parts burst`).
 
 Invariants
     - Every record without receipt goes again sooner or later: what was sent the longest ago first, so a few that are

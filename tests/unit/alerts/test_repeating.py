@@ -51,7 +51,7 @@ def play(records_per_s: float, centre_per_s: float, seconds: float, lost: range 
 
 def test_a_centre_at_a_tenth_of_the_pace_is_not_told_everything_again_and_again() -> None:
     records, repeats, _ = play(records_per_s=2.0, centre_per_s=0.2, seconds=60)
-    assert repeats < 2 * records  # with a timer for each record it was nine times
+    assert repeats < 2 * records
 
 
 def test_a_window_that_the_broker_lost_is_there_again_within_seconds() -> None:
