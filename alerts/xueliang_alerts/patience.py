@@ -1,7 +1,8 @@
 """How long a receipt may take before its record goes again.
 
-A centre that is behind is not helped by copies: most of what it reads would be repeats. So the wait follows how long receipts take, as TCP's retransmission timeout follows the round trip (RFC 6298: the smoothed
-time by eighths, its deviation by quarters, four deviations on top), between a shortest and a longest wait.
+A centre that is behind is not helped by copies: most of what it reads would be repeats. So the wait follows how long
+receipts take, as TCP's retransmission timeout follows the round trip (RFC 6298: the smoothed time by eighths, its
+deviation by quarters, four deviations on top), between a shortest and a longest wait.
 """
 
 from __future__ import annotations
