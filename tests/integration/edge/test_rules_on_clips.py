@@ -69,7 +69,7 @@ def fires(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recordings]:
 def test_what_must_be_raised_is_raised_and_nothing_else(
     case: dict[str, Any], every: int, recordings: Recordings
 ) -> None:
-    compare(episodes(recordings.of(case["clip"])[::every], rule_of(case)), case)
+    compare(episodes(recordings.of(case["clip"], rule_of(case), every), rule_of(case)), case)
 
 
 @pytest.mark.parametrize("case", _cases(("fire_smoke",), FIRE_CLIPS), ids=lambda case: case["id"])
