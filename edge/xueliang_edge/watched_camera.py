@@ -174,14 +174,14 @@ class WatchedCamera:
     def questions(self, detector: str, look: Look) -> list[tuple[str, Xyxyn | None]]:
         """What to ask of this detector: the whole picture, and closer crops where the plan has them.
 
-        Rules that have tiles get those instead, when the whole picture was answered.
+        What is looked at in tiles anyway gets no crops.
         """
         asked: list[tuple[str, Xyxyn | None]] = [(detector, None)]
         size_wh = self.input_sizes_wh.get(detector)
         if self.plan is not None and self.plan.has_crops and size_wh is not None:
             shown = filter(self.shows, self.config.rules)
             places = [rule for rule in shown if has_place(rule) and rule.detector == detector]
-            zones = [rule.zone for rule in places if not _has_tiles(rule)]
+            zones = [rule.zone for rule in places if not self._is_tiled(rule, look)]
             asked += _parts(detector, crops_for(zones, look.handle.size_wh, size_wh), look)
         return asked
 
@@ -207,19 +207,21 @@ class WatchedCamera:
     def _zones_in_tiles(self, detector: str, look: Look, whole: Seen) -> list[Zone]:
         """Of the rules that want tiles, or did a moment ago."""
         input_wh = self.input_sizes_wh.get(detector)
-        rules = [rule for rule in self.config.rules if isinstance(rule, CrowdRule) and _has_tiles(rule)]
+        rules = [rule for rule in self.config.rules if isinstance(rule, CrowdRule)]
         rules = [rule for rule in rules if rule.detector == detector and self.shows(rule)]
         if input_wh is None or not rules:
             return []
         size_wh = look.handle.size_wh
         names, score = whole.class_names, whole.confident_score
         shown = Shown(whole.boxes_xyxyn, whole.scores, names, score, size_wh, input_wh)
-        has_small = self.plan is not None and self.plan.has_crops
         for rule in rules:
-            if has_small or wants_tiles(rule, shown, is_open=rule.rule_id in self.judge.open_rules):
+            if wants_tiles(rule, shown, is_open=rule.rule_id in self.judge.open_rules):
                 self._tiled_until_mono_s[rule.rule_id] = look.observed_mono_s + HOLD_S
-        until = self._tiled_until_mono_s
-        return [rule.zone for rule in rules if look.observed_mono_s <= until.get(rule.rule_id, float("-inf"))]
+        return [rule.zone for rule in rules if self._is_tiled(rule, look)]
+
+    def _is_tiled(self, rule: Rule, look: Look) -> bool:
+        """Tiles were wanted for its zone a moment ago, or are now."""
+        return look.observed_mono_s <= self._tiled_until_mono_s.get(rule.rule_id, float("-inf"))
 
     def open_zones(self) -> NDArray[np.float32]:
         """Bounding boxes of the zones that have an open alert, float32 (n, 4)."""
@@ -229,10 +231,6 @@ class WatchedCamera:
         ]
         boxes = [[*np.min(zone, axis=0), *np.max(zone, axis=0)] for zone in zones if len(zone)]
         return np.asarray(boxes, np.float32).reshape(-1, 4)
-
-
-def _has_tiles(rule: Rule) -> bool:
-    return isinstance(rule, CrowdRule) and rule.tiles != "never"
 
 
 def _parts(detector: str, crops: Iterable[Crop], look: Look) -> list[tuple[str, Xyxyn | None]]:

@@ -12,7 +12,7 @@ from tests.unit.edge.pipeline_world import STILL, World, camera, seen, shown
 from xueliang_alerts.contract import EndReason
 from xueliang_configs.cameras import CameraConfig
 from xueliang_edge.attention.levels import Level
-from xueliang_edge.detection import Unknown, merge_seen
+from xueliang_edge.detection import Unknown, joined
 from xueliang_edge.looks import GOOD_VIEW, ViewSign
 from xueliang_edge.observations import ViewFault, ViewState
 from xueliang_edge.pipeline import DETECT_TIMEOUT_S
