@@ -138,8 +138,8 @@ class CrowdSettings(BoxSettings, EpisodeSettings):
     )
     tiles: Literal["auto", "always", "never"] = Field(
         default="auto",
-        description="Whether the zone is also looked at in up to four overlapping tiles, each a detection of its own, so "
-        "that small people who stand close together are found. auto: while the whole picture shows half of the count, "
+        description="Whether the zone is also looked at in up to four overlapping tiles, each a detection of its own: "
+        "small people who stand close together are found so. auto: while the whole picture shows half of the count, "
         "people are small, and the detector has the time.",
     )
 
