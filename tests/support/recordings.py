@@ -7,39 +7,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 
+from tests.support.asking import asked, asking_camera, attend_after, detected, observation_of
 from tests.support.fixtures import fixtures_dir, require_fixture
 from xueliang_alerts.contract import EndReason, Phase
 from xueliang_configs.cameras import CameraConfig
-from xueliang_edge.attention.levels import attend
-from xueliang_edge.attention.overload import Degradation
-from xueliang_edge.attention.signs import signs_of
 from xueliang_edge.brightness import small_brightness
-from xueliang_edge.detection import OpenDetector, Seen, Xyxyn
-from xueliang_edge.detector_work import found_in
-from xueliang_edge.looks import Look, PictureHandle
+from xueliang_edge.detection import Seen, Xyxyn
 from xueliang_edge.observation_log.encoding import as_logged
 from xueliang_edge.observations import Observation, ViewState, blind
-from xueliang_edge.pipeline import KEPT_SCORE
 from xueliang_edge.rules.judge import CameraJudge
 from xueliang_edge.tracking import Tracker
 from xueliang_edge.view_memory import ViewMemory
 from xueliang_edge.view_watch import ViewWatch
-from xueliang_edge.watched_camera import InHand, WatchedCamera, WatchedRules
+from xueliang_edge.watched_camera import WatchedCamera
 from xueliang_models.detector import Detector
 from xueliang_streams.frame import Planes
 
 LOOK_EVERY_S = 0.25
 FIRE_LOOK_EVERY_S = 1.0  # as often as the rule asks for; two of the clips have one new picture a second
 VIEW_LOOK_EVERY_S = 1.0
-DETECTOR = "objects"
 START = datetime(2026, 11, 23, tzinfo=UTC)
 
 
@@ -65,6 +58,9 @@ class Episode:
 class Recordings:
     """Observations of each clip as a node makes them: what is asked of the detector beside the whole picture, closer
     crops and tiles, follows from the rule. No picture, or part of one, is detected twice.
+
+    Attributes:
+        asked: detections that a node would have made.
     """
 
     def __init__(self, detector: Detector, look_every_s: float = LOOK_EVERY_S) -> None:
@@ -74,83 +70,31 @@ class Recordings:
 
     def of(self, name: str, rule: Mapping[str, Any] | None = None, every: int = 1) -> list[Observation]:
         """Every look, or every second, third …, as the log keeps it; without a rule the whole pictures."""
-        camera = _camera(rule, self._detector) if rule is not None else None
-        found: list[Observation] = []
-        tracker = Tracker()
+        camera = None if rule is None else asking_camera(_camera_of(rule), self._detector)
+        tracker, found = Tracker(), list[Observation]()
         for number, (t, image) in enumerate(pictures(require_fixture(f"clips/{name}"), self._look_every_s)):
-            if number % every == 0:
-                seen = self._whole(name, t, image) if camera is None else self._look(camera, name, t, image)
-                found.append(as_logged(_observation(seen, t, image, tracker)))
-                if camera is not None:
-                    _attend(camera, found[-1])
+            if number % every:
+                continue
+            observation = self._look(name, t, image, camera)
+            boxes, scores, names = observation.boxes_xyxyn, observation.scores, observation.class_names
+            tracks = tracker.update(boxes, scores, names, t, confident_score=observation.confident_score)
+            found.append(as_logged(replace(observation, track_ids=tracks)))
+            if camera is not None:
+                camera.judge.look(found[-1])
+                attend_after(camera, found[-1])
         return found
 
-    def _whole(self, name: str, t: float, image: Any) -> Seen:
-        return self._detected(name, t, image, None)
+    def _look(self, name: str, t: float, image: Any, camera: WatchedCamera | None) -> Observation:
+        size_wh, at = (image.shape[1], image.shape[0]), START + timedelta(seconds=t)
 
-    def _look(self, camera: WatchedCamera, name: str, t: float, image: Any) -> Seen:
-        size_wh = (image.shape[1], image.shape[0])
-        look = Look(PictureHandle("clip", 0, 0, 0, size_wh), t, START + timedelta(seconds=t), size_wh, None)
-        in_hand = InHand(camera, look, [DETECTOR], camera.questions(DETECTOR, look))
-        while in_hand.to_ask:
-            _, part = in_hand.to_ask.pop(0)
-            in_hand.answer(DETECTOR, part, self._detected(name, t, image, part))
-        seen = in_hand.answers[DETECTOR]
-        assert isinstance(seen, Seen)
-        return seen
+        def ask(part: Xyxyn | None) -> Seen:
+            self.asked += 1
+            if (name, t, part) not in self._found:
+                self._found[name, t, part] = detected(self._detector, Planes.from_bgr(image), part)
+            return self._found[name, t, part]
 
-    def _detected(self, name: str, t: float, image: Any, part: Xyxyn | None) -> Seen:
-        self.asked += 1
-        if (name, t, part) not in self._found:
-            opened = OpenDetector(self._detector, self._detector.recommended_score)
-            planes = Planes.from_bgr(image)
-            answer = found_in(opened, planes, part)
-            assert not isinstance(answer, str), answer
-            self._found[name, t, part] = Seen(*answer, self._detector.digest, opened.confident_score)
-        return self._found[name, t, part]
-
-
-def _camera(rule: Mapping[str, Any], detector: Detector) -> WatchedCamera:
-    config = CameraConfig.model_validate({"camera_id": "clip", "name": "clip", "url": "file:x", "rules": [rule]})
-    sizes_wh = {DETECTOR: detector.input_size_wh}
-    return WatchedCamera(WatchedRules.of(config), CameraJudge(config), input_sizes_wh=sizes_wh, is_fast=True)
-
-
-def _observation(seen: Seen, t: float, image: Any, tracker: Tracker) -> Observation:
-    kept = np.flatnonzero(seen.scores >= KEPT_SCORE)
-    boxes, scores = seen.boxes_xyxyn[kept], seen.scores[kept]
-    names = tuple(seen.class_names[index] for index in kept)
-    return Observation(
-        camera_id="clip",
-        observed_mono_s=t,
-        observed_at=START + timedelta(seconds=t),
-        view=ViewState.GOOD,
-        boxes_xyxyn=boxes,
-        scores=scores,
-        class_names=names,
-        track_ids=tracker.update(boxes, scores, names, t, confident_score=seen.confident_score),
-        frame_size_wh=(image.shape[1], image.shape[0]),
-        model_digest=seen.model_digest,
-        confident_score=seen.confident_score,
-    )
-
-
-def _attend(camera: WatchedCamera, observation: Observation) -> None:
-    """The rule judges the look, and how closely the next is looked at follows."""
-    camera.judge.look(observation)
-    now_mono_s = observation.observed_mono_s
-    signs = signs_of(
-        camera.config.rules,
-        camera.judge.episodes,
-        [observation],
-        None,
-        camera.near_zones,
-        camera.input_wh,
-        now_mono_s=now_mono_s,
-    )
-    camera.attention, camera.plan = attend(
-        camera.attention, signs, camera.need, camera.has_sub, Degradation.NONE, now_mono_s
-    )
+        seen = ask(None) if camera is None else asked(camera, size_wh, t, at, ask)
+        return observation_of(seen, "clip", size_wh, t, at, None)
 
 
 def views_of(name: str) -> list[Observation]:
@@ -185,8 +129,7 @@ def pictures(path: Path, every_s: float) -> Iterator[tuple[float, Any]]:
 
 def episodes(observations: Sequence[Observation], rule: Mapping[str, Any]) -> list[Episode]:
     """What one rule tells of a clip."""
-    camera = CameraConfig.model_validate({"camera_id": "clip", "name": "clip", "url": "file:x", "rules": [rule]})
-    judge = CameraJudge(camera)
+    judge = CameraJudge(_camera_of(rule))
     found: list[Episode] = []
     for observation in observations:
         for _, decision in judge.look(observation):
@@ -196,6 +139,10 @@ def episodes(observations: Sequence[Observation], rule: Mapping[str, Any]) -> li
             elif decision.phase is Phase.CLEARED:
                 found[-1] = Episode(found[-1].began_s, found[-1].raised_s, at_s, decision.end_reason)
     return found
+
+
+def _camera_of(rule: Mapping[str, Any]) -> CameraConfig:
+    return CameraConfig.model_validate({"camera_id": "clip", "name": "clip", "url": "file:x", "rules": [rule]})
 
 
 def rule_of(case: dict[str, Any]) -> dict[str, Any]:
