@@ -108,7 +108,9 @@ def test_alerts_are_those_of_a_node_over_the_same_recording(tmp_path: Path, caps
 def test_crowds_of_small_people_are_told_by_the_detector_in_the_box(
     case_id: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With the pace of looks that the rule asks for; the windows are those of the shared expected_alerts.json."""
+    """The windows are those of the shared expected_alerts.json, meant for four looks a second; the rule asks for one
+    every 0.75 s, so an alert may come one look later.
+    """
     (case,) = (one for one in expected_cases() if one["id"] == case_id)
     rule = {"rule_id": "crowd", "hazard": "crowd", "zone": case["zone"]} | case["settings"]
     settings = write_settings(tmp_path, [crowd_camera(rules=[rule])])
@@ -119,7 +121,7 @@ def test_crowds_of_small_people_are_told_by_the_detector_in_the_box(
     windows = [one["raised_between_s"] for one in case["expect"]]
     assert len(raised) == len(windows)
     for alert, (first, last) in zip(raised, windows, strict=True):
-        assert first <= alert["video_s"] <= last
+        assert first <= alert["video_s"] <= last + 0.75
 
 
 def test_people_are_filled_and_the_rest_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
