@@ -44,7 +44,7 @@ def violations(page: Page) -> list[Violation]:
             rule=one["id"],
             impact=one["impact"] or "minor",
             help=one["help"],
-            where=tuple(str(node["target"][-1]) for node in one["nodes"]),
+            where=tuple(f"{node['target'][-1]} {node['html'][:120]}" for node in one["nodes"]),
         )
         for one in answer["violations"]
     ]

@@ -40,6 +40,7 @@ KEYS: Final = (
 )
 CAMERAS: Final = 5
 SOON_MS: Final = 30_000
+SETTLE_MS: Final = 800
 ZONE: Final = [[0.1, 0.5], [0.9, 0.5], [0.9, 0.9], [0.1, 0.9]]
 RUNNING: Final = {
     "rule_id": "fire-lane-obstruction",
@@ -80,6 +81,14 @@ class Small:
         page = (handset if who == "worker" else desk)(browser, self.centre.origin)
         sign_in_at(page, who, self.centre.password_of(who))
         return page
+
+    def have_tasks(self) -> None:
+        """One at each camera, offered to the worker."""
+        for number in range(CAMERAS):
+            self.raise_one(number)
+        person = self.centre.log_in("worker")
+        wait_until(lambda: len(person.tasks()) >= CAMERAS, "the tasks", SOON_MS / 1000)
+        person.close()
 
     def raise_one(self, camera: int, severity: Severity = Severity.ORANGE) -> Episode:
         return self.node.raise_alert(
@@ -127,12 +136,12 @@ def measure(parts: Collection[str], browser: Browser, folder: Path, figures: Fig
     if not {"axe", "phone", "taps", "whatif"} & set(parts):
         return
     with small(folder) as place:
-        for number in range(CAMERAS):
-            place.raise_one(number)
-        person = place.centre.log_in("worker")
-        wait_until(lambda: len(person.tasks()) >= CAMERAS, "the tasks", SOON_MS / 1000)
+        place.have_tasks()
         if "axe" in parts:
-            figures["axe_serious"], figures["axe_pages"] = _axe(browser, place)
+            found, figures["axe_pages"] = every_page(browser, place)
+            figures["axe_serious"] = len(found)
+            for words in found:
+                print(f"axe: {words}")
         if "phone" in parts:
             figures["phone_usable_3g_s"], figures["phone_usable_again_3g_s"] = _phone(browser, place)
         if "whatif" in parts:
@@ -140,21 +149,17 @@ def measure(parts: Collection[str], browser: Browser, folder: Path, figures: Fig
         if "taps" in parts:
             taps = 150 if is_quick else 1_000
             figures["stray_taps"], figures["stray_tap_wrong_closes"] = taps, _taps(browser, place, taps)
-        person.close()
 
 
-def _axe(browser: Browser, place: Small) -> tuple[int, int]:
-    """Serious violations of all pages, in Chinese and in English, each printed; and how many pages they were."""
-    found, pages = 0, 0
+def every_page(browser: Browser, place: Small) -> tuple[list[str], int]:
+    """Serious violations of all pages, in Chinese and in English, in words; and how many pages they were."""
+    found, pages = list[str](), 0
 
     def look(page: Page, name: str) -> None:
-        nonlocal found, pages
-        page.wait_for_load_state("networkidle")
-        page.wait_for_timeout(400)
+        nonlocal pages
+        page.wait_for_timeout(SETTLE_MS)
         pages += 1
-        for words in serious(page):
-            found += 1
-            print(f"axe: {name}: {words}")
+        found.extend(f"{name}: {words}" for words in serious(page))
 
     fresh = desk(browser, place.centre.origin)
     fresh.goto("/login")
@@ -181,6 +186,7 @@ def _axe(browser: Browser, place: Small) -> tuple[int, int]:
                 page.get_by_test_id("whatif").wait_for()
                 look(page, f"{who} editing rules, {language}")
             if who == "worker":
+                _open(page, "/phone")
                 page.locator('[data-testid="task-card"] .open').first.click()
                 page.get_by_test_id("task-page").wait_for()
                 look(page, f"{who} a task, {language}")
@@ -191,7 +197,8 @@ def _axe(browser: Browser, place: Small) -> tuple[int, int]:
 
 def _open(page: Page, path: str) -> None:
     page.goto(path)
-    page.wait_for_load_state("networkidle")
+    page.wait_for_load_state("load")  # the network is never idle: the event stream stays
+    page.wait_for_timeout(SETTLE_MS)
 
 
 def _phone(browser: Browser, place: Small) -> tuple[float, float]:

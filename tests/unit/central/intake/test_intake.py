@@ -181,7 +181,6 @@ def test_whether_a_camera_looks_at_a_place(
     assert looks_there(looks, width, apart_m, there) is expected
 
 
-
 @given(st.floats(-179, 179), st.floats(-80, 80), st.floats(1, 5000))
 def test_the_box_holds_what_lies_within_reach(longitude: float, latitude: float, reach_m: float) -> None:
     west, south, east, north = box_around((longitude, latitude), reach_m)
