@@ -18,5 +18,5 @@ def test_no_page_has_a_serious_violation(browser: Browser, tmp_path: Path) -> No
     with small(tmp_path / "small") as place:
         place.have_tasks()
         found, pages = every_page(browser, place)
-    assert pages > 30  # noqa: PLR2004
+    assert pages > 30
     assert found == []
