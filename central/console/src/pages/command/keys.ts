@@ -17,7 +17,7 @@ export function takesText(target: EventTarget | null): boolean {
 export function useKeys(take: (act: Act) => void): void {
   const onKey = (event: KeyboardEvent): void => {
     if (event.defaultPrevented || takesText(event.target)) return;
-    if (document.querySelector(OPEN_DIALOG)?.checkVisibility()) return;
+    if ([...document.querySelectorAll(OPEN_DIALOG)].some((one) => one.checkVisibility())) return;
     const act = actOf(event);
     if (!act) return;
     event.preventDefault();
