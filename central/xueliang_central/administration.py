@@ -97,6 +97,8 @@ def _place(camera: RegisteredCamera) -> CameraPlace:
         approved_view=camera.approved_view,
         view_approved_on=camera.view_approved_on,
         review_by=camera.review_by,
+        bearing_deg=camera.bearing_deg,
+        field_of_view_deg=camera.field_of_view_deg,
     )
 
 

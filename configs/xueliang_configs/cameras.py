@@ -134,6 +134,14 @@ class RegisteredCamera(Settings):
         "keeps WGS84.",
     )
     place_class: PlaceClass = Field(default=PlaceClass.OTHER, description="What kind of place it watches.")
+    bearing_deg: Annotated[float, Field(ge=0, lt=360)] | None = Field(
+        default=None,
+        description="Where it looks, degrees clockwise from true north; the map shows it close up. null: not known, or "
+        "the camera turns.",
+    )
+    field_of_view_deg: Annotated[float, Field(gt=0, le=360)] | None = Field(
+        default=None, description="How wide it looks, degrees from side to side; null: not known."
+    )
     node_id: PlainId | None = Field(
         default=None,
         description="Edge node that runs it; alerts of others are refused. null: any node may speak for it.",

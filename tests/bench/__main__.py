@@ -9,7 +9,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import api, backtest, centre, detector, edge, folding, ingest, observation_log, path, reports, rules
+from tests.bench import (
+    api,
+    backtest,
+    centre,
+    console,
+    detector,
+    edge,
+    folding,
+    ingest,
+    observation_log,
+    path,
+    reports,
+    rules,
+)
 from tests.bench.figures import Figures
 
 
@@ -25,6 +38,7 @@ BENCHES: dict[str, Bench] = {
     "api": Bench(api.KEYS, api.measure),
     "backtest": Bench(backtest.KEYS, lambda options, figures: backtest.measure(options.quick, figures)),
     "centre": Bench(centre.KEYS, centre.measure),
+    "console": Bench(console.KEYS, console.measure),
     "detector": Bench(detector.KEYS, lambda options, figures: detector.measure(options.quick, figures)),
     "edge": Bench(edge.KEYS, lambda options, figures: figures.update(edge.measure(options))),
     "folding": Bench(folding.KEYS, lambda options, figures: folding.measure(options.quick, figures)),
@@ -48,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ingest.add_options(parser)
     centre.add_options(parser)
     api.add_options(parser)
+    console.add_options(parser)
     options = parser.parse_args(arguments)
     bench = BENCHES[options.name]
     figures: Figures = dict.fromkeys(bench.keys)

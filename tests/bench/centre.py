@@ -13,12 +13,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import shutil
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import httpx
 import numpy as np
 
 from tests.bench.centre_bench.asking import asked
@@ -28,7 +26,7 @@ from tests.bench.centre_bench.streaming import streamed
 from tests.bench.figures import Figures
 from tests.bench.ingest_bench.episodes import check_templates
 from tests.bench.ingest_bench.fleet import Fleet
-from tests.bench.ingest_bench.system import System, running_system, wait_until_at_work
+from tests.bench.ingest_bench.system import System, running_system, wait_until_at_work, wait_until_up
 from tests.support.brokers import free_port
 from xueliang_alerts.clocks import system_wall
 from xueliang_central.store.database import Database
@@ -37,7 +35,6 @@ FOLDER: Final = Path(".run/bench/centre")
 PARTS: Final = ("stream", "api")
 PER_S: Final = 200.0
 CONNECTIONS: Final = 4
-UP_WITHIN_S: Final = 60.0
 PAST, PAST_QUICK = Past(100_000, 500, 20), Past(2_000, 100, 20)
 
 KEYS = (
@@ -92,7 +89,7 @@ def _stream(options: argparse.Namespace, system: System, port: int, people: Sequ
     system.start_ingest()
     wait_until_at_work(system)
     system.start_api(port)
-    _wait_until_up(system, port)
+    wait_until_up(system, port)
     fleet = Fleet([system.broker.centre_link(f"bench-{number}") for number in range(CONNECTIONS)])
     # Every node says its first status in half a minute: 30,000 cameras come up, a storm of its own.
     warm_s, seconds = (32.0, 8.0) if options.quick else (45.0, 60.0)
@@ -116,7 +113,7 @@ def _api(options: argparse.Namespace, system: System, port: int, people: Sequenc
     figures["alerts_stored"] = asyncio.run(_past(system.database_url, PAST_QUICK if options.quick else PAST))
     system.postgres.execute("vacuum analyze", database="bench")
     system.start_api(port)
-    _wait_until_up(system, port)
+    wait_until_up(system, port)
     times = 10 if options.quick else 40
     # Two of each level; the map of a city holds all its cameras, which nobody asks for twice.
     some = {length: [one for one in people if len(one.area_code) == length][:2] for length in (4, 6, 9, 12)}
@@ -147,17 +144,3 @@ async def _sign_in(url: str, people: Sequence[Viewer]) -> None:
         await sign_in(database, people, system_wall())
     finally:
         await database.close()
-
-
-def _wait_until_up(system: System, port: int) -> None:
-    give_up = time.monotonic() + UP_WITHIN_S
-    while True:
-        system.must_run()
-        try:
-            if httpx.get(f"http://127.0.0.1:{port}/api/health", timeout=5).status_code == httpx.codes.OK:
-                return
-        except httpx.HTTPError:
-            pass
-        if time.monotonic() > give_up:
-            raise RuntimeError(f"no answer at port {port} within {UP_WITHIN_S:g} s")
-        time.sleep(0.2)

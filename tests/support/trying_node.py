@@ -26,7 +26,6 @@ from xueliang_edge.backtest.serving import BacktestService
 from xueliang_edge.observations import ViewState
 
 CONNECT_S: Final = 20.0
-LOOK_S: Final = 2
 HOUR_S: Final = 3600
 LEFT: Final[Thing] = ("car", 0.8, (0.15, 0.4, 0.35, 0.8))
 RIGHT: Final[Thing] = ("car", 0.8, (0.62, 0.4, 0.82, 0.8))
@@ -34,12 +33,14 @@ Stay = tuple[int, int, Thing]
 """From and until which second something stands there."""
 
 
-def keep_a_day(folder: Path, began: datetime, seconds: int, stays: list[Stay], offline: range, unlogged: range) -> None:
+def keep_a_day(
+    folder: Path, began: datetime, seconds: int, stays: list[Stay], offline: range, unlogged: range, look_s: int = 2
+) -> None:
     """The log of camera "lane", one segment an hour: what stands when, and when nothing could be seen or was logged."""
     run, first = "run-1", 1
     for serial, start in enumerate(range(0, seconds, HOUR_S), 1):
         looks = []
-        for at_s in range(start, min(start + HOUR_S, seconds), LOOK_S):
+        for at_s in range(start, min(start + HOUR_S, seconds), look_s):
             if at_s in unlogged:
                 continue
             things = [thing for since, until, thing in stays if since <= at_s < until]

@@ -12,4 +12,10 @@ import { router } from "./router";
 // What waits to be sent lies on the device: loading the page anew loses nothing of it.
 window.addEventListener("vite:preloadError", loadAnewWhenPossible);
 
+// The page's own file comes while the centre is asked who this is: over a slow line that is a second.
+for (const record of router.resolve(window.location.pathname).matched) {
+  const load = record.components?.default;
+  if (typeof load === "function") void (load as () => Promise<unknown>)().catch(() => undefined);
+}
+
 createApp(App).use(router).mount("#app");

@@ -32,7 +32,12 @@ MAX_NOTE_LETTERS: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class CameraPlace:
-    """Where a camera is. WGS84 degrees. `area_code` None on the way in: let the polygons decide."""
+    """Where a camera is. WGS84 degrees. `area_code` None on the way in: let the polygons decide.
+
+    Attributes:
+        bearing_deg: where it looks, 0 to 360 clockwise from true north; None: not known, or it turns.
+        field_of_view_deg: how wide it looks, over 0 to 360; None: not known.
+    """
 
     camera_id: str
     name: str
@@ -50,6 +55,8 @@ class CameraPlace:
     approved_view: str | None = None
     view_approved_on: date | None = None
     review_by: date | None = None
+    bearing_deg: float | None = None
+    field_of_view_deg: float | None = None
 
     @property
     def is_misplaced(self) -> bool:
@@ -102,6 +109,10 @@ def check_places(places: Sequence[CameraPlace], tree: AreaTree) -> list[str]:
             problems.append(f"{where}: area {place.area_code[:15]!r} is not in the area tree; import areas first")
         if place.node_id is not None and not re.match(ID_PATTERN, place.node_id):
             problems.append(f"{where}: node_id must match {ID_PATTERN}")
+        if place.bearing_deg is not None and not 0 <= place.bearing_deg < 360:
+            problems.append(f"{where}: bearing_deg must be 0 to below 360, clockwise from north, got {place.bearing_deg:g}")
+        if place.field_of_view_deg is not None and not 0 < place.field_of_view_deg <= 360:
+            problems.append(f"{where}: field_of_view_deg must be over 0 to 360, got {place.field_of_view_deg:g}")
         for name in ("purpose", "legal_basis", "approved_view"):
             note = getattr(place, name)
             if note is not None and not 0 < len(note) <= MAX_NOTE_LETTERS:
@@ -125,6 +136,8 @@ def _row(place: CameraPlace, tree: AreaTree) -> dict[str, Any]:
         "longitude": place.longitude,
         "latitude": place.latitude,
         "place_class": place.place_class,
+        "bearing_deg": place.bearing_deg,
+        "field_of_view_deg": place.field_of_view_deg,
         "node_id": place.node_id,
         "purpose": place.purpose,
         "legal_basis": place.legal_basis,

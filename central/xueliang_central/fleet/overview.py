@@ -58,6 +58,8 @@ def _camera_body(row: RowMapping) -> dict[str, Any]:
         "longitude": row["longitude"],
         "latitude": row["latitude"],
         "place_class": row["place_class"],
+        "bearing_deg": row["bearing_deg"],
+        "field_of_view_deg": row["field_of_view_deg"],
         "node_id": row["node_id"],
         "located": row["located"],
         "state": state,

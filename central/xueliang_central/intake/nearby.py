@@ -79,7 +79,9 @@ async def silent_rules(conn: AsyncConnection, hazard: str, at: datetime, cameras
     """Rules of these cameras that watch for the hazard at this time, and whose camera could see and told nothing."""
     silent: list[Watching] = []
     for near in cameras:
-        if near.distance_m > WATCHED_WITHIN_M or await has_spoken(conn, near.camera_id, hazard, at):
+        if near.distance_m > WATCHED_WITHIN_M or near.looks_there is False:
+            continue
+        if await has_spoken(conn, near.camera_id, hazard, at):
             continue
         if await _is_blind(conn, near, at):
             continue

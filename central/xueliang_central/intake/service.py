@@ -27,7 +27,7 @@ from xueliang_central.ingest.admission import INTAKE_TOPIC, Received, Refusal, R
 from xueliang_central.ingest.folding_in import known_alerts, place_all
 from xueliang_central.intake.entries import PersonsSighting, merged, row_of_sighting, row_of_signal
 from xueliang_central.intake.nearby import silent_rules
-from xueliang_central.intake.nearest import Near, nearest
+from xueliang_central.intake.nearest import NEAR_KEPT, Near, nearest
 from xueliang_central.intake.reading import Signal, read_signal
 from xueliang_central.intake.tables import missed_hazards, sightings, sources
 from xueliang_central.rights.scope import Actor, Role, may_see, within
@@ -205,7 +205,7 @@ async def _take(change: Change, row: Row, sighting: Row, *, actor: str) -> Taken
     before = known.get(alert_id) or (silencing.as_alert(hidden[alert_id]) if hidden else None)
     await place_all(change, {alert_id: merged(before, row)}, known, hidden)
     near = await nearest(change.conn, (row["longitude"], row["latitude"]))
-    cameras = [{name: getattr(one, name) for name in ("camera_id", "distance_m", "bearing_deg")} for one in near]
+    cameras = [{name: getattr(one, name) for name in NEAR_KEPT} for one in near]
     await change.conn.execute(insert(sightings), {**sighting, "cameras": cameras})
     if before is None and row["phase"] != Phase.CLEARED and not row["drill"]:
         await _mark_missed(change, sighting, near)

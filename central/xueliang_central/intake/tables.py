@@ -49,7 +49,7 @@ sightings: Final = Table(
     Column("text", String(400), nullable=False),
     Column("seen_at", UtcDateTime, nullable=False),  # by the clock of whoever told
     Column("received_at", UtcDateTime, nullable=False),
-    Column("cameras", JsonText, nullable=False),  # the nearest ones: [{camera_id, distance_m, bearing_deg}]
+    Column("cameras", JsonText, nullable=False),  # the nearest: [{camera_id, distance_m, bearing_deg, looks_there}]
     Column("call_back", String(24)),
     Column("call_back_until", UtcDateTime),
     UniqueConstraint("by_id", "idempotency_key"),

@@ -86,7 +86,7 @@ def nearby_view(same: Sequence[Same], near: Sequence[Near], actor: Actor) -> Vie
             for one in same
         ],
         "cameras": [
-            {name: getattr(one, name) for name in ("camera_id", "name", "distance_m", "bearing_deg")}
+            {name: getattr(one, name) for name in ("camera_id", "name", "distance_m", "bearing_deg", "looks_there")}
             for one in near
             if may_see(actor, one.area_path)
         ],

@@ -25,6 +25,8 @@ class CameraOut(BaseModel):
     longitude: float
     latitude: float
     place_class: str
+    bearing_deg: float | None
+    field_of_view_deg: float | None
     node_id: str | None
     located: str
     state: str

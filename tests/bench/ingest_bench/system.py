@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Final
 
 import asyncpg
+import httpx
 import yaml
 
 from tests.bench.edge_bench.accounting import cpu_seconds
@@ -184,3 +185,18 @@ def wait_until_at_work(system: System, within_s: float = 60.0) -> None:
         if time.monotonic() > give_up:
             raise RuntimeError(f"no ingest was at work within {within_s:g} s")
         time.sleep(0.1)
+
+
+def wait_until_up(system: System, port: int, within_s: float = 60.0) -> None:
+    """Until the process that speaks HTTP answers."""
+    give_up = time.monotonic() + within_s
+    while True:
+        system.must_run()
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/api/health", timeout=5).status_code == httpx.codes.OK:
+                return
+        except httpx.HTTPError:
+            pass
+        if time.monotonic() > give_up:
+            raise RuntimeError(f"no answer at port {port} within {within_s:g} s")
+        time.sleep(0.2)

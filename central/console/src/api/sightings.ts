@@ -8,6 +8,8 @@ export interface NearCamera {
   distance_m: number;
   /** From the camera to the place, clockwise from north. */
   bearing_deg: number;
+  /** By the register; null or missing: it does not know. */
+  looks_there?: boolean | null;
 }
 
 export interface Sighting {

@@ -79,6 +79,9 @@ export interface Camera {
   longitude: number | null;
   latitude: number | null;
   place_class: string;
+  /** Where it looks, degrees clockwise from north; null: not known, or it turns. */
+  bearing_deg: number | null;
+  field_of_view_deg: number | null;
   node_id: string | null;
   state: string | null;
   state_since: string | null;

@@ -1,5 +1,5 @@
 /** What the command page shows, kept current: open incidents, areas, cameras, nodes. */
-import { computed, onScopeDispose, reactive, ref, shallowRef } from "vue";
+import { computed, onScopeDispose, ref, shallowReactive, shallowRef } from "vue";
 
 import { incidents as incidentCalls, places } from "@/api/calls";
 import type { Area, Camera, CentreEvent, FleetNode, Incident } from "@/api/types";
@@ -7,18 +7,24 @@ import type { Area, Camera, CentreEvent, FleetNode, Incident } from "@/api/types
 import { listen } from "./feed";
 
 /** Nodes and cameras change rarely and the stream tells; this only mends what a missed event left behind. */
-const FLEET_EVERY_MS = 30_000;
+const FLEET_EVERY_MS = 60_000;
+/** A city's list is ten megabytes: it is read seldom, and not by every screen at once after a break. */
+const CAMERAS_EVERY_MS = 600_000;
+const CAMERAS_SPREAD_MS = 20_000;
 
 export function useBoard() {
-  const incidents = reactive(new Map<string, Incident>());
+  const incidents = shallowReactive(new Map<string, Incident>());
   const areas = shallowRef<Area[]>([]);
-  const cameras = reactive(new Map<string, Camera>());
-  const nodes = reactive(new Map<string, FleetNode>());
+  const cameras = shallowReactive(new Map<string, Camera>());
+  const nodes = shallowReactive(new Map<string, FleetNode>());
   const isLoaded = ref(false);
   const hasFailed = ref(false);
   const fleetKnown = ref(false);
   const closedTick = ref(0);
   const lastClosed = shallowRef<Incident | null>(null);
+
+  let camerasReadAtMs = Date.now();
+  let soon: ReturnType<typeof setTimeout> | undefined;
 
   function take(incident: Incident): void {
     const known = incidents.get(incident.incident_id);
@@ -58,30 +64,37 @@ export function useBoard() {
     }
   }
 
-  async function readPlaces(): Promise<void> {
-    const [areaAnswer, cameraAnswer] = await Promise.allSettled([places.areas(), places.cameras()]);
-    if (areaAnswer.status === "fulfilled") areas.value = areaAnswer.value.areas;
-    if (cameraAnswer.status === "fulfilled") takeCameras(cameraAnswer.value.cameras);
+  async function readAreas(): Promise<void> {
+    const answer = await places.areas().catch(() => null);
+    if (answer) areas.value = answer.areas;
   }
 
-  function takeCameras(found: Camera[]): void {
-    for (const camera of found) cameras.set(camera.camera_id, camera);
+  async function readCameras(): Promise<void> {
+    const answer = await places.cameras().catch(() => null);
+    for (const camera of answer?.cameras ?? []) cameras.set(camera.camera_id, camera);
+    if (answer) camerasReadAtMs = Date.now();
+    else readCamerasWithin(CAMERAS_SPREAD_MS);
+  }
+
+  function readCamerasWithin(ms: number): void {
+    clearTimeout(soon);
+    soon = setTimeout(() => void readCameras(), Math.random() * ms);
   }
 
   async function readFleet(): Promise<void> {
-    const [fleetAnswer, cameraAnswer] = await Promise.allSettled([places.fleet(), places.cameras()]);
-    if (cameraAnswer.status === "fulfilled") takeCameras(cameraAnswer.value.cameras);
-    fleetKnown.value = fleetAnswer.status === "fulfilled";
-    if (fleetAnswer.status === "fulfilled") {
-      nodes.clear();
-      for (const node of fleetAnswer.value.nodes) nodes.set(node.node_id, node);
-    }
+    const answer = await places.fleet().catch(() => null);
+    fleetKnown.value = answer !== null;
+    const listed = new Set(answer?.nodes.map((node) => node.node_id));
+    for (const id of answer ? [...nodes.keys()] : []) if (!listed.has(id)) nodes.delete(id);
+    for (const node of answer?.nodes ?? []) nodes.set(node.node_id, node);
+    if (Date.now() - camerasReadAtMs > CAMERAS_EVERY_MS) readCamerasWithin(CAMERAS_SPREAD_MS);
   }
 
   function readAll(): void {
     void readIncidents();
-    void readPlaces();
+    void readAreas();
     void readFleet();
+    void readCameras();
   }
 
   // Listening starts before reading: what changes in between is told, and the newer version wins.
@@ -90,6 +103,7 @@ export function useBoard() {
     onResume: () => {
       void readIncidents();
       void readFleet();
+      readCamerasWithin(CAMERAS_SPREAD_MS);
     },
   });
   const timer = setInterval(() => void readFleet(), FLEET_EVERY_MS);
@@ -97,6 +111,7 @@ export function useBoard() {
   onScopeDispose(() => {
     stopListening();
     clearInterval(timer);
+    clearTimeout(soon);
   });
 
   return {

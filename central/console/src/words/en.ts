@@ -256,6 +256,7 @@ export const en: Record<WordKey, string> = {
   "reasonCode.nothing_here": "Nothing found on site",
   "reasonCode.other": "Other",
 
+  "case.details": "The incident",
   "case.reason": "Why it was raised",
   "case.reasonNow": "What is seen now",
   "case.why": "Why grouped, why routed",

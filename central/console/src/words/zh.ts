@@ -254,6 +254,7 @@ export const zh = {
   "reasonCode.nothing_here": "到场未发现隐患",
   "reasonCode.other": "其他",
 
+  "case.details": "事件详情",
   "case.reason": "为什么告警",
   "case.reasonNow": "现场情况",
   "case.why": "归并与派发依据",

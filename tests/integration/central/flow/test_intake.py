@@ -295,6 +295,18 @@ async def test_a_workers_sighting_is_queued_with_the_nearest_cameras(people: Tes
     assert [row["by_name"] for row in await rows(people, sightings)] == ["wang 先生"]
 
 
+async def test_a_camera_that_looks_elsewhere_comes_last_and_has_missed_nothing(people: TestCentre) -> None:
+    south_of_it = (PLACE[0], PLACE[1] - 0.0003)  # 33 m: the place lies to its north
+    for camera_id, bearing in (("to-north", 20.0), ("to-south", 180.0), ("not-known", None)):
+        await watch(people, camera_id, south_of_it, looks=bearing)
+    async with people.signed_in("li") as client:
+        made = (await client.post("/api/sightings", json=sighting())).json()
+    assert [(one["camera_id"], one["looks_there"]) for one in made["cameras"]] == [
+        *(("not-known", None), ("to-north", True), ("to-south", False)),
+    ]
+    assert sorted(one["camera_id"] for one in made["missed_by"]) == ["not-known", "to-north"]
+
+
 async def test_what_a_person_told_goes_when_alerts_do(people: TestCentre) -> None:
     """It is never cleared: nobody speaks of it again once its incident is closed."""
     await people.add_cameras(CameraPlace("cam-1", "机", city.GRID, *PLACE, "street", None))
@@ -424,8 +436,11 @@ async def test_a_silence_hides_a_sensor_and_no_person(people: TestCentre) -> Non
     assert made["incident"] is not None
 
 
-async def watch(centre: TestCentre, camera_id: str, place: tuple[float, float], **rule: Any) -> None:
-    await centre.add_cameras(CameraPlace(camera_id, camera_id, city.GRID, *place, "street", "edge-01"))
+async def watch(
+    centre: TestCentre, camera_id: str, place: tuple[float, float], *, looks: float | None = None, **rule: Any
+) -> None:
+    camera = CameraPlace(camera_id, camera_id, city.GRID, *place, "street", "edge-01", bearing_deg=looks)
+    await centre.add_cameras(camera)
     rules = [{"rule_id": "lane", "hazard": "fire_lane_obstruction", "zone": [[0, 0], [1, 0], [1, 1]], **rule}]
     settings = {"camera_id": camera_id, "place_class": "other", "look_every_s": None, "rules": rules}
     row = filled(rule_versions, camera_id=camera_id, state="desired", origin="centre", settings=settings, severities=[])

@@ -16,7 +16,7 @@ from xueliang_central.incidents.folding import distance_m
 from xueliang_central.intake import signing
 from xueliang_central.intake.entries import episode_of, merged, row_of_signal
 from xueliang_central.intake.nearby import watching
-from xueliang_central.intake.nearest import bearing_deg, box_around
+from xueliang_central.intake.nearest import bearing_deg, box_around, looks_there
 from xueliang_central.intake.reading import LIMIT_BYTES, read_signal
 
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
@@ -161,6 +161,24 @@ def test_the_highest_revision_wins_whatever_the_order() -> None:
 )
 def test_bearings(there: tuple[float, float], degrees: int) -> None:
     assert bearing_deg((0.0, 0.0), there) == degrees
+
+
+@pytest.mark.parametrize(
+    ("looks", "width", "apart_m", "there", "expected"),
+    [
+        (350.0, 60.0, 50.0, 10, True),  # across north
+        (350.0, 60.0, 50.0, 21, False),
+        (0.0, None, 50.0, 55, True),  # the usual width
+        (0.0, None, 50.0, 56, False),
+        (0.0, 20.0, 10.0, 180, None),  # under the camera
+        (None, 60.0, 50.0, 0, None),
+        (90.0, 360.0, 50.0, 270, True),
+    ],
+)
+def test_whether_a_camera_looks_at_a_place(
+    looks: float | None, width: float | None, apart_m: float, there: int, expected: bool | None
+) -> None:
+    assert looks_there(looks, width, apart_m, there) is expected
 
 
 @given(st.floats(-179, 179), st.floats(-80, 80), st.floats(1, 5000))

@@ -1,15 +1,13 @@
-/** The map without a tile server: areas as polygons on canvas, cameras as dots, incidents as markers. */
+/** The map without a tile server: areas as polygons on canvas, cameras as dots and clusters, incidents as markers. */
 import "leaflet/dist/leaflet.css";
 
 import {
-  circleMarker,
   divIcon,
   geoJSON,
   latLngBounds,
   layerGroup,
   map as leafletMap,
   marker,
-  type CircleMarker,
   type LayerGroup,
   type Map as LeafletMap,
   type Marker,
@@ -18,14 +16,14 @@ import {
 } from "leaflet";
 
 import type { Area, Camera } from "@/api/types";
-import { cameraHealth } from "@/live/camera_health";
 
 import { areaCanvas } from "./area_canvas";
+import { CameraLayer } from "./camera_layer";
 import { LabelLayer } from "./label_layer";
 import { LEVEL_RANK, boundsOf, labelPoint, leavesOf, type Bounds, type Spot } from "./map_shapes";
 
 const SEVERITY_COLOURS = ["", "#ff5257", "#ff9a3c", "#f5cf3f", "#4aa3ff"] as const;
-const CAMERA_COLOURS = { ok: "#3fcf8e", faulty: "#ff5d5d", unknown: "#71839a" } as const;
+const PLAIN_FILL = "#3d6ea8";
 const LINES: PathOptions[] = [
   { weight: 2.4, color: "#5c7da3" },
   { weight: 2, color: "#4a6787" },
@@ -44,10 +42,10 @@ export class CityMap {
   readonly #map: LeafletMap;
   readonly #labels = new LabelLayer();
   readonly #areaLayer: LayerGroup;
-  readonly #cameraLayer: LayerGroup;
-  readonly #cameraDots = new Map<string, CircleMarker>();
+  readonly #cameras: CameraLayer;
   readonly #markers = new Map<string, { marker: Marker; look: string }>();
   readonly #leafPaths = new Map<string, Path>();
+  readonly #tinted = new Map<string, number>();
   readonly #texts: MapTexts;
   readonly #onSelect: (incidentId: string) => void;
   #whole: Bounds | null = null;
@@ -68,7 +66,7 @@ export class CityMap {
       maxZoom: 20,
     }).setView([36, 117], 10);
     this.#areaLayer = layerGroup().addTo(this.#map);
-    this.#cameraLayer = layerGroup().addTo(this.#map);
+    this.#cameras = new CameraLayer(texts.cameraTip).addTo(this.#map);
     this.#labels.addTo(this.#map);
   }
 
@@ -98,6 +96,7 @@ export class CityMap {
   setAreas(areas: Area[]): void {
     this.#areaLayer.clearLayers();
     this.#leafPaths.clear();
+    this.#tinted.clear();
     const leaves = leavesOf(areas);
     const drawn = areas
       .filter((area) => area.geometry)
@@ -132,7 +131,7 @@ export class CityMap {
     const style: PathOptions = {
       ...LINES[LEVEL_RANK[area.level]],
       fill: isLeaf,
-      fillColor: "#3d6ea8",
+      fillColor: PLAIN_FILL,
       fillOpacity: 0.07,
       interactive: false,
     };
@@ -159,41 +158,18 @@ export class CityMap {
 
   /** The worst open severity of each leaf area. */
   tint(worst: Map<string, number>): void {
-    for (const [code, path] of this.#leafPaths) {
+    for (const code of new Set([...this.#tinted.keys(), ...worst.keys()])) {
       const severity = worst.get(code);
-      path.setStyle(
-        severity
-          ? { fillColor: SEVERITY_COLOURS[severity] ?? "#3d6ea8", fillOpacity: 0.2 }
-          : { fillColor: "#3d6ea8", fillOpacity: 0.07 },
-      );
+      const path = this.#leafPaths.get(code);
+      if (!path || severity === this.#tinted.get(code)) continue;
+      if (severity) this.#tinted.set(code, severity);
+      else this.#tinted.delete(code);
+      path.setStyle({ fillColor: SEVERITY_COLOURS[severity ?? 0] || PLAIN_FILL, fillOpacity: severity ? 0.2 : 0.07 });
     }
   }
 
   setCameras(cameras: Camera[]): void {
-    const seen = new Set<string>();
-    for (const camera of cameras) {
-      if (camera.longitude === null || camera.latitude === null) continue;
-      seen.add(camera.camera_id);
-      const health = cameraHealth(camera.state);
-      const style = {
-        radius: 4,
-        weight: 1.5,
-        color: CAMERA_COLOURS[health],
-        fillColor: health === "ok" ? CAMERA_COLOURS.ok : "#0b1119",
-        fillOpacity: 0.9,
-      };
-      const known = this.#cameraDots.get(camera.camera_id);
-      const dot = known ?? circleMarker([camera.latitude, camera.longitude], style).addTo(this.#cameraLayer);
-      if (known) known.setStyle(style).setLatLng([camera.latitude, camera.longitude]);
-      else dot.bindTooltip("", { direction: "top", offset: [0, -4] });
-      dot.setTooltipContent(this.#texts.cameraTip(camera));
-      this.#cameraDots.set(camera.camera_id, dot);
-    }
-    for (const [id, dot] of this.#cameraDots) {
-      if (seen.has(id)) continue;
-      dot.remove();
-      this.#cameraDots.delete(id);
-    }
+    this.#cameras.setCameras(cameras);
     // Without any polygon the cameras are the only thing to look at.
     if (!this.#whole && cameras.length > 0 && !this.#hasFitted) {
       for (const camera of cameras) {

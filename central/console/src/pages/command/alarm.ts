@@ -1,0 +1,147 @@
+/**
+ * Tones, flashes and announcements of new incidents.
+ *
+ * A browser plays nothing before somebody has pressed something, so a shift begins with a test tone that has to be
+ * heard. Mute ends by itself. What came while the page was hidden is said when it is looked at again.
+ */
+import { computed, onScopeDispose, ref, watch } from "vue";
+
+import type { Incident, Severity } from "@/api/types";
+import type { Board } from "@/live/board";
+import { now } from "@/live/now";
+
+import { TEST_TONES, tonesOf, worstOf, type Tone } from "./tones";
+
+export const MUTE_MS = 600_000;
+const FLASH_MS = 4_000;
+/** What comes within this long is told of together. */
+const GATHER_MS = 250;
+const HIDDEN_AT_LEAST_MS = 20_000;
+const HEARD = "xueliang.sound-heard"; // of this tab: a new tab is silent again
+
+export type Sound = "off" | "testing" | "on" | "muted";
+
+export function useAlarm(board: Board, announce: (incident: Incident) => string) {
+  let player: AudioContext | null = null;
+  const isHeard = ref(sessionStorage.getItem(HEARD) !== null);
+  const isTesting = ref(false);
+  const mutedUntilMs = ref(0);
+  const flash = ref<Severity | null>(null);
+  const announcement = ref("");
+  const hiddenMs = ref(0);
+  let hiddenSinceMs: number | null = document.visibilityState === "hidden" ? Date.now() : null;
+
+  const mutedForS = computed(() => Math.max(0, Math.ceil((mutedUntilMs.value - now.value) / 1000)));
+  const sound = computed<Sound>(() => {
+    if (isTesting.value) return "testing";
+    if (!isHeard.value) return "off";
+    return mutedForS.value > 0 ? "muted" : "on";
+  });
+
+  function play(tones: readonly Tone[]): void {
+    if (!player || tones.length === 0) return;
+    for (const tone of tones) {
+      const oscillator = player.createOscillator();
+      const loudness = player.createGain();
+      const from = player.currentTime + 0.02 + tone.at;
+      oscillator.frequency.value = tone.hertz;
+      loudness.gain.setValueAtTime(0, from);
+      loudness.gain.linearRampToValueAtTime(0.35, from + 0.015);
+      loudness.gain.setValueAtTime(0.35, from + tone.lasts - 0.03);
+      loudness.gain.linearRampToValueAtTime(0, from + tone.lasts);
+      oscillator.connect(loudness).connect(player.destination);
+      oscillator.start(from);
+      oscillator.stop(from + tone.lasts);
+    }
+  }
+
+  async function wake(): Promise<void> {
+    player ??= new AudioContext();
+    await player.resume();
+  }
+
+  /** By a press of somebody, else the browser stays silent. */
+  async function test(): Promise<void> {
+    await wake();
+    isTesting.value = true;
+    play(TEST_TONES);
+  }
+
+  function heard(): void {
+    isTesting.value = false;
+    isHeard.value = true;
+    sessionStorage.setItem(HEARD, "1");
+  }
+
+  function toggleMute(): void {
+    mutedUntilMs.value = mutedForS.value > 0 ? 0 : now.value + MUTE_MS;
+  }
+
+  // A reloaded tab may play again only after a press: the first one anywhere does.
+  const onPress = (): void => {
+    if (isHeard.value) void wake();
+  };
+  const onVisibility = (): void => {
+    if (document.visibilityState === "hidden") hiddenSinceMs ??= Date.now();
+    else if (hiddenSinceMs !== null) {
+      const lasted = Date.now() - hiddenSinceMs;
+      hiddenSinceMs = null;
+      if (lasted >= HIDDEN_AT_LEAST_MS) hiddenMs.value = lasted;
+    }
+  };
+  document.addEventListener("pointerdown", onPress);
+  document.addEventListener("keydown", onPress);
+  document.addEventListener("visibilitychange", onVisibility);
+
+  const known = new Set<string>();
+  let fresh: Incident[] = [];
+  let gathering: ReturnType<typeof setTimeout> | undefined;
+  let flashing: ReturnType<typeof setTimeout> | undefined;
+
+  function tell(): void {
+    const worst = worstOf(fresh.map((incident) => incident.severity));
+    const first = fresh.find((incident) => incident.severity === worst);
+    fresh = [];
+    if (worst === null || !first) return;
+    if (sound.value === "on") play(tonesOf(worst));
+    if (worst > 2) return;
+    announcement.value = announce(first);
+    flash.value = worst;
+    clearTimeout(flashing);
+    flashing = setTimeout(() => (flash.value = null), FLASH_MS);
+  }
+
+  // Those that were there when the page came are read, not sounded.
+  let isReady = false;
+  watch(
+    () => [board.isLoaded.value, [...board.incidents.keys()]] as const,
+    ([isLoaded, ids]) => {
+      if (!isLoaded) return;
+      for (const id of ids) {
+        if (known.has(id)) continue;
+        known.add(id);
+        const incident = board.incidents.get(id);
+        if (isReady && incident?.state === "open" && !incident.drill) fresh.push(incident);
+      }
+      for (const id of known) if (!board.incidents.has(id)) known.delete(id);
+      isReady = true;
+      if (fresh.length === 0) return;
+      clearTimeout(gathering);
+      gathering = setTimeout(tell, GATHER_MS);
+    },
+    { immediate: true },
+  );
+
+  onScopeDispose(() => {
+    document.removeEventListener("pointerdown", onPress);
+    document.removeEventListener("keydown", onPress);
+    document.removeEventListener("visibilitychange", onVisibility);
+    clearTimeout(gathering);
+    clearTimeout(flashing);
+    void player?.close();
+  });
+
+  return { sound, mutedForS, flash, announcement, hiddenMs, test, heard, toggleMute };
+}
+
+export type Alarm = ReturnType<typeof useAlarm>;

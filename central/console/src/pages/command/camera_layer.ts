@@ -1,0 +1,211 @@
+/** All cameras of a city on one canvas: thirty thousand of them as layers of their own would stop the page. */
+import { DomEvent, DomUtil, Layer, tooltip, type LeafletMouseEvent, type Map as LeafletMap, type Tooltip } from "leaflet";
+
+import type { Camera } from "@/api/types";
+
+import { CONES_FROM_ZOOM, coneOf, inView, place, radiusOf, type Cluster, type InView, type Placed } from "./camera_clusters";
+
+const COLOURS = { ok: "#3fcf8e", faulty: "#ff5d5d", unknown: "#71839a" } as const;
+const PANE = "cameras";
+const TILE = 256;
+const MARGIN = 0.3; // of the view, on each side: what a short move brings into view is drawn already
+const DOT_PX = 4;
+const REACH_PX = 9;
+const CONE_PX = 34;
+
+export class CameraLayer extends Layer {
+  readonly #tip: (camera: Camera) => string;
+  readonly #placed = new Map<string, Placed>();
+  #all: Placed[] = [];
+  #canvas: HTMLCanvasElement | null = null;
+  #shown: InView = { clusters: [], singles: [] };
+  #tooltip: Tooltip | null = null;
+  #frame = 0;
+
+  constructor(tip: (camera: Camera) => string) {
+    super();
+    this.#tip = tip;
+  }
+
+  setCameras(cameras: Iterable<Camera>): void {
+    const before = this.#all.length;
+    let hasChanged = false;
+    const seen = new Set<string>();
+    for (const camera of cameras) {
+      seen.add(camera.camera_id);
+      if (this.#placed.get(camera.camera_id)?.camera === camera) continue;
+      const placed = place(camera);
+      if (placed) this.#placed.set(camera.camera_id, placed);
+      else this.#placed.delete(camera.camera_id);
+      hasChanged = true;
+    }
+    for (const id of this.#placed.keys()) {
+      if (seen.has(id)) continue;
+      this.#placed.delete(id);
+      hasChanged = true;
+    }
+    if (!hasChanged) return;
+    this.#all = [...this.#placed.values()];
+    if (before === 0) this.#draw();
+    else this.#drawSoon();
+  }
+
+  get size(): number {
+    return this.#all.length;
+  }
+
+  override onAdd(map: LeafletMap): this {
+    this.#canvas = DomUtil.create("canvas", "leaflet-zoom-hide");
+    this.#canvas.style.pointerEvents = "none";
+    const pane = map.getPane(PANE) ?? map.createPane(PANE);
+    pane.style.zIndex = "420"; // over the polygons, under the names
+    pane.style.pointerEvents = "none";
+    pane.appendChild(this.#canvas);
+    map.on("moveend zoomend resize", this.#draw, this);
+    map.on("mousemove", this.#point, this);
+    map.on("mouseout movestart zoomstart", this.#forget, this);
+    map.on("click", this.#open, this);
+    this.#draw();
+    return this;
+  }
+
+  override onRemove(map: LeafletMap): this {
+    cancelAnimationFrame(this.#frame);
+    map.off("moveend zoomend resize", this.#draw, this);
+    map.off("mousemove", this.#point, this);
+    map.off("mouseout movestart zoomstart", this.#forget, this);
+    map.off("click", this.#open, this);
+    this.#forget();
+    this.#canvas?.remove();
+    this.#canvas = null;
+    return this;
+  }
+
+  #drawSoon(): void {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = requestAnimationFrame(() => this.#draw());
+  }
+
+  #draw(): void {
+    const map = this._map as LeafletMap | undefined;
+    const canvas = this.#canvas;
+    const context = canvas?.getContext("2d");
+    if (!map || !canvas || !context) return;
+    const size = map.getSize();
+    const aside = { x: Math.round(size.x * MARGIN), y: Math.round(size.y * MARGIN) };
+    const [width, height] = [size.x + 2 * aside.x, size.y + 2 * aside.y];
+    const scale = window.devicePixelRatio || 1;
+    canvas.width = width * scale;
+    canvas.height = height * scale;
+    canvas.style.width = `${width}px`;
+    canvas.style.height = `${height}px`;
+    DomUtil.setPosition(canvas, map.containerPointToLayerPoint([-aside.x, -aside.y]));
+    context.scale(scale, scale);
+    const origin = map.getPixelBounds().min!;
+    const view = {
+      left: origin.x - aside.x,
+      top: origin.y - aside.y,
+      width,
+      height,
+      world: TILE * 2 ** map.getZoom(),
+    };
+    this.#shown = inView(this.#all, view);
+    if (map.getZoom() >= CONES_FROM_ZOOM) for (const one of this.#shown.singles) drawCone(context, one);
+    for (const one of this.#shown.singles) drawDot(context, one);
+    for (const one of this.#shown.clusters) drawCluster(context, one);
+  }
+
+  /** What lies under the pointer, in pixels of the canvas. */
+  #under(event: LeafletMouseEvent): { x: number; y: number } {
+    const corner = DomUtil.getPosition(this.#canvas!);
+    const { x, y } = event.layerPoint;
+    return { x: x - corner.x, y: y - corner.y };
+  }
+
+  #point(event: LeafletMouseEvent): void {
+    const map = this._map as LeafletMap;
+    const at = this.#under(event);
+    const found = nearest(this.#shown.singles, at, REACH_PX);
+    if (!found) return this.#forget();
+    this.#tooltip ??= tooltip({ direction: "top", offset: [0, -4] });
+    this.#tooltip.setLatLng([found.placed.camera.latitude!, found.placed.camera.longitude!]);
+    this.#tooltip.setContent(this.#tip(found.placed.camera));
+    if (!map.hasLayer(this.#tooltip)) this.#tooltip.addTo(map);
+  }
+
+  #forget(): void {
+    this.#tooltip?.remove();
+    this.#tooltip = null;
+  }
+
+  /** A click on a cluster goes closer. */
+  #open(event: LeafletMouseEvent): void {
+    const at = this.#under(event);
+    const cluster = this.#shown.clusters.find((one) => Math.hypot(one.x - at.x, one.y - at.y) <= radiusOf(one.count));
+    if (!cluster) return;
+    DomEvent.stop(event.originalEvent);
+    const map = this._map as LeafletMap;
+    map.setView(event.latlng, Math.min(map.getMaxZoom(), map.getZoom() + 2));
+  }
+}
+
+type Point = { x: number; y: number };
+
+function nearest<T extends Point>(points: T[], at: Point, within: number): T | null {
+  let best: T | null = null;
+  let least = within;
+  for (const one of points) {
+    const apart = Math.hypot(one.x - at.x, one.y - at.y);
+    if (apart <= least) [best, least] = [one, apart];
+  }
+  return best;
+}
+
+function drawDot(context: CanvasRenderingContext2D, { placed, x, y }: { placed: Placed } & Point): void {
+  context.beginPath();
+  context.arc(x, y, DOT_PX, 0, 2 * Math.PI);
+  context.fillStyle = placed.health === "ok" ? COLOURS.ok : "#0b1119";
+  context.fill();
+  context.lineWidth = 1.5;
+  context.strokeStyle = COLOURS[placed.health];
+  context.stroke();
+}
+
+function drawCone(context: CanvasRenderingContext2D, { placed, x, y }: { placed: Placed } & Point): void {
+  const cone = coneOf(placed.camera);
+  if (!cone) return;
+  context.beginPath();
+  context.moveTo(x, y);
+  context.arc(x, y, CONE_PX, cone[0], cone[1]);
+  context.closePath();
+  context.globalAlpha = 0.28;
+  context.fillStyle = COLOURS[placed.health];
+  context.fill();
+  context.globalAlpha = 1;
+}
+
+function drawCluster(context: CanvasRenderingContext2D, one: Cluster): void {
+  const radius = radiusOf(one.count);
+  context.beginPath();
+  context.arc(one.x, one.y, radius, 0, 2 * Math.PI);
+  context.fillStyle = "rgb(18 44 50 / 88%)";
+  context.fill();
+  context.lineWidth = 2;
+  context.strokeStyle = "#2f8f6a";
+  context.stroke();
+  if (one.faulty > 0) {
+    context.beginPath(); // the share that is at fault, from the top on
+    context.arc(one.x, one.y, radius, -Math.PI / 2, -Math.PI / 2 + (2 * Math.PI * one.faulty) / one.count);
+    context.strokeStyle = COLOURS.faulty;
+    context.stroke();
+  }
+  context.fillStyle = "#d9ece4";
+  context.font = `600 11px ${document.body.style.fontFamily || "sans-serif"}`;
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  context.fillText(short(one.count), one.x, one.y + 0.5);
+}
+
+function short(count: number): string {
+  return count < 1000 ? String(count) : `${(count / 1000).toFixed(count < 10_000 ? 1 : 0)}k`;
+}

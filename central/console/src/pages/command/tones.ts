@@ -1,0 +1,36 @@
+/** What a severity sounds like. Pure: moments in seconds and pitches; `alarm.ts` plays them. */
+import type { Severity } from "../../api/types.ts";
+
+export interface Tone {
+  at: number;
+  lasts: number;
+  hertz: number;
+}
+
+/** 1: three high pairs; 2: two pairs; 3: one; 4: none, it is read. */
+const PAIRS: Record<Severity, number> = { 1: 3, 2: 2, 3: 1, 4: 0 };
+const HIGH: Record<Severity, number> = { 1: 1175, 2: 880, 3: 659, 4: 0 };
+const TONE_S = 0.16;
+const PAIR_S = 0.5;
+
+export function tonesOf(severity: Severity): Tone[] {
+  const tones: Tone[] = [];
+  for (let pair = 0; pair < PAIRS[severity]; pair += 1) {
+    tones.push({ at: pair * PAIR_S, lasts: TONE_S, hertz: HIGH[severity] });
+    tones.push({ at: pair * PAIR_S + TONE_S, lasts: TONE_S, hertz: HIGH[severity] * 0.75 });
+  }
+  return tones;
+}
+
+export const TEST_TONES: readonly Tone[] = [0, 0.35, 0.7].map((at) => ({ at, lasts: 0.22, hertz: 880 }));
+
+/** Of several that came at once only the worst is played: fifty tones together say nothing. */
+export function worstOf(severities: Iterable<Severity>): Severity | null {
+  let worst: Severity | null = null;
+  for (const one of severities) if (worst === null || one < worst) worst = one;
+  return worst;
+}
+
+export function lengthOf(tones: readonly Tone[]): number {
+  return tones.reduce((end, tone) => Math.max(end, tone.at + tone.lasts), 0);
+}
