@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.edge.observing import CAR, START, Thing, after_s, camera, judged, lane_rule, seen, times, told
@@ -446,19 +446,34 @@ def missed_in(scene: tuple[list[tuple[float, float]], list[float], list[tuple[fl
     return missed
 
 
+def looks_in(
+    scene: tuple[list[tuple[float, float]], list[float], list[tuple[float, float, bool]]], start: float, end: float
+) -> list[tuple[float, bool]]:
+    """The looks while it stands, from the first that shows it: when, and whether it is missed."""
+    looks = [(at, missed) for at, missed in zip(scene[1], missed_in(scene), strict=True) if start <= at < end]
+    first = next(index for index, (_, missed) in enumerate(looks) if not missed)
+    return looks[first:]
+
+
 def is_steady(
     scene: tuple[list[tuple[float, float]], list[float], list[tuple[float, float, bool]]], start: float, end: float
 ) -> bool:
     """Whether it is seen for the share of its time that a place needs, at every look once it has settled."""
     seen_s = visible_s = 0.0
-    looks = [(at, missed) for at, missed in zip(scene[1], missed_in(scene), strict=True) if start <= at < end]
-    first = next(index for index, (_, missed) in enumerate(looks) if not missed)
-    for (before, _), (at, missed) in pairwise(looks[first:]):
+    for (before, _), (at, missed) in pairwise(looks_in(scene, start, end)):
         visible_s += at - before
         seen_s += 0.0 if missed else at - before
         if visible_s >= SETTLE_S and seen_s < MIN_PRESENCE * visible_s:
             return False
     return True
+
+
+def is_due(
+    scene: tuple[list[tuple[float, float]], list[float], list[tuple[float, float, bool]]], start: float, end: float
+) -> bool:
+    """Whether a look shows it the dwell after the first one that does."""
+    looks = looks_in(scene, start, end)
+    return any(not missed and at >= looks[0][0] + 10 for at, missed in looks)
 
 
 def observed(
@@ -485,21 +500,28 @@ def observed(
     return made
 
 
+def every_second(*missed: int, until_s: int) -> tuple[list[float], list[tuple[float, float, bool]]]:
+    """A look a second; which of them miss what is there."""
+    return [float(t) for t in range(until_s)], [(0.0, 0.0, t in missed) for t in range(until_s)]
+
+
 @settings(max_examples=30, deadline=None)
 @given(scenes())
+@example(([(0.1, 12.9)], *every_second(1, 12, until_s=23)))  # missed at its first look and when its dwell was over
+@example(([(0.0, 40.0)], *every_second(*range(5, 40, 2), until_s=51)))  # no longer seen for the share a place needs
 def test_it_never_raises_without_having_stood_for_the_dwell_and_never_clears_while_it_stands(
     scene: tuple[list[tuple[float, float]], list[float], list[tuple[float, float, bool]]],
 ) -> None:
-    stretches = scene[0]
+    steady = [(start, end) for start, end in scene[0] if is_steady(scene, start, end)]
     decisions = story(*observed(scene))
     for decision in decisions:
         t = after_s(decision)
         if decision.phase is Phase.RAISED:
-            assert any(start + 10 <= t + 1e-6 and t < end for start, end in stretches), told(decisions)
+            assert any(start + 10 <= t + 1e-6 and t < end for start, end in scene[0]), told(decisions)
         if decision.phase is Phase.CLEARED:
-            assert not any(start <= t < end for start, end in stretches), told(decisions)
-    long_enough = [1 for start, end in stretches if end - start > 10 + 2.5 and is_steady(scene, start, end)]
-    assert sum(d.phase is Phase.RAISED for d in decisions) >= len(long_enough)
+            assert not any(start <= t < end for start, end in steady), told(decisions)
+    due = [1 for start, end in steady if is_due(scene, start, end)]
+    assert sum(d.phase is Phase.RAISED for d in decisions) >= len(due)
 
 
 @settings(max_examples=12, deadline=None)
