@@ -18,7 +18,8 @@ def veils_through(
     if not judged:
         return before
     now = timeline.moment(judged[-1])
-    later, hidden = [], _hidden_at(batch, judged[-1])
+    later: list[Veil] = []
+    hidden = _hidden_at(batch, judged[-1])
     for index, earlier in zip(reversed(judged), (*reversed(judged[:-1]), None), strict=True):
         since = timeline.moment(index)
         if not hidden or is_long(since, now) or timeline.gap_s[index] > rule.view_lost_after_s:

@@ -1,5 +1,5 @@
-"""Cells of a zone that something outside it stands in front of, a bus on the road before a fire lane, and since when: of
-what then stands on them nobody knows since when it does. Pure.
+"""Cells of a zone that something outside it hides, as a bus does on the road before a fire lane, and since when: since
+when things stand on them nobody has seen. Pure.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from xueliang_edge.rules.episodes import Moment
 from xueliang_edge.rules.frozen import dataclass
 from xueliang_edge.rules.rasters import PointSet, members_of, set_of_members
 
-HIDDEN_S: Final = 14.0  # a bus that comes, halts and goes takes less; hidden for longer the middle of it says nothing
+HIDDEN_S: Final = 10.0  # a bus that comes, halts and goes takes no longer; the middle of a longer time says nothing
 
 _MOST_CELLS: Final = 1 << 16  # far beyond any grid
 _MEMBERS: Final = TypeAdapter(tuple[int, ...])

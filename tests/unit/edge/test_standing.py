@@ -313,6 +313,43 @@ def test_what_still_rolled_at_its_first_look_did_not_stand_before_it(rolled: flo
     assert (raised.began.mono_s - 1000, after_s(raised)) == (began_s, 22.0), "the dwell counts from the first box"
 
 
+BUS_BEFORE: Thing = ("bus", 0.9, (0.2, 0.35, 0.75, 1.0))
+"""Its lower half lies before the zone."""
+
+
+@pytest.mark.parametrize(
+    ("bus", "hides_s", "change", "began_s"),
+    [
+        (BUS_BEFORE, (4, 6), grid(), 5.0),
+        (("bus", 0.9, (0.6, 0.35, 0.95, 1.0)), (4, 6), grid(), 7.0),
+        (("bus", 0.2, BUS_BEFORE[2]), (4, 6), grid(), 7.0),
+        (BUS_BEFORE, (4, 4), grid(), 7.0),
+        (BUS_BEFORE, (4, 6), None, 7.0),
+    ],
+    ids=["hidden", "beside_it", "not_believed", "gone_before_it_came", "no_cells"],
+)
+def test_what_came_behind_a_bus_began_since_its_ground_was_last_seen(
+    bus: Thing,
+    hides_s: tuple[float, float],
+    change: np.ndarray | None,  # type: ignore[type-arg]
+    began_s: float,
+) -> None:
+    def shown(t: float) -> list[Thing]:
+        return [CAR] if t >= 8 else [bus] if hides_s[0] <= t <= hides_s[1] else []
+
+    rule = PARKING | {"zone": [[0.1, 0.5], [0.9, 0.5], [0.9, 0.75], [0.1, 0.75]]}
+    (raised,) = judged(CameraJudge(camera(rule)), [seen(t, shown(t), change=change) for t in times(24, 2.0)])
+    assert (raised.began.mono_s - 1000, after_s(raised)) == (began_s, 18.0), "the dwell counts from the first box"
+
+
+def test_what_was_hidden_for_long_began_when_it_was_seen() -> None:
+    """A van parked before the lane hides it for minutes: the middle of that time says nothing."""
+    rule = PARKING | {"zone": [[0.1, 0.5], [0.9, 0.5], [0.9, 0.75], [0.1, 0.75]]}
+    looks = [seen(t, [CAR] if t >= 40 else [BUS_BEFORE] if t >= 4 else [], change=grid()) for t in times(60, 2.0)]
+    (raised,) = judged(CameraJudge(camera(rule)), looks)
+    assert (raised.began.mono_s - 1000, after_s(raised)) == (39.0, 50.0)
+
+
 def test_a_lorry_that_comes_in_over_the_pictures_edge_is_held_by_all_that_came_in() -> None:
     """Cut off while it brakes; at later looks one that passes behind makes its box wider."""
 
