@@ -4,6 +4,7 @@ columns, and which looks change nothing while the rule is at rest. Pure.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from xueliang_edge.backtest.counting import CHANGED_LEVEL, STILL_CHANGED_LEVEL, 
 from xueliang_edge.backtest.measuring import Batch, LiveBatch, Skipping, has_one_score
 from xueliang_edge.backtest.standing_batch import StandingBatch
 from xueliang_edge.backtest.standing_free import is_bare, pass_while_free
+from xueliang_edge.backtest.standing_hidden import veils_through
 from xueliang_edge.backtest.standing_runs import run_through
 from xueliang_edge.backtest.timeline import Timeline
 from xueliang_edge.observation_log.looks import LoggedLooks
@@ -57,10 +59,15 @@ def _begin(looks: LoggedLooks, timeline: Timeline, rule: StandingRule) -> Batch:
     is_believed = np.zeros(len(looks.scores), np.bool_)
     if scores := counting.scores_of_good(looks, timeline.rows):
         is_believed = looks.scores.astype(np.float64) >= scores[0]  # plain numbers, like live
-    counted, inside, believed = (
-        counting.of_looks(looks, timeline.rows, each) for each in (is_counted, is_inside, is_believed)
+    is_in_front = counting.meeting(looks, is_believed & ~is_inside, rule.zone, _whole)
+    counted, inside, believed, in_front = (
+        counting.of_looks(looks, timeline.rows, each) for each in (is_counted, is_inside, is_believed, is_in_front)
     )
-    return StandingBatch(looks, timeline, wakes, counted, inside, believed, grid, has_changed, sets)
+    return StandingBatch(looks, timeline, wakes, counted, inside, believed, in_front, grid, has_changed, sets)
+
+
+def _whole(boxes: Boxes) -> Boxes:
+    return boxes
 
 
 def _concerned(looks: LoggedLooks, flags: Flags, rule: StandingRule) -> Flags:
@@ -88,11 +95,12 @@ def _is_resting(state: StandingState, rule: StandingRule) -> bool:
 
 
 def _rested(
-    state: StandingState, _batch: Batch, timeline: Timeline, start: int, stop: int, rule: StandingRule
+    state: StandingState, batch: Batch, timeline: Timeline, start: int, stop: int, rule: StandingRule
 ) -> StandingState:
     if (timeline.gap_s[timeline.judged(start, stop)] > rule.view_lost_after_s).any():
-        return StandingState(episode=state.episode)
-    return state
+        state = StandingState(episode=state.episode)
+    veils = veils_through(state.ground.veils, batch, timeline, start, stop, rule)
+    return state if veils == state.ground.veils else replace(state, ground=replace(state.ground, veils=veils))
 
 
 def _on(state: StandingState, batch: Batch, start: int, rule: StandingRule) -> tuple[StandingState, int, int]:

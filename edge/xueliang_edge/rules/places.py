@@ -17,7 +17,8 @@ from xueliang_edge.rules import geometry
 from xueliang_edge.rules.episodes import MIN_CLEAR_LOOKS, Moment
 from xueliang_edge.rules.frozen import dataclass
 from xueliang_edge.rules.geometry import Box
-from xueliang_edge.rules.rasters import PointSet, Raster, members_of, set_of_members, union_of
+from xueliang_edge.rules.hiding import Cells, Veil, last_free_s, set_written, veils_after
+from xueliang_edge.rules.rasters import PointSet, Raster, members_of, union_of
 from xueliang_edge.rules.standing_measure import StandingMeasure, StandingRule, widened_one
 from xueliang_edge.rules.zone_change import CHANGED, ZoneChange
 
@@ -117,9 +118,7 @@ class Patch:
 
 # A snapshot names cells one by one.
 
-_MOST_CELLS: Final = 1 << 16  # far beyond any grid
 _CELLS: Final = TypeAdapter(tuple[ZoneCell, ...])
-_MEMBERS: Final = TypeAdapter(tuple[int, ...])
 
 
 def _cells_of(patches: Sequence[Patch]) -> tuple[ZoneCell, ...]:
@@ -136,22 +135,13 @@ def _patches_of(written: Any) -> tuple[Patch, ...]:
     for cell in _CELLS.validate_python(written):
         history = (cell.since, cell.since.unseen_s, cell.seen_s, cell.unknown_s)
         before = found.get(history, Patch(0, cell.since, cell.seen_s, cell.unknown_s))
-        found[history] = replace(before, cells=before.cells | _set_of([cell.index]))
+        found[history] = replace(before, cells=before.cells | set_written([cell.index]))
     return tuple(found.values())
-
-
-def _set_of(written: Any) -> PointSet:
-    members = _MEMBERS.validate_python(written)
-    wrong = next((one for one in members if not 0 <= one < _MOST_CELLS), None)
-    if wrong is not None:
-        raise ValueError(f"a cell of a zone: expected 0 to {_MOST_CELLS - 1}, got {wrong}")
-    return set_of_members(members)
 
 
 Patches = Annotated[
     tuple[Patch, ...], PlainValidator(_patches_of), PlainSerializer(_cells_of, return_type=tuple[ZoneCell, ...])
 ]
-Absorbed = Annotated[PointSet, PlainValidator(_set_of), PlainSerializer(members_of, return_type=tuple[int, ...])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,18 +153,21 @@ class Ground:
         cells: cells that are changed now, each in one patch.
         absorbed: cells whose background has learnt a thing that was standing there: their change says nothing until it
             was seen to be none.
+        veils: cells that something outside the zone stands in front of; those hidden for longest first.
     """
 
     places: tuple[Place, ...] = ()
     cells: Patches = ()
-    absorbed: Absorbed = 0
+    absorbed: Cells = 0
+    veils: tuple[Veil, ...] = ()
 
 
 def remember(ground: Ground, measured: StandingMeasure, now: Moment, seconds: float, settings: StandingRule) -> Ground:
     """One look further; `seconds` of watching since the last."""
     before, boxes = ground.places, measured.boxes
+    veils = veils_after(ground.veils, measured.hidden, now) if ground.veils or measured.in_front else ()
     if not (before or boxes or ground.cells or ground.absorbed or measured.has_changed):
-        return ground  # most looks of most zones
+        return Ground(veils=veils) if ground.veils or veils else ground  # most looks of most zones
     hits = hits_of(before, boxes, now)
     sight = _Sight.of(ground, measured, hits, seconds) if len(hits) < len(before) else None
     places = []
@@ -187,9 +180,9 @@ def remember(ground: Ground, measured: StandingMeasure, now: Moment, seconds: fl
     if len(hits) < len(boxes):
         taken = hits.values()
         new = [box for box in range(len(boxes)) if box not in taken]
-        places += [_new_place(measured, box, now, _since(ground, measured, box, now, settings)) for box in new]
+        places += [_new_place(measured, box, now, _unseen_since(ground, measured, box, now, settings)) for box in new]
     cells, absorbed = _cells(ground, measured, now, seconds)
-    return Ground(tuple(places[:MAX_PLACES]), cells, absorbed)
+    return Ground(tuple(places[:MAX_PLACES]), cells, absorbed, veils)
 
 
 def hits_of(places: Sequence[Place], boxes: Sequence[Box], now: Moment) -> dict[int, int]:
@@ -225,7 +218,17 @@ def _new_place(measured: StandingMeasure, box: int, now: Moment, since: Moment) 
     return Place(measured.boxes[box], since, now, 0.0, 0.0, score, 1, measured.class_names[box], score)
 
 
-def _since(ground: Ground, measured: StandingMeasure, box: int, now: Moment, settings: StandingRule) -> Moment:
+def _unseen_since(ground: Ground, measured: StandingMeasure, box: int, now: Moment, settings: StandingRule) -> Moment:
+    """This look, unseen for as long as the detector missed what stood there, or something else hid its ground."""
+    since = _missed_since(ground, measured, box, now, settings)
+    if since is not now or not ground.veils or measured.grid is None:
+        return since
+    under = measured.grid.centres.under(geometry.ground_as_float32(measured.boxes[box]))
+    free_s = last_free_s(ground.veils, under, max(1.0, STOOD_SHARE * under.bit_count()))
+    return now if free_s is None else replace(now, unseen_s=now.seen_s - free_s)
+
+
+def _missed_since(ground: Ground, measured: StandingMeasure, box: int, now: Moment, settings: StandingRule) -> Moment:
     """This look; where the looks before saw the ground under the box changed and nothing on it, the detector missed
     what stood there: it is unseen for as long as that, and longer by what was unseen before.
     """
