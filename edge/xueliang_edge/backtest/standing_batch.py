@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xueliang_edge.backtest.counting import Flags, OfLooks
-from xueliang_edge.backtest.covering import may_be_reported_twice
+from xueliang_edge.backtest.standing_passing import Passing
 from xueliang_edge.backtest.timeline import Timeline
 from xueliang_edge.observation_log.encoding import at_of, changes_of
 from xueliang_edge.observation_log.looks import LoggedLooks
 from xueliang_edge.observations import BoxRow
 from xueliang_edge.rules.geometry import Box, Boxes
+from xueliang_edge.rules.places import Place
 from xueliang_edge.rules.rasters import PointSet
 from xueliang_edge.rules.standing_measure import NOTHING_INSIDE, Inside, StandingMeasure, surest_of
 from xueliang_edge.rules.zone_change import ZoneChange, ZoneGrid
@@ -30,17 +31,24 @@ class StandingBatch:
         believed: boxes that are.
         grid: None without a change grid. has_changed: bool (m,), a cell that counts has.
         sets: uint8 (m, 4, bytes), known, still changed and changed cells, see `ZoneChange.of`; those under any box.
+        may_be_twice: bool (m,), see `covering.may_be_reported_twice`. passing: what only passes.
     """
 
     looks: LoggedLooks
     timeline: Timeline
-    wakes: Flags
     counted: OfLooks
     inside: OfLooks
     believed: OfLooks
     grid: ZoneGrid | None
     has_changed: Flags
     sets: NDArray[np.uint8]
+    may_be_twice: Flags
+    passing: Passing
+
+    @property
+    def wakes(self) -> Flags:
+        """See `Batch`."""
+        return self.passing.wakes
 
     def measure(self, index: int) -> StandingMeasure:
         looks, plain = self.looks, self.plain
@@ -74,6 +82,12 @@ class StandingBatch:
             plain.known_inside.clear()
             plain.known_inside[first] = known
         return known
+
+    def new_places(self, index: int) -> tuple[Place, ...]:
+        """Of what stands in the zone at a judged look that hits nothing."""
+        now, inside = self.timeline.moment(index), self.inside_of(index)
+        rows = zip(inside.boxes, inside.scores, inside.class_names, strict=True)
+        return tuple([Place(box, now, now, 0.0, 0.0, score, 1, name, score) for box, score, name in rows])
 
     def _surest_of(self, index: int) -> list[BoxRow]:
         """Of what stands in the zone, where a thing may be reported several times."""
@@ -173,7 +187,7 @@ class _Plain:
             batch.has_changed.tolist(),
             *batch.inside.bounds(),
             _rows(looks, batch.inside.boxes),
-            may_be_reported_twice(looks, batch.inside, batch.counted).tolist(),
+            batch.may_be_twice.tolist(),
             {},
         )
 
