@@ -84,11 +84,11 @@ def _may_be_in(ground: Boxes, rule: StandingRule) -> Flags:
     return may
 
 
-def _is_resting(state: StandingState, batch: Batch, index: int, rule: StandingRule) -> bool:
+def _is_resting(state: StandingState, batch: Batch, rule: StandingRule) -> bool:
     if state.unclear_since is not None:
         return False
     if isinstance(batch, StandingBatch):
-        return batch.passing.leaves_nothing(state.ground, index, rule)
+        return batch.passing.leaves_nothing(state.ground, state.episode.last, rule)
     return is_bare(state.ground, rule)
 
 

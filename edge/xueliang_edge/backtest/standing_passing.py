@@ -22,14 +22,22 @@ from xueliang_edge.backtest.counting import Flags, OfLooks, pairs, parts_of
 from xueliang_edge.backtest.covering import PackedSets
 from xueliang_edge.backtest.timeline import Timeline
 from xueliang_edge.observation_log.looks import LoggedLooks
-from xueliang_edge.rules.episodes import MIN_CLEAR_LOOKS
-from xueliang_edge.rules.places import HIDDEN_SHARE, SETTLED_IOU, Ground, Place, under_place
+from xueliang_edge.rules.episodes import MIN_CLEAR_LOOKS, Moment
+from xueliang_edge.rules.places import (
+    FRESH_IOU,
+    HIDDEN_SHARE,
+    SETTLE_S,
+    SETTLED_IOU,
+    Ground,
+    Place,
+    under_place,
+)
 from xueliang_edge.rules.rasters import PointSet, union_of
 from xueliang_edge.rules.standing_measure import StandingRule
 from xueliang_edge.rules.zone_change import ZoneGrid
 
-_FOLLOWING: Final = range(1, MIN_CLEAR_LOOKS + 1)  # so many looks on a place that was seen once is forgotten
-_SURELY: Final = 0.9  # of what makes a box hit or hide a place: rounding is far smaller than the rest
+_MOST_AHEAD: Final = 8  # looks on: what is remembered for longer is gone through look by look
+_ROUNDING: Final = 1e-6  # of what makes a box hit or hide a place
 _MOST_INSIDE: Final = 16  # far fewer than the places that are remembered at all
 
 
@@ -57,26 +65,25 @@ class Passing:
         return found
 
     @cached_property
-    def may_stay(self) -> list[bool]:
-        """False: what this look leaves is gone two looks later."""
-        found: list[bool] = (self.wakes | ~self.timeline.is_judged).tolist()
-        return found
+    def _when(self) -> frozenset[float]:
+        return frozenset(self.timeline.mono_s[self.passes].tolist())
 
     @cached_property
-    def _mono_s(self) -> list[float]:
-        found: list[float] = self.timeline.mono_s.tolist()
+    def may_stay(self) -> list[bool]:
+        """Of each look `wakes`."""
+        found: list[bool] = self.wakes.tolist()
         return found
 
-    def leaves_nothing(self, ground: Ground, index: int, rule: StandingRule) -> bool:
-        """All that is remembered before this look came with looks that pass, or is absorbed."""
-        places, cells = ground.places, ground.cells if rule.any_object else ()
-        if not (places or cells):
+    def leaves_nothing(self, ground: Ground, last: Moment | None, rule: StandingRule) -> bool:
+        """All that is remembered after the look `last` came with looks that pass, or is absorbed."""
+        when = self._when
+        for place in ground.places:
+            if place.looks > 1 or place.since.mono_s not in when:
+                return False
+        if not (rule.any_object and ground.cells):
             return True
-        if index < MIN_CLEAR_LOOKS or any(self.may_stay[index - MIN_CLEAR_LOOKS : index]):
-            return False
-        oldest_s, newest_s = self._mono_s[index - MIN_CLEAR_LOOKS], self._mono_s[index - 1]
-        are_new = all(one.looks == 1 and one.last_hit.mono_s >= oldest_s for one in places)
-        return are_new and all(patch.since.mono_s >= newest_s for patch in cells)
+        last_s = None if last is None else last.mono_s
+        return last_s in when and all(patch.since.mono_s == last_s for patch in ground.cells)
 
     def over(
         self, ground: Ground, start: int, stop: int, rule: StandingRule, new_places: Callable[[int], tuple[Place, ...]]
@@ -129,22 +136,14 @@ def passing(
     has_open = open_changed.any(axis=1)
     shows, has_change = inside.count > 0, looks.has_change[timeline.rows]
     is_asked = shows | has_open if rule.any_object else shows
-    is_followed = timeline.is_judged & ~may_be_twice & (inside.count <= _MOST_INSIDE)
-    for ahead in _FOLLOWING:
-        is_followed &= _later(timeline.is_judged if grid is None else timeline.is_judged & has_change, ahead)
-    passes = is_asked & is_followed
-    last = MIN_CLEAR_LOOKS
-    passes[:-last] &= ~(covered[:-last] & open_changed[last:]).any(axis=1)  # held by what has changed under it
+    passes = is_asked & timeline.is_judged & ~may_be_twice & (inside.count <= _MOST_INSIDE)
+    passes &= _later(timeline.is_judged, 1)
     if grid is not None and rule.any_object:
         stays = sets[1:, 1] | ~sets[1:, 0] | sets[1:, 3]
         passes[:-1] &= ~(open_changed[:-1] & stays).any(axis=1)
-    asked = np.flatnonzero(passes & shows)
-    for ahead in _FOLLOWING:
-        asked = asked[~_is_hit(looks, inside, asked, ahead)]
-        asked = asked[~_may_be_hidden(looks, inside, believed, asked, ahead)]
-    is_gone = np.zeros(len(passes), np.bool_)
-    is_gone[asked] = True
-    passes &= is_gone | ~shows
+        passes[-1:] = False
+    boxes = _Boxes.of(looks, timeline, inside, np.flatnonzero(passes & shows))
+    passes[boxes.staying(believed, covered, open_changed)] = False
     return Passing(timeline, is_asked & ~passes, passes, grid, has_change, sets, covered)
 
 
@@ -155,45 +154,79 @@ def _later(flags: Flags, ahead: int) -> Flags:
     return found
 
 
-def _pairs(
-    inside: OfLooks, others: OfLooks, asked: NDArray[np.int64], ahead: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
-    """Each box inside at one of the looks `asked` with each of those others that a later look shows: index into
-    `asked`, and the two.
+@dataclass(frozen=True, eq=False)
+class _Boxes:
+    """Boxes inside, each at one look.
+
+    Attributes:
+        look: int64 (n,), index of the look. box: int64 (n,), of the part.
     """
-    first, count = others.first[asked + ahead], others.count[asked + ahead]
-    for part in parts_of(inside.count[asked] * count):
-        look, one = pairs(inside.first[asked[part]], inside.count[asked[part]])
-        which, other = pairs(first[part][look], count[part][look])
-        yield look[which] + part.start, one[which], other
 
+    looks: LoggedLooks
+    timeline: Timeline
+    inside: OfLooks
+    look: NDArray[np.int64]
+    box: NDArray[np.int64]
 
-def _is_hit(looks: LoggedLooks, inside: OfLooks, asked: NDArray[np.int64], ahead: int) -> Flags:
-    """Which of the looks `asked` show something inside that a later look may hit."""
-    found = np.zeros(len(asked), np.bool_)
-    for look, one, other in _pairs(inside, inside, asked, ahead):
-        common, area, of_other = _common(looks, inside.boxes[one], inside.boxes[other])
-        found[look[common >= _SURELY * SETTLED_IOU * (area + of_other - common)]] = True
-    return found
+    @classmethod
+    def of(cls, looks: LoggedLooks, timeline: Timeline, inside: OfLooks, asked: NDArray[np.int64]) -> _Boxes:
+        """Those that the looks `asked` show."""
+        which, one = pairs(inside.first[asked], inside.count[asked])
+        return cls(looks, timeline, inside, asked[which], inside.boxes[one])
 
+    def staying(self, believed: OfLooks, covered: PackedSets, open_changed: PackedSets) -> NDArray[np.int64]:
+        """The looks of those that may be hit later, or be remembered for longer than can be said."""
+        count, is_left = len(self.timeline), np.arange(len(self.look))
+        missed, stays = np.zeros(len(self.look), np.int64), []
+        for ahead in range(1, _MOST_AHEAD + 1):
+            at = self.look[is_left] + ahead
+            is_asked = at < count
+            is_asked[is_asked] = self.timeline.is_judged[at[is_asked]]
+            is_asked[is_asked] = ~self._is_hit(is_left[is_asked], ahead)
+            stays.append(is_left[~is_asked])
+            is_left = is_left[is_asked]
+            missed[is_left] += ~self._may_be_hidden(is_left, ahead, believed)
+            look = self.look[is_left]
+            may_be_held = (covered[look] & open_changed[look + ahead]).any(axis=1)
+            is_left = is_left[may_be_held | (missed[is_left] < MIN_CLEAR_LOOKS)]
+        found: NDArray[np.int64] = self.look[np.concatenate([*stays, is_left])]
+        return found
 
-def _may_be_hidden(
-    looks: LoggedLooks, inside: OfLooks, believed: OfLooks, asked: NDArray[np.int64], ahead: int
-) -> Flags:
-    """Which of the looks `asked` show something inside over which a later look may show believed boxes."""
-    found = np.zeros(len(asked), np.bool_)
-    for look, one, other in _pairs(inside, believed, asked, ahead):
-        common, area, _ = _common(looks, inside.boxes[one], believed.boxes[other])
-        over = np.bincount(one, common / np.maximum(area, 1e-12), len(inside.boxes))
-        found[look[over[one] >= _SURELY * HIDDEN_SHARE]] = True
-    return found
+    def _is_hit(self, which: NDArray[np.int64], ahead: int) -> Flags:
+        """Which of these boxes one that is inside so many looks on hits."""
+        found, seen_s = np.zeros(len(which), np.bool_), self.timeline.seen_s
+        look = self.look[which]
+        is_settled = seen_s[look + ahead] - seen_s[look] >= SETTLE_S
+        least = np.where(is_settled, SETTLED_IOU, FRESH_IOU) * (1 - _ROUNDING)
+        for owner, other in self._with_later(which, ahead, self.inside):
+            common, area, of_other = self._common(self.box[which[owner]], other)
+            found[owner[common >= least[owner] * (area + of_other - common)]] = True
+        return found
 
+    def _may_be_hidden(self, which: NDArray[np.int64], ahead: int, believed: OfLooks) -> Flags:
+        """Over which of these places the believed boxes of so many looks on may lie."""
+        over = np.zeros(len(which))
+        for owner, other in self._with_later(which, ahead, believed):
+            common, area, of_other = self._common(self.box[which[owner]], other)
+            is_own = common >= SETTLED_IOU * (1 + _ROUNDING) * (area + of_other - common)
+            over += np.bincount(owner, np.where(is_own, 0.0, common / np.maximum(area, 1e-12)), len(which))
+        may_be: Flags = over >= HIDDEN_SHARE * (1 - _ROUNDING)
+        return may_be
 
-def _common(looks: LoggedLooks, a: NDArray[np.int64], b: NDArray[np.int64]) -> tuple[NDArray[np.float64], ...]:
-    """Of pairs of boxes the area they have in common, and their areas."""
-    one, other = looks.boxes_xyxyn[a].astype(np.float64), looks.boxes_xyxyn[b].astype(np.float64)
-    width = np.minimum(one[:, 2], other[:, 2]) - np.maximum(one[:, 0], other[:, 0])
-    height = np.minimum(one[:, 3], other[:, 3]) - np.maximum(one[:, 1], other[:, 1])
-    common = np.maximum(width, 0.0) * np.maximum(height, 0.0)
-    areas = [(each[:, 2] - each[:, 0]) * (each[:, 3] - each[:, 1]) for each in (one, other)]
-    return common, *areas
+    def _with_later(
+        self, which: NDArray[np.int64], ahead: int, others: OfLooks
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Each of these boxes with those others that the look so many on shows: index into `which`, box of the part."""
+        at = self.look[which] + ahead
+        first, count = others.first[at], others.count[at]
+        for part in parts_of(count):
+            owner, other = pairs(first[part], count[part])
+            yield owner + part.start, others.boxes[other]
+
+    def _common(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> tuple[NDArray[np.float64], ...]:
+        """Of pairs of boxes the area they have in common, and their areas."""
+        one, other = (self.looks.boxes_xyxyn[each].astype(np.float64) for each in (a, b))
+        width = np.minimum(one[:, 2], other[:, 2]) - np.maximum(one[:, 0], other[:, 0])
+        height = np.minimum(one[:, 3], other[:, 3]) - np.maximum(one[:, 1], other[:, 1])
+        areas = [(each[:, 2] - each[:, 0]) * (each[:, 3] - each[:, 1]) for each in (one, other)]
+        return np.maximum(width, 0.0) * np.maximum(height, 0.0), *areas
