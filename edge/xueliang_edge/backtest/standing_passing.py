@@ -1,10 +1,11 @@
 """What only passes through a zone: looks whose boxes and changed cells are for certain gone before they can matter.
 
 On a busy street something lies in the zone at every other look, and nearly all of it is seen once: what drives through,
-a box of nothing, a cell that flickers. What one such look leaves is a place that no later look hits, that nothing hides
-and no changed ground holds, so that two looks on it is forgotten; and cells that the next look shows as always. None of
-it can be believed, hit, or be what hides the onset of something else. Such looks are found on whole columns. All that
-is kept up over them is which cells a thing stood over that looked as always (`Ground.absorbed`), to the last bit. Pure.
+a box of nothing, a cell that flickers. What such a look leaves is a place that no later look hits before it is
+forgotten, and cells that the next look shows as always, under no box. Neither is believed, and nothing else is decided
+by them: whether they are remembered is the same to every other place, cell and alert. Such looks are found on whole
+columns. All that is kept up over them is which cells a thing stood over that looked as always (`Ground.absorbed`), to
+the last bit, and what the last of them showed. Pure.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from xueliang_edge.rules.episodes import MIN_CLEAR_LOOKS, Moment
 from xueliang_edge.rules.places import (
     FRESH_IOU,
     HIDDEN_SHARE,
+    MAX_PLACES,
     SETTLE_S,
     SETTLED_IOU,
     Ground,
@@ -38,7 +40,6 @@ from xueliang_edge.rules.zone_change import ZoneGrid
 
 _MOST_AHEAD: Final = 8  # looks on: what is remembered for longer is gone through look by look
 _ROUNDING: Final = 1e-6  # of what makes a box hit or hide a place
-_MOST_INSIDE: Final = 16  # far fewer than the places that are remembered at all
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +137,7 @@ def passing(
     has_open = open_changed.any(axis=1)
     shows, has_change = inside.count > 0, looks.has_change[timeline.rows]
     is_asked = shows | has_open if rule.any_object else shows
-    passes = is_asked & timeline.is_judged & ~may_be_twice & (inside.count <= _MOST_INSIDE)
+    passes = is_asked & timeline.is_judged & ~may_be_twice & (_around(inside.count) <= MAX_PLACES)
     passes &= _later(timeline.is_judged, 1)
     if grid is not None and rule.any_object:
         stays = sets[1:, 1] | ~sets[1:, 0] | sets[1:, 3]
@@ -152,6 +153,14 @@ def _later(flags: Flags, ahead: int) -> Flags:
     found = np.zeros(len(flags), np.bool_)
     found[:-ahead] = flags[ahead:]
     return found
+
+
+def _around(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of each look the sum of all looks whose places may be remembered together with its own."""
+    before, index = np.concatenate([[0], np.cumsum(counts)]), np.arange(len(counts))
+    until = np.minimum(index + _MOST_AHEAD + 1, len(counts))
+    around: NDArray[np.int64] = before[until] - before[np.maximum(index - _MOST_AHEAD, 0)]
+    return around
 
 
 @dataclass(frozen=True, eq=False)

@@ -127,6 +127,28 @@ def test_and_any_lot_gives_what_the_live_rule_gives(seed: int, name: str, street
     alone_and_live(street, name, seed, min_scores={"car": 0.7})
 
 
+STRIP = [[0.02, 0.45], [0.27, 0.45], [0.27, 0.6], [0.02, 0.6]]
+PASSING_ONLY = replace(BUSY, parked=0, weak=3.0)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(10, 10_000), st.sampled_from([BUSY, RUSH_HOUR, PASSING_ONLY, replace(BUSY, looks_per_s=0.4)]))
+def test_what_only_passes_leaves_what_the_live_rule_remembers(seed: int, street: Street) -> None:
+    alone_and_live(street, "fire_lane", seed, zone=STRIP)
+
+
+def test_most_looks_at_which_things_pass_are_passed_over() -> None:
+    (rule,) = camera(RULES["fire_lane"] | {"zone": STRIP}).as_judged.rules
+    part, replay = part_of(looks(PASSING_ONLY, 800, seed=3)), Replay(rule)
+    assert list(replay.take(part)) == []
+    timeline = timeline_of(part, rule, 0.0, None)
+    batch = SKIPPING[rule.hazard].begin(part, timeline, rule)
+    assert isinstance(batch, StandingBatch)
+    passing = int((batch.passing.passes & (batch.inside.count > 0)).sum())
+    assert passing > 100
+    assert replay.judged_alone < 0.6 * passing
+
+
 @pytest.mark.parametrize("name", ["fire_lane", "parking"])
 def test_while_a_lane_stays_free_the_ground_is_remembered_as_the_rule_does(name: str) -> None:
     (rule,) = camera(RULES[name]).as_judged.rules
