@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xueliang_edge.backtest.counting import Flags, OfLooks
-from xueliang_edge.backtest.covering import may_be_reported_twice
+from xueliang_edge.backtest.standing_passing import Passing
 from xueliang_edge.backtest.timeline import Timeline
 from xueliang_edge.observation_log.encoding import at_of, changes_of
 from xueliang_edge.observation_log.looks import LoggedLooks
 from xueliang_edge.observations import BoxRow
 from xueliang_edge.rules.geometry import Box, Boxes
+from xueliang_edge.rules.hiding import Veil
+from xueliang_edge.rules.places import Place, hidden_since
 from xueliang_edge.rules.rasters import PointSet
 from xueliang_edge.rules.standing_measure import NOTHING_INSIDE, Inside, StandingMeasure, surest_of
 from xueliang_edge.rules.zone_change import ZoneChange, ZoneGrid
@@ -30,11 +32,11 @@ class StandingBatch:
         believed: boxes that are. in_front: those over the zone that do not stand in it.
         grid: None without a change grid. has_changed: bool (m,), a cell that counts has.
         sets: uint8 (m, 4, bytes), known, still changed and changed cells, see `ZoneChange.of`; those under any box.
+        may_be_twice: bool (m,), see `covering.may_be_reported_twice`. passing: what only passes.
     """
 
     looks: LoggedLooks
     timeline: Timeline
-    wakes: Flags
     counted: OfLooks
     inside: OfLooks
     believed: OfLooks
@@ -42,6 +44,13 @@ class StandingBatch:
     grid: ZoneGrid | None
     has_changed: Flags
     sets: NDArray[np.uint8]
+    may_be_twice: Flags
+    passing: Passing
+
+    @property
+    def wakes(self) -> Flags:
+        """See `Batch`."""
+        return self.passing.wakes
 
     def measure(self, index: int) -> StandingMeasure:
         looks, plain = self.looks, self.plain
@@ -87,6 +96,18 @@ class StandingBatch:
         """The cells under it."""
         has_grid = self.plain.has_change[index] and self.grid is not None
         return self.grid.centres.under_any(self.in_front_of(index)) if has_grid and self.grid else 0
+
+    def new_places(self, index: int, veils: Sequence[Veil]) -> tuple[Place, ...]:
+        """Of what stands in the zone at a judged look that hits nothing; `veils`: after the look before."""
+        now, inside = self.timeline.moment(index), self.inside_of(index)
+        grid = self.grid if self.plain.has_change[index] else None
+        rows = zip(inside.boxes, inside.scores, inside.class_names, strict=True)
+        return tuple(
+            [
+                Place(box, hidden_since(veils, grid, box, now), now, 0.0, 0.0, score, 1, name, score)
+                for box, score, name in rows
+            ]
+        )
 
     def _surest_of(self, index: int) -> list[BoxRow]:
         """Of what stands in the zone, where a thing may be reported several times."""
@@ -192,7 +213,7 @@ class _Plain:
             _rows(looks, batch.inside.boxes),
             *batch.in_front.bounds(),
             list(map(tuple, looks.boxes_xyxyn[batch.in_front.boxes].tolist())),
-            may_be_reported_twice(looks, batch.inside, batch.counted).tolist(),
+            batch.may_be_twice.tolist(),
             {},
         )
 

@@ -127,6 +127,16 @@ def test_and_any_lot_gives_what_the_live_rule_gives(seed: int, name: str, street
     alone_and_live(street, name, seed, min_scores={"car": 0.7})
 
 
+STRIP = [[0.02, 0.45], [0.27, 0.45], [0.27, 0.6], [0.02, 0.6]]
+PASSING_ONLY = replace(BUSY, parked=0, weak=3.0)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(10, 10_000), st.sampled_from([BUSY, RUSH_HOUR, PASSING_ONLY, replace(BUSY, looks_per_s=0.4)]))
+def test_what_only_passes_leaves_what_the_live_rule_remembers(seed: int, street: Street) -> None:
+    alone_and_live(street, "fire_lane", seed, zone=STRIP)
+
+
 @pytest.mark.parametrize("name", ["fire_lane", "parking"])
 def test_while_a_lane_stays_free_the_ground_is_remembered_as_the_rule_does(name: str) -> None:
     (rule,) = camera(RULES[name]).as_judged.rules
