@@ -19,15 +19,16 @@ def veils_through(
         return before
     now = timeline.moment(judged[-1])
     later: list[Veil] = []
-    hidden = _hidden_at(batch, judged[-1])
+    hidden = throughout = _hidden_at(batch, judged[-1])
     for index, earlier in zip(reversed(judged), (*reversed(judged[:-1]), None), strict=True):
         since = timeline.moment(index)
         if not hidden or is_long(since, now) or timeline.gap_s[index] > rule.view_lost_after_s:
             return joined((), [Veil(hidden, since), *reversed(later)], now)
         still = 0 if earlier is None else hidden & _hidden_at(batch, earlier)
         later.append(Veil(hidden & ~still, since))
-        hidden = still
-    return joined(before, list(reversed(later)), now)
+        throughout, hidden = hidden, still
+    kept = [Veil(veil.cells & throughout, veil.since) for veil in before]
+    return joined(kept, list(reversed(later)), now)
 
 
 def _hidden_at(batch: Batch, index: int) -> PointSet:
