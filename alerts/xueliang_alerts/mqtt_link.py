@@ -32,6 +32,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from xueliang_alerts.clocks import Mono
 from xueliang_alerts.errors import NotConnected, TransportClosed
+from xueliang_alerts.mqtt_client import BlockReadingClient, matches
 from xueliang_alerts.transport import (
     Handler,
     Inbox,
@@ -141,7 +142,7 @@ class MqttLink:
         self._client = self._new_client(will)
 
     def _new_client(self, will: LastWill | None) -> paho.Client:
-        client = paho.Client(
+        client = BlockReadingClient(
             CallbackAPIVersion.VERSION2,
             client_id=self._settings.client_id,
             clean_session=self._settings.clean_session,
@@ -304,7 +305,7 @@ class MqttLink:
             return None
 
     def ask_again(self) -> None:
-        """There is room again: if messages found none, connect anew, and the broker repeats them (and what is in hand)."""
+        """There is room again: if messages found none, connect anew; the broker repeats them, and what is in hand."""
         if self._must_reconnect:
             self._must_reconnect = False
             self._drop_connection()
@@ -329,7 +330,7 @@ class MqttLink:
             return
         incoming = self._incoming(message)
         with self._lock:
-            matching = [item for item in self._filters.items() if paho.topic_matches_sub(item[0], incoming.topic)]
+            matching = [item for item in self._filters.items() if matches(item[0], incoming.topic)]
         if not matching:
             self._counts["dropped_unexpected_topic"] += 1
             incoming.acknowledge()

@@ -2,14 +2,16 @@
 
 After an outage fifty thousand alerts lie at the broker, and the fresh ones behind them. All of it is read, and each
 batch is chosen: fresh alerts first, then what still stands of the backlog, then what has ended meanwhile. An alert
-whose end is here is taken together with it, so it asks nobody.
+whose end is here is taken together with it, so it asks nobody. A node that has a whole window of records here holds
+more, for want of receipts: ends, or fresh alerts. So what has ended there is taken before the rest of the backlog, and
+what stands there waits for it.
 
 Invariants
     - Nothing here is acknowledged; a process that dies leaves it to the broker. One exception: a status is acknowledged
       when a newer one of its node takes its place, and the newer one is not.
     - The revisions of one alert are taken in the order in which they came. Alerts overtake each other, also those of
       one node; a gap record overtakes none of its node's.
-    - Nothing waits for ever: whatever there is most of, a quarter of each batch is for the others.
+    - Nothing waits for ever: whatever there is most of, an eighth of each batch is for the others.
     - Bounded in bytes. What finds no room stays with the broker, unacknowledged and counted (`left_at_broker`); it is
       asked for again when three quarters are free. Fresh alerts have some room of their own.
     - A message that waits already (a node repeats what has no receipt) is kept once and acknowledged with the first.
@@ -20,15 +22,16 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from xueliang_alerts.forwarder import ForwarderSettings
 from xueliang_alerts.transport import Incoming
 from xueliang_central.ingest.admission import Received
-from xueliang_central.ingest.arrivals import Line, arrival_of, joined
+from xueliang_central.ingest.arrivals import Arrival, Line, arrival_of, joined
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +42,10 @@ GATHER_S: Final = 0.02
 LOOK_S: Final = 0.1  # how often it is looked whether what stands is due
 # A backlog comes by the thousand a second, what a slow line delays one by one.
 READING_PER_S: Final = 100
+READ_FIRST_S: Final = 10.0  # so long a backlog is only read at first: fresh alerts lie behind it at the broker
 SETTLE_S: Final = 1.0  # so long what stands waits for its end, and while a backlog is read …
 LONGEST_S: Final = 60.0  # … so long at most: it may be a hazard that nobody knows of
+WINDOW: Final = ForwarderSettings().fresh_window
 COPIES_SOUGHT: Final = 64
 LONGEST_STORY: Final = 1_000  # messages of one alert in one batch
 
@@ -71,19 +76,30 @@ class _Entry:
     held: list[Held] = field(default_factory=list)
 
 
+_Key = tuple[str, str]
+_Entries = dict[_Key, _Entry]
+
+
 class _Pace:
-    """Does something come by the hundred a second, in this second or the one before?"""
+    """Does a backlog come: by the hundred a second, in this second or the one before? And since when."""
 
     def __init__(self) -> None:
         self._second, self._counts = 0, (0, 0)
+        self._since_mono_s: float | None = None
 
     def add(self, now_mono_s: float) -> None:
         self._turn(now_mono_s)
         self._counts = (self._counts[0], self._counts[1] + 1)
 
-    def is_high(self, now_mono_s: float) -> bool:
+    def for_s(self, now_mono_s: float) -> float | None:
+        """None: it does not."""
         self._turn(now_mono_s)
-        return max(self._counts) >= READING_PER_S
+        if max(self._counts) < READING_PER_S:
+            self._since_mono_s = None
+            return None
+        if self._since_mono_s is None:
+            self._since_mono_s = now_mono_s
+        return now_mono_s - self._since_mono_s
 
     def _turn(self, now_mono_s: float) -> None:
         passed, self._second = int(now_mono_s) - self._second, int(now_mono_s)
@@ -91,24 +107,44 @@ class _Pace:
             self._counts = (self._counts[1] if passed == 1 else 0, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    """Out of a link's thread, not in a line yet."""
+
+    arrival: Arrival
+    held: Held
+    at_mono_s: float
+
+
 class Waiting:
-    """An `Inbox` of several links. `put_nowait` from their threads, `take` and `forget` from any."""
+    """An `Inbox` of several links. `put_nowait` from their threads, `take` from one, `forget` from any.
+
+    Sixteen threads put: they share a queue and a number and nothing else, or most of the time one waits for another.
+    """
 
     def __init__(
         self, *, wall: Callable[[], datetime], mono: Callable[[], float], limit_bytes: int = LIMIT_BYTES
     ) -> None:
         self._wall, self._mono, self._limit_bytes = wall, mono, limit_bytes
-        self._changed = threading.Condition()
-        self._entries: dict[tuple[str, str], _Entry] = {}
-        self._lines: dict[Line, OrderedDict[tuple[str, str], _Entry]] = {line: OrderedDict() for line in Line}
-        self._alerts_of: Counter[str] = Counter()  # entries of alerts, by topic
+        self._door = threading.Lock()  # for `size_bytes`
+        self._arrived: queue.SimpleQueue[_Arrived] = queue.SimpleQueue()
+        self._sorting = threading.Lock()  # for all below
+        self._entries: _Entries = {}
+        self._lines: dict[Line, OrderedDict[_Key, _Entry]] = {line: OrderedDict() for line in Line}
+        self._alerts_of: defaultdict[str, _Entries] = defaultdict(dict)  # by topic
+        self._records_of: Counter[str] = Counter()  # messages of those
+        self._full: dict[str, None] = {}  # topics that have a whole window here
         self._backlog = _Pace()
         self._number = 0
+        self._sorted = 0
         self._has_left_some = False
         self._says_room: Callable[[], None] = lambda: None
         self.size_bytes = 0
-        self.messages = 0
         self.counts: Counter[str] = Counter()
+
+    @property
+    def messages(self) -> int:
+        return self._sorted + self._arrived.qsize()
 
     def on_room(self, says_room: Callable[[], None]) -> None:
         """Be told when there is room again for what was left with the broker, in the thread that takes."""
@@ -120,31 +156,55 @@ class Waiting:
         """Raises queue.Full."""
         now = self._wall()
         arrival = arrival_of(item.topic, item.payload, now)
-        overtaken: list[Held] = []
-        with self._changed:
-            self._number += 1
-            key = arrival.key or ("", str(self._number))
-            held = Held(Received(item.topic, item.payload, now), [item.acknowledge])
-            entry = self._entries.get(key)
-            if entry is not None and self._is_copy(entry, held):
+        held = Held(Received(item.topic, item.payload, now), [item.acknowledge])
+        is_old = arrival.line in {Line.STANDING, Line.ENDED}
+        limit_bytes = self._limit_bytes + (0 if is_old else ROOM_FOR_FRESH_BYTES)
+        with self._door:
+            has_room = self.size_bytes + held.size_bytes <= limit_bytes
+            self.size_bytes += held.size_bytes if has_room else 0
+        if not has_room:
+            self.counts["left_at_broker"] += 1
+            if not self._has_left_some:
+                log.warning("no room for more of the backlog", extra={"bytes": self.size_bytes})
+            self._has_left_some = True
+            raise queue.Full
+        self._arrived.put(_Arrived(arrival, held, self._mono()))
+
+    def _sort_in(self) -> None:
+        """What has arrived into its lines."""
+        while True:
+            try:
+                one = self._arrived.get_nowait()
+            except queue.Empty:
                 return
-            self._must_have_room(arrival.line, held)
-            if arrival.line is Line.STATUS and entry is not None:
-                overtaken, entry.held = entry.held, []
-                self._forget_bytes(overtaken)
-            if arrival.line in {Line.STANDING, Line.ENDED}:
-                self._backlog.add(self._mono())
-            if entry is None:
-                entry = self._enter(key, arrival.line, item.topic)
-            elif arrival.line is not Line.STATUS:
-                self._move(key, entry, joined(entry.line, arrival.line))
-            entry.held.append(held)
-            self.size_bytes += held.size_bytes
-            self.messages += 1
-            self._changed.notify()
-        for one in overtaken:
-            self.counts["statuses_overtaken"] += 1
+            self._sort(one)
+
+    def _sort(self, one: _Arrived) -> None:
+        line, held = one.arrival.line, one.held
+        self._number += 1
+        key = one.arrival.key or ("", str(self._number))
+        entry = self._entries.get(key)
+        if entry is not None and self._is_copy(entry, held):
+            self._forget_bytes([held])
+            return
+        if line in {Line.STANDING, Line.ENDED}:
+            self._backlog.add(one.at_mono_s)
+        if entry is None:
+            entry = self._enter(key, one)
+        elif line is Line.STATUS:
+            self._overtake(entry)
+        else:
+            self._move(key, entry, joined(entry.line, line))
+        entry.held.append(held)
+        self._count(entry, 1)
+
+    def _overtake(self, entry: _Entry) -> None:
+        for one in entry.held:
             one.acknowledge()
+        self.counts["statuses_overtaken"] += len(entry.held)
+        self._count(entry, -len(entry.held))
+        self._forget_bytes(entry.held)
+        entry.held = []
 
     def _is_copy(self, entry: _Entry, held: Held) -> bool:
         for one in entry.held[-COPIES_SOUGHT:]:
@@ -154,24 +214,27 @@ class Waiting:
                 return True
         return False
 
-    def _must_have_room(self, line: Line, held: Held) -> None:
-        is_old = line in {Line.STANDING, Line.ENDED}
-        limit_bytes = self._limit_bytes + (0 if is_old else ROOM_FOR_FRESH_BYTES)
-        if self.size_bytes + held.size_bytes <= limit_bytes:
-            return
-        self.counts["left_at_broker"] += 1
-        if not self._has_left_some:
-            log.warning("no room for more of the backlog", extra={"messages": self.messages, "bytes": self.size_bytes})
-        self._has_left_some = True
-        raise queue.Full
-
-    def _enter(self, key: tuple[str, str], line: Line, topic: str) -> _Entry:
-        entry = _Entry(line, topic, self._mono())
+    def _enter(self, key: _Key, one: _Arrived) -> _Entry:
+        line, topic = one.arrival.line, one.held.received.topic
+        entry = _Entry(line, topic, one.at_mono_s)
         self._entries[key] = self._lines[line][key] = entry
-        self._alerts_of[topic] += _is_alert(line)
+        if _is_alert(line):
+            self._alerts_of[topic][key] = entry
         return entry
 
-    def _move(self, key: tuple[str, str], entry: _Entry, line: Line) -> None:
+    def _count(self, entry: _Entry, more: int) -> None:
+        self._sorted += more
+        if not _is_alert(entry.line):
+            return
+        self._records_of[entry.topic] += more
+        if self._records_of[entry.topic] >= WINDOW:
+            self._full[entry.topic] = None
+        else:
+            self._full.pop(entry.topic, None)
+        if not self._records_of[entry.topic]:
+            del self._records_of[entry.topic]
+
+    def _move(self, key: _Key, entry: _Entry, line: Line) -> None:
         if line is not entry.line:
             del self._lines[entry.line][key]
             self._lines[line][key] = entry
@@ -181,35 +244,47 @@ class Waiting:
 
     def take(self, limit: int, timeout_s: float) -> list[Held]:
         """The next batch, with what comes within 20 ms of its first; empty when nothing was due for so long."""
-        with self._changed:
-            found = self._waited(limit, timeout_s)
-            has_room = self._has_left_some and self.size_bytes <= self._limit_bytes // 4
-            if has_room:
-                self._has_left_some = False
-        if has_room:
+        give_up_mono_s = self._mono() + timeout_s
+        while not (found := self._next(limit)):
+            left_s = give_up_mono_s - self._mono()
+            if left_s <= 0:
+                return []
+            self._wait(min(left_s, LOOK_S))
+        until_mono_s = self._mono() + GATHER_S
+        while len(found) < limit and (left_s := until_mono_s - self._mono()) > 0:
+            self._wait(left_s)
+            found += self._next(limit - len(found))
+        if self._has_left_some and self.size_bytes <= self._limit_bytes // 4:
+            self._has_left_some = False
             log.info("room again for the backlog", extra={"left_at_broker": self.counts["left_at_broker"]})
             self._says_room()
         return found
 
-    def _waited(self, limit: int, timeout_s: float) -> list[Held]:
-        give_up_mono_s = self._mono() + timeout_s
-        while not (found := self._choose(limit)):
-            left_s = give_up_mono_s - self._mono()
-            if left_s <= 0:
-                return []
-            self._changed.wait(min(left_s, LOOK_S))
-        until_mono_s = self._mono() + GATHER_S
-        while len(found) < limit and (left_s := until_mono_s - self._mono()) > 0:
-            self._changed.wait(left_s)
-            found += self._choose(limit - len(found))
-        return found
+    def _wait(self, timeout_s: float) -> None:
+        """Until something arrives."""
+        try:
+            one = self._arrived.get(timeout=timeout_s)
+        except queue.Empty:
+            return
+        with self._sorting:
+            self._sort(one)
+
+    def _next(self, limit: int) -> list[Held]:
+        with self._sorting:
+            self._sort_in()
+            return self._choose(limit)
 
     def _choose(self, limit: int) -> list[Held]:
         """What is to be taken next, out of the lines."""
         chosen: list[Held] = []
+        read_for_s = self._backlog.for_s(self._mono())
+        if read_for_s is not None and read_for_s < READ_FIRST_S and not self._has_left_some:
+            self._pick(Line.PROMPT, chosen, limit)
+            return chosen
         is_alone = len(self._lines[Line.PROMPT]) == len(self._entries)
-        self._pick(Line.PROMPT, chosen, limit if is_alone else max(1, limit * 3 // 4))
-        self._pick(Line.STATUS, chosen, min(limit, len(chosen) + max(1, limit // 8)))
+        self._pick(Line.PROMPT, chosen, limit if is_alone else max(1, limit * 7 // 8))
+        self._pick(Line.STATUS, chosen, min(limit, len(chosen) + max(1, limit // 16)))
+        self._pick_of_full(chosen, limit)
         for line in (Line.STANDING, Line.ENDED, Line.PROMPT, Line.STATUS):
             self._pick(line, chosen, limit)
         self._pick_gaps(chosen, limit)
@@ -218,10 +293,13 @@ class Waiting:
     def _pick(self, line: Line, chosen: list[Held], until: int) -> None:
         """The first of a line, until `chosen` has so many. What has ended is not torn apart, if it is not endless."""
         entries = self._lines[line]
+        if line is Line.STANDING:
+            for key, entry in list(entries.items()):
+                if len(chosen) < until and self._is_due(entry):
+                    self._out(key, entry, until - len(chosen), chosen)
+            return
         while entries and len(chosen) < until:
             key, entry = next(iter(entries.items()))
-            if line is Line.STANDING and not self._is_due(entry):
-                return
             room = until - len(chosen)
             if line is Line.ENDED and room < len(entry.held) <= LONGEST_STORY:
                 if chosen:
@@ -229,44 +307,59 @@ class Waiting:
                 room = len(entry.held)
             self._out(key, entry, room, chosen)
 
+    def _pick_of_full(self, chosen: list[Held], until: int) -> None:
+        """Of nodes that hold more, until they have no whole window here: what has ended, else what there is."""
+        for topic in list(self._full):
+            while topic in self._full and len(chosen) < until:
+                found = self._first_of(topic, Line.ENDED) or self._first_of(topic, Line.STANDING)
+                if found is None:
+                    break
+                key, entry = found
+                self._out(key, entry, LONGEST_STORY if entry.line is Line.ENDED else until - len(chosen), chosen)
+
+    def _first_of(self, topic: str, line: Line) -> tuple[_Key, _Entry] | None:
+        return next((one for one in self._alerts_of[topic].items() if one[1].line is line), None)
+
     def _is_due(self, entry: _Entry) -> bool:
         now = self._mono()
         age_s = now - entry.since_mono_s
         if age_s >= LONGEST_S or (self._has_left_some and not self._lines[Line.ENDED]):
             return True
-        return age_s >= SETTLE_S and not self._backlog.is_high(now)
+        return age_s >= SETTLE_S and entry.topic not in self._full and self._backlog.for_s(now) is None
 
     def _pick_gaps(self, chosen: list[Held], limit: int) -> None:
         for key, entry in list(self._lines[Line.GAP].items()):
             is_overdue = self._mono() - entry.since_mono_s >= LONGEST_S
-            if len(chosen) < limit and (is_overdue or not self._alerts_of[entry.topic]):
+            if len(chosen) < limit and (is_overdue or entry.topic not in self._records_of):
                 self._out(key, entry, 1, chosen)
 
-    def _out(self, key: tuple[str, str], entry: _Entry, count: int, chosen: list[Held]) -> None:
+    def _out(self, key: _Key, entry: _Entry, count: int, chosen: list[Held]) -> None:
         going, entry.held = entry.held[:count], entry.held[count:]
         chosen += going
+        self._count(entry, -len(going))
         self._forget_bytes(going)
         if not entry.held:
             self._remove(key, entry)
 
-    def _remove(self, key: tuple[str, str], entry: _Entry) -> None:
+    def _remove(self, key: _Key, entry: _Entry) -> None:
         del self._entries[key], self._lines[entry.line][key]
-        self._alerts_of[entry.topic] -= _is_alert(entry.line)
-        if not self._alerts_of[entry.topic]:
-            del self._alerts_of[entry.topic]
+        if _is_alert(entry.line):
+            del self._alerts_of[entry.topic][key]
+            if not self._alerts_of[entry.topic]:
+                del self._alerts_of[entry.topic]
 
     def _forget_bytes(self, gone: Collection[Held]) -> None:
-        self.size_bytes -= sum(one.size_bytes for one in gone)
-        self.messages -= len(gone)
+        with self._door:
+            self.size_bytes -= sum(one.size_bytes for one in gone)
 
     def forget(self, shards: Collection[str]) -> None:
         """What came for these shards is another's now; the broker gives it to whoever serves them."""
-        with self._changed:
+        with self._sorting:
+            self._sort_in()
             for key, entry in list(self._entries.items()):
                 levels = entry.topic.split("/", 3)
                 if len(levels) == 4 and levels[2] in shards:
-                    self._forget_bytes(entry.held)
-                    self._remove(key, entry)
+                    self._out(key, entry, len(entry.held), [])
 
 
 def _is_alert(line: Line) -> bool:
