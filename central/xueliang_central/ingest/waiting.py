@@ -291,7 +291,7 @@ class Waiting:
         return chosen
 
     def _pick(self, line: Line, chosen: list[Held], until: int) -> None:
-        """The first of a line, until `chosen` has so many. What has ended is not torn apart, if it is not endless."""
+        """The first of a line, until `chosen` has so many; more only lest what has ended be torn apart."""
         entries = self._lines[line]
         if line is Line.STANDING:
             for key, entry in list(entries.items()):
@@ -300,19 +300,14 @@ class Waiting:
             return
         while entries and len(chosen) < until:
             key, entry = next(iter(entries.items()))
-            room = until - len(chosen)
-            if line is Line.ENDED and room < len(entry.held) <= LONGEST_STORY:
-                if chosen:
-                    return
-                room = len(entry.held)
-            self._out(key, entry, room, chosen)
+            self._out(key, entry, LONGEST_STORY if line is Line.ENDED else until - len(chosen), chosen)
 
     def _pick_of_full(self, chosen: list[Held], until: int) -> None:
         """Of nodes that hold more, until they have no whole window here: what has ended, else what there is."""
         for topic in list(self._full):
             while topic in self._full and len(chosen) < until:
                 found = self._first_of(topic, Line.ENDED) or self._first_of(topic, Line.STANDING)
-                if found is None:
+                if found is None or (found[1].line is Line.STANDING and not self._has_settled(found[1])):
                     break
                 key, entry = found
                 self._out(key, entry, LONGEST_STORY if entry.line is Line.ENDED else until - len(chosen), chosen)
@@ -321,11 +316,15 @@ class Waiting:
         return next((one for one in self._alerts_of[topic].items() if one[1].line is line), None)
 
     def _is_due(self, entry: _Entry) -> bool:
-        now = self._mono()
-        age_s = now - entry.since_mono_s
-        if age_s >= LONGEST_S or (self._has_left_some and not self._lines[Line.ENDED]):
+        """It stands: everything that might tell of its end has been read, or it has waited long enough."""
+        if self._has_left_some and not self._lines[Line.ENDED]:
             return True
-        return age_s >= SETTLE_S and entry.topic not in self._full and self._backlog.for_s(now) is None
+        is_overdue = self._mono() - entry.since_mono_s >= LONGEST_S
+        return is_overdue or (entry.topic not in self._full and self._has_settled(entry))
+
+    def _has_settled(self, entry: _Entry) -> bool:
+        now = self._mono()
+        return now - entry.since_mono_s >= SETTLE_S and self._backlog.for_s(now) is None
 
     def _pick_gaps(self, chosen: list[Held], limit: int) -> None:
         for key, entry in list(self._lines[Line.GAP].items()):

@@ -111,7 +111,7 @@ def test_what_stands_does_not_wait_longer_than_a_minute() -> None:
     desk = Desk()
     desk.put(old(1))
     came_mono_s = desk.mono_s
-    for number in range(200):
+    for number in range(400):
         backlog(desk, READING_PER_S, first=1000 * (number + 1))
         if old(1).payload in desk.take(1000):
             break
