@@ -15,7 +15,7 @@ from xueliang_alerts.topics import NODE_PUBLISHES, NODE_READS, PREFIX, node_topi
 
 MAX_PAYLOAD_BYTES: Final = 1 << 20
 # How long NATS waits before it repeats what was not acknowledged, also after a reconnect. The centre holds a backlog
-# unacknowledged for minutes (`central/ingest/waiting.py`) and drops what is repeated meanwhile: sooner costs both work.
+# unacknowledged for minutes (`central/xueliang_central/ingest/waiting.py`) and drops what is repeated meanwhile: sooner costs both work.
 ACK_WAIT: Final = "30s"
 # Unacknowledged at most: of a session (the centre has one for each of the sixteen shards), and of each subscription of
 # it, of which a session may have no more than 65,535 in all. 50,000 alerts are 3,100 a shard.
