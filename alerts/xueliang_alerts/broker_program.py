@@ -14,7 +14,12 @@ from xueliang_alerts.errors import BrokerProgramMissing
 from xueliang_alerts.topics import NODE_PUBLISHES, NODE_READS, PREFIX, node_topic
 
 MAX_PAYLOAD_BYTES: Final = 1 << 20
-ACK_WAIT: Final = "10s"  # also how long, after a reconnect, NATS waits before it repeats what was not acknowledged
+# How long NATS waits before it repeats what was not acknowledged, also after a reconnect. The centre holds a backlog
+# unacknowledged for minutes (`central/xueliang_central/ingest/waiting.py`) and drops what is repeated meanwhile: sooner costs both work.
+ACK_WAIT: Final = "30s"
+# Unacknowledged at most: of a session (the centre has one for each of the sixteen shards), and of each subscription of
+# it, of which a session may have no more than 65,535 in all. 50,000 alerts are 3,100 a shard.
+MAX_ACK_PENDING: Final = 16_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,6 @@ def broker_configuration(
         "logfile_size_limit": 8 << 20,
         "logfile_max_num": 3,
         "jetstream": {"store_dir": str(data_dir / "store"), "max_memory_store": 64 << 20, "max_file_store": 4 << 30},
-        "mqtt": {"listen": f"{host}:{port}", "ack_wait": ACK_WAIT, "max_ack_pending": 1000},
+        "mqtt": {"listen": f"{host}:{port}", "ack_wait": ACK_WAIT, "max_ack_pending": MAX_ACK_PENDING},
         "authorization": {"users": users},
     }

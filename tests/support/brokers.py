@@ -25,7 +25,7 @@ from xueliang_alerts.clocks import system_mono
 from xueliang_alerts.embedded_broker import EmbeddedBroker, NodeUser
 from xueliang_alerts.errors import BrokerProgramMissing
 from xueliang_alerts.mqtt_link import MqttLink, MqttSettings
-from xueliang_alerts.transport import LastWill
+from xueliang_alerts.transport import Inbox, LastWill
 
 BrokerKind = Literal["nats", "mosquitto"]
 BROKER_KINDS: tuple[BrokerKind, ...] = ("nats", "mosquitto")
@@ -103,11 +103,15 @@ class TestBroker:
     def node_link(self, node_id: str, *, will: LastWill | None = None, connect: bool = True) -> MqttLink:
         return self._link(self.settings(node_id), will, connect=connect)
 
-    def centre_link(self, client_id: str = "centre-00", *, connect: bool = True) -> MqttLink:
-        return self._link(self.settings(CENTRE_USER, client_id=client_id), None, connect=connect)
+    def centre_link(
+        self, client_id: str = "centre-00", *, connect: bool = True, inbox: Inbox | None = None
+    ) -> MqttLink:
+        return self._link(self.settings(CENTRE_USER, client_id=client_id), None, connect=connect, inbox=inbox)
 
-    def _link(self, settings: MqttSettings, will: LastWill | None, *, connect: bool) -> MqttLink:
-        link = MqttLink(settings, mono=system_mono, will=will)
+    def _link(
+        self, settings: MqttSettings, will: LastWill | None, *, connect: bool, inbox: Inbox | None = None
+    ) -> MqttLink:
+        link = MqttLink(settings, mono=system_mono, will=will, inbox=inbox)
         self._links.append(link)
         if connect:
             link.connect()

@@ -25,6 +25,7 @@ from xueliang_central.camera_rules.sending import RulesSender, make_key
 from xueliang_central.incidents.change import Rulebook
 from xueliang_central.ingest.batches import Ingest
 from xueliang_central.ingest.links import ask_for
+from xueliang_central.ingest.waiting import Waiting
 from xueliang_central.rights.scope import Role
 from xueliang_streams.rtsp_server import RtspServer
 
@@ -94,9 +95,10 @@ async def desk(centre: TestCentre, broker: TestBroker, key_path: Path) -> AsyncI
     await centre.add_cameras(camera("lane-east", city.GRID, node_id=NODE_ID))
     await centre.add_user("ruler", Role.RULE_OPERATOR, city.WEST)
     await centre.add_user("chief", Role.SUPERVISOR, city.WEST)
-    link = broker.centre_link()
+    waiting = Waiting(wall=system_wall, mono=time.monotonic)
+    link = broker.centre_link(inbox=waiting)
     rulebook = Rulebook.of(centre.centre.areas, centre.centre.policies)
-    ingest = Ingest(link, centre.database, rulebook, wall=system_wall, mono=time.monotonic)
+    ingest = Ingest(link, waiting, centre.database, rulebook, wall=system_wall, mono=time.monotonic)
     ask_for(link, SHARDS)
     sender = RulesSender(
         link,
