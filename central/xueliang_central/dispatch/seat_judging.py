@@ -6,6 +6,7 @@ clocks. All of them are judged, or none.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -80,14 +81,15 @@ async def judge_row(change: Change, actor: Actor, row_id: str, asked: RowMove) -
         raise MoveRefused(f"{asked.move[:24]} is made one by one", moves=list(TOGETHER))
     if len(wanted) != len(asked.cases):
         raise MoveRefused("an incident is named twice")
-    rows = select(seat_rows.c.kind).where(seat_rows.c.row_id == row_id, seat_rows.c.seat_id == actor.user_id)
+    known_row = seat_rows.c.row_id == _an_id(row_id)
+    rows = select(seat_rows.c.kind).where(known_row, seat_rows.c.seat_id == actor.user_id)
     kind = (await change.conn.execute(rows)).scalar_one_or_none()
     if kind is None:
         raise NotFound("row")
     found = await change.conn.execute(
         select(incidents.c.incident_id, incidents.c.hazard, incidents.c.severity, incidents.c.drill, incidents.c.number)
         .join(seat_cases, seat_cases.c.incident_id == incidents.c.incident_id)
-        .where(seat_cases.c.row_id == row_id)
+        .where(seat_cases.c.row_id == _an_id(row_id))
     )
     known = {case["incident_id"]: dict(case) for case in found.mappings()}
     for incident_id in wanted:
@@ -98,6 +100,14 @@ async def judge_row(change: Change, actor: Actor, row_id: str, asked: RowMove) -
         if kind != RowKind.ALONE and not may_be_held(case["hazard"], case["severity"], case["drill"]):
             raise MoveRefused(f"incident {case['number']} stands for itself: judge it alone", number=case["number"])
         await _judge_one(change, actor, case, wanted[incident_id], asked)
+
+
+def _an_id(row_id: str) -> str:
+    """Raises NotFound for what is none."""
+    try:
+        return str(uuid.UUID(row_id))
+    except ValueError:
+        raise NotFound("row") from None
 
 
 async def _judge_one(change: Change, actor: Actor, case: Record, version: int, asked: RowMove) -> None:
