@@ -56,6 +56,7 @@ _ROUTERS: Final = (
 _FLOW: Final = (
     "incidents",
     "regrouping",
+    "seats",
     "tasks",
     "silences",
     "rosters",

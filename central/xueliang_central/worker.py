@@ -17,6 +17,7 @@ from xueliang_central.cap import service as cap
 from xueliang_central.cap import set_aside
 from xueliang_central.centre import Centre
 from xueliang_central.clocks import timers
+from xueliang_central.dispatch import seats
 from xueliang_central.dispatch.escalating import fire_next
 from xueliang_central.dispatch.needing import not_needed
 from xueliang_central.dispatch.publishing import changing
@@ -104,6 +105,8 @@ class Worker:
             tasks.create_task(self._repeat("clocks", self.fire_due, LOOK_S))
             tasks.create_task(self._repeat("letting_go", self.let_go, FOLDING_S))
             tasks.create_task(self._repeat("settling", self.settle, FOLDING_S))
+            tasks.create_task(self._repeat("seats", self.deal, FOLDING_S))
+            tasks.create_task(self._repeat("forgetting_seats", self.forget_seats, FORGET_S))
             tasks.create_task(self._repeat("silences", self.end_silences, FOLDING_S))
             tasks.create_task(self._repeat("forgetting", self.forget_silences, FORGET_S))
             tasks.create_task(self._repeat("letting_out", self.let_out, FOLDING_S))
@@ -153,6 +156,22 @@ class Worker:
             ended = await releasing.settle(change)
         self.counts["folded_again"] += ended
         return ended
+
+    async def deal(self) -> int:
+        """Deal what is new to the seats of desks, and show what has waited long enough; returns how much was done."""
+        rule = self._rulebook.seating
+        async with self._database.reading() as conn:
+            if not await seats.is_any_to_deal(conn, self._rulebook.tree, rule, self._wall()):
+                return 0
+        async with changing(self._database, self._rulebook, self._wall) as change:
+            done = await seats.deal(change)
+        self.counts["dealt"] += done
+        return done
+
+    async def forget_seats(self) -> int:
+        """Forget rows of seats that have been over for two days; returns how many."""
+        async with changing(self._database, self._rulebook, self._wall) as change:
+            return await seats.forget(change)
 
     async def end_silences(self) -> int:
         """Expire silences and proposals whose time is over; returns how many."""

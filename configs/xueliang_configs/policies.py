@@ -147,6 +147,33 @@ class Shedding(Settings):
     )
 
 
+class Seating(Settings):
+    """What comes before which seat, in which row, and what waits a moment when much comes at once.
+
+    A seat is a person on duty at the nearest staffed desk. Severity 1, fire and drills stand alone and never wait.
+    """
+
+    batch_from_severity: Annotated[int, Field(ge=2, le=4)] | None = Field(
+        default=3,
+        description="Incidents of this severity or milder share a row with others of the same hazard in the same "
+        "township; null: each has a row of its own.",
+    )
+    gathers_s: Limit = Field(default=900.0, description="A shared row takes incidents in for so long after its first.")
+    sent_gathers_s: Limit = Field(
+        default=3_600.0,
+        description="The same of a row of incidents that were dispatched at once, of one hazard in one county.",
+    )
+    rows: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=4,
+        description="When a seat got so many new rows in `rows_in_s`, further ones that may share a row wait.",
+    )
+    rows_in_s: Limit = Field(default=600.0, description="The time in which new rows of a seat are counted.")
+    hold_s: Annotated[float, Field(ge=0, le=300)] = Field(
+        default=60.0,
+        description="A row waits at most so long, and never longer than half of the first judge limit in it.",
+    )
+
+
 class Silencing(Settings):
     """How long alerts may be held back by silences, maintenance windows and known events; when one is proposed.
 
@@ -211,6 +238,10 @@ class PolicyTable(Settings):
         default={}, description="By hazard; what is not named folds by the defaults."
     )
     shedding: Shedding = Field(default=Shedding(), description="What is held when there are too many alerts to judge.")
+    seating: Seating | None = Field(
+        default=None,
+        description="How new incidents are dealt to the seats of a desk; left out: all seats see one list.",
+    )
     silencing: Silencing = Field(
         default=Silencing(), description="Silences, maintenance windows and known events: their longest, and proposals."
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Boolean, Float, Integer, Table, insert
+from sqlalchemy import Boolean, Float, Integer, Table, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.support.centres import START, TestCentre
@@ -14,6 +15,7 @@ from xueliang_central.areas.tree import path_by_code
 from xueliang_central.camera_rules.tables import rule_versions
 from xueliang_central.cap.tables import cap_messages
 from xueliang_central.clocks.limits import choose, rows_of
+from xueliang_central.dispatch.seat_tables import seat_cases, seat_rows
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.incidents.tables import expected_pictures, incidents
 from xueliang_central.intake.tables import sightings
@@ -83,6 +85,19 @@ async def add_lane(centre: TestCentre, lane_id: str, area_code: str) -> str:
     async with centre.database.transaction() as conn:
         await conn.execute(insert(lanes), row)
     return lane_id
+
+
+async def add_seat_row(centre: TestCentre, seat_id: str, incident_ids: Iterable[str]) -> str:
+    """A row before this person, shown, in which these incidents wait to be judged; its id."""
+    row_id = str(uuid.uuid4())
+    row = filled(seat_rows, row_id=row_id, kind="batch", seat_id=seat_id, group_key="370102", shown_at=START)
+    async with centre.database.transaction() as conn:
+        opening = {one.incident_id: one.reopened_count for one in await conn.execute(select(incidents))}
+        await conn.execute(insert(seat_rows), row)
+        for incident_id in incident_ids:
+            case = {"incident_id": incident_id, "row_id": row_id, "ask": f"judge:{opening[incident_id]}"}
+            await conn.execute(insert(seat_cases), filled(seat_cases, **case))
+    return row_id
 
 
 async def expect_still(conn: AsyncConnection, incident_id: str, area_path: str, sha256: str) -> None:

@@ -43,6 +43,7 @@ _TABLE_MODULES: Final = (
     "clocks.tables",
     "kept_open.tables",
     "dispatch.tables",
+    "dispatch.seat_tables",
     "notices.tables",
     "ingest.tables",
     "silences.tables",

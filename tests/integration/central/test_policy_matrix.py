@@ -24,6 +24,7 @@ from tests.support.rows import (
     add_lane,
     add_proposal,
     add_rules,
+    add_seat_row,
     add_sighting,
     add_silence,
     add_silenced_alert,
@@ -276,6 +277,32 @@ async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) ->
                     assert _same(answer, missing), (role, name, place, answer.text)
                 else:
                     assert answer.status_code == missing.status_code == 403, (role, name, place)
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_a_seat_shows_and_judges_nothing_that_lies_outside(centre: TestCentre, role: Role) -> None:
+    """Also when a row dealt to this person holds it: whoever moves to another area leaves it behind."""
+    ids = await _furnish(centre)
+    user_id = await centre.add_user("someone", role, OWN)
+    row_id = await add_seat_row(centre, user_id, ids["incident"].values())
+    foreign = await add_seat_row(centre, str(uuid.uuid4()), [])
+    async with centre.signed_in("someone") as client:
+        seat = await client.get("/api/seat")
+        if role not in DESKS:
+            assert seat.status_code == 403
+        else:
+            shown = {one for row in seat.json()["rows"] for one in row["incident_ids"]}
+            assert shown == {ids["incident"][place] for place in PLACES if visible(place)}
+        path, body = "/api/seat/rows/{}/moves", {"move": "confirm", "cases": [{"incident_id": NO_SUCH, "version": 1}]}
+        missing = await client.post(path.format(NO_SUCH), json=body)
+        for place in ("sibling", "parent"):
+            body["cases"] = [{"incident_id": ids["incident"][place], "version": 1}]
+            for asked in (row_id, foreign):
+                answer = await client.post(path.format(asked), json=body)
+                if role in {Role.ADMIN, Role.OPERATOR, Role.SUPERVISOR}:
+                    assert answer.status_code == missing.status_code == 404, (role, place, answer.text)
+                else:
+                    assert answer.status_code == missing.status_code == 403, (role, place)
 
 
 @pytest.mark.parametrize("role", list(Role))

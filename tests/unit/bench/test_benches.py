@@ -48,7 +48,14 @@ PROMISED = {
         "mbit_per_camera",
     },
     "centre": {"alert_to_stream_p50_ms", "alert_to_stream_p99_ms", "deliveries_per_s", "api_p95_ms"},
-    "folding": {"fold_ratio", "hazards_hidden", "seat_hour_p50", "seat_10_min_max", "baseline_groups_ratio"},
+    "folding": {
+        "fold_ratio",
+        "hazards_hidden",
+        "seat_hour_p50",
+        "seat_10_min_max",
+        "waited_past_limit",
+        "baseline_groups_ratio",
+    },
     "ingest": {
         "sustained_alerts_per_s",
         "burst_lost",

@@ -15,6 +15,7 @@ import type {
   Mergeable,
   MoveName,
   Near,
+  Seat,
   SecondStepAsked,
   Session,
   Silence,
@@ -111,6 +112,19 @@ export const incidents = {
     post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/merge`, body),
   split: (incidentId: string, body: Split) =>
     post<IncidentDetail & { split_off: IncidentName }>(`/api/incidents/${encodeURIComponent(incidentId)}/split`, body),
+};
+
+export interface RowMove {
+  move: MoveName;
+  cases: { incident_id: string; version: number }[];
+  reason_code?: string;
+  note?: string;
+  idempotency_key: string;
+}
+
+export const seat = {
+  read: () => get<Seat>("/api/seat"),
+  judge: (rowId: string, body: RowMove) => post<Seat>(`/api/seat/rows/${encodeURIComponent(rowId)}/moves`, body),
 };
 
 export interface TaskMove {

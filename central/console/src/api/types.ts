@@ -170,6 +170,27 @@ export interface Incident {
   version: number;
 }
 
+/** One thing in a seat's queue: an incident, or several alike that open as one. */
+export interface SeatRow {
+  row_id: string;
+  kind: "alone" | "batch" | "sent";
+  hazard: string;
+  area: AreaName & { path: AreaName[] };
+  severity: Severity;
+  began_at: string;
+  shown_at: string | null;
+  show_by: string;
+  due_at: string | null;
+  incident_ids: string[];
+}
+
+export interface Seat {
+  /** False: this centre deals nothing, everybody sees one list. */
+  is_dealt: boolean;
+  rows: SeatRow[];
+  waiting: { incidents: number; first_due_at: string | null; rows: SeatRow[] };
+}
+
 export interface IncidentName {
   incident_id: string;
   number: string;

@@ -252,6 +252,7 @@ const TIMELINE: Record<string, [string, string]> = {
   alerts_left: ["告警已转入另一事件", "Alerts left for another incident"],
   alerts_taken_over: ["转入另一事件中的告警", "Alerts taken over from another incident"],
   let_out: ["静默中的告警已转出", "A silenced alert was let out"],
+  dealt: ["送达席位", "Dealt to a seat"],
   confirmed: ["研判：确认属实", "Judged: confirmed"],
   dispatched: ["派发任务", "Dispatched"],
   task_offered: ["通知处置人员", "Offered to a worker"],
@@ -314,7 +315,9 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
   const worker = text("worker") ?? text("worker_name");
   if (worker) parts.push(worker);
   if (entry.kind === "let_out") parts.push(whyLetOutText(params.why as Why));
-  if ((entry.kind === "task_offered" || entry.kind === "escalated") && params.why) parts.push(whyAskedText(params.why as Why));
+  const seat = text("seat");
+  if (seat && entry.kind === "dealt") parts.push(seat);
+  if (["task_offered", "escalated", "dealt"].includes(entry.kind) && params.why) parts.push(whyAskedText(params.why as Why));
   const why = text("why");
   if (why) parts.push(tCode("closeReason", why));
   const closeReason = text("close_reason");
