@@ -17,7 +17,8 @@ from xueliang_central.areas.datums import to_wgs84
 from xueliang_central.areas.importing import import_areas
 from xueliang_central.areas.tree import load_tree
 from xueliang_central.audit.chain import Head, verify
-from xueliang_central.cameras.register import CameraPlace, relocate, upsert_cameras
+from xueliang_central.cameras.gate import NEEDED
+from xueliang_central.cameras.register import CameraPlace, places_of, relocate, upsert_cameras
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.cap import receivers
 from xueliang_central.errors import MoveRefused, NotFound
@@ -46,6 +47,7 @@ from xueliang_configs.lanes import LaneTable
 from xueliang_configs.notices import Channel
 from xueliang_configs.retention import RetentionConfig
 
+_STATED: Final = (*NEEDED, "review_by")
 BY: Final = "administrator"  # who sits at the machine; the operating system knows who that is
 
 
@@ -67,8 +69,9 @@ async def take_areas(database: Database, table: AreaTable, *, at: datetime, remo
 
 async def take_cameras(database: Database, register: CameraRegister, *, at: datetime) -> list[str]:
     """Import cameras, their positions brought to WGS84; each that lies in no grid is named."""
-    places = [_place(camera) for camera in register.cameras]
     async with database.transaction() as conn:
+        known = await places_of(conn, [camera.camera_id for camera in register.cameras])
+        places = [_place(camera, known.get(camera.camera_id)) for camera in register.cameras]
         changes = await upsert_cameras(conn, places, await load_tree(conn), at=at, actor=BY)
         odd = await conn.execute(
             select(cameras.c.camera_id, cameras.c.area_code, cameras.c.located_note)
@@ -81,7 +84,9 @@ async def take_cameras(database: Database, register: CameraRegister, *, at: date
     return [*lines, sums, *notes]
 
 
-def _place(camera: RegisteredCamera) -> CameraPlace:
+def _place(camera: RegisteredCamera, known: CameraPlace | None) -> CameraPlace:
+    """What the file leaves out of the entries that are signed for stays as it is; null takes it out."""
+    source = {name: camera if known is None or name in camera.model_fields_set else known for name in _STATED}
     longitude, latitude = to_wgs84((camera.longitude, camera.latitude), camera.datum)
     return CameraPlace(
         camera_id=camera.camera_id,
@@ -91,12 +96,7 @@ def _place(camera: RegisteredCamera) -> CameraPlace:
         latitude=latitude,
         place_class=camera.place_class.value,
         node_id=camera.node_id,
-        purpose=camera.purpose,
-        legal_basis=camera.legal_basis,
-        signed_on=camera.signed_on,
-        approved_view=camera.approved_view,
-        view_approved_on=camera.view_approved_on,
-        review_by=camera.review_by,
+        **{name: getattr(one, name) for name, one in source.items()},
     )
 
 

@@ -63,6 +63,7 @@ _FLOW: Final = (
     "reports",
     "retention",
     "disclosure",
+    "camera_releases",
     "cap",
     "cap_feed",
     "intake",

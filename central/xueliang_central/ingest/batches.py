@@ -24,6 +24,7 @@ from xueliang_alerts.contract import Receipt, to_bytes
 from xueliang_alerts.errors import TransportError
 from xueliang_alerts.topics import Leaf, node_topic
 from xueliang_alerts.transport import Incoming, PublishHandle, Qos
+from xueliang_central.cameras.releases import CameraGate
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.errors import DatabaseConflict, DatabaseUnavailable
 from xueliang_central.incidents.change import Rulebook
@@ -83,7 +84,10 @@ class Ingest:
         wall: Callable[[], datetime],
         mono: Callable[[], float],
         says_waiting: SaysWaiting = lambda _what, _why: None,
+        gate: CameraGate | None = None,
     ) -> None:
+        """`gate`: what holds alerts of cameras that are not released; None: nothing does."""
+        self._gate = gate
         self._transport = transport
         self._database = database
         self._rulebook = rulebook
@@ -200,7 +204,7 @@ class Ingest:
 
     async def _commit(self, batch: Sequence[Received], refuse: str | None) -> Outcome:
         async with changing(self._database, self._rulebook, self._wall) as change:
-            return await commit_batch(change, batch, refuse=refuse)
+            return await commit_batch(change, batch, refuse=refuse, gate=self._gate)
 
     async def _look_for_areas(self) -> None:
         try:
@@ -240,7 +244,7 @@ class Ingest:
             received = await quarantine.take_out(change.conn, quarantine_id, change.now)
             if received is None:
                 return None
-            return await commit_batch(change, [received], is_replay=True, refuse=refuse)
+            return await commit_batch(change, [received], is_replay=True, refuse=refuse, gate=self._gate)
 
     def _publish(self, receipts: Iterable[Receipt]) -> None:
         for receipt in receipts:

@@ -193,6 +193,7 @@ class IngestService:
             wall=centre.wall,
             mono=centre.mono,
             says_waiting=centre.health.note,
+            gate=centre.gate,
         )
 
     def _sender_on(self, links: ShardLinks) -> RulesSender:
@@ -205,6 +206,7 @@ class IngestService:
             wall=centre.wall,
             mono=centre.mono,
             says_waiting=centre.health.note,
+            gate=centre.gate,
         )
 
     def _say(self, why: str | None) -> None:

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from tests.integration.central.flow.stage import POLICIES
 from xueliang_alerts.clocks import system_mono, system_wall
+from xueliang_central.cameras.gate import Gate
 from xueliang_central.centre import Centre, Settings
 from xueliang_central.ingest.service import IngestService
 from xueliang_central.running import centre_on
@@ -23,7 +24,13 @@ async def open_service(url: str, port: int, user: str, password: str) -> tuple[C
     """Not started yet. Close the centre's database when done."""
     database = await Database.open(url, wait_s=20)
     table = PolicyTable.model_validate(POLICIES)
-    centre = centre_on(database, Settings(Path(tempfile.gettempdir())), table, wall=system_wall, mono=system_mono)
+    centre = centre_on(
+        database,
+        Settings(Path(tempfile.gettempdir()), camera_gate=Gate.TELL),
+        table,
+        wall=system_wall,
+        mono=system_mono,
+    )
     await centre.areas.refresh(database)
     broker = BrokerConfig(port=port, username=user, password=SecretStr(password))
     return centre, IngestService(centre, broker, Path(tempfile.gettempdir()) / "no-such-signing.key")
