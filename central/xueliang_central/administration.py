@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
+from xueliang_alerts.topics import station_topic
 from xueliang_central.areas.datums import to_wgs84
 from xueliang_central.areas.importing import import_areas
 from xueliang_central.areas.tree import load_tree
@@ -21,8 +22,8 @@ from xueliang_central.cameras.gate import NEEDED
 from xueliang_central.cameras.register import CameraPlace, places_of, relocate, upsert_cameras
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.cap import receivers
-from xueliang_central.errors import MoveRefused, NotFound
-from xueliang_central.fleet.nodes import add_node, renew_token
+from xueliang_central.errors import Conflict, MoveRefused, NotFound
+from xueliang_central.fleet.nodes import add_node, is_registered, renew_token
 from xueliang_central.intake import sources
 from xueliang_central.intake.signing import key_of
 from xueliang_central.lanes.importing import import_lanes
@@ -208,6 +209,10 @@ async def new_node(database: Database, *, node_id: str, area_code: str | None, r
         roots = tree.roots()
         if area_code is None and len(roots) != 1:
             raise MoveRefused("say which area the node belongs to: --area CODE")
+        if await sources.source_of(conn, node_id) is not None:
+            raise Conflict(
+                f"the source {node_id} has this name: at the broker a station and a node cannot have one name"
+            )
         path = tree.path_of(area_code or roots[0].code)
         return [await add_node(conn, node_id=node_id, area_path=path, at=at, by=BY)]
 
@@ -240,10 +245,12 @@ async def new_source(
     key = sources.intake_key(key_path)
     async with database.transaction() as conn:
         tree = await load_tree(conn)
+        if await is_registered(conn, source_id):
+            raise Conflict(f"there is a node {source_id}: at the broker a station and a node cannot have one name")
         row = await sources.add_source(
             conn, tree, source_id=source_id, name=name, area_code=area_code, place=place, at=at, by=BY
         )
-    return [key_of(key, source_id, row["key_version"])]
+    return [f"over MQTT its topic is {station_topic(source_id)}", key_of(key, source_id, row["key_version"])]
 
 
 def read_place(text: str | None) -> tuple[float, float] | None:

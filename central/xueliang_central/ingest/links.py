@@ -9,7 +9,7 @@ from typing import Final
 
 from xueliang_alerts.errors import NotConnected
 from xueliang_alerts.mqtt_link import MqttLink
-from xueliang_alerts.topics import Leaf, parse_topic, shard_filter
+from xueliang_alerts.topics import Leaf, parse_topic, shard_filter, station_filter
 from xueliang_alerts.transport import Incoming, PublishHandle, Qos, Transport
 from xueliang_central.ingest.sharing import Group
 
@@ -19,10 +19,11 @@ MakeLink = Callable[[Group, "queue.Queue[Incoming]"], MqttLink]
 
 
 def ask_for(link: Transport, shards: Iterable[str]) -> None:
-    """The alerts, statuses and reports of rules of these shards."""
+    """The alerts, statuses and reports of rules of these shards, and the signals of their stations."""
     for shard in shards:
         for leaf in (Leaf.ALERTS, Leaf.STATUS, Leaf.CONFIG_REPORTED):
             link.subscribe(shard_filter(shard, leaf))
+        link.subscribe(station_filter(shard))
 
 
 class ShardLinks:

@@ -1,4 +1,5 @@
 """The gate before the analysis of a camera: who signed for it, alerts that are held, what the installation does.
+Signals over MQTT that were refused, by reason.
 
 A centre that knows nodes has watched before there was a gate: nothing is stopped there until centre.yaml says so.
 Only adds: the release before runs on it.
@@ -32,6 +33,15 @@ def upgrade() -> None:
     op.create_table("gated_alerts", *_held_alert(), sa.PrimaryKeyConstraint("alert_id", name=op.f("pk_gated_alerts")))
     op.create_index("gated_alerts_by_camera", "gated_alerts", ["camera_id", "first_received_at"])
     op.create_index("gated_alerts_by_node", "gated_alerts", ["node_id"])
+
+    op.create_table(
+        "refused_signals",
+        sa.Column("reason", sa.String(length=24), nullable=False),
+        sa.Column("times", sa.Integer(), nullable=False),
+        sa.Column("last_at", UtcDateTime(), nullable=False),
+        sa.Column("last_claimed", sa.String(length=120), nullable=False),
+        sa.PrimaryKeyConstraint("reason", name=op.f("pk_refused_signals")),
+    )
 
 
 _RELEASE: tuple[tuple[str, Any], ...] = (
