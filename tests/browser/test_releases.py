@@ -84,7 +84,7 @@ def test_a_camera_is_stated_signed_for_and_withdrawn(browser: Browser, centre: C
     expect(page.get_by_test_id("not-released")).to_have_count(0)
     assert page.title() != "1", "a name is text"
     assert [one for one in complaints(page) if "422" not in one] == [], "the day to come was refused, and said so"
-    assert asked_elsewhere(page) == []
+    assert asked_elsewhere(page, centre.origin) == []
 
 
 def test_who_may_look_and_who_may_not(browser: Browser, centre: CentreOnly) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from tests.integration.central.flow.test_intake import Station, add_station
 from tests.support import city
 from tests.support.brokers import BROKER_KINDS, BrokerKind, TestBroker, running_broker
 from tests.support.centres import TestCentre
+from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_alerts.errors import TransportError
 from xueliang_alerts.mqtt_link import MqttLink
 from xueliang_alerts.stations import SIGNAL_LIMIT_BYTES
@@ -35,6 +38,7 @@ from xueliang_central.intake.tables import refused_signals, sightings
 from xueliang_central.rights.scope import Role
 
 TOPIC = station_topic("gauge-1")
+TOLD_AT_ONCE = 12  # below what a source may tell at once
 
 
 def envelope(station: Station, signal: dict[str, Any] | str, *, signed_ago_s: float = 0.0, **changes: Any) -> bytes:
@@ -300,6 +304,60 @@ async def test_over_a_real_broker_with_a_restart_before_the_acknowledgement(brok
     await fresh.take([fresh._hold(repeated)])
     assert (len(await taking.rows(sightings)), len(await taking.rows(incidents))) == (1, 1)
     assert fresh.counts["signals_repeated"] == 1
+
+
+async def test_an_ingest_that_is_killed_again_and_again_doubles_and_loses_nothing(
+    broker: TestBroker, taking: Taking, database_url: str
+) -> None:
+    """The real service in a process of its own; each signal is published once."""
+    if taking.centre.database.dialect == "postgresql" and broker.kind == "mosquitto":
+        pytest.skip("each broker and each database once is enough")
+    taking.centre.clock.at = system_wall()
+    station = broker.node_link("gauge-1")
+    hello = envelope(taking.station, taking.station.signal(key="hello"))
+    async with _ingest(broker, taking, database_url):
+        for _ in range(60):  # until it listens
+            assert await asyncio.to_thread(station.publish(TOPIC, hello).wait, 10)
+            await asyncio.sleep(0.5)
+            if await taking.rows(sightings):
+                break
+    told = 0
+    for _ in range(3):
+        before = len(await taking.rows(sightings))
+        async with _ingest(broker, taking, database_url):
+            for _ in range(TOLD_AT_ONCE):
+                told += 1
+                signal = taking.station.signal(key=f"s{told}", point=f"p{told}")
+                station.publish(TOPIC, envelope(taking.station, signal))
+            await _until(taking, lambda seen, before=before: seen > before + 2)  # type: ignore[misc]
+        # killed here, in the middle of the others
+    async with _ingest(broker, taking, database_url):
+        await _until(taking, lambda seen: seen >= told + 1)
+    keys = sorted(row["idempotency_key"] for row in await taking.rows(sightings))
+    assert keys == sorted(["hello", *(f"s{number}" for number in range(1, told + 1))])
+    assert len({row["alert_id"] for row in await taking.rows(alerts)}) == told + 1
+    assert (await taking.rows(quarantine), await taking.refused()) == ([], {})
+
+
+@contextlib.asynccontextmanager
+async def _ingest(broker: TestBroker, taking: Taking, database_url: str) -> AsyncIterator[None]:
+    """The ingest process; killed on the way out."""
+    key_path = str(taking.centre.centre.settings.data_dir / FILE_NAME)
+    who = (str(broker.port), broker.centre_user, broker.password(broker.centre_user))
+    module = "tests.integration.central.flow.ingest_process"
+    child = await asyncio.create_subprocess_exec(sys.executable, "-m", module, database_url, *who, key_path)
+    try:
+        yield
+    finally:
+        child.kill()
+        await child.wait()
+
+
+async def _until(taking: Taking, is_there: Callable[[int], bool]) -> None:
+    give_up_mono_s = system_mono() + 60.0
+    while not is_there(seen := len(await taking.rows(sightings))):
+        assert system_mono() < give_up_mono_s, f"{seen} signals were taken"
+        await asyncio.sleep(0.02)
 
 
 def _serving(broker: TestBroker) -> MqttLink:
