@@ -18,7 +18,7 @@ from xueliang_central.areas.datums import to_wgs84
 from xueliang_central.areas.importing import import_areas
 from xueliang_central.areas.tree import load_tree
 from xueliang_central.audit.chain import Head, verify
-from xueliang_central.cameras.gate import NEEDED
+from xueliang_central.cameras.gate import SIGNED
 from xueliang_central.cameras.register import CameraPlace, places_of, relocate, upsert_cameras
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.cap import receivers
@@ -48,7 +48,6 @@ from xueliang_configs.lanes import LaneTable
 from xueliang_configs.notices import Channel
 from xueliang_configs.retention import RetentionConfig
 
-_STATED: Final = (*NEEDED, "review_by")
 BY: Final = "administrator"  # who sits at the machine; the operating system knows who that is
 
 
@@ -87,7 +86,7 @@ async def take_cameras(database: Database, register: CameraRegister, *, at: date
 
 def _place(camera: RegisteredCamera, known: CameraPlace | None) -> CameraPlace:
     """What the file leaves out of the entries that are signed for stays as it is; null takes it out."""
-    source = {name: camera if known is None or name in camera.model_fields_set else known for name in _STATED}
+    source = {name: camera if known is None or name in camera.model_fields_set else known for name in SIGNED}
     longitude, latitude = to_wgs84((camera.longitude, camera.latitude), camera.datum)
     return CameraPlace(
         camera_id=camera.camera_id,

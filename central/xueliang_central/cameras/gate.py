@@ -17,6 +17,7 @@ from typing import Any, Final
 from xueliang_configs.schedules import DEFAULT_TIME_ZONE, zone_of
 
 NEEDED: Final = ("purpose", "legal_basis", "signed_on", "approved_view", "view_approved_on")
+SIGNED: Final = (*NEEDED, "review_by")  # the last is not needed, and no file prolongs a release
 WHERE: Final = "state and sign them on the console (More, Release of cameras), or: xueliang-centre camera-gate sign"
 
 
@@ -69,7 +70,7 @@ def standing_of(row: Mapping[str, Any] | None, today: date) -> Standing:
 
 def digest_of(row: Mapping[str, Any]) -> str:
     """Of what is signed for: any other word is another digest."""
-    text = json.dumps([str(row[name]) for name in NEEDED], ensure_ascii=False)
+    text = json.dumps([str(row[name]) for name in SIGNED], ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

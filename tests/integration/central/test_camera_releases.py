@@ -11,10 +11,12 @@ from sqlalchemy import insert, select, update
 from tests.support import city
 from tests.support.centres import START, TestCentre, build_centre, camera
 from tests.support.rows import add_rules, filled
+from xueliang_alerts.transport import PublishHandle
 from xueliang_central import camera_gate_commands
 from xueliang_central.administration import take_cameras
 from xueliang_central.areas.tree import path_by_code
 from xueliang_central.audit.tables import audit_records
+from xueliang_central.camera_rules.sending import RulesSender, make_key
 from xueliang_central.camera_rules.tables import rule_versions
 from xueliang_central.cameras.gate import Gate
 from xueliang_central.cameras.tables import cameras
@@ -116,6 +118,48 @@ async def test_what_cannot_be_is_not_signed_for(gated: TestCentre, change: dict[
             lacking = {key: value for key, value in BODY.items() if key != name}
             assert (await chief.post("/api/cameras/lane/release", json=lacking)).status_code == 422, name
         assert (await chief.get("/api/cameras/lane/release")).json()["state"] == "incomplete"
+
+
+class Broker:
+    """Has whatever it is given."""
+
+    def __init__(self) -> None:
+        self.topics: list[str] = []
+
+    def publish(self, topic: str, payload: bytes) -> PublishHandle:
+        self.topics.append(topic)
+        return Taken()
+
+
+class Taken:
+    is_acknowledged = True
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        return True
+
+
+async def test_what_waits_to_be_sent_waits_for_the_signature(gated: TestCentre, tmp_path: Path) -> None:
+    broker, clock = Broker(), gated.clock
+    make_key(tmp_path / "signing.key")
+    times: dict[str, Any] = {"wall": clock.wall, "mono": clock.mono, "may_send": lambda: True}
+    sender = RulesSender(broker, gated.database, tmp_path / "signing.key", gate=gated.centre.gate, **times)
+    async with gated.signed_in("ruler") as ruler, gated.signed_in("chief") as chief:
+        await chief.post("/api/cameras/lane/release", json=BODY)
+        assert (await ruler.post("/api/cameras/lane/rules/versions", json=PROPOSAL)).status_code == 201
+        await chief.post("/api/cameras/lane/release/withdrawal", json={"why": "the lane is rebuilt"})
+        assert (await sender.step(), broker.topics) == (0, [])
+        await chief.post("/api/cameras/lane/release", json=BODY)
+        assert await sender.step() == 1
+    assert [topic.rsplit("/", 2)[1:] for topic in broker.topics] == [["config", "desired"]]
+
+
+async def test_a_file_does_not_prolong_a_release(gated: TestCentre) -> None:
+    async with gated.signed_in("chief") as chief:
+        await chief.post("/api/cameras/lane/release", json=BODY)
+        place = {"name": "门", "longitude": 117.05, "latitude": 36.2, "area_code": city.GRID, "node_id": "edge-01"}
+        later = {"cameras": [{"camera_id": "lane", **place, "review_by": "2030-01-01"}]}
+        await take_cameras(gated.database, CameraRegister.model_validate(later), at=START)
+        assert (await chief.get("/api/cameras/lane/release")).json()["state"] == "changed"
 
 
 async def test_the_list_counts_what_is_held_in_the_own_areas(gated: TestCentre) -> None:
