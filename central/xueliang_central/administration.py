@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
-from xueliang_alerts.topics import station_topic
 from xueliang_central.areas.datums import to_wgs84
 from xueliang_central.areas.importing import import_areas
 from xueliang_central.areas.tree import load_tree
@@ -249,7 +248,7 @@ async def new_source(
         row = await sources.add_source(
             conn, tree, source_id=source_id, name=name, area_code=area_code, place=place, at=at, by=BY
         )
-    return [f"over MQTT its topic is {station_topic(source_id)}", key_of(key, source_id, row["key_version"])]
+    return [key_of(key, source_id, row["key_version"])]
 
 
 def read_place(text: str | None) -> tuple[float, float] | None:
