@@ -24,8 +24,8 @@ from xueliang_central.fleet.tables import nodes
 from xueliang_central.incidents.folding import distance_m
 from xueliang_central.incidents.states import State
 from xueliang_central.incidents.tables import alerts, incidents
-from xueliang_central.intake.nearest import Near, box_around
 from xueliang_central.ingest.tables import gated_alerts
+from xueliang_central.intake.nearest import Near, box_around
 from xueliang_central.silences.tables import silenced_alerts
 from xueliang_configs.schedules import Schedule
 
