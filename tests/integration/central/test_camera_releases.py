@@ -146,6 +146,8 @@ async def test_what_waits_to_be_sent_waits_for_the_signature(gated: TestCentre, 
     async with gated.signed_in("ruler") as ruler, gated.signed_in("chief") as chief:
         await chief.post("/api/cameras/lane/release", json=BODY)
         assert (await ruler.post("/api/cameras/lane/rules/versions", json=PROPOSAL)).status_code == 201
+        approved = await chief.post("/api/cameras/lane/rules/versions/1/moves", json={"move": "approve"})
+        assert approved.json()["state"] == "desired"
         await chief.post("/api/cameras/lane/release/withdrawal", json={"why": "the lane is rebuilt"})
         assert (await sender.step(), broker.topics) == (0, [])
         await chief.post("/api/cameras/lane/release", json=BODY)
