@@ -64,6 +64,7 @@ _FLOW: Final = (
     "reports",
     "retention",
     "disclosure",
+    "camera_releases",
     "cap",
     "cap_feed",
     "intake",

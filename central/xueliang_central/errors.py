@@ -23,6 +23,8 @@
     │   └── PictureDamaged        yes: not the promised bytes
     ├── SilenceRefused            no: carries every problem: what can never be silenced, is too long, or not whole
     ├── RulesRefused              no: carries every problem of the rules: where, what was expected, what to try
+    ├── CameraNotReleased         after it was signed for: purpose, legal basis, sign and view of the camera
+    ├── ReleaseRefused            no: carries every problem of what was to be signed for
     ├── RosterRefused             no: carries every problem of a roster: where, what was expected, what came
     ├── ContactsRefused          no: carries every problem of a person's addresses: where, what was expected
     ├── ReportRefused             no: the days asked about, or too many rows for the form asked for
@@ -223,6 +225,23 @@ class RulesRefused(CentralError):
     def __init__(self, problems: Sequence[RulesProblem]) -> None:
         listed = [asdict(one) for one in problems]
         super().__init__("; ".join(f"{one.where}: {one.text}" for one in problems), problems=listed)
+
+
+class CameraNotReleased(CentralError):
+    """`extra`: camera_id, state, missing."""
+
+    status = 409
+    code = "camera_not_released"
+    title = "This camera is not released"
+
+
+class ReleaseRefused(CentralError):
+    status = 422
+    code = "release_refused"
+    title = "This cannot be signed for"
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems), problems=list(problems))
 
 
 class RosterProblem(Protocol):

@@ -23,7 +23,7 @@ from xueliang_central.dispatch.needing import not_needed
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.errors import CentralError
 from xueliang_central.incidents.change import Rulebook
-from xueliang_central.ingest import releasing, silencing
+from xueliang_central.ingest import gating, releasing, silencing
 from xueliang_central.ingest.partitions import ensure_months
 from xueliang_central.intake import service as intake
 from xueliang_central.intake.signing import FILE_NAME as INTAKE_KEY
@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 LOOK_S: Final = 0.25  # a clock started by another process is seen within this
 NOTICES_S: Final = 0.5
 FOLDING_S: Final = 1.0
+GATE_S: Final = 5.0  # from the signature to the first of the alerts that were held
+GATE_MOST: Final = 1000  # of held alerts in one look, in transactions that leave the writer to others
 CALL_BACKS_S: Final = 60.0
 PARTITIONS_S: Final = 6 * 3600.0
 FORGET_S: Final = 3600.0
@@ -84,6 +86,7 @@ class Worker:
         self._retention = centre.settings.retention
         self._sharing = centre.policies.sharing
         self._health = centre.health
+        self._gate = centre.gate
         self._origin = centre.settings.public_origin
         self._task: asyncio.Task[None] | None = None
         self.counts: Counter[str] = Counter()
@@ -110,6 +113,7 @@ class Worker:
             tasks.create_task(self._repeat("silences", self.end_silences, FOLDING_S))
             tasks.create_task(self._repeat("forgetting", self.forget_silences, FORGET_S))
             tasks.create_task(self._repeat("letting_out", self.let_out, FOLDING_S))
+            tasks.create_task(self._repeat("camera_gate", self.let_through, GATE_S))
             tasks.create_task(self._repeat("notices", self.send_notices, NOTICES_S))
             tasks.create_task(self._repeat("climbing", self.climb, NOTICES_S))
             tasks.create_task(self._repeat("channels", self.sender.look, NOTICES_S))
@@ -226,6 +230,47 @@ class Worker:
             raise trouble  # nothing else to do: the next look waits longer
         self.counts["let_out_stuck"] += trouble is not None
         return shown
+
+    async def let_through(self) -> int:
+        """Place alerts that were held of cameras that are released now; returns how many."""
+        placed = 0
+        while placed < GATE_MOST:
+            async with self._database.reading() as conn:
+                if not await gating.is_any_to_let_through(conn, self._gate, self._wall()):
+                    break
+            some = await self._let_through_some()
+            placed += some
+            if some < gating.AT_ONCE:
+                break  # that was all, another worker has the rest, or some cannot be placed
+            await asyncio.sleep(RETENTION_PAUSE_S)
+        return placed
+
+    async def _let_through_some(self) -> int:
+        try:
+            async with changing(self._database, self._rulebook, self._wall) as change:
+                placed = await gating.let_through(change, self._gate)
+        except CentralError:
+            raise  # all of them wait for the same
+        except Exception:
+            placed = await self._let_through_one_by_one()
+        self.counts["let_through"] += placed
+        return placed
+
+    async def _let_through_one_by_one(self) -> int:
+        """One of them cannot be placed: the others do not wait for it. Raises what the last of such raised."""
+        async with self._database.reading() as conn:
+            held = await gating.to_let_through(conn, self._gate, self._wall())
+        placed, trouble = 0, None
+        for alert_id in held:
+            try:
+                async with changing(self._database, self._rulebook, self._wall) as change:
+                    placed += await gating.let_through(change, self._gate, only=alert_id)
+            except Exception as error:
+                log.exception("a held alert cannot be placed", extra={"alert_id": alert_id})
+                trouble = error
+        if trouble is not None and not placed:
+            raise trouble  # nothing else to do: the next look waits longer
+        return placed
 
     async def send_notices(self) -> int:
         """Send every notice that is due now; returns how many were tried."""

@@ -112,6 +112,12 @@ class CentreSettings(Settings):
     disclosure: DisclosureConfig = Field(
         default=DisclosureConfig(), description="Who answers for the cameras, for the pages about them."
     )
+    camera_gate: Literal["enforce", "tell"] | None = Field(
+        default=None,
+        description="What is done about a camera that nobody has signed for (docs/disclosure.md). enforce: no rules "
+        "are sent for it, its alerts are held until somebody has. tell: nothing is stopped. Null: enforce, or tell "
+        "where cameras were watched before there was this gate.",
+    )
     roles: tuple[Role, ...] = Field(
         default=ALL_ROLES, min_length=1, description="What this process does; separate processes need PostgreSQL."
     )

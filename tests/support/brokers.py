@@ -22,7 +22,7 @@ import pytest
 
 from tests.support.fixtures import leave_out
 from xueliang_alerts.clocks import system_mono
-from xueliang_alerts.embedded_broker import EmbeddedBroker, NodeUser
+from xueliang_alerts.embedded_broker import EmbeddedBroker, NodeUser, StationUser
 from xueliang_alerts.errors import BrokerProgramMissing
 from xueliang_alerts.mqtt_link import MqttLink, MqttSettings
 from xueliang_alerts.transport import Inbox, LastWill
@@ -201,11 +201,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _new_process(kind: BrokerKind, directory: Path, passwords: dict[str, str], port: int) -> _Process:
+def _new_process(
+    kind: BrokerKind, directory: Path, passwords: dict[str, str], port: int, stations: Sequence[str]
+) -> _Process:
     if kind == "nats":
-        nodes = [NodeUser(user, password) for user, password in passwords.items() if user != CENTRE_USER]
+        others = {CENTRE_USER, *stations}
+        nodes = [NodeUser(user, password) for user, password in passwords.items() if user not in others]
+        theirs = [StationUser(source_id, passwords[source_id]) for source_id in stations]
         try:
-            return EmbeddedBroker(directory, nodes=nodes, centre_password=passwords[CENTRE_USER], port=port)
+            return EmbeddedBroker(
+                directory, nodes=nodes, stations=theirs, centre_password=passwords[CENTRE_USER], port=port
+            )
         except BrokerProgramMissing as error:
             leave_out(str(error))
     program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
@@ -215,11 +221,13 @@ def _new_process(kind: BrokerKind, directory: Path, passwords: dict[str, str], p
 
 
 @contextlib.contextmanager
-def running_broker(kind: BrokerKind, directory: Path, *, node_ids: Sequence[str]) -> Iterator[TestBroker]:
-    """A broker with one user per node and the user "centre"; stopped, and its links closed, on the way out."""
-    passwords = {user: f"secret of {user}" for user in (*node_ids, CENTRE_USER)}
+def running_broker(
+    kind: BrokerKind, directory: Path, *, node_ids: Sequence[str], source_ids: Sequence[str] = ()
+) -> Iterator[TestBroker]:
+    """A broker with one user per node and station and the user "centre"; stopped on the way out, its links closed."""
+    passwords = {user: f"secret of {user}" for user in (*node_ids, *source_ids, CENTRE_USER)}
     port = free_port()
-    process = _new_process(kind, directory / f"{kind}-broker", passwords, port)
+    process = _new_process(kind, directory / f"{kind}-broker", passwords, port, source_ids)
     broker = TestBroker(kind, process, port, passwords)
     process.start()
     try:

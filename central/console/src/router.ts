@@ -82,6 +82,12 @@ export const router = createRouter({
       meta: { for: "command", theme: "dark" },
     },
     {
+      path: "/releases",
+      name: "releases",
+      component: () => import("@/pages/releases/ReleasesPage.vue"),
+      meta: { for: "command", theme: "dark" },
+    },
+    {
       path: "/notices",
       name: "notices",
       component: () => import("@/pages/notices/NoticesPage.vue"),

@@ -18,6 +18,7 @@ from xueliang_central.audit import chain
 from xueliang_central.camera_rules.deciding import VersionState, severity_changes, why_not_storable
 from xueliang_central.camera_rules.tables import rule_versions
 from xueliang_central.camera_rules.views import desired_of, report_of, tell
+from xueliang_central.cameras.releases import CameraGate
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.errors import Conflict, MoveRefused, NotAllowed, NotFound, RulesProblem, RulesRefused
 from xueliang_central.rights.policy import Permission, allows
@@ -71,13 +72,16 @@ async def version_of(conn: AsyncConnection, camera_id: str, version: int) -> Row
     return dict(found)
 
 
-async def propose(conn: AsyncConnection, actor: Actor, camera_id: str, asked: Proposal, at: datetime) -> int:
+async def propose(
+    conn: AsyncConnection, actor: Actor, camera_id: str, asked: Proposal, at: datetime, *, gate: CameraGate
+) -> int:
     """A new version, desired at once where nobody else has to agree; its number.
 
     Raises:
         NotFound: no such camera, or out of scope.
         NotAllowed: only a grant shows it.
         MoveRefused: no node watches the camera.
+        CameraNotReleased: the gate is closed to this camera.
         Conflict: there are newer versions than the person saw.
         RulesRefused: with every problem of the rules.
     """
@@ -86,6 +90,7 @@ async def propose(conn: AsyncConnection, actor: Actor, camera_id: str, asked: Pr
     before = await _same_request(conn, actor, camera_id, asked.key)
     if before is not None:
         return before
+    await gate.must_be_released(conn, camera, at)
     if camera["node_id"] is None:
         raise MoveRefused("no node watches this camera")
     newest = await _newest(conn, camera_id)
@@ -139,24 +144,40 @@ async def check(
 
 
 async def roll_back(
-    conn: AsyncConnection, actor: Actor, camera_id: str, version: int, asked: Proposal, at: datetime
+    conn: AsyncConnection,
+    actor: Actor,
+    camera_id: str,
+    version: int,
+    asked: Proposal,
+    at: datetime,
+    *,
+    gate: CameraGate,
 ) -> int:
     """Propose the content of an earlier version again. Raises as `propose`; NotFound: there is no such version."""
     await camera_of(conn, actor, camera_id)
     old = await version_of(conn, camera_id, version)
     why = asked.why or f"back to version {version}"
     proposal = Proposal(old["settings"], why, asked.based_on, restores=version, key=asked.key)
-    return await propose(conn, actor, camera_id, proposal, at)
+    return await propose(conn, actor, camera_id, proposal, at, gate=gate)
 
 
 async def move(
-    conn: AsyncConnection, actor: Actor, camera_id: str, version: int, name: str, note: str, at: datetime
+    conn: AsyncConnection,
+    actor: Actor,
+    camera_id: str,
+    version: int,
+    name: str,
+    note: str,
+    at: datetime,
+    *,
+    gate: CameraGate,
 ) -> None:
     """approve | refuse, by another person; withdraw, by who proposed it.
 
     Raises:
         NotFound: no such camera or version, or out of scope.
         NotAllowed: only a grant shows the camera, or it is for another person.
+        CameraNotReleased: it cannot be approved, as the gate is closed to this camera.
         MoveRefused: there is no such move.
         Conflict: it is no longer proposed.
     """
@@ -171,6 +192,8 @@ async def move(
         raise NotAllowed(told)
     if row["state"] != _OPEN:
         raise Conflict(f"this version is {row['state']}", state=row["state"])
+    if name == "approve":
+        await gate.must_be_released(conn, camera, at)
     decided = {"decided_at": at, "decided_by_id": actor.user_id, "decided_by_name": actor.name, "decide_note": note}
     await _set(conn, camera_id, version, state=MOVES[name].value, **decided)
     if name == "approve":

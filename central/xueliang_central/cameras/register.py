@@ -19,6 +19,7 @@ from xueliang_alerts.contract import ID_PATTERN
 from xueliang_central.areas.locating import locate
 from xueliang_central.areas.tree import AreaTree
 from xueliang_central.audit import chain
+from xueliang_central.cameras.gate import digest_of
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.errors import ImportRefused
 from xueliang_central.store.among import among
@@ -168,6 +169,8 @@ async def upsert_cameras(
             await conn.execute(insert(cameras), {**row, "updated_at": at})
         elif any(before[name] != value for name, value in row.items()):
             changed.append(place.camera_id)
+            if before["released_at"] is not None and before["released_digest"] != digest_of(row):
+                row["released_at"] = None  # other words than were signed for: they need a signature of their own
             await conn.execute(
                 update(cameras).where(cameras.c.camera_id == place.camera_id).values(**row, updated_at=at)
             )

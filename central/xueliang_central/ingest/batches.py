@@ -6,6 +6,7 @@ Invariants
     - A batch is at most 200 messages (50 on SQLite), or what came within 20 ms of its first; `waiting` says which.
     - While the database is down nothing is acknowledged: the batch in hand is tried again until it is committed, and
       the centre says what it waits for. The broker keeps the rest, and the nodes keep everything.
+    - Signals of stations are taken one by one, each in a transaction of its own, after the records of nodes.
     - No message stops those behind it: a batch that fails for a fault of ours is tried message by message, and the one
       that fails alone goes to quarantine.
 """
@@ -21,15 +22,17 @@ from typing import Final, Protocol
 
 from xueliang_alerts.contract import Receipt, to_bytes
 from xueliang_alerts.errors import TransportError
-from xueliang_alerts.topics import Leaf, node_topic
+from xueliang_alerts.topics import Leaf, is_of_station, node_topic
 from xueliang_alerts.transport import PublishHandle, Qos
+from xueliang_central.cameras.releases import CameraGate
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.errors import DatabaseConflict, DatabaseUnavailable
-from xueliang_central.incidents.change import Rulebook
+from xueliang_central.incidents.change import Change, Rulebook
 from xueliang_central.incidents.routing import NoAreas
 from xueliang_central.ingest import quarantine
 from xueliang_central.ingest.admission import Received
 from xueliang_central.ingest.committing import Outcome, commit_batch
+from xueliang_central.ingest.stations import TakesSignals, commit_signal
 from xueliang_central.ingest.waiting import Held, Waiting
 from xueliang_central.store.database import Database
 
@@ -73,7 +76,15 @@ class Ingest:
         wall: Callable[[], datetime],
         mono: Callable[[], float],
         says_waiting: SaysWaiting = lambda _what, _why: None,
+        gate: CameraGate | None = None,
+        takes_signals: TakesSignals | None = None,
     ) -> None:
+        """`gate`: what holds alerts of cameras that are not released; None: nothing does.
+
+        `takes_signals`: who takes what stations say; None: it goes to quarantine.
+        """
+        self._takes_signals = takes_signals
+        self._gate = gate
         self._sender = sender
         self._waiting = waiting
         self._database = database
@@ -127,8 +138,12 @@ class Ingest:
 
     async def take(self, held: Sequence[Held]) -> None:
         """Commit, answer, acknowledge."""
-        receipts = await self._commit_at_last([item.received for item in held])
-        self._publish(receipts)
+        signals = [item.received for item in held if self._is_signal(item.received)]
+        records = [item.received for item in held if not self._is_signal(item.received)]
+        if records:
+            self._publish(await self._commit_at_last(records))
+        for received in signals:
+            await self._commit_at_last([received])
         for item in held:
             self.counts["acknowledged_too_late"] += item.acknowledge()
 
@@ -172,7 +187,18 @@ class Ingest:
 
     async def _commit(self, batch: Sequence[Received], refuse: str | None) -> Outcome:
         async with changing(self._database, self._rulebook, self._wall) as change:
-            return await commit_batch(change, batch, refuse=refuse)
+            return await self._committed(change, batch, refuse, is_replay=False)
+
+    async def _committed(
+        self, change: Change, batch: Sequence[Received], refuse: str | None, *, is_replay: bool
+    ) -> Outcome:
+        """By the way of its topic: a signal comes alone."""
+        if self._takes_signals is not None and self._is_signal(batch[0]):
+            return await commit_signal(change, self._takes_signals, batch[0], is_replay=is_replay, refuse=refuse)
+        return await commit_batch(change, batch, is_replay=is_replay, refuse=refuse, gate=self._gate)
+
+    def _is_signal(self, received: Received) -> bool:
+        return self._takes_signals is not None and is_of_station(received.topic)
 
     async def _look_for_areas(self) -> None:
         try:
@@ -212,7 +238,7 @@ class Ingest:
             received = await quarantine.take_out(change.conn, quarantine_id, change.now)
             if received is None:
                 return None
-            return await commit_batch(change, [received], is_replay=True, refuse=refuse)
+            return await self._committed(change, [received], refuse, is_replay=True)
 
     def _publish(self, receipts: Iterable[Receipt]) -> None:
         for receipt in receipts:

@@ -12,7 +12,7 @@ from typing import Final
 
 from xueliang_alerts.errors import NotConnected
 from xueliang_alerts.mqtt_link import MqttLink
-from xueliang_alerts.topics import Leaf, parse_topic, shard_filter
+from xueliang_alerts.topics import Leaf, parse_topic, shard_filter, station_filter
 from xueliang_alerts.transport import PublishHandle, Qos, Transport
 from xueliang_central.ingest.sharing import Group
 from xueliang_central.ingest.waiting import Waiting
@@ -23,10 +23,11 @@ MakeLink = Callable[[str, Waiting], MqttLink]  # of a shard
 
 
 def ask_for(link: Transport, shards: Iterable[str]) -> None:
-    """The alerts, statuses and reports of rules of these shards."""
+    """The alerts, statuses and reports of rules of these shards, and the signals of their stations."""
     for shard in shards:
         for leaf in ASKED_FOR:
             link.subscribe(shard_filter(shard, leaf))
+        link.subscribe(station_filter(shard))
 
 
 class ShardLinks:

@@ -22,6 +22,7 @@ from xueliang_central.ingest.batches import FAULT, FIRST_PAUSE_S, LONGEST_PAUSE_
 from xueliang_central.ingest.lease import ASK_S, RENEW_S, Leases
 from xueliang_central.ingest.links import ShardLinks
 from xueliang_central.ingest.sharing import ALL_SHARDS, Group, Plan
+from xueliang_central.ingest.stations import TakesSignals
 from xueliang_central.ingest.waiting import Waiting
 from xueliang_configs.node import BrokerConfig
 
@@ -57,8 +58,19 @@ class IngestService:
     in health, and tried again.
     """
 
-    def __init__(self, centre: Centre, broker: BrokerConfig, signing_key: Path) -> None:
-        """`signing_key`: where it lies; it is read when there is something to send, and need not be there before."""
+    def __init__(
+        self,
+        centre: Centre,
+        broker: BrokerConfig,
+        signing_key: Path,
+        *,
+        takes_signals: TakesSignals | None = None,
+    ) -> None:
+        """`signing_key`: where it lies; it is read when there is something to send, and need not be there before.
+
+        `takes_signals`: who takes what stations say; None: it goes to quarantine.
+        """
+        self._takes_signals = takes_signals
         self._centre = centre
         self._broker = broker
         self._signing_key = signing_key
@@ -203,6 +215,8 @@ class IngestService:
             wall=centre.wall,
             mono=centre.mono,
             says_waiting=centre.health.note,
+            gate=centre.gate,
+            takes_signals=self._takes_signals,
         )
 
     def _sender_on(self, links: ShardLinks) -> RulesSender:
@@ -215,6 +229,7 @@ class IngestService:
             wall=centre.wall,
             mono=centre.mono,
             says_waiting=centre.health.note,
+            gate=centre.gate,
         )
 
     def _say(self, why: str | None) -> None:

@@ -14,6 +14,7 @@ from xueliang_central.camera_rules import service
 from xueliang_central.camera_rules.deciding import differences
 from xueliang_central.camera_rules.tables import rule_versions
 from xueliang_central.camera_rules.views import desired_of, report_of, rules_body, version_view
+from xueliang_central.cameras.gate import day_of, standing_of
 from xueliang_central.centre import centre_of
 from xueliang_central.errors import NotFound, RulesProblem, RulesRefused
 from xueliang_central.incidents.stills import newest_still
@@ -74,9 +75,13 @@ class RulesMove(_Frozen):
 @router.get("")
 async def get_rules(request: Request, camera_id: CameraId, actor: Sees) -> dict[str, Any]:
     """What is wanted, what runs, and whether they agree; settings of both, null: not known. `still`: the newest masked
-    picture of it that this actor may see, null: none. `may_change`: this actor may propose and roll back."""
-    async with centre_of(request).database.reading() as conn:
+    picture of it that this actor may see, null: none. `may_change`: this actor may propose and roll back.
+    `release`: may it be analysed; `is_stopped`: no rules are sent for it, and its alerts are held."""
+    centre = centre_of(request)
+    async with centre.database.reading() as conn:
         camera = await service.camera_of(conn, actor, camera_id)
+        standing = standing_of(camera, day_of(centre.wall()))
+        is_stopped = await centre.gate.is_closed_to(conn, camera, centre.wall())
         body = await rules_body(conn, camera)
         desired, report = await desired_of(conn, camera_id), await report_of(conn, camera_id, camera["node_id"])
         still = await newest_still(conn, actor, camera_id)
@@ -85,6 +90,7 @@ async def get_rules(request: Request, camera_id: CameraId, actor: Sees) -> dict[
         "name": camera["name"],
         "may_change": service.may_change(actor, camera),
         "still": still,
+        "release": {"state": standing.state.value, "missing": list(standing.missing), "is_stopped": is_stopped},
         "desired_settings": desired["settings"] if desired is not None else None,
         "running_settings": report["settings"] if report is not None else None,
     }
@@ -148,7 +154,7 @@ async def post_version(request: Request, camera_id: CameraId, body: RulesPropose
     centre = centre_of(request)
     asked = service.Proposal(body.settings, body.why, body.based_on, key=body.idempotency_key)
     async with centre.database.transaction() as conn:
-        version = await service.propose(conn, actor, camera_id, asked, centre.wall())
+        version = await service.propose(conn, actor, camera_id, asked, centre.wall(), gate=centre.gate)
     return await get_version(request, camera_id, version, actor)
 
 
@@ -180,7 +186,7 @@ async def post_rollback(request: Request, camera_id: CameraId, body: RollBack, a
     centre = centre_of(request)
     asked = service.Proposal({}, body.why, body.based_on, key=body.idempotency_key)
     async with centre.database.transaction() as conn:
-        version = await service.roll_back(conn, actor, camera_id, body.version, asked, centre.wall())
+        version = await service.roll_back(conn, actor, camera_id, body.version, asked, centre.wall(), gate=centre.gate)
     return await get_version(request, camera_id, version, actor)
 
 
@@ -191,5 +197,5 @@ async def post_version_move(
     """Approve or refuse what another person proposed, or withdraw the own. 409: it is no longer proposed."""
     centre = centre_of(request)
     async with centre.database.transaction() as conn:
-        await service.move(conn, actor, camera_id, version, body.move, body.note, centre.wall())
+        await service.move(conn, actor, camera_id, version, body.move, body.note, centre.wall(), gate=centre.gate)
     return await get_version(request, camera_id, version, actor)

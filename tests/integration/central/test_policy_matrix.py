@@ -31,6 +31,7 @@ from tests.support.rows import (
     add_task,
 )
 from xueliang_central.areas.tree import path_by_code
+from xueliang_central.cameras.gate import NEEDED
 from xueliang_central.fleet.nodes import add_node
 from xueliang_central.rights.scope import Role
 
@@ -60,6 +61,14 @@ KINDS = {
     "area": Kind("/api/areas/{}", frozenset(Role), "370199", "/api/areas", "areas", "code"),
     "camera": Kind("/api/cameras/{}", frozenset(DESKS), "no-such", "/api/cameras", "cameras", "camera_id"),
     "notice": Kind("/api/cameras/{}/notice", frozenset(DESKS), "no-such"),
+    "release": Kind(
+        "/api/cameras/{}/release",
+        frozenset(DESKS - {Role.OPERATOR}),
+        "no-such",
+        "/api/camera-releases",
+        "items",
+        "camera_id",
+    ),
     "assessment": Kind(
         "/api/impact-assessment?area={}", frozenset({Role.ADMIN, Role.SUPERVISOR, Role.AUDITOR}), "370199"
     ),
@@ -114,7 +123,7 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
     for place, code in PLACES.items():
         ids["area"][place] = code
         ids["node"][place] = f"node-{place}"
-        for kind in ("camera", "notice", "rules", "rules_history", "rules_version", "rules_diff", "trial"):
+        for kind in ("camera", "release", "notice", "rules", "rules_history", "rules_version", "rules_diff", "trial"):
             ids[kind][place] = f"camera-{place}"
         async with centre.database.transaction() as conn:
             await add_node(conn, node_id=f"node-{place}", area_path=path_by_code(code), at=centre.clock.at, by="test")
@@ -259,6 +268,13 @@ async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) ->
             {"settings": {"rules": []}, "why": "tuned", "based_on": 1},
             {Role.RULE_OPERATOR, Role.ADMIN},
         ),
+        (
+            "release",
+            "/api/cameras/{}/release",
+            {name: "2026-01-01" if name.endswith("_on") else "words" for name in NEEDED},
+            {Role.SUPERVISOR, Role.ADMIN},
+        ),
+        ("release", "/api/cameras/{}/release/withdrawal", {"why": "rebuilt"}, {Role.SUPERVISOR, Role.ADMIN}),
         ("rules", "/api/cameras/{}/rules/check", {"settings": {"rules": []}}, {Role.RULE_OPERATOR, Role.ADMIN}),
         ("rules", "/api/cameras/{}/rules/rollback", {"version": 1, "based_on": 1}, {Role.RULE_OPERATOR, Role.ADMIN}),
         (

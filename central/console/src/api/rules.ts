@@ -72,6 +72,8 @@ export interface CameraRulesBody {
 export interface CameraRulesNow extends CameraRulesBody {
   name: string;
   may_change: boolean;
+  /** May it be analysed; `is_stopped`: no rules are sent for it, and its alerts are held. */
+  release: { state: string; missing: string[]; is_stopped: boolean };
   still: { sha256: string; frame_size_wh: [number, number] | null; observed_at: string } | null;
   desired_settings: Settings | null;
   running_settings: Settings | null;

@@ -253,6 +253,7 @@ const TIMELINE: Record<string, [string, string]> = {
   alerts_taken_over: ["转入另一事件中的告警", "Alerts taken over from another incident"],
   let_out: ["静默中的告警已转出", "A silenced alert was let out"],
   dealt: ["送达席位", "Dealt to a seat"],
+  let_through: ["签批前暂存的告警已转入", "An alert held until its camera was released"],
   confirmed: ["研判：确认属实", "Judged: confirmed"],
   dispatched: ["派发任务", "Dispatched"],
   task_offered: ["通知处置人员", "Offered to a worker"],
