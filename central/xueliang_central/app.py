@@ -70,6 +70,7 @@ _FLOW: Final = (
     "duty_weeks",
     "lanes",
     "keeping",
+    "units",
 )
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.clocks import timers
-from xueliang_central.clocks.limits import DATED, ClockKind, Limits, choose
+from xueliang_central.clocks.limits import NOT_OF_LIMITS, ClockKind, Limits, choose
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.incidents.change import By, Change
 from xueliang_central.incidents.folding import CLOCK_AHEAD, trusted_began_at
@@ -281,7 +281,7 @@ async def _move_clocks(
     if other_id is not None:
         await timers.share(change.conn, incident_id, other_id, move.shares, change.now)
         await timers.bring(change.conn, incident_id, other_id, move.brings)
-    starts = move.starts - DATED  # whoever knows the day starts those (dispatch/keeping.py)
+    starts = move.starts - NOT_OF_LIMITS  # whoever knows when they end starts those (dispatch: keeping, unit_first)
     if not starts:
         return {}
     limits = Limits.from_json(incident["policy"])

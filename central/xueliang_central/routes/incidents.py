@@ -20,6 +20,7 @@ from xueliang_central.incidents.states import State
 from xueliang_central.incidents.tables import incidents
 from xueliang_central.incidents.views import incident_detail, incident_views
 from xueliang_central.lanes.register import case_view, lanes_of_case
+from xueliang_central.units.requests import case_view as unit_of_case
 from xueliang_central.notices import receipts
 from xueliang_central.notices.tables import notices
 from xueliang_central.rights.policy import Permission, require
@@ -63,8 +64,8 @@ async def list_incidents(
 async def get_incident(
     request: Request, incident_id: str, actor: Annotated[Actor, Depends(require(Permission.SEE_INCIDENTS))]
 ) -> dict[str, Any]:
-    """One incident with alerts, timeline, stills, the *why*, the fire lanes that its cameras watch, its plan when it
-    is or was kept open, and the moves this actor may make. The view is audited."""
+    """One incident with alerts, timeline, stills, the *why*, the fire lanes that its cameras watch, what was asked
+    of a lane's managing unit, its plan when it is or was kept open, and the moves this actor may make. The view is audited."""
     view = await incident_shown(request, incident_id, actor)
     await _audit_view(request, incident_id, actor)
     await _receive(request, actor, incident_id)
@@ -133,5 +134,6 @@ async def incident_shown(request: Request, incident_id: str, actor: Actor) -> di
             raise NotFound("incident")
         tree, lanes, plan = centre.areas.tree, await lanes_of_case(conn, row), await plan_view(conn, incident_id)
         view = await incident_detail(conn, tree, row, moves_for(actor, row), regroupings_for(actor, row))
-    shown = {"lanes": [case_view(lane, actor) for lane in lanes], "kept_open": plan}
+        unit = await unit_of_case(conn, row, actor)
+    shown = {"unit": unit, "lanes": [case_view(lane, actor) for lane in lanes], "kept_open": plan}
     return {**view, **shown, "may_keep": list(keepings_for(actor, row))}
