@@ -72,7 +72,10 @@ def load_policies(path: Path | str) -> PolicyTable:
 
 
 def check_channels(config: CentreConfig, policies: PolicyTable) -> None:
-    """Every channel that a step names is there, and a gateway where it tells a duty phone. Raises ConfigError, about the policies, with every problem."""
+    """Every channel that a step names is there, and a gateway where it tells a duty phone.
+
+    Raises ConfigError, about the policies, with every problem.
+    """
     there = config.centre.notices.channels
     known = ", ".join(sorted(there)) or "none; add it under centre.notices.channels of centre.yaml"
     problems = [

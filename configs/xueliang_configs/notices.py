@@ -213,8 +213,8 @@ class NoticesConfig(Settings):
     language: Literal["zh", "en"] = Field(default="zh", description="Of what a notice says.")
     unit_reply_token: SecretStr | None = Field(
         default=None,
-        description="What the SMS or voice gateway shows (Authorization: Bearer) when it hands in a managing unit's reply, "
-        "at least 24 characters. Write it as ${ENV_NAME}. Null: units reply by their link only.",
+        description="What the SMS or voice gateway shows (Authorization: Bearer) when it hands in a managing unit's "
+        "reply, at least 24 characters. Write it as ${ENV_NAME}. Null: units reply by their link only.",
     )
 
     @field_validator("unit_reply_token")

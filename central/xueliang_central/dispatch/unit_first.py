@@ -68,8 +68,6 @@ async def tell_first(
         "unit_row": number,
     }
     incident, _ = await incidents.transition(change, incident, MOVES["unit_first"], by, params=said)
-    clock = timers.dated_row(
-        incident["incident_id"], ClockKind.REPLY, request["reply_by"], (), row.reply_s, change.now
-    )
+    clock = timers.dated_row(incident["incident_id"], ClockKind.REPLY, request["reply_by"], (), row.reply_s, change.now)
     await timers.write(change.conn, [clock])
     return incident

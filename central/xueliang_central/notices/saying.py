@@ -1,7 +1,8 @@
 """What a notice says beyond the page (pure): what is asked, of which case, and a link to exactly it.
 
-No picture, no place in words (but to a lane's managing unit its own lane), no name of anybody: it leaves the house by other people's systems and stays on screens
-that lock late. Who follows the link signs in first.
+No picture, no place in words, no name of anybody: it leaves the house by other people's systems and stays on screens
+that lock late. Who follows the link signs in first. Only a lane's managing unit is told the name of the lane, which is
+its own, and follows a link that opens that request alone.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _SEVERITY: Final = {
 # What a unit may answer by text or keypad; `units.replies_by_text` reads it.
 _ANSWERS: Final = {
     "zh": "回复“1 {code}”自行清除，“2 {code}”无法处置，“3 {code}”已清除",
-    "en": "reply \"1 {code}\" we clear it, \"2 {code}\" we cannot, \"3 {code}\" done",
+    "en": 'reply "1 {code}" we clear it, "2 {code}" we cannot, "3 {code}" done',
 }
 _DRILL: Final = {"zh": "【演练】", "en": "[DRILL] "}
 

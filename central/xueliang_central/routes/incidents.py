@@ -20,12 +20,12 @@ from xueliang_central.incidents.states import State
 from xueliang_central.incidents.tables import incidents
 from xueliang_central.incidents.views import incident_detail, incident_views
 from xueliang_central.lanes.register import case_view, lanes_of_case
-from xueliang_central.units.requests import case_view as unit_of_case
 from xueliang_central.notices import receipts
 from xueliang_central.notices.tables import notices
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor, may_see, scoped
 from xueliang_central.routes.asking import LARGEST_PAGE, IncidentMoveBody, cursor_of, read_cursor, rulebook_of
+from xueliang_central.units.requests import case_view as unit_of_case
 
 router: Final = APIRouter(prefix="/api/incidents", tags=["incidents"])
 
@@ -65,7 +65,8 @@ async def get_incident(
     request: Request, incident_id: str, actor: Annotated[Actor, Depends(require(Permission.SEE_INCIDENTS))]
 ) -> dict[str, Any]:
     """One incident with alerts, timeline, stills, the *why*, the fire lanes that its cameras watch, what was asked
-    of a lane's managing unit, its plan when it is or was kept open, and the moves this actor may make. The view is audited."""
+    of a lane's managing unit, its plan when it is or was kept open, and the moves this actor may make. The view is
+    audited."""
     view = await incident_shown(request, incident_id, actor)
     await _audit_view(request, incident_id, actor)
     await _receive(request, actor, incident_id)

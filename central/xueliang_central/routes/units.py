@@ -82,9 +82,7 @@ class GatewayReplyBody(BaseModel):
 
 
 @router.get("/unit-request")
-async def get_unit_request(
-    request: Request, request_id: Annotated[str, Depends(require_unit)]
-) -> dict[str, Any]:
+async def get_unit_request(request: Request, request_id: Annotated[str, Depends(require_unit)]) -> dict[str, Any]:
     """What the unit was asked: lane, place, hazard, state, its limits and what it may say. That the link was opened is
     recorded once."""
     centre = centre_of(request)
@@ -164,5 +162,3 @@ def _rates(request: Request) -> Rates:
     if found is None:
         found = state.unit_rates = Rates(centre_of(request).mono, per_second=PER_SECOND, burst=BURST)
     return found
-
-

@@ -87,7 +87,7 @@ export interface Camera {
 
 /** 1 red (most severe), 2 orange, 3 yellow, 4 blue. */
 export type Severity = 1 | 2 | 3 | 4;
-export type IncidentState = "open" | "dispatched" | "taken" | "arrived" | "handled" | "to_check" | "long_lived" | "closed";
+export type IncidentState = "open" | "unit_told" | "unit_clearing" | "dispatched" | "taken" | "arrived" | "handled" | "to_check" | "long_lived" | "closed";
 export type CloseReason =
   | "verified"
   | "false_alarm"
@@ -245,6 +245,22 @@ export interface CaseLane {
   duty_phone: string;
 }
 
+/** What was asked of a lane's managing unit, which is told before a worker is sent. */
+export interface CaseUnit {
+  lane_id: string | null;
+  lane_name: string;
+  unit: string;
+  state: "told" | "clearing" | "done" | "cannot" | "given_up" | "bypassed" | "over";
+  replied_by: "link" | "gateway" | null;
+  told_at: string;
+  reply_by: string;
+  opened_at: string | null;
+  replied_at: string | null;
+  clear_by: string | null;
+  ended_at: string | null;
+  steps: { channel: string; state: string; reason: string | null }[];
+}
+
 /** What is named of a hazard that is or was kept open. */
 export interface KeptOpen {
   level: Level;
@@ -264,6 +280,7 @@ export interface KeptOpen {
 
 export interface IncidentDetail extends Incident {
   lanes?: CaseLane[];
+  unit?: CaseUnit | null;
   kept_open?: KeptOpen | null;
   alerts: MemberAlert[];
   timeline: TimelineEntry[];
