@@ -182,7 +182,7 @@ export type MoveName = "confirm" | "false_alarm" | "permitted" | "duplicate" | "
 export interface TimelineEntry {
   at: string;
   kind: string;
-  actor: { kind: "system" | "user" | "node"; name: string };
+  actor: { kind: "system" | "user" | "node" | "unit"; name: string };
   params: Record<string, unknown>;
 }
 
