@@ -133,7 +133,7 @@ def _add_lane(installation: CentreOnly) -> None:
 def _panel(browser: Browser, lane: Lane) -> Page:
     page = desk(browser, lane.centre.origin)
     sign_in(page, "operator", lane.centre.password_of("operator"))
-    page.get_by_test_id("queue-row").first.click()
+    page.get_by_test_id("incident-row").first.click()
     expect(page.get_by_test_id("case-panel")).to_be_visible()
     return page
 
