@@ -1,4 +1,4 @@
-"""A managing unit replies in a real browser, by the link that a real gateway was handed; the desk sees it in its panel."""
+"""A managing unit replies in a real browser, by the link that a gateway was handed; the desk sees it in its panel."""
 
 from __future__ import annotations
 

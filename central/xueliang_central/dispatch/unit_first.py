@@ -1,7 +1,7 @@
 """The managing unit of a lane is told first: when a case goes to it in place of a worker.
 
-Called where a case would be dispatched: by an operator's *confirm*, or by the policy at its opening. It says whether the
-unit is told; where it is not, the case goes on as it would without.
+Called where a case would be dispatched: by an operator's *confirm*, or by the policy at its opening. It says whether
+the unit is told; where it is not, the case goes on as it would without.
 """
 
 from __future__ import annotations

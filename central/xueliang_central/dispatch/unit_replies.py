@@ -1,7 +1,7 @@
 """What the managing unit of a lane says, and what follows when it says nothing.
 
-*We clear it* starts the clock of clearing; *done* is *handled*: the same camera must see it gone within the check limit;
-*cannot*, a limit that passes, or a severity that rises to 1 sends a worker as a dispatch does.
+*We clear it* starts the clock of clearing; *done* is *handled*: the same camera must see it gone within the check
+limit; *cannot*, a limit that passes, or a severity that rises to 1 sends a worker as a dispatch does.
 """
 
 from __future__ import annotations
