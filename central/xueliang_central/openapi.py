@@ -46,6 +46,8 @@ def document() -> str:
                 operation["security"] = [{"receiver": []}]
             elif permission is Permission.SOURCE:
                 operation["security"] = [{"source": []}]
+            elif permission in (Permission.UNIT, Permission.GATEWAY):
+                operation["security"] = [{permission.value: []}]
             elif permission is not Permission.PUBLIC:
                 operation["security"] = [{"session": []}]
             operation["responses"].pop("422", None)
@@ -61,6 +63,8 @@ def document() -> str:
         "session": {"type": "apiKey", "in": "cookie", "name": "xl_session"},
         "node": {"type": "http", "scheme": "bearer"},
         "receiver": {"type": "http", "scheme": "bearer", "description": "docs/cap.md"},
+        "unit": {"type": "http", "scheme": "bearer", "description": "docs/units.md"},
+        "gateway": {"type": "http", "scheme": "bearer", "description": "docs/units.md"},
         "source": {"type": "apiKey", "in": "header", "name": SIGNATURE_HEADER, "description": "docs/intake.md"},
     }
     return json.dumps(described, indent=1, ensure_ascii=False, sort_keys=True) + "\n"

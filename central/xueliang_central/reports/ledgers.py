@@ -134,7 +134,7 @@ COLUMNS: Final[Sequence[tuple[str, str, Callable[[Case], Value]]]] = (
     ("交办·接单时限", "Hand-over: take by", lambda case: case.task.get("take_due_at")),
     ("交办·到场时限", "Hand-over: arrive by", lambda case: case.task.get("arrive_due_at")),
     ("交办·退回次数", "Hand-over: returned", lambda case: sum(task["state"] == "refused" for task in case.tasks)),
-    ("台账·单位回复", "Ledger: what the unit did", lambda case: _codes(_of_unit(case))),
+    ("台账·单位回复", "Ledger: what the unit did", lambda case: _of_unit(case)),
     ("台账·单位回复时间", "Ledger: unit replied", lambda case: case.request.get("replied_at")),
     ("台账·接单时间", "Ledger: taken", lambda case: case.task.get("taken_at")),
     ("台账·到场时间", "Ledger: arrived", lambda case: case.task.get("arrived_at")),
@@ -162,8 +162,9 @@ COLUMNS: Final[Sequence[tuple[str, str, Callable[[Case], Value]]]] = (
 )
 
 
-def _of_unit(case: Case) -> str | None:
-    return f"unit_{standing(case.request, case.incident['state'])}" if case.request else None
+def _of_unit(case: Case) -> Codes | None:
+    """What has become of the request to the unit; None: none was told."""
+    return (f"unit_{standing(case.request, case.incident['state'])}",) if case.request else None
 
 
 def _holder(case: Case) -> str | None:
