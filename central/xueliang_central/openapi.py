@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from xueliang_central.app import all_routers, bare_app
 from xueliang_central.intake.signing import SIGNATURE_HEADER
+from xueliang_central.openapi_examples import add_examples
 from xueliang_central.rights.policy import Permission, permission_of
 from xueliang_central.routes.problems import MEDIA_TYPE
 
@@ -67,6 +68,7 @@ def document() -> str:
         "gateway": {"type": "http", "scheme": "bearer", "description": "docs/units.md"},
         "source": {"type": "apiKey", "in": "header", "name": SIGNATURE_HEADER, "description": "docs/intake.md"},
     }
+    add_examples(described)
     return json.dumps(described, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
