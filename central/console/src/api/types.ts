@@ -283,6 +283,9 @@ export interface IncidentDetail extends Incident {
   unit?: CaseUnit | null;
   kept_open?: KeptOpen | null;
   alerts: MemberAlert[];
+  /** Of what is kept open or closed only the newest are here. */
+  alerts_left_out?: number;
+  timeline_left_out?: number;
   timeline: TimelineEntry[];
   evidence: EvidenceItem[];
   why_folded: Why;

@@ -157,6 +157,7 @@ export const en: Record<WordKey, string> = {
   "clock.check": "Check",
   "clock.remind": "Reminder",
   "clock.deadline": "Deadline",
+  "case.timelineLeftOut": "{count} earlier entries are not shown here.",
   "case.unit": "The managing unit first",
   "case.unit.who": "Unit",
   "case.unit.told": "Told",

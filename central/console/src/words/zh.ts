@@ -155,6 +155,7 @@ export const zh = {
   "clock.check": "核查",
   "clock.remind": "期限提醒",
   "clock.deadline": "整改期限",
+  "case.timelineLeftOut": "更早的 {count} 条未在此显示。",
   "case.unit": "管理单位先行处置",
   "case.unit.who": "管理单位",
   "case.unit.told": "告知",
