@@ -36,6 +36,7 @@ from xueliang_central.areas.tree import path_by_code
 from xueliang_central.audit.tables import audit_records
 from xueliang_central.centre import Settings
 from xueliang_central.clocks.tables import clocks, escalations
+from xueliang_central.dispatch.merging import Merge, merge_incidents
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.dispatch.unit_replies import Answer, Reply, reply
@@ -368,3 +369,20 @@ async def test_of_a_case_that_ended_otherwise_the_request_is_over(database: Data
     async with stage.database.reading() as conn:
         assert (await conn.execute(select(unit_requests.c.state))).scalar_one() == "told"
     assert await running(stage) == set()
+
+
+async def test_a_severe_incident_that_is_merged_into_one_with_a_unit_sends_a_worker(
+    database: Database, clock: HandClock
+) -> None:
+    stage = await made(database, clock)
+    await stage.take(raised(), raised(2, camera_id="far-gate", severity=1))
+    with_unit, severe = sorted(await stage.rows(incidents), key=lambda row: -row["severity"])
+    assert (with_unit["state"], severe["state"]) == ("unit_told", "dispatched")
+    wanted = Merge(
+        other_id=severe["incident_id"], version=with_unit["version"], other_version=severe["version"], note="one lorry"
+    )
+    async with changing(stage.database, stage.rulebook, stage.clock) as change:
+        await merge_incidents(change, LI, with_unit["incident_id"], wanted)
+    after = {row["incident_id"]: row for row in await stage.rows(incidents)}
+    assert (after[with_unit["incident_id"]]["state"], after[with_unit["incident_id"]]["severity"]) == ("dispatched", 1)
+    assert "reply" not in await running(stage)
