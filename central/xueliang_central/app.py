@@ -72,6 +72,7 @@ _FLOW: Final = (
     "duty_weeks",
     "lanes",
     "keeping",
+    "units",
 )
 
 

@@ -8,6 +8,8 @@
     ├── RightsError
     │   ├── NotSignedIn           no, sign in first (also: session expired or revoked)
     │   ├── WrongPassword         no; the same answer for an unknown name
+    │   ├── WrongOldPassword      with the right one: of a person who changes the own password; counted
+    │   ├── PasswordRefused       with another: `reason` says what a new password must be and this one is not
     │   ├── WrongCode             with another code: wrong, used before, or of too long ago
     │   ├── SecondStepOver        after signing in again: the first step was too long ago, or done elsewhere
     │   ├── SecondFactorNeeded    after enrolling one: whoever approves must have it here
@@ -95,6 +97,18 @@ class WrongPassword(RightsError):
     status = 401
     code = "wrong_password"
     title = "User name or password is wrong"
+
+
+class WrongOldPassword(RightsError):
+    status = 422  # not 401: the console would take a session for ended
+    code = "wrong_old_password"
+    title = "The old password is wrong"
+
+
+class PasswordRefused(RightsError):
+    status = 422
+    code = "password_refused"
+    title = "This cannot be the new password"
 
 
 class WrongCode(RightsError):

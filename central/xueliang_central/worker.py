@@ -36,6 +36,7 @@ from xueliang_central.retention import removing
 from xueliang_central.retention.due import KINDS, due
 from xueliang_central.silences import proposals
 from xueliang_central.silences import service as silences
+from xueliang_central.units.reaching import UnitReach
 from xueliang_central.webhooks.telling import Teller
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,11 @@ class Worker:
             origin=centre.settings.link_origin,
             language=chosen.language,
             deadline_s=chosen.deadline_s,
+            reach_unit=UnitReach(
+                centre.settings.data_dir / INTAKE_KEY,
+                centre.settings.link_origin,
+                by_text=chosen.unit_reply_token is not None,
+            ),
         )
         self.teller = Teller(
             centre.database,

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import product
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from xueliang_alerts.contract import Hazard, Severity
-from xueliang_configs.notices import NoticeRules
+from xueliang_configs.notices import LadderStep, NoticeRules
+from xueliang_configs.schedules import Schedule
 from xueliang_configs.sharing import Sharing
 from xueliang_configs.values import AreaLevel, PlaceClass, PositiveSeconds, Settings, problem
 
 ANY: Literal["any"] = "any"
 Limit = Annotated[float, Field(gt=0, le=7 * 86_400)]
 Case = tuple[Hazard, Severity, PlaceClass, AreaLevel]
+# What never waits for a lane's managing unit: what burns, and cameras, which no unit can mend.
+NEVER_UNIT_FIRST: Final = frozenset({Hazard.FIRE_SMOKE, Hazard.CAMERA_FAULT})
 _LEVELS_UP = (AreaLevel.GRID, AreaLevel.VILLAGE, AreaLevel.TOWNSHIP, AreaLevel.COUNTY, AreaLevel.CITY)
 
 
@@ -95,6 +99,49 @@ class Policy(Settings):
                 "order", "expected levels upward, none twice", f"[{got}]", "[village, township, county, city]"
             )
         return value
+
+
+class UnitFirst(Settings):
+    """Which cases the managing unit of the lane is told of first, before a worker is sent. docs/units.md
+
+    Fire, camera faults and severity 1 never wait for a unit, whatever is written here.
+    """
+
+    match: Match = Field(default=Match(), description="Which incidents; nothing written: all but the excepted.")
+    when: Schedule | None = Field(default=None, description="Only in these hours; null: at any hour.")
+    at: Literal["confirm", "opening"] = Field(
+        default="confirm",
+        description="confirm: when an operator confirms. opening: also where the policy dispatches by itself "
+        "(auto_dispatch), before a worker is sent.",
+    )
+    reply_s: Limit = Field(default=300.0, description="The unit must have replied so long after it was told.")
+    clear_s: Limit = Field(
+        default=1200.0, description="It must have cleared so long after it said that it does; else a worker is sent."
+    )
+    steps: tuple[LadderStep, ...] = Field(
+        min_length=1,
+        max_length=6,
+        description="By which channels of kind http the duty phone is told, one after the other, until the unit "
+        "replies. Quiet hours and budgets of notices do not hold a duty phone.",
+    )
+
+    @field_validator("match")
+    @classmethod
+    def _nothing_urgent(cls, value: Match) -> Match:
+        named = set() if value.hazard == ANY else NEVER_UNIT_FIRST & set(value.hazard)
+        if named:
+            words = ", ".join(sorted(hazard.value for hazard in named))
+            raise problem("unit_first", "expected hazards that can wait for a unit", words, "take it out")
+        if value.severity != ANY and Severity.RED in value.severity:
+            raise problem("unit_first", "expected severity 2 to 4: 1 never waits", "1", "severity: [2, 3, 4]")
+        return value
+
+    def takes(self, case: Case, at: datetime) -> bool:
+        """True when the unit is told first of this case at this moment (aware)."""
+        hazard, severity, _, _ = case
+        if hazard in NEVER_UNIT_FIRST or severity == Severity.RED or not self.match.takes(case):
+            return False
+        return self.when is None or self.when.is_active(at)
 
 
 class Folding(Settings):
@@ -248,6 +295,12 @@ class PolicyTable(Settings):
     notices: NoticeRules = Field(
         default=NoticeRules(), description="Who is told by which channel, when nothing says that it was received."
     )
+    unit_first: tuple[UnitFirst, ...] = Field(
+        default=(),
+        max_length=50,
+        description="Rows in order; the first that matches says how the managing unit of the lane in which an incident "
+        "lies is told before a worker is sent. None: it is not.",
+    )
     sharing: Sharing | None = Field(
         default=None, description="What is told to other systems as CAP 1.2 messages; left out: nothing."
     )
@@ -289,3 +342,15 @@ class PolicyTable(Settings):
     def folding_for(self, hazard: Hazard) -> Folding:
         """Radius and window of a hazard."""
         return self.folding.get(hazard, Folding())
+
+    def channels_named(self) -> dict[str, str]:
+        """Every channel that a step names, and where."""
+        return {**self.unit_channels_named(), **self.notices.channels_named()}
+
+    def unit_channels_named(self) -> dict[str, str]:
+        """Those by which duty phones are told: "unit_first.0.steps.1.channel"."""
+        return {
+            step.channel: f"unit_first.{i}.steps.{j}.channel"
+            for i, row in reversed(list(enumerate(self.unit_first)))
+            for j, step in reversed(list(enumerate(row.steps)))
+        }

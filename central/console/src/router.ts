@@ -113,6 +113,12 @@ export const router = createRouter({
       meta: { for: "worker", theme: "light" },
     },
     {
+      path: "/unit",
+      name: "unit",
+      component: () => import("@/pages/unit/UnitPage.vue"),
+      meta: { for: "anyone", theme: "light" },
+    },
+    {
       path: "/:rest(.*)*",
       name: "missing",
       component: () => import("@/pages/login/MissingPage.vue"),

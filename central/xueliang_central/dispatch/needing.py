@@ -14,6 +14,7 @@ from xueliang_central.dispatch.tables import tasks
 from xueliang_central.incidents.states import State, TaskState
 from xueliang_central.incidents.tables import incidents
 from xueliang_central.store.among import among
+from xueliang_central.units import requests
 
 Row = dict[str, Any]
 
@@ -27,12 +28,15 @@ async def not_needed(conn: AsyncConnection, notices: Sequence[Row]) -> dict[str,
     """By notice_id, why a notice is not needed any more; one that is needed is left out.
 
     An offer: while its task is offered to that person. An escalation: while its clock runs and the case is open;
-    one that started later (the deadline was extended) is another. A reminder: while that deadline runs.
+    one that started later (the deadline was extended) is another. A reminder: while that deadline runs. A request to
+    a lane's managing unit: until it replies, or its turn is over.
     Anything else (a task was withdrawn): until it is received.
     """
     asks = [row for row in notices if row["kind"] in _ASKS and row["task_id"]]
     risen = [row for row in notices if row["kind"] in _RISES and row["incident_id"]]
-    return {**await _offers_over(conn, asks), **await _escalations_over(conn, risen)}
+    units = [row for row in notices if row["kind"] == requests.TOLD]
+    of_units = await requests.over(conn, units) if units else {}
+    return {**await _offers_over(conn, asks), **await _escalations_over(conn, risen), **of_units}
 
 
 async def _offers_over(conn: AsyncConnection, asks: Sequence[Row]) -> dict[str, str]:

@@ -30,6 +30,8 @@ class Permission(StrEnum):
     NODE = "node"  # an edge node with its token
     SOURCE = "source"  # a sensor or station whose body is signed with its key
     RECEIVER = "receiver"  # another system with its token, for what is told of its area
+    UNIT = "unit"  # a lane's managing unit with the link of one request
+    GATEWAY = "gateway"  # the gateway that hands in what units answer
     SIGNED_IN = "signed_in"
     SEE_AREAS = "see_areas"
     SEE_CAMERAS = "see_cameras"

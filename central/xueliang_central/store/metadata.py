@@ -36,6 +36,7 @@ _TABLE_MODULES: Final = (
     "areas.tables",
     "cameras.tables",
     "lanes.tables",
+    "units.tables",
     "evidence.tables",
     "fleet.tables",
     "incidents.tables",

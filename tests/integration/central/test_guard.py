@@ -138,6 +138,16 @@ async def test_no_unsafe_method_in_a_form_of_a_browser(centre: TestCentre) -> No
                 assert answer.status_code == 415, (method, path, media_type)
 
 
+OF_NO_SESSION = {
+    Permission.PUBLIC,
+    Permission.NODE,
+    Permission.SOURCE,
+    Permission.RECEIVER,
+    Permission.UNIT,
+    Permission.GATEWAY,
+}
+
+
 async def test_no_unsafe_method_of_a_session_without_its_token(centre: TestCentre) -> None:
     await centre.add_user("root", Role.ADMIN, city.CITY)
     async with centre.signed_in("root") as client, centre.signed_in("root") as other:
@@ -146,7 +156,7 @@ async def test_no_unsafe_method_of_a_session_without_its_token(centre: TestCentr
             (method, address(route))
             for route in api_routes()
             for method in route.methods - SAFE_METHODS
-            if permission_of(route) not in {Permission.PUBLIC, Permission.NODE, Permission.SOURCE, Permission.RECEIVER}
+            if permission_of(route) not in OF_NO_SESSION
         ]
         assert len(protected) >= 4
         for method, path in protected:

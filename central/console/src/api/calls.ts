@@ -36,6 +36,8 @@ export const session = {
     post<Session | SecondStepAsked>("/api/session", { username, password }),
   enterCode: (code: string) => post<Session>("/api/session/code", { code }),
   ways: () => get<WaysToSignIn>("/api/session/ways"),
+  changePassword: (old: string, renewed: string) =>
+    post<{ sessions_ended: number }>("/api/session/password", { old, new: renewed }),
   close: () => remove("/api/session"),
 };
 
