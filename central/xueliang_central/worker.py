@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from xueliang_central.camera_rules import spreading
 from xueliang_central.cap import service as cap
 from xueliang_central.cap import set_aside
 from xueliang_central.centre import Centre
@@ -112,6 +113,7 @@ class Worker:
             tasks.create_task(self._repeat("channels", self.sender.look, NOTICES_S))
             tasks.create_task(self._repeat("rollups", self.roll_up, ROLL_UP_S))
             tasks.create_task(self._repeat("retention", self.remove_old, RETENTION_S, RETENTION_FIRST_S))
+            tasks.create_task(self._repeat("levels", self.spread_levels, FOLDING_S))
             tasks.create_task(self._repeat("cap", self.tell_others, FOLDING_S))
             tasks.create_task(self._repeat("webhooks", self.teller.look, FOLDING_S))
             tasks.create_task(self._repeat("call_backs", self.forget_call_backs, CALL_BACKS_S))
@@ -296,6 +298,20 @@ class Worker:
                 if not await removing.unlink_some(conn, self._pictures):
                     return  # another worker has them
             await asyncio.sleep(RETENTION_PAUSE_S)
+
+    async def spread_levels(self) -> int:
+        """Bring what areas say for the rules of their cameras to these, a lot at a time; returns how many cameras."""
+        done, some = 0, 1
+        while some:
+            async with self._database.reading() as conn:
+                if not await spreading.is_any_spreading(conn):
+                    break
+            async with self._database.transaction() as conn:
+                some = await spreading.spread(conn, self._wall())
+            done += some
+            await asyncio.sleep(ROLL_UP_PAUSE_S)
+        self.counts["rules_followed"] += done
+        return done
 
     async def tell_others(self) -> int:
         """Tell other systems what has happened, as much as one transaction should; returns how many messages."""
