@@ -1,7 +1,5 @@
-"""What an area says for the rules of its cameras: versions, proposed, agreed to, in force. Each in the caller's
-transaction; the cameras follow later, by the worker (spreading.py).
-
-Who may: as with a camera's own rules, of areas that belong to the person's own subtree.
+"""What an area says for the rules of its cameras: its versions, what one would change, and the one in force. Each in
+the caller's transaction; the cameras follow later, by the worker (spreading.py).
 """
 
 from __future__ import annotations
@@ -11,18 +9,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from xueliang_central.areas.tables import areas
 from xueliang_central.areas.tree import Area, AreaTree
 from xueliang_central.audit import chain
-from xueliang_central.camera_rules.deciding import LevelState, why_not_storable
+from xueliang_central.camera_rules.canary import CanaryState
+from xueliang_central.camera_rules.deciding import LevelState, VersionState, why_not_storable
 from xueliang_central.camera_rules.following import Effect, effects
 from xueliang_central.camera_rules.inheriting import problems_of
 from xueliang_central.camera_rules.levels import levels_around
-from xueliang_central.camera_rules.tables import rule_defaults
-from xueliang_central.errors import Conflict, MoveRefused, NotAllowed, NotFound, RulesProblem, RulesRefused
+from xueliang_central.camera_rules.tables import rule_canaries, rule_defaults, rule_versions
+from xueliang_central.errors import NotAllowed, NotFound, RulesProblem, RulesRefused
 from xueliang_central.rights.policy import Permission, allows
 from xueliang_central.rights.scope import Actor, may_see, within
 
@@ -30,17 +28,6 @@ Row = dict[str, Any]
 Settings = Mapping[str, Mapping[str, Any]]
 SHOWN_AT_MOST: Final = 200  # cameras of a preview with their differences; all of them are counted
 WORDS_AT_MOST: Final = 20  # of why a second person must agree
-
-
-@dataclass(frozen=True, slots=True)
-class LevelProposal:
-    """What a person asks for. settings: hazard → setting → value, all that the area shall say, `checked`."""
-
-    settings: Settings
-    why: str
-    based_on: int
-    restores: int | None = None
-    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +48,7 @@ class Preview:
     waiting: int
     severities: tuple[str, ...]
     shown: tuple[Effect, ...]
+    changed_ids: tuple[str, ...] = ()
 
 
 def area_of(tree: AreaTree, actor: Actor, area_code: str) -> Area:
@@ -105,7 +93,8 @@ def checked(settings: Any) -> Settings:
 
 async def preview(conn: AsyncConnection, area: Area, settings: Settings) -> Preview:
     """Of every camera of the area. It takes as long as there are cameras: others get turns meanwhile."""
-    count = changed = waiting = 0
+    count = waiting = 0
+    changed: list[str] = []
     left_out: dict[str, int] = {}
     words: dict[str, int] = {}
     shown: list[Effect] = []
@@ -115,7 +104,7 @@ async def preview(conn: AsyncConnection, area: Area, settings: Settings) -> Prev
         if effect.left_out is not None:
             left_out[effect.left_out] = left_out.get(effect.left_out, 0) + 1
         elif effect.differences:
-            changed += 1
+            changed.append(effect.camera_id)
             waiting += effect.outdates
         else:
             continue
@@ -124,92 +113,7 @@ async def preview(conn: AsyncConnection, area: Area, settings: Settings) -> Prev
         if len(shown) < SHOWN_AT_MOST:
             shown.append(effect)
     told = tuple(f"{text} ({number})" for text, number in list(words.items())[:WORDS_AT_MOST])
-    return Preview(count, changed, left_out, waiting, told, tuple(shown))
-
-
-async def propose(
-    conn: AsyncConnection, actor: Actor, area: Area, asked: LevelProposal, seen: Preview, at: datetime
-) -> int:
-    """A new version, in force at once where nobody else has to agree; its number.
-
-    `seen`: what it would change, of the moment before. A camera that changed since is judged again by itself when the
-    version comes to it.
-
-    Raises:
-        NotAllowed: only a grant shows the area.
-        Conflict: there are newer versions than the person saw.
-        RulesRefused: with every problem.
-    """
-    must_own(actor, area)
-    await conn.execute(select(areas.c.code).where(areas.c.code == area.code).with_for_update())  # one at a time
-    before = await _same_request(conn, actor, area.code, asked.key)
-    if before is not None:
-        return before
-    newest = await newest_of(conn, area.code)
-    if newest != asked.based_on:
-        raise Conflict("there are newer versions of what this area says", newest_version=newest)
-    row = {
-        "area_code": area.code,
-        "version": newest + 1,
-        "area_path": area.path,
-        "state": LevelState.PROPOSED.value,
-        "settings": asked.settings,
-        "why": asked.why,
-        "made_at": at,
-        "by_id": actor.user_id,
-        "by_name": actor.name,
-        "restores": asked.restores,
-        "severities": list(seen.severities),
-        "idempotency_key": asked.key,
-        "spreading": False,
-        "spread_after": "",
-        "changed": 0,
-        "left_out": {},
-    }
-    await conn.execute(insert(rule_defaults), row)
-    detail = {"version": newest + 1, "why": asked.why, "cameras": seen.changed, "severity_changes": row["severities"]}
-    await record(conn, actor.name, "rule_defaults.proposed", area.code, detail, at)
-    if not seen.severities:
-        await put_in_charge(conn, area.code, newest + 1)
-    return newest + 1
-
-
-async def move(
-    conn: AsyncConnection, actor: Actor, area: Area, version: int, name: str, note: str, at: datetime
-) -> None:
-    """approve | refuse, by another person; withdraw, by who proposed it. Raises as `camera_rules.service.move`."""
-    row = await version_of(conn, area.code, version, lock=True)
-    must_own(actor, area)
-    if name not in MOVES:
-        raise MoveRefused(f"no such move: {name[:24]}", moves=sorted(MOVES))
-    is_own = row["by_id"] == actor.user_id
-    if is_own != (name == "withdraw"):
-        told = "another person than who proposed it approves or refuses it" if is_own else "only who proposed it may"
-        raise NotAllowed(told)
-    if row["state"] != LevelState.PROPOSED.value:
-        raise Conflict(f"this version is {row['state']}", state=row["state"])
-    decided = {"decided_at": at, "decided_by_id": actor.user_id, "decided_by_name": actor.name, "decide_note": note}
-    await set_values(conn, area.code, version, state=MOVES[name].value, **decided)
-    await record(conn, actor.name, f"rule_defaults.{_PAST[name]}", area.code, {"version": version, "note": note}, at)
-    if name == "approve":
-        await put_in_charge(conn, area.code, version)
-
-
-MOVES: Final = {
-    "approve": LevelState.PROPOSED,  # and in charge at once
-    "refuse": LevelState.REFUSED,
-    "withdraw": LevelState.WITHDRAWN,
-}
-_PAST: Final = {"approve": "approved", "refuse": "refused", "withdraw": "withdrawn"}
-
-
-def moves_of(actor: Actor, row: Row) -> list[str]:
-    """What this person may do with a version."""
-    if not allows(actor.role, Permission.DECIDE_RULES) or row["state"] != LevelState.PROPOSED.value:
-        return []
-    if not within(row["area_path"], actor.area_path):
-        return []
-    return ["withdraw"] if row["by_id"] == actor.user_id else ["approve", "refuse"]
+    return Preview(count, len(changed), left_out, waiting, told, tuple(shown), tuple(changed))
 
 
 def may_change(actor: Actor, area: Area) -> bool:
@@ -221,28 +125,34 @@ def must_own(actor: Actor, area: Area) -> None:
         raise NotAllowed("a grant shows this area to you; only who it belongs to changes its rules")
 
 
-async def _same_request(conn: AsyncConnection, actor: Actor, area_code: str, key: str | None) -> int | None:
-    if key is None:
-        return None
-    said = rule_defaults.c
-    query = select(said.version).where(
-        said.area_code == area_code, said.by_id == actor.user_id, said.idempotency_key == key
-    )
-    found: int | None = (await conn.execute(query)).scalar_one_or_none()
-    return found
-
-
-async def put_in_charge(conn: AsyncConnection, area_code: str, version: int) -> None:
-    """It holds for every camera below, to which the worker brings it; what held before, or waited, is no more."""
+async def put_in_charge(conn: AsyncConnection, area_code: str, version: int, at: datetime) -> None:
+    """It holds for every camera below, to which the worker brings it; what held before, waited or was tried, is no
+    more."""
     said = rule_defaults.c
     others = update(rule_defaults).where(said.area_code == area_code, said.version != version)
     was = others.where(said.state == LevelState.DESIRED.value)
     await conn.execute(was.values(state=LevelState.REPLACED.value, spreading=False))
+    overtaken = [LevelState.PROPOSED.value, LevelState.TRYING.value]
+    await conn.execute(others.where(said.state.in_(overtaken)).values(state=LevelState.OUTDATED.value, spreading=False))
+    tried = rule_canaries.c
     await conn.execute(
-        others.where(said.state == LevelState.PROPOSED.value).values(state=LevelState.OUTDATED.value, spreading=False)
+        update(rule_canaries)
+        .where(tried.area_code == area_code, tried.version != version, tried.ended_at.is_(None))
+        .values(state=CanaryState.ENDED.value, ended_at=at, next_look_at=None)
     )
+    await drop_waiting(conn, area_code, but=version)
     begin = {"spreading": True, "spread_after": "", "spread_at": None, "changed": 0, "left_out": {}}
     await set_values(conn, area_code, version, state=LevelState.DESIRED.value, **begin)
+
+
+async def drop_waiting(conn: AsyncConnection, area_code: str, *, but: int) -> None:
+    """What other versions of the area have left waiting for a second person at cameras comes never into force."""
+    its = rule_versions.c
+    await conn.execute(
+        update(rule_versions)
+        .where(its.level_code == area_code, its.level_version != but, its.state == VersionState.PROPOSED.value)
+        .values(state=VersionState.OUTDATED.value)
+    )
 
 
 async def set_values(conn: AsyncConnection, area_code: str, version: int, **values: Any) -> None:

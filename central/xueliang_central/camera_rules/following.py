@@ -20,7 +20,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.audit import chain
 from xueliang_central.camera_rules import service
-from xueliang_central.camera_rules.deciding import Difference, RulesState, VersionState, differences, state_of
+from xueliang_central.camera_rules.deciding import (
+    Difference,
+    LevelState,
+    RulesState,
+    VersionState,
+    differences,
+    state_of,
+)
 from xueliang_central.camera_rules.inheriting import LevelDefaults, own, revised
 from xueliang_central.camera_rules.levels import Levels, levels_of
 from xueliang_central.camera_rules.tables import rule_reports, rule_versions
@@ -177,7 +184,8 @@ async def _put(
         newest = await service.note_what_ran(conn, camera_id, newest, desired, report, at)
     seen = report["answer_version"] or 0 if report is not None else 0
     version = max(newest, seen) + 1
-    is_agreed = not severities or level["decided_by_id"] is not None
+    is_back = level["state"] == LevelState.ROLLED_BACK  # to what ran: it needs nobody
+    is_agreed = not severities or is_back or level["decided_by_id"] is not None
     agreed = {name: level[name] for name in ("decided_at", "decided_by_id", "decided_by_name", "decide_note")}
     values = {
         "camera_id": camera_id,
@@ -201,8 +209,12 @@ async def _put(
     if is_agreed:
         await service.put_in_charge(conn, camera_id, version)
     detail = {
-        "version": version, "digest": part.digest, "why": why, "severity_changes": list(severities),
-        "area": level["area_code"], "area_version": level["version"],
+        "version": version,
+        "digest": part.digest,
+        "why": why,
+        "severity_changes": list(severities),
+        "area": level["area_code"],
+        "area_version": level["version"],
     }
     named = {"action": "rules.followed", "object_kind": "camera", "object_id": camera_id}
     await chain.record(conn, actor=level["by_name"], **named, detail=detail, at=at)

@@ -40,6 +40,13 @@ def level_view(row: Row, *, with_settings: bool = False) -> dict[str, Any]:
     return {**shown, "settings": row["settings"]} if with_settings else shown
 
 
+def canary_view(row: Row, cameras: Sequence[Row], moves: Sequence[str]) -> dict[str, Any]:
+    times = {name: iso(row[name]) for name in ("began_at", "ends_at", "looked_at", "ended_at")}
+    same = ("version", "state", "hours", "promotes_itself", "band", "hazards", "figures", "reasons", "ended_by")
+    ids = [one["camera_id"] for one in cameras]
+    return {**{name: row[name] for name in same}, **times, "cameras": ids, "moves": list(moves)}
+
+
 def effect_view(one: Effect) -> dict[str, Any]:
     return asdict(one)
 

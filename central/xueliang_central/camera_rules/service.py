@@ -134,16 +134,15 @@ async def propose(conn: AsyncConnection, actor: Actor, camera_id: str, asked: Pr
 
 async def check(
     conn: AsyncConnection, actor: Actor, camera_id: str, settings: Mapping[str, Any]
-) -> tuple[CameraRules, tuple[str, ...]]:
-    """What `propose` would take, and why a second person would have to agree; nothing is kept.
+) -> tuple[CameraRules, tuple[str, ...], dict[str, dict[str, str]]]:
+    """What `propose` would take, why a second person would have to agree, and what in it is inherited; nothing is kept.
 
     Raises NotFound, RulesRefused.
     """
     camera = await camera_of(conn, actor, camera_id)
     desired, report = await desired_of(conn, camera_id), await report_of(conn, camera_id, camera["node_id"])
     levels = await levels_of(conn, camera_id, camera["area_path"])
-    part, severities, _ = judged(camera_id, settings, desired, report, levels)
-    return part, severities
+    return judged(camera_id, settings, desired, report, levels)
 
 
 async def roll_back(

@@ -11,14 +11,17 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from xueliang_central.camera_rules import canaries
+from xueliang_central.camera_rules.deciding import LevelState
 from xueliang_central.camera_rules.defaults import record, set_values
 from xueliang_central.camera_rules.following import follow
-from xueliang_central.camera_rules.tables import rule_defaults
+from xueliang_central.camera_rules.tables import rule_canary_cameras, rule_defaults
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.rights.scope import in_area
 from xueliang_central.store.claims import skip_taken
 
 AT_ONCE: Final = 20  # cameras of one transaction: the writer is free again after some ten milliseconds
+_OF_CANARY: Final = frozenset({LevelState.TRYING, LevelState.ROLLED_BACK})  # such versions go to its cameras only
 LEFT_OUT_KEPT: Final = 500  # named with their reasons; more than a person goes through
 
 
@@ -47,6 +50,7 @@ async def spread(conn: AsyncConnection, at: datetime) -> int:
     if len(lot) < AT_ONCE:
         values |= {"spreading": False, "spread_at": at}
         await _record_end(conn, level, changed, len(left_out), at)
+        await canaries.reached(conn, level["area_code"], level["version"], at)
     else:
         values["spread_after"] = lot[-1]
     await set_values(conn, level["area_code"], level["version"], **values)
@@ -54,15 +58,21 @@ async def spread(conn: AsyncConnection, at: datetime) -> int:
 
 
 async def _lot(conn: AsyncConnection, level: dict[str, Any]) -> list[str]:
-    its = cameras.c
+    its, tried = cameras.c, rule_canary_cameras.c
     query = select(its.camera_id).where(
         in_area(its.area_path, level["area_path"]), its.camera_id > level["spread_after"]
     )
+    if level["state"] in _OF_CANARY:
+        of_version = (tried.area_code == level["area_code"], tried.version == level["version"])
+        query = query.where(its.camera_id.in_(select(tried.camera_id).where(*of_version)))
     return list((await conn.execute(query.order_by(its.camera_id).limit(AT_ONCE))).scalars())
 
 
 def _why(level: dict[str, Any]) -> str:
-    return f"from area {level['area_code']}, version {level['version']}: {level['why']}"
+    whose = f"area {level['area_code']}, version {level['version']}"
+    if level["state"] == LevelState.ROLLED_BACK:
+        return f"canary rolled back: {whose}"
+    return f"{'canary' if level['state'] == LevelState.TRYING else 'from'} {whose}: {level['why']}"
 
 
 async def _record_end(conn: AsyncConnection, level: dict[str, Any], changed: int, left_out: int, at: datetime) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from xueliang_alerts.desired import LONGEST_WHY
 from xueliang_central.camera_rules import service
 from xueliang_central.camera_rules.deciding import differences
+from xueliang_central.camera_rules.inheriting import own
 from xueliang_central.camera_rules.level_views import inherited_in_running, inherited_view, origins_of
 from xueliang_central.camera_rules.levels import levels_of
 from xueliang_central.camera_rules.tables import rule_versions
@@ -170,14 +171,16 @@ async def post_version(request: Request, camera_id: CameraId, body: RulesPropose
 
 @router.post("/check")
 async def post_check(request: Request, camera_id: CameraId, body: RulesDraft, actor: Changes) -> dict[str, Any]:
-    """What a proposal would be taken as, and why a second person would have to agree. Nothing is kept. 422
+    """What a proposal would be taken as (`own`: without what is inherited), and why a second person would have to
+    agree. Nothing is kept. 422
     `rules_refused`: every problem."""
     asked = _written(body.text) if body.text is not None else body.settings
     if asked is None or (body.text is not None and body.settings is not None):
         raise RulesRefused([RulesProblem("", "expected settings or text, one of them")])
     async with centre_of(request).database.reading() as conn:
-        part, severities = await service.check(conn, actor, camera_id, asked)
-    return {"settings": part.as_written, "severity_changes": list(severities)}
+        part, severities, inherited = await service.check(conn, actor, camera_id, asked)
+    whole = part.as_written
+    return {"settings": whole, "own": own(whole, inherited), "severity_changes": list(severities)}
 
 
 def _written(text: str) -> dict[str, Any]:

@@ -187,13 +187,11 @@ async def test_what_was_changed_at_its_node_or_does_not_fit_is_left_out_with_its
     await hear(desk.centre, camera_id="lane", **said(whole("lane", LANE | {"dwell_s": 3}), 3, answer=answer(version)))
     assert (await desk.rules())["state"] == "drifted"
     crowd = {"rule_id": "gate", "hazard": "crowd", "zone": ZONE, "raise_at_count": 9, "clear_at_count": 5}
-    await desk.propose(crowd | {"severe_at_count": 12}, camera_id="other")
-    seen = await desk.ruler.post(
-        f"/api/rule-defaults/{city.SOUTH}/check",
-        json={"settings": {"crowd": {"classes": ["person"]}, FIRE_LANE: {"dwell_s": 40}}},
-    )
-    assert seen.json()["left_out"] == {"drifted": 1}
-    await desk.propose({"rule_id": "gate", "hazard": "crowd", "zone": ZONE, "raise_at_count": 9, "clear_at_count": 5}, camera_id="other")
+    assert (await desk.propose(LANE, crowd, camera_id="other"))["state"] == "desired"
+    body = {"settings": {"crowd": {"severe_at_count": 4}, FIRE_LANE: {"dwell_s": 40}}}
+    seen = (await desk.ruler.post(f"/api/rule-defaults/{city.SOUTH}/check", json=body)).json()
+    assert seen["left_out"] == {"drifted": 1, "does_not_fit": 1}
+    assert "rules.1.severe_at_count" in [one for one in seen["shown"] if one["problems"]][0]["problems"][0]
     await desk.say(city.SOUTH, {"crowd": {"severe_at_count": 4}, FIRE_LANE: {"dwell_s": 40}})
     level = (await desk.ruler.get(f"/api/rule-defaults/{city.SOUTH}")).json()["desired"]
     assert level["left_out"] == {"lane": "drifted", "other": "does_not_fit"}
@@ -213,7 +211,9 @@ async def test_a_roll_back_of_a_camera_means_what_it_meant_and_one_of_a_level_go
     assert (rolled.json()["version"], rolled.json()["restores"]) == (3, 1), rolled.text
     await desk.spread()
     assert (await desk.rule("other"))["dwell_s"] == 30
-    states = [one["state"] for one in (await desk.ruler.get(f"/api/rule-defaults/{city.SOUTH}/versions")).json()["items"]]
+    states = [
+        one["state"] for one in (await desk.ruler.get(f"/api/rule-defaults/{city.SOUTH}/versions")).json()["items"]
+    ]
     assert states == ["desired", "replaced", "replaced"]
 
 

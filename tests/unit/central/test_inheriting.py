@@ -101,5 +101,7 @@ def test_an_earlier_version_means_the_same_again_whatever_the_levels_say_by_now(
 
 def test_rules_that_say_something_else_have_the_next_revision() -> None:
     before = {"rules": [LANE, {**LANE, "rule_id": "two", "version": 4}]}
-    rules = revised(before, [{**LANE, "dwell_s": 9}, {**LANE, "rule_id": "two", "version": 4}, {**LANE, "rule_id": "new"}])
+    rules = revised(
+        before, [{**LANE, "dwell_s": 9}, {**LANE, "rule_id": "two", "version": 4}, {**LANE, "rule_id": "new"}]
+    )
     assert [rule.get("version") for rule in rules] == [2, 4, None]
