@@ -81,8 +81,8 @@ async def figures_of(conn: AsyncConnection, canary: Row, at: datetime) -> Figure
 async def _alerts(
     conn: AsyncConnection, canary: Row, whose: ColumnElement[bool], times: Sequence[tuple[datetime, datetime]]
 ) -> int:
-    raised = alerts.c.raised_at
-    when = or_(*(and_(raised > since, raised <= until) for since, until in times))
+    began = alerts.c.began_at  # what the index by camera is ordered by
+    when = or_(*(and_(began > since, began <= until) for since, until in times))
     query = select(func.count()).where(whose, when, alerts.c.drill.is_(False))
     if canary["hazards"]:
         query = query.where(alerts.c.hazard.in_(canary["hazards"]))

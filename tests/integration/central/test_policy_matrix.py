@@ -69,6 +69,7 @@ KINDS = {
     "rules_diff": Kind("/api/cameras/{}/rules/diff?of=1&to=1", frozenset(DESKS), "no-such"),
     "level": Kind("/api/rule-defaults/{}", frozenset(DESKS), "370199", "/api/rule-defaults", "items", "area_code"),
     "level_history": Kind("/api/rule-defaults/{}/versions", frozenset(DESKS), "370199"),
+    "canaries": Kind("/api/rule-defaults/{}/canaries", frozenset(DESKS), "370199"),
     "trial": Kind("/api/cameras/{}/backtest", frozenset({Role.RULE_OPERATOR, Role.ADMIN}), "no-such"),
     "node": Kind("/api/fleet/{}", frozenset(DESKS), "no-such", "/api/fleet", "nodes", "node_id"),
     "incident": Kind(
@@ -127,7 +128,7 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
         async with centre.client() as node:
             headers = {"authorization": f"Bearer {centre.node_token}", "content-type": "image/jpeg"}
             assert (await node.put(f"/api/evidence/{sha256(picture)}", content=picture, headers=headers)).is_success
-        ids["level"][place] = ids["level_history"][place] = await add_level(centre, code)
+        ids["level"][place] = ids["level_history"][place] = ids["canaries"][place] = await add_level(centre, code)
         ids["incident"][place] = await add_incident(centre, code, still=sha256(picture))
         somebody = str(uuid.uuid4())
         ids["task"][place] = await add_task(centre, ids["incident"][place], code, worker_id=somebody, state="taken")
@@ -281,6 +282,12 @@ async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) ->
             "level",
             "/api/rule-defaults/{}/rollback",
             {"version": 1, "based_on": 1},
+            {Role.RULE_OPERATOR, Role.ADMIN},
+        ),
+        (
+            "level",
+            "/api/rule-defaults/{}/canaries/1/moves",
+            {"move": "promote"},
             {Role.RULE_OPERATOR, Role.ADMIN},
         ),
         (

@@ -59,7 +59,7 @@ async def raised(desk: Desk, camera_id: str, *ago: timedelta, hazard: str = FIRE
             incident_id=incident,
             camera_id=camera_id,
             hazard=hazard,
-            raised_at=at - one,
+            began_at=at - one,
             frame_size_wh=[1280, 720],
         )
         for one in ago

@@ -69,6 +69,64 @@ export interface LevelInList {
   waiting: LevelVersion[];
 }
 
+/** What must hold while it is tried; shares are of the canary's cameras. */
+export interface Band {
+  most_ratio: number;
+  least_ratio: number;
+  least_difference: number;
+  most_faulty: number;
+  most_refused: number;
+  most_slower: number;
+  slower_ratio: number;
+  most_missing: number;
+}
+
+export interface CanaryAsked {
+  cameras: string[];
+  share: number;
+  seed: string;
+  hours: number;
+  promotes_itself: boolean;
+  band?: Partial<Band>;
+}
+
+export interface Figures {
+  watched_h: number;
+  cameras: number;
+  in_force: number;
+  refused: number;
+  faulty: number;
+  slower: number;
+  missing: number;
+  alerts: number;
+  before: number;
+  others: number;
+  others_before: number;
+  trend: number;
+  expected: number;
+}
+
+export type CanaryStateName = "planned" | "begun" | "watched" | "held" | "promoted" | "rolled_back" | "ended";
+export type CanaryMove = "promote" | "roll_back";
+
+export interface Canary {
+  version: number;
+  state: CanaryStateName;
+  hours: number;
+  promotes_itself: boolean;
+  band: Band;
+  hazards: string[];
+  figures: Figures | null;
+  reasons: { code: string; seen: number; limit: number }[];
+  began_at: string | null;
+  ends_at: string | null;
+  looked_at: string | null;
+  ended_at: string | null;
+  ended_by: string | null;
+  cameras: string[];
+  moves: CanaryMove[];
+}
+
 const of = (areaCode: string): string => `/api/rule-defaults/${encodeURIComponent(areaCode)}`;
 
 export const ruleLevels = {
@@ -78,10 +136,19 @@ export const ruleLevels = {
   check: (areaCode: string, settings: LevelSettings) => post<LevelPreview>(`${of(areaCode)}/check`, { settings }),
   propose: (
     areaCode: string,
-    body: { settings: LevelSettings; why: string; based_on: number; idempotency_key: string },
+    body: {
+      settings: LevelSettings;
+      why: string;
+      based_on: number;
+      idempotency_key: string;
+      canary?: CanaryAsked;
+    },
   ) => post<LevelVersionWhole>(`${of(areaCode)}/versions`, body),
   rollBack: (areaCode: string, body: { version: number; why: string; based_on: number; idempotency_key: string }) =>
     post<LevelVersionWhole>(`${of(areaCode)}/rollback`, body),
+  canaries: (areaCode: string) => get<{ items: Canary[] }>(`${of(areaCode)}/canaries?limit=10`),
+  moveCanary: (areaCode: string, version: number, move: CanaryMove) =>
+    post<LevelVersionWhole>(`${of(areaCode)}/canaries/${version}/moves`, { move }),
   move: (areaCode: string, version: number, move: VersionMove, note: string) =>
     post<LevelVersionWhole>(`${of(areaCode)}/versions/${version}/moves`, { move, ...(note ? { note } : {}) }),
 };
