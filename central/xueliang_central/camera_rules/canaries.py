@@ -31,7 +31,6 @@ from xueliang_central.notices import outbox
 from xueliang_central.people import rosters
 from xueliang_central.rights.policy import Permission, allows
 from xueliang_central.rights.scope import Actor, within
-from xueliang_central.store.among import among
 
 Row = dict[str, Any]
 LOOK_S: Final = 60.0
@@ -64,16 +63,8 @@ async def plan(
             "reasons": [],
         },
     )
-    how = select(camera_states).where(among(conn, camera_states.c.camera_id, list(camera_ids)))
-    states = {row["camera_id"]: row for row in (await conn.execute(how)).mappings()}
     rows = [
-        {
-            "area_code": area.code,
-            "version": version,
-            "camera_id": camera_id,
-            "was_faulty": is_faulty(states[camera_id]["state"]) if camera_id in states else False,
-            "gap_before_s": states[camera_id]["achieved_gap_s"] if camera_id in states else None,
-        }
+        {"area_code": area.code, "version": version, "camera_id": camera_id, "was_faulty": False}
         for camera_id in camera_ids
     ]
     await conn.execute(insert(rule_canary_cameras), rows)
@@ -97,9 +88,21 @@ async def begin(conn: AsyncConnection, area_code: str, version: int, by: str, at
     trying = await defaults.in_state(conn, area_code, LevelState.TRYING)
     if trying is not None:
         raise Conflict(f"version {trying['version']} of this area is being tried", trying=trying["version"])
+    await _note_before(conn, area_code, version)
     await _spread(conn, area_code, version, LevelState.TRYING)
     await _set(conn, area_code, version, state=CanaryState.BEGUN.value)
     await defaults.record(conn, by, "rule_defaults.canary_begun", area_code, {"version": version}, at)
+
+
+async def _note_before(conn: AsyncConnection, area_code: str, version: int) -> None:
+    """How its cameras do before they have the version."""
+    its = rule_canary_cameras.c
+    mine = (its.area_code == area_code, its.version == version)
+    states = select(camera_states).where(camera_states.c.camera_id.in_(select(its.camera_id).where(*mine)))
+    for row in (await conn.execute(states)).mappings().all():
+        values = {"was_faulty": is_faulty(row["state"]), "gap_before_s": row["achieved_gap_s"]}
+        one = its.camera_id == row["camera_id"]
+        await conn.execute(update(rule_canary_cameras).where(*mine, one).values(**values))
 
 
 async def reached(conn: AsyncConnection, area_code: str, version: int, at: datetime) -> None:

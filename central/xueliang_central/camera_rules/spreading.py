@@ -20,6 +20,7 @@ from xueliang_central.cameras.tables import cameras
 from xueliang_central.rights.scope import in_area
 from xueliang_central.store.claims import skip_taken
 
+BACK: Final = "canary rolled back: "  # the console says it in the language of the page
 AT_ONCE: Final = 20  # cameras of one transaction: the writer is free again after some ten milliseconds
 _OF_CANARY: Final = frozenset({LevelState.TRYING, LevelState.ROLLED_BACK})  # such versions go to its cameras only
 LEFT_OUT_KEPT: Final = 500  # named with their reasons; more than a person goes through
@@ -69,10 +70,8 @@ async def _lot(conn: AsyncConnection, level: dict[str, Any]) -> list[str]:
 
 
 def _why(level: dict[str, Any]) -> str:
-    whose = f"area {level['area_code']}, version {level['version']}"
-    if level["state"] == LevelState.ROLLED_BACK:
-        return f"canary rolled back: {whose}"
-    return f"{'canary' if level['state'] == LevelState.TRYING else 'from'} {whose}: {level['why']}"
+    """Of each camera's version; whose version it comes from is kept beside it."""
+    return f"{BACK}{level['why']}" if level["state"] == LevelState.ROLLED_BACK else str(level["why"])
 
 
 async def _record_end(conn: AsyncConnection, level: dict[str, Any], changed: int, left_out: int, at: datetime) -> None:

@@ -191,7 +191,7 @@ async def test_what_was_changed_at_its_node_or_does_not_fit_is_left_out_with_its
     body = {"settings": {"crowd": {"severe_at_count": 4}, FIRE_LANE: {"dwell_s": 40}}}
     seen = (await desk.ruler.post(f"/api/rule-defaults/{city.SOUTH}/check", json=body)).json()
     assert seen["left_out"] == {"drifted": 1, "does_not_fit": 1}
-    assert "rules.1.severe_at_count" in [one for one in seen["shown"] if one["problems"]][0]["problems"][0]
+    assert "rules.1.severe_at_count" in next(one for one in seen["shown"] if one["problems"])["problems"][0]
     await desk.say(city.SOUTH, {"crowd": {"severe_at_count": 4}, FIRE_LANE: {"dwell_s": 40}})
     level = (await desk.ruler.get(f"/api/rule-defaults/{city.SOUTH}")).json()["desired"]
     assert level["left_out"] == {"lane": "drifted", "other": "does_not_fit"}
