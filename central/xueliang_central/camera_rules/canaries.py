@@ -138,7 +138,7 @@ async def roll_back(
 
 
 async def hold(conn: AsyncConnection, tree: AreaTree, canary: Row, at: datetime) -> None:
-    """Its time is over and it is in the band: a person promotes it."""
+    """Its time is over and it is in the band: a person promotes it, or sees why its nodes have not taken it."""
     await _set(conn, canary["area_code"], canary["version"], state=CanaryState.HELD.value)
     await _tell(conn, tree, canary, "canary_held", {}, at)
 
@@ -162,6 +162,7 @@ async def move(
 
     Raises NotFound, NotAllowed (only a grant shows the area), MoveRefused (no such move), Conflict (it is over).
     """
+    await defaults.version_of(conn, area.code, version, lock=True)
     canary = await canary_of(conn, area.code, version, lock=True)
     if canary is None:
         raise NotFound

@@ -101,6 +101,11 @@ class Figures:
         """Alerts that the canary would have without the change."""
         return self.before / DAYS_BEFORE * self.trend
 
+    @property
+    def is_tried(self) -> bool:
+        """Half of the cameras run it at least: what no node has taken was not tried."""
+        return self.in_force * 2 >= self.cameras
+
     def as_json(self) -> dict[str, Any]:
         plain = {name: getattr(self, name) for name in self.__slots__}
         return {**plain, "trend": round(self.trend, 3), "expected": round(self.expected, 2)}

@@ -21,7 +21,7 @@ from xueliang_central.rights.scope import in_area
 from xueliang_central.store.claims import skip_taken
 
 BACK: Final = "canary rolled back: "  # the console says it in the language of the page
-AT_ONCE: Final = 5  # cameras of one transaction; each takes 10 ms of SQLite's one writer (measured, three rules a camera)
+AT_ONCE: Final = 5  # cameras of a transaction: each takes 10 ms of SQLite's one writer (measured, three rules)
 _OF_CANARY: Final = frozenset({LevelState.TRYING, LevelState.ROLLED_BACK})  # such versions go to its cameras only
 LEFT_OUT_KEPT: Final = 500  # named with their reasons; more than a person goes through
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import AreaTree
-from xueliang_central.camera_rules import canaries
+from xueliang_central.camera_rules import canaries, defaults
 from xueliang_central.camera_rules.canary import DAYS_BEFORE, CanaryState, Figures, breaches
 from xueliang_central.camera_rules.deciding import VersionState
 from xueliang_central.camera_rules.tables import rule_canaries, rule_canary_cameras, rule_reports, rule_versions
@@ -19,7 +19,6 @@ from xueliang_central.cameras.tables import cameras
 from xueliang_central.fleet.tables import camera_states, nodes
 from xueliang_central.incidents.tables import alerts
 from xueliang_central.rights.scope import in_area
-from xueliang_central.store.claims import skip_taken
 
 Row = dict[str, Any]
 DAY: Final = timedelta(days=1)
@@ -31,13 +30,19 @@ async def is_any_due(conn: AsyncConnection, at: datetime) -> bool:
 
 
 async def look(conn: AsyncConnection, tree: AreaTree, at: datetime) -> bool:
-    """Look at one canary that is due, with everything that follows. False: none is, or others have it."""
+    """Look at one canary that is due, with everything that follows. False: none is.
+
+    The version is locked before its canary, as by everybody who moves either.
+    """
     its = rule_canaries.c
-    query = select(rule_canaries).where(its.next_look_at <= at).order_by(its.next_look_at).limit(1)
-    found = (await conn.execute(skip_taken(query))).mappings().one_or_none()
-    if found is None:
+    query = select(its.area_code, its.version).where(its.next_look_at <= at).order_by(its.next_look_at).limit(1)
+    due = (await conn.execute(query)).one_or_none()
+    if due is None:
         return False
-    canary = dict(found)
+    await defaults.version_of(conn, due.area_code, due.version, lock=True)
+    canary = await canaries.canary_of(conn, due.area_code, due.version, lock=True)
+    if canary is None or canary["next_look_at"] is None or canary["next_look_at"] > at:
+        return True  # another worker, or a person, was faster
     figures = await figures_of(conn, canary, at)
     await canaries.looked(conn, canary, figures, at)
     canary["figures"] = figures.as_json()
@@ -45,7 +50,7 @@ async def look(conn: AsyncConnection, tree: AreaTree, at: datetime) -> bool:
     if left:
         await canaries.roll_back(conn, tree, canary, None, left, at)
     elif canary["state"] == CanaryState.WATCHED and at >= canary["ends_at"]:
-        if canary["promotes_itself"]:
+        if canary["promotes_itself"] and figures.is_tried:
             await canaries.promote(conn, canary, None, at)
         else:
             await canaries.hold(conn, tree, canary, at)

@@ -215,6 +215,16 @@ async def test_whose_time_is_over_waits_for_a_hand_and_is_watched_on(desk: Desk)
     assert (await desk.chief.post(f"{CANARIES}/1/moves", json={"move": "promote"})).status_code == 403
 
 
+async def test_what_no_node_has_taken_is_not_promoted_by_itself(desk: Desk) -> None:
+    await begin(desk, promotes_itself=True)  # their node is away
+    seen = await look(desk, 2 * HOUR)
+    assert (seen["state"], seen["figures"]["in_force"]) == ("held", 0)
+    assert await dwells(desk) == only("cam-1", "cam-2")
+    async with desk.centre.database.reading() as conn:
+        kinds = (await conn.execute(select(notices.c.kind))).scalars().all()
+    assert set(kinds) == {"canary_held"}
+
+
 async def test_a_hand_rolls_back_what_another_person_agreed_to_without_asking_again(desk: Desk) -> None:
     made = await begin(desk, {FIRE_LANE: {"severity": 4}}, cameras=[], share=0.3, seed="s")
     assert made["state"] == "proposed"
