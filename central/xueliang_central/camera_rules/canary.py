@@ -123,14 +123,22 @@ class Breach:
         return {"code": self.code, "seen": round(self.seen, 2), "limit": round(self.limit, 2)}
 
 
+def alerts_between(expected: float, band: Band) -> tuple[int, int]:
+    """The fewest and the most alerts that are in the band: a number leaves it when both its ratio to what is expected
+    and its difference do."""
+    most = max(math.floor(expected * band.most_ratio), math.ceil(expected + band.least_difference) - 1)
+    least = min(math.ceil(expected * band.least_ratio), math.floor(expected - band.least_difference) + 1)
+    return max(0, least), most
+
+
 def breaches(figures: Figures, band: Band) -> tuple[Breach, ...]:
     """What has left the band; empty: nothing."""
     found: list[Breach] = []
-    expected, difference = figures.expected, figures.alerts - figures.expected
-    if difference >= band.least_difference and figures.alerts > expected * band.most_ratio:
-        found.append(Breach("more_alerts", figures.alerts, expected * band.most_ratio))
-    if -difference >= band.least_difference and figures.alerts < expected * band.least_ratio:
-        found.append(Breach("fewer_alerts", figures.alerts, expected * band.least_ratio))
+    least, most = alerts_between(figures.expected, band)
+    if figures.alerts > most:
+        found.append(Breach("more_alerts", figures.alerts, most))
+    if figures.alerts < least:
+        found.append(Breach("fewer_alerts", figures.alerts, least))
     for code, number, share in (
         ("refused", figures.refused, band.most_refused),
         ("faulty", figures.faulty, band.most_faulty),

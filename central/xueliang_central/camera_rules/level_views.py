@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import AreaTree, brief
+from xueliang_central.camera_rules.canary import Band, alerts_between
 from xueliang_central.camera_rules.deciding import VersionState
 from xueliang_central.camera_rules.following import Effect
 from xueliang_central.camera_rules.inheriting import MODELS, LevelDefaults, said_by
@@ -44,7 +45,10 @@ def canary_view(row: Row, cameras: Sequence[Row], moves: Sequence[str]) -> dict[
     times = {name: iso(row[name]) for name in ("began_at", "ends_at", "looked_at", "ended_at")}
     same = ("version", "state", "hours", "promotes_itself", "band", "hazards", "figures", "reasons", "ended_by")
     ids = [one["camera_id"] for one in cameras]
-    return {**{name: row[name] for name in same}, **times, "cameras": ids, "moves": list(moves)}
+    figures = row["figures"]
+    between = None if figures is None else alerts_between(figures["expected"], Band(**row["band"]))
+    shown = {**{name: row[name] for name in same}, **times, "alerts_between": between}
+    return {**shown, "cameras": ids, "moves": list(moves)}
 
 
 def effect_view(one: Effect) -> dict[str, Any]:

@@ -142,7 +142,7 @@ async def test_one_that_leaves_its_band_is_rolled_back_once_and_its_reason_is_to
     await desk.spread()
     seen = await canary(desk)
     assert (seen["state"], seen["ended_by"]) == ("rolled_back", None)
-    assert seen["reasons"] == [{"code": "more_alerts", "seen": 7, "limit": 2.0}]
+    assert seen["reasons"] == [{"code": "more_alerts", "seen": 7, "limit": 5}]
     assert (seen["figures"]["alerts"], seen["figures"]["before"], seen["figures"]["expected"]) == (7, 7, 1.0)
     assert await dwells(desk) == before
     versions = (await desk.ruler.get(f"/api/rule-defaults/{city.SOUTH}/versions")).json()["items"]

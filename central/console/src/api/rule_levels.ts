@@ -117,6 +117,8 @@ export interface Canary {
   band: Band;
   hazards: string[];
   figures: Figures | null;
+  /** The fewest and the most alerts that are in the band, of these figures. */
+  alerts_between: [number, number] | null;
   reasons: { code: string; seen: number; limit: number }[];
   began_at: string | null;
   ends_at: string | null;
