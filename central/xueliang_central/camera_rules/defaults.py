@@ -82,10 +82,8 @@ async def newest_of(conn: AsyncConnection, area_code: str) -> int:
 
 def checked(settings: Any) -> Settings:
     """Hazards that nothing is said of are left away. Raises RulesRefused."""
-    problems = problems_of(settings)
     why = why_not_storable(settings)
-    if why is not None:
-        problems.append(RulesProblem("settings", why))
+    problems = problems_of(settings) if why is None else [RulesProblem("settings", why)]
     if problems:
         raise RulesRefused(problems)
     return {hazard: dict(values) for hazard, values in settings.items() if values}

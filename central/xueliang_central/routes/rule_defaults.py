@@ -64,9 +64,9 @@ class BandAsked(_Frozen):
 class CanaryAsked(_Frozen):
     """Which of the cameras that change have it first: `cameras` by hand, else a `share` of them by `seed`."""
 
-    cameras: Annotated[list[Annotated[str, Field(max_length=63)]], Field(max_length=2000)] = []
+    cameras: Annotated[list[Annotated[Text, Field(max_length=63)]], Field(max_length=2000)] = []
     share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
-    seed: Annotated[str, Field(max_length=63)] = ""
+    seed: Annotated[Text, Field(max_length=63)] = ""
     hours: Annotated[float, Field(ge=1.0, le=24.0, description="How long it is watched.")] = 24.0
     promotes_itself: Annotated[bool, Field(description="For all cameras once its time is over, in the band.")] = False
     band: BandAsked = BandAsked()

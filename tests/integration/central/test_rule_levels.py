@@ -262,6 +262,9 @@ async def test_who_saw_an_older_list_is_told_repeats_are_one_and_bad_settings_ar
     bad = await desk.ruler.post(path, json=value | {"settings": {"crowd": {"zone": []}, "x": {}}, "based_on": 1})
     assert (bad.status_code, bad.json()["code"]) == (422, "rules_refused")
     assert {one["where"] for one in bad.json()["problems"]} == {"crowd.zone", "x"}
+    odd = '{"settings": {"\\ud800": {}, "crowd": {"\\u0000": 1}}, "why": "x", "based_on": 1}'
+    refused = await desk.ruler.post(path, content=odd, headers={"content-type": "application/json"})
+    assert refused.status_code == 422, refused.text
     two = [desk.ruler.post(path, json=value | {"based_on": 1, "why": why}) for why in ("a", "b")]
     assert sorted(one.status_code for one in await asyncio.gather(*two)) == [201, 409]
 
