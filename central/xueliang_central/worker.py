@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from xueliang_central.camera_rules import spreading, watching
 from xueliang_central.cap import service as cap
 from xueliang_central.cap import set_aside
 from xueliang_central.centre import Centre
@@ -47,6 +48,7 @@ FOLDING_S: Final = 1.0
 GATE_S: Final = 5.0  # from the signature to the first of the alerts that were held
 GATE_MOST: Final = 1000  # of held alerts in one look, in transactions that leave the writer to others
 CALL_BACKS_S: Final = 60.0
+CANARIES_S: Final = 5.0
 PARTITIONS_S: Final = 6 * 3600.0
 FORGET_S: Final = 3600.0
 ROLL_UP_S: Final = 20.0  # how old a report may be
@@ -65,6 +67,7 @@ class Worker:
         self._database = centre.database
         self._rulebook = Rulebook.of(centre.areas, centre.policies)
         self._wall = centre.wall
+        self._areas = centre.areas
         self._notice_rules = centre.policies.notices
         chosen = centre.settings.notices
         self.sender = Sender(
@@ -125,6 +128,8 @@ class Worker:
             tasks.create_task(self._repeat("channels", self.sender.look, NOTICES_S))
             tasks.create_task(self._repeat("rollups", self.roll_up, ROLL_UP_S))
             tasks.create_task(self._repeat("retention", self.remove_old, RETENTION_S, RETENTION_FIRST_S))
+            tasks.create_task(self._repeat("levels", self.spread_levels, FOLDING_S))
+            tasks.create_task(self._repeat("canaries", self.watch_canaries, CANARIES_S))
             tasks.create_task(self._repeat("cap", self.tell_others, FOLDING_S))
             tasks.create_task(self._repeat("webhooks", self.teller.look, FOLDING_S))
             tasks.create_task(self._repeat("call_backs", self.forget_call_backs, CALL_BACKS_S))
@@ -366,6 +371,33 @@ class Worker:
                 if not await removing.unlink_some(conn, self._pictures):
                     return  # another worker has them
             await asyncio.sleep(RETENTION_PAUSE_S)
+
+    async def spread_levels(self) -> int:
+        """Bring what areas say for the rules of their cameras to these, a lot at a time; returns how many cameras."""
+        done, some = 0, 1
+        while some:
+            async with self._database.reading() as conn:
+                if not await spreading.is_any_spreading(conn):
+                    break
+            async with self._database.transaction() as conn:
+                some = await spreading.spread(conn, self._wall())
+            done += some
+            await asyncio.sleep(ROLL_UP_PAUSE_S)
+        self.counts["rules_followed"] += done
+        return done
+
+    async def watch_canaries(self) -> int:
+        """Look at every canary that is due, each in a transaction of its own; returns how many."""
+        looks = 0
+        while True:
+            async with self._database.reading() as conn:
+                if not await watching.is_any_due(conn, self._wall()):
+                    return looks
+            async with self._database.transaction() as conn:
+                if not await watching.look(conn, self._areas.tree, self._wall()):
+                    return looks  # another worker has it
+            looks += 1
+            self.counts["canary_looks"] += 1
 
     async def tell_others(self) -> int:
         """Tell other systems what has happened, as much as one transaction should; returns how many messages."""

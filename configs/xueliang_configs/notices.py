@@ -35,6 +35,8 @@ class NoticeKind(StrEnum):
     TASK_MOVED = "task_moved"
     ESCALATED = "escalated"
     DEADLINE_NEAR = "deadline_near"
+    CANARY_ROLLED_BACK = "canary_rolled_back"
+    CANARY_HELD = "canary_held"
 
 
 class ChannelUrl(SecretUrl):

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.support.centres import START, TestCentre
 from xueliang_central.areas.tree import path_by_code
-from xueliang_central.camera_rules.tables import rule_versions
+from xueliang_central.camera_rules.tables import rule_defaults, rule_versions
 from xueliang_central.cap.tables import cap_messages
 from xueliang_central.clocks.limits import choose, rows_of
 from xueliang_central.dispatch.seat_tables import seat_cases, seat_rows
@@ -229,6 +229,21 @@ async def add_rules(centre: TestCentre, camera_id: str) -> None:
     )
     async with centre.database.transaction() as conn:
         await conn.execute(insert(rule_versions), row)
+
+
+async def add_level(centre: TestCentre, area_code: str) -> str:
+    """What an area says for the rules of its cameras, proposed by a stranger: number 1; the area's code."""
+    row = filled(
+        rule_defaults,
+        area_code=area_code,
+        area_path=path_by_code(area_code),
+        state="proposed",
+        severities=["rule lane: milder"],
+        by_id=str(uuid.uuid4()),
+    )
+    async with centre.database.transaction() as conn:
+        await conn.execute(insert(rule_defaults), row)
+    return area_code
 
 
 async def add_leave(centre: TestCentre, user_id: str) -> None:

@@ -57,6 +57,13 @@ export const router = createRouter({
       meta: { for: "command", theme: "dark" },
     },
     {
+      path: "/rule-levels/:areaCode?",
+      name: "rule-levels",
+      component: () => import("@/pages/rules/levels/LevelsPage.vue"),
+      props: true,
+      meta: { for: "command", theme: "dark" },
+    },
+    {
       path: "/rules/:cameraId",
       name: "camera-rules",
       component: () => import("@/pages/rules/CameraRulesPage.vue"),

@@ -1,12 +1,14 @@
 """Changing a camera's rules: propose, approve, refuse, withdraw, roll back. Each in the caller's transaction.
 
+What a rule leaves out is inherited from the levels above the camera (inheriting.py).
+
 Who may: a rule operator or admin proposes; where a severity changes, another person approves (a supervisor, too).
 Rules of a camera that only a grant shows are changed by who it belongs to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -16,6 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.audit import chain
 from xueliang_central.camera_rules.deciding import VersionState, severity_changes, why_not_storable
+from xueliang_central.camera_rules.inheriting import LevelDefaults, exactly, merged
+from xueliang_central.camera_rules.levels import levels_of
 from xueliang_central.camera_rules.tables import rule_versions
 from xueliang_central.camera_rules.views import desired_of, report_of, tell
 from xueliang_central.cameras.releases import CameraGate
@@ -38,7 +42,7 @@ class Proposal:
     """What a person asks for.
 
     Attributes:
-        settings: `rules`, and what of `place_class` and `look_every_s` is to change.
+        settings: `rules` as the camera says them itself, and what of `place_class` and `look_every_s` is to change.
         based_on: the newest version the person saw; 0: there was none.
         restores: the version whose content it is.
     """
@@ -93,14 +97,16 @@ async def propose(
     await gate.must_be_released(conn, camera, at)
     if camera["node_id"] is None:
         raise MoveRefused("no node watches this camera")
-    newest = await _newest(conn, camera_id)
+    newest = await newest_of(conn, camera_id)
     if newest != asked.based_on:
         raise Conflict("there are newer versions of its rules", newest_version=newest)
     desired, report = await desired_of(conn, camera_id), await report_of(conn, camera_id, camera["node_id"])
     ran = report["settings"] if report is not None else None
-    part, severities = _judged(camera_id, asked.settings, desired, report)
+    part, severities, inherited = judged(
+        camera_id, asked.settings, desired, report, await levels_of(conn, camera_id, camera["area_path"])
+    )
     if report is not None and ran is not None:
-        newest = await _note_what_ran(conn, camera_id, newest, desired, report, at)
+        newest = await note_what_ran(conn, camera_id, newest, desired, report, at)
     seen = report["answer_version"] or 0 if report is not None else 0  # more than we know: we were set back
     version = max(newest, seen) + 1
     row = {
@@ -110,6 +116,7 @@ async def propose(
         "origin": "centre",
         "settings": part.as_written,
         "digest": part.digest,
+        "inherited": inherited,
         "why": asked.why,
         "made_at": at,
         "by_id": actor.user_id,
@@ -125,22 +132,22 @@ async def propose(
         detail["restores"] = asked.restores
     await _record(conn, actor, "rules.proposed", camera_id, detail, at)
     if not severities:
-        await _put_in_charge(conn, camera_id, version)
+        await put_in_charge(conn, camera_id, version)
     await tell(conn, camera_id, at)
     return version
 
 
 async def check(
     conn: AsyncConnection, actor: Actor, camera_id: str, settings: Mapping[str, Any]
-) -> tuple[CameraRules, tuple[str, ...]]:
-    """What `propose` would take, and why a second person would have to agree; nothing is kept.
+) -> tuple[CameraRules, tuple[str, ...], dict[str, dict[str, str]]]:
+    """What `propose` would take, why a second person would have to agree, and what in it is inherited; nothing is kept.
 
     Raises NotFound, RulesRefused.
     """
     camera = await camera_of(conn, actor, camera_id)
-    return _judged(
-        camera_id, settings, await desired_of(conn, camera_id), await report_of(conn, camera_id, camera["node_id"])
-    )
+    desired, report = await desired_of(conn, camera_id), await report_of(conn, camera_id, camera["node_id"])
+    levels = await levels_of(conn, camera_id, camera["area_path"])
+    return judged(camera_id, settings, desired, report, levels)
 
 
 async def roll_back(
@@ -153,11 +160,14 @@ async def roll_back(
     *,
     gate: CameraGate,
 ) -> int:
-    """Propose the content of an earlier version again. Raises as `propose`; NotFound: there is no such version."""
-    await camera_of(conn, actor, camera_id)
+    """Propose the content of an earlier version again, whatever the levels above say by now. Raises as `propose`;
+    NotFound: there is no such version."""
+    camera = await camera_of(conn, actor, camera_id)
     old = await version_of(conn, camera_id, version)
     why = asked.why or f"back to version {version}"
-    proposal = Proposal(old["settings"], why, asked.based_on, restores=version, key=asked.key)
+    levels = await levels_of(conn, camera_id, camera["area_path"])
+    settings = exactly(old["settings"], old["inherited"] or {}, levels)
+    proposal = Proposal(settings, why, asked.based_on, restores=version, key=asked.key)
     return await propose(conn, actor, camera_id, proposal, at, gate=gate)
 
 
@@ -197,7 +207,7 @@ async def move(
     decided = {"decided_at": at, "decided_by_id": actor.user_id, "decided_by_name": actor.name, "decide_note": note}
     await _set(conn, camera_id, version, state=MOVES[name].value, **decided)
     if name == "approve":
-        await _put_in_charge(conn, camera_id, version)
+        await put_in_charge(conn, camera_id, version)
     await _record(conn, actor, f"rules.{_PAST[name]}", camera_id, {"version": version, "note": note}, at)
     await tell(conn, camera_id, at)
 
@@ -240,23 +250,33 @@ async def _same_request(conn: AsyncConnection, actor: Actor, camera_id: str, key
     return found
 
 
-async def _newest(conn: AsyncConnection, camera_id: str) -> int:
+async def newest_of(conn: AsyncConnection, camera_id: str) -> int:
     versions = rule_versions.c
     query = select(versions.version).where(versions.camera_id == camera_id).order_by(versions.version.desc()).limit(1)
     return (await conn.execute(query)).scalar_one_or_none() or 0
 
 
-def _judged(
-    camera_id: str, asked: Mapping[str, Any], desired: Row | None, report: Row | None
-) -> tuple[CameraRules, tuple[str, ...]]:
-    """All of the camera's rules as asked, and why a second person must agree; raises RulesRefused."""
+def judged(
+    camera_id: str,
+    asked: Mapping[str, Any],
+    desired: Row | None,
+    report: Row | None,
+    levels: Sequence[LevelDefaults],
+) -> tuple[CameraRules, tuple[str, ...], dict[str, dict[str, str]]]:
+    """All of the camera's rules as asked, why a second person must agree, and what in them is inherited from where.
+
+    Raises RulesRefused."""
     ran = report["settings"] if report is not None else None
+    inherited: dict[str, dict[str, str]] = {}
+    if isinstance(asked.get("rules"), list):
+        whole, inherited = merged(asked["rules"], levels)
+        asked = {**asked, "rules": whole}
     part = _checked(camera_id, asked, ran or (desired["settings"] if desired is not None else {}))
     bases = [_known(one) for one in (ran, desired["settings"] if desired is not None else None) if one is not None]
     severities = severity_changes(part, [one for one in bases if one is not None])
     if not severities and _is_unknown_what_runs(report, desired):
         severities = ("what the node runs cannot be compared",)
-    return part, severities
+    return part, severities, inherited
 
 
 def _checked(camera_id: str, asked: Mapping[str, Any], base: Mapping[str, Any]) -> CameraRules:
@@ -293,7 +313,7 @@ def _known(settings: Mapping[str, Any]) -> CameraRules | None:
         return None
 
 
-async def _note_what_ran(
+async def note_what_ran(
     conn: AsyncConnection, camera_id: str, newest: int, desired: Row | None, report: Row, at: datetime
 ) -> int:
     """Keep what the node ran by itself as a version, so that a roll-back leads there; the newest number after it."""
@@ -322,7 +342,7 @@ async def _note_what_ran(
     return newest + 1
 
 
-async def _put_in_charge(conn: AsyncConnection, camera_id: str, version: int) -> None:
+async def put_in_charge(conn: AsyncConnection, camera_id: str, version: int) -> None:
     """It is what the node is to run; what was before, or waited, is no more."""
     versions = rule_versions.c
     others = update(rule_versions).where(versions.camera_id == camera_id, versions.version != version)

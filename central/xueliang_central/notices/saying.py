@@ -22,6 +22,8 @@ _KIND: Final = {
         "escalated": "处置超时，请督办",
         "deadline_near": "长期隐患整改期限将至",
         "unit_told": "贵单位管理的通道有隐患，请处置并回复",
+        "canary_rolled_back": "规则试行越出范围，已自动退回",
+        "canary_held": "规则试行期满，请决定是否推广",
     },
     "en": {
         "task_offered": "New task, please take it",
@@ -31,6 +33,8 @@ _KIND: Final = {
         "escalated": "A limit has passed, please see to it",
         "deadline_near": "The deadline of a hazard kept open is near",
         "unit_told": "A hazard in the lane that your unit keeps clear, please see to it and reply",
+        "canary_rolled_back": "Rules on trial left their band and were rolled back",
+        "canary_held": "Rules on trial have stayed in their band: please decide",
     },
 }
 _HAZARD: Final = {"zh": HAZARD_ZH}  # in English the names say it
@@ -107,7 +111,10 @@ def key_of(notice_id: str, step: int) -> str:
 
 
 def link_of(notice: Mapping[str, Any], *, is_worker: bool, origin: str) -> str:
-    """Exactly its task on a worker's phone page; its incident at a desk, which has no phone page."""
+    """Exactly its task on a worker's phone page; its incident at a desk, which has no phone page; what an area says
+    for rules where a notice is of no incident."""
     if is_worker and notice["task_id"]:
         return f"{origin}/phone/tasks/{notice['task_id']}"
+    if notice["incident_id"] is None and "area_code" in notice["params"]:
+        return f"{origin}/rule-levels/{notice['params']['area_code']}"
     return f"{origin}/incidents/{notice['incident_id']}"

@@ -12,6 +12,9 @@ from sqlalchemy import select
 from xueliang_alerts.desired import LONGEST_WHY
 from xueliang_central.camera_rules import service
 from xueliang_central.camera_rules.deciding import differences
+from xueliang_central.camera_rules.inheriting import own
+from xueliang_central.camera_rules.level_views import inherited_in_running, inherited_view, origins_of
+from xueliang_central.camera_rules.levels import levels_of
 from xueliang_central.camera_rules.tables import rule_versions
 from xueliang_central.camera_rules.views import desired_of, report_of, rules_body, version_view
 from xueliang_central.cameras.gate import day_of, standing_of
@@ -43,7 +46,8 @@ class _Frozen(BaseModel):
 
 
 class RulesProposed(_Frozen):
-    """All rules of the camera as they shall be; what is left out of place_class and look_every_s stays as it is."""
+    """All rules of the camera as they shall be; a setting that a rule leaves out is inherited from the areas above,
+    else has its default. What is left out of place_class and look_every_s stays as it is."""
 
     settings: dict[str, Any] = Field(description="`rules`, `place_class`, `look_every_s`, as in the node's settings.")
     why: Annotated[Why, Field(min_length=1)]
@@ -74,7 +78,8 @@ class RulesMove(_Frozen):
 
 @router.get("")
 async def get_rules(request: Request, camera_id: CameraId, actor: Sees) -> dict[str, Any]:
-    """What is wanted, what runs, and whether they agree; settings of both, null: not known. `still`: the newest masked
+    """What is wanted, what runs, and whether they agree; settings of both, null: not known, whole ones: what in them is
+    inherited from which area is beside them. `levels`: what the areas above say, by hazard. `still`: the newest masked
     picture of it that this actor may see, null: none. `may_change`: this actor may propose and roll back.
     `release`: may it be analysed; `is_stopped`: no rules are sent for it, and its alerts are held."""
     centre = centre_of(request)
@@ -85,6 +90,9 @@ async def get_rules(request: Request, camera_id: CameraId, actor: Sees) -> dict[
         body = await rules_body(conn, camera)
         desired, report = await desired_of(conn, camera_id), await report_of(conn, camera_id, camera["node_id"])
         still = await newest_still(conn, actor, camera_id)
+        levels = await levels_of(conn, camera_id, camera["area_path"])
+        running = None if report is None else await inherited_in_running(conn, camera_id, report["digest"])
+    tree = centre_of(request).areas.tree
     return {
         **body,
         "name": camera["name"],
@@ -93,6 +101,9 @@ async def get_rules(request: Request, camera_id: CameraId, actor: Sees) -> dict[
         "release": {"state": standing.state.value, "missing": list(standing.missing), "is_stopped": is_stopped},
         "desired_settings": desired["settings"] if desired is not None else None,
         "running_settings": report["settings"] if report is not None else None,
+        "desired_inherited": inherited_view(desired["inherited"] if desired is not None else None, tree),
+        "running_inherited": inherited_view(running, tree),
+        "levels": origins_of(levels, tree),
     }
 
 
@@ -118,11 +129,17 @@ async def list_versions(
 
 @router.get("/versions/{version}")
 async def get_version(request: Request, camera_id: CameraId, version: Number, actor: Sees) -> dict[str, Any]:
-    """One, with its settings and what this actor may do with it."""
+    """One, with its settings (whole ones; `inherited`: what in them came from which area) and what this actor may do
+    with it."""
     async with centre_of(request).database.reading() as conn:
         camera = await service.camera_of(conn, actor, camera_id)
         row = await service.version_of(conn, camera_id, version)
-    return {**version_view(row, with_settings=True), "moves": service.moves_of(actor, camera, row)}
+    inherited = inherited_view(row["inherited"], centre_of(request).areas.tree)
+    return {
+        **version_view(row, with_settings=True),
+        "inherited": inherited,
+        "moves": service.moves_of(actor, camera, row),
+    }
 
 
 @router.get("/diff")
@@ -160,14 +177,16 @@ async def post_version(request: Request, camera_id: CameraId, body: RulesPropose
 
 @router.post("/check")
 async def post_check(request: Request, camera_id: CameraId, body: RulesDraft, actor: Changes) -> dict[str, Any]:
-    """What a proposal would be taken as, and why a second person would have to agree. Nothing is kept. 422
+    """What a proposal would be taken as (`own`: without what is inherited), and why a second person would have to
+    agree. Nothing is kept. 422
     `rules_refused`: every problem."""
     asked = _written(body.text) if body.text is not None else body.settings
     if asked is None or (body.text is not None and body.settings is not None):
         raise RulesRefused([RulesProblem("", "expected settings or text, one of them")])
     async with centre_of(request).database.reading() as conn:
-        part, severities = await service.check(conn, actor, camera_id, asked)
-    return {"settings": part.as_written, "severity_changes": list(severities)}
+        part, severities, inherited = await service.check(conn, actor, camera_id, asked)
+    whole = part.as_written
+    return {"settings": whole, "own": own(whole, inherited), "severity_changes": list(severities)}
 
 
 def _written(text: str) -> dict[str, Any]:

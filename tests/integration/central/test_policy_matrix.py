@@ -22,6 +22,7 @@ from tests.support.rows import (
     add_cap_message,
     add_incident,
     add_lane,
+    add_level,
     add_proposal,
     add_rules,
     add_seat_row,
@@ -76,6 +77,9 @@ KINDS = {
     "rules_history": Kind("/api/cameras/{}/rules/versions", frozenset(DESKS), "no-such"),
     "rules_version": Kind("/api/cameras/{}/rules/versions/1", frozenset(DESKS), "no-such"),
     "rules_diff": Kind("/api/cameras/{}/rules/diff?of=1&to=1", frozenset(DESKS), "no-such"),
+    "level": Kind("/api/rule-defaults/{}", frozenset(DESKS), "370199", "/api/rule-defaults", "items", "area_code"),
+    "level_history": Kind("/api/rule-defaults/{}/versions", frozenset(DESKS), "370199"),
+    "canaries": Kind("/api/rule-defaults/{}/canaries", frozenset(DESKS), "370199"),
     "trial": Kind("/api/cameras/{}/backtest", frozenset({Role.RULE_OPERATOR, Role.ADMIN}), "no-such"),
     "node": Kind("/api/fleet/{}", frozenset(DESKS), "no-such", "/api/fleet", "nodes", "node_id"),
     "incident": Kind(
@@ -134,6 +138,7 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
         async with centre.client() as node:
             headers = {"authorization": f"Bearer {centre.node_token}", "content-type": "image/jpeg"}
             assert (await node.put(f"/api/evidence/{sha256(picture)}", content=picture, headers=headers)).is_success
+        ids["level"][place] = ids["level_history"][place] = ids["canaries"][place] = await add_level(centre, code)
         ids["incident"][place] = await add_incident(centre, code, still=sha256(picture))
         somebody = str(uuid.uuid4())
         ids["task"][place] = await add_task(centre, ids["incident"][place], code, worker_id=somebody, state="taken")
@@ -280,6 +285,31 @@ async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) ->
         (
             "rules",
             "/api/cameras/{}/rules/versions/1/moves",
+            {"move": "approve"},
+            {Role.RULE_OPERATOR, Role.SUPERVISOR, Role.ADMIN},
+        ),
+        (
+            "level",
+            "/api/rule-defaults/{}/versions",
+            {"settings": {}, "why": "tuned", "based_on": 1},
+            {Role.RULE_OPERATOR, Role.ADMIN},
+        ),
+        ("level", "/api/rule-defaults/{}/check", {"settings": {}}, {Role.RULE_OPERATOR, Role.ADMIN}),
+        (
+            "level",
+            "/api/rule-defaults/{}/rollback",
+            {"version": 1, "based_on": 1},
+            {Role.RULE_OPERATOR, Role.ADMIN},
+        ),
+        (
+            "level",
+            "/api/rule-defaults/{}/canaries/1/moves",
+            {"move": "promote"},
+            {Role.RULE_OPERATOR, Role.ADMIN},
+        ),
+        (
+            "level",
+            "/api/rule-defaults/{}/versions/1/moves",
             {"move": "approve"},
             {Role.RULE_OPERATOR, Role.SUPERVISOR, Role.ADMIN},
         ),

@@ -1,4 +1,5 @@
 /** Calls and types of the rules pages; loaded with them. */
+import type { AreaName } from "./types.ts";
 import { get, post } from "./http.ts";
 
 export type RulesStateName = "unknown" | "as_node" | "waiting" | "in_force" | "refused" | "drifted" | "not_taken";
@@ -36,6 +37,8 @@ export interface Version {
   made_at: string;
   by: string;
   restores: number | null;
+  /** Made by a version of what an area says for its cameras; null: of this camera alone. */
+  level: { code: string; version: number } | null;
   severity_changes: string[];
   decided_at: string | null;
   decided_by: string | null;
@@ -69,6 +72,11 @@ export interface CameraRulesBody {
   reported: Reported | null;
 }
 
+/** rule_id → setting → the area that it is inherited from. */
+export type Inherited = Record<string, Record<string, AreaName>>;
+/** hazard → setting → what the areas above say. */
+export type LevelsAbove = Record<string, Record<string, { value: unknown; area: AreaName }>>;
+
 export interface CameraRulesNow extends CameraRulesBody {
   name: string;
   may_change: boolean;
@@ -77,6 +85,9 @@ export interface CameraRulesNow extends CameraRulesBody {
   still: { sha256: string; frame_size_wh: [number, number] | null; observed_at: string } | null;
   desired_settings: Settings | null;
   running_settings: Settings | null;
+  desired_inherited: Inherited;
+  running_inherited: Inherited;
+  levels: LevelsAbove;
 }
 
 export interface Difference {
@@ -87,6 +98,8 @@ export interface Difference {
 
 export interface Checked {
   settings: Settings;
+  /** The same without what is inherited. */
+  own: Settings;
   severity_changes: string[];
 }
 
@@ -101,7 +114,7 @@ export const rules = {
       `${of(cameraId)}/versions?limit=30${before === null ? "" : `&before=${before}`}`,
     ),
   version: (cameraId: string, version: number) =>
-    get<Version & { settings: Settings }>(`${of(cameraId)}/versions/${version}`),
+    get<Version & { settings: Settings; inherited: Inherited }>(`${of(cameraId)}/versions/${version}`),
   /** `from` null: what the camera runs now. */
   diff: (cameraId: string, from: number | null, to: number) =>
     get<{ differences: Difference[] }>(`${of(cameraId)}/diff?to=${to}${from === null ? "" : `&of=${from}`}`),
