@@ -48,6 +48,17 @@ PROMISED = {
         "mbit_per_camera",
     },
     "centre": {"alert_to_stream_p50_ms", "alert_to_stream_p99_ms", "deliveries_per_s", "api_p95_ms"},
+    "console": {
+        "command_interactive_s",
+        "map_fps",
+        "alert_visible_p99_s",
+        "base_js_kb",
+        "map_js_kb",
+        "axe_serious",
+        "phone_usable_3g_s",
+        "stray_tap_wrong_closes",
+        "what_if_24_h_s",
+    },
     "folding": {
         "fold_ratio",
         "hazards_hidden",
@@ -108,6 +119,7 @@ RATIOS = {"one_thread_ratio_to_yolox_nano"}
 FREELY_NAMED = {
     "api",
     "centre",
+    "console",
     "edge",
     "folding",
     "ingest",
