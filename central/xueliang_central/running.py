@@ -62,6 +62,7 @@ async def open_centre(config: CentreConfig, policies: PolicyTable, *, wall: Wall
         sign_on=_sign_on(chosen),
         retention=chosen.retention,
         disclosure=chosen.disclosure,
+        new_rules=chosen.new_rules,
     )
     database = await Database.open(chosen.database_url)
     return centre_on(database, settings, policies, wall=wall, mono=mono)

@@ -7,7 +7,7 @@ Rules of a camera that only a grant shows are changed by who it belongs to.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.audit import chain
 from xueliang_central.camera_rules.deciding import VersionState, severity_changes, why_not_storable
+from xueliang_central.camera_rules.shadowing import in_shadow
 from xueliang_central.camera_rules.tables import rule_versions
 from xueliang_central.camera_rules.views import desired_of, report_of, tell
 from xueliang_central.cameras.tables import cameras
@@ -40,6 +41,8 @@ class Proposal:
         settings: `rules`, and what of `place_class` and `look_every_s` is to change.
         based_on: the newest version the person saw; 0: there was none.
         restores: the version whose content it is.
+        new_in_shadow: the first rules that are put in force on a camera start in the shadow.
+        live_why: why these do not; kept only where they would have.
     """
 
     settings: Mapping[str, Any]
@@ -47,6 +50,8 @@ class Proposal:
     based_on: int
     restores: int | None = None
     key: str | None = None
+    new_in_shadow: bool = False
+    live_why: str | None = None
 
 
 async def camera_of(conn: AsyncConnection, actor: Actor, camera_id: str, *, lock: bool = False) -> Row:
@@ -83,17 +88,20 @@ async def propose(conn: AsyncConnection, actor: Actor, camera_id: str, asked: Pr
     """
     camera = await camera_of(conn, actor, camera_id, lock=True)
     _must_own(actor, camera)
-    before = await _same_request(conn, actor, camera_id, asked.key)
+    before = await same_request(conn, actor, camera_id, asked.key)
     if before is not None:
         return before
     if camera["node_id"] is None:
         raise MoveRefused("no node watches this camera")
-    newest = await _newest(conn, camera_id)
+    newest = await newest_version(conn, camera_id)
     if newest != asked.based_on:
         raise Conflict("there are newer versions of its rules", newest_version=newest)
     desired, report = await desired_of(conn, camera_id), await report_of(conn, camera_id, camera["node_id"])
     ran = report["settings"] if report is not None else None
     part, severities = _judged(camera_id, asked.settings, desired, report)
+    is_new = asked.new_in_shadow and await _is_first(conn, camera_id, report)
+    if is_new and asked.live_why is None:
+        part, severities = _judged(camera_id, in_shadow(part.as_written), desired, report)
     if report is not None and ran is not None:
         newest = await _note_what_ran(conn, camera_id, newest, desired, report, at)
     seen = report["answer_version"] or 0 if report is not None else 0  # more than we know: we were set back
@@ -113,9 +121,13 @@ async def propose(conn: AsyncConnection, actor: Actor, camera_id: str, asked: Pr
         "severities": list(severities),
         "idempotency_key": asked.key,
         "unsent": False,
+        "live_why": asked.live_why if is_new else None,
     }
     await conn.execute(insert(rule_versions), row)
     detail = {"version": version, "digest": part.digest, "why": asked.why, "severity_changes": list(severities)}
+    if is_new:
+        detail["starts_in_shadow"] = asked.live_why is None
+        detail["live_why"] = asked.live_why or ""
     if asked.restores is not None:
         detail["restores"] = asked.restores
     await _record(conn, actor, "rules.proposed", camera_id, detail, at)
@@ -138,6 +150,20 @@ async def check(
     )
 
 
+async def starts_in_shadow(conn: AsyncConnection, camera: Row) -> bool:
+    """Would a proposal be the first rules in force on this camera? `camera`: its row in the register."""
+    return await _is_first(conn, camera["camera_id"], await report_of(conn, camera["camera_id"], camera["node_id"]))
+
+
+async def _is_first(conn: AsyncConnection, camera_id: str, report: Row | None) -> bool:
+    """Nothing was ever put in force on it from here, and its node says that it runs no rule, or nothing at all."""
+    versions = rule_versions.c
+    query = select(versions.version).where(versions.camera_id == camera_id, versions.state.in_(_HAVE_RUN))
+    if (await conn.execute(query.limit(1))).scalar_one_or_none() is not None:
+        return False
+    return report is None or (report["settings"] is not None and not report["settings"]["rules"])
+
+
 async def roll_back(
     conn: AsyncConnection, actor: Actor, camera_id: str, version: int, asked: Proposal, at: datetime
 ) -> int:
@@ -145,7 +171,7 @@ async def roll_back(
     await camera_of(conn, actor, camera_id)
     old = await version_of(conn, camera_id, version)
     why = asked.why or f"back to version {version}"
-    proposal = Proposal(old["settings"], why, asked.based_on, restores=version, key=asked.key)
+    proposal = replace(asked, settings=old["settings"], why=why, restores=version)
     return await propose(conn, actor, camera_id, proposal, at)
 
 
@@ -206,7 +232,8 @@ def _must_own(actor: Actor, camera: Row) -> None:
         raise NotAllowed("a grant shows this camera to you; only who it belongs to changes its rules")
 
 
-async def _same_request(conn: AsyncConnection, actor: Actor, camera_id: str, key: str | None) -> int | None:
+async def same_request(conn: AsyncConnection, actor: Actor, camera_id: str, key: str | None) -> int | None:
+    """The version that this person has made with the same key; None: there is none."""
     if key is None:
         return None
     versions = rule_versions.c
@@ -217,7 +244,8 @@ async def _same_request(conn: AsyncConnection, actor: Actor, camera_id: str, key
     return found
 
 
-async def _newest(conn: AsyncConnection, camera_id: str) -> int:
+async def newest_version(conn: AsyncConnection, camera_id: str) -> int:
+    """0: there is none."""
     versions = rule_versions.c
     query = select(versions.version).where(versions.camera_id == camera_id).order_by(versions.version.desc()).limit(1)
     return (await conn.execute(query)).scalar_one_or_none() or 0

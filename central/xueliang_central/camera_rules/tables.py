@@ -1,4 +1,4 @@
-"""Versions of a camera's rules, and what its node last said of them.
+"""Versions of a camera's rules, what its node last said of them, and what those in the shadow would have raised.
 
 Invariants
     - Versions count up on their camera and are never changed but for their state; a roll-back is a new version.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, String, Table, Text, text
 
 from xueliang_central.store.metadata import JsonText, UtcDateTime, metadata
 
@@ -37,6 +37,7 @@ rule_versions: Final = Table(
     Column("unsent", Boolean, nullable=False),
     Column("sent_at", UtcDateTime, nullable=True),
     Column("sent_to", String(63), nullable=True),
+    Column("live_why", Text, nullable=True),  # why rules first put in force did not start in the shadow
 )
 _DESIRED: Final = text("state = 'desired'")
 _UNSENT: Final = text("unsent"), text("unsent = 1")  # each as its database is asked, else the index is not used
@@ -69,4 +70,18 @@ rule_reports: Final = Table(
     Column("answer_at", UtcDateTime, nullable=True),
     Column("problems", JsonText, nullable=False),
     Column("notes", JsonText, nullable=False),
+)
+
+shadow_counts: Final = Table(
+    "shadow_counts",
+    metadata,
+    Column("camera_id", String(63), primary_key=True),
+    Column("rule_id", String(80), primary_key=True),
+    Column("rule", JsonText, nullable=False),  # as it was counted: of another one the figures say nothing
+    Column("counted_at", UtcDateTime, nullable=False),
+    Column("by_name", String(120), nullable=False),
+    Column("asked_hours", Float, nullable=False),
+    Column("answered_s", Float, nullable=False),
+    Column("alerts", Integer, nullable=False),
+    Column("alerts_per_day", Float, nullable=True),  # null: the log could say nothing
 )

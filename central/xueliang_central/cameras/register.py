@@ -110,7 +110,9 @@ def check_places(places: Sequence[CameraPlace], tree: AreaTree) -> list[str]:
         if place.node_id is not None and not re.match(ID_PATTERN, place.node_id):
             problems.append(f"{where}: node_id must match {ID_PATTERN}")
         if place.bearing_deg is not None and not 0 <= place.bearing_deg < 360:
-            problems.append(f"{where}: bearing_deg must be 0 to below 360, clockwise from north, got {place.bearing_deg:g}")
+            problems.append(
+                f"{where}: bearing_deg must be 0 to below 360, clockwise from north, got {place.bearing_deg:g}"
+            )
         if place.field_of_view_deg is not None and not 0 < place.field_of_view_deg <= 360:
             problems.append(f"{where}: field_of_view_deg must be over 0 to 360, got {place.field_of_view_deg:g}")
         for name in ("purpose", "legal_basis", "approved_view"):

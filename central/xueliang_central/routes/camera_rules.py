@@ -36,6 +36,16 @@ BasedOn = Annotated[
     int, Field(ge=0, le=2**31 - 1, description="newest_version as the asker saw it; 409 when there are newer ones.")
 ]
 
+LiveWhy = Annotated[
+    Text | None,
+    Field(
+        min_length=1,
+        max_length=LONGEST_WHY,
+        description="Why the first rules of a camera alert at once; null: they start in the shadow, where the centre "
+        "is set so. Kept with the version.",
+    ),
+]
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,6 +57,7 @@ class RulesProposed(_Frozen):
     settings: dict[str, Any] = Field(description="`rules`, `place_class`, `look_every_s`, as in the node's settings.")
     why: Annotated[Why, Field(min_length=1)]
     based_on: BasedOn
+    live_why: LiveWhy = None
     idempotency_key: Key | None = None
 
 
@@ -54,6 +65,7 @@ class RollBack(_Frozen):
     version: Annotated[int, Field(ge=1, le=2**31 - 1, description="Whose content is wanted again.")]
     based_on: BasedOn
     why: Why = ""
+    live_why: LiveWhy = None
     idempotency_key: Key | None = None
 
 
@@ -74,14 +86,19 @@ class RulesMove(_Frozen):
 @router.get("")
 async def get_rules(request: Request, camera_id: CameraId, actor: Sees) -> dict[str, Any]:
     """What is wanted, what runs, and whether they agree; settings of both, null: not known. `still`: the newest masked
-    picture of it that this actor may see, null: none. `may_change`: this actor may propose and roll back."""
-    async with centre_of(request).database.reading() as conn:
+    picture of it that this actor may see, null: none. `may_change`: this actor may propose and roll back.
+    `new_in_shadow_hours`: what is proposed would be its first rules and start in the shadow, for so long at least."""
+    centre = centre_of(request)
+    async with centre.database.reading() as conn:
         camera = await service.camera_of(conn, actor, camera_id)
         body = await rules_body(conn, camera)
         desired, report = await desired_of(conn, camera_id), await report_of(conn, camera_id, camera["node_id"])
         still = await newest_still(conn, actor, camera_id)
+        chosen = centre.settings.new_rules
+        is_new = chosen.shadow and await service.starts_in_shadow(conn, camera)
     return {
         **body,
+        "new_in_shadow_hours": chosen.shadow_hours if is_new else None,
         "name": camera["name"],
         "may_change": service.may_change(actor, camera),
         "still": still,
@@ -146,7 +163,14 @@ async def post_version(request: Request, camera_id: CameraId, body: RulesPropose
     """A new version: sent to the node at once, or `proposed` where a second person must agree (severity_changes says
     why). 422 `rules_refused`: every problem. The same key again answers with the first."""
     centre = centre_of(request)
-    asked = service.Proposal(body.settings, body.why, body.based_on, key=body.idempotency_key)
+    asked = service.Proposal(
+        body.settings,
+        body.why,
+        body.based_on,
+        key=body.idempotency_key,
+        new_in_shadow=centre.settings.new_rules.shadow,
+        live_why=body.live_why,
+    )
     async with centre.database.transaction() as conn:
         version = await service.propose(conn, actor, camera_id, asked, centre.wall())
     return await get_version(request, camera_id, version, actor)
@@ -178,7 +202,14 @@ def _written(text: str) -> dict[str, Any]:
 async def post_rollback(request: Request, camera_id: CameraId, body: RollBack, actor: Changes) -> dict[str, Any]:
     """A new version with the content of an earlier one; what holds for any new version holds for it."""
     centre = centre_of(request)
-    asked = service.Proposal({}, body.why, body.based_on, key=body.idempotency_key)
+    asked = service.Proposal(
+        {},
+        body.why,
+        body.based_on,
+        key=body.idempotency_key,
+        new_in_shadow=centre.settings.new_rules.shadow,
+        live_why=body.live_why,
+    )
     async with centre.database.transaction() as conn:
         version = await service.roll_back(conn, actor, camera_id, body.version, asked, centre.wall())
     return await get_version(request, camera_id, version, actor)
