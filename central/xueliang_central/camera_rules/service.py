@@ -30,6 +30,7 @@ from xueliang_configs.loading import rules_from
 Row = dict[str, Any]
 _OPEN: Final = VersionState.PROPOSED.value
 _HAVE_RUN: Final = [one.value for one in (VersionState.RAN, VersionState.DESIRED, VersionState.REPLACED)]
+_PUT_IN_FORCE: Final = [VersionState.DESIRED.value, VersionState.REPLACED.value]
 _LEFT_AS_IT_IS: Final = ("place_class", "look_every_s")
 
 
@@ -156,12 +157,12 @@ async def starts_in_shadow(conn: AsyncConnection, camera: Row) -> bool:
 
 
 async def _is_first(conn: AsyncConnection, camera_id: str, report: Row | None) -> bool:
-    """Nothing was ever put in force on it from here, and its node says that it runs no rule, or nothing at all."""
-    versions = rule_versions.c
-    query = select(versions.version).where(versions.camera_id == camera_id, versions.state.in_(_HAVE_RUN))
-    if (await conn.execute(query.limit(1))).scalar_one_or_none() is not None:
+    """No rule was ever put in force on it from here, and its node says that it runs none, or nothing at all."""
+    if report is not None and (report["settings"] is None or report["settings"]["rules"]):
         return False
-    return report is None or (report["settings"] is not None and not report["settings"]["rules"])
+    versions = rule_versions.c
+    query = select(versions.settings).where(versions.camera_id == camera_id, versions.state.in_(_PUT_IN_FORCE))
+    return not any(settings["rules"] for settings in (await conn.execute(query)).scalars())
 
 
 async def roll_back(

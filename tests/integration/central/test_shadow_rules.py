@@ -66,7 +66,8 @@ async def test_first_rules_start_in_the_shadow_and_leave_it_only_by_promotion(st
         assert told["seats"][row["seat"]]["alerts_per_day"] == 144
         early = (await ruler.post(PROMOTE, json=promotion())).json()["results"]
         assert early[0]["refused"]["code"] == "too_early"
-        street.clock.advance(25 * 3600)  # time alone ends no shadow
+    street.clock.advance(25 * 3600)  # time alone ends no shadow
+    async with people(street) as (ruler, chief):
         assert len((await ruler.get(LIST)).json()["items"]) == 1
         [done] = (await ruler.post(PROMOTE, json=promotion(idempotency_key="k1"))).json()["results"]
         assert done["state"] == "proposed"  # it begins to alert: a second person must agree
@@ -100,6 +101,23 @@ async def test_rules_of_a_camera_that_alerts_already_stay_as_they_are_asked(stre
         made = (await ruler.post(f"{RULES}/versions", json=body)).json()
     assert "shadow" not in made["settings"]["rules"][0]
     assert made["live_why"] is None
+
+
+async def test_a_first_version_that_was_refused_is_no_way_round_the_shadow(street: TestCentre) -> None:
+    await street.add_cameras(camera("other", city.GRID))  # nobody knows what runs there: another person must agree
+    path, body = "/api/cameras/other/rules/versions", {"why": "a new camera", "based_on": 0}
+    wanted = {"place_class": "residential", "rules": [LANE]}
+    async with people(street) as (ruler, chief):
+        first = (await ruler.post(path, json=body | {"settings": wanted})).json()
+        assert (first["state"], first["settings"]["rules"]) == ("proposed", [LANE | {"shadow": True}])
+        assert (await chief.post(f"{path}/1/moves", json={"move": "refuse"})).status_code == 200
+        empty = wanted | {"rules": []}
+        assert (await ruler.post(path, json=body | {"settings": empty, "based_on": 1})).json()["state"] == "proposed"
+        assert (await chief.post(f"{path}/2/moves", json={"move": "approve"})).status_code == 200
+        again = (await ruler.post(path, json=body | {"settings": wanted, "based_on": 2})).json()
+        assert again["settings"]["rules"] == [LANE | {"shadow": True}]
+        back = {"version": 1, "based_on": 3, "live_why": "seen by hand"}
+        assert (await ruler.post("/api/cameras/other/rules/rollback", json=back)).status_code == 201
 
 
 async def test_since_when_counts_over_versions_that_stay_in_the_shadow(street: TestCentre) -> None:
@@ -137,7 +155,8 @@ async def test_each_camera_is_refused_by_itself_and_rights_are_those_of_rules(st
     await street.add_cameras(camera("other", city.GRID))
     async with people(street) as (ruler, chief):
         await put_in_shadow(street, ruler)
-        street.clock.at = street.clock.at + timedelta(days=2)
+    street.clock.advance(timedelta(days=2).total_seconds())
+    async with people(street) as (ruler, chief):
         items = [{"camera_id": one, "rule_ids": ["lane"]} for one in ("other", "nobody", "lane")]
         results = (await ruler.post(PROMOTE, json=promotion(items=items))).json()["results"]
         assert [one.get("refused", {}).get("code") for one in results] == ["not_running", "not_found", None]
