@@ -12,6 +12,7 @@ const ROLES = {
   call_back: DESK,
   see_notices: OFFICE,
   manage_notices: ["admin"],
+  change_rules: ["rule_operator", "admin"],
 } satisfies Record<string, readonly Role[]>;
 
 export type Right = keyof typeof ROLES;

@@ -23,6 +23,11 @@ const zh = {
   problems: "{count} 处问题",
   none: "—",
   version: "v{version}",
+  toShadow: "试运行规则",
+  "new.starts": "这是该摄像机的首批规则：先试运行至少 {hours} 小时，不告警，之后由人转为正式。",
+  "new.live": "不试运行，直接告警",
+  "new.liveWhy": "直接告警的理由（必填，记入版本）",
+  "version.live": "未经试运行：{why}",
   toList: "全部摄像机",
   notFound: "没有这路摄像机，或不在您的管辖范围内。",
 
@@ -242,6 +247,11 @@ const en: Record<keyof typeof zh, string> = {
   problems: "{count} problems",
   none: "—",
   version: "v{version}",
+  toShadow: "Rules in the shadow",
+  "new.starts": "These are the camera's first rules: they start in the shadow for {hours} h at least and alert nobody, until a person promotes them.",
+  "new.live": "No shadow, alert at once",
+  "new.liveWhy": "Why they alert at once (required, kept with the version)",
+  "version.live": "Without a time in the shadow: {why}",
   toList: "All cameras",
   notFound: "There is no such camera, or it is not in your area.",
 
