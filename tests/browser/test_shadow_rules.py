@@ -104,6 +104,7 @@ def test_rules_in_the_shadow_are_counted_sorted_and_promoted(browser: Browser, s
         expect(lane).to_contain_text("2 条 / 23 小时可答")
         expect(lane.get_by_test_id("shadow-rate")).to_have_text("2.1")
         expect(gate).to_contain_text("未统计")
+        expect(gate.get_by_test_id("shadow-unanswered")).to_contain_text('no camera "gate" on this node')
         rows = page.locator("tbody tr")
         expect(rows.first).to_have_attribute("data-testid", "shadow-lane-lane")
         page.get_by_test_id("shadow-all").check()

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.camera_rules.service import Proposal, camera_of, newest_version, propose, same_request
-from xueliang_central.camera_rules.shadow_list import history_of, runs_what_is_wanted
+from xueliang_central.camera_rules.shadow_list import history_of, runs_what_is_wanted, waits_for_second
 from xueliang_central.camera_rules.shadowing import promoted, shadow_rules, since
 from xueliang_central.camera_rules.views import desired_of, report_of
 from xueliang_central.errors import MoveRefused
@@ -32,7 +32,8 @@ async def promote(conn: AsyncConnection, actor: Actor, camera_id: str, asked: Pr
     """The new version; it waits for a second person like any that changes a severity.
 
     Raises:
-        MoveRefused: a rule is not in the shadow, was tried for too short a time, or its node runs something else.
+        MoveRefused: a rule is not in the shadow, was tried for too short a time, its node runs something else, or a
+            version waits for a second person.
         NotFound, NotAllowed, Conflict, RulesRefused: as `propose`.
     """
     camera = await camera_of(conn, actor, camera_id, lock=True)
@@ -40,6 +41,8 @@ async def promote(conn: AsyncConnection, actor: Actor, camera_id: str, asked: Pr
     if before is not None:
         return before
     desired, report = await desired_of(conn, camera_id), await report_of(conn, camera_id, camera["node_id"])
+    if await waits_for_second(conn, camera_id):
+        raise MoveRefused("another version of its rules waits for a second person", reason="waits")
     if not runs_what_is_wanted(desired, report):
         raise MoveRefused("its node does not run what is wanted yet, so nothing was tried", reason="not_running")
     settings: dict[str, Any] = (desired or report or {}).get("settings") or {}

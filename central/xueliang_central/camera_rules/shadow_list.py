@@ -60,6 +60,10 @@ async def history_of(conn: AsyncConnection, camera_id: str) -> list[tuple[dateti
     return (await _history(conn, [camera_id]))[camera_id]
 
 
+async def waits_for_second(conn: AsyncConnection, camera_id: str) -> bool:
+    return bool((await _waiting(conn, [camera_id]))[camera_id])
+
+
 async def keep_count(
     conn: AsyncConnection, camera_id: str, rule: Row, count: Count, by: str, hours: float, at: datetime
 ) -> None:

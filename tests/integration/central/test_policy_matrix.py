@@ -116,7 +116,16 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
     for place, code in PLACES.items():
         ids["area"][place] = code
         ids["node"][place] = f"node-{place}"
-        for kind in ("camera", "notice", "rules", "rules_history", "rules_version", "rules_diff", "trial", "rules in shadow"):
+        for kind in (
+            "camera",
+            "notice",
+            "rules",
+            "rules_history",
+            "rules_version",
+            "rules_diff",
+            "trial",
+            "rules in shadow",
+        ):
             ids[kind][place] = f"camera-{place}"
         async with centre.database.transaction() as conn:
             await add_node(conn, node_id=f"node-{place}", area_path=path_by_code(code), at=centre.clock.at, by="test")

@@ -73,6 +73,8 @@ async def test_first_rules_start_in_the_shadow_and_leave_it_only_by_promotion(st
         assert done["state"] == "proposed"  # it begins to alert: a second person must agree
         again = (await ruler.post(PROMOTE, json=promotion(idempotency_key="k1"))).json()["results"]
         assert again == [done]
+        [other] = (await ruler.post(PROMOTE, json=promotion(idempotency_key="k2"))).json()["results"]
+        assert other["refused"]["code"] == "waits"
         [row] = (await ruler.get(LIST)).json()["items"]
         assert row["waiting"] == [{"version": done["version"], "by": "ruler"}]
         moved = await chief.post(f"{RULES}/versions/{done['version']}/moves", json={"move": "approve"})
