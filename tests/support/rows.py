@@ -201,8 +201,8 @@ async def add_proposal(centre: TestCentre, area_code: str, *, camera_id: str = "
 
 
 async def add_rules(centre: TestCentre, camera_id: str) -> None:
-    """Versions of a camera's rules: number 1, which a stranger has proposed, without rules; number 2, which is wanted, a
-    rule in the shadow."""
+    """Versions of a camera's rules: number 1, which a stranger has proposed, without rules; number 2, which is wanted,
+    a rule in the shadow."""
     settings = {"camera_id": camera_id, "place_class": "other", "look_every_s": None, "rules": []}
     row = filled(
         rule_versions,
