@@ -13,7 +13,7 @@ from xueliang_central.areas.tree import AreaBook
 from xueliang_central.cameras.gate import Gate
 from xueliang_central.cameras.releases import CameraGate
 from xueliang_central.store.database import Database
-from xueliang_configs.centre import DisclosureConfig
+from xueliang_configs.centre import DisclosureConfig, NewRulesConfig
 from xueliang_configs.notices import NoticesConfig
 from xueliang_configs.retention import RetentionConfig
 
@@ -43,6 +43,7 @@ class Settings:
         console_dir: the built web console.
         link_origin: what a notice's link begins with.
         notices: the channels beyond the page.
+        new_rules: whether the first rules of a camera start in the shadow.
     """
 
     data_dir: Path
@@ -57,6 +58,7 @@ class Settings:
     console_dir: Path = field(default_factory=lambda: Path(__file__).parent / "console_build")
     link_origin: str = ""
     notices: NoticesConfig = field(default_factory=NoticesConfig)
+    new_rules: NewRulesConfig = field(default_factory=NewRulesConfig)
 
 
 @dataclass(frozen=True, slots=True)

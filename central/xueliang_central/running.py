@@ -65,6 +65,7 @@ async def open_centre(config: CentreConfig, policies: PolicyTable, *, wall: Wall
         retention=chosen.retention,
         disclosure=chosen.disclosure,
         camera_gate=Gate(chosen.camera_gate) if chosen.camera_gate else None,
+        new_rules=chosen.new_rules,
     )
     database = await Database.open(chosen.database_url)
     return centre_on(database, settings, policies, wall=wall, mono=mono)

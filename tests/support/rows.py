@@ -216,7 +216,8 @@ async def add_proposal(centre: TestCentre, area_code: str, *, camera_id: str = "
 
 
 async def add_rules(centre: TestCentre, camera_id: str) -> None:
-    """A version of a camera's rules that a stranger has proposed: number 1, without rules."""
+    """Versions of a camera's rules: number 1, which a stranger has proposed, without rules; number 2, which is wanted,
+    a rule in the shadow."""
     settings = {"camera_id": camera_id, "place_class": "other", "look_every_s": None, "rules": []}
     row = filled(
         rule_versions,
@@ -227,8 +228,19 @@ async def add_rules(centre: TestCentre, camera_id: str) -> None:
         severities=["rule lane is taken out"],
         by_id=str(uuid.uuid4()),
     )
+    trial = {"rule_id": "lane", "hazard": "crowd", "zone": [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]], "shadow": True}
+    wanted = filled(
+        rule_versions,
+        camera_id=camera_id,
+        version=2,
+        state="desired",
+        origin="centre",
+        settings=settings | {"rules": [trial]},
+        severities=[],
+    )
     async with centre.database.transaction() as conn:
         await conn.execute(insert(rule_versions), row)
+        await conn.execute(insert(rule_versions), wanted)
 
 
 async def add_level(centre: TestCentre, area_code: str) -> str:

@@ -64,6 +64,12 @@ export const router = createRouter({
       meta: { for: "command", theme: "dark" },
     },
     {
+      path: "/rules/shadow",
+      name: "shadow-rules",
+      component: () => import("@/pages/rules/shadow/ShadowPage.vue"),
+      meta: { for: "command", theme: "dark" },
+    },
+    {
       path: "/rules/:cameraId",
       name: "camera-rules",
       component: () => import("@/pages/rules/CameraRulesPage.vue"),

@@ -9,7 +9,7 @@ Rules of a camera that only a grant shows are changed by who it belongs to.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from xueliang_central.audit import chain
 from xueliang_central.camera_rules.deciding import VersionState, severity_changes, why_not_storable
 from xueliang_central.camera_rules.inheriting import LevelDefaults, exactly, merged
 from xueliang_central.camera_rules.levels import levels_of
+from xueliang_central.camera_rules.shadowing import in_shadow
 from xueliang_central.camera_rules.tables import rule_versions
 from xueliang_central.camera_rules.views import desired_of, report_of, tell
 from xueliang_central.cameras.releases import CameraGate
@@ -34,6 +35,7 @@ from xueliang_configs.loading import rules_from
 Row = dict[str, Any]
 _OPEN: Final = VersionState.PROPOSED.value
 _HAVE_RUN: Final = [one.value for one in (VersionState.RAN, VersionState.DESIRED, VersionState.REPLACED)]
+_PUT_IN_FORCE: Final = [VersionState.DESIRED.value, VersionState.REPLACED.value]
 _LEFT_AS_IT_IS: Final = ("place_class", "look_every_s")
 
 
@@ -45,6 +47,8 @@ class Proposal:
         settings: `rules` as the camera says them itself, and what of `place_class` and `look_every_s` is to change.
         based_on: the newest version the person saw; 0: there was none.
         restores: the version whose content it is.
+        new_in_shadow: the first rules that are put in force on a camera start in the shadow.
+        live_why: why these do not; kept only where they would have.
     """
 
     settings: Mapping[str, Any]
@@ -52,6 +56,8 @@ class Proposal:
     based_on: int
     restores: int | None = None
     key: str | None = None
+    new_in_shadow: bool = False
+    live_why: str | None = None
 
 
 async def camera_of(conn: AsyncConnection, actor: Actor, camera_id: str, *, lock: bool = False) -> Row:
@@ -91,7 +97,7 @@ async def propose(
     """
     camera = await camera_of(conn, actor, camera_id, lock=True)
     _must_own(actor, camera)
-    before = await _same_request(conn, actor, camera_id, asked.key)
+    before = await same_request(conn, actor, camera_id, asked.key)
     if before is not None:
         return before
     await gate.must_be_released(conn, camera, at)
@@ -102,9 +108,11 @@ async def propose(
         raise Conflict("there are newer versions of its rules", newest_version=newest)
     desired, report = await desired_of(conn, camera_id), await report_of(conn, camera_id, camera["node_id"])
     ran = report["settings"] if report is not None else None
-    part, severities, inherited = judged(
-        camera_id, asked.settings, desired, report, await levels_of(conn, camera_id, camera["area_path"])
-    )
+    levels = await levels_of(conn, camera_id, camera["area_path"])
+    part, severities, inherited = judged(camera_id, asked.settings, desired, report, levels)
+    is_new = asked.new_in_shadow and await _is_first(conn, camera_id, report)
+    if is_new and asked.live_why is None:
+        part, severities, inherited = judged(camera_id, in_shadow(asked.settings), desired, report, levels)
     if report is not None and ran is not None:
         newest = await note_what_ran(conn, camera_id, newest, desired, report, at)
     seen = report["answer_version"] or 0 if report is not None else 0  # more than we know: we were set back
@@ -125,9 +133,13 @@ async def propose(
         "severities": list(severities),
         "idempotency_key": asked.key,
         "unsent": False,
+        "live_why": asked.live_why if is_new else None,
     }
     await conn.execute(insert(rule_versions), row)
     detail = {"version": version, "digest": part.digest, "why": asked.why, "severity_changes": list(severities)}
+    if is_new:
+        detail["starts_in_shadow"] = asked.live_why is None
+        detail["live_why"] = asked.live_why or ""
     if asked.restores is not None:
         detail["restores"] = asked.restores
     await _record(conn, actor, "rules.proposed", camera_id, detail, at)
@@ -150,6 +162,20 @@ async def check(
     return judged(camera_id, settings, desired, report, levels)
 
 
+async def starts_in_shadow(conn: AsyncConnection, camera: Row) -> bool:
+    """Would a proposal be the first rules in force on this camera? `camera`: its row in the register."""
+    return await _is_first(conn, camera["camera_id"], await report_of(conn, camera["camera_id"], camera["node_id"]))
+
+
+async def _is_first(conn: AsyncConnection, camera_id: str, report: Row | None) -> bool:
+    """No rule was ever put in force on it from here, and its node says that it runs none, or nothing at all."""
+    if report is not None and (report["settings"] is None or report["settings"]["rules"]):
+        return False
+    versions = rule_versions.c
+    query = select(versions.settings).where(versions.camera_id == camera_id, versions.state.in_(_PUT_IN_FORCE))
+    return not any(settings["rules"] for settings in (await conn.execute(query)).scalars())
+
+
 async def roll_back(
     conn: AsyncConnection,
     actor: Actor,
@@ -167,7 +193,7 @@ async def roll_back(
     why = asked.why or f"back to version {version}"
     levels = await levels_of(conn, camera_id, camera["area_path"])
     settings = exactly(old["settings"], old["inherited"] or {}, levels)
-    proposal = Proposal(settings, why, asked.based_on, restores=version, key=asked.key)
+    proposal = replace(asked, settings=settings, why=why, restores=version)
     return await propose(conn, actor, camera_id, proposal, at, gate=gate)
 
 
@@ -239,7 +265,8 @@ def _must_own(actor: Actor, camera: Row) -> None:
         raise NotAllowed("a grant shows this camera to you; only who it belongs to changes its rules")
 
 
-async def _same_request(conn: AsyncConnection, actor: Actor, camera_id: str, key: str | None) -> int | None:
+async def same_request(conn: AsyncConnection, actor: Actor, camera_id: str, key: str | None) -> int | None:
+    """The version that this person has made with the same key; None: there is none."""
     if key is None:
         return None
     versions = rule_versions.c
@@ -251,6 +278,7 @@ async def _same_request(conn: AsyncConnection, actor: Actor, camera_id: str, key
 
 
 async def newest_of(conn: AsyncConnection, camera_id: str) -> int:
+    """0: there is none."""
     versions = rule_versions.c
     query = select(versions.version).where(versions.camera_id == camera_id).order_by(versions.version.desc()).limit(1)
     return (await conn.execute(query)).scalar_one_or_none() or 0

@@ -1,4 +1,5 @@
-"""Versions of a camera's rules, what its node last said of them, and what the levels above it say for many.
+"""Versions of a camera's rules, what its node last said of them, what those in the shadow would have raised, and what
+the levels above it say for many.
 
 Invariants
     - Versions count up on their camera and are never changed but for their state; a roll-back is a new version.
@@ -43,6 +44,7 @@ rule_versions: Final = Table(
     Column("inherited", JsonText, nullable=True),  # rule_id → setting → area_code; null: all of it is the camera's own
     Column("level_code", String(15), nullable=True),  # made by a version of this area's defaults; null: of the camera
     Column("level_version", Integer, nullable=True),
+    Column("live_why", Text, nullable=True),  # why rules first put in force did not start in the shadow
 )
 _DESIRED: Final = text("state = 'desired'")
 _UNSENT: Final = text("unsent"), text("unsent = 1")  # each as its database is asked, else the index is not used
@@ -150,4 +152,18 @@ rule_canary_cameras: Final = Table(
     Column("was_faulty", Boolean, nullable=False),  # its state before it had the version
     Column("gap_before_s", Float, nullable=True),
     Index(None, "camera_id"),
+)
+
+shadow_counts: Final = Table(
+    "shadow_counts",
+    metadata,
+    Column("camera_id", String(63), primary_key=True),
+    Column("rule_id", String(80), primary_key=True),
+    Column("rule", JsonText, nullable=False),  # as it was counted: of another one the figures say nothing
+    Column("counted_at", UtcDateTime, nullable=False),
+    Column("by_name", String(120), nullable=False),
+    Column("asked_hours", Float, nullable=False),
+    Column("answered_s", Float, nullable=False),
+    Column("alerts", Integer, nullable=False),
+    Column("alerts_per_day", Float, nullable=True),  # null: the log could say nothing
 )

@@ -51,6 +51,7 @@ def version_view(row: Row, *, with_settings: bool = False) -> dict[str, Any]:
         "decided_by": row["decided_by_name"],
         "decide_note": row["decide_note"],
         "sent_at": iso(row["sent_at"]),
+        "live_why": row["live_why"],
     }
     return {**shown, "settings": row["settings"]} if with_settings else shown
 

@@ -40,6 +40,16 @@ BasedOn = Annotated[
     int, Field(ge=0, le=2**31 - 1, description="newest_version as the asker saw it; 409 when there are newer ones.")
 ]
 
+LiveWhy = Annotated[
+    Text | None,
+    Field(
+        min_length=1,
+        max_length=LONGEST_WHY,
+        description="Why the first rules of a camera alert at once; null: they start in the shadow, where the centre "
+        "is set so. Kept with the version.",
+    ),
+]
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,6 +62,7 @@ class RulesProposed(_Frozen):
     settings: dict[str, Any] = Field(description="`rules`, `place_class`, `look_every_s`, as in the node's settings.")
     why: Annotated[Why, Field(min_length=1)]
     based_on: BasedOn
+    live_why: LiveWhy = None
     idempotency_key: Key | None = None
 
 
@@ -59,6 +70,7 @@ class RollBack(_Frozen):
     version: Annotated[int, Field(ge=1, le=2**31 - 1, description="Whose content is wanted again.")]
     based_on: BasedOn
     why: Why = ""
+    live_why: LiveWhy = None
     idempotency_key: Key | None = None
 
 
@@ -81,7 +93,8 @@ async def get_rules(request: Request, camera_id: CameraId, actor: Sees) -> dict[
     """What is wanted, what runs, and whether they agree; settings of both, null: not known, whole ones: what in them is
     inherited from which area is beside them. `levels`: what the areas above say, by hazard. `still`: the newest masked
     picture of it that this actor may see, null: none. `may_change`: this actor may propose and roll back.
-    `release`: may it be analysed; `is_stopped`: no rules are sent for it, and its alerts are held."""
+    `release`: may it be analysed; `is_stopped`: no rules are sent for it, and its alerts are held.
+    `new_in_shadow_hours`: what is proposed would be its first rules and start in the shadow, for so long at least."""
     centre = centre_of(request)
     async with centre.database.reading() as conn:
         camera = await service.camera_of(conn, actor, camera_id)
@@ -92,9 +105,12 @@ async def get_rules(request: Request, camera_id: CameraId, actor: Sees) -> dict[
         still = await newest_still(conn, actor, camera_id)
         levels = await levels_of(conn, camera_id, camera["area_path"])
         running = None if report is None else await inherited_in_running(conn, camera_id, report["digest"])
+        chosen = centre.settings.new_rules
+        is_new = chosen.shadow and await service.starts_in_shadow(conn, camera)
     tree = centre_of(request).areas.tree
     return {
         **body,
+        "new_in_shadow_hours": chosen.shadow_hours if is_new else None,
         "name": camera["name"],
         "may_change": service.may_change(actor, camera),
         "still": still,
@@ -169,7 +185,14 @@ async def post_version(request: Request, camera_id: CameraId, body: RulesPropose
     """A new version: sent to the node at once, or `proposed` where a second person must agree (severity_changes says
     why). 422 `rules_refused`: every problem. The same key again answers with the first."""
     centre = centre_of(request)
-    asked = service.Proposal(body.settings, body.why, body.based_on, key=body.idempotency_key)
+    asked = service.Proposal(
+        body.settings,
+        body.why,
+        body.based_on,
+        key=body.idempotency_key,
+        new_in_shadow=centre.settings.new_rules.shadow,
+        live_why=body.live_why,
+    )
     async with centre.database.transaction() as conn:
         version = await service.propose(conn, actor, camera_id, asked, centre.wall(), gate=centre.gate)
     return await get_version(request, camera_id, version, actor)
@@ -203,7 +226,14 @@ def _written(text: str) -> dict[str, Any]:
 async def post_rollback(request: Request, camera_id: CameraId, body: RollBack, actor: Changes) -> dict[str, Any]:
     """A new version with the content of an earlier one; what holds for any new version holds for it."""
     centre = centre_of(request)
-    asked = service.Proposal({}, body.why, body.based_on, key=body.idempotency_key)
+    asked = service.Proposal(
+        {},
+        body.why,
+        body.based_on,
+        key=body.idempotency_key,
+        new_in_shadow=centre.settings.new_rules.shadow,
+        live_why=body.live_why,
+    )
     async with centre.database.transaction() as conn:
         version = await service.roll_back(conn, actor, camera_id, body.version, asked, centre.wall(), gate=centre.gate)
     return await get_version(request, camera_id, version, actor)

@@ -74,6 +74,9 @@ KINDS = {
         "/api/impact-assessment?area={}", frozenset({Role.ADMIN, Role.SUPERVISOR, Role.AUDITOR}), "370199"
     ),
     "rules": Kind("/api/cameras/{}/rules", frozenset(DESKS), "no-such", "/api/camera-rules", "items", "camera_id"),
+    "rules in shadow": Kind(
+        "/api/cameras/{}/rules", frozenset(DESKS), "no-such", "/api/camera-rules/shadow", "items", "camera_id"
+    ),
     "rules_history": Kind("/api/cameras/{}/rules/versions", frozenset(DESKS), "no-such"),
     "rules_version": Kind("/api/cameras/{}/rules/versions/1", frozenset(DESKS), "no-such"),
     "rules_diff": Kind("/api/cameras/{}/rules/diff?of=1&to=1", frozenset(DESKS), "no-such"),
@@ -127,7 +130,17 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
     for place, code in PLACES.items():
         ids["area"][place] = code
         ids["node"][place] = f"node-{place}"
-        for kind in ("camera", "release", "notice", "rules", "rules_history", "rules_version", "rules_diff", "trial"):
+        for kind in (
+            "camera",
+            "release",
+            "notice",
+            "rules",
+            "rules_history",
+            "rules_version",
+            "rules_diff",
+            "trial",
+            "rules in shadow",
+        ):
             ids[kind][place] = f"camera-{place}"
         async with centre.database.transaction() as conn:
             await add_node(conn, node_id=f"node-{place}", area_path=path_by_code(code), at=centre.clock.at, by="test")
@@ -280,6 +293,12 @@ async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) ->
             {Role.SUPERVISOR, Role.ADMIN},
         ),
         ("release", "/api/cameras/{}/release/withdrawal", {"why": "rebuilt"}, {Role.SUPERVISOR, Role.ADMIN}),
+        (
+            "rules",
+            "/api/cameras/{}/rules/shadow-count",
+            {"rule_id": "lane"},
+            {Role.RULE_OPERATOR, Role.ADMIN},
+        ),
         ("rules", "/api/cameras/{}/rules/check", {"settings": {"rules": []}}, {Role.RULE_OPERATOR, Role.ADMIN}),
         ("rules", "/api/cameras/{}/rules/rollback", {"version": 1, "based_on": 1}, {Role.RULE_OPERATOR, Role.ADMIN}),
         (

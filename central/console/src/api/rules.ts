@@ -44,6 +44,8 @@ export interface Version {
   decided_by: string | null;
   decide_note: string | null;
   sent_at: string | null;
+  /** Why the first rules of the camera did not start in the shadow. */
+  live_why: string | null;
   moves?: VersionMove[];
 }
 
@@ -82,6 +84,8 @@ export interface CameraRulesNow extends CameraRulesBody {
   may_change: boolean;
   /** May it be analysed; `is_stopped`: no rules are sent for it, and its alerts are held. */
   release: { state: string; missing: string[]; is_stopped: boolean };
+  /** What is proposed would be its first rules and start in the shadow, for so long; null: it would not. */
+  new_in_shadow_hours: number | null;
   still: { sha256: string; frame_size_wh: [number, number] | null; observed_at: string } | null;
   desired_settings: Settings | null;
   running_settings: Settings | null;
@@ -122,7 +126,7 @@ export const rules = {
     post<Checked>(`${of(cameraId)}/check`, body),
   propose: (
     cameraId: string,
-    body: { settings: unknown; why: string; based_on: number; idempotency_key: string },
+    body: { settings: unknown; why: string; based_on: number; idempotency_key: string; live_why?: string },
   ) => post<Version>(`${of(cameraId)}/versions`, body),
   rollBack: (cameraId: string, body: { version: number; why: string; based_on: number; idempotency_key: string }) =>
     post<Version>(`${of(cameraId)}/rollback`, body),
