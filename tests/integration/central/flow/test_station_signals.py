@@ -21,8 +21,8 @@ from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_alerts.errors import TransportError
 from xueliang_alerts.mqtt_link import MqttLink
 from xueliang_alerts.stations import SIGNAL_LIMIT_BYTES
-from xueliang_alerts.topics import SHARDS, station_filter, station_topic
-from xueliang_alerts.transport import Incoming, PublishHandle, Qos
+from xueliang_alerts.topics import SHARDS, shard_of, station_filter, station_topic
+from xueliang_alerts.transport import PublishHandle, Qos
 from xueliang_central.errors import DatabaseUnavailable
 from xueliang_central.incidents.change import Change, Rulebook
 from xueliang_central.incidents.tables import alerts, incidents
@@ -31,6 +31,7 @@ from xueliang_central.ingest.admission import Received
 from xueliang_central.ingest.batches import Ingest
 from xueliang_central.ingest.links import ask_for
 from xueliang_central.ingest.tables import quarantine
+from xueliang_central.ingest.waiting import Held, Waiting
 from xueliang_central.intake import sources as register
 from xueliang_central.intake.over_mqtt import BURST, LONGEST_WAIT_S, StationSignals
 from xueliang_central.intake.signing import FILE_NAME, signature_of
@@ -57,9 +58,6 @@ def tampered(payload: bytes) -> bytes:
 class Silent:
     """Nobody speaks, and nobody is answered."""
 
-    def get(self, timeout_s: float) -> Incoming | None:
-        return None
-
     def publish(self, topic: str, payload: bytes, *, qos: Qos = 1, retain: bool = False) -> PublishHandle:
         raise TransportError("a station is not answered")
 
@@ -77,12 +75,14 @@ class Taking:
         rulebook = Rulebook.of(self.centre.centre.areas, self.centre.centre.policies)
         clock = self.centre.clock
         takes = taker or self.taker
-        return Ingest(Silent(), self.centre.database, rulebook, wall=clock.wall, mono=clock.mono, takes_signals=takes)
+        waiting = Waiting(wall=clock.wall, mono=clock.mono)
+        database = self.centre.database
+        return Ingest(Silent(), waiting, database, rulebook, wall=clock.wall, mono=clock.mono, takes_signals=takes)
 
     async def say(self, *payloads: bytes, topic: str = TOPIC, ingest: Ingest | None = None) -> None:
         used = ingest or self.ingest
-        held = [used._hold(Incoming(topic, one, 1, False, 0, self._acknowledge)) for one in payloads]
-        await used.take(held)
+        at = self.centre.clock.at
+        await used.take([Held(Received(topic, one, at), [self._acknowledge]) for one in payloads])
 
     def _acknowledge(self) -> bool:
         self.acknowledged += 1
@@ -298,10 +298,11 @@ async def test_over_a_real_broker_with_a_restart_before_the_acknowledgement(brok
     await asyncio.to_thread(link.close)  # as after a kill: it was not acknowledged
 
     again = _serving(broker)
-    repeated = await asyncio.to_thread(again.get, 40.0)
+    repeated = await asyncio.to_thread(again.get, 60.0)  # NATS waits for half a minute
     assert repeated is not None, "the broker repeats what was not acknowledged"
     fresh = taking.another(StationSignals(taking.centre.centre.settings.data_dir / FILE_NAME))
-    await fresh.take([fresh._hold(repeated)])
+    received = Received(repeated.topic, repeated.payload, taking.centre.clock.at)
+    await fresh.take([Held(received, [repeated.acknowledge])])
     assert (len(await taking.rows(sightings)), len(await taking.rows(incidents))) == (1, 1)
     assert fresh.counts["signals_repeated"] == 1
 
@@ -361,9 +362,9 @@ async def _until(taking: Taking, is_there: Callable[[int], bool]) -> None:
 
 
 def _serving(broker: TestBroker) -> MqttLink:
-    """As ingest does it: what is asked for is known before the connection, and the broker keeps the session."""
+    """As ingest does it, a connection for a shard: what is asked for is known before it, the broker keeps the session."""
     link = broker.centre_link("centre-stations", connect=False)
-    ask_for(link, SHARDS)
+    ask_for(link, [shard_of("gauge-1")])
     link.connect()
     return link
 
