@@ -11,8 +11,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.test_phone_offline import SOON_MS, Grid, grid, opened, small_phone, until
 from tests.support.accessibility import require_axe, serious
-from tests.support.browser import complaints, too_wide
+from tests.support.browser import asked_elsewhere, complaints, too_wide
 from tests.support.legible import faults
+from xueliang_central.areas.datums import from_wgs84
+from xueliang_configs.cameras import Datum
 
 __all__ = ["grid"]  # the fixture
 
@@ -90,6 +92,7 @@ def test_every_page_of_the_phone_is_large_and_strong_enough(browser: Browser, gr
     expect(phone.get_by_test_id("new-task")).to_be_visible(timeout=SOON_MS)
     assert faults(phone) == []
     opened(phone, task_id)
+    expect(phone.get_by_test_id("map-links")).to_be_visible()
     assert faults(phone) == []
     phone.get_by_test_id("refuse").click()
     phone.get_by_test_id("reason-other").check()
@@ -108,3 +111,21 @@ def test_every_page_of_the_phone_is_large_and_strong_enough(browser: Browser, gr
     expect(phone.get_by_test_id("own-now")).to_be_visible()
     assert faults(phone) == []
     assert too_wide(phone) == []
+
+
+def test_the_way_leads_to_the_camera_in_the_datum_of_each_map(browser: Browser, grid: Grid) -> None:
+    phone = small_phone(browser, grid)
+    task_id = grid.block(0)
+    expect(phone.get_by_test_id("task-card")).to_have_count(1, timeout=SOON_MS)
+    opened(phone, task_id)
+    expect(phone.get_by_test_id("map-links")).to_be_visible()
+    found = grid.desk.task(task_id)["incident"]["place"]
+    spot = (found["longitude"], found["latitude"])
+    for name, datum in (("amap", Datum.GCJ02), ("baidu", Datum.BD09), ("other", Datum.WGS84)):
+        address = phone.get_by_test_id(f"map-{name}").get_attribute("href")
+        east, north = from_wgs84(spot, datum)
+        pair = f"{east:.6f},{north:.6f}" if name == "amap" else f"{north:.6f},{east:.6f}"
+        assert address is not None
+        assert pair in address
+        assert "%E4%B8%9C%E5%B7%B7" not in address, "no name of a place"
+    assert asked_elsewhere(phone, grid.centre.origin) == []

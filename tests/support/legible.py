@@ -10,13 +10,15 @@ LEAST_TARGET_PX: Final = 64
 LEAST_TEXT_PX: Final = 20
 LEAST_CONTRAST: Final = 7.0
 
-# A control inside a label, or one that only a press elsewhere reaches (hidden file input), is pressed by way of that one.
-# Contrast is WCAG's; a text over a picture or with no opaque ground is measured against what lies behind it that is opaque.
+# A control inside a label, or a hidden one that a press elsewhere reaches (file input), is pressed by way of that one.
+# Contrast is WCAG's, against the nearest opaque ground behind the text.
 _MEASURE: Final = """([target, text, contrast]) => {
   const found = [];
   const root = document.querySelector(".phone");
-  const name = (one) => `${one.tagName.toLowerCase()}.${one.className} "${(one.textContent || one.getAttribute("aria-label") || "").trim().slice(0, 30)}"`;
-  const isShown = (one) => one.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && !one.closest(".visually-hidden");
+  const words = (one) => (one.textContent || one.getAttribute("aria-label") || "").trim().slice(0, 30);
+  const name = (one) => `${one.tagName.toLowerCase()}.${one.className} "${words(one)}"`;
+  const isShown = (one) =>
+    one.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && !one.closest(".visually-hidden");
   for (const one of root.querySelectorAll("button, a[href], input, textarea, select, label, [role=button]")) {
     if (!isShown(one) || (one.tagName === "INPUT" && one.closest("label"))) continue;
     if (one.tagName === "LABEL" && one.querySelector("textarea")) continue;
@@ -25,8 +27,8 @@ _MEASURE: Final = """([target, text, contrast]) => {
       found.push(`target ${Math.round(box.width)}x${Math.round(box.height)}: ${name(one)}`);
   }
   const parts = (colour) => (colour.match(/[\\d.]+/g) || []).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const linear = (c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+  const light = ([r, g, b]) => 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
   const ground = (one) => {
     for (let up = one; up; up = up.parentElement) {
       const [r, g, b, a = 1] = parts(getComputedStyle(up).backgroundColor);

@@ -19,6 +19,12 @@ const zh = {
   "loud.notify.ask": "页面在后台时也提醒我",
   "loud.notify.denied": "通知已被禁止，请在浏览器设置中打开。",
   "loud.notify.none": "此浏览器不能发通知，请保持本页打开。",
+  "map.title": "导航到摄像机位置",
+  "map.name": "任务地点",
+  "map.amap": "高德",
+  "map.baidu": "百度",
+  "map.other": "其他地图",
+  "map.none": "此摄像机没有登记位置，无法导航。",
 };
 
 const en: Record<keyof typeof zh, string> = {
@@ -39,6 +45,12 @@ const en: Record<keyof typeof zh, string> = {
   "loud.notify.ask": "Notify me when the page is hidden",
   "loud.notify.denied": "Notifications are forbidden; allow them in the browser's settings.",
   "loud.notify.none": "This browser has no notifications; keep this page open.",
+  "map.title": "The way to the camera",
+  "map.name": "Task",
+  "map.amap": "Amap",
+  "map.baidu": "Baidu",
+  "map.other": "Other",
+  "map.none": "This camera has no registered position: no way to it can be shown.",
 };
 
 export const { t: p } = wordsOf(zh, en);
