@@ -11,10 +11,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from xueliang_alerts.errors import BrokerProgramMissing
-from xueliang_alerts.topics import NODE_PUBLISHES, NODE_READS, PREFIX, node_topic
+from xueliang_alerts.topics import NODE_PUBLISHES, NODE_READS, PREFIX, node_topic, station_topic
 
 MAX_PAYLOAD_BYTES: Final = 1 << 20
-ACK_WAIT: Final = "10s"  # also how long, after a reconnect, NATS waits before it repeats what was not acknowledged
+# How long NATS waits before it repeats what was not acknowledged, also after a reconnect. The centre holds a backlog
+# unacknowledged for minutes (the centre's `ingest/waiting.py`) and drops what is repeated meanwhile: sooner costs both
+# work.
+ACK_WAIT: Final = "30s"
+# Unacknowledged at most: of a session (the centre has one for each of the sixteen shards), and of each subscription of
+# it, of which a session may have no more than 65,535 in all. 50,000 alerts are 3,100 a shard.
+MAX_ACK_PENDING: Final = 16_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,14 @@ class NodeUser:
     """One edge node as a user of the broker: its name is its node_id."""
 
     node_id: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StationUser:
+    """One sensor or station as a user of the broker: its name is its source_id. No node has that name."""
+
+    source_id: str
     password: str = field(repr=False)
 
 
@@ -57,8 +71,20 @@ def node_permissions(node_id: str) -> dict[str, Any]:
     }
 
 
+def station_permissions(source_id: str) -> dict[str, Any]:
+    """It publishes its signals and reads nothing."""
+    return {"publish": {"allow": [subject_of(station_topic(source_id))]}, "subscribe": {"deny": [">"]}}
+
+
 def broker_configuration(
-    *, host: str, port: int, data_dir: Path, nodes: Sequence[NodeUser], centre_user: str, centre_password: str
+    *,
+    host: str,
+    port: int,
+    data_dir: Path,
+    nodes: Sequence[NodeUser],
+    stations: Sequence[StationUser] = (),
+    centre_user: str,
+    centre_password: str,
 ) -> dict[str, Any]:
     """NATS configuration as JSON-able value. MQTT only: the broker's own protocol listens on a loopback port of its
     choice and admits nobody (every user is bound to MQTT)."""
@@ -70,6 +96,15 @@ def broker_configuration(
             "permissions": node_permissions(node.node_id),
         }
         for node in nodes
+    ]
+    users += [
+        {
+            "user": station.source_id,
+            "password": station.password,
+            "allowed_connection_types": ["MQTT"],
+            "permissions": station_permissions(station.source_id),
+        }
+        for station in stations
     ]
     everything = [subject_of(PREFIX), subject_of(f"{PREFIX}/#")]  # an MQTT filter a/# means a, too
     users.append(
@@ -88,6 +123,6 @@ def broker_configuration(
         "logfile_size_limit": 8 << 20,
         "logfile_max_num": 3,
         "jetstream": {"store_dir": str(data_dir / "store"), "max_memory_store": 64 << 20, "max_file_store": 4 << 30},
-        "mqtt": {"listen": f"{host}:{port}", "ack_wait": ACK_WAIT, "max_ack_pending": 1000},
+        "mqtt": {"listen": f"{host}:{port}", "ack_wait": ACK_WAIT, "max_ack_pending": MAX_ACK_PENDING},
         "authorization": {"users": users},
     }

@@ -25,7 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from xueliang_alerts.broker_program import NodeUser, broker_configuration, find_program
+from xueliang_alerts.broker_program import NodeUser, StationUser, broker_configuration, find_program
 from xueliang_alerts.clocks import Mono, system_mono
 from xueliang_alerts.errors import BrokerStartFailed
 
@@ -36,7 +36,7 @@ STOP_LIMIT_S: Final = 10.0
 PR_SET_PDEATHSIG: Final = 1
 STDERR_NAME: Final = "broker.stderr"  # complaints before the log file is open: a configuration it cannot read
 
-__all__ = ["EmbeddedBroker", "NodeUser"]
+__all__ = ["EmbeddedBroker", "NodeUser", "StationUser"]
 
 
 class EmbeddedBroker:
@@ -47,6 +47,7 @@ class EmbeddedBroker:
         data_dir: Path,
         *,
         nodes: Sequence[NodeUser] = (),
+        stations: Sequence[StationUser] = (),
         centre_password: str,
         centre_user: str = "centre",
         host: str = "127.0.0.1",
@@ -57,6 +58,7 @@ class EmbeddedBroker:
         self._program = find_program()
         self._data_dir = data_dir
         self._nodes = {node.node_id: node for node in nodes}
+        self._stations = tuple(stations)
         self._centre_user, self._centre_password = centre_user, centre_password
         self.host = host
         self.port = port or _free_port(host)
@@ -136,6 +138,7 @@ class EmbeddedBroker:
                 port=self.port,
                 data_dir=self._data_dir.resolve(),
                 nodes=list(self._nodes.values()),
+                stations=self._stations,
                 centre_user=self._centre_user,
                 centre_password=self._centre_password,
             ),

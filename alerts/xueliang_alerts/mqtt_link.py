@@ -7,8 +7,10 @@ Invariants
     - Messages nobody subscribed to here (left in the session by an earlier program) are acknowledged, dropped, counted;
       else they would fill the broker's window.
     - TLS is all or nothing: with TLS settings there is no way to a connection that is not verified.
-    - When the queue for `get` is full, a message is left unacknowledged and the connection is made anew once the queue
-      has been emptied, so that the broker sends it again.
+    - A message that finds no room is left unacknowledged and the connection is made anew once there is room again (the
+      queue for `get` has been emptied, or `ask_again` is called), so that the broker sends it again.
+    - What the broker repeats on the same connection while it is in our hands (NATS does, after its ack_wait) is dropped
+      and counted: it is acknowledged once.
 """
 
 from __future__ import annotations
@@ -30,8 +32,10 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from xueliang_alerts.clocks import Mono
 from xueliang_alerts.errors import NotConnected, TransportClosed
+from xueliang_alerts.mqtt_client import BlockReadingClient, matches
 from xueliang_alerts.transport import (
     Handler,
+    Inbox,
     Incoming,
     LastWill,
     LinkPhase,
@@ -114,11 +118,12 @@ class MqttLink:
         mono: Mono,
         will: LastWill | None = None,
         rng: random.Random | None = None,
-        inbox: queue.Queue[Incoming] | None = None,
+        inbox: Inbox | None = None,
     ) -> None:
         """Does not connect yet. Raises OSError, ssl.SSLError when TLS files cannot be used.
 
-        `inbox`: a bounded queue for what `get` returns, shared with other links; None: one of its own.
+        `inbox`: takes what would else wait for `get`; it may be shared with other links. Its owner calls `ask_again`
+        when it has room again.
         """
         self._settings = settings
         self._mono = mono
@@ -127,7 +132,9 @@ class MqttLink:
         self._state = LinkState(LinkPhase.IDLE, 0, mono())
         self._listeners: list[StateListener] = []
         self._filters: dict[str, Handler | None] = {}
-        self._queue: queue.Queue[Incoming] = queue.Queue(settings.queue_limit) if inbox is None else inbox
+        self._queue: queue.Queue[Incoming] = queue.Queue(settings.queue_limit)
+        self._inbox: Inbox = self._queue if inbox is None else inbox
+        self._in_hand: set[int] = set()  # packet ids of this connection that are not acknowledged
         self._must_reconnect = False
         self._is_own_wish = False
         self._short_connections = 0
@@ -135,7 +142,7 @@ class MqttLink:
         self._client = self._new_client(will)
 
     def _new_client(self, will: LastWill | None) -> paho.Client:
-        client = paho.Client(
+        client = BlockReadingClient(
             CallbackAPIVersion.VERSION2,
             client_id=self._settings.client_id,
             clean_session=self._settings.clean_session,
@@ -220,6 +227,7 @@ class MqttLink:
             self._enter(LinkPhase.REFUSED, f"the broker refused: {reason.getName()}")
             return
         self._must_reconnect = False
+        self._in_hand = set()
         with self._lock:
             filters = list(self._filters)
         if filters:
@@ -293,10 +301,14 @@ class MqttLink:
         try:
             return self._queue.get(timeout=timeout_s) if timeout_s > 0 else self._queue.get_nowait()
         except queue.Empty:
-            if self._must_reconnect:
-                self._must_reconnect = False
-                self._drop_connection()
+            self.ask_again()
             return None
+
+    def ask_again(self) -> None:
+        """There is room again: if messages found none, connect anew; the broker repeats them, and what is in hand."""
+        if self._must_reconnect:
+            self._must_reconnect = False
+            self._drop_connection()
 
     def counters(self) -> dict[str, int]:
         return dict(self._counts)
@@ -313,9 +325,12 @@ class MqttLink:
 
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         self._counts["received"] += 1
+        if message.dup and message.qos > 0 and message.mid in self._in_hand:
+            self._counts["repeated_in_hand"] += 1
+            return
         incoming = self._incoming(message)
         with self._lock:
-            matching = [item for item in self._filters.items() if paho.topic_matches_sub(item[0], incoming.topic)]
+            matching = [item for item in self._filters.items() if matches(item[0], incoming.topic)]
         if not matching:
             self._counts["dropped_unexpected_topic"] += 1
             incoming.acknowledge()
@@ -325,8 +340,9 @@ class MqttLink:
             self._hand_over(handler, incoming)
             return
         try:
-            self._queue.put_nowait(incoming)
+            self._inbox.put_nowait(incoming)
         except queue.Full:
+            self._in_hand.discard(message.mid)
             self._counts["dropped_queue_full"] += 1
             self._must_reconnect = True
 
@@ -339,7 +355,9 @@ class MqttLink:
 
     def _incoming(self, message: paho.MQTTMessage) -> Incoming:
         generation = self._state.generation
-        mid, qos = message.mid, message.qos
+        mid, qos, in_hand = message.mid, message.qos, self._in_hand
+        if qos > 0:
+            in_hand.add(mid)
 
         def acknowledge() -> bool:
             state = self._state
@@ -347,6 +365,7 @@ class MqttLink:
                 self._counts["acknowledged_too_late"] += 1
                 return False
             if qos > 0:
+                in_hand.discard(mid)
                 self._client.ack(mid, qos)
             self._counts["acknowledged"] += 1
             return True

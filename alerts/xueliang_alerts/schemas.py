@@ -19,6 +19,7 @@ from pydantic.json_schema import models_json_schema
 from xueliang_alerts.commands import BacktestCommand, ResultPage
 from xueliang_alerts.contract import ID_PATTERN, Message, NodeStatus, Receipt
 from xueliang_alerts.desired import DesiredRules, ReportedRules, SignedDocument
+from xueliang_alerts.stations import SOURCE_PATTERN, Signal, SignedSignal
 from xueliang_alerts.topics import NODE_PUBLISHES, PREFIX, SHARDS, Leaf
 
 DEFAULT_DIRECTORY: Final = Path(__file__).resolve().parents[2] / "docs" / "schema"
@@ -31,6 +32,8 @@ MODELS: Final[dict[str, type[BaseModel]]] = {
     "desired": SignedDocument,
     "desired-document": DesiredRules,
     "reported": ReportedRules,
+    "signal": Signal,
+    "signed-signal": SignedSignal,
 }
 JSON_LEAVES: Final[dict[Leaf, type[BaseModel]]] = {
     Leaf.ALERTS: Message,
@@ -53,6 +56,12 @@ SUMMARIES: Final[dict[Leaf, str]] = {
 }
 
 
+OF_STATIONS: Final = (
+    "A signal of a sensor or station, signed with its key; the text in it is described by signal.schema.json. QoS 1, "
+    "not retained. Nothing is answered: docs/intake.md."
+)
+
+
 def json_schema_of(model: type[BaseModel]) -> dict[str, Any]:
     """What a sender must write: unknown fields are forbidden. A reader ignores them."""
     schema = model.model_json_schema(mode="validation")
@@ -60,29 +69,33 @@ def json_schema_of(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def async_api() -> dict[str, Any]:
-    """AsyncAPI 3: every topic of a node, from the centre's point of view."""
+    """AsyncAPI 3: every topic of a node and of a station, from the centre's point of view."""
+    models: list[type[BaseModel]] = [*JSON_LEAVES.values(), SignedSignal]
     _, definitions = models_json_schema(
-        [(model, "validation") for model in JSON_LEAVES.values()], ref_template="#/components/schemas/{model}"
+        [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
     )
     return {
         "asyncapi": "3.0.0",
         "info": {
-            "title": "Xueliang Edge: node and centre",
+            "title": "Xueliang Edge: nodes, stations and centre",
             "version": "1",
             "description": "MQTT 3.1.1 or later, QoS 1, persistent sessions. A broker's acknowledgement is not "
             "delivery: only a receipt says that a record is committed.",
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
-        "channels": {_channel_name(leaf): _channel(leaf) for leaf in Leaf},
-        "operations": {_channel_name(leaf): _operation(leaf) for leaf in Leaf},
+        "channels": {**{_channel_name(leaf): _channel(leaf) for leaf in Leaf}, "signals": _station_channel()},
+        "operations": {
+            **{_channel_name(leaf): _operation(leaf) for leaf in Leaf},
+            "signals": {"action": "receive", "channel": {"$ref": "#/channels/signals"}, "summary": OF_STATIONS},
+        },
         "components": {
             "messages": {
                 model.__name__: {
                     "contentType": "application/json",
                     "payload": {"$ref": f"#/components/schemas/{model.__name__}"},
                 }
-                for model in JSON_LEAVES.values()
+                for model in models
             },
             "schemas": definitions["$defs"],
         },
@@ -107,6 +120,21 @@ def _channel(leaf: Leaf) -> dict[str, Any]:
             "node_id": {"description": f"Matches {ID_PATTERN}"},
         },
         "messages": messages,
+    }
+
+
+def _station_channel() -> dict[str, Any]:
+    return {
+        "address": f"{PREFIX}/{{shard}}/stations/{{source_id}}/signals",
+        "description": OF_STATIONS,
+        "parameters": {
+            "shard": {
+                "description": "Low four bits of the first byte of sha256(source_id), two hexadecimal digits.",
+                "enum": list(SHARDS),
+            },
+            "source_id": {"description": f"Matches {SOURCE_PATTERN}"},
+        },
+        "messages": {SignedSignal.__name__: {"$ref": f"#/components/messages/{SignedSignal.__name__}"}},
     }
 
 

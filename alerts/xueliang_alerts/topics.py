@@ -1,4 +1,5 @@
-"""Topic names and who may use them. `xueliang/v1/{shard}/nodes/{node_id}/{leaf}`."""
+"""Topic names and who may use them. `xueliang/v1/{shard}/nodes/{node_id}/{leaf}`, and of sensors and stations
+`xueliang/v1/{shard}/stations/{source_id}/signals`: under a shard, so that whoever serves it serves them too."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from xueliang_alerts.contract import ID_PATTERN
+from xueliang_alerts.stations import SOURCE_PATTERN
 
 PREFIX: Final = "xueliang/v1"
 SHARDS: Final = tuple(f"{number:02x}" for number in range(16))
@@ -61,3 +63,33 @@ def parse_topic(topic: str) -> NodeTopic | None:
     if match is None or match[1] != shard_of(match[2]) or match[3] not in _LEAVES:
         return None
     return NodeTopic(match[1], match[2], Leaf(match[3]))
+
+
+def station_topic(source_id: str) -> str:
+    """Where a source publishes its signals."""
+    if not re.fullmatch(SOURCE_PATTERN, source_id):
+        raise ValueError(f"source_id must match {SOURCE_PATTERN}, got {source_id!r}")
+    return f"{PREFIX}/{shard_of(source_id)}/stations/{source_id}/signals"
+
+
+def station_filter(shard: str) -> str:
+    """What the centre subscribes to: the signals of every source of a shard."""
+    if shard not in SHARDS:
+        raise ValueError(f"shard must be one of {SHARDS[0]} to {SHARDS[-1]}, got {shard!r}")
+    return f"{PREFIX}/{shard}/stations/+/signals"
+
+
+_STATION: Final = re.compile(rf"{PREFIX}/(0[0-9a-f])/stations/([^/]*)/signals")
+
+
+def is_of_station(topic: str) -> bool:
+    """It came by `station_filter`, whatever stands in it."""
+    return _STATION.fullmatch(topic) is not None
+
+
+def source_of_topic(topic: str) -> str | None:
+    """None for anything that is not a station's topic, or whose shard is not that source's shard."""
+    match = _STATION.fullmatch(topic)
+    if match is None or not re.fullmatch(SOURCE_PATTERN, match[2]) or match[1] != shard_of(match[2]):
+        return None
+    return match[2]

@@ -82,6 +82,13 @@ class PublishHandle(Protocol):
         """Wait for the acknowledgement; False when it did not come in time."""
 
 
+class Inbox(Protocol):
+    """Where a transport puts what arrives, in its own thread. Bounded by whoever made it."""
+
+    def put_nowait(self, item: Incoming, /) -> None:
+        """Keep it. Raises queue.Full: it stays unacknowledged, and the broker sends it again."""
+
+
 Handler = Callable[[Incoming], None]
 StateListener = Callable[[LinkState], None]
 

@@ -17,11 +17,12 @@ from xueliang_central.areas.datums import to_wgs84
 from xueliang_central.areas.importing import import_areas
 from xueliang_central.areas.tree import load_tree
 from xueliang_central.audit.chain import Head, verify
-from xueliang_central.cameras.register import CameraPlace, relocate, upsert_cameras
+from xueliang_central.cameras.gate import SIGNED
+from xueliang_central.cameras.register import CameraPlace, places_of, relocate, upsert_cameras
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.cap import receivers
-from xueliang_central.errors import MoveRefused, NotFound
-from xueliang_central.fleet.nodes import add_node, renew_token
+from xueliang_central.errors import Conflict, MoveRefused, NotFound
+from xueliang_central.fleet.nodes import add_node, is_registered, renew_token
 from xueliang_central.intake import sources
 from xueliang_central.intake.signing import key_of
 from xueliang_central.lanes.importing import import_lanes
@@ -47,6 +48,8 @@ from xueliang_configs.notices import Channel
 from xueliang_configs.retention import RetentionConfig
 
 BY: Final = "administrator"  # who sits at the machine; the operating system knows who that is
+KEPT: Final = (*SIGNED, "bearing_deg", "field_of_view_deg")
+"""What an import of cameras leaves as it is where the file says nothing of it: what is signed for, and the view."""
 
 
 async def take_areas(database: Database, table: AreaTable, *, at: datetime, remove_missing: bool) -> list[str]:
@@ -67,8 +70,9 @@ async def take_areas(database: Database, table: AreaTable, *, at: datetime, remo
 
 async def take_cameras(database: Database, register: CameraRegister, *, at: datetime) -> list[str]:
     """Import cameras, their positions brought to WGS84; each that lies in no grid is named."""
-    places = [_place(camera) for camera in register.cameras]
     async with database.transaction() as conn:
+        known = await places_of(conn, [camera.camera_id for camera in register.cameras])
+        places = [_place(camera, known.get(camera.camera_id)) for camera in register.cameras]
         changes = await upsert_cameras(conn, places, await load_tree(conn), at=at, actor=BY)
         odd = await conn.execute(
             select(cameras.c.camera_id, cameras.c.area_code, cameras.c.located_note)
@@ -81,7 +85,9 @@ async def take_cameras(database: Database, register: CameraRegister, *, at: date
     return [*lines, sums, *notes]
 
 
-def _place(camera: RegisteredCamera) -> CameraPlace:
+def _place(camera: RegisteredCamera, known: CameraPlace | None) -> CameraPlace:
+    """What the file leaves out of `KEPT` stays as it is; null takes it out."""
+    source = {name: camera if known is None or name in camera.model_fields_set else known for name in KEPT}
     longitude, latitude = to_wgs84((camera.longitude, camera.latitude), camera.datum)
     return CameraPlace(
         camera_id=camera.camera_id,
@@ -91,14 +97,7 @@ def _place(camera: RegisteredCamera) -> CameraPlace:
         latitude=latitude,
         place_class=camera.place_class.value,
         node_id=camera.node_id,
-        purpose=camera.purpose,
-        legal_basis=camera.legal_basis,
-        signed_on=camera.signed_on,
-        approved_view=camera.approved_view,
-        view_approved_on=camera.view_approved_on,
-        review_by=camera.review_by,
-        bearing_deg=camera.bearing_deg,
-        field_of_view_deg=camera.field_of_view_deg,
+        **{name: getattr(one, name) for name, one in source.items()},
     )
 
 
@@ -210,6 +209,10 @@ async def new_node(database: Database, *, node_id: str, area_code: str | None, r
         roots = tree.roots()
         if area_code is None and len(roots) != 1:
             raise MoveRefused("say which area the node belongs to: --area CODE")
+        if await sources.source_of(conn, node_id) is not None:
+            raise Conflict(
+                f"the source {node_id} has this name: at the broker a station and a node cannot have one name"
+            )
         path = tree.path_of(area_code or roots[0].code)
         return [await add_node(conn, node_id=node_id, area_path=path, at=at, by=BY)]
 
@@ -242,6 +245,8 @@ async def new_source(
     key = sources.intake_key(key_path)
     async with database.transaction() as conn:
         tree = await load_tree(conn)
+        if await is_registered(conn, source_id):
+            raise Conflict(f"there is a node {source_id}: at the broker a station and a node cannot have one name")
         row = await sources.add_source(
             conn, tree, source_id=source_id, name=name, area_code=area_code, place=place, at=at, by=BY
         )

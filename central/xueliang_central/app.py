@@ -23,8 +23,10 @@ from xueliang_central.routes import (
     fleet,
     health,
     policies,
+    rule_defaults,
     rules_overview,
     second_factors,
+    shadow_rules,
     single_sign_on,
     stream,
     users,
@@ -46,6 +48,8 @@ _ROUTERS: Final = (
     backtests.router,
     camera_rules.router,
     rules_overview.router,
+    rule_defaults.router,
+    shadow_rules.router,
     fleet.router,
     policies.router,
     evidence.router,
@@ -56,6 +60,7 @@ _ROUTERS: Final = (
 _FLOW: Final = (
     "incidents",
     "regrouping",
+    "seats",
     "tasks",
     "silences",
     "rosters",
@@ -63,6 +68,7 @@ _FLOW: Final = (
     "reports",
     "retention",
     "disclosure",
+    "camera_releases",
     "cap",
     "cap_feed",
     "intake",
@@ -70,6 +76,7 @@ _FLOW: Final = (
     "duty_weeks",
     "lanes",
     "keeping",
+    "units",
 )
 
 

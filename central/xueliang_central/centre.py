@@ -10,8 +10,10 @@ from fastapi import Request
 
 from xueliang_alerts.clocks import Mono, Wall
 from xueliang_central.areas.tree import AreaBook
+from xueliang_central.cameras.gate import Gate
+from xueliang_central.cameras.releases import CameraGate
 from xueliang_central.store.database import Database
-from xueliang_configs.centre import DisclosureConfig
+from xueliang_configs.centre import DisclosureConfig, NewRulesConfig
 from xueliang_configs.notices import NoticesConfig
 from xueliang_configs.retention import RetentionConfig
 
@@ -37,9 +39,11 @@ class Settings:
         sign_on: the identity provider; None: local accounts only.
         retention: how long what is kept.
         disclosure: who answers for the cameras.
+        camera_gate: what is done about cameras that are not released; None: as the installation was made.
         console_dir: the built web console.
         link_origin: what a notice's link begins with.
         notices: the channels beyond the page.
+        new_rules: whether the first rules of a camera start in the shadow.
     """
 
     data_dir: Path
@@ -50,9 +54,11 @@ class Settings:
     sign_on: SignOnSettings | None = None
     retention: RetentionConfig = field(default_factory=RetentionConfig)
     disclosure: DisclosureConfig = field(default_factory=DisclosureConfig)
+    camera_gate: Gate | None = None
     console_dir: Path = field(default_factory=lambda: Path(__file__).parent / "console_build")
     link_origin: str = ""
     notices: NoticesConfig = field(default_factory=NoticesConfig)
+    new_rules: NewRulesConfig = field(default_factory=NewRulesConfig)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,7 @@ class Centre:
     wall: Wall
     mono: Mono
     seal: Seal
+    gate: CameraGate
     provider: Provider | None = None
 
 

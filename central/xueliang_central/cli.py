@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from xueliang_alerts.clocks import system_mono, system_wall
-from xueliang_central import administration, telling_others
+from xueliang_central import administration, camera_gate_commands, telling_others
+from xueliang_central.cameras.gate import Gate
 from xueliang_central.errors import CentralError, ImportRefused
 from xueliang_central.intake.signing import FILE_NAME as INTAKE_KEY
 from xueliang_central.notices.contact_table import read_contact_table
@@ -75,6 +76,12 @@ def _parser() -> argparse.ArgumentParser:
     areas.add_argument("--remove-missing", action="store_true", help="Remove areas that the file does not name.")
     cameras = command("import-cameras", _import_cameras, "Add or change cameras (YAML); prints what changes.")
     cameras.add_argument("file", type=Path)
+    gate = command("camera-gate", _camera_gate, "Which cameras are released for analysis; sign for them, or withdraw.")
+    gate.add_argument("action", choices=["list", "sign", "withdraw"])
+    gate.add_argument("--by", default="", help="Who signs or withdraws: the name that is kept.")
+    gate.add_argument("--area", help="Code of the area whose cameras are meant; default: all.")
+    gate.add_argument("--camera", action="append", default=[], help="Only this one; may be given again.")
+    gate.add_argument("--why", default="", help="Of a withdrawal.")
     lanes = command("import-lanes", _import_lanes, "Add or change fire lanes (YAML, GeoJSON); prints what changes.")
     lanes.add_argument("file", type=Path)
     lanes.add_argument("--remove-missing", action="store_true", help="Remove lanes that the file does not name.")
@@ -194,6 +201,21 @@ def _import_cameras(options: argparse.Namespace) -> int:
 
     async def act(database: Database) -> Lines:
         return await administration.take_cameras(database, register, at=system_wall())
+
+    return _with_database(options, act)
+
+
+def _camera_gate(options: argparse.Namespace) -> int:
+    chosen = load_centre(options.config).centre.camera_gate
+    who: dict[str, Any] = {"by": options.by, "camera_ids": options.camera, "at": system_wall()}
+
+    async def act(database: Database) -> Lines:
+        if options.action == "sign":
+            return await camera_gate_commands.signed(database, area_code=options.area, **who)
+        if options.action == "withdraw":
+            return await camera_gate_commands.withdrawn(database, why=options.why, **who)
+        gate = Gate(chosen) if chosen else None
+        return await camera_gate_commands.told(database, gate, area_code=options.area, at=who["at"])
 
     return _with_database(options, act)
 

@@ -8,6 +8,8 @@
     ├── RightsError
     │   ├── NotSignedIn           no, sign in first (also: session expired or revoked)
     │   ├── WrongPassword         no; the same answer for an unknown name
+    │   ├── WrongOldPassword      with the right one: of a person who changes the own password; counted
+    │   ├── PasswordRefused       with another: `reason` says what a new password must be and this one is not
     │   ├── WrongCode             with another code: wrong, used before, or of too long ago
     │   ├── SecondStepOver        after signing in again: the first step was too long ago, or done elsewhere
     │   ├── SecondFactorNeeded    after enrolling one: whoever approves must have it here
@@ -23,6 +25,8 @@
     │   └── PictureDamaged        yes: not the promised bytes
     ├── SilenceRefused            no: carries every problem: what can never be silenced, is too long, or not whole
     ├── RulesRefused              no: carries every problem of the rules: where, what was expected, what to try
+    ├── CameraNotReleased         after it was signed for: purpose, legal basis, sign and view of the camera
+    ├── ReleaseRefused            no: carries every problem of what was to be signed for
     ├── RosterRefused             no: carries every problem of a roster: where, what was expected, what came
     ├── ContactsRefused          no: carries every problem of a person's addresses: where, what was expected
     ├── ReportRefused             no: the days asked about, or too many rows for the form asked for
@@ -93,6 +97,18 @@ class WrongPassword(RightsError):
     status = 401
     code = "wrong_password"
     title = "User name or password is wrong"
+
+
+class WrongOldPassword(RightsError):
+    status = 422  # not 401: the console would take a session for ended
+    code = "wrong_old_password"
+    title = "The old password is wrong"
+
+
+class PasswordRefused(RightsError):
+    status = 422
+    code = "password_refused"
+    title = "This cannot be the new password"
 
 
 class WrongCode(RightsError):
@@ -223,6 +239,23 @@ class RulesRefused(CentralError):
     def __init__(self, problems: Sequence[RulesProblem]) -> None:
         listed = [asdict(one) for one in problems]
         super().__init__("; ".join(f"{one.where}: {one.text}" for one in problems), problems=listed)
+
+
+class CameraNotReleased(CentralError):
+    """`extra`: camera_id, state, missing."""
+
+    status = 409
+    code = "camera_not_released"
+    title = "This camera is not released"
+
+
+class ReleaseRefused(CentralError):
+    status = 422
+    code = "release_refused"
+    title = "This cannot be signed for"
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems), problems=list(problems))
 
 
 class RosterProblem(Protocol):

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from xueliang_central.app import all_routers, bare_app
 from xueliang_central.intake.signing import SIGNATURE_HEADER
+from xueliang_central.openapi_examples import add_examples
 from xueliang_central.rights.policy import Permission, permission_of
 from xueliang_central.routes.problems import MEDIA_TYPE
 
@@ -46,6 +47,8 @@ def document() -> str:
                 operation["security"] = [{"receiver": []}]
             elif permission is Permission.SOURCE:
                 operation["security"] = [{"source": []}]
+            elif permission in (Permission.UNIT, Permission.GATEWAY):
+                operation["security"] = [{permission.value: []}]
             elif permission is not Permission.PUBLIC:
                 operation["security"] = [{"session": []}]
             operation["responses"].pop("422", None)
@@ -61,8 +64,11 @@ def document() -> str:
         "session": {"type": "apiKey", "in": "cookie", "name": "xl_session"},
         "node": {"type": "http", "scheme": "bearer"},
         "receiver": {"type": "http", "scheme": "bearer", "description": "docs/cap.md"},
+        "unit": {"type": "http", "scheme": "bearer", "description": "docs/units.md"},
+        "gateway": {"type": "http", "scheme": "bearer", "description": "docs/units.md"},
         "source": {"type": "apiKey", "in": "header", "name": SIGNATURE_HEADER, "description": "docs/intake.md"},
     }
+    add_examples(described)
     return json.dumps(described, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 

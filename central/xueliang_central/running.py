@@ -18,6 +18,8 @@ from fastapi import FastAPI
 
 from xueliang_alerts.clocks import Mono, Wall
 from xueliang_central.areas.tree import AreaBook
+from xueliang_central.cameras.gate import Gate
+from xueliang_central.cameras.releases import CameraGate
 from xueliang_central.centre import Centre, Settings
 from xueliang_central.errors import CentralError
 from xueliang_central.evidence.pictures import PictureStore
@@ -62,6 +64,8 @@ async def open_centre(config: CentreConfig, policies: PolicyTable, *, wall: Wall
         sign_on=_sign_on(chosen),
         retention=chosen.retention,
         disclosure=chosen.disclosure,
+        camera_gate=Gate(chosen.camera_gate) if chosen.camera_gate else None,
+        new_rules=chosen.new_rules,
     )
     database = await Database.open(chosen.database_url)
     return centre_on(database, settings, policies, wall=wall, mono=mono)
@@ -96,6 +100,7 @@ def centre_on(database: Database, settings: Settings, policies: PolicyTable, *, 
         backtests=Backtests(wall),
         wall=wall,
         mono=mono,
+        gate=CameraGate(settings.camera_gate),
         seal=Seal(settings.accounts_key or settings.data_dir / "accounts.key"),
         provider=Provider(settings.sign_on, mono) if settings.sign_on else None,
     )

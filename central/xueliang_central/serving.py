@@ -17,6 +17,8 @@ from xueliang_central.centre import Centre
 from xueliang_central.errors import SchemaError
 from xueliang_central.fleet.backtests import BacktestLink
 from xueliang_central.ingest.service import IngestService, mqtt_settings
+from xueliang_central.intake.over_mqtt import StationSignals
+from xueliang_central.intake.signing import FILE_NAME as INTAKE_KEY
 from xueliang_central.running import Part, Running, app_lifespan, lifespan_of, open_centre
 from xueliang_central.worker import Worker
 from xueliang_configs.centre import ALL_ROLES, CentreConfig
@@ -65,7 +67,9 @@ def _parts(config: CentreConfig, centre: Centre) -> list[Part]:
     if "worker" in config.centre.roles:
         parts.append(Worker(centre))
     if "ingest" in config.centre.roles:
-        parts.append(IngestService(centre, config.centre.broker, config.centre.signing_key_path))
+        signals = StationSignals(config.centre.data_dir / INTAKE_KEY)
+        key = config.centre.signing_key_path
+        parts.append(IngestService(centre, config.centre.broker, key, takes_signals=signals))
     if "api" in config.centre.roles:
         parts.append(BacktestLink(centre.backtests, mqtt_settings(config.centre.broker), centre.mono))
     return parts

@@ -70,7 +70,7 @@ def csv_rows(text: str, name: str) -> Rows:
 def _workbook_rows(name: str, data: bytes, most: int) -> Rows:
     """Numbered as the sheet does. Raises ImportRefused."""
     try:
-        from openpyxl import load_workbook  # of the extra [edge]: a centre alone reads CSV
+        from openpyxl import load_workbook  # loaded when a workbook comes: CSV needs none
     except ImportError:
         raise ImportRefused(
             [f"{name}: workbooks need openpyxl, which is not installed; save it as CSV UTF-8"]

@@ -13,16 +13,18 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from xueliang_central.camera_rules import spreading, watching
 from xueliang_central.cap import service as cap
 from xueliang_central.cap import set_aside
 from xueliang_central.centre import Centre
 from xueliang_central.clocks import timers
+from xueliang_central.dispatch import seats
 from xueliang_central.dispatch.escalating import fire_next
 from xueliang_central.dispatch.needing import not_needed
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.errors import CentralError
 from xueliang_central.incidents.change import Rulebook
-from xueliang_central.ingest import releasing, silencing
+from xueliang_central.ingest import gating, releasing, silencing
 from xueliang_central.ingest.partitions import ensure_months
 from xueliang_central.intake import service as intake
 from xueliang_central.intake.signing import FILE_NAME as INTAKE_KEY
@@ -35,6 +37,7 @@ from xueliang_central.retention import removing
 from xueliang_central.retention.due import KINDS, due
 from xueliang_central.silences import proposals
 from xueliang_central.silences import service as silences
+from xueliang_central.units.reaching import UnitReach
 from xueliang_central.webhooks.telling import Teller
 
 log = logging.getLogger(__name__)
@@ -42,7 +45,10 @@ log = logging.getLogger(__name__)
 LOOK_S: Final = 0.25  # a clock started by another process is seen within this
 NOTICES_S: Final = 0.5
 FOLDING_S: Final = 1.0
+GATE_S: Final = 5.0  # from the signature to the first of the alerts that were held
+GATE_MOST: Final = 1000  # of held alerts in one look, in transactions that leave the writer to others
 CALL_BACKS_S: Final = 60.0
+CANARIES_S: Final = 5.0
 PARTITIONS_S: Final = 6 * 3600.0
 FORGET_S: Final = 3600.0
 ROLL_UP_S: Final = 20.0  # how old a report may be
@@ -61,6 +67,7 @@ class Worker:
         self._database = centre.database
         self._rulebook = Rulebook.of(centre.areas, centre.policies)
         self._wall = centre.wall
+        self._areas = centre.areas
         self._notice_rules = centre.policies.notices
         chosen = centre.settings.notices
         self.sender = Sender(
@@ -71,6 +78,11 @@ class Worker:
             origin=centre.settings.link_origin,
             language=chosen.language,
             deadline_s=chosen.deadline_s,
+            reach_unit=UnitReach(
+                centre.settings.data_dir / INTAKE_KEY,
+                centre.settings.link_origin,
+                by_text=chosen.unit_reply_token is not None,
+            ),
         )
         self.teller = Teller(
             centre.database,
@@ -83,6 +95,7 @@ class Worker:
         self._retention = centre.settings.retention
         self._sharing = centre.policies.sharing
         self._health = centre.health
+        self._gate = centre.gate
         self._origin = centre.settings.public_origin
         self._task: asyncio.Task[None] | None = None
         self.counts: Counter[str] = Counter()
@@ -104,14 +117,19 @@ class Worker:
             tasks.create_task(self._repeat("clocks", self.fire_due, LOOK_S))
             tasks.create_task(self._repeat("letting_go", self.let_go, FOLDING_S))
             tasks.create_task(self._repeat("settling", self.settle, FOLDING_S))
+            tasks.create_task(self._repeat("seats", self.deal, FOLDING_S))
+            tasks.create_task(self._repeat("forgetting_seats", self.forget_seats, FORGET_S))
             tasks.create_task(self._repeat("silences", self.end_silences, FOLDING_S))
             tasks.create_task(self._repeat("forgetting", self.forget_silences, FORGET_S))
             tasks.create_task(self._repeat("letting_out", self.let_out, FOLDING_S))
+            tasks.create_task(self._repeat("camera_gate", self.let_through, GATE_S))
             tasks.create_task(self._repeat("notices", self.send_notices, NOTICES_S))
             tasks.create_task(self._repeat("climbing", self.climb, NOTICES_S))
             tasks.create_task(self._repeat("channels", self.sender.look, NOTICES_S))
             tasks.create_task(self._repeat("rollups", self.roll_up, ROLL_UP_S))
             tasks.create_task(self._repeat("retention", self.remove_old, RETENTION_S, RETENTION_FIRST_S))
+            tasks.create_task(self._repeat("levels", self.spread_levels, FOLDING_S))
+            tasks.create_task(self._repeat("canaries", self.watch_canaries, CANARIES_S))
             tasks.create_task(self._repeat("cap", self.tell_others, FOLDING_S))
             tasks.create_task(self._repeat("webhooks", self.teller.look, FOLDING_S))
             tasks.create_task(self._repeat("call_backs", self.forget_call_backs, CALL_BACKS_S))
@@ -153,6 +171,22 @@ class Worker:
             ended = await releasing.settle(change)
         self.counts["folded_again"] += ended
         return ended
+
+    async def deal(self) -> int:
+        """Deal what is new to the seats of desks, and show what has waited long enough; returns how much was done."""
+        rule = self._rulebook.seating
+        async with self._database.reading() as conn:
+            if not await seats.is_any_to_deal(conn, self._rulebook.tree, rule, self._wall()):
+                return 0
+        async with changing(self._database, self._rulebook, self._wall) as change:
+            done = await seats.deal(change)
+        self.counts["dealt"] += done
+        return done
+
+    async def forget_seats(self) -> int:
+        """Forget rows of seats that have been over for two days; returns how many."""
+        async with changing(self._database, self._rulebook, self._wall) as change:
+            return await seats.forget(change)
 
     async def end_silences(self) -> int:
         """Expire silences and proposals whose time is over; returns how many."""
@@ -207,6 +241,47 @@ class Worker:
             raise trouble  # nothing else to do: the next look waits longer
         self.counts["let_out_stuck"] += trouble is not None
         return shown
+
+    async def let_through(self) -> int:
+        """Place alerts that were held of cameras that are released now; returns how many."""
+        placed = 0
+        while placed < GATE_MOST:
+            async with self._database.reading() as conn:
+                if not await gating.is_any_to_let_through(conn, self._gate, self._wall()):
+                    break
+            some = await self._let_through_some()
+            placed += some
+            if some < gating.AT_ONCE:
+                break  # that was all, another worker has the rest, or some cannot be placed
+            await asyncio.sleep(RETENTION_PAUSE_S)
+        return placed
+
+    async def _let_through_some(self) -> int:
+        try:
+            async with changing(self._database, self._rulebook, self._wall) as change:
+                placed = await gating.let_through(change, self._gate)
+        except CentralError:
+            raise  # all of them wait for the same
+        except Exception:
+            placed = await self._let_through_one_by_one()
+        self.counts["let_through"] += placed
+        return placed
+
+    async def _let_through_one_by_one(self) -> int:
+        """One of them cannot be placed: the others do not wait for it. Raises what the last of such raised."""
+        async with self._database.reading() as conn:
+            held = await gating.to_let_through(conn, self._gate, self._wall())
+        placed, trouble = 0, None
+        for alert_id in held:
+            try:
+                async with changing(self._database, self._rulebook, self._wall) as change:
+                    placed += await gating.let_through(change, self._gate, only=alert_id)
+            except Exception as error:
+                log.exception("a held alert cannot be placed", extra={"alert_id": alert_id})
+                trouble = error
+        if trouble is not None and not placed:
+            raise trouble  # nothing else to do: the next look waits longer
+        return placed
 
     async def send_notices(self) -> int:
         """Send every notice that is due now; returns how many were tried."""
@@ -296,6 +371,33 @@ class Worker:
                 if not await removing.unlink_some(conn, self._pictures):
                     return  # another worker has them
             await asyncio.sleep(RETENTION_PAUSE_S)
+
+    async def spread_levels(self) -> int:
+        """Bring what areas say for the rules of their cameras to these, a lot at a time; returns how many cameras."""
+        done, some = 0, 1
+        while some:
+            async with self._database.reading() as conn:
+                if not await spreading.is_any_spreading(conn):
+                    break
+            async with self._database.transaction() as conn:
+                some = await spreading.spread(conn, self._wall())
+            done += some
+            await asyncio.sleep(ROLL_UP_PAUSE_S)
+        self.counts["rules_followed"] += done
+        return done
+
+    async def watch_canaries(self) -> int:
+        """Look at every canary that is due, each in a transaction of its own; returns how many."""
+        looks = 0
+        while True:
+            async with self._database.reading() as conn:
+                if not await watching.is_any_due(conn, self._wall()):
+                    return looks
+            async with self._database.transaction() as conn:
+                if not await watching.look(conn, self._areas.tree, self._wall()):
+                    return looks  # another worker has it
+            looks += 1
+            self.counts["canary_looks"] += 1
 
     async def tell_others(self) -> int:
         """Tell other systems what has happened, as much as one transaction should; returns how many messages."""

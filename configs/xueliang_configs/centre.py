@@ -88,6 +88,20 @@ class DisclosureConfig(Settings):
     )
 
 
+class NewRulesConfig(Settings):
+    """What holds for the first rules that the centre puts in force on a camera. docs/fleet-rules.md"""
+
+    shadow: bool = Field(
+        default=True,
+        description="They start in the shadow: tried, and nobody is alerted until somebody promotes them. False: they "
+        "alert at once.",
+    )
+    shadow_hours: Annotated[float, Field(ge=1, le=720)] = Field(
+        default=24.0,
+        description="So long they are to be tried before they are promoted; earlier is refused unless it is said.",
+    )
+
+
 class CentreSettings(Settings):
     """The centre itself."""
 
@@ -111,6 +125,15 @@ class CentreSettings(Settings):
     retention: RetentionConfig = Field(default=RetentionConfig(), description="How long what is kept.")
     disclosure: DisclosureConfig = Field(
         default=DisclosureConfig(), description="Who answers for the cameras, for the pages about them."
+    )
+    camera_gate: Literal["enforce", "tell"] | None = Field(
+        default=None,
+        description="What is done about a camera that nobody has signed for (docs/disclosure.md). enforce: no rules "
+        "are sent for it, its alerts are held until somebody has. tell: nothing is stopped. Null: enforce, or tell "
+        "where cameras were watched before there was this gate.",
+    )
+    new_rules: NewRulesConfig = Field(
+        default=NewRulesConfig(), description="What holds for the first rules of a camera."
     )
     roles: tuple[Role, ...] = Field(
         default=ALL_ROLES, min_length=1, description="What this process does; separate processes need PostgreSQL."

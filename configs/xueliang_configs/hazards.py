@@ -136,6 +136,12 @@ class CrowdSettings(BoxSettings, EpisodeSettings):
     classes: tuple[ClassName, ...] = Field(
         default=("person",), min_length=1, description="Detector classes that count."
     )
+    tiles: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="Whether the zone is also looked at in up to four overlapping tiles, each a detection of its own: "
+        "small people who stand close together are found so. auto: while the whole picture shows half of the count, "
+        "people are small, and the detector has the time.",
+    )
 
     @field_validator("clear_at_count")
     @classmethod

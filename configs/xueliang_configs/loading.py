@@ -72,13 +72,21 @@ def load_policies(path: Path | str) -> PolicyTable:
 
 
 def check_channels(config: CentreConfig, policies: PolicyTable) -> None:
-    """Every channel that a ladder names is there. Raises ConfigError, about the policies, with every problem."""
+    """Every channel that a step names is there, and a gateway where it tells a duty phone.
+
+    Raises ConfigError, about the policies, with every problem.
+    """
     there = config.centre.notices.channels
     known = ", ".join(sorted(there)) or "none; add it under centre.notices.channels of centre.yaml"
     problems = [
         Problem(config.centre.policies, where, f'no channel "{name}" in centre.yaml', f"there: {known}")
-        for name, where in sorted(policies.notices.channels_named().items())
+        for name, where in sorted(policies.channels_named().items())
         if name not in there
+    ]
+    problems += [
+        Problem(config.centre.policies, where, f'channel "{name}" is no gateway', "a duty phone needs one of kind http")
+        for name, where in sorted(policies.unit_channels_named().items())
+        if name in there and there[name].kind != "http"
     ]
     if problems:
         raise ConfigError(tuple(problems))

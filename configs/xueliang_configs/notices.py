@@ -17,6 +17,7 @@ from xueliang_configs.node import Host
 from xueliang_configs.schedules import Schedule
 from xueliang_configs.values import PlainId, Port, Seconds, SecretUrl, Settings, http_parts, problem
 
+SHORTEST_TOKEN: Final = 24
 PLACEHOLDERS: Final = ("address", "drill", "hazard", "key", "kind", "link", "number", "severity", "text")
 _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_]+)\}")
 # Where no notice goes, whoever allows it: this host's own link (cloud metadata among it), groups, nothing.
@@ -34,6 +35,8 @@ class NoticeKind(StrEnum):
     TASK_MOVED = "task_moved"
     ESCALATED = "escalated"
     DEADLINE_NEAR = "deadline_near"
+    CANARY_ROLLED_BACK = "canary_rolled_back"
+    CANARY_HELD = "canary_held"
 
 
 class ChannelUrl(SecretUrl):
@@ -210,6 +213,18 @@ class NoticesConfig(Settings):
         default=10.0, description="A target that has not answered by then is tried again later."
     )
     language: Literal["zh", "en"] = Field(default="zh", description="Of what a notice says.")
+    unit_reply_token: SecretStr | None = Field(
+        default=None,
+        description="What the SMS or voice gateway shows (Authorization: Bearer) when it hands in a managing unit's "
+        "reply, at least 24 characters. Write it as ${ENV_NAME}. Null: units reply by their link only.",
+    )
+
+    @field_validator("unit_reply_token")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < SHORTEST_TOKEN:
+            raise problem("token", f"expected at least {SHORTEST_TOKEN} characters", "fewer", "openssl rand -hex 24")
+        return value
 
 
 class LadderStep(Settings):

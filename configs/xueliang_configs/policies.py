@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import product
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from xueliang_alerts.contract import Hazard, Severity
-from xueliang_configs.notices import NoticeRules
+from xueliang_configs.notices import LadderStep, NoticeRules
+from xueliang_configs.schedules import Schedule
 from xueliang_configs.sharing import Sharing
 from xueliang_configs.values import AreaLevel, PlaceClass, PositiveSeconds, Settings, problem
 
 ANY: Literal["any"] = "any"
 Limit = Annotated[float, Field(gt=0, le=7 * 86_400)]
 Case = tuple[Hazard, Severity, PlaceClass, AreaLevel]
+# What never waits for a lane's managing unit: what burns, and cameras, which no unit can mend.
+NEVER_UNIT_FIRST: Final = frozenset({Hazard.FIRE_SMOKE, Hazard.CAMERA_FAULT})
 _LEVELS_UP = (AreaLevel.GRID, AreaLevel.VILLAGE, AreaLevel.TOWNSHIP, AreaLevel.COUNTY, AreaLevel.CITY)
 
 
@@ -97,6 +101,49 @@ class Policy(Settings):
         return value
 
 
+class UnitFirst(Settings):
+    """Which cases the managing unit of the lane is told of first, before a worker is sent. docs/units.md
+
+    Fire, camera faults and severity 1 never wait for a unit, whatever is written here.
+    """
+
+    match: Match = Field(default=Match(), description="Which incidents; nothing written: all but the excepted.")
+    when: Schedule | None = Field(default=None, description="Only in these hours; null: at any hour.")
+    at: Literal["confirm", "opening"] = Field(
+        default="confirm",
+        description="confirm: when an operator confirms. opening: also where the policy dispatches by itself "
+        "(auto_dispatch), before a worker is sent.",
+    )
+    reply_s: Limit = Field(default=300.0, description="The unit must have replied so long after it was told.")
+    clear_s: Limit = Field(
+        default=1200.0, description="It must have cleared so long after it said that it does; else a worker is sent."
+    )
+    steps: tuple[LadderStep, ...] = Field(
+        min_length=1,
+        max_length=6,
+        description="By which channels of kind http the duty phone is told, one after the other, until the unit "
+        "replies. Quiet hours and budgets of notices do not hold a duty phone.",
+    )
+
+    @field_validator("match")
+    @classmethod
+    def _nothing_urgent(cls, value: Match) -> Match:
+        named = set() if value.hazard == ANY else NEVER_UNIT_FIRST & set(value.hazard)
+        if named:
+            words = ", ".join(sorted(hazard.value for hazard in named))
+            raise problem("unit_first", "expected hazards that can wait for a unit", words, "take it out")
+        if value.severity != ANY and Severity.RED in value.severity:
+            raise problem("unit_first", "expected severity 2 to 4: 1 never waits", "1", "severity: [2, 3, 4]")
+        return value
+
+    def takes(self, case: Case, at: datetime) -> bool:
+        """True when the unit is told first of this case at this moment (aware)."""
+        hazard, severity, _, _ = case
+        if hazard in NEVER_UNIT_FIRST or severity == Severity.RED or not self.match.takes(case):
+            return False
+        return self.when is None or self.when.is_active(at)
+
+
 class Folding(Settings):
     """When alerts of one hazard are one incident."""
 
@@ -144,6 +191,33 @@ class Shedding(Settings):
     )
     quiet_s: Limit = Field(
         default=14_400.0, description="A collective incident ends by itself after this long without an alert."
+    )
+
+
+class Seating(Settings):
+    """What comes before which seat, in which row, and what waits a moment when much comes at once.
+
+    A seat is a person on duty at the nearest staffed desk. Severity 1, fire and drills stand alone and never wait.
+    """
+
+    batch_from_severity: Annotated[int, Field(ge=2, le=4)] | None = Field(
+        default=3,
+        description="Incidents of this severity or milder share a row with others of the same hazard in the same "
+        "township; null: each has a row of its own.",
+    )
+    gathers_s: Limit = Field(default=900.0, description="A shared row takes incidents in for so long after its first.")
+    sent_gathers_s: Limit = Field(
+        default=3_600.0,
+        description="The same of a row of incidents that were dispatched at once, of one hazard in one county.",
+    )
+    rows: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=4,
+        description="When a seat got so many new rows in `rows_in_s`, further ones that may share a row wait.",
+    )
+    rows_in_s: Limit = Field(default=600.0, description="The time in which new rows of a seat are counted.")
+    hold_s: Annotated[float, Field(ge=0, le=300)] = Field(
+        default=60.0,
+        description="A row waits at most so long, and never longer than half of the first judge limit in it.",
     )
 
 
@@ -211,11 +285,21 @@ class PolicyTable(Settings):
         default={}, description="By hazard; what is not named folds by the defaults."
     )
     shedding: Shedding = Field(default=Shedding(), description="What is held when there are too many alerts to judge.")
+    seating: Seating | None = Field(
+        default=None,
+        description="How new incidents are dealt to the seats of a desk; left out: all seats see one list.",
+    )
     silencing: Silencing = Field(
         default=Silencing(), description="Silences, maintenance windows and known events: their longest, and proposals."
     )
     notices: NoticeRules = Field(
         default=NoticeRules(), description="Who is told by which channel, when nothing says that it was received."
+    )
+    unit_first: tuple[UnitFirst, ...] = Field(
+        default=(),
+        max_length=50,
+        description="Rows in order; the first that matches says how the managing unit of the lane in which an incident "
+        "lies is told before a worker is sent. None: it is not.",
     )
     sharing: Sharing | None = Field(
         default=None, description="What is told to other systems as CAP 1.2 messages; left out: nothing."
@@ -258,3 +342,15 @@ class PolicyTable(Settings):
     def folding_for(self, hazard: Hazard) -> Folding:
         """Radius and window of a hazard."""
         return self.folding.get(hazard, Folding())
+
+    def channels_named(self) -> dict[str, str]:
+        """Every channel that a step names, and where."""
+        return {**self.unit_channels_named(), **self.notices.channels_named()}
+
+    def unit_channels_named(self) -> dict[str, str]:
+        """Those by which duty phones are told: "unit_first.0.steps.1.channel"."""
+        return {
+            step.channel: f"unit_first.{i}.steps.{j}.channel"
+            for i, row in reversed(list(enumerate(self.unit_first)))
+            for j, step in reversed(list(enumerate(row.steps)))
+        }

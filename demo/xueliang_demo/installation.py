@@ -10,6 +10,7 @@ import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -25,6 +26,13 @@ from xueliang_demo.private_files import make_private_folder, write_private
 from xueliang_demo.processes import Program, free_port, wait_until
 
 NODE_ID: Final = "edge-demo"
+# Made-up or chosen pictures, and nobody's street: whoever starts the demonstration answers for it, and it says so.
+DEMO_SIGNER: Final = "演示安装程序"
+DEMO_ENTRIES: Final = {
+    "purpose": "演示：试看系统如何工作",
+    "legal_basis": "演示，画面由启动演示者提供，不用于执法",
+    "approved_view": "演示画面",
+}
 START_LIMIT_S: Final = 60.0
 
 
@@ -133,6 +141,8 @@ class Installation:
         commands = [Command(("migrate",)), Command(("import-areas", str(self.folder / "areas.geojson")))]
         commands += [self._add_user(account) for account in missing]
         commands.append(Command(("import-cameras", str(self.folder / "cameras.yaml"))))
+        if self._plan.cameras:
+            commands.append(self._sign_for_cameras())
         if "node_token" not in self._secrets:
             commands.append(add_node)
         *_, told = self._centre_commands(*commands)
@@ -149,6 +159,11 @@ class Installation:
         whose = ("--holder", f"demo-{account.username}")  # an administrator's account names its holder
         name = ("--display-name", account.display_name, "--password-stdin")
         return Command(("add-user", *who, *whose, *name), stdin=self.password_of(account.username))
+
+    def _sign_for_cameras(self) -> Command:
+        """Those that the node watches: what is stated of them in the register says that this is a demonstration."""
+        named = [word for camera in self._plan.cameras for word in ("--camera", camera.camera_id)]
+        return Command(("camera-gate", "sign", "--by", DEMO_SIGNER, *named))
 
     def _centre_commands(self, *commands: Command) -> list[str | None]:
         return run_commands(commands, self.folder / "centre.yaml", self._environment())
@@ -225,13 +240,24 @@ class Installation:
             "node.yaml": self._node_settings(),
             "centre.yaml": self._centre_settings(),
             "policies.yaml": self._plan.policies,
-            "cameras.yaml": {"cameras": [*self._plan.registered, *map(_register_entry, self._plan.cameras)]},
+            "cameras.yaml": {
+                "cameras": [
+                    *self._plan.registered,
+                    *(_register_entry(one, self._stated()) for one in self._plan.cameras),
+                ]
+            },
         }
         for name, content in files.items():
             text = yaml.dump(content, Dumper=_Plain, allow_unicode=True, sort_keys=False)
             write_private(self.folder / name, text)
         geojson = json.dumps(self._plan.city.to_geojson(), ensure_ascii=False)
         write_private(self.folder / "areas.geojson", geojson)
+
+    def _stated(self) -> dict[str, Any]:
+        """The entries that a camera needs before it is analysed, the same at every start."""
+        day = self._secrets.setdefault("set_up_on", datetime.now(UTC).date().isoformat())
+        self._save_secrets(self._secrets)
+        return DEMO_ENTRIES | {"signed_on": day, "view_approved_on": day}
 
     def _node_settings(self) -> dict[str, Any]:
         broker = {"host": "127.0.0.1", "port": self.broker_port, "username": NODE_ID}
@@ -270,7 +296,7 @@ class Installation:
         return {"centre": settings}
 
 
-def _register_entry(camera: WatchedCamera) -> dict[str, Any]:
+def _register_entry(camera: WatchedCamera, stated: dict[str, Any]) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "camera_id": camera.camera_id,
         "name": camera.name,
@@ -278,6 +304,7 @@ def _register_entry(camera: WatchedCamera) -> dict[str, Any]:
         "latitude": camera.latitude,
         "place_class": camera.place_class,
         "node_id": NODE_ID,
+        **stated,
     }
     return entry | ({"area_code": camera.area_code} if camera.area_code else {})
 

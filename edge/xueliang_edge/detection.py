@@ -29,6 +29,8 @@ from xueliang_models.detector import Detector
 
 Xyxyn = tuple[float, float, float, float]
 SAME_THING_IOU: Final = 0.5
+CUT_SCORE: Final = 0.09  # below what a rule ever gets (0.10), above what keeps somebody out of the scene (0.05)
+CUT_WITHIN: Final = 0.01  # of the part's side: a box that ends so near to its edge is cut by it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,10 +189,15 @@ class DetectionService(Protocol):
         """End every worker. Bounded."""
 
 
-def merge_seen(whole: Seen, part: Seen) -> Seen:
-    """What a closer look at a part adds to the whole picture: of two boxes on one thing the surer stays."""
+def joined(whole: Seen, part: Seen, part_xyxyn: Xyxyn) -> Seen:
+    """What a closer look at a part adds to the whole picture: of two boxes on one thing the surer stays.
+
+    Half a person at the part's edge is nobody who counts: who is small lies whole in another part, who is large in the
+    whole picture. Such a box only keeps the place out of the scene.
+    """
     boxes = np.concatenate([whole.boxes_xyxyn, part.boxes_xyxyn])
-    scores = np.concatenate([whole.scores, part.scores])
+    is_cut = _cut_by(part.boxes_xyxyn, part_xyxyn)
+    scores = np.concatenate([whole.scores, np.where(is_cut, np.minimum(part.scores, CUT_SCORE), part.scores)])
     names = (*whole.class_names, *part.class_names)
     order = np.argsort(-scores, kind="stable")
     kept: list[int] = []
@@ -206,6 +213,19 @@ def merge_seen(whole: Seen, part: Seen) -> Seen:
         whole.confident_score,
         whole.detect_ms + part.detect_ms,
     )
+
+
+def _cut_by(boxes_xyxyn: NDArray[np.float32], part_xyxyn: Xyxyn) -> NDArray[np.bool_]:
+    """Which boxes end at an edge of the part that is not the picture's own, shape (n,)."""
+    is_cut = np.zeros(len(boxes_xyxyn), np.bool_)
+    for axis in (0, 1):
+        low, high = part_xyxyn[axis], part_xyxyn[axis + 2]
+        slack = CUT_WITHIN * (high - low)
+        if low > 0.0:
+            is_cut |= boxes_xyxyn[:, axis] <= low + slack
+        if high < 1.0:
+            is_cut |= boxes_xyxyn[:, axis + 2] >= high - slack
+    return is_cut
 
 
 def finder_of_people(classes: Mapping[str, tuple[str, ...]]) -> str | None:

@@ -138,7 +138,7 @@ class DetectorWork:
             return Unknown("picture_gone")
         began = self._cpu()
         try:
-            answer = _seen(opened, planes, roi_xyxyn)
+            answer = found_in(opened, planes, roi_xyxyn)
         except MemoryError:
             raise
         except Exception as error:
@@ -199,7 +199,7 @@ class DetectorWork:
         return "detector_failed"
 
 
-def _seen(
+def found_in(
     opened: OpenDetector, planes: Planes, roi_xyxyn: Xyxyn | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], tuple[str, ...]] | str:
     """Boxes in 0..1 of the whole picture, scores and class names; or why there are none."""

@@ -43,6 +43,8 @@ class CameraReport:
         reader: which reader serves it, and why when it is not the usual one.
         key_interval_s: seconds between two of its key pictures.
         decode_ms, detect_ms: CPU milliseconds of the last picture; of the detectors for a look that asked any.
+        tiles: looks at which a crowd was to be counted in tiles, by what became of them: tiled, too_dear (the detector
+            takes too long for so many parts), given_up (overload). tile_detections: detections that they took.
         looks, unknown: looks that gave a picture; those of them that could not be judged.
         looks_dropped: looks that were given up, by reason.
         notes: what an installer should know of its stream.
@@ -82,6 +84,8 @@ class CameraReport:
     view_id: str | None = None
     views: tuple[KnownView, ...] = ()
     detect_ms: float | None = None
+    tiles: Mapping[str, int] = field(default_factory=dict)
+    tile_detections: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +308,8 @@ class _Report:
         detect = GaugeMetricFamily(
             "edge_camera_detect_milliseconds", "CPU of the detectors for a look that asked any", labels=["camera_id"]
         )
+        tiled = CounterMetricFamily("edge_looks_in_tiles", "Looks to be in tiles", labels=["camera_id", "outcome"])
+        parts = CounterMetricFamily("edge_tile_detections", "Detections that tiles took", labels=["camera_id"])
         given_up = CounterMetricFamily("edge_looks_dropped", "Looks given up", labels=["camera_id", "reason"])
         for camera in cameras:
             key = [camera.camera_id]
@@ -328,8 +334,11 @@ class _Report:
                 decode.add_metric(key, camera.decode_ms)
             if camera.detect_ms is not None:
                 detect.add_metric(key, camera.detect_ms)
+            for outcome, count in camera.tiles.items():
+                tiled.add_metric([*key, outcome], count)
+            parts.add_metric(key, camera.tile_detections)
         gaps = [needed, achieved, gap, decode, detect]
-        return [streaming, view, *gaps, open_alerts, looks, unknown, dropped, decoded, given_up]
+        return [streaming, view, *gaps, open_alerts, looks, unknown, dropped, decoded, tiled, parts, given_up]
 
     def _node(self) -> list[Metric]:
         report = self._report

@@ -252,17 +252,18 @@ class Pipeline:
             in_hand.detectors.append(detector)
         self._go_on(in_hand)
 
-    def _go_on(self, in_hand: InHand) -> None:
-        """Ask the next question; when there is none left, judge."""
+    def _go_on(self, in_hand: InHand, answer: Seen | Unknown | None = None) -> None:
+        """Take the answer, ask the next question; when there is none left, judge."""
+        if answer is not None:
+            in_hand.answer(*in_hand.asking, answer)
         while in_hand.to_ask:
-            detector, roi = in_hand.to_ask.pop(0)
+            detector, part = in_hand.asking = in_hand.to_ask.pop(0)
             self._last_ticket += 1
             deadline_mono_s = self._mono() + DETECT_TIMEOUT_S
-            if self._detection.submit(self._last_ticket, in_hand.look.handle, detector, deadline_mono_s, roi):
-                in_hand.asking = detector
+            if self._detection.submit(self._last_ticket, in_hand.look.handle, detector, deadline_mono_s, part):
                 self._in_hand[self._last_ticket] = in_hand
                 return
-            in_hand.answer(detector, Unknown("no_idle_detector"))
+            in_hand.answer(detector, part, Unknown("no_idle_detector"))
         self._judge(in_hand)
 
     def _answered(self, ticket: int, answer: Seen | Unknown) -> None:
@@ -270,8 +271,7 @@ class Pipeline:
         if in_hand is None:
             self.counts.faults["answer_without_question"] += 1
             return
-        in_hand.answer(in_hand.asking, answer)
-        self._guarded(in_hand.look, lambda _: self._go_on(in_hand))
+        self._guarded(in_hand.look, lambda _: self._go_on(in_hand, answer))
 
     def _guarded(self, look: Look, work: Callable[[Look], None]) -> None:
         """One camera's fault must not end the watch of the others, and gives its picture back."""

@@ -214,6 +214,8 @@ class Reporter:
             view_id=camera.view.view_id,
             views=health.views,
             detect_ms=None if camera.detect_ms is None else round(camera.detect_ms, 2),
+            tiles={reason.value: count for reason, count in list(camera.tiles.items())},
+            tile_detections=camera.tile_detections,
         )
 
     def _status(self, camera: WatchedCamera) -> CameraStatus:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Self
 
@@ -11,19 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xueliang_configs.cameras import CameraConfig
-from xueliang_configs.rules import Rule, has_place, view_of
-from xueliang_edge.attention.crops import crops_for
-from xueliang_edge.attention.levels import Attention, LookPlan
+from xueliang_configs.rules import CrowdRule, Rule, has_place, view_of
+from xueliang_edge.attention.crops import Crop, crops_for
+from xueliang_edge.attention.levels import HOLD_S, Attention, LookPlan
 from xueliang_edge.attention.needs import Need, need_of
 from xueliang_edge.attention.overload import Degradation
 from xueliang_edge.attention.refreshing import DetectionReason, detection_reason, zone_cells
+from xueliang_edge.attention.tiles import Shown, TileReason, fits, tiles_for, wants_tiles
 from xueliang_edge.brightness import GRID_WH
 from xueliang_edge.capture.orders import Pace, Release
-from xueliang_edge.detection import OpenedModel, Seen, Unknown, Xyxyn, merge_seen
+from xueliang_edge.detection import OpenedModel, Seen, Unknown, Xyxyn, joined
 from xueliang_edge.detection_answers import mean_detect_ms
 from xueliang_edge.evidence.masking import VEHICLE_SCORE, VEHICLES
 from xueliang_edge.looks import GOOD_VIEW, Look, ViewSign
 from xueliang_edge.observations import is_in_view
+from xueliang_edge.rules.geometry import Zone
 from xueliang_edge.rules.judge import CameraJudge
 from xueliang_edge.tracking import Tracker
 
@@ -68,8 +70,9 @@ class WatchedCamera:
         is_fast: a recording that is read as fast as possible: always due, never late.
         last_seen, seen_mono_s: each detector's last answer, and of which picture.
         concerned: the detectors of the rules that last had a candidate, counted or were open; see `Signs.concerned`.
-        detect_ms: CPU milliseconds of the detectors for one look that asked any, closer crops included; the mean of
-            some twenty; None: none yet.
+        detect_ms: CPU milliseconds of the detectors for one look that asked any, closer crops and tiles included; the
+            mean of some twenty; None: none yet.
+        tiles: looks for which a rule wanted tiles, by what became of them; tile_detections: what the tiles cost.
         looks: pictures that came; unknown: those not judged, by reason.
         view: what the last picture said of its view; view_since_mono_s: since when.
         last_view_id: the view that the last good picture showed.
@@ -95,6 +98,9 @@ class WatchedCamera:
         self.seen_mono_s: dict[str, float] = {}
         self.concerned: frozenset[str] = frozenset()
         self.detect_ms: float | None = None
+        self.tiles: Counter[TileReason] = Counter()
+        self.tile_detections = 0
+        self._tiled_until_mono_s: dict[str, float] = {}
         self.looks = 0
         self.unknown: Counter[str] = Counter()
         self.last_offline_mono_s = float("-inf")
@@ -113,6 +119,7 @@ class WatchedCamera:
         self.near_zones, self._near_zones_of = rules.near_zones, rules.near_zones_of
         self.last_seen.clear()
         self.seen_mono_s.clear()
+        self._tiled_until_mono_s.clear()
         self.concerned = frozenset()  # a detector that is gone must not keep the others at their own rate
 
     @property
@@ -135,6 +142,7 @@ class WatchedCamera:
 
     def turn(self) -> None:
         """The camera shows another of its views: what was found before was somewhere else."""
+        self._tiled_until_mono_s.clear()
         self.last_seen.clear()
         self.seen_mono_s.clear()
 
@@ -164,18 +172,56 @@ class WatchedCamera:
         )
 
     def questions(self, detector: str, look: Look) -> list[tuple[str, Xyxyn | None]]:
-        """What to ask of this detector: the whole picture, and closer crops where the plan has them."""
+        """What to ask of this detector: the whole picture, and closer crops where the plan has them.
+
+        What is looked at in tiles anyway gets no crops.
+        """
         asked: list[tuple[str, Xyxyn | None]] = [(detector, None)]
         size_wh = self.input_sizes_wh.get(detector)
         if self.plan is not None and self.plan.has_crops and size_wh is not None:
             shown = filter(self.shows, self.config.rules)
-            zones = [rule.zone for rule in shown if has_place(rule) and rule.detector == detector]
-            width, height = look.handle.size_wh
-            asked += [
-                (detector, (crop.left / width, crop.top / height, crop.right / width, crop.bottom / height))
-                for crop in crops_for(zones, look.handle.size_wh, size_wh)
-            ]
+            places = [rule for rule in shown if has_place(rule) and rule.detector == detector]
+            zones = [rule.zone for rule in places if not self._is_tiled(rule, look)]
+            asked += _parts(detector, crops_for(zones, look.handle.size_wh, size_wh), look)
         return asked
+
+    def tiles_after(self, detector: str, look: Look, whole: Seen) -> list[tuple[str, Xyxyn | None]]:
+        """What else to ask of this detector, now that it has spoken of the whole picture."""
+        zones = self._zones_in_tiles(detector, look, whole)
+        tiles = tiles_for(zones, look.handle.size_wh, self.input_sizes_wh[detector]) if zones else ()
+        if not tiles:
+            return []
+        gap_s = self.need.detector_gaps_s.get(detector, self.need.largest_gap_s)
+        if self.plan is not None and not self.plan.may_tile:
+            reason = TileReason.GIVEN_UP
+        elif not self.is_fast and not fits(len(tiles), whole.detect_ms, gap_s):
+            reason = TileReason.TOO_DEAR
+        else:
+            reason = TileReason.TILED
+        self.tiles[reason] += 1
+        if reason is not TileReason.TILED:
+            return []
+        self.tile_detections += len(tiles)
+        return _parts(detector, tiles, look)
+
+    def _zones_in_tiles(self, detector: str, look: Look, whole: Seen) -> list[Zone]:
+        """Of the rules that want tiles, or did a moment ago."""
+        input_wh = self.input_sizes_wh.get(detector)
+        rules = [rule for rule in self.config.rules if isinstance(rule, CrowdRule)]
+        rules = [rule for rule in rules if rule.detector == detector and self.shows(rule)]
+        if input_wh is None or not rules:
+            return []
+        size_wh = look.handle.size_wh
+        names, score = whole.class_names, whole.confident_score
+        shown = Shown(whole.boxes_xyxyn, whole.scores, names, score, size_wh, input_wh)
+        for rule in rules:
+            if wants_tiles(rule, shown, is_open=rule.rule_id in self.judge.open_rules):
+                self._tiled_until_mono_s[rule.rule_id] = look.observed_mono_s + HOLD_S
+        return [rule.zone for rule in rules if self._is_tiled(rule, look)]
+
+    def _is_tiled(self, rule: Rule, look: Look) -> bool:
+        """Tiles were wanted for its zone a moment ago, or are now."""
+        return look.observed_mono_s <= self._tiled_until_mono_s.get(rule.rule_id, float("-inf"))
 
     def open_zones(self) -> NDArray[np.float32]:
         """Bounding boxes of the zones that have an open alert, float32 (n, 4)."""
@@ -185,6 +231,14 @@ class WatchedCamera:
         ]
         boxes = [[*np.min(zone, axis=0), *np.max(zone, axis=0)] for zone in zones if len(zone)]
         return np.asarray(boxes, np.float32).reshape(-1, 4)
+
+
+def _parts(detector: str, crops: Iterable[Crop], look: Look) -> list[tuple[str, Xyxyn | None]]:
+    """Questions about parts of the picture."""
+    width, height = look.handle.size_wh
+    return [
+        (detector, (crop.left / width, crop.top / height, crop.right / width, crop.bottom / height)) for crop in crops
+    ]
 
 
 def pace_of(plan: LookPlan, degradation: Degradation) -> Pace:
@@ -217,7 +271,7 @@ class InHand:
     Attributes:
         detectors: those whose rules will judge it.
         to_ask: questions left: a detector and the part of the picture, None: all of it.
-        asking: the detector that has the question now.
+        asking: the question that is out now: the detector, and the part.
         answers: what was answered; a detector that is in `detectors` and not here had nothing new to look at.
         config: of the camera when the look was begun.
     """
@@ -226,19 +280,22 @@ class InHand:
     look: Look
     detectors: list[str] = field(default_factory=list)
     to_ask: list[tuple[str, Xyxyn | None]] = field(default_factory=list)
-    asking: str = ""
+    asking: tuple[str, Xyxyn | None] = ("", None)
     answers: dict[str, Seen | Unknown] = field(default_factory=dict)
     config: CameraConfig = field(init=False)
 
     def __post_init__(self) -> None:
         self.config = self.camera.config
 
-    def answer(self, detector: str, answer: Seen | Unknown) -> None:
-        """Crops add to what the whole picture gave; a crop that failed takes nothing away."""
-        before = self.answers.get(detector)
-        if isinstance(before, Seen):
-            answer = merge_seen(before, answer) if isinstance(answer, Seen) else before
-        self.answers[detector] = answer
+    def answer(self, detector: str, part: Xyxyn | None, answer: Seen | Unknown) -> None:
+        """Parts add to what the whole picture gave: one that failed takes nothing away, and alone they say nothing."""
+        whole = self.answers.get(detector)
+        if part is None:
+            self.answers[detector] = answer
+            if isinstance(answer, Seen):
+                self.to_ask = [*self.camera.tiles_after(detector, self.look, answer), *self.to_ask]
+        elif isinstance(whole, Seen) and isinstance(answer, Seen):
+            self.answers[detector] = joined(whole, answer, part)
 
     def count_cost(self) -> None:
         """Called once, when every detector has spoken."""

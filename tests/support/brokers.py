@@ -22,10 +22,10 @@ import pytest
 
 from tests.support.fixtures import leave_out
 from xueliang_alerts.clocks import system_mono
-from xueliang_alerts.embedded_broker import EmbeddedBroker, NodeUser
+from xueliang_alerts.embedded_broker import EmbeddedBroker, NodeUser, StationUser
 from xueliang_alerts.errors import BrokerProgramMissing
 from xueliang_alerts.mqtt_link import MqttLink, MqttSettings
-from xueliang_alerts.transport import LastWill
+from xueliang_alerts.transport import Inbox, LastWill
 
 BrokerKind = Literal["nats", "mosquitto"]
 BROKER_KINDS: tuple[BrokerKind, ...] = ("nats", "mosquitto")
@@ -103,11 +103,15 @@ class TestBroker:
     def node_link(self, node_id: str, *, will: LastWill | None = None, connect: bool = True) -> MqttLink:
         return self._link(self.settings(node_id), will, connect=connect)
 
-    def centre_link(self, client_id: str = "centre-00", *, connect: bool = True) -> MqttLink:
-        return self._link(self.settings(CENTRE_USER, client_id=client_id), None, connect=connect)
+    def centre_link(
+        self, client_id: str = "centre-00", *, connect: bool = True, inbox: Inbox | None = None
+    ) -> MqttLink:
+        return self._link(self.settings(CENTRE_USER, client_id=client_id), None, connect=connect, inbox=inbox)
 
-    def _link(self, settings: MqttSettings, will: LastWill | None, *, connect: bool) -> MqttLink:
-        link = MqttLink(settings, mono=system_mono, will=will)
+    def _link(
+        self, settings: MqttSettings, will: LastWill | None, *, connect: bool, inbox: Inbox | None = None
+    ) -> MqttLink:
+        link = MqttLink(settings, mono=system_mono, will=will, inbox=inbox)
         self._links.append(link)
         if connect:
             link.connect()
@@ -197,11 +201,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _new_process(kind: BrokerKind, directory: Path, passwords: dict[str, str], port: int) -> _Process:
+def _new_process(
+    kind: BrokerKind, directory: Path, passwords: dict[str, str], port: int, stations: Sequence[str]
+) -> _Process:
     if kind == "nats":
-        nodes = [NodeUser(user, password) for user, password in passwords.items() if user != CENTRE_USER]
+        others = {CENTRE_USER, *stations}
+        nodes = [NodeUser(user, password) for user, password in passwords.items() if user not in others]
+        theirs = [StationUser(source_id, passwords[source_id]) for source_id in stations]
         try:
-            return EmbeddedBroker(directory, nodes=nodes, centre_password=passwords[CENTRE_USER], port=port)
+            return EmbeddedBroker(
+                directory, nodes=nodes, stations=theirs, centre_password=passwords[CENTRE_USER], port=port
+            )
         except BrokerProgramMissing as error:
             leave_out(str(error))
     program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
@@ -211,11 +221,13 @@ def _new_process(kind: BrokerKind, directory: Path, passwords: dict[str, str], p
 
 
 @contextlib.contextmanager
-def running_broker(kind: BrokerKind, directory: Path, *, node_ids: Sequence[str]) -> Iterator[TestBroker]:
-    """A broker with one user per node and the user "centre"; stopped, and its links closed, on the way out."""
-    passwords = {user: f"secret of {user}" for user in (*node_ids, CENTRE_USER)}
+def running_broker(
+    kind: BrokerKind, directory: Path, *, node_ids: Sequence[str], source_ids: Sequence[str] = ()
+) -> Iterator[TestBroker]:
+    """A broker with one user per node and station and the user "centre"; stopped on the way out, its links closed."""
+    passwords = {user: f"secret of {user}" for user in (*node_ids, *source_ids, CENTRE_USER)}
     port = free_port()
-    process = _new_process(kind, directory / f"{kind}-broker", passwords, port)
+    process = _new_process(kind, directory / f"{kind}-broker", passwords, port, source_ids)
     broker = TestBroker(kind, process, port, passwords)
     process.start()
     try:

@@ -20,6 +20,7 @@ from tests.support import city
 from xueliang_central.administration import take_areas
 from xueliang_central.app import create_app
 from xueliang_central.areas.tree import AreaTree, path_by_code
+from xueliang_central.cameras.gate import Gate
 from xueliang_central.cameras.register import CameraPlace, upsert_cameras
 from xueliang_central.centre import Centre, Settings
 from xueliang_central.fleet.nodes import add_node
@@ -153,6 +154,7 @@ async def build_centre(
         chosen: further `Settings`.
     """
     clock = Clock()
+    chosen.setdefault("camera_gate", Gate.TELL)  # the gate has tests of its own
     settings = Settings(data_dir=data_dir, console_dir=console_dir or data_dir / "no-console", **chosen)
     centre = centre_on(database, settings, policy_table(), wall=clock.wall, mono=clock.mono)
     await take_areas(database, city.area_table(), at=clock.at, remove_missing=False)

@@ -6,24 +6,27 @@ Zones, settings and times are those of the shared `expected_alerts.json`; any ot
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 
+from tests.support.asking import asked, asking_camera, attend_after, detected, observation_of
 from tests.support.fixtures import fixtures_dir, require_fixture
 from xueliang_alerts.contract import EndReason, Phase
 from xueliang_configs.cameras import CameraConfig
 from xueliang_edge.brightness import small_brightness
+from xueliang_edge.detection import Seen, Xyxyn
+from xueliang_edge.observation_log.encoding import as_logged
 from xueliang_edge.observations import Observation, ViewState, blind
 from xueliang_edge.rules.judge import CameraJudge
 from xueliang_edge.tracking import Tracker
 from xueliang_edge.view_memory import ViewMemory
 from xueliang_edge.view_watch import ViewWatch
+from xueliang_edge.watched_camera import WatchedCamera
 from xueliang_models.detector import Detector
 from xueliang_streams.frame import Planes
 
@@ -53,38 +56,45 @@ class Episode:
 
 
 class Recordings:
-    """Observations of each clip, detected once."""
+    """Observations of each clip as a node makes them: what is asked of the detector beside the whole picture, closer
+    crops and tiles, follows from the rule. No picture, or part of one, is detected twice.
+
+    Attributes:
+        asked: detections that a node would have made.
+    """
 
     def __init__(self, detector: Detector, look_every_s: float = LOOK_EVERY_S) -> None:
         self._detector, self._look_every_s = detector, look_every_s
-        self._seen: dict[str, list[Observation]] = {}
+        self._found: dict[tuple[str, float, Xyxyn | None], Seen] = {}
+        self.asked = 0
 
-    def of(self, name: str) -> list[Observation]:
-        if name not in self._seen:
-            self._seen[name] = list(self._observe(require_fixture(f"clips/{name}")))
-        return self._seen[name]
+    def of(self, name: str, rule: Mapping[str, Any] | None = None, every: int = 1) -> list[Observation]:
+        """Every look, or every second, third …, as the log keeps it; without a rule the whole pictures."""
+        camera = None if rule is None else asking_camera(_camera_of(rule), self._detector)
+        tracker, found = Tracker(), list[Observation]()
+        for number, (t, image) in enumerate(pictures(require_fixture(f"clips/{name}"), self._look_every_s)):
+            if number % every:
+                continue
+            observation = self._look(name, t, image, camera)
+            boxes, scores, names = observation.boxes_xyxyn, observation.scores, observation.class_names
+            tracks = tracker.update(boxes, scores, names, t, confident_score=observation.confident_score)
+            found.append(as_logged(replace(observation, track_ids=tracks)))
+            if camera is not None:
+                camera.judge.look(found[-1])
+                attend_after(camera, found[-1])
+        return found
 
-    def _observe(self, path: Path) -> Iterator[Observation]:
-        tracker = Tracker()
-        for t, image in pictures(path, self._look_every_s):
-            found = self._detector.detect(image)
-            height, width = image.shape[:2]
-            boxes = np.clip(found.boxes_xyxy / np.array([width, height, width, height]), 0, 1).astype(np.float32)
-            names = tuple(self._detector.classes[index] for index in found.class_ids)
-            score = self._detector.recommended_score
-            yield Observation(
-                camera_id="clip",
-                observed_mono_s=t,
-                observed_at=START + timedelta(seconds=t),
-                view=ViewState.GOOD,
-                boxes_xyxyn=boxes,
-                scores=found.scores,
-                class_names=names,
-                track_ids=tracker.update(boxes, found.scores, names, t, confident_score=score),
-                frame_size_wh=(width, height),
-                model_digest=self._detector.digest,
-                confident_score=score,
-            )
+    def _look(self, name: str, t: float, image: Any, camera: WatchedCamera | None) -> Observation:
+        size_wh, at = (image.shape[1], image.shape[0]), START + timedelta(seconds=t)
+
+        def ask(part: Xyxyn | None) -> Seen:
+            self.asked += 1
+            if (name, t, part) not in self._found:
+                self._found[name, t, part] = detected(self._detector, Planes.from_bgr(image), part)
+            return self._found[name, t, part]
+
+        seen = ask(None) if camera is None else asked(camera, size_wh, t, at, ask)
+        return observation_of(seen, "clip", size_wh, t, at, None)
 
 
 def views_of(name: str) -> list[Observation]:
@@ -117,10 +127,9 @@ def pictures(path: Path, every_s: float) -> Iterator[tuple[float, Any]]:
     clip.release()
 
 
-def episodes(observations: list[Observation], rule: dict[str, Any]) -> list[Episode]:
+def episodes(observations: Sequence[Observation], rule: Mapping[str, Any]) -> list[Episode]:
     """What one rule tells of a clip."""
-    camera = CameraConfig.model_validate({"camera_id": "clip", "name": "clip", "url": "file:x", "rules": [rule]})
-    judge = CameraJudge(camera)
+    judge = CameraJudge(_camera_of(rule))
     found: list[Episode] = []
     for observation in observations:
         for _, decision in judge.look(observation):
@@ -130,6 +139,10 @@ def episodes(observations: list[Observation], rule: dict[str, Any]) -> list[Epis
             elif decision.phase is Phase.CLEARED:
                 found[-1] = Episode(found[-1].began_s, found[-1].raised_s, at_s, decision.end_reason)
     return found
+
+
+def _camera_of(rule: Mapping[str, Any]) -> CameraConfig:
+    return CameraConfig.model_validate({"camera_id": "clip", "name": "clip", "url": "file:x", "rules": [rule]})
 
 
 def rule_of(case: dict[str, Any]) -> dict[str, Any]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Boolean, Float, Integer, Table, insert
+from sqlalchemy import Boolean, Float, Integer, Table, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.support.centres import START, TestCentre
 from xueliang_central.areas.tree import path_by_code
-from xueliang_central.camera_rules.tables import rule_versions
+from xueliang_central.camera_rules.tables import rule_defaults, rule_versions
 from xueliang_central.cap.tables import cap_messages
 from xueliang_central.clocks.limits import choose, rows_of
+from xueliang_central.dispatch.seat_tables import seat_cases, seat_rows
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.incidents.tables import expected_pictures, incidents
 from xueliang_central.intake.tables import sightings
@@ -83,6 +85,19 @@ async def add_lane(centre: TestCentre, lane_id: str, area_code: str) -> str:
     async with centre.database.transaction() as conn:
         await conn.execute(insert(lanes), row)
     return lane_id
+
+
+async def add_seat_row(centre: TestCentre, seat_id: str, incident_ids: Iterable[str]) -> str:
+    """A row before this person, shown, in which these incidents wait to be judged; its id."""
+    row_id = str(uuid.uuid4())
+    row = filled(seat_rows, row_id=row_id, kind="batch", seat_id=seat_id, group_key="370102", shown_at=START)
+    async with centre.database.transaction() as conn:
+        opening = {one.incident_id: one.reopened_count for one in await conn.execute(select(incidents))}
+        await conn.execute(insert(seat_rows), row)
+        for incident_id in incident_ids:
+            case = {"incident_id": incident_id, "row_id": row_id, "ask": f"judge:{opening[incident_id]}"}
+            await conn.execute(insert(seat_cases), filled(seat_cases, **case))
+    return row_id
 
 
 async def expect_still(conn: AsyncConnection, incident_id: str, area_path: str, sha256: str) -> None:
@@ -201,7 +216,8 @@ async def add_proposal(centre: TestCentre, area_code: str, *, camera_id: str = "
 
 
 async def add_rules(centre: TestCentre, camera_id: str) -> None:
-    """A version of a camera's rules that a stranger has proposed: number 1, without rules."""
+    """Versions of a camera's rules: number 1, which a stranger has proposed, without rules; number 2, which is wanted,
+    a rule in the shadow."""
     settings = {"camera_id": camera_id, "place_class": "other", "look_every_s": None, "rules": []}
     row = filled(
         rule_versions,
@@ -212,8 +228,34 @@ async def add_rules(centre: TestCentre, camera_id: str) -> None:
         severities=["rule lane is taken out"],
         by_id=str(uuid.uuid4()),
     )
+    trial = {"rule_id": "lane", "hazard": "crowd", "zone": [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]], "shadow": True}
+    wanted = filled(
+        rule_versions,
+        camera_id=camera_id,
+        version=2,
+        state="desired",
+        origin="centre",
+        settings=settings | {"rules": [trial]},
+        severities=[],
+    )
     async with centre.database.transaction() as conn:
         await conn.execute(insert(rule_versions), row)
+        await conn.execute(insert(rule_versions), wanted)
+
+
+async def add_level(centre: TestCentre, area_code: str) -> str:
+    """What an area says for the rules of its cameras, proposed by a stranger: number 1; the area's code."""
+    row = filled(
+        rule_defaults,
+        area_code=area_code,
+        area_path=path_by_code(area_code),
+        state="proposed",
+        severities=["rule lane: milder"],
+        by_id=str(uuid.uuid4()),
+    )
+    async with centre.database.transaction() as conn:
+        await conn.execute(insert(rule_defaults), row)
+    return area_code
 
 
 async def add_leave(centre: TestCentre, user_id: str) -> None:

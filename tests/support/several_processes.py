@@ -117,7 +117,8 @@ class SeveralProcesses:
         self.write_settings()
         (self.folder / "areas.geojson").write_text(json.dumps(city.city_geojson()))
         camera = {"camera_id": CAMERA, "name": "大门", "longitude": 117.05, "latitude": 36.2, "node_id": NODE_ID}
-        camera |= {"place_class": "residential"}
+        camera |= {"place_class": "residential", "purpose": "通道监看", "legal_basis": "条例", "approved_view": "通道"}
+        camera |= {"signed_on": "2026-05-01", "view_approved_on": "2026-05-01"}
         (self.folder / "cameras.yaml").write_text(yaml.safe_dump({"cameras": [camera]}, allow_unicode=True))
         who = ("--username", "li", "--role", "supervisor", "--area", city.CITY, "--password-stdin")
         *_, told = run_commands(
@@ -125,6 +126,7 @@ class SeveralProcesses:
                 Command(("migrate",)),
                 Command(("import-areas", str(self.folder / "areas.geojson"))),
                 Command(("import-cameras", str(self.folder / "cameras.yaml"))),
+                Command(("camera-gate", "sign", "--by", "li")),
                 Command(("add-user", *who), stdin=PASSWORD),
                 Command(("add-node", "--node-id", NODE_ID, "--area", city.WEST)),
             ],

@@ -57,6 +57,19 @@ export const router = createRouter({
       meta: { for: "command", theme: "dark" },
     },
     {
+      path: "/rule-levels/:areaCode?",
+      name: "rule-levels",
+      component: () => import("@/pages/rules/levels/LevelsPage.vue"),
+      props: true,
+      meta: { for: "command", theme: "dark" },
+    },
+    {
+      path: "/rules/shadow",
+      name: "shadow-rules",
+      component: () => import("@/pages/rules/shadow/ShadowPage.vue"),
+      meta: { for: "command", theme: "dark" },
+    },
+    {
       path: "/rules/:cameraId",
       name: "camera-rules",
       component: () => import("@/pages/rules/CameraRulesPage.vue"),
@@ -79,6 +92,12 @@ export const router = createRouter({
       path: "/sightings",
       name: "sightings",
       component: () => import("@/pages/sightings/SightingsPage.vue"),
+      meta: { for: "command", theme: "dark" },
+    },
+    {
+      path: "/releases",
+      name: "releases",
+      component: () => import("@/pages/releases/ReleasesPage.vue"),
       meta: { for: "command", theme: "dark" },
     },
     {
@@ -105,6 +124,12 @@ export const router = createRouter({
       component: phonePage("TaskPage"),
       props: true,
       meta: { for: "worker", theme: "light" },
+    },
+    {
+      path: "/unit",
+      name: "unit",
+      component: () => import("@/pages/unit/UnitPage.vue"),
+      meta: { for: "anyone", theme: "light" },
     },
     {
       path: "/:rest(.*)*",

@@ -28,6 +28,19 @@ class VersionState(StrEnum):
     RAN = "ran"  # a node ran it by itself
 
 
+class LevelState(StrEnum):
+    """Of one version of what an area says for its cameras."""
+
+    PROPOSED = "proposed"  # waits for a second person
+    TRYING = "trying"  # on the cameras of its canary only
+    DESIRED = "desired"  # holds for all cameras below
+    REPLACED = "replaced"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+    OUTDATED = "outdated"  # another version came into force while it waited or was tried
+    ROLLED_BACK = "rolled_back"  # its canary has given it up
+
+
 class RulesState(StrEnum):
     """Of a camera: what is wanted beside what runs."""
 

@@ -6,6 +6,7 @@ Invariants
     - It is marked as sent when the broker has it, and not before; sent twice it does nothing twice.
     - A camera that was given to another node is sent to that one, and what a node has been sent and says it lacks is
       sent again, within `LOOK_AGAIN_S`.
+    - Nothing is sent for a camera that is not released, where the gate is closed: it waits until it is.
     - Without a signing key nothing is sent, and health says so.
 """
 
@@ -30,6 +31,8 @@ from xueliang_alerts.transport import PublishHandle
 from xueliang_central.camera_rules.deciding import VersionState
 from xueliang_central.camera_rules.tables import rule_reports, rule_versions
 from xueliang_central.camera_rules.views import tell
+from xueliang_central.cameras.gate import Gate, day_of
+from xueliang_central.cameras.releases import CameraGate, is_released
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.errors import StoreError
 from xueliang_central.store.database import Database
@@ -62,10 +65,12 @@ class RulesSender:
         wall: Callable[[], datetime],
         mono: Callable[[], float],
         says_waiting: Callable[[str, str | None], None] = lambda _what, _why: None,
+        gate: CameraGate | None = None,
     ) -> None:
         """`may_send`: this process is the one that sends, and has a connection."""
         self._transport, self._database, self._key_path, self._may_send = transport, database, key_path, may_send
         self._wall, self._mono, self._says_waiting = wall, mono, says_waiting
+        self._gate = gate or CameraGate(Gate.TELL)
         self._looked_mono_s = float("-inf")
         self._failed = ""
         self.counts: Counter[str] = Counter()
@@ -94,7 +99,10 @@ class RulesSender:
             await self._look_again()
             self._looked_mono_s = self._mono()
         async with self._database.reading() as conn:
-            waiting = (await conn.execute(_WAITING.limit(AT_ONCE))).mappings().all()
+            query = _WAITING.limit(AT_ONCE)
+            if await self._gate.mode(conn) is Gate.ENFORCE:
+                query = query.where(is_released(day_of(self._wall())))
+            waiting = (await conn.execute(query)).mappings().all()
         if not waiting:
             self._says_waiting("rules", None)
             return 0

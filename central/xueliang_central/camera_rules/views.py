@@ -45,11 +45,13 @@ def version_view(row: Row, *, with_settings: bool = False) -> dict[str, Any]:
         "made_at": iso(row["made_at"]),
         "by": row["by_name"],
         "restores": row["restores"],
+        "level": None if row["level_code"] is None else {"code": row["level_code"], "version": row["level_version"]},
         "severity_changes": row["severities"],
         "decided_at": iso(row["decided_at"]),
         "decided_by": row["decided_by_name"],
         "decide_note": row["decide_note"],
         "sent_at": iso(row["sent_at"]),
+        "live_why": row["live_why"],
     }
     return {**shown, "settings": row["settings"]} if with_settings else shown
 

@@ -19,6 +19,7 @@ from xueliang_alerts.contract import ID_PATTERN
 from xueliang_central.areas.locating import locate
 from xueliang_central.areas.tree import AreaTree
 from xueliang_central.audit import chain
+from xueliang_central.cameras.gate import digest_of
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.errors import ImportRefused
 from xueliang_central.store.among import among
@@ -110,7 +111,9 @@ def check_places(places: Sequence[CameraPlace], tree: AreaTree) -> list[str]:
         if place.node_id is not None and not re.match(ID_PATTERN, place.node_id):
             problems.append(f"{where}: node_id must match {ID_PATTERN}")
         if place.bearing_deg is not None and not 0 <= place.bearing_deg < 360:
-            problems.append(f"{where}: bearing_deg must be 0 to below 360, clockwise from north, got {place.bearing_deg:g}")
+            problems.append(
+                f"{where}: bearing_deg must be 0 to below 360, clockwise from north, got {place.bearing_deg:g}"
+            )
         if place.field_of_view_deg is not None and not 0 < place.field_of_view_deg <= 360:
             problems.append(f"{where}: field_of_view_deg must be over 0 to 360, got {place.field_of_view_deg:g}")
         for name in ("purpose", "legal_basis", "approved_view"):
@@ -166,6 +169,8 @@ async def upsert_cameras(
             await conn.execute(insert(cameras), {**row, "updated_at": at})
         elif any(before[name] != value for name, value in row.items()):
             changed.append(place.camera_id)
+            if before["released_at"] is not None and before["released_digest"] != digest_of(row):
+                row["released_at"] = None  # other words than were signed for: they need a signature of their own
             await conn.execute(
                 update(cameras).where(cameras.c.camera_id == place.camera_id).values(**row, updated_at=at)
             )

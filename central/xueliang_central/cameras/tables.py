@@ -1,4 +1,4 @@
-"""The camera register's table."""
+"""The camera register's table, and what is known of the installation itself."""
 
 from __future__ import annotations
 
@@ -29,7 +29,20 @@ cameras: Final = Table(
     Column("approved_view", String(200), nullable=True),
     Column("view_approved_on", Date, nullable=True),
     Column("review_by", Date, nullable=True),
+    Column("released_at", UtcDateTime),  # signed for, and unchanged since; null: nobody did, or it holds no longer
+    Column("released_by", String(120)),
+    Column("released_digest", String(64)),  # of the entries as they were signed for; null: nobody signed
+    Column("withdrawn_at", UtcDateTime),
+    Column("withdrawn_by", String(120)),
+    Column("withdrawn_why", String(200)),
     Column("updated_at", UtcDateTime, nullable=False),
     Index(None, "area_path"),
     Index(None, "node_id"),
+)
+
+installation: Final = Table(
+    "installation",
+    metadata,
+    Column("name", String(40), primary_key=True),  # camera_gate: tell, where cameras were watched before the gate
+    Column("value", String(40), nullable=False),
 )

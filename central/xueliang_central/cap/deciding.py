@@ -42,6 +42,8 @@ _WITHDRAWS: Final = frozenset(
 OVER: Final = frozenset({Phase.ENDED, Phase.WITHDRAWN})
 _OF_STATE: Final = {
     State.OPEN: Phase.SEEN,
+    State.UNIT_TOLD: Phase.CONFIRMED,
+    State.UNIT_CLEARING: Phase.CONFIRMED,
     State.DISPATCHED: Phase.CONFIRMED,
     State.TAKEN: Phase.CONFIRMED,
     State.ARRIVED: Phase.CONFIRMED,

@@ -19,7 +19,8 @@ from xueliang_configs.policies import ANY, Policy, PolicyTable
 class ClockKind(StrEnum):
     """One running limit. JUDGE starts when the incident opens, TAKE and ARRIVE at dispatch, CHECK when handled.
 
-    REMIND and DEADLINE belong to a hazard that is kept open: they end on a day that people have named.
+    REMIND and DEADLINE belong to a hazard that is kept open: they end on a day that people have named. REPLY and CLEAR
+    are those of a lane's managing unit that is told first: to answer, and to have cleared.
     """
 
     JUDGE = "judge"
@@ -28,10 +29,14 @@ class ClockKind(StrEnum):
     CHECK = "check"
     REMIND = "remind"
     DEADLINE = "deadline"
+    REPLY = "reply"
+    CLEAR = "clear"
 
 
 BY_POLICY: Final = (ClockKind.JUDGE, ClockKind.TAKE, ClockKind.ARRIVE, ClockKind.CHECK)
 DATED: Final = frozenset({ClockKind.REMIND, ClockKind.DEADLINE})
+OF_UNIT: Final = frozenset({ClockKind.REPLY, ClockKind.CLEAR})
+NOT_OF_LIMITS: Final = DATED | OF_UNIT  # whoever knows when they end starts them
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class Limits:
     reopen_window_s: float
 
     def of(self, kind: ClockKind) -> float:
-        """Raises KeyError for a kind that is dated."""
+        """Raises KeyError for a kind of NOT_OF_LIMITS."""
         return {
             ClockKind.JUDGE: self.judge_s,
             ClockKind.TAKE: self.take_s,

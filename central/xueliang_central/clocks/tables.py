@@ -11,7 +11,7 @@ clocks = Table(
     metadata,
     Column("clock_id", String(36), primary_key=True),
     Column("incident_id", String(36), ForeignKey("incidents.incident_id"), nullable=False, index=True),
-    Column("kind", String(8), nullable=False),  # judge | take | arrive | check | remind | deadline
+    Column("kind", String(8), nullable=False),  # as in `limits.ClockKind`
     Column("limit_s", Float, nullable=False),
     Column("started_at", UtcDateTime, nullable=False),
     Column("due_at", UtcDateTime, nullable=False),

@@ -96,7 +96,7 @@ def rows_of(
 def dated_row(
     incident_id: str, kind: ClockKind, due_at: datetime, levels: Sequence[str], every_s: float, now: datetime
 ) -> dict[str, Any]:
-    """A clock that ends on a day that people have named, and whom it tells then, in order."""
+    """A clock that ends at a moment that is known, and whom it tells then, in order."""
     return {
         "clock_id": str(uuid.uuid4()),
         "incident_id": incident_id,

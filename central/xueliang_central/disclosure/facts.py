@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any, Final, Literal
 
+from xueliang_central.cameras.gate import NEEDED
 from xueliang_central.rights.policy import ROLES_OF, Permission
 from xueliang_configs.cameras import CameraRules
 from xueliang_configs.centre import DisclosureConfig
@@ -26,8 +27,6 @@ from xueliang_configs.values import PlaceClass
 
 Said = Literal["running", "wanted", "unsaid"]
 
-# Without these a camera should not be analysed (docs/disclosure.md).
-NEEDED: Final = ("purpose", "legal_basis", "signed_on", "approved_view", "view_approved_on")
 SHOWN_RIGHTS: Final = (
     Permission.SEE_PICTURES,
     Permission.SEE_INCIDENTS,

@@ -10,7 +10,8 @@ from typing import Any
 
 from xueliang_central.areas.tree import Area, higher
 from xueliang_central.clocks import timers
-from xueliang_central.clocks.limits import ClockKind, Firing
+from xueliang_central.clocks.limits import OF_UNIT, ClockKind, Firing
+from xueliang_central.dispatch import unit_replies
 from xueliang_central.dispatch.telling import who_is_told
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import CLOCK, Change
@@ -44,6 +45,9 @@ async def _limit_passed(change: Change, clock: Row, incident: Row) -> None:
     said = {"clock": clock["kind"], "limit_s": clock["limit_s"], "due_at": clock["due_at"].isoformat()}
     if clock["kind"] == ClockKind.CHECK and incident["state"] == State.HANDLED:
         await incidents.transition(change, incident, MOVES["check_limit"], CLOCK, params=said)
+        return
+    if clock["kind"] in OF_UNIT:
+        await unit_replies.limit_passed(change, clock, incident)
         return
     change.note(incident["incident_id"], "limit_passed", CLOCK, **said)
 

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import select
 
 from xueliang_central.audit import chain
-from xueliang_central.dispatch import service
+from xueliang_central.dispatch import service, unit_replies
+from xueliang_central.dispatch.unit_first import tell_first
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import By, Change
@@ -61,7 +62,10 @@ async def move_incident(change: Change, actor: Actor, incident_id: str, asked: I
     by = By("user", await rosters.display_name_of(change.conn, actor.user_id) or actor.name)
     params = {name: value for name, value in (("reason_code", asked.reason_code), ("note", asked.note)) if value}
     move = MOVES[asked.move]
-    if move.to is State.DISPATCHED:
+    if asked.move == "confirm" and await tell_first(change, incident, by, at_opening=False, params=params):
+        pass  # judged, and the lane's managing unit has it first
+    elif move.to is State.DISPATCHED:
+        await unit_replies.bypassed(change, incident)
         await service.withdraw(change, incident, by, "sent_again")
         await service.send(change, incident, move, by, params=params)
     elif asked.move == "reopen":

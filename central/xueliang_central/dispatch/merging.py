@@ -19,6 +19,7 @@ from xueliang_central.dispatch.regrouping import (
     record,
     repeated,
 )
+from xueliang_central.dispatch.unit_replies import break_through
 from xueliang_central.errors import MoveRefused, NotAllowed
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import By, Change
@@ -134,6 +135,7 @@ async def _merge(
     detail = {**said, "absorbed": other["number"], "into": into["number"], "alerts": len(moved), "task_id": task_id}
     await record(change, actor, "incident.merge", into["incident_id"], detail)
     await record(change, actor, "incident.merged", other["incident_id"], detail)
+    into = await break_through(change, into)  # what came may be of severity 1
     await service.see_gone(change, into)
 
 

@@ -8,18 +8,21 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from xueliang_central.camera_rules.tables import rule_canaries
 from xueliang_central.clocks.limits import ClockKind
 from xueliang_central.clocks.tables import clocks
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.incidents.states import State, TaskState
 from xueliang_central.incidents.tables import incidents
 from xueliang_central.store.among import among
+from xueliang_central.units import requests
 
 Row = dict[str, Any]
 
 _REMINDS: Final = "deadline_near"
 _ASKS: Final = frozenset({"task_offered", "task_returned", "task_moved"})
 _RISES: Final = frozenset({"escalated", _REMINDS})
+_HELD: Final = "canary_held"
 _LIMIT_MET: Final = "limit_met"
 
 
@@ -27,12 +30,21 @@ async def not_needed(conn: AsyncConnection, notices: Sequence[Row]) -> dict[str,
     """By notice_id, why a notice is not needed any more; one that is needed is left out.
 
     An offer: while its task is offered to that person. An escalation: while its clock runs and the case is open;
-    one that started later (the deadline was extended) is another. A reminder: while that deadline runs.
+    one that started later (the deadline was extended) is another. A reminder: while that deadline runs. A request to
+    a lane's managing unit: until it replies, or its turn is over. A canary to decide on: while it waits.
     Anything else (a task was withdrawn): until it is received.
     """
     asks = [row for row in notices if row["kind"] in _ASKS and row["task_id"]]
     risen = [row for row in notices if row["kind"] in _RISES and row["incident_id"]]
-    return {**await _offers_over(conn, asks), **await _escalations_over(conn, risen)}
+    held = [row for row in notices if row["kind"] == _HELD]
+    units = [row for row in notices if row["kind"] == requests.TOLD]
+    of_units = await requests.over(conn, units) if units else {}
+    return {
+        **await _offers_over(conn, asks),
+        **await _escalations_over(conn, risen),
+        **await _canaries_over(conn, held),
+        **of_units,
+    }
 
 
 async def _offers_over(conn: AsyncConnection, asks: Sequence[Row]) -> dict[str, str]:
@@ -79,4 +91,15 @@ async def _escalations_over(conn: AsyncConnection, risen: Sequence[Row]) -> dict
         since = runs.get((row["incident_id"], clock))
         if since is None or since > row["created_at"]:
             over[row["notice_id"]] = _LIMIT_MET
+    return over
+
+
+async def _canaries_over(conn: AsyncConnection, held: Sequence[Row]) -> dict[str, str]:
+    over: dict[str, str] = {}
+    for row in held:
+        its, params = rule_canaries.c, row["params"]
+        query = select(its.state).where(its.area_code == params["area_code"], its.version == params["version"])
+        state = (await conn.execute(query)).scalar_one_or_none()
+        if state != "held":
+            over[row["notice_id"]] = state or "no_canary"
     return over

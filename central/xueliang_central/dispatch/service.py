@@ -18,6 +18,7 @@ from xueliang_central.areas.tree import Area
 from xueliang_central.clocks.limits import ClockKind, Limits
 from xueliang_central.dispatch.recommending import NEIGHBOUR, Recommendation, needs_neighbours, recommend
 from xueliang_central.dispatch.tables import tasks
+from xueliang_central.dispatch.unit_first import rule_for, tell_first
 from xueliang_central.errors import Conflict, NotFound
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import CAMERA, POLICY, By, Change, Rulebook
@@ -92,10 +93,16 @@ async def send(change: Change, incident: Row, move: Move, by: By, *, params: Row
 
 
 async def dispatch_by_policy(change: Change, incident: Row) -> Row:
-    """What a policy with auto_dispatch does when an incident opens; others wait for a judgement."""
+    """What a policy with auto_dispatch does when an incident opens; others wait for a judgement.
+
+    Where it tells the lane's managing unit first, that is all for now.
+    """
     limits = Limits.from_json(incident["policy"])
     if incident["state"] != State.OPEN or not limits.auto_dispatch:
         return incident
+    with_unit = await tell_first(change, incident)
+    if with_unit is not None:
+        return with_unit
     return await send(change, incident, MOVES["dispatch_by_policy"], POLICY, params={"policy_row": limits.row})
 
 
@@ -104,6 +111,10 @@ async def dispatch_all_by_policy(change: Change, cases: Sequence[Row]) -> dict[s
     after = {case["incident_id"]: case for case in cases}
     sent = [(case, Limits.from_json(case["policy"])) for case in cases if case["state"] == State.OPEN]
     sent = [(case, limits) for case, limits in sent if limits.auto_dispatch]
+    units = [case for case, _ in sent if rule_for(change, case, at_opening=True) is not None]
+    for case in units:  # few, and each looks for its lane
+        after[case["incident_id"]] = await tell_first(change, case) or case
+    sent = [(case, limits) for case, limits in sent if after[case["incident_id"]]["state"] == State.OPEN]
     if not sent:
         return after
     said = [{"policy_row": limits.row} for _, limits in sent]

@@ -19,21 +19,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_central.areas.tree import AreaBook, AreaTree
 from xueliang_central.clocks.limits import PolicyRow, rows_of
 from xueliang_central.incidents.folding import FoldingRule
+from xueliang_central.incidents.seating import SeatingRule, seating_of
 from xueliang_central.incidents.shedding import SheddingRule
 from xueliang_central.incidents.suppressing import SilencingRule
 from xueliang_central.incidents.tables import incident_timeline
-from xueliang_configs.policies import PolicyTable
+from xueliang_configs.policies import PolicyTable, UnitFirst
 
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
-    """What the centre decides by: the area tree, the policy table, each hazard's folding rule, shedding, silencing."""
+    """What the centre decides by: the area tree, the policy table, each hazard's folding rule, shedding, silencing,
+    seating (None: nothing is dealt to seats), of which cases a lane's managing unit is told first."""
 
     areas: AreaBook
     policies: Sequence[PolicyRow]
     folding: Mapping[str, FoldingRule]
     shedding: SheddingRule = field(default_factory=SheddingRule)
     silencing: SilencingRule = field(default_factory=SilencingRule)
+    seating: SeatingRule | None = None
+    unit_first: Sequence[UnitFirst] = ()
 
     @property
     def tree(self) -> AreaTree:
@@ -44,7 +48,7 @@ class Rulebook:
         """The operator's files as plain values."""
         shedding = SheddingRule(**table.shedding.model_dump())
         silencing = SilencingRule(**table.silencing.model_dump())
-        return cls(areas, rows_of(table), folding_of(table), shedding, silencing)
+        return cls(areas, rows_of(table), folding_of(table), shedding, silencing, seating_of(table), table.unit_first)
 
     @property
     def longest_memory_s(self) -> float:

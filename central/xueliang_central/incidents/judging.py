@@ -11,9 +11,11 @@ Row = Mapping[str, Any]
 
 JUDGEMENTS: Final = ("true_hazard", "false_alarm", "permitted", "duplicate", "nothing_here", "unjudged")
 # Entries by which a person says: it is so.
-JUDGING: Final = frozenset({"confirmed", "dispatched", "kept_open", "closed"})
+JUDGING: Final = frozenset({"confirmed", "dispatched", "unit_told", "kept_open", "closed"})
+# Entries by which a lane's managing unit says so.
+OF_UNIT: Final = frozenset({"unit_clears", "unit_done"})
 # All entries that `judgement` asks for.
-SPEAKING: Final = JUDGING | {"handled"}
+SPEAKING: Final = JUDGING | OF_UNIT | {"handled"}
 _NOTHING_HERE: Final = "nothing_here"  # the reason code of a task (dispatch.working)
 _BY_CLOSING: Final = {
     CloseReason.FALSE_ALARM.value: "false_alarm",
@@ -30,6 +32,10 @@ def judgement(incident: Row, entries: Sequence[Row]) -> str:
     handled = [entry for entry in entries if entry["kind"] == "handled"]
     if handled:
         return "nothing_here" if handled[-1]["params"].get("reason_code") == _NOTHING_HERE else "true_hazard"
-    if any(entry["kind"] in JUDGING and entry["actor_kind"] == "user" for entry in entries):
+    if any(entry["kind"] in OF_UNIT or _judges(entry) for entry in entries):
         return "true_hazard"
     return "unjudged"
+
+
+def _judges(entry: Row) -> bool:
+    return entry["kind"] in JUDGING and entry["actor_kind"] == "user"

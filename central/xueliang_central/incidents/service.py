@@ -10,18 +10,19 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Table, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.clocks import timers
-from xueliang_central.clocks.limits import DATED, ClockKind, Limits, choose
+from xueliang_central.clocks.limits import NOT_OF_LIMITS, ClockKind, Limits, choose
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.incidents.change import By, Change
 from xueliang_central.incidents.folding import CLOCK_AHEAD, trusted_began_at
 from xueliang_central.incidents.members import Summary, is_seen_clear, summarise
+from xueliang_central.incidents.old_members import Counted, with_counts
 from xueliang_central.incidents.reported import said_by
 from xueliang_central.incidents.routing import Route
 from xueliang_central.incidents.shedding import is_collective
@@ -30,6 +31,8 @@ from xueliang_central.incidents.tables import alerts, incident_numbers, incident
 from xueliang_central.store.among import among
 
 Row = dict[str, Any]
+
+_ALL_READ: Final[Mapping[str, Counted]] = {}
 
 
 async def load(conn: AsyncConnection, incident_id: str, *, lock: bool = False) -> Row:
@@ -281,7 +284,7 @@ async def _move_clocks(
     if other_id is not None:
         await timers.share(change.conn, incident_id, other_id, move.shares, change.now)
         await timers.bring(change.conn, incident_id, other_id, move.brings)
-    starts = move.starts - DATED  # whoever knows the day starts those (dispatch/keeping.py)
+    starts = move.starts - NOT_OF_LIMITS  # whoever knows when they end starts those (dispatch: keeping, unit_first)
     if not starts:
         return {}
     limits = Limits.from_json(incident["policy"])
@@ -340,8 +343,16 @@ async def refresh(change: Change, incident: Row, members: Sequence[Row]) -> Row:
     return incident | values
 
 
-async def refresh_all(change: Change, cases: Sequence[Row], members: Mapping[str, Sequence[Row]]) -> dict[str, Row]:
-    """`refresh` of many incidents that this transaction has locked or opened, in one statement; by id."""
+async def refresh_all(
+    change: Change,
+    cases: Sequence[Row],
+    members: Mapping[str, Sequence[Row]],
+    counted: Mapping[str, Counted] = _ALL_READ,
+) -> dict[str, Row]:
+    """`refresh` of many incidents that this transaction has locked or opened, in one statement; by id.
+
+    `counted`: of those whose members are not all among `members` (`old_members`).
+    """
     after: dict[str, Row] = {}
     changed: list[Row] = []
     for case in cases:
@@ -349,7 +360,7 @@ async def refresh_all(change: Change, cases: Sequence[Row], members: Mapping[str
         if not members[incident_id]:
             after[incident_id] = await _left_by_all(change, case)
             continue
-        values = _fresh_values(change, case, members[incident_id])
+        values = _fresh_values(change, case, members[incident_id], counted.get(incident_id))
         after[incident_id] = case | values
         if values:
             changed.append(after[incident_id])
@@ -359,9 +370,11 @@ async def refresh_all(change: Change, cases: Sequence[Row], members: Mapping[str
     return after
 
 
-def _fresh_values(change: Change, incident: Row, members: Sequence[Row]) -> Row:
+def _fresh_values(change: Change, incident: Row, members: Sequence[Row], counted: Counted | None = None) -> Row:
     """The aggregates as they are now; empty when nothing has changed."""
     fresh = asdict(summarise(with_trusted_times(members)))
+    if counted is not None:
+        fresh = with_counts(incident, fresh, counted)
     if all(incident[name] == value for name, value in fresh.items()):
         return {}
     return {**fresh, "updated_at": change.now}

@@ -216,9 +216,9 @@ def hold(
     if rule.flap_count and flaps >= rule.flap_count:
         text = f"flapping: raised {flaps} times in {rule.flap_window_s:.0f} s; shown once, counted from now on"
         return _own("flapping", text, arrival, same, raised=flaps, window_s=rule.flap_window_s)
-    seen_by = {one.camera_id: one for one in waiting if _is_same_place(arrival, one, rule)}
+    seen_by = {one.camera_id for one in waiting if _is_same_place(arrival, one, rule)}
     if rule.confirm_cameras > 1 and 1 + len(seen_by) >= rule.confirm_cameras:
-        along = tuple(sorted({*same, *(id_ for camera_id in seen_by for id_ in of_camera(camera_id, held, now))}))
+        along = tuple(sorted({*same, *_of_place(arrival, held, now, rule)}))
         text = f"seen by {1 + len(seen_by)} cameras within {rule.radius_m:.0f} m at the same time"
         return _own("more_cameras", text, arrival, along, cameras=1 + len(seen_by))
     return _with_others(arrival, collectives, held, past, now, rule)
@@ -258,6 +258,20 @@ def of_camera(camera_id: str, held: Iterable[Held], now: datetime) -> tuple[str,
         together.append(one.alert_id)
         since = min(since, one.raised_at)
     return tuple(sorted(together))
+
+
+def _of_place(arrival: Arrival, held: Iterable[Held], now: datetime, rule: FoldingRule) -> set[str]:
+    """What other cameras of the arrival's place are holding or held a moment ago: all of it is one hazard.
+
+    Left in the books of the collective, a third camera's flap would stand for a hazard that has an incident elsewhere.
+    """
+    found = list(held)
+    there = {
+        one.camera_id
+        for one in found
+        if one.place_key.startswith(HELD) and _is_there(one, now) and _is_same_place(arrival, one, rule)
+    }
+    return {id_ for camera_id in there for id_ in of_camera(camera_id, found, now)}
 
 
 def kept_in_mind(rule: FoldingRule) -> timedelta:

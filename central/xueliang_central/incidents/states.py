@@ -5,6 +5,9 @@
       └── false_alarm, permitted,│  └─ refuse / return: offered to the next level            ▼
           duplicate, close ─────▶ closed ◀── close (by hand), verified ──────────────── to_check
 
+    open ──unit_first──▶ unit_told ──unit_clears──▶ unit_clearing ──unit_done──▶ handled   (the lane's managing unit)
+                             └── cannot, a limit, severity 1, an operator's dispatch ──▶ dispatched
+
     from any of them but closed: keep_open ──▶ long_lived (a hazard with a plan and a deadline) ──write_off──▶ closed
     from any of them but closed and long_lived: merge (another incident's alerts come here, that one is closed as
     "merged"), split
@@ -13,7 +16,10 @@ Invariants
     - A state changes only by a row of this table. Whoever asks for another move gets `MoveRefused` and the moves that
       are possible.
     - Clocks follow from the move: a row says what it stops and starts, and nothing else stops or starts a clock.
-    - Only the same camera verifies (`verified`), only after somebody handled it.
+    - Only the same camera verifies (`verified`), only after somebody handled it or the lane's managing unit has said
+      that it clears it.
+    - Whatever becomes of a unit, a worker is sent: every way out of its two states but the end of the case leads to
+      dispatched or handled.
     - What is kept open has a deadline that runs, takes in its place's alerts, and ends by `write_off` alone.
     - Whoever merges or splits makes no clock longer: of two that run the one due first goes on.
 
@@ -31,10 +37,13 @@ from xueliang_central.clocks.limits import ClockKind
 
 
 class State(StrEnum):
-    """OPEN waits for a judgement; TO_CHECK was handled, but no camera has seen it gone in time; LONG_LIVED cannot be
+    """OPEN waits for a judgement; UNIT_TOLD and UNIT_CLEARING wait for the lane's managing unit to reply and to clear;
+    TO_CHECK was handled, but no camera has seen it gone in time; LONG_LIVED cannot be
     removed at once and is kept open with a plan."""
 
     OPEN = "open"
+    UNIT_TOLD = "unit_told"
+    UNIT_CLEARING = "unit_clearing"
     DISPATCHED = "dispatched"
     TAKEN = "taken"
     ARRIVED = "arrived"
@@ -65,13 +74,14 @@ class Who(StrEnum):
     OPERATOR = "operator"  # a person with the right to judge and dispatch in this area
     SUPERVISOR = "supervisor"  # a supervisor or admin of this area
     WORKER = "worker"  # whoever the task is offered to
+    UNIT = "unit"  # the lane's managing unit, by its link or by its gateway
     SYSTEM = "system"  # policy, clocks, the camera
 
 
 ALL_CLOCKS: Final = frozenset(ClockKind)
 _S = State
-_UNTAKEN: Final = frozenset({_S.OPEN, _S.DISPATCHED})
-_BEFORE_HANDLED: Final = frozenset({_S.OPEN, _S.DISPATCHED, _S.TAKEN, _S.ARRIVED})
+_UNTAKEN: Final = frozenset({_S.OPEN, _S.UNIT_TOLD, _S.DISPATCHED})
+WITH_UNIT: Final = frozenset({_S.UNIT_TOLD, _S.UNIT_CLEARING})
 _OPEN_STATES: Final = frozenset(set(State) - {_S.CLOSED, _S.LONG_LIVED})
 _DATED: Final = (ClockKind.REMIND, ClockKind.DEADLINE)
 
@@ -161,7 +171,7 @@ _TABLE: Final = (
     _move(
         "dispatch",
         Who.OPERATOR,
-        [_S.OPEN, _S.TO_CHECK],
+        [_S.OPEN, _S.TO_CHECK, *WITH_UNIT],
         _S.DISPATCHED,
         stops=ALL_CLOCKS,
         starts=_SENT,
@@ -197,6 +207,44 @@ _TABLE: Final = (
         close_reason=CloseReason.CHECKED_BY_HAND,
         needs_note=True,
         timeline="closed",
+    ),
+    # The lane's managing unit first, where the policy says so; once in a case.
+    _move(
+        "unit_first",
+        Who.SYSTEM,
+        [_S.OPEN],
+        _S.UNIT_TOLD,
+        stops=ALL_CLOCKS,
+        starts=[ClockKind.REPLY],
+        timeline="unit_told",
+    ),
+    _move(
+        "unit_clears",
+        Who.UNIT,
+        [_S.UNIT_TOLD],
+        _S.UNIT_CLEARING,
+        stops=[ClockKind.REPLY],
+        starts=[ClockKind.CLEAR],
+        timeline="unit_clears",
+    ),
+    _move(
+        "unit_done",
+        Who.UNIT,
+        WITH_UNIT,
+        _S.HANDLED,
+        stops=ALL_CLOCKS,
+        starts=[ClockKind.CHECK],
+        timeline="unit_done",
+    ),
+    _move("unit_cannot", Who.UNIT, WITH_UNIT, _S.DISPATCHED, stops=ALL_CLOCKS, starts=_SENT, timeline="unit_cannot"),
+    _move(
+        "unit_given_up",
+        Who.SYSTEM,
+        WITH_UNIT,
+        _S.DISPATCHED,
+        stops=ALL_CLOCKS,
+        starts=_SENT,
+        timeline="unit_given_up",
     ),
     # Going there
     _move("take", Who.WORKER, [_S.DISPATCHED], _S.TAKEN, stops=[ClockKind.TAKE], timeline="taken"),
@@ -236,7 +284,7 @@ _TABLE: Final = (
     _move(
         "verified",
         Who.SYSTEM,
-        [_S.HANDLED, _S.TO_CHECK],
+        [_S.HANDLED, _S.TO_CHECK, _S.UNIT_CLEARING],
         _S.CLOSED,
         stops=ALL_CLOCKS,
         close_reason=CloseReason.VERIFIED,

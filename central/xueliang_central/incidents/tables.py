@@ -74,7 +74,7 @@ Index("incidents_by_area", incidents.c.area_code, incidents.c.opened_at)  # what
 # What the worker asks for every second, in the same words in the query and in its index, so that both databases see
 # that the index answers it: what may have to leave a collective incident, and what ends by itself once it has settled.
 HOLDS: Final = "place_key LIKE '~%' AND NOT gone"
-SETTLES: Final = "gone AND state IN ('open', 'dispatched')"
+SETTLES: Final = "gone AND state IN ('open', 'dispatched', 'unit_told')"
 Index("incidents_that_hold", incidents.c.incident_id, postgresql_where=text(HOLDS), sqlite_where=text(HOLDS))
 Index("incidents_that_settle", incidents.c.incident_id, postgresql_where=text(SETTLES), sqlite_where=text(SETTLES))
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import AreaTree, brief
@@ -18,13 +18,15 @@ from xueliang_central.clocks.tables import clocks
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.evidence.tables import pictures
 from xueliang_central.incidents.regrouped import history_of, merged_into
-from xueliang_central.incidents.states import LIVE_TASK_STATES, CloseReason
+from xueliang_central.incidents.states import LIVE_TASK_STATES, CloseReason, State
 from xueliang_central.incidents.tables import alerts, expected_pictures, incident_timeline, incidents
 from xueliang_central.store.among import among
 
 Row = dict[str, Any]
 View = dict[str, Any]
 
+MOST_SHOWN: Final = 200  # alerts, entries and stills with a case that may have grown for years; pages have the others
+_MAY_BE_OLD: Final = frozenset({State.LONG_LIVED, State.CLOSED})  # nothing is split off these, so not all must be there
 EVIDENCE: Final = "evidence"  # the kind of picture that nodes send
 
 
@@ -168,20 +170,25 @@ def _task_brief(task: Row) -> View:
 async def incident_detail(
     conn: AsyncConnection, tree: AreaTree, row: Row, moves: Sequence[str], may_regroup: Sequence[str] = ()
 ) -> View:
-    """One incident with its alerts and why each is here, timeline and stills, and what was merged and split."""
+    """One incident with its alerts and why each is here, timeline and stills, and what was merged and split.
+
+    Of one that is kept open, or closed, the newest MOST_SHOWN of each, and how many are left out.
+    """
     view = (await incident_views(conn, tree, [row]))[0]
-    members = await _rows(conn, select(alerts).where(alerts.c.incident_id == row["incident_id"]))
+    incident_id = row["incident_id"]
+    most = MOST_SHOWN if row["state"] in _MAY_BE_OLD else None
+    of_alerts = select(alerts).where(alerts.c.incident_id == incident_id)
+    members, older_alerts = await _newest(conn, of_alerts, most, alerts.c.first_received_at, alerts.c.alert_id)
     members.sort(key=lambda member: (member["began_at"], member["alert_id"]))
-    entries = await _rows(
-        conn,
-        select(incident_timeline)
-        .where(incident_timeline.c.incident_id == row["incident_id"])
-        .order_by(incident_timeline.c.entry_id),
-    )
-    stills = await _rows(conn, select(expected_pictures).where(expected_pictures.c.incident_id == row["incident_id"]))
+    of_entries = select(incident_timeline).where(incident_timeline.c.incident_id == incident_id)
+    entries, older_entries = await _newest(conn, of_entries, most, incident_timeline.c.entry_id)
+    entries.sort(key=lambda entry: int(entry["entry_id"]))
+    of_stills = select(expected_pictures).where(expected_pictures.c.incident_id == incident_id)
+    stills, _ = await _newest(conn, of_stills, most, expected_pictures.c.named_at, expected_pictures.c.sha256)
     stills.sort(key=lambda still: (still["named_at"], still["sha256"]))
     here = await received(conn, [still["sha256"] for still in stills])
-    first = members[0] if members else None
+    oldest = of_alerts.order_by(alerts.c.began_at, alerts.c.alert_id).limit(1)
+    first = next(iter(await _rows(conn, oldest)), None)
     history, moved = await history_of(conn, row["incident_id"])
     by_hand: dict[str, list[View]] = {member["alert_id"]: [] for member in members}
     for one in moved:
@@ -189,7 +196,9 @@ async def incident_detail(
     return {
         **view,
         "alerts": [_alert(member) | {"moved": by_hand[member["alert_id"]]} for member in members],
+        "alerts_left_out": older_alerts,
         "timeline": [_entry(entry) for entry in entries],
+        "timeline_left_out": older_entries,
         "evidence": [_still(still, here) for still in stills],
         "why_folded": first["why_folded"] if first else None,
         "why_routed": row["why_routed"],
@@ -198,6 +207,44 @@ async def incident_detail(
         "moves": list(moves),
         "may_regroup": list(may_regroup),
     }
+
+
+async def _newest(conn: AsyncConnection, query: Select[Any], most: int | None, *by: Any) -> tuple[list[Row], int]:
+    """All of them, or the newest `most`; and how many that leaves out."""
+    if most is None:
+        return await _rows(conn, query), 0
+    rows = await _rows(conn, query.order_by(*(column.desc() for column in by)).limit(most))
+    if len(rows) < most:
+        return rows, 0
+    total = (await conn.execute(select(func.count()).select_from(query.order_by(None).subquery()))).scalar_one()
+    return rows, int(total) - len(rows)
+
+
+async def page_of_alerts(
+    conn: AsyncConnection, incident_id: str, before: tuple[datetime, str] | None, limit: int
+) -> tuple[list[View], tuple[datetime, str] | None]:
+    """Alerts of an incident, the last received first, and where the next page begins."""
+    key = alerts.c.first_received_at, alerts.c.alert_id
+    query = select(alerts).where(alerts.c.incident_id == incident_id)
+    if before is not None:
+        query = query.where(tuple_(*key) < before)
+    rows = await _rows(conn, query.order_by(*(column.desc() for column in key)).limit(limit + 1))
+    shown = rows[:limit]
+    last = (shown[-1]["first_received_at"], shown[-1]["alert_id"]) if len(rows) > limit else None
+    return [_alert(row) for row in shown], last
+
+
+async def page_of_timeline(
+    conn: AsyncConnection, incident_id: str, before: int | None, limit: int
+) -> tuple[list[View], tuple[datetime, str] | None]:
+    """Entries of an incident's timeline, the newest first, and where the next page begins."""
+    query = select(incident_timeline).where(incident_timeline.c.incident_id == incident_id)
+    if before is not None:
+        query = query.where(incident_timeline.c.entry_id < before)
+    rows = await _rows(conn, query.order_by(incident_timeline.c.entry_id.desc()).limit(limit + 1))
+    shown = rows[:limit]
+    last = (shown[-1]["at"], str(shown[-1]["entry_id"])) if len(rows) > limit else None
+    return [_entry(row) for row in shown], last
 
 
 async def _rows(conn: AsyncConnection, query: Any) -> list[Row]:

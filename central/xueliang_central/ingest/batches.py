@@ -3,9 +3,10 @@
 Invariants
     - A message is acknowledged only when the transaction that took it (or put it in quarantine) is committed. The
       process may die at any point: the broker repeats what was not acknowledged, and the ledger knows it.
-    - A batch is at most 200 messages (50 on SQLite), or what came within 20 ms of its first.
+    - A batch is at most 200 messages (50 on SQLite), or what came within 20 ms of its first; `waiting` says which.
     - While the database is down nothing is acknowledged: the batch in hand is tried again until it is committed, and
       the centre says what it waits for. The broker keeps the rest, and the nodes keep everything.
+    - Signals of stations are taken one by one, each in a transaction of its own, after the records of nodes.
     - No message stops those behind it: a batch that fails for a fault of ours is tried message by message, and the one
       that fails alone goes to quarantine.
 """
@@ -16,21 +17,23 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
 from xueliang_alerts.contract import Receipt, to_bytes
 from xueliang_alerts.errors import TransportError
-from xueliang_alerts.topics import Leaf, node_topic
-from xueliang_alerts.transport import Incoming, PublishHandle, Qos
+from xueliang_alerts.topics import Leaf, is_of_station, node_topic
+from xueliang_alerts.transport import PublishHandle, Qos
+from xueliang_central.cameras.releases import CameraGate
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.errors import DatabaseConflict, DatabaseUnavailable
-from xueliang_central.incidents.change import Rulebook
+from xueliang_central.incidents.change import Change, Rulebook
 from xueliang_central.incidents.routing import NoAreas
 from xueliang_central.ingest import quarantine
 from xueliang_central.ingest.admission import Received
 from xueliang_central.ingest.committing import Outcome, commit_batch
+from xueliang_central.ingest.stations import TakesSignals, commit_signal
+from xueliang_central.ingest.waiting import Held, Waiting
 from xueliang_central.store.database import Database
 
 log = logging.getLogger(__name__)
@@ -39,7 +42,6 @@ MAX_BATCH: Final = 200
 # SQLite has one writer, and an operator's click waits for it at most 1.5 s: measured on two busy cores, 200 messages
 # that each open an incident take 2 s, 50 take half a second.
 MAX_BATCH_ONE_WRITER: Final = 50
-GATHER_S: Final = 0.02
 IDLE_S: Final = 0.5  # how long one wait for a first message lasts; also how long a stop may take
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
@@ -51,46 +53,46 @@ SaysWaiting = Callable[[str, str | None], None]  # (what, why); why None: no lon
 
 
 def client_id_of(shards: Sequence[str]) -> str:
-    """Stable for a group of shards, so that whoever serves the group takes over its queue at the broker."""
+    """Stable for these shards, so that whoever serves them takes over their queue at the broker."""
     return f"xueliang-centre-ingest-{shards[0]}-{shards[-1]}"
 
 
-class Messages(Protocol):
-    """Where messages come from and receipts go to: a `Transport` that has subscribed, or several."""
-
-    def get(self, timeout_s: float) -> Incoming | None: ...
+class Sender(Protocol):
+    """Where receipts go to: a `Transport`, or several."""
 
     def publish(self, topic: str, payload: bytes, *, qos: Qos = 1, retain: bool = False) -> PublishHandle: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """A message in hand, and how to tell the broker."""
-
-    received: Received
-    incoming: Incoming
-
-
 class Ingest:
-    """The loop behind the connections to the broker. Whoever made them subscribes and closes them."""
+    """The loop behind the connections to the broker. Whoever made them subscribes, fills `waiting` and closes them."""
 
     def __init__(
         self,
-        transport: Messages,
+        sender: Sender,
+        waiting: Waiting,
         database: Database,
         rulebook: Rulebook,
         *,
         wall: Callable[[], datetime],
         mono: Callable[[], float],
         says_waiting: SaysWaiting = lambda _what, _why: None,
+        gate: CameraGate | None = None,
+        takes_signals: TakesSignals | None = None,
     ) -> None:
-        self._transport = transport
+        """`gate`: what holds alerts of cameras that are not released; None: nothing does.
+
+        `takes_signals`: who takes what stations say; None: it goes to quarantine.
+        """
+        self._takes_signals = takes_signals
+        self._gate = gate
+        self._sender = sender
+        self._waiting = waiting
         self._database = database
         self._rulebook = rulebook
         self._wall = wall
         self._mono = mono
         self._says_waiting = says_waiting
-        self._in_hand: list[_Held] = []  # taken from the link and not seen through yet
+        self._in_hand: list[Held] = []  # taken out of what waits and not seen through yet
         self._looked_mono_s = mono()
         self.batch_limit = MAX_BATCH_ONE_WRITER if database.dialect == "sqlite" else MAX_BATCH
         self.counts: Counter[str] = Counter()
@@ -127,38 +129,23 @@ class Ingest:
         What an earlier step could not see through comes first: the broker repeats it only after a reconnect.
         """
         if not self._in_hand:
-            await asyncio.to_thread(self._gather)
+            self._in_hand = await asyncio.to_thread(self._waiting.take, self.batch_limit, IDLE_S)
         total = len(self._in_hand)
         if total:
             await self.take(self._in_hand)
         self._in_hand = []
         return total
 
-    def _gather(self) -> None:
-        """In a thread of its own: the first message, and what comes within 20 ms of it."""
-        held = self._in_hand
-        first = self._transport.get(IDLE_S)
-        if first is None:
-            return
-        held.append(self._hold(first))
-        until_mono_s = self._mono() + GATHER_S
-        while len(held) < self.batch_limit:
-            left_s = until_mono_s - self._mono()
-            incoming = self._transport.get(max(0.0, left_s))
-            if incoming is None:
-                break
-            held.append(self._hold(incoming))
-
-    def _hold(self, incoming: Incoming) -> _Held:
-        return _Held(Received(incoming.topic, incoming.payload, self._wall()), incoming)
-
-    async def take(self, held: Sequence[_Held]) -> None:
+    async def take(self, held: Sequence[Held]) -> None:
         """Commit, answer, acknowledge."""
-        receipts = await self._commit_at_last([item.received for item in held])
-        self._publish(receipts)
+        signals = [item.received for item in held if self._is_signal(item.received)]
+        records = [item.received for item in held if not self._is_signal(item.received)]
+        if records:
+            self._publish(await self._commit_at_last(records))
+        for received in signals:
+            await self._commit_at_last([received])
         for item in held:
-            if not item.incoming.acknowledge():
-                self.counts["acknowledged_too_late"] += 1
+            self.counts["acknowledged_too_late"] += item.acknowledge()
 
     async def _commit_at_last(self, batch: Sequence[Received]) -> list[Receipt]:
         try:
@@ -200,7 +187,18 @@ class Ingest:
 
     async def _commit(self, batch: Sequence[Received], refuse: str | None) -> Outcome:
         async with changing(self._database, self._rulebook, self._wall) as change:
-            return await commit_batch(change, batch, refuse=refuse)
+            return await self._committed(change, batch, refuse, is_replay=False)
+
+    async def _committed(
+        self, change: Change, batch: Sequence[Received], refuse: str | None, *, is_replay: bool
+    ) -> Outcome:
+        """By the way of its topic: a signal comes alone."""
+        if self._takes_signals is not None and self._is_signal(batch[0]):
+            return await commit_signal(change, self._takes_signals, batch[0], is_replay=is_replay, refuse=refuse)
+        return await commit_batch(change, batch, is_replay=is_replay, refuse=refuse, gate=self._gate)
+
+    def _is_signal(self, received: Received) -> bool:
+        return self._takes_signals is not None and is_of_station(received.topic)
 
     async def _look_for_areas(self) -> None:
         try:
@@ -240,12 +238,12 @@ class Ingest:
             received = await quarantine.take_out(change.conn, quarantine_id, change.now)
             if received is None:
                 return None
-            return await commit_batch(change, [received], is_replay=True, refuse=refuse)
+            return await self._committed(change, [received], refuse, is_replay=True)
 
     def _publish(self, receipts: Iterable[Receipt]) -> None:
         for receipt in receipts:
             try:
-                self._transport.publish(node_topic(receipt.node_id, Leaf.RECEIPTS), to_bytes(receipt), retain=True)
+                self._sender.publish(node_topic(receipt.node_id, Leaf.RECEIPTS), to_bytes(receipt), retain=True)
             except TransportError:
                 self.counts["receipt_not_sent"] += 1  # the node repeats its records and is answered then
             else:

@@ -21,11 +21,12 @@ from xueliang_alerts.desired import ReportedRules
 from xueliang_central.audit import chain
 from xueliang_central.camera_rules.reporting import store_report
 from xueliang_central.cameras.register import places_of
+from xueliang_central.cameras.releases import CameraGate
 from xueliang_central.fleet.nodes import store_statuses
 from xueliang_central.fleet.tables import nodes
 from xueliang_central.incidents.change import Change
 from xueliang_central.incidents.members import Revision
-from xueliang_central.ingest import quarantine, silencing
+from xueliang_central.ingest import gating, quarantine, silencing
 from xueliang_central.ingest.admission import (
     ANSWERED,
     Received,
@@ -59,13 +60,19 @@ class _Sorted:
 
 
 async def commit_batch(
-    change: Change, batch: Sequence[Received], *, is_replay: bool = False, refuse: str | None = None
+    change: Change,
+    batch: Sequence[Received],
+    *,
+    is_replay: bool = False,
+    refuse: str | None = None,
+    gate: CameraGate | None = None,
 ) -> Outcome:
     """Take a batch in, inside the caller's transaction.
 
     Args:
         is_replay: from the quarantine: a sequence that was answered "rejected" may be taken now.
         refuse: put everything into quarantine as *failed*, with this reason (see `batches`).
+        gate: what holds alerts of cameras that are not released; None: nothing does.
 
     Raises:
         NoAreas: no area has been imported; nothing can be routed yet.
@@ -79,7 +86,7 @@ async def commit_batch(
     books = await open_books(change.conn, spools, change.now)
     outcome = Outcome()
     new = await _take_new(change, sorted_, books, outcome, is_replay=is_replay)
-    new = await _take_own(change, sorted_, new, outcome)
+    new = await _take_own(change, sorted_, new, outcome, gate)
     await _settle(change, sorted_, new, books)
     await _tell_of_clones(change, sorted_.refusals)
     if sorted_.statuses:
@@ -203,15 +210,18 @@ async def _known_hashes(change: Change, keys: Iterable[SpoolKey]) -> dict[SpoolK
     return {SpoolKey(row.node_id, row.spool_id, row.sequence): row.content_hash for row in found}
 
 
-async def _take_own(change: Change, sorted_: _Sorted, new: list[Record], outcome: Outcome) -> list[Record]:
+async def _take_own(
+    change: Change, sorted_: _Sorted, new: list[Record], outcome: Outcome, gate: CameraGate | None
+) -> list[Record]:
     """Fold in what is new; what speaks for another's alert or camera goes to quarantine. Returns what was taken."""
     alert_ids = sorted({str(record.alert.alert_id) for record in new if record.alert})
+    held = await gating.held_of(change.conn, alert_ids) if gate is not None else {}
     known = await known_alerts(change, alert_ids)
     hidden = await silencing.known_hidden(change.conn, set(alert_ids) - set(known))
-    new = await _refuse_foreign_cameras(change, sorted_, new, {**hidden, **known})
+    before = {**held, **hidden, **known}
+    new = await _refuse_foreign_cameras(change, sorted_, new, before)
     owner: dict[str, tuple[str, ...]] = {
-        alert_id: (row["node_id"], row["camera_id"], row["rule_id"], row["hazard"])
-        for alert_id, row in {**hidden, **known}.items()
+        alert_id: (row["node_id"], row["camera_id"], row["rule_id"], row["hazard"]) for alert_id, row in before.items()
     }
     revisions: dict[str, list[Revision]] = {}
     taken: list[Record] = []
@@ -227,6 +237,10 @@ async def _take_own(change: Change, sorted_: _Sorted, new: list[Record], outcome
             continue
         taken.append(record)
         revisions.setdefault(str(alert.alert_id), []).append(_revision(record, alert))
+    if gate is not None and revisions:
+        stopped, fresh = await gating.hold(change, gate, revisions, held, {**hidden, **known})
+        outcome.counts["held"] += fresh
+        revisions = {alert_id: found for alert_id, found in revisions.items() if alert_id not in stopped}
     if revisions:
         outcome.counts["silenced"] += await fold_in(change, revisions, known, hidden)
     return taken

@@ -15,6 +15,7 @@ from sqlalchemy import insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from xueliang_central.dispatch import service as dispatch
+from xueliang_central.dispatch.unit_replies import break_through
 from xueliang_central.errors import DatabaseConflict
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import CAMERA, INGEST, Change
@@ -32,6 +33,7 @@ from xueliang_central.incidents.grouping import (
 )
 from xueliang_central.incidents.members import Revision, is_seen_clear, merge
 from xueliang_central.incidents.node_failures import is_offline
+from xueliang_central.incidents.old_members import Counted, is_long, members_that_count
 from xueliang_central.incidents.regrouping import SETTLED, is_urgent
 from xueliang_central.incidents.reported import is_by_a_person
 from xueliang_central.incidents.routing import Route
@@ -352,8 +354,11 @@ async def follow_up(
     """
     ordered = sorted(incident_ids)
     members = dict(known_members)
+    counted: dict[str, Counted] = {}
+    for incident_id in (one for one in ordered if one not in members and is_long(cases[one])):
+        members[incident_id], counted[incident_id] = await members_that_count(change.conn, incident_id)
     members |= await incidents.members_of(change.conn, [one for one in ordered if one not in members])
-    now = await incidents.refresh_all(change, [cases[incident_id] for incident_id in ordered], members)
+    now = await incidents.refresh_all(change, [cases[one] for one in ordered], members, counted)
     for incident_id in ordered:
         if incident_id in reopened:
             now[incident_id] = await dispatch.reopen(change, now[incident_id], CAMERA, reopened[incident_id].why)
@@ -362,5 +367,6 @@ async def follow_up(
         change, [case for case in fresh if not is_collective(case["place_key"])]
     )
     for incident_id in ordered:
+        now[incident_id] = await break_through(change, now[incident_id])
         await incidents.keep_time(change, now[incident_id])
         await dispatch.see_gone(change, now[incident_id])

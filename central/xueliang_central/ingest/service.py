@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import queue
 import ssl
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from xueliang_alerts.mqtt_link import MqttLink, MqttSettings, TlsSettings
 from xueliang_alerts.topics import SHARDS
-from xueliang_alerts.transport import Incoming, LinkPhase, LinkState, StateListener
+from xueliang_alerts.transport import LinkPhase, LinkState, StateListener
 from xueliang_central.camera_rules.sending import RulesSender
 from xueliang_central.centre import Centre
 from xueliang_central.errors import StoreError
@@ -23,6 +22,8 @@ from xueliang_central.ingest.batches import FAULT, FIRST_PAUSE_S, LONGEST_PAUSE_
 from xueliang_central.ingest.lease import ASK_S, RENEW_S, Leases
 from xueliang_central.ingest.links import ShardLinks
 from xueliang_central.ingest.sharing import ALL_SHARDS, Group, Plan
+from xueliang_central.ingest.stations import TakesSignals
+from xueliang_central.ingest.waiting import Waiting
 from xueliang_configs.node import BrokerConfig
 
 log = logging.getLogger(__name__)
@@ -34,8 +35,8 @@ _BROKER: Final = "broker"
 _INGEST: Final = "ingest"
 
 
-def mqtt_settings(broker: BrokerConfig, group: Group = ALL_SHARDS) -> MqttSettings:
-    """The operator's words as the link's. The client id is stable: the broker keeps this group's queue by it."""
+def mqtt_settings(broker: BrokerConfig, shards: Sequence[str] = SHARDS) -> MqttSettings:
+    """The operator's words as the link's. The client id is stable: the broker keeps the queue of these shards by it."""
     tls = None
     if broker.tls is not None:
         ca_file = broker.tls.ca_file or Path(ssl.get_default_verify_paths().openssl_cafile)
@@ -43,7 +44,7 @@ def mqtt_settings(broker: BrokerConfig, group: Group = ALL_SHARDS) -> MqttSettin
     return MqttSettings(
         host=str(broker.host),
         port=broker.port,
-        client_id=client_id_of(group.shards),
+        client_id=client_id_of(shards),
         username=broker.username,
         password=None if broker.password is None else broker.password.get_secret_value(),
         tls=tls,
@@ -57,14 +58,27 @@ class IngestService:
     in health, and tried again.
     """
 
-    def __init__(self, centre: Centre, broker: BrokerConfig, signing_key: Path) -> None:
-        """`signing_key`: where it lies; it is read when there is something to send, and need not be there before."""
+    def __init__(
+        self,
+        centre: Centre,
+        broker: BrokerConfig,
+        signing_key: Path,
+        *,
+        takes_signals: TakesSignals | None = None,
+    ) -> None:
+        """`signing_key`: where it lies; it is read when there is something to send, and need not be there before.
+
+        `takes_signals`: who takes what stations say; None: it goes to quarantine.
+        """
+        self._takes_signals = takes_signals
         self._centre = centre
         self._broker = broker
         self._signing_key = signing_key
         self._leases = Leases(centre.database)
         self._place: str | None = None
-        self._missing: dict[Group, str] = {}  # why a group's connection is not there
+        self._missing: dict[str, str] = {}  # by shard: why its connection is not there
+        self._ended: set[str] = set()  # client ids of earlier releases whose sessions are ended
+        self._ending: set[asyncio.Task[None]] = set()
         self._said: str | None = None
         self._task: asyncio.Task[None] | None = None
         self.counts: Counter[str] = Counter()
@@ -98,8 +112,9 @@ class IngestService:
 
     async def _work(self) -> None:
         """Serve what is ours, as long as it is; connections come and go with the leases."""
-        links = ShardLinks(self._link)
-        working = asyncio.create_task(self._ingest_on(links).run(), name="ingest rounds")
+        waiting = Waiting(wall=self._centre.wall, mono=self._centre.mono)
+        links = ShardLinks(self._link, waiting)
+        working = asyncio.create_task(self._ingest_on(links, waiting).run(), name="ingest rounds")
         sending = asyncio.create_task(self._sender_on(links).run(), name="sending of rules")
         try:
             while True:
@@ -108,9 +123,10 @@ class IngestService:
                 for task in done:
                     task.result()
         finally:
-            for one in (working, sending):
+            ours = (working, sending, *self._ending)
+            for one in ours:
                 one.cancel()
-            await asyncio.gather(working, sending, return_exceptions=True)
+            await asyncio.gather(*ours, return_exceptions=True)
             served = links.groups
             await self._let_go(links, served)
             await self._leases.give_back(served, place=self._place)
@@ -146,26 +162,31 @@ class IngestService:
             links.open(group)
         if new:
             log.info("ingest is at work", extra={"groups": _names(new)})
-            await self._forget_old_queue()
+            await self._forget_old_queues(new)
 
     async def _let_go(self, links: ShardLinks, groups: Collection[Group]) -> None:
         served = [group for group in groups if group in links.groups]
         await links.close(served)
-        for group in served:
-            self._say_link(group, None)
+        for shard in (one for group in served for one in group.shards):
+            self._say_link(shard, None)
 
-    async def _forget_old_queue(self) -> None:
-        """The queue by which the broker kept everything for a release that had one connection for all shards.
+    async def _forget_old_queues(self, groups: Collection[Group]) -> None:
+        """The queues by which the broker kept everything for releases that had one connection for a group, or for all.
 
-        What lies in it comes again from the nodes: it has no receipt. Left alone it would grow for ever.
+        What lies in them comes again from the nodes: it has no receipt. Left alone they would grow for ever.
         """
+        over = [mqtt_settings(self._broker, group.shards) for group in groups]
         try:
-            is_over = await self._leases.is_old_one_over()
+            if await self._leases.is_old_one_over():
+                over.append(mqtt_settings(self._broker, ALL_SHARDS.shards))
         except StoreError as error:
             log.info("old queue not looked for", extra={"why": str(error)})
-            return
-        if is_over:
-            await asyncio.to_thread(self._end_session, mqtt_settings(self._broker))
+        for settings in over:
+            if settings.client_id not in self._ended:
+                self._ended.add(settings.client_id)
+                ending = asyncio.create_task(asyncio.to_thread(self._end_session, settings))
+                self._ending.add(ending)  # beside the leases, which must be renewed
+                ending.add_done_callback(self._ending.discard)
 
     def _end_session(self, settings: MqttSettings) -> None:
         """A clean session under the same name ends the old one."""
@@ -179,20 +200,23 @@ class IngestService:
         finally:
             link.close()
 
-    def _link(self, group: Group, inbox: queue.Queue[Incoming]) -> MqttLink:
-        link = MqttLink(mqtt_settings(self._broker, group), mono=self._centre.mono, inbox=inbox)
-        link.on_state(self._listener(group))
+    def _link(self, shard: str, waiting: Waiting) -> MqttLink:
+        link = MqttLink(mqtt_settings(self._broker, [shard]), mono=self._centre.mono, inbox=waiting)
+        link.on_state(self._listener(shard))
         return link
 
-    def _ingest_on(self, links: ShardLinks) -> Ingest:
+    def _ingest_on(self, links: ShardLinks, waiting: Waiting) -> Ingest:
         centre = self._centre
         return Ingest(
             links,
+            waiting,
             centre.database,
             Rulebook.of(centre.areas, centre.policies),
             wall=centre.wall,
             mono=centre.mono,
             says_waiting=centre.health.note,
+            gate=centre.gate,
+            takes_signals=self._takes_signals,
         )
 
     def _sender_on(self, links: ShardLinks) -> RulesSender:
@@ -205,6 +229,7 @@ class IngestService:
             wall=centre.wall,
             mono=centre.mono,
             says_waiting=centre.health.note,
+            gate=centre.gate,
         )
 
     def _say(self, why: str | None) -> None:
@@ -213,23 +238,23 @@ class IngestService:
             self._said = why
             self._centre.health.note(_INGEST, why)
 
-    def _listener(self, group: Group) -> StateListener:
+    def _listener(self, shard: str) -> StateListener:
         """From the link's thread into this loop."""
         loop = asyncio.get_running_loop()
 
         def listen(state: LinkState) -> None:
             if not loop.is_closed():
-                loop.call_soon_threadsafe(self._say_link, group, state)
+                loop.call_soon_threadsafe(self._say_link, shard, state)
 
         return listen
 
-    def _say_link(self, group: Group, state: LinkState | None) -> None:
+    def _say_link(self, shard: str, state: LinkState | None) -> None:
         """`state` None: it is not ours any more."""
         is_missing = state is not None and state.phase in {LinkPhase.CONNECTING, LinkPhase.REFUSED}
         if is_missing and state is not None:
-            self._missing[group] = state.detail or state.phase.value
+            self._missing[shard] = state.detail or state.phase.value
         else:
-            self._missing.pop(group, None)
+            self._missing.pop(shard, None)
         self._centre.health.note(_BROKER, next(iter(self._missing.values()), None))
 
 

@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import DDL, BigInteger, Column, Index, Integer, LargeBinary, String, Table, event
 from sqlalchemy.schema import ExecutableDDLElement
 
+from xueliang_central.incidents.tables import alert_columns
 from xueliang_central.store.metadata import JsonText, UtcDateTime, metadata
 
 spool_records = Table(
@@ -46,6 +47,17 @@ ledger = Table(
     Column("first_heard_at", UtcDateTime, nullable=False),
     Column("last_heard_at", UtcDateTime, nullable=False),
 )
+
+# Alerts of cameras that are not released: taken and acknowledged, in no incident yet. See `ingest.gating`.
+gated_alerts = Table(
+    "gated_alerts",
+    metadata,
+    *alert_columns(),
+    Column("held_at", UtcDateTime, nullable=False),
+    Column("held_state", String(12), nullable=False),  # how its camera stood then
+)
+Index("gated_alerts_by_camera", gated_alerts.c.camera_id, gated_alerts.c.first_received_at)
+Index("gated_alerts_by_node", gated_alerts.c.node_id)
 
 quarantine = Table(
     "quarantine",

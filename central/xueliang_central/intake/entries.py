@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from xueliang_alerts.contract import ALERT_NAMESPACE, EndReason, Phase
+from xueliang_alerts.stations import Signal
 from xueliang_central.incidents.reported import BY_RESIDENT, BY_WORKER, MARK
-from xueliang_central.intake.reading import Signal
 
 Row = dict[str, Any]
 

@@ -24,6 +24,7 @@ from xueliang_central.fleet.tables import nodes
 from xueliang_central.incidents.folding import distance_m
 from xueliang_central.incidents.states import State
 from xueliang_central.incidents.tables import alerts, incidents
+from xueliang_central.ingest.tables import gated_alerts
 from xueliang_central.intake.nearest import Near, box_around
 from xueliang_central.silences.tables import silenced_alerts
 from xueliang_configs.schedules import Schedule
@@ -135,8 +136,9 @@ def _is_active(schedule: Row | None, at: datetime) -> bool:
 
 
 async def has_spoken(conn: AsyncConnection, camera_id: str, hazard: str, at: datetime) -> bool:
-    """Has the camera told of the hazard at about this time, whatever became of it? Also what a silence hides."""
-    for table in (alerts, silenced_alerts):
+    """Has the camera told of the hazard at about this time, whatever became of it? Also what a silence hides,
+    and what is held until somebody signs for the camera."""
+    for table in (alerts, silenced_alerts, gated_alerts):
         if (await conn.execute(_spoke(table, camera_id, hazard, at).limit(1))).first() is not None:
             return True
     return False

@@ -15,6 +15,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_alerts.contract import NotUnderstood, Phase, content_hash
+from xueliang_alerts.stations import Signal, read_signal
 from xueliang_central.areas.locating import locate
 from xueliang_central.areas.tree import Area
 from xueliang_central.audit import chain
@@ -28,7 +29,6 @@ from xueliang_central.ingest.folding_in import known_alerts, place_all
 from xueliang_central.intake.entries import PersonsSighting, merged, row_of_sighting, row_of_signal
 from xueliang_central.intake.nearby import silent_rules
 from xueliang_central.intake.nearest import NEAR_KEPT, Near, nearest
-from xueliang_central.intake.reading import Signal, read_signal
 from xueliang_central.intake.tables import missed_hazards, sightings, sources
 from xueliang_central.rights.scope import Actor, Role, may_see, within
 from xueliang_central.rights.tables import users

@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from xueliang_alerts.stations import SOURCE_PATTERN
 from xueliang_central.areas.locating import locate
 from xueliang_central.areas.tree import AreaTree
 from xueliang_central.audit import chain
 from xueliang_central.errors import Conflict, MoveRefused
-from xueliang_central.intake.reading import SOURCE_PATTERN
 from xueliang_central.intake.signing import make_key, read_key
 from xueliang_central.intake.tables import sources
 from xueliang_central.rights.scope import within

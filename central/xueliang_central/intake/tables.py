@@ -54,6 +54,14 @@ sightings: Final = Table(
     Column("call_back_until", UtcDateTime),
     UniqueConstraint("by_id", "idempotency_key"),
 )
+refused_signals: Final = Table(  # over MQTT, by every ingest process: a few rows, however much strangers send
+    "refused_signals",
+    metadata,
+    Column("reason", String(24), primary_key=True),
+    Column("times", Integer, nullable=False),
+    Column("last_at", UtcDateTime, nullable=False),
+    Column("last_claimed", String(120), nullable=False),  # the source, or topic, that the last of them named
+)
 Index("sightings_by_scope", sightings.c.area_path, sightings.c.received_at)
 Index("sightings_to_forget", sightings.c.call_back_until)
 

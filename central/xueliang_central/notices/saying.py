@@ -1,7 +1,8 @@
 """What a notice says beyond the page (pure): what is asked, of which case, and a link to exactly it.
 
 No picture, no place in words, no name of anybody: it leaves the house by other people's systems and stays on screens
-that lock late. Who follows the link signs in first.
+that lock late. Who follows the link signs in first. Only a lane's managing unit is told the name of the lane, which is
+its own, and follows a link that opens that request alone.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ _KIND: Final = {
         "task_moved": "任务已并入另一事件",
         "escalated": "处置超时，请督办",
         "deadline_near": "长期隐患整改期限将至",
+        "unit_told": "贵单位管理的通道有隐患，请处置并回复",
+        "canary_rolled_back": "规则试行越出范围，已自动退回",
+        "canary_held": "规则试行期满，请决定是否推广",
     },
     "en": {
         "task_offered": "New task, please take it",
@@ -28,12 +32,20 @@ _KIND: Final = {
         "task_moved": "Your task belongs to another incident now",
         "escalated": "A limit has passed, please see to it",
         "deadline_near": "The deadline of a hazard kept open is near",
+        "unit_told": "A hazard in the lane that your unit keeps clear, please see to it and reply",
+        "canary_rolled_back": "Rules on trial left their band and were rolled back",
+        "canary_held": "Rules on trial have stayed in their band: please decide",
     },
 }
 _HAZARD: Final = {"zh": HAZARD_ZH}  # in English the names say it
 _SEVERITY: Final = {
     "zh": {1: "一级（红）", 2: "二级（橙）", 3: "三级（黄）", 4: "四级（蓝）"},
     "en": {1: "severity 1 (red)", 2: "severity 2 (orange)", 3: "severity 3 (yellow)", 4: "severity 4 (blue)"},
+}
+# What a unit may answer by text or keypad; `units.replies_by_text` reads it.
+_ANSWERS: Final = {
+    "zh": "回复“1 {code}”自行清除，“2 {code}”无法处置，“3 {code}”已清除",
+    "en": 'reply "1 {code}" we clear it, "2 {code}" we cannot, "3 {code}" done',
 }
 _DRILL: Final = {"zh": "【演练】", "en": "[DRILL] "}
 
@@ -57,14 +69,29 @@ class Said:
 
 def say(notice: Mapping[str, Any], step: int, address: str, *, is_worker: bool, origin: str, language: str) -> Said:
     """The message of one step of a notice (a row). `origin`: what browsers type, without a slash at the end."""
+    link = link_of(notice, is_worker=is_worker, origin=origin)
+    return _said(notice, step, address, link, language)
+
+
+def say_to_unit(
+    notice: Mapping[str, Any], step: int, address: str, link: str, *, code: str | None, language: str
+) -> Said:
+    """The message to a lane's duty phone: it names the lane, which is the unit's own, and how to reply."""
+    more = [str(notice["params"]["lane"])]
+    if code is not None:
+        more.append(_ANSWERS[language].format(code=code))
+    return _said(notice, step, address, link, language, *more)
+
+
+def _said(notice: Mapping[str, Any], step: int, address: str, link: str, language: str, *more: str) -> Said:
     params = notice["params"]
     severity, kind, hazard = int(notice["severity"]), str(notice["kind"]), str(params.get("hazard", ""))
     drill = bool(params.get("drill"))
     number = str(params.get("number", ""))
     title = f"{_DRILL[language] if drill else ''}{_KIND[language].get(kind, kind)}"
-    about = (number, _HAZARD.get(language, {}).get(hazard, hazard.replace("_", " ")), _SEVERITY[language][severity])
+    named = _HAZARD.get(language, {}).get(hazard, hazard.replace("_", " "))
+    about = (number, named, _SEVERITY[language][severity], *more)
     comma = "，" if language == "zh" else ", "
-    link = link_of(notice, is_worker=is_worker, origin=origin)
     text = f"{title}{'：' if language == 'zh' else ': '}{comma.join(part for part in about if part)}"
     values = {
         "drill": "true" if drill else "false",
@@ -84,7 +111,10 @@ def key_of(notice_id: str, step: int) -> str:
 
 
 def link_of(notice: Mapping[str, Any], *, is_worker: bool, origin: str) -> str:
-    """Exactly its task on a worker's phone page; its incident at a desk, which has no phone page."""
+    """Exactly its task on a worker's phone page; its incident at a desk, which has no phone page; what an area says
+    for rules where a notice is of no incident."""
     if is_worker and notice["task_id"]:
         return f"{origin}/phone/tasks/{notice['task_id']}"
+    if notice["incident_id"] is None and "area_code" in notice["params"]:
+        return f"{origin}/rule-levels/{notice['params']['area_code']}"
     return f"{origin}/incidents/{notice['incident_id']}"

@@ -15,10 +15,10 @@ import asyncio
 import logging
 import traceback
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -28,7 +28,7 @@ from xueliang_central.errors import CentralError
 from xueliang_central.notices.channels import Channel
 from xueliang_central.notices.climbing import NotNeeded
 from xueliang_central.notices.outcomes import Outcome, Refused, Taken, TryAgain
-from xueliang_central.notices.saying import Said, say
+from xueliang_central.notices.saying import Said, say, say_to_unit
 from xueliang_central.notices.tables import contacts, notice_steps, notices
 from xueliang_central.rights.scope import Role
 from xueliang_central.rights.tables import users
@@ -45,6 +45,21 @@ LONGEST_PAUSE_S: Final = 300.0
 MAX_TRIES: Final = 8  # about ten minutes in all
 CLAIM_SPARE_S: Final = 10.0  # a claim holds so much longer than a try may take, so that nobody else sends meanwhile
 RECORD_AGAIN_S: Final = 0.5
+
+
+TO_UNIT: Final = "unit_told"  # the one kind that goes to a lane's duty phone and not to a person of the register
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Where a managing unit is told, and how it replies. `code`: with a reply by text; None: by the link only."""
+
+    address: str
+    link: str
+    code: str | None
+
+
+ReachUnit: TypeAlias = Callable[[AsyncConnection, Row], Awaitable[Reached | str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +94,10 @@ class Sender:
         origin: str,
         language: str,
         deadline_s: float,
+        reach_unit: ReachUnit | None = None,
     ) -> None:
         self._database, self._channels, self._not_needed, self._wall = database, channels, not_needed, wall
+        self._reach_unit = reach_unit
         self._origin, self._language = origin, language
         self._claim_for = timedelta(seconds=deadline_s + CLAIM_SPARE_S)
         self._under_way: dict[str, set[asyncio.Task[None]]] = {name: set() for name in channels}
@@ -137,30 +154,35 @@ class Sender:
         for step in steps:
             notice = told[step["notice_id"]]
             why = "received" if notice["received_at"] is not None else over.get(step["notice_id"])
-            reached = await _address(conn, step["user_id"], name)
-            if why is None and reached is None:
-                why = "no_address"
+            said: Said | str = why or await self._say(conn, notice, step)
+            why = said if isinstance(said, str) else None
             if why is None and step["attempts"] >= MAX_TRIES:  # whoever tried it last never came back to record it
                 await _bury(conn, step, "never_recorded", now)
                 self.counts["dead"] += 1
                 continue
-            if why is not None:
-                await _write(conn, step, state="dropped", reason=why, next_try_at=None)
+            if isinstance(said, str):
+                await _write(conn, step, state="dropped", reason=said, next_try_at=None)
                 self.counts["dropped"] += 1
                 continue
-            address, role = reached or ("", "")
-            said = say(
-                notice,
-                step["step"],
-                address,
-                is_worker=role == Role.WORKER,
-                origin=self._origin,
-                language=self._language,
-            )
             attempt = step["attempts"] + 1
             claimed.append(Claimed(step["notice_id"], step["step"], name, attempt, said))
             await _write(conn, step, attempts=attempt, tried_at=now, next_try_at=now + self._claim_for)
         return claimed
+
+    async def _say(self, conn: AsyncConnection, notice: Row, step: Row) -> Said | str:
+        """The message to whom the step is for; or why there is none to send."""
+        if notice["kind"] == TO_UNIT:
+            unit = "no_address" if self._reach_unit is None else await self._reach_unit(conn, notice)
+            if isinstance(unit, str):
+                return unit
+            return say_to_unit(notice, step["step"], unit.address, unit.link, code=unit.code, language=self._language)
+        reached = await _address(conn, step["user_id"], step["channel"])
+        if reached is None:
+            return "no_address"
+        address, role = reached
+        is_worker = role == Role.WORKER
+        origin, language = self._origin, self._language
+        return say(notice, step["step"], address, is_worker=is_worker, origin=origin, language=language)
 
     async def _bury_channel(self, conn: AsyncConnection, name: str, now: datetime) -> None:
         """A channel that the settings name no longer: what waits for it is dead, and its notices climb on."""
@@ -178,14 +200,25 @@ class Sender:
             extra = {"channel": one.channel, "notice_id": one.notice_id, "error": name, "traceback": at}
             log.error("a notice cannot be sent", extra=extra)
             outcome = TryAgain(f"fault_{name}"[:60])
-        while True:
+        await self._record_surely(one, outcome)
+
+    async def _record_surely(self, one: Claimed, outcome: Outcome) -> None:
+        """What is known is kept for as long as the database is away; a fault of ours is tried for as long as the claim
+        holds: after that the step is claimed anew, and sent again under the same key."""
+        faults_left = max(1, int(self._claim_for.total_seconds() / RECORD_AGAIN_S))
+        while faults_left > 0:
             try:
                 await self._record(one, outcome)
-            except CentralError as error:  # the database is away: keep what we know for as long as the claim holds
+            except CentralError as error:
                 log.warning("a sent notice waits to be recorded", extra={"why": str(error)})
-                await asyncio.sleep(RECORD_AGAIN_S)
+            except Exception as error:
+                faults_left -= 1
+                name = type(error).__name__  # without its words: they may hold an address
+                self.counts["record_faults"] += 1
+                log.error("a sent notice cannot be recorded", extra={"notice_id": one.notice_id, "error": name})
             else:
                 return
+            await asyncio.sleep(RECORD_AGAIN_S)
 
     async def _record(self, one: Claimed, outcome: Outcome) -> None:
         now = self._wall()

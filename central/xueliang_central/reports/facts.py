@@ -35,6 +35,10 @@ COUNTS: Final = (
     "closed",
     "closed_once",  # closed now or before it was reopened
     "reopened",
+    "unit_told",  # the lane's managing unit first
+    "unit_cleared",  # of them: nobody else was sent, and it was seen gone
+    "unit_cannot",
+    "unit_given_up",  # it did not reply or clear in time, or the case became too severe
     *(f"{kind.value}_{outcome}" for kind in BY_POLICY for outcome in ("on_time", "late")),
 )
 # The entries of a timeline that say something here.
@@ -50,6 +54,11 @@ ENTRIES: Final = (
     "closed",
     "verified",
     "reopened",
+    "unit_told",
+    "unit_clears",
+    "unit_done",
+    "unit_cannot",
+    "unit_given_up",
 )
 _SENT: Final = frozenset({"confirmed", "dispatched"})
 
@@ -85,6 +94,7 @@ def facts_of(incident: Row, entries: Sequence[Row], clocks: Sequence[Row]) -> Fa
         "closed": int(is_closed),
         "closed_once": int(is_closed or reopened),
         "reopened": int(reopened),
+        **_of_unit(incident, entries),
     }
     facts = Facts()
     facts.add(counts, _durations(incident, entries))
@@ -93,6 +103,17 @@ def facts_of(incident: Row, entries: Sequence[Row], clocks: Sequence[Row]) -> Fa
         if outcome is not None:
             facts.add({f"{clock['kind']}_{outcome}": 1}, 0)
     return facts
+
+
+def _of_unit(incident: Row, entries: Sequence[Row]) -> dict[str, int]:
+    kinds = {entry["kind"] for entry in entries}
+    is_alone = "unit_told" in kinds and not kinds & _SENT
+    return {
+        "unit_told": int("unit_told" in kinds),
+        "unit_cleared": int(is_alone and incident["close_reason"] == CloseReason.VERIFIED),
+        "unit_cannot": int("unit_cannot" in kinds),
+        "unit_given_up": int("unit_given_up" in kinds),
+    }
 
 
 def _durations(incident: Row, entries: Sequence[Row]) -> int:

@@ -28,6 +28,7 @@ RATES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "false_alarm": ("false_alarm", ("true_hazard", "false_alarm")),
     "returned": ("returned", ("dispatched",)),
     "reopened": ("reopened", ("closed_once",)),
+    "unit_cleared": ("unit_cleared", ("unit_told",)),
     **{
         f"{kind.value}_on_time": (f"{kind.value}_on_time", (f"{kind.value}_on_time", f"{kind.value}_late"))
         for kind in BY_POLICY

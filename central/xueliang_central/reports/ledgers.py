@@ -25,6 +25,8 @@ from xueliang_central.reports.periods import SHIFTS, ZONE, Period
 from xueliang_central.reports.spreadsheets import Cell
 from xueliang_central.store.among import among
 from xueliang_central.store.database import Database
+from xueliang_central.units.requests import standing
+from xueliang_central.units.tables import unit_requests
 from xueliang_central.words import HAZARD_ZH
 
 Row = dict[str, Any]
@@ -52,6 +54,15 @@ _ZH: Final[Mapping[str, str]] = {
     "arrive": "到场",
     "check": "核查",
     "deadline": "整改期限",
+    "reply": "单位回复",
+    "clear": "单位清除",
+    "unit_told": "已告知管理单位",
+    "unit_clearing": "单位清除中",
+    "unit_done": "单位已清除",
+    "unit_cannot": "单位无法处置",
+    "unit_given_up": "已改派网格员",
+    "unit_bypassed": "值班员直接派发",
+    "unit_over": "已终止",
     "city": "市级",
     "county": "县区",
     "township": "镇街",
@@ -75,7 +86,8 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One incident and what belongs to it. `tasks`: in the order they were offered; `plan`: empty: there is none."""
+    """One incident and what belongs to it. `tasks`: in the order they were offered; `plan`, `request` (of a lane's
+    managing unit): empty: there is none."""
 
     incident: Row
     tasks: Sequence[Row]
@@ -85,6 +97,7 @@ class Case:
     told_level: str | None
     tree: AreaTree
     plan: Row
+    request: Row
 
     @property
     def task(self) -> Row:
@@ -115,10 +128,14 @@ COLUMNS: Final[Sequence[tuple[str, str, Callable[[Case], Value]]]] = (
     ("清单·点位", "List: place", lambda case: case.incident["camera_name"]),
     ("清单·发现时间", "List: opened", lambda case: case.incident["opened_at"]),
     ("清单·告警数", "List: alerts", lambda case: case.incident["alert_count"]),
+    ("交办·管理单位先行", "Hand-over: managing unit first", lambda case: case.request.get("unit")),
+    ("交办·告知单位时间", "Hand-over: unit told", lambda case: case.request.get("told_at")),
     ("交办·时间", "Hand-over: at", lambda case: case.tasks[0]["offered_at"] if case.tasks else None),
     ("交办·接单时限", "Hand-over: take by", lambda case: case.task.get("take_due_at")),
     ("交办·到场时限", "Hand-over: arrive by", lambda case: case.task.get("arrive_due_at")),
     ("交办·退回次数", "Hand-over: returned", lambda case: sum(task["state"] == "refused" for task in case.tasks)),
+    ("台账·单位回复", "Ledger: what the unit did", lambda case: _of_unit(case)),
+    ("台账·单位回复时间", "Ledger: unit replied", lambda case: case.request.get("replied_at")),
     ("台账·接单时间", "Ledger: taken", lambda case: case.task.get("taken_at")),
     ("台账·到场时间", "Ledger: arrived", lambda case: case.task.get("arrived_at")),
     ("台账·处置时间", "Ledger: handled", lambda case: case.task.get("handled_at")),
@@ -143,6 +160,11 @@ COLUMNS: Final[Sequence[tuple[str, str, Callable[[Case], Value]]]] = (
     ("五到位·时限", "In place: deadline", lambda case: case.plan.get("deadline") or case.task.get("arrive_due_at")),
     ("五到位·预案", "In place: plan", lambda case: case.plan.get("plan")),
 )
+
+
+def _of_unit(case: Case) -> Codes | None:
+    """What has become of the request to the unit; None: none was told."""
+    return (f"unit_{standing(case.request, case.incident['state'])}",) if case.request else None
 
 
 def _holder(case: Case) -> str | None:
@@ -215,6 +237,10 @@ async def _cases(conn: AsyncConnection, tree: AreaTree, rows: Sequence[Row]) -> 
         row["incident_id"]: dict(row)
         for row in (await _of(conn, select(hazard_plans), hazard_plans.c.incident_id, ids)).mappings()
     }
+    requests = {
+        row["incident_id"]: dict(row)
+        for row in (await _of(conn, select(unit_requests), unit_requests.c.incident_id, ids)).mappings()
+    }
     is_late = clocks.c.breached_at.is_not(None), clocks.c.kind != ClockKind.REMIND.value
     limits = select(clocks.c.incident_id, clocks.c.kind).where(*is_late).order_by(clocks.c.due_at)
     late: dict[str, dict[str, None]] = {incident_id: {} for incident_id in ids}
@@ -229,8 +255,19 @@ async def _cases(conn: AsyncConnection, tree: AreaTree, rows: Sequence[Row]) -> 
         told[row.incident_id] += row.told
         if row.level is not None:
             level[row.incident_id] = higher(level.get(row.incident_id, row.level), row.level).value
+    empty: Row = {}
     return [
-        Case(row, asked[one], shown.get(one, 0), tuple(late[one]), told[one], level.get(one), tree, plans.get(one, {}))
+        Case(
+            row,
+            asked[one],
+            shown.get(one, 0),
+            tuple(late[one]),
+            told[one],
+            level.get(one),
+            tree,
+            plans.get(one, empty),
+            requests.get(one, empty),
+        )
         for row in rows
         for one in (row["incident_id"],)
     ]

@@ -19,7 +19,7 @@ from xueliang_central.incidents.regrouping_tables import regrouped_alerts, regro
 from xueliang_central.incidents.reported import BY_RESIDENT, BY_WORKER
 from xueliang_central.incidents.states import CloseReason, State
 from xueliang_central.incidents.tables import alerts, expected_pictures, incidents
-from xueliang_central.ingest.tables import spool_records
+from xueliang_central.ingest.tables import gated_alerts, spool_records
 from xueliang_central.intake.tables import sightings
 from xueliang_central.kept_open.tables import hazard_photos
 from xueliang_central.lanes.tables import lanes
@@ -135,13 +135,15 @@ def _photos(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
 
 
 def _unnamed(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
-    """No alert, task or kept hazard has ever named it, and no lane does now."""
+    """No alert, task or kept hazard has ever named it, and no lane does now; an alert that is held may name what its
+    node has sent."""
     if policy.unnamed_pictures_days is None:
         return None
     return _pictures(None, _before(now, policy.unnamed_pictures_days)).where(
         ~exists().where(expected_pictures.c.sha256 == pictures.c.sha256),
         ~exists().where(task_photos.c.sha256 == pictures.c.sha256),
         ~exists().where(hazard_photos.c.sha256 == pictures.c.sha256),
+        ~exists().where("node:" + gated_alerts.c.node_id == pictures.c.received_from),
         ~_MARKS_A_LANE,
     )
 

@@ -30,6 +30,8 @@ class Permission(StrEnum):
     NODE = "node"  # an edge node with its token
     SOURCE = "source"  # a sensor or station whose body is signed with its key
     RECEIVER = "receiver"  # another system with its token, for what is told of its area
+    UNIT = "unit"  # a lane's managing unit with the link of one request
+    GATEWAY = "gateway"  # the gateway that hands in what units answer
     SIGNED_IN = "signed_in"
     SEE_AREAS = "see_areas"
     SEE_CAMERAS = "see_cameras"
@@ -69,6 +71,8 @@ class Permission(StrEnum):
     SEE_LANES = "see_lanes"
     CHANGE_LANES = "change_lanes"
     SEE_DUTY_PHONES = "see_duty_phones"
+    SEE_RELEASES = "see_releases"
+    RELEASE_CAMERAS = "release_cameras"
 
 
 _EVERYONE: Final = frozenset(Role)
@@ -120,6 +124,9 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.CALL_BACK: frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN}),
     Permission.SEE_LANES: _OFFICE,
     Permission.CHANGE_LANES: frozenset({Role.SUPERVISOR, Role.ADMIN}),
+    Permission.SEE_RELEASES: frozenset({Role.RULE_OPERATOR, Role.SUPERVISOR, Role.ADMIN, Role.AUDITOR}),
+    # Who draws the rules does not sign for the camera.
+    Permission.RELEASE_CAMERAS: frozenset({Role.SUPERVISOR, Role.ADMIN}),
     # Whoever sends people. A worker is shown the number with a task that is under way (routes/tasks.py).
     Permission.SEE_DUTY_PHONES: frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN}),
 }

@@ -13,6 +13,8 @@ from xueliang_central.centre import Centre, centre_of
 from xueliang_central.errors import NotSignedIn
 from xueliang_central.rights import accounts, second_factor
 from xueliang_central.rights.administrators import must_enrol
+from xueliang_central.rights.own_password import change_own
+from xueliang_central.rights.passwords import MAX_PASSWORD, MIN_PASSWORD
 from xueliang_central.rights.people import person_of
 from xueliang_central.rights.policy import Permission, public, require
 from xueliang_central.rights.scope import Actor
@@ -175,6 +177,35 @@ def keep_in_browser(centre: Centre, response: Response, done: accounts.SignedIn 
 async def who_am_i(request: Request, actor: Annotated[Actor, Depends(require(Permission.SIGNED_IN))]) -> Session:
     """The person behind the cookie, and the CSRF token."""
     return await _session(centre_of(request), actor.user_id, request.cookies[accounts.SESSION_COOKIE])
+
+
+class OwnPassword(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    old: str = Field(min_length=1, max_length=MAX_PASSWORD)
+    new: str = Field(min_length=1, max_length=MAX_PASSWORD, description=f"{MIN_PASSWORD} to {MAX_PASSWORD} characters.")
+
+
+class PasswordChanged(BaseModel):
+    sessions_ended: int = Field(description="Other sessions of this person, which have ended. This one goes on.")
+
+
+@router.post("/password")
+async def change_own_password(
+    given: OwnPassword, request: Request, actor: Annotated[Actor, Depends(require(Permission.SIGNED_IN))]
+) -> PasswordChanged:
+    """Change the own password. 422 `wrong_old_password` or `password_refused` (`reason`: length, same, holds_name,
+    too_simple), 429 with Retry-After after too many wrong old ones."""
+    centre = centre_of(request)
+    ended = await change_own(
+        centre.database,
+        actor,
+        old=given.old,
+        new=given.new,
+        keep=accounts.token_hash(request.cookies[accounts.SESSION_COOKIE]),
+        at=centre.wall(),
+    )
+    return PasswordChanged(sessions_ended=ended)
 
 
 @router.delete("", status_code=204)

@@ -18,7 +18,7 @@ from xueliang_central.audit import chain
 from xueliang_central.camera_rules.record import Recorded, recorded_alerts, seat_of
 from xueliang_central.camera_rules.trying import Scored, scored
 from xueliang_central.cameras.tables import cameras
-from xueliang_central.centre import centre_of
+from xueliang_central.centre import Centre, centre_of
 from xueliang_central.errors import BacktestRefused, GivenUp, NodeAway, NotFound
 from xueliang_central.fleet.backtests import Answer
 from xueliang_central.fleet.overview import AWAY
@@ -72,12 +72,20 @@ class BacktestUnderWay(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class _Watched:
+class Watched:
     """By whom a camera is watched, where it lies, and how that node is."""
 
     node_id: str | None
     area_code: str | None
     node_state: str | None
+
+    def node_that_hears(self) -> str:
+        """Raises NodeAway."""
+        if self.node_id is None:
+            raise NodeAway("no node watches this camera")
+        if self.node_state is None or self.node_state in AWAY:
+            raise NodeAway(f"node {self.node_id} is {self.node_state or 'not heard of yet'}")
+        return self.node_id
 
 
 log = logging.getLogger(__name__)
@@ -91,30 +99,24 @@ async def backtest(request: Request, camera_id: CameraId, asked: BacktestAsked, 
     the question up."""
     centre = centre_of(request)
     async with centre.database.reading() as conn:
-        found = await _camera(conn, actor, camera_id)
+        found = await watched_camera(conn, actor, camera_id)
     try:
         rule_from(asked.rule)
     except ConfigError as error:
         raise BacktestRefused(str(error)) from error
-    if found.node_id is None:
-        raise NodeAway("no node watches this camera")
-    if found.node_state is None or found.node_state in AWAY:
-        raise NodeAway(f"node {found.node_id} is {found.node_state or 'not heard of yet'}")
-    async with centre.database.transaction() as conn:
-        detail = {"rule_id": str(asked.rule.get("rule_id"))[:80], "node_id": found.node_id}
-        what = {"action": "rule.tried", "object_kind": "camera", "object_id": camera_id}
-        await chain.record(conn, actor=actor.name, **what, detail=detail, at=centre.wall())
-    question = centre.backtests.ask(found.node_id, camera_id, asked.rule, asked.from_at, asked.to_at)
-    answer = await _while_connected(request, question)
+    node_id = found.node_that_hears()
+    await note_trial(centre, actor, camera_id, str(asked.rule.get("rule_id")), node_id)
+    question = centre.backtests.ask(node_id, camera_id, asked.rule, asked.from_at, asked.to_at)
+    answer = await while_connected(request, question)
     async with centre.database.reading() as conn:
         record = await _record_of(conn, actor, camera_id, str(asked.rule.get("rule_id")), answer)
         tree, code = centre.areas.tree, found.area_code
         seat = (
             None if code is None or tree.find(code) is None else await seat_of(conn, tree, actor, code, centre.wall())
         )
-    judged = _scored(found.node_id, answer, record)
+    judged = _scored(node_id, answer, record)
     return BacktestAnswer(
-        node_id=found.node_id,
+        node_id=node_id,
         rows=list(answer.rows),
         left_out=answer.left_out,
         record=[asdict(one) for one in record],
@@ -128,12 +130,20 @@ async def backtest_progress(request: Request, camera_id: CameraId, actor: Tries)
     """How far the draft of this camera is that is being tried now."""
     centre = centre_of(request)
     async with centre.database.reading() as conn:
-        found = await _camera(conn, actor, camera_id)
+        found = await watched_camera(conn, actor, camera_id)
     progress = None if found.node_id is None else centre.backtests.progress(found.node_id, camera_id)
     return BacktestUnderWay(under_way=None if progress is None else BacktestProgress(**asdict(progress)))
 
 
-async def _camera(conn: AsyncConnection, actor: Actor, camera_id: str) -> _Watched:
+async def note_trial(centre: Centre, actor: Actor, camera_id: str, rule_id: str, node_id: str) -> None:
+    """In the audit log, before the node is asked."""
+    async with centre.database.transaction() as conn:
+        what = {"action": "rule.tried", "object_kind": "camera", "object_id": camera_id}
+        detail = {"rule_id": rule_id[:80], "node_id": node_id}
+        await chain.record(conn, actor=actor.name, **what, detail=detail, at=centre.wall())
+
+
+async def watched_camera(conn: AsyncConnection, actor: Actor, camera_id: str) -> Watched:
     """Raises NotFound."""
     query = (
         select(cameras.c.node_id, cameras.c.area_code, nodes.c.state)
@@ -143,10 +153,10 @@ async def _camera(conn: AsyncConnection, actor: Actor, camera_id: str) -> _Watch
     found = (await conn.execute(query)).one_or_none()
     if found is None:
         raise NotFound
-    return _Watched(*found)
+    return Watched(*found)
 
 
-async def _while_connected(request: Request, question: Coroutine[Any, Any, Answer]) -> Answer:
+async def while_connected(request: Request, question: Coroutine[Any, Any, Answer]) -> Answer:
     """The answer. Who asked has gone: the question is given up, so that the node may be asked anew.
 
     Raises GivenUp, which nobody reads, and what the question raises.

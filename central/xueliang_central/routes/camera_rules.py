@@ -12,8 +12,12 @@ from sqlalchemy import select
 from xueliang_alerts.desired import LONGEST_WHY
 from xueliang_central.camera_rules import service
 from xueliang_central.camera_rules.deciding import differences
+from xueliang_central.camera_rules.inheriting import own
+from xueliang_central.camera_rules.level_views import inherited_in_running, inherited_view, origins_of
+from xueliang_central.camera_rules.levels import levels_of
 from xueliang_central.camera_rules.tables import rule_versions
 from xueliang_central.camera_rules.views import desired_of, report_of, rules_body, version_view
+from xueliang_central.cameras.gate import day_of, standing_of
 from xueliang_central.centre import centre_of
 from xueliang_central.errors import NotFound, RulesProblem, RulesRefused
 from xueliang_central.incidents.stills import newest_still
@@ -36,17 +40,29 @@ BasedOn = Annotated[
     int, Field(ge=0, le=2**31 - 1, description="newest_version as the asker saw it; 409 when there are newer ones.")
 ]
 
+LiveWhy = Annotated[
+    Text | None,
+    Field(
+        min_length=1,
+        max_length=LONGEST_WHY,
+        description="Why the first rules of a camera alert at once; null: they start in the shadow, where the centre "
+        "is set so. Kept with the version.",
+    ),
+]
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class RulesProposed(_Frozen):
-    """All rules of the camera as they shall be; what is left out of place_class and look_every_s stays as it is."""
+    """All rules of the camera as they shall be; a setting that a rule leaves out is inherited from the areas above,
+    else has its default. What is left out of place_class and look_every_s stays as it is."""
 
     settings: dict[str, Any] = Field(description="`rules`, `place_class`, `look_every_s`, as in the node's settings.")
     why: Annotated[Why, Field(min_length=1)]
     based_on: BasedOn
+    live_why: LiveWhy = None
     idempotency_key: Key | None = None
 
 
@@ -54,6 +70,7 @@ class RollBack(_Frozen):
     version: Annotated[int, Field(ge=1, le=2**31 - 1, description="Whose content is wanted again.")]
     based_on: BasedOn
     why: Why = ""
+    live_why: LiveWhy = None
     idempotency_key: Key | None = None
 
 
@@ -73,20 +90,36 @@ class RulesMove(_Frozen):
 
 @router.get("")
 async def get_rules(request: Request, camera_id: CameraId, actor: Sees) -> dict[str, Any]:
-    """What is wanted, what runs, and whether they agree; settings of both, null: not known. `still`: the newest masked
-    picture of it that this actor may see, null: none. `may_change`: this actor may propose and roll back."""
-    async with centre_of(request).database.reading() as conn:
+    """What is wanted, what runs, and whether they agree; settings of both, null: not known, whole ones: what in them is
+    inherited from which area is beside them. `levels`: what the areas above say, by hazard. `still`: the newest masked
+    picture of it that this actor may see, null: none. `may_change`: this actor may propose and roll back.
+    `release`: may it be analysed; `is_stopped`: no rules are sent for it, and its alerts are held.
+    `new_in_shadow_hours`: what is proposed would be its first rules and start in the shadow, for so long at least."""
+    centre = centre_of(request)
+    async with centre.database.reading() as conn:
         camera = await service.camera_of(conn, actor, camera_id)
+        standing = standing_of(camera, day_of(centre.wall()))
+        is_stopped = await centre.gate.is_closed_to(conn, camera, centre.wall())
         body = await rules_body(conn, camera)
         desired, report = await desired_of(conn, camera_id), await report_of(conn, camera_id, camera["node_id"])
         still = await newest_still(conn, actor, camera_id)
+        levels = await levels_of(conn, camera_id, camera["area_path"])
+        running = None if report is None else await inherited_in_running(conn, camera_id, report["digest"])
+        chosen = centre.settings.new_rules
+        is_new = chosen.shadow and await service.starts_in_shadow(conn, camera)
+    tree = centre_of(request).areas.tree
     return {
         **body,
+        "new_in_shadow_hours": chosen.shadow_hours if is_new else None,
         "name": camera["name"],
         "may_change": service.may_change(actor, camera),
         "still": still,
+        "release": {"state": standing.state.value, "missing": list(standing.missing), "is_stopped": is_stopped},
         "desired_settings": desired["settings"] if desired is not None else None,
         "running_settings": report["settings"] if report is not None else None,
+        "desired_inherited": inherited_view(desired["inherited"] if desired is not None else None, tree),
+        "running_inherited": inherited_view(running, tree),
+        "levels": origins_of(levels, tree),
     }
 
 
@@ -112,11 +145,17 @@ async def list_versions(
 
 @router.get("/versions/{version}")
 async def get_version(request: Request, camera_id: CameraId, version: Number, actor: Sees) -> dict[str, Any]:
-    """One, with its settings and what this actor may do with it."""
+    """One, with its settings (whole ones; `inherited`: what in them came from which area) and what this actor may do
+    with it."""
     async with centre_of(request).database.reading() as conn:
         camera = await service.camera_of(conn, actor, camera_id)
         row = await service.version_of(conn, camera_id, version)
-    return {**version_view(row, with_settings=True), "moves": service.moves_of(actor, camera, row)}
+    inherited = inherited_view(row["inherited"], centre_of(request).areas.tree)
+    return {
+        **version_view(row, with_settings=True),
+        "inherited": inherited,
+        "moves": service.moves_of(actor, camera, row),
+    }
 
 
 @router.get("/diff")
@@ -146,22 +185,31 @@ async def post_version(request: Request, camera_id: CameraId, body: RulesPropose
     """A new version: sent to the node at once, or `proposed` where a second person must agree (severity_changes says
     why). 422 `rules_refused`: every problem. The same key again answers with the first."""
     centre = centre_of(request)
-    asked = service.Proposal(body.settings, body.why, body.based_on, key=body.idempotency_key)
+    asked = service.Proposal(
+        body.settings,
+        body.why,
+        body.based_on,
+        key=body.idempotency_key,
+        new_in_shadow=centre.settings.new_rules.shadow,
+        live_why=body.live_why,
+    )
     async with centre.database.transaction() as conn:
-        version = await service.propose(conn, actor, camera_id, asked, centre.wall())
+        version = await service.propose(conn, actor, camera_id, asked, centre.wall(), gate=centre.gate)
     return await get_version(request, camera_id, version, actor)
 
 
 @router.post("/check")
 async def post_check(request: Request, camera_id: CameraId, body: RulesDraft, actor: Changes) -> dict[str, Any]:
-    """What a proposal would be taken as, and why a second person would have to agree. Nothing is kept. 422
+    """What a proposal would be taken as (`own`: without what is inherited), and why a second person would have to
+    agree. Nothing is kept. 422
     `rules_refused`: every problem."""
     asked = _written(body.text) if body.text is not None else body.settings
     if asked is None or (body.text is not None and body.settings is not None):
         raise RulesRefused([RulesProblem("", "expected settings or text, one of them")])
     async with centre_of(request).database.reading() as conn:
-        part, severities = await service.check(conn, actor, camera_id, asked)
-    return {"settings": part.as_written, "severity_changes": list(severities)}
+        part, severities, inherited = await service.check(conn, actor, camera_id, asked)
+    whole = part.as_written
+    return {"settings": whole, "own": own(whole, inherited), "severity_changes": list(severities)}
 
 
 def _written(text: str) -> dict[str, Any]:
@@ -178,9 +226,16 @@ def _written(text: str) -> dict[str, Any]:
 async def post_rollback(request: Request, camera_id: CameraId, body: RollBack, actor: Changes) -> dict[str, Any]:
     """A new version with the content of an earlier one; what holds for any new version holds for it."""
     centre = centre_of(request)
-    asked = service.Proposal({}, body.why, body.based_on, key=body.idempotency_key)
+    asked = service.Proposal(
+        {},
+        body.why,
+        body.based_on,
+        key=body.idempotency_key,
+        new_in_shadow=centre.settings.new_rules.shadow,
+        live_why=body.live_why,
+    )
     async with centre.database.transaction() as conn:
-        version = await service.roll_back(conn, actor, camera_id, body.version, asked, centre.wall())
+        version = await service.roll_back(conn, actor, camera_id, body.version, asked, centre.wall(), gate=centre.gate)
     return await get_version(request, camera_id, version, actor)
 
 
@@ -191,5 +246,5 @@ async def post_version_move(
     """Approve or refuse what another person proposed, or withdraw the own. 409: it is no longer proposed."""
     centre = centre_of(request)
     async with centre.database.transaction() as conn:
-        await service.move(conn, actor, camera_id, version, body.move, body.note, centre.wall())
+        await service.move(conn, actor, camera_id, version, body.move, body.note, centre.wall(), gate=centre.gate)
     return await get_version(request, camera_id, version, actor)

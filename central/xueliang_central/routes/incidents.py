@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy import select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.audit import chain
 from xueliang_central.centre import centre_of
@@ -18,13 +19,21 @@ from xueliang_central.errors import NotFound
 from xueliang_central.incidents import service
 from xueliang_central.incidents.states import State
 from xueliang_central.incidents.tables import incidents
-from xueliang_central.incidents.views import incident_detail, incident_views
+from xueliang_central.incidents.views import incident_detail, incident_views, page_of_alerts, page_of_timeline
 from xueliang_central.lanes.register import case_view, lanes_of_case
 from xueliang_central.notices import receipts
 from xueliang_central.notices.tables import notices
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor, may_see, scoped
-from xueliang_central.routes.asking import LARGEST_PAGE, IncidentMoveBody, cursor_of, read_cursor, rulebook_of
+from xueliang_central.routes.asking import (
+    LARGEST_PAGE,
+    BadCursor,
+    IncidentMoveBody,
+    cursor_of,
+    read_cursor,
+    rulebook_of,
+)
+from xueliang_central.units.requests import case_view as unit_of_case
 
 router: Final = APIRouter(prefix="/api/incidents", tags=["incidents"])
 
@@ -63,12 +72,53 @@ async def list_incidents(
 async def get_incident(
     request: Request, incident_id: str, actor: Annotated[Actor, Depends(require(Permission.SEE_INCIDENTS))]
 ) -> dict[str, Any]:
-    """One incident with alerts, timeline, stills, the *why*, the fire lanes that its cameras watch, its plan when it
-    is or was kept open, and the moves this actor may make. The view is audited."""
+    """One incident with alerts, timeline, stills, the *why*, the fire lanes that its cameras watch, what was asked
+    of a lane's managing unit, its plan when it is or was kept open, and the moves this actor may make. The view is
+    audited."""
     view = await incident_shown(request, incident_id, actor)
     await _audit_view(request, incident_id, actor)
     await _receive(request, actor, incident_id)
     return view
+
+
+@router.get("/{incident_id}/alerts")
+async def list_alerts(
+    request: Request,
+    incident_id: str,
+    actor: Annotated[Actor, Depends(require(Permission.SEE_INCIDENTS))],
+    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 50,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> dict[str, Any]:
+    """All alerts of one incident, the last received first: also those that its own page leaves out."""
+    before = None if cursor is None else read_cursor(cursor)
+    async with centre_of(request).database.reading() as conn:
+        await _seen(conn, actor, incident_id)
+        items, last = await page_of_alerts(conn, incident_id, before, limit)
+    return {"items": items, "next_cursor": cursor_of(*last) if last else None}
+
+
+@router.get("/{incident_id}/timeline")
+async def list_timeline(
+    request: Request,
+    incident_id: str,
+    actor: Annotated[Actor, Depends(require(Permission.SEE_INCIDENTS))],
+    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 50,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> dict[str, Any]:
+    """The whole timeline of one incident, newest first: also what its own page leaves out."""
+    before = None if cursor is None else read_cursor(cursor)[1]
+    if before is not None and not (before.isascii() and before.isdecimal() and len(before) < 19):
+        raise BadCursor
+    async with centre_of(request).database.reading() as conn:
+        await _seen(conn, actor, incident_id)
+        items, last = await page_of_timeline(conn, incident_id, None if before is None else int(before), limit)
+    return {"items": items, "next_cursor": cursor_of(*last) if last else None}
+
+
+async def _seen(conn: AsyncConnection, actor: Actor, incident_id: str) -> None:
+    """Raises NotFound."""
+    if not may_see(actor, (await service.load(conn, incident_id))["area_path"]):
+        raise NotFound("incident")
 
 
 @router.post("/{incident_id}/moves")
@@ -133,5 +183,6 @@ async def incident_shown(request: Request, incident_id: str, actor: Actor) -> di
             raise NotFound("incident")
         tree, lanes, plan = centre.areas.tree, await lanes_of_case(conn, row), await plan_view(conn, incident_id)
         view = await incident_detail(conn, tree, row, moves_for(actor, row), regroupings_for(actor, row))
-    shown = {"lanes": [case_view(lane, actor) for lane in lanes], "kept_open": plan}
+        unit = await unit_of_case(conn, row, actor)
+    shown = {"unit": unit, "lanes": [case_view(lane, actor) for lane in lanes], "kept_open": plan}
     return {**view, **shown, "may_keep": list(keepings_for(actor, row))}

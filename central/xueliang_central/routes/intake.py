@@ -9,11 +9,13 @@ from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import select
 
 from xueliang_alerts.contract import NotUnderstood
+from xueliang_alerts.topics import station_topic
 from xueliang_central.centre import centre_of
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.errors import Conflict, NotSignedIn, Throttled
 from xueliang_central.incidents.views import at_text
 from xueliang_central.intake import service, signing
+from xueliang_central.intake.over_mqtt import refused_over_mqtt
 from xueliang_central.intake.sources import source_of
 from xueliang_central.intake.tables import sources
 from xueliang_central.rights.policy import Permission, declare, require
@@ -96,14 +98,22 @@ async def post_signal(
 async def list_sources(
     request: Request, actor: Annotated[Actor, Depends(require(Permission.SEE_FLEET))]
 ) -> dict[str, Any]:
-    """Sources of the actor's areas, and when each was last heard; without keys."""
+    """Sources of the actor's areas, the topic of each, and when it was last heard; without keys. `refused`: over the
+    webhook, by this process since it started; `refused_over_mqtt`: by all, since the centre was set up."""
     query = scoped(select(sources), sources.c.area_path, actor).order_by(sources.c.source_id)
     async with centre_of(request).database.reading() as conn:
         rows = [dict(row) for row in (await conn.execute(query)).mappings()]
+        over_mqtt = await refused_over_mqtt(conn)
     names = ("source_id", "name", "area_code", "longitude", "latitude", "key_version", "disabled")
     times = ("registered_at", "last_heard_at")
     items = [{name: row[name] for name in names} | {name: at_text(row[name]) for name in times} for row in rows]
-    return {"sources": items, "refused": dict(sorted(refused_of(request).items()))}
+    for item in items:
+        item["topic"] = station_topic(item["source_id"])
+    return {
+        "sources": items,
+        "refused": dict(sorted(refused_of(request).items())),
+        "refused_over_mqtt": dict(sorted(over_mqtt.items())),
+    }
 
 
 def _refuse(request: Request, reason: str) -> NoReturn:

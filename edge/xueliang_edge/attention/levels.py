@@ -49,6 +49,7 @@ class LookPlan:
         stream: which of the camera's streams.
         least_gap_s: pictures that come sooner after the last one are not wanted.
         has_crops: small things are to be looked at in crops of the picture (`crops.py`).
+        may_tile: tiles are allowed, should a rule want them (`tiles.py`).
         look_at_mono_s: the first picture from then on is wanted, whatever lies between key pictures: a dwell ends.
     """
 
@@ -58,6 +59,7 @@ class LookPlan:
     stream: Literal["main", "sub"]
     least_gap_s: float = 0.0
     has_crops: bool = False
+    may_tile: bool = True
     look_at_mono_s: float | None = None
 
 
@@ -156,8 +158,9 @@ def plan_of(state: Attention, need: Need, has_sub: bool, degradation: Degradatio
     """The looks a level asks for; also before the first look, and when the degradation changes between looks."""
     needed_s = need.largest_gap_s * degradation.gap_factor(need.most_severe)
     cheap: Literal["main", "sub"] = "sub" if has_sub else "main"
+    may_tile = degradation < Degradation.NO_CROPS
     if state.level is Level.IDLE:
-        return LookPlan(Level.IDLE, needed_s, every_key=False, stream=cheap)
+        return LookPlan(Level.IDLE, needed_s, every_key=False, stream=cheap, may_tile=may_tile)
     is_confirm = state.level is Level.CONFIRM
     stream: Literal["main", "sub"] = "main" if is_confirm else cheap
     least_s = SLOW_WATCH_GAP_S if degradation >= Degradation.SLOW_WATCH else WATCH_LEAST_GAP_S
@@ -168,7 +171,13 @@ def plan_of(state: Attention, need: Need, has_sub: bool, degradation: Degradatio
         gap_s = max(gap_s, SLOW_WATCH_GAP_S)
     has_crops = is_confirm and state.needs_crops and degradation < Degradation.NO_CROPS
     return LookPlan(
-        state.level, gap_s, every_key=True, stream=stream, least_gap_s=min(least_s, gap_s), has_crops=has_crops
+        state.level,
+        gap_s,
+        every_key=True,
+        stream=stream,
+        least_gap_s=min(least_s, gap_s),
+        has_crops=has_crops,
+        may_tile=may_tile,
     )
 
 

@@ -64,7 +64,7 @@ class Degradation(IntEnum):
 
 _WORDS: Final = {
     Degradation.NONE: "nothing is given up",
-    Degradation.NO_CROPS: "no closer crops: small things are judged from the whole picture",
+    Degradation.NO_CROPS: "no closer crops and no tiles: small things and crowds are judged from the whole picture",
     Degradation.SLOW_WATCH: "cameras where something happens are looked at once a second at most; where nothing moves "
     f"the detector looks again every {REFRESH_OVERLOADED_S:g} s",
     Degradation.KEY_WATCH: "cameras where something happens are looked at in key pictures only",

@@ -82,7 +82,7 @@ def _least(rule: CrowdRule) -> float:
     return min(float(rule.raise_at_count), rule.levels.busy * m2 * (1 - 1e-9))
 
 
-def _is_resting(state: CrowdState, rule: CrowdRule) -> bool:
+def _is_resting(state: CrowdState, _batch: Batch, rule: CrowdRule) -> bool:
     least = _least(rule)
     return state.run is None and all(item.count < least for item in state.recent)
 

@@ -53,7 +53,7 @@ class Skipping:
     """
 
     begin: Callable[[LoggedLooks, Timeline, Any], Batch]
-    is_resting: Callable[[Any, Any], bool]
+    is_resting: Callable[[Any, Any, Any], bool]
     rested: Callable[[Any, Any, Timeline, int, int, Any], Any]
     over_restart: Callable[[Any], Any] = lambda state: state
     on: Callable[[Any, Any, int, Any], tuple[Any, int, int]] = lambda state, _batch, start, _rule: (state, start, 0)

@@ -79,7 +79,7 @@ class Replay:
         wakes: list[int] = np.flatnonzero(batch.wakes).tolist()
         index, count = 0, len(timeline)
         while index < count:
-            if self._is_resting():
+            if self._is_resting(batch):
                 nearest = bisect_left(wakes, index)
                 following = wakes[nearest] if nearest < len(wakes) else count
                 self._rest(batch, timeline, index, following)
@@ -100,11 +100,11 @@ class Replay:
             return LiveBatch(part, timeline, self.rule, np.ones(len(timeline), np.bool_))
         return self._skipping.begin(part, timeline, self.rule)
 
-    def _is_resting(self) -> bool:
+    def _is_resting(self, batch: Batch) -> bool:
         episode = self._state.episode
         if episode.open is not None or episode.onset is not None or self._skipping is None:
             return False
-        return self._skipping.is_resting(self._state, self.rule)
+        return self._skipping.is_resting(self._state, batch, self.rule)
 
     def _rest(self, batch: Batch, timeline: Timeline, start: int, stop: int) -> None:
         """Pass over quiet looks."""

@@ -63,7 +63,7 @@ def _begin_changing(looks: LoggedLooks, timeline: Timeline, rule: ChangeRule) ->
     return LiveBatch(looks, timeline, rule, wakes)
 
 
-def _change_rests(state: ChangeState, _rule: ChangeRule) -> bool:
+def _change_rests(state: ChangeState, _batch: Batch, _rule: ChangeRule) -> bool:
     return state.cells == Cells() and not state.about and state.unclear_since is None
 
 
@@ -80,7 +80,7 @@ def _begin_trespass(looks: LoggedLooks, timeline: Timeline, rule: TrespassRule) 
     return BoxBatch.of(looks, timeline, flags, wakes, _TRESPASS_MERGED)
 
 
-def _trespass_rests(state: TrespassState, _rule: TrespassRule) -> bool:
+def _trespass_rests(state: TrespassState, _batch: Batch, _rule: TrespassRule) -> bool:
     return not any(one.is_hit for one in state.recent)
 
 
@@ -138,7 +138,7 @@ def _without_paths(state: Any) -> Any:
     return replace(state, paths=())
 
 
-def _crossing_rests(_state: CrossingState | WrongWayState, _rule: Any) -> bool:
+def _crossing_rests(_state: CrossingState | WrongWayState, _batch: Batch, _rule: Any) -> bool:
     return True
 
 
@@ -152,7 +152,7 @@ def _begin_burning(looks: LoggedLooks, timeline: Timeline, rule: FireSmokeRule) 
     return LiveBatch(looks, timeline, rule, counts > 0)
 
 
-def _burning_rests(state: FireState, _rule: FireSmokeRule) -> bool:
+def _burning_rests(state: FireState, _batch: Batch, _rule: FireSmokeRule) -> bool:
     return not any(one.boxes for one in state.recent)
 
 
@@ -178,7 +178,7 @@ def _begin_offline(looks: LoggedLooks, timeline: Timeline, rule: CameraFaultRule
     return LiveBatch(looks, timeline, rule, is_offline[timeline.rows])
 
 
-def _offline_rests(_state: CameraFaultState, rule: CameraFaultRule) -> bool:
+def _offline_rests(_state: CameraFaultState, _batch: Batch, rule: CameraFaultRule) -> bool:
     return rule.fault == "offline"  # faults of the view are judged look by look: it costs little
 
 

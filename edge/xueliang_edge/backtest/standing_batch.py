@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xueliang_edge.backtest.counting import Flags, OfLooks
-from xueliang_edge.backtest.covering import may_be_reported_twice
+from xueliang_edge.backtest.standing_passing import Passing
 from xueliang_edge.backtest.timeline import Timeline
 from xueliang_edge.observation_log.encoding import at_of, changes_of
 from xueliang_edge.observation_log.looks import LoggedLooks
 from xueliang_edge.observations import BoxRow
 from xueliang_edge.rules.geometry import Box, Boxes
+from xueliang_edge.rules.hiding import Veil
+from xueliang_edge.rules.places import Place, hidden_since
 from xueliang_edge.rules.rasters import PointSet
 from xueliang_edge.rules.standing_measure import NOTHING_INSIDE, Inside, StandingMeasure, surest_of
 from xueliang_edge.rules.zone_change import ZoneChange, ZoneGrid
@@ -27,20 +29,28 @@ class StandingBatch:
 
     Attributes:
         counted, inside: boxes that count; those that stand in the zone.
-        believed: boxes that are.
+        believed: boxes that are. in_front: those over the zone that do not stand in it.
         grid: None without a change grid. has_changed: bool (m,), a cell that counts has.
         sets: uint8 (m, 4, bytes), known, still changed and changed cells, see `ZoneChange.of`; those under any box.
+        may_be_twice: bool (m,), see `covering.may_be_reported_twice`. passing: what only passes.
     """
 
     looks: LoggedLooks
     timeline: Timeline
-    wakes: Flags
     counted: OfLooks
     inside: OfLooks
     believed: OfLooks
+    in_front: OfLooks
     grid: ZoneGrid | None
     has_changed: Flags
     sets: NDArray[np.uint8]
+    may_be_twice: Flags
+    passing: Passing
+
+    @property
+    def wakes(self) -> Flags:
+        """See `Batch`."""
+        return self.passing.wakes
 
     def measure(self, index: int) -> StandingMeasure:
         looks, plain = self.looks, self.plain
@@ -54,6 +64,7 @@ class StandingBatch:
             inside.boxes,
             inside.scores,
             inside.class_names,
+            self.in_front_of(index) if is_known else (),
             _Logged(self, index),
             self.grid if is_known and plain.has_change[index] else None,
             context.confident_score,
@@ -70,10 +81,33 @@ class StandingBatch:
         known = plain.known_inside.get(first)
         if known is None:  # carried answers show the same boxes
             rows = plain.inside_rows[first:stop]
-            known = Inside.of(self._surest_of(index) if plain.may_be_twice[index] else sorted(rows, key=_least_sure))
+            surest = self._surest_of(index) if plain.may_be_twice[index] else sorted(rows, key=_least_sure)
+            known = Inside.of(surest, ())
             plain.known_inside.clear()
             plain.known_inside[first] = known
         return known
+
+    def in_front_of(self, index: int) -> tuple[Box, ...]:
+        """What is over the zone of a look and does not stand in it."""
+        plain = self.plain
+        return tuple(plain.front_boxes[plain.front_first[index] : plain.front_stop[index]])
+
+    def hidden_at(self, index: int) -> PointSet:
+        """The cells under it."""
+        has_grid = self.plain.has_change[index] and self.grid is not None
+        return self.grid.centres.under_any(self.in_front_of(index)) if has_grid and self.grid else 0
+
+    def new_places(self, index: int, veils: Sequence[Veil]) -> tuple[Place, ...]:
+        """Of what stands in the zone at a judged look that hits nothing; `veils`: after the look before."""
+        now, inside = self.timeline.moment(index), self.inside_of(index)
+        grid = self.grid if self.plain.has_change[index] else None
+        rows = zip(inside.boxes, inside.scores, inside.class_names, strict=True)
+        return tuple(
+            [
+                Place(box, hidden_since(veils, grid, box, now), now, 0.0, 0.0, score, 1, name, score)
+                for box, score, name in rows
+            ]
+        )
 
     def _surest_of(self, index: int) -> list[BoxRow]:
         """Of what stands in the zone, where a thing may be reported several times."""
@@ -143,6 +177,7 @@ class _Plain:
     Attributes:
         rows, context, mono_s, at_ms, is_known, has_change, has_changed: of each look.
         inside_first, inside_stop: of each look, where in `inside_rows`, the boxes that stand in the zone.
+        front_first, front_stop: of each look, where in `front_boxes`, what is in front of the zone.
         may_be_twice: see `covering.may_be_reported_twice`.
         known_inside: the last answer of `StandingBatch.inside_of`.
     """
@@ -157,6 +192,9 @@ class _Plain:
     inside_first: list[int]
     inside_stop: list[int]
     inside_rows: list[BoxRow]
+    front_first: list[int]
+    front_stop: list[int]
+    front_boxes: list[Box]
     may_be_twice: list[bool]
     known_inside: dict[int, Inside]
 
@@ -173,7 +211,9 @@ class _Plain:
             batch.has_changed.tolist(),
             *batch.inside.bounds(),
             _rows(looks, batch.inside.boxes),
-            may_be_reported_twice(looks, batch.inside, batch.counted).tolist(),
+            *batch.in_front.bounds(),
+            list(map(tuple, looks.boxes_xyxyn[batch.in_front.boxes].tolist())),
+            batch.may_be_twice.tolist(),
             {},
         )
 

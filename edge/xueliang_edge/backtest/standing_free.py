@@ -34,7 +34,9 @@ def pass_while_free(
     longest_s = min(rule.gap_tolerance_s, rule.view_lost_after_s)
     absent_s, absent_looks = episode.absent_s, episode.absent_looks
     index, count, mono, is_known = start, len(batch.timeline), plain.mono_s, plain.is_known
-    while index < count and is_known[index] and not (is_bare(ground, rule) or _is_steady(ground, last)):
+    while (
+        index < count and is_known[index] and not (_rests(ground, batch, index, last, rule) or _is_steady(ground, last))
+    ):
         gap_s = mono[index] - last.mono_s
         if not 0 < gap_s <= longest_s:
             break
@@ -58,6 +60,10 @@ def pass_while_free(
         closed=episode.closed,
     )
     return StandingState(free, ground, state.chain_since, state.chain_last), index
+
+
+def _rests(ground: Ground, batch: StandingBatch, index: int, last: Moment, rule: StandingRule) -> bool:
+    return not batch.passing.may_stay[index] and batch.passing.leaves_nothing(ground, last, rule)
 
 
 def _is_free(episode: EpisodeState) -> bool:

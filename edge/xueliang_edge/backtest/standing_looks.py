@@ -4,6 +4,7 @@ columns, and which looks change nothing while the rule is at rest. Pure.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -15,11 +16,14 @@ from xueliang_edge.backtest.counting import CHANGED_LEVEL, STILL_CHANGED_LEVEL, 
 from xueliang_edge.backtest.measuring import Batch, LiveBatch, Skipping, has_one_score
 from xueliang_edge.backtest.standing_batch import StandingBatch
 from xueliang_edge.backtest.standing_free import is_bare, pass_while_free
+from xueliang_edge.backtest.standing_hidden import veils_through
+from xueliang_edge.backtest.standing_passing import passing
 from xueliang_edge.backtest.standing_runs import run_through
 from xueliang_edge.backtest.timeline import Timeline
 from xueliang_edge.observation_log.looks import LoggedLooks
 from xueliang_edge.rules import geometry
 from xueliang_edge.rules.geometry import Box, Boxes
+from xueliang_edge.rules.places import Place
 from xueliang_edge.rules.standing import StandingState
 from xueliang_edge.rules.standing_measure import WEAK_SHARE, StandingRule, is_concerned
 from xueliang_edge.rules.zone_change import zone_grid
@@ -35,10 +39,10 @@ def _begin(looks: LoggedLooks, timeline: Timeline, rule: StandingRule) -> Batch:
         looks, timeline.rows, lambda score: counting.counted(looks, rule, score, WEAK_SHARE)
     )
     is_inside = _concerned(looks, is_counted, rule)
-    wakes = counting.shown(looks, is_inside)[timeline.rows] > 0
+    inside = counting.of_looks(looks, timeline.rows, is_inside)
     has_changed: NDArray[np.bool_] = np.zeros(len(timeline), np.bool_)
-    near = counting.of_looks(looks, timeline.rows, np.zeros(len(looks.scores), np.bool_))
     grid, sets = None, np.zeros((len(timeline), 4, 0), np.uint8)
+    covered = in_the_open = np.zeros((len(timeline), 0), np.uint8)
     if looks.grids.grid_hw is not None:
         grid = zone_grid(rule.zone, looks.grids.grid_hw, rule.exclude_zones)
         width, centres = covering.width_of(grid.centres), geometry.zone_cells(rule.zone, grid.grid_hw)[2]
@@ -50,17 +54,26 @@ def _begin(looks: LoggedLooks, timeline: Timeline, rule: StandingRule) -> Batch:
         sets[:, 3] = covering.cells_under(looks, near, grid.centres)
         changed = sets[:, 2] & ~covering.packed((grid.excluded,), width)
         has_changed |= changed.any(axis=1)
-        if rule.any_object:
-            wakes |= (changed & ~sets[:, 3]).any(axis=1)
+        covered, in_the_open = covering.cells_under(looks, inside, grid.centres), changed & ~sets[:, 3]
     if not has_one_score(looks, timeline):
-        return LiveBatch(looks, timeline, rule, wakes)
+        wakes = inside.count > 0
+        return LiveBatch(looks, timeline, rule, wakes | in_the_open.any(axis=1) if rule.any_object else wakes)
     is_believed = np.zeros(len(looks.scores), np.bool_)
     if scores := counting.scores_of_good(looks, timeline.rows):
         is_believed = looks.scores.astype(np.float64) >= scores[0]  # plain numbers, like live
-    counted, inside, believed = (
-        counting.of_looks(looks, timeline.rows, each) for each in (is_counted, is_inside, is_believed)
+    is_in_front = counting.meeting(looks, is_believed & ~is_inside, rule.zone, _whole)
+    counted, believed, in_front = (
+        counting.of_looks(looks, timeline.rows, each) for each in (is_counted, is_believed, is_in_front)
     )
-    return StandingBatch(looks, timeline, wakes, counted, inside, believed, grid, has_changed, sets)
+    may_be_twice = covering.may_be_reported_twice(looks, inside, counted)
+    what_passes = passing(looks, timeline, rule, inside, believed, may_be_twice, grid, sets, covered, in_the_open)
+    return StandingBatch(
+        looks, timeline, counted, inside, believed, in_front, grid, has_changed, sets, may_be_twice, what_passes
+    )
+
+
+def _whole(boxes: Boxes) -> Boxes:
+    return boxes
 
 
 def _concerned(looks: LoggedLooks, flags: Flags, rule: StandingRule) -> Flags:
@@ -83,16 +96,30 @@ def _may_be_in(ground: Boxes, rule: StandingRule) -> Flags:
     return may
 
 
-def _is_resting(state: StandingState, rule: StandingRule) -> bool:
-    return state.unclear_since is None and is_bare(state.ground, rule)
+def _is_resting(state: StandingState, batch: Batch, rule: StandingRule) -> bool:
+    if state.unclear_since is not None:
+        return False
+    if isinstance(batch, StandingBatch):
+        return batch.passing.leaves_nothing(state.ground, state.episode.last, rule)
+    return is_bare(state.ground, rule)
 
 
 def _rested(
-    state: StandingState, _batch: Batch, timeline: Timeline, start: int, stop: int, rule: StandingRule
+    state: StandingState, batch: Batch, timeline: Timeline, start: int, stop: int, rule: StandingRule
 ) -> StandingState:
-    if (timeline.gap_s[timeline.judged(start, stop)] > rule.view_lost_after_s).any():
-        return StandingState(episode=state.episode)
-    return state
+    is_lost = (timeline.gap_s[timeline.judged(start, stop)] > rule.view_lost_after_s).any()
+    before = StandingState(episode=state.episode) if is_lost else state
+    known = state.ground.veils
+    veils = veils_through(known, batch, timeline, start, stop, rule)
+    if not isinstance(batch, StandingBatch):
+        return before if veils == before.ground.veils else replace(before, ground=replace(before.ground, veils=veils))
+
+    def new_places(index: int) -> tuple[Place, ...]:
+        is_first = timeline.gap_s[index] > rule.view_lost_after_s
+        return batch.new_places(index, () if is_first else veils_through(known, batch, timeline, start, index, rule))
+
+    ground = batch.passing.over(state.ground, start, stop, rule, new_places)
+    return replace(before, ground=replace(ground, veils=veils))
 
 
 def _on(state: StandingState, batch: Batch, start: int, rule: StandingRule) -> tuple[StandingState, int, int]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xueliang_edge.backtest.standing_batch import StandingBatch
+from xueliang_edge.backtest.standing_hidden import veils_through
 from xueliang_edge.observation_log.encoding import at_of
 from xueliang_edge.rules.episodes import STILL_THERE_EVERY_S, EpisodeState, Evidence, Moment
 from xueliang_edge.rules.places import (
@@ -40,7 +41,7 @@ def run_through(
     found = _found(state, measured, rule)
     if found is None:
         return state, start
-    run = _Run(state, batch, rule, found, measured.confident_score)
+    run = _Run(state, batch, start, rule, found, measured.confident_score)
     index, count = start, len(batch.timeline)
     while index < count and run.takes(index):
         index += 1
@@ -132,7 +133,13 @@ class _Run:
     """A run on its way."""
 
     def __init__(
-        self, state: StandingState, batch: StandingBatch, rule: StandingRule, found: Found, confident_score: float
+        self,
+        state: StandingState,
+        batch: StandingBatch,
+        start: int,
+        rule: StandingRule,
+        found: Found,
+        confident_score: float,
     ) -> None:
         episode, ground = state.episode, state.ground
         assert episode.last is not None
@@ -142,7 +149,7 @@ class _Run:
             _Standing.of(one, confident_score, rule, is_open=episode.open is not None) for one in ground.places
         ]
         self._mono_s, self._seen_s, self._unseen_s = episode.last.mono_s, episode.last.seen_s, 0.0
-        self._absent_s, self._absent_looks, self._index = episode.absent_s, episode.absent_looks, -1
+        self._absent_s, self._absent_looks, self._start, self._index = episode.absent_s, episode.absent_looks, start, -1
         self._absorbed, self._under_hit = ground.absorbed, 0
         if batch.grid is not None:
             self._under_hit = union_of([under_place(batch.grid.centres, one.anchor) for one in ground.places])
@@ -235,5 +242,6 @@ class _Run:
         )
         if is_holding and not self._rule.counts_each_alone:
             chain_last = now
-        places = tuple([one.after(now) for one in self._places])
-        return StandingState(after, Ground(places, (), self._absorbed), before.chain_since, chain_last)
+        places, batch = tuple([one.after(now) for one in self._places]), self._batch
+        veils = veils_through(before.ground.veils, batch, batch.timeline, self._start, self._index + 1, self._rule)
+        return StandingState(after, Ground(places, (), self._absorbed, veils), before.chain_since, chain_last)

@@ -215,14 +215,14 @@ def _began(lows: Sequence[CountAt], now: Moment, settings: CrowdRule) -> Moment:
     have been there: half of that is told. Who is seen from one low on came half-way between the low before and it;
     each counts by the share of the climb that was still to be seen then, see `HIDES_LATER`.
     """
-    enough, window_s = _enough(settings), max(FORMING_S, LEAST_LOOKS * now.unseen_s)
-    climb = [low for low in lows if low.count < enough and now.seen_s - low.seen_s <= window_s]
+    wanted, window_s = enough(settings), max(FORMING_S, LEAST_LOOKS * now.unseen_s)
+    climb = [low for low in lows if low.count < wanted and now.seen_s - low.seen_s <= window_s]
     if not climb:
         return now
-    climb.append(CountAt(now.seen_s, enough))
-    whole, twice_s = enough - climb[0].count, 0.0
+    climb.append(CountAt(now.seen_s, wanted))
+    whole, twice_s = wanted - climb[0].count, 0.0
     for low, after in pairwise(climb):
-        ahead, behind = (enough - low.count) / whole, (enough - after.count) / whole
+        ahead, behind = (wanted - low.count) / whole, (wanted - after.count) / whole
         weight = ahead ** (1 + HIDES_LATER) - behind ** (1 + HIDES_LATER)
         twice_s += weight * ((now.seen_s - low.seen_s) + (now.seen_s - after.seen_s))
     return replace(now, unseen_s=twice_s)
@@ -249,8 +249,8 @@ def _is_enough(count: float, settings: CrowdRule) -> bool:
     return count / area_of(settings.ground, settings.zone)[0] >= settings.levels.busy
 
 
-def _enough(settings: CrowdRule) -> float:
-    """From how many people on `_is_enough`."""
+def enough(settings: CrowdRule) -> float:
+    """From how many people on it is a crowd."""
     if settings.ground is None:
         return float(settings.raise_at_count)
     m2, _ = area_of(settings.ground, settings.zone)

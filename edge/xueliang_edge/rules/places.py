@@ -17,9 +17,10 @@ from xueliang_edge.rules import geometry
 from xueliang_edge.rules.episodes import MIN_CLEAR_LOOKS, Moment
 from xueliang_edge.rules.frozen import dataclass
 from xueliang_edge.rules.geometry import Box
-from xueliang_edge.rules.rasters import PointSet, Raster, members_of, set_of_members, union_of
+from xueliang_edge.rules.hiding import Cells, Veil, last_free_s, set_written, veils_after
+from xueliang_edge.rules.rasters import PointSet, Raster, members_of, union_of
 from xueliang_edge.rules.standing_measure import StandingMeasure, StandingRule, widened_one
-from xueliang_edge.rules.zone_change import CHANGED, ZoneChange
+from xueliang_edge.rules.zone_change import CHANGED, ZoneChange, ZoneGrid
 
 # Of the confident score, as the mean over a place's looks. Measured on one clip: a standing car that yolox_nano
 # (confident from 0.45) sees at 0.31 to 0.44 for 35 s; at 0.8 it was believed 2 s late.
@@ -117,9 +118,7 @@ class Patch:
 
 # A snapshot names cells one by one.
 
-_MOST_CELLS: Final = 1 << 16  # far beyond any grid
 _CELLS: Final = TypeAdapter(tuple[ZoneCell, ...])
-_MEMBERS: Final = TypeAdapter(tuple[int, ...])
 
 
 def _cells_of(patches: Sequence[Patch]) -> tuple[ZoneCell, ...]:
@@ -136,22 +135,13 @@ def _patches_of(written: Any) -> tuple[Patch, ...]:
     for cell in _CELLS.validate_python(written):
         history = (cell.since, cell.since.unseen_s, cell.seen_s, cell.unknown_s)
         before = found.get(history, Patch(0, cell.since, cell.seen_s, cell.unknown_s))
-        found[history] = replace(before, cells=before.cells | _set_of([cell.index]))
+        found[history] = replace(before, cells=before.cells | set_written([cell.index]))
     return tuple(found.values())
-
-
-def _set_of(written: Any) -> PointSet:
-    members = _MEMBERS.validate_python(written)
-    wrong = next((one for one in members if not 0 <= one < _MOST_CELLS), None)
-    if wrong is not None:
-        raise ValueError(f"a cell of a zone: expected 0 to {_MOST_CELLS - 1}, got {wrong}")
-    return set_of_members(members)
 
 
 Patches = Annotated[
     tuple[Patch, ...], PlainValidator(_patches_of), PlainSerializer(_cells_of, return_type=tuple[ZoneCell, ...])
 ]
-Absorbed = Annotated[PointSet, PlainValidator(_set_of), PlainSerializer(members_of, return_type=tuple[int, ...])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,18 +153,21 @@ class Ground:
         cells: cells that are changed now, each in one patch.
         absorbed: cells whose background has learnt a thing that was standing there: their change says nothing until it
             was seen to be none.
+        veils: cells that something outside the zone stands in front of; those hidden for longest first.
     """
 
     places: tuple[Place, ...] = ()
     cells: Patches = ()
-    absorbed: Absorbed = 0
+    absorbed: Cells = 0
+    veils: tuple[Veil, ...] = ()
 
 
 def remember(ground: Ground, measured: StandingMeasure, now: Moment, seconds: float, settings: StandingRule) -> Ground:
     """One look further; `seconds` of watching since the last."""
     before, boxes = ground.places, measured.boxes
+    veils = veils_after(ground.veils, measured.hidden, now) if ground.veils or measured.in_front else ()
     if not (before or boxes or ground.cells or ground.absorbed or measured.has_changed):
-        return ground  # most looks of most zones
+        return Ground(veils=veils) if ground.veils or veils else ground  # most looks of most zones
     hits = hits_of(before, boxes, now)
     sight = _Sight.of(ground, measured, hits, seconds) if len(hits) < len(before) else None
     places = []
@@ -187,9 +180,9 @@ def remember(ground: Ground, measured: StandingMeasure, now: Moment, seconds: fl
     if len(hits) < len(boxes):
         taken = hits.values()
         new = [box for box in range(len(boxes)) if box not in taken]
-        places += [_new_place(measured, box, now, _since(ground, measured, box, now, settings)) for box in new]
+        places += [_new_place(measured, box, now, _unseen_since(ground, measured, box, now, settings)) for box in new]
     cells, absorbed = _cells(ground, measured, now, seconds)
-    return Ground(tuple(places[:MAX_PLACES]), cells, absorbed)
+    return Ground(tuple(places[:MAX_PLACES]), cells, absorbed, veils)
 
 
 def hits_of(places: Sequence[Place], boxes: Sequence[Box], now: Moment) -> dict[int, int]:
@@ -197,12 +190,20 @@ def hits_of(places: Sequence[Place], boxes: Sequence[Box], now: Moment) -> dict[
     pairs: list[tuple[float, int, int]] = []
     if not (boxes and places):
         return {}
+    areas = [geometry.area_of(box) for box in boxes]
     for number, place in enumerate(places):
         left, top, right, bottom = anchor = place.anchor
-        for box_number, box in enumerate(boxes):
-            if box[0] < right and box[2] > left and box[1] < bottom and box[3] > top:
-                overlap = geometry.iou_of(anchor, box)
-                if overlap >= (SETTLED_IOU if is_settled(place, now) else FRESH_IOU):
+        for box_number, (box_left, box_top, box_right, box_bottom) in enumerate(boxes):
+            if box_left < right and box_right > left and box_top < bottom and box_bottom > top:
+                # `geometry.iou_of`, in place: a busy street asks it of some dozens of pairs at every look.
+                width = (right if right < box_right else box_right) - (left if left > box_left else box_left)
+                height = (bottom if bottom < box_bottom else box_bottom) - (top if top > box_top else box_top)
+                if width <= 0 or height <= 0:
+                    continue
+                common = width * height
+                union = geometry.area_of(anchor) + areas[box_number] - common
+                overlap = common / (union if union > 1e-12 else 1e-12)
+                if overlap >= SETTLED_IOU and overlap >= (SETTLED_IOU if is_settled(place, now) else FRESH_IOU):
                     pairs.append((-overlap, number, box_number))
     if len(pairs) < 2:
         return {number: box_number for _, number, box_number in pairs}
@@ -225,7 +226,22 @@ def _new_place(measured: StandingMeasure, box: int, now: Moment, since: Moment) 
     return Place(measured.boxes[box], since, now, 0.0, 0.0, score, 1, measured.class_names[box], score)
 
 
-def _since(ground: Ground, measured: StandingMeasure, box: int, now: Moment, settings: StandingRule) -> Moment:
+def _unseen_since(ground: Ground, measured: StandingMeasure, box: int, now: Moment, settings: StandingRule) -> Moment:
+    """This look, unseen for as long as the detector missed what stood there, or something else hid its ground."""
+    since = _missed_since(ground, measured, box, now, settings)
+    return since if since is not now else hidden_since(ground.veils, measured.grid, measured.boxes[box], now)
+
+
+def hidden_since(veils: Sequence[Veil], grid: ZoneGrid | None, box: Box, now: Moment) -> Moment:
+    """This look, unseen since something in front of the ground under the box had hidden it."""
+    if not veils or grid is None:
+        return now
+    under = grid.centres.under(geometry.ground_as_float32(box))
+    free_s = last_free_s(veils, under, max(1.0, STOOD_SHARE * under.bit_count()))
+    return now if free_s is None else replace(now, unseen_s=now.seen_s - free_s)
+
+
+def _missed_since(ground: Ground, measured: StandingMeasure, box: int, now: Moment, settings: StandingRule) -> Moment:
     """This look; where the looks before saw the ground under the box changed and nothing on it, the detector missed
     what stood there: it is unseen for as long as that, and longer by what was unseen before.
     """
@@ -337,12 +353,10 @@ class _Sight:
         hit: a neighbour that did has not taken its ground.
         """
         _, top, _, line = place.anchor
-        reach = MOVED_ON_LINE * (line - top)
-        takers = [
-            index
-            for index, box in enumerate(self.sure)
-            if -reach <= box[3] - line <= reach and _takes_its_ground(place, box)
-        ]
+        reach, takers = MOVED_ON_LINE * (line - top), []
+        for index, box in enumerate(self.sure):
+            if -reach <= box[3] - line <= reach and _takes_its_ground(place, box):
+                takers.append(index)
         if not takers:
             return []
         last_s, hits = place.last_hit.mono_s, self.hits
@@ -354,17 +368,18 @@ def _missed(place: Place, sight: _Sight, now: Moment, settings: StandingRule) ->
     """The place after a look that did not hit it; None: what stood there is gone."""
     is_held = bool(sight.changed) and sight.is_changed_under(place)
     takers = sight.takers_of(place) if sight.sure and not is_held else []
-    covered, others = _over(place.anchor, sight.believed, takers)
-    whole = max(geometry.area_of(place.anchor), 1e-12)
-    is_hidden = covered / whole >= HIDDEN_SHARE
+    is_hidden, are_others = _is_over(place.anchor, sight.believed, takers)
     # Behind something else it may still stand.
-    displaced = place.displaced + 1 if takers and others / whole < HIDDEN_SHARE else 0
+    displaced = place.displaced + 1 if takers and not are_others else 0
     if displaced >= MOVED_ON_LOOKS:
         return None
     visible_s, crowded_s, misses, missed_s = place.visible_s, place.crowded_s, place.misses, place.missed_s
     if is_hidden:
         is_held = False
         crowded_s += sight.seconds if _hidden_share(place, sight.measured.boxes) >= HIDDEN_SHARE else 0.0
+        is_as_before = place.is_hidden and crowded_s == place.crowded_s and displaced == place.displaced
+        if is_as_before and not (place.is_hit or place.is_held):
+            return place  # what a parked car hides is hidden look after look
     else:
         visible_s += 0.0 if is_held else sight.seconds
         # The first miss after a hit proves nothing about the time between the two looks.
@@ -397,24 +412,29 @@ def _missed(place: Place, sight: _Sight, now: Moment, settings: StandingRule) ->
     )
 
 
-def _over(anchor: Box, believed: Iterable[Box], but: Sequence[Box]) -> tuple[float, float]:
-    """How much of the place boxes lie over, each counted alone; and how much without some of them.
+def _is_over(anchor: Box, believed: Iterable[Box], but: Sequence[Box]) -> tuple[bool, bool]:
+    """Whether boxes hide the place, the area that each lies over counted alone; and whether they do without some.
 
     Its own box may lie a little too far outside the zone to be counted: it hides nothing.
     """
     left, top, right, bottom = anchor
-    covered, others, area = 0.0, 0.0, -1.0
+    covered, others, area = 0.0, 0.0, geometry.area_of(anchor)
+    whole = area if area > 1e-12 else 1e-12
     for box in believed:
-        one_left, one_top, one_right, one_bottom = box
-        if one_left < right and one_right > left and one_top < bottom and one_bottom > top:
-            if area < 0:
-                area = geometry.area_of(anchor)
-            common = geometry.common_area(anchor, box)
-            union = area + (one_right - one_left) * (one_bottom - one_top) - common
-            if common / max(union, 1e-12) < SETTLED_IOU:
+        box_left, box_top, box_right, box_bottom = box
+        if box_left < right and box_right > left and box_top < bottom and box_bottom > top:
+            width = (right if right < box_right else box_right) - (left if left > box_left else box_left)
+            height = (bottom if bottom < box_bottom else box_bottom) - (top if top > box_top else box_top)
+            if width <= 0 or height <= 0:
+                continue
+            common = width * height
+            union = area + (box_right - box_left) * (box_bottom - box_top) - common
+            if common / (union if union > 1e-12 else 1e-12) < SETTLED_IOU:
                 covered += common
                 others += 0.0 if box in but else common
-    return covered, others
+                if others / whole >= HIDDEN_SHARE:
+                    return True, True  # what else lies over it can only add to that
+    return covered / whole >= HIDDEN_SHARE, False
 
 
 def _takes_its_ground(place: Place, box: Box) -> bool:

@@ -57,6 +57,7 @@ class StandingMeasure:
     Attributes:
         mono_s, at, is_known: when, and whether it could be judged.
         boxes: n boxes that count and lie in the zone, each thing once, surest first. scores: n. class_names: n.
+        in_front: believed boxes over the zone of what does not lie in it.
         picture: for what else is in it.
         grid: the zone's cells; None without a change grid.
     """
@@ -67,6 +68,7 @@ class StandingMeasure:
     boxes: tuple[Box, ...]
     scores: tuple[float, ...]
     class_names: tuple[str, ...]
+    in_front: tuple[Box, ...]
     picture: Picture
     grid: ZoneGrid | None
     confident_score: float
@@ -77,6 +79,11 @@ class StandingMeasure:
     def under_box(self) -> PointSet:
         """The cells under any box, weak ones too; none without a grid."""
         return 0 if self.grid is None else self.picture.under_boxes(self.grid)
+
+    @property
+    def hidden(self) -> PointSet:
+        """The cells under what is in front; none without a grid."""
+        return self.grid.centres.under_any(self.in_front) if self.grid is not None and self.in_front else 0
 
     @property
     def has_changed(self) -> bool:
@@ -104,6 +111,7 @@ def _measured(observation: Observation, settings: StandingRule) -> StandingMeasu
         inside.boxes,
         inside.scores,
         inside.class_names,
+        inside.in_front,
         _picture(observation),
         None if change is None else _grid_of(settings, change.shape),
         observation.confident_score,
@@ -114,16 +122,20 @@ def _measured(observation: Observation, settings: StandingRule) -> StandingMeasu
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """What lies in a zone, see `StandingMeasure`."""
+    """What lies in a zone and before it, see `StandingMeasure`."""
 
     boxes: tuple[Box, ...] = ()
     scores: tuple[float, ...] = ()
     class_names: tuple[str, ...] = ()
+    in_front: tuple[Box, ...] = ()
 
     @classmethod
-    def of(cls, rows: Sequence[BoxRow]) -> Inside:
+    def of(cls, rows: Sequence[BoxRow], in_front: tuple[Box, ...]) -> Inside:
         """These rows, surest first."""
-        return cls(*zip(*rows, strict=True)) if rows else NOTHING_INSIDE
+        if not rows:
+            return cls(in_front=in_front) if in_front else NOTHING_INSIDE
+        boxes, scores, names = zip(*rows, strict=True)
+        return cls(boxes, scores, names, in_front)
 
 
 NOTHING_INSIDE: Final = Inside()
@@ -152,9 +164,19 @@ def _inside(observation: Observation, settings: StandingRule) -> Inside:
         is_near = box[0] <= right and box[2] >= left and box[1] <= bottom and box[3] >= top
         if is_near and _is_concerned(box, outline):
             concerned.append(index)
+    in_front = [
+        box
+        for index, (box, score, _) in enumerate(rows)
+        if score >= observation.confident_score
+        and box[0] <= right
+        and box[2] >= left
+        and box[1] <= bottom
+        and box[3] >= top
+        and index not in concerned
+    ]
     if concerned:
         concerned = surest_of(rows, concerned, counted)
-    return last.keep(shown, Inside.of([rows[one] for one in concerned]))
+    return last.keep(shown, Inside.of([rows[one] for one in concerned], tuple(in_front)))
 
 
 def surest_of(rows: Sequence[BoxRow], concerned: Sequence[int], counted: Sequence[int]) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,11 +12,17 @@ import numpy as np
 from tests.bench.city_day.city import City
 from tests.bench.city_day.folded import Incident
 from tests.bench.city_day.raw_alerts import RawAlert
+from tests.bench.city_day.seats import (
+    NIGHT_FROM_S,
+    NIGHT_SEATS_OF_COUNTY,
+    NIGHT_UNTIL_S,
+    TEN_MINUTES_S,
+    Seated,
+    most_within,
+)
 from tests.bench.city_day.truth import DAY_S, TrueHazard
 
-NIGHT_FROM_S, NIGHT_UNTIL_S = 20 * 3_600.0, 8 * 3_600.0
-NIGHT_SEATS_OF_COUNTY: Final = 2  # townships and villages have nobody at night: their queues rise to the county
-TEN_MINUTES_S: Final = 600.0
+AT_ONCE: Final[Mapping[tuple[int, float], float]] = {}  # nothing waits before it is shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +32,11 @@ class Score:
     Attributes:
         alerts, incidents: how many. asked: times an operator was asked (openings and reopenings).
         ratio: alerts for each time somebody was asked.
-        hidden: true hazards that no incident showed while they were there.
+        hidden: true hazards that no incident showed to anybody while they were there.
         merged_away: true hazards whose every incident stood for another true hazard of another site at that time.
         in_false_company: true hazards that only joined incidents a false alert had opened; they are seen, late.
-        seat_hour_p50: asked an hour and seat at night, median over seats and hours. seat_10_min_max: most in any ten
-            minutes of a seat.
+        seat_hour_p50: asked an hour and seat at night, median over seats and hours, each incident for itself.
+            seat_10_min_max: most in any ten minutes of a seat.
         judged_hour_p50, judged_10_min_max: the same without what the policy sends to the grid's worker at once: it is
             new on the seat's list and waits for nobody's judgement there.
     """
@@ -54,12 +60,18 @@ def scored(
     alerts: Sequence[RawAlert],
     incidents: Sequence[Incident],
     is_sent: Callable[[Incident], bool] = lambda _: False,
+    seats: Seated | None = None,
 ) -> Score:
-    """The figures of a day that was folded by our own rules. `is_sent`: an incident the policy dispatches at once."""
+    """The figures of a day that was folded by our own rules.
+
+    Args:
+        is_sent: an incident the policy dispatches at once.
+        seats: what came before whom when; None: everything is shown when it opens.
+    """
     asked = sum(len(one.asked_s) for one in incidents)
     hour_p50, most = _seats(city, incidents)
     judged_hour_p50, judged_most = _seats(city, [one for one in incidents if not is_sent(one)])
-    found = _true_hazards(hazards, alerts, incidents)
+    found = _true_hazards(hazards, alerts, incidents, AT_ONCE if seats is None else seats.shown_s)
     return Score(
         alerts=len(alerts),
         incidents=len(incidents),
@@ -76,7 +88,10 @@ def scored(
 
 
 def _true_hazards(
-    hazards: Sequence[TrueHazard], alerts: Sequence[RawAlert], incidents: Sequence[Incident]
+    hazards: Sequence[TrueHazard],
+    alerts: Sequence[RawAlert],
+    incidents: Sequence[Incident],
+    shown_s: Mapping[tuple[int, float], float],
 ) -> Counter[str]:
     by_hazard: dict[int, list[Incident]] = {}
     for incident in incidents:
@@ -86,7 +101,7 @@ def _true_hazards(
     found: Counter[str] = Counter()
     for hazard in hazards:
         mine = by_hazard.get(hazard.number, [])
-        shown = [one for one in mine if _is_open_during(one, hazard)]
+        shown = [one for one in mine if _is_shown_during(one, hazard, shown_s)]
         if not shown:
             # A node that was cut off tells of it when it is over: that is recorded, and nobody could have gone.
             was_known = any(
@@ -101,8 +116,11 @@ def _true_hazards(
     return found
 
 
-def _is_open_during(incident: Incident, hazard: TrueHazard) -> bool:
-    return any(begin < hazard.ends_s + 60 and end > hazard.begins_s for begin, end in incident.open_spans_s)
+def _is_shown_during(incident: Incident, hazard: TrueHazard, shown_s: Mapping[tuple[int, float], float]) -> bool:
+    return any(
+        shown_s.get((incident.number, begin), begin) < hazard.ends_s + 60 and end > hazard.begins_s
+        for begin, end in incident.open_spans_s
+    )
 
 
 def _stands_for_another(
@@ -129,14 +147,4 @@ def _seats(city: City, incidents: Sequence[Incident]) -> tuple[float, int]:
         turn[county] += 1
     hours = [*range(int(NIGHT_UNTIL_S // 3_600)), *range(int(NIGHT_FROM_S // 3_600), int(DAY_S // 3_600))]
     per_hour = [sum(int(at_s // 3_600) == hour for at_s in queue) for queue in queues.values() for hour in hours]
-    return float(np.median(per_hour)), max((_most_within(queue, TEN_MINUTES_S) for queue in queues.values()), default=0)
-
-
-def _most_within(moments_s: Sequence[float], span_s: float) -> int:
-    """The most of these ordered moments in any span."""
-    most = first = 0
-    for last, moment_s in enumerate(moments_s):
-        while moment_s - moments_s[first] > span_s:
-            first += 1
-        most = max(most, last - first + 1)
-    return most
+    return float(np.median(per_hour)), max((most_within(queue, TEN_MINUTES_S) for queue in queues.values()), default=0)

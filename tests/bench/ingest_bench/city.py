@@ -10,6 +10,7 @@ from sqlalchemy import Table, insert
 
 from xueliang_central.areas.tables import areas
 from xueliang_central.areas.tree import parent_code, path_by_code
+from xueliang_central.cameras.gate import digest_of
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.fleet.tables import nodes
 from xueliang_central.rights.scope import Role
@@ -117,7 +118,7 @@ def _camera(number: int, node: int, camera_id: str, grids: list[str], at: dateti
     grid = _grid_of(node, grids)
     west, south = _corner(grid)
     place = number % CAMERAS_PER_NODE
-    return {
+    row: dict[str, Any] = {
         "camera_id": camera_id,
         "name": f"监控{number}",
         "area_code": grids[grid],
@@ -128,7 +129,13 @@ def _camera(number: int, node: int, camera_id: str, grids: list[str], at: dateti
         "latitude": south + _SIDE * (place // 4 + 0.5) / 4,
         "place_class": _PLACES[number % len(_PLACES)],
         "node_id": node_id_of(node),
-        "purpose": None,
-        "legal_basis": None,
+        "purpose": "bench",
+        "legal_basis": "bench",
+        "signed_on": at.date(),
+        "approved_view": "bench",
+        "view_approved_on": at.date(),
+        "review_by": None,
+        "withdrawn_at": None,
         "updated_at": at,
     }
+    return row | {"released_digest": digest_of(row), "released_at": at, "released_by": "bench"}

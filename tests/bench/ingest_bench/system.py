@@ -178,9 +178,11 @@ async def _prepare(url: str) -> None:
 
 
 def wait_until_at_work(system: System, within_s: float = 60.0) -> None:
-    """Until an ingest process holds the lease and is connected, as its log says."""
+    """Until one of the ingest processes that run holds a lease and connects, as its log says."""
     give_up = time.monotonic() + within_s
-    while not any("ingest is at work" in path.read_text() for path in system.folder.glob("ingest-*.log")):
+    logs = list(system.folder.glob("ingest-*.log"))
+    ours = sorted(logs, key=lambda path: int(path.stem.rpartition("-")[2]))[-len(system.ingests) :]
+    while not any("ingest is at work" in path.read_text() for path in ours):
         system.must_run()
         if time.monotonic() > give_up:
             raise RuntimeError(f"no ingest was at work within {within_s:g} s")

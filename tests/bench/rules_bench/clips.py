@@ -66,7 +66,8 @@ def judge_clips(detector_name: str, *, others_only: bool = False) -> list[ClipCa
 
 def _judged(case: dict[str, Any], recordings: Recordings, detector: str) -> ClipCase:
     is_of_view = case["hazard"] == VIEW
-    found = episodes(views_of(case["clip"]) if is_of_view else recordings.of(case["clip"]), rule_of(case))
+    rule = rule_of(case)
+    found = episodes(views_of(case["clip"]) if is_of_view else recordings.of(case["clip"], rule), rule)
     name = FIRE_MODEL if case["hazard"] == FIRE else detector
     problems = tuple(differences(found, case))
     return ClipCase(case["id"], case["hazard"], name, case["level"] == "must", problems, false_alerts(found, case))

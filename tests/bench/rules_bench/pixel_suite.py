@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from typing import Final
@@ -24,13 +25,13 @@ from tests.bench.rules_bench.observing import Switches
 from tests.bench.rules_bench.pixel_cases import FIRST_SEED, PixelCase, pixel_case
 from tests.bench.rules_bench.pixel_scene import Image, picture
 from tests.bench.rules_bench.suite import OURS, Judged, judged_of, told_by_peers
+from tests.support.asking import asked, asking_camera, attend_after, detected, observation_of
 from xueliang_alerts.contract import Phase
 from xueliang_edge.background import Background
 from xueliang_edge.brightness import small_brightness
 from xueliang_edge.evidence.masking import VEHICLE_SCORE, VEHICLES
 from xueliang_edge.observation_log.encoding import as_logged
-from xueliang_edge.observations import Observation, ViewState
-from xueliang_edge.rules.judge import CameraJudge
+from xueliang_edge.observations import Observation
 from xueliang_edge.tracking import Tracker
 from xueliang_models.catalogue import open_detector
 from xueliang_models.onnx_detector import OnnxDetector
@@ -39,7 +40,6 @@ from xueliang_streams.frame import Planes
 CASES: Final = 132  # eight of each kind that stands, six of each kind of crowd
 QUICK_CASES: Final = 6
 BATCH: Final = 6  # in one process with one start of the peer; a minute or less
-KEPT_SCORE: Final = 0.1
 START: Final = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 
 
@@ -49,7 +49,7 @@ class PixelCamera:
     def __init__(self, case: PixelCase, detector: OnnxDetector, begins_at: datetime = START) -> None:
         self.case, self._detector, self._begins_at = case, detector, begins_at
         self._from_s = (begins_at - START).total_seconds()  # the node's own clock goes on between cases
-        self._judge = CameraJudge(camera_of([case.rule]))
+        self._camera = asking_camera(camera_of([case.rule]), detector)
         self._background = Background(case.stage.camera.size_wh)
         self._tracker = Tracker()
         self._switches = Switches(np.random.default_rng((case.seed, 4)), case.id_switch_every_s)
@@ -72,32 +72,23 @@ class PixelCamera:
         planes = Planes.from_bgr(image)
         small = small_brightness(planes)
         change = self._background.change(small)
-        found = self._detector.detect(image, KEPT_SCORE)
-        width, height = self.case.stage.camera.size_wh
-        boxes = np.clip(found.boxes_xyxy / np.array([width, height, width, height]), 0, 1).astype(np.float32)
-        names = tuple(self._detector.classes[index] for index in found.class_ids)
-        confident = self._detector.recommended_score
-        tracks = self._tracker.update(boxes, found.scores, names, t, confident_score=confident)
-        observation = as_logged(
-            Observation(
-                camera_id="made-up",
-                observed_mono_s=self._from_s + t,
-                observed_at=self._begins_at + timedelta(seconds=t),
-                view=ViewState.GOOD,
-                boxes_xyxyn=boxes,
-                scores=found.scores,
-                class_names=names,
-                track_ids=self._switches.switched(tracks, tracks, t),
-                frame_size_wh=(width, height),
-                model_digest=self._detector.digest,
-                confident_score=confident,
-                change=change,
-            )
+        size_wh, mono_s = self.case.stage.camera.size_wh, self._from_s + t
+        at = self._begins_at + timedelta(seconds=t)
+        seen = asked(self._camera, size_wh, mono_s, at, lambda part: detected(self._detector, planes, part))
+        observation = observation_of(seen, "made-up", size_wh, mono_s, at, change)
+        tracks = self._tracker.update(
+            observation.boxes_xyxyn,
+            observation.scores,
+            observation.class_names,
+            t,
+            confident_score=observation.confident_score,
         )
-        for _, decision in self._judge.look(observation):
+        observation = as_logged(replace(observation, track_ids=self._switches.switched(tracks, tracks, t)))
+        for _, decision in self._camera.judge.look(observation):
             if decision.phase is Phase.RAISED:
                 self.told.append(Told(decision.began.mono_s, decision.raised.mono_s))
-        self._background.learn(planes, self._never_scene(boxes, found.scores, names), t, small)
+        attend_after(self._camera, observation)
+        self._background.learn(planes, self._never_scene(seen.boxes_xyxyn, seen.scores, seen.class_names), t, small)
         return observation
 
     def _never_scene(
@@ -108,7 +99,7 @@ class PixelCamera:
             name == "person" or (name in VEHICLES and score >= VEHICLE_SCORE)
             for name, score in zip(names, scores, strict=True)
         ]
-        open_zone = self._zone if self._judge.open_rules else np.zeros((0, 4), np.float32)
+        open_zone = self._zone if self._camera.judge.open_rules else np.zeros((0, 4), np.float32)
         return np.concatenate([open_zone, boxes[np.array(kept, dtype=np.bool_)]])
 
 

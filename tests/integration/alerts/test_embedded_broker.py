@@ -20,6 +20,7 @@ from xueliang_alerts.clocks import system_mono
 from xueliang_alerts.embedded_broker import EmbeddedBroker, NodeUser
 from xueliang_alerts.errors import BrokerProgramMissing, BrokerStartFailed
 from xueliang_alerts.mqtt_link import MqttLink, MqttSettings
+from xueliang_alerts.topics import station_topic
 from xueliang_alerts.transport import LinkPhase
 
 try:
@@ -178,10 +179,18 @@ def _is_gone(pid: int) -> bool:
     return not status.exists() or "State:\tZ" in status.read_text()
 
 
-def test_the_configuration_we_ship_for_a_server_of_ones_own_is_valid() -> None:
-    environment = os.environ | {"EDGE_01_PASSWORD": "a", "CENTRE_PASSWORD": "b"}
+@pytest.mark.parametrize("has_station", [False, True], ids=["nodes", "a station too"])
+def test_the_configuration_we_ship_for_a_server_of_ones_own_is_valid(tmp_path: Path, has_station: bool) -> None:
+    environment = os.environ | {"EDGE_01_PASSWORD": "a", "CENTRE_PASSWORD": "b", "GAUGE_SOUTH_PASSWORD": "c"}
+    shipped = (REPOSITORY / "deploy/nats/nats-server.conf").read_text()
+    comment = '# { user: "gauge-south"'
+    assert comment in shipped
+    assert "xueliang.v1." + station_topic("gauge-south").split("/", 2)[2].replace("/", ".") in shipped
+    (tmp_path / "server.conf").write_text(shipped.replace(comment, comment[2:]) if has_station else shipped)
+    if not has_station:
+        del environment["GAUGE_SOUTH_PASSWORD"]
     result = subprocess.run(
-        [str(find_program()), "-t", "-c", str(REPOSITORY / "deploy/nats/nats-server.conf")],
+        [str(find_program()), "-t", "-c", str(tmp_path / "server.conf")],
         env=environment,
         capture_output=True,
         text=True,

@@ -40,8 +40,8 @@ def _taken_or_sent_again(reader: MqttLink, writer: MqttLink) -> bool:
 
 def _next(reader: MqttLink, payload: bytes) -> Incoming:
     while True:
-        incoming = reader.get(20)
-        assert incoming is not None, f"{payload!r} did not come within 20 s"
+        incoming = reader.get(45)
+        assert incoming is not None, f"{payload!r} did not come within 45 s"
         if incoming.payload == payload:
             return incoming
         incoming.acknowledge()
@@ -77,7 +77,7 @@ def test_a_full_queue_loses_nothing(broker: TestBroker) -> None:
                 came.add(incoming.payload)
             return len(came - {b"probe"}) == 60
 
-        wait_until(all_came, what="all sixty, in the end")
+        wait_until(all_came, what="all sixty, in the end", timeout_s=120)
     finally:
         slow.close()
 

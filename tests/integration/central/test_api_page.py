@@ -105,6 +105,7 @@ def test_lists_with_a_cursor_are_those_that_are_named() -> None:
     assert paged == {
         "incidents",
         "mergeable",
+        "timeline",
         "tasks",
         "silences",
         "alerts",

@@ -14,6 +14,8 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
+from xueliang_central.cameras.gate import Gate
+from xueliang_central.cameras.releases import CameraGate
 from xueliang_central.errors import SchemaError
 from xueliang_central.store.database import Database
 from xueliang_central.store.metadata import load_all_tables
@@ -101,6 +103,30 @@ async def test_administrators_of_before_are_what_they_were_called(tmp_path: Path
     async with database.reading() as conn:
         found = await conn.execute(text("select username, administered_as, holder from users order by username"))
         assert found.all() == [("admin", "admin", None), ("auditor", "auditor", None), ("operator", None, None)]
+    await database.close()
+
+
+@pytest.mark.parametrize("nodes", [0, 1], ids=["new", "has watched"])
+async def test_a_centre_that_has_watched_before_there_was_a_gate_stops_nothing(tmp_path: Path, nodes: int) -> None:
+    database = await Database.open(f"sqlite:///{tmp_path}/centre.db")
+    config = Config()
+    config.set_main_option("script_location", str(files("xueliang_central.store") / "migrations"))
+
+    def before(connection: Connection) -> None:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0018")
+        for number in range(nodes):
+            told = {"id": f"edge-{number}"}
+            columns = "node_id, area_path, token_hash, registered_at"
+            values = ":id, '3701', :id, '2026-01-01T00:00:00.000000Z'"
+            connection.execute(text(f"insert into nodes ({columns}) values ({values})"), told)
+
+    async with database.transaction() as conn:
+        await conn.run_sync(before)
+    await database.migrate()
+    async with database.reading() as conn:
+        assert await CameraGate().mode(conn) is (Gate.TELL if nodes else Gate.ENFORCE)
+        assert await CameraGate(Gate.ENFORCE).mode(conn) is Gate.ENFORCE
     await database.close()
 
 

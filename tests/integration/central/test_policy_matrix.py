@@ -22,14 +22,17 @@ from tests.support.rows import (
     add_cap_message,
     add_incident,
     add_lane,
+    add_level,
     add_proposal,
     add_rules,
+    add_seat_row,
     add_sighting,
     add_silence,
     add_silenced_alert,
     add_task,
 )
 from xueliang_central.areas.tree import path_by_code
+from xueliang_central.cameras.gate import NEEDED
 from xueliang_central.fleet.nodes import add_node
 from xueliang_central.rights.scope import Role
 
@@ -59,13 +62,27 @@ KINDS = {
     "area": Kind("/api/areas/{}", frozenset(Role), "370199", "/api/areas", "areas", "code"),
     "camera": Kind("/api/cameras/{}", frozenset(DESKS), "no-such", "/api/cameras", "cameras", "camera_id"),
     "notice": Kind("/api/cameras/{}/notice", frozenset(DESKS), "no-such"),
+    "release": Kind(
+        "/api/cameras/{}/release",
+        frozenset(DESKS - {Role.OPERATOR}),
+        "no-such",
+        "/api/camera-releases",
+        "items",
+        "camera_id",
+    ),
     "assessment": Kind(
         "/api/impact-assessment?area={}", frozenset({Role.ADMIN, Role.SUPERVISOR, Role.AUDITOR}), "370199"
     ),
     "rules": Kind("/api/cameras/{}/rules", frozenset(DESKS), "no-such", "/api/camera-rules", "items", "camera_id"),
+    "rules in shadow": Kind(
+        "/api/cameras/{}/rules", frozenset(DESKS), "no-such", "/api/camera-rules/shadow", "items", "camera_id"
+    ),
     "rules_history": Kind("/api/cameras/{}/rules/versions", frozenset(DESKS), "no-such"),
     "rules_version": Kind("/api/cameras/{}/rules/versions/1", frozenset(DESKS), "no-such"),
     "rules_diff": Kind("/api/cameras/{}/rules/diff?of=1&to=1", frozenset(DESKS), "no-such"),
+    "level": Kind("/api/rule-defaults/{}", frozenset(DESKS), "370199", "/api/rule-defaults", "items", "area_code"),
+    "level_history": Kind("/api/rule-defaults/{}/versions", frozenset(DESKS), "370199"),
+    "canaries": Kind("/api/rule-defaults/{}/canaries", frozenset(DESKS), "370199"),
     "trial": Kind("/api/cameras/{}/backtest", frozenset({Role.RULE_OPERATOR, Role.ADMIN}), "no-such"),
     "node": Kind("/api/fleet/{}", frozenset(DESKS), "no-such", "/api/fleet", "nodes", "node_id"),
     "incident": Kind(
@@ -113,7 +130,17 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
     for place, code in PLACES.items():
         ids["area"][place] = code
         ids["node"][place] = f"node-{place}"
-        for kind in ("camera", "notice", "rules", "rules_history", "rules_version", "rules_diff", "trial"):
+        for kind in (
+            "camera",
+            "release",
+            "notice",
+            "rules",
+            "rules_history",
+            "rules_version",
+            "rules_diff",
+            "trial",
+            "rules in shadow",
+        ):
             ids[kind][place] = f"camera-{place}"
         async with centre.database.transaction() as conn:
             await add_node(conn, node_id=f"node-{place}", area_path=path_by_code(code), at=centre.clock.at, by="test")
@@ -124,6 +151,7 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
         async with centre.client() as node:
             headers = {"authorization": f"Bearer {centre.node_token}", "content-type": "image/jpeg"}
             assert (await node.put(f"/api/evidence/{sha256(picture)}", content=picture, headers=headers)).is_success
+        ids["level"][place] = ids["level_history"][place] = ids["canaries"][place] = await add_level(centre, code)
         ids["incident"][place] = await add_incident(centre, code, still=sha256(picture))
         somebody = str(uuid.uuid4())
         ids["task"][place] = await add_task(centre, ids["incident"][place], code, worker_id=somebody, state="taken")
@@ -258,11 +286,49 @@ async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) ->
             {"settings": {"rules": []}, "why": "tuned", "based_on": 1},
             {Role.RULE_OPERATOR, Role.ADMIN},
         ),
+        (
+            "release",
+            "/api/cameras/{}/release",
+            {name: "2026-01-01" if name.endswith("_on") else "words" for name in NEEDED},
+            {Role.SUPERVISOR, Role.ADMIN},
+        ),
+        ("release", "/api/cameras/{}/release/withdrawal", {"why": "rebuilt"}, {Role.SUPERVISOR, Role.ADMIN}),
+        (
+            "rules",
+            "/api/cameras/{}/rules/shadow-count",
+            {"rule_id": "lane"},
+            {Role.RULE_OPERATOR, Role.ADMIN},
+        ),
         ("rules", "/api/cameras/{}/rules/check", {"settings": {"rules": []}}, {Role.RULE_OPERATOR, Role.ADMIN}),
         ("rules", "/api/cameras/{}/rules/rollback", {"version": 1, "based_on": 1}, {Role.RULE_OPERATOR, Role.ADMIN}),
         (
             "rules",
             "/api/cameras/{}/rules/versions/1/moves",
+            {"move": "approve"},
+            {Role.RULE_OPERATOR, Role.SUPERVISOR, Role.ADMIN},
+        ),
+        (
+            "level",
+            "/api/rule-defaults/{}/versions",
+            {"settings": {}, "why": "tuned", "based_on": 1},
+            {Role.RULE_OPERATOR, Role.ADMIN},
+        ),
+        ("level", "/api/rule-defaults/{}/check", {"settings": {}}, {Role.RULE_OPERATOR, Role.ADMIN}),
+        (
+            "level",
+            "/api/rule-defaults/{}/rollback",
+            {"version": 1, "based_on": 1},
+            {Role.RULE_OPERATOR, Role.ADMIN},
+        ),
+        (
+            "level",
+            "/api/rule-defaults/{}/canaries/1/moves",
+            {"move": "promote"},
+            {Role.RULE_OPERATOR, Role.ADMIN},
+        ),
+        (
+            "level",
+            "/api/rule-defaults/{}/versions/1/moves",
             {"move": "approve"},
             {Role.RULE_OPERATOR, Role.SUPERVISOR, Role.ADMIN},
         ),
@@ -276,6 +342,32 @@ async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) ->
                     assert _same(answer, missing), (role, name, place, answer.text)
                 else:
                     assert answer.status_code == missing.status_code == 403, (role, name, place)
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_a_seat_shows_and_judges_nothing_that_lies_outside(centre: TestCentre, role: Role) -> None:
+    """Also when a row dealt to this person holds it: whoever moves to another area leaves it behind."""
+    ids = await _furnish(centre)
+    user_id = await centre.add_user("someone", role, OWN)
+    row_id = await add_seat_row(centre, user_id, ids["incident"].values())
+    foreign = await add_seat_row(centre, str(uuid.uuid4()), [])
+    async with centre.signed_in("someone") as client:
+        seat = await client.get("/api/seat")
+        if role not in DESKS:
+            assert seat.status_code == 403
+        else:
+            shown = {one for row in seat.json()["rows"] for one in row["incident_ids"]}
+            assert shown == {ids["incident"][place] for place in PLACES if visible(place)}
+        path, body = "/api/seat/rows/{}/moves", {"move": "confirm", "cases": [{"incident_id": NO_SUCH, "version": 1}]}
+        missing = await client.post(path.format(NO_SUCH), json=body)
+        for place in ("sibling", "parent"):
+            body["cases"] = [{"incident_id": ids["incident"][place], "version": 1}]
+            for asked in (row_id, foreign):
+                answer = await client.post(path.format(asked), json=body)
+                if role in {Role.ADMIN, Role.OPERATOR, Role.SUPERVISOR}:
+                    assert answer.status_code == missing.status_code == 404, (role, place, answer.text)
+                else:
+                    assert answer.status_code == missing.status_code == 403, (role, place)
 
 
 @pytest.mark.parametrize("role", list(Role))

@@ -25,7 +25,9 @@ from xueliang_central.camera_rules.sending import RulesSender, make_key
 from xueliang_central.incidents.change import Rulebook
 from xueliang_central.ingest.batches import Ingest
 from xueliang_central.ingest.links import ask_for
+from xueliang_central.ingest.waiting import Waiting
 from xueliang_central.rights.scope import Role
+from xueliang_central.worker import Worker
 from xueliang_streams.rtsp_server import RtspServer
 
 pytestmark = [pytest.mark.fixtures, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -94,9 +96,10 @@ async def desk(centre: TestCentre, broker: TestBroker, key_path: Path) -> AsyncI
     await centre.add_cameras(camera("lane-east", city.GRID, node_id=NODE_ID))
     await centre.add_user("ruler", Role.RULE_OPERATOR, city.WEST)
     await centre.add_user("chief", Role.SUPERVISOR, city.WEST)
-    link = broker.centre_link()
+    waiting = Waiting(wall=system_wall, mono=time.monotonic)
+    link = broker.centre_link(inbox=waiting)
     rulebook = Rulebook.of(centre.centre.areas, centre.centre.policies)
-    ingest = Ingest(link, centre.database, rulebook, wall=system_wall, mono=time.monotonic)
+    ingest = Ingest(link, waiting, centre.database, rulebook, wall=system_wall, mono=time.monotonic)
     ask_for(link, SHARDS)
     sender = RulesSender(
         link,
@@ -183,3 +186,45 @@ async def test_a_zone_drawn_at_the_centre_is_judged_by_the_node_refused_drifted_
     told = node.log.read_text() + "".join(one.read_text() for one in (site / "data" / "rules").iterdir())
     assert CAMERA_PASSWORD not in told
     assert key.text not in told
+
+
+async def test_what_an_area_says_reaches_a_node_as_its_cameras_document_and_a_trial_goes_back(
+    centre: TestCentre, tmp_path: Path, server: RtspServer
+) -> None:
+    key = make_key(tmp_path / "signing.key")
+    site = tmp_path / "node"
+    site.mkdir()
+    url = f"rtsp://user:{CAMERA_PASSWORD}@127.0.0.1:{server.port}/lane"
+    with running_broker("nats", tmp_path, node_ids=[NODE_ID]) as broker:
+        path = write_settings(
+            site, [lane_camera(url, zone=CORNER)], broker_port=broker.port, centre_keys=[key.public.text]
+        )
+        with node_process(path) as node:
+            async with desk(centre, broker, tmp_path / "signing.key") as people:
+                node.start()
+                await people.until(lambda body: body["reported"], "the node says what it runs")
+                (rule,) = (await people.rules())["running_settings"]["rules"]
+                worker = Worker(centre.centre)
+
+                async def say(based_on: int, cooldown_s: float, **more: Any) -> None:
+                    settings = {rule["hazard"]: {"cooldown_s": cooldown_s}}
+                    value = {"settings": settings, "why": "as in the county", "based_on": based_on} | more
+                    made = await people.ruler.post(f"/api/rule-defaults/{city.SOUTH}/versions", json=value)
+                    assert made.status_code == 201, made.text
+                    await worker.spread_levels()
+
+                await say(0, 45.0)
+                body = await people.in_force(2)
+                (inherited,) = body["running_settings"]["rules"]
+                assert inherited == rule | {"cooldown_s": 45.0, "version": rule.get("version", 1) + 1}
+                assert body["running_inherited"]["lane"]["cooldown_s"]["code"] == city.SOUTH
+                assert body["reported"]["by"] == "ruler"
+
+                await say(1, 15.0, canary={"cameras": ["lane-east"]})
+                await people.in_force(3)
+                moves = f"/api/rule-defaults/{city.SOUTH}/canaries/2/moves"
+                moved = await people.ruler.post(moves, json={"move": "roll_back"})
+                assert moved.status_code == 200, moved.text
+                await worker.spread_levels()
+                body = await people.in_force(4)
+                assert body["running_settings"]["rules"][0]["cooldown_s"] == 45.0

@@ -24,6 +24,7 @@ from tests.integration.edge.test_node_recording import play
 from tests.support.brokers import wait_until
 from tests.support.fixtures import require_fixture
 from tests.support.models import FIRE_MODEL, open_shared_detector, shared_model_path, write_card
+from tests.support.recordings import expected_cases
 from xueliang_configs.loading import load_node
 from xueliang_edge.analysing.analysis import Asked, analyse, asked_of
 from xueliang_edge.analysing.told import ToldAlert
@@ -100,6 +101,27 @@ def test_alerts_are_those_of_a_node_over_the_same_recording(tmp_path: Path, caps
     first_picture = datetime.fromisoformat(raised["began_at"]) - began
     assert abs(first_picture - datetime.fromisoformat(AT)) <= timedelta(milliseconds=1), "half-way between two looks"
     assert "s of video a second" in told.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case_id", ["plaza_crowd", "campus_crowd", "campus_no_crowd"])
+def test_crowds_of_small_people_are_told_by_the_detector_in_the_box(
+    case_id: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The windows are those of the shared expected_alerts.json, meant for four looks a second; the rule asks for one
+    every 0.75 s, so an alert may come one look later.
+    """
+    (case,) = (one for one in expected_cases() if one["id"] == case_id)
+    rule = {"rule_id": "crowd", "hazard": "crowd", "zone": case["zone"]} | case["settings"]
+    settings = write_settings(tmp_path, [crowd_camera(rules=[rule])])
+    written = json.loads(settings.read_text()) | {"detectors": {"objects": {"model": "embedded"}}}
+    settings.write_text(json.dumps(written))
+    assert main(["analyse", str(require_fixture(f"clips/{case['clip']}")), "--config", str(settings)]) == 0
+    raised = [one for one in lines_of(capsys.readouterr().out) if one["phase"] == "raised"]
+    windows = [one["raised_between_s"] for one in case["expect"]]
+    assert len(raised) == len(windows)
+    for alert, (first, last) in zip(raised, windows, strict=True):
+        assert first <= alert["video_s"] <= last + 0.75
 
 
 def test_people_are_filled_and_the_rest_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

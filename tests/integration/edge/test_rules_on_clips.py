@@ -27,6 +27,7 @@ from tests.support.recordings import (
 )
 from xueliang_configs.cameras import CameraConfig
 from xueliang_edge.rules.judge import CameraJudge
+from xueliang_models.catalogue import open_detector
 
 pytestmark = [pytest.mark.fixtures, pytest.mark.slow]
 
@@ -58,6 +59,13 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recordings]
 
 
 @pytest.fixture(scope="module")
+def in_the_box() -> Iterator[Recordings]:
+    detector = open_detector("embedded")
+    yield Recordings(detector)
+    detector.close()
+
+
+@pytest.fixture(scope="module")
 def fires(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recordings]:
     detector = open_shared_detector(FIRE_MODEL, tmp_path_factory.mktemp("card"))
     yield Recordings(detector, FIRE_LOOK_EVERY_S)
@@ -69,7 +77,22 @@ def fires(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recordings]:
 def test_what_must_be_raised_is_raised_and_nothing_else(
     case: dict[str, Any], every: int, recordings: Recordings
 ) -> None:
-    compare(episodes(recordings.of(case["clip"])[::every], rule_of(case)), case)
+    compare(episodes(recordings.of(case["clip"], rule_of(case), every), rule_of(case)), case)
+
+
+@pytest.mark.parametrize("every", [1, 4], ids=["four_looks_a_second", "one_look_a_second"])
+@pytest.mark.parametrize("case", _cases(), ids=lambda case: case["id"])
+def test_the_detector_in_the_box_raises_what_must_be_raised_and_nothing_else(
+    case: dict[str, Any], every: int, in_the_box: Recordings
+) -> None:
+    compare(episodes(in_the_box.of(case["clip"], rule_of(case), every), rule_of(case)), case)
+
+
+def test_a_plaza_full_of_people_is_a_crowd_only_in_tiles(in_the_box: Recordings) -> None:
+    (case,) = _cases(("crowd",), ("plaza_crowd",))
+    rule = rule_of(case)
+    assert episodes(in_the_box.of(case["clip"], rule), rule)
+    assert not episodes(in_the_box.of(case["clip"], rule | {"tiles": "never"}), rule)
 
 
 @pytest.mark.parametrize("case", _cases(("fire_smoke",), FIRE_CLIPS), ids=lambda case: case["id"])

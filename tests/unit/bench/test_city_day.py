@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from tests.bench.city_day.city import City, Site, cut, make_city
-from tests.bench.city_day.folded import Folding
+from tests.bench.city_day.folded import Folding, Incident
 from tests.bench.city_day.grouping_baseline import GROUP_INTERVAL_S, GROUP_WAIT_S, grouped
 from tests.bench.city_day.raw_alerts import RawAlert, raw_alerts
 from tests.bench.city_day.scoring import scored
+from tests.bench.city_day.seats import Limit, seated
 from tests.bench.city_day.truth import DAY_S, TrueHazard, true_hazards
 from xueliang_central.incidents.folding import FoldingRule
+from xueliang_central.incidents.seating import SeatingRule
 from xueliang_central.incidents.shedding import SheddingRule, is_collective
 
 SMALL = 1_500
@@ -154,6 +156,49 @@ def test_what_the_policy_sends_at_once_waits_for_no_seat() -> None:
     incidents = Folding(two_sites(), alerts, {}).run()
     score = scored(two_sites(), [], alerts, incidents, is_sent=lambda one: one.hazard == "crowd")
     assert (score.seat_10_min_max, score.judged_10_min_max) == (2, 0)
+
+
+def _seen(number: int, severity: int = 3, at_s: float = 3_600.0, lasts_s: float = 1_000.0) -> Incident:
+    return Incident(
+        number=number,
+        area_code="990101001001001",
+        hazard="crowd",
+        place_key=f"cam-{number:05d}",
+        longitude=None,
+        latitude=None,
+        began_s=at_s,
+        severity=severity,
+        last_observed_s=at_s,
+        asked_s=[at_s],
+        open_spans_s=[(at_s, at_s + lasts_s)],
+    )
+
+
+def test_the_nights_seats_get_rows_and_judge_them_in_time_or_are_told_to_be_late() -> None:
+    alike = [_seen(number, at_s=3_600.0 + number) for number in range(5)]
+    in_time = seated(alike, lambda _: Limit(300.0, is_sent=False), SeatingRule())
+    # Two people take the first two at once; what comes while both look is one row.
+    assert (in_time.rows, in_time.incidents, in_time.past_limit, in_time.waited) == (3, 5, 0, 0)
+    assert in_time.ten_min_max == 2
+    late = seated(alike, lambda _: Limit(20.0, is_sent=False), SeatingRule())
+    assert late.past_limit == 5
+    gone = seated([_seen(0, lasts_s=10.0)], lambda _: Limit(20.0, is_sent=False), SeatingRule())
+    assert gone.past_limit == 0
+    sent = seated(alike, lambda _: Limit(20.0, is_sent=True), SeatingRule())
+    assert (sent.rows, sent.sent_rows, sent.past_limit) == (1, 1, 0)
+
+
+def test_what_waits_is_shown_later_and_hides_a_hazard_that_is_over_by_then() -> None:
+    rule = SeatingRule(rows=1, hold_s=200.0, gathers_s=0.001)
+    incidents = [_seen(number, at_s=3_600.0 + number) for number in range(4)]
+    for one in incidents:
+        one.members = [one.number]
+    seats = seated(incidents, lambda _: Limit(400.0, is_sent=False), rule)
+    assert (seats.waited, round(seats.longest_wait_s)) == (2, 200)
+    alerts = [alert(0, 3_590.0 + number, 3_700.0, number) for number in range(4)]
+    short = [there(number, number % 3, 3_590.0, 3_700.0) for number in range(4)]
+    assert scored(two_sites(), short, alerts, incidents, seats=seats).hidden == 2
+    assert scored(two_sites(), short, alerts, incidents).hidden == 0
 
 
 def one_node(cameras: int) -> City:

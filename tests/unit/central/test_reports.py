@@ -82,12 +82,25 @@ def _clock(kind: str, due_s: float, stopped_s: float | None, *, fired: bool = Fa
         ("unjudged", {"close_reason": "ended_by_itself"}, [_entry("dispatched", 0, "system")]),
         ("true_hazard", {"state": "dispatched", "close_reason": None}, [_entry("confirmed", 5)]),
         ("true_hazard", {}, [_entry("dispatched", 0, "system"), _entry("handled", 60)]),
+        ("true_hazard", {}, [_entry("unit_told", 0, "system"), _entry("unit_done", 60, "unit")]),
+        ("unjudged", {"close_reason": "ended_by_itself"}, [_entry("unit_told", 0, "system")]),
         ("nothing_here", {}, [_entry("confirmed", 5), _entry("handled", 60, reason_code="nothing_here")]),
         ("false_alarm", {"close_reason": "false_alarm"}, [_entry("closed", 5)]),
         ("permitted", {"close_reason": "permitted"}, [_entry("confirmed", 3), _entry("closed", 5)]),
         ("duplicate", {"close_reason": "duplicate"}, [_entry("closed", 5)]),
     ],
-    ids=["waits", "sent by policy, ended", "confirmed", "handled", "saw nothing", "false", "permitted", "duplicate"],
+    ids=[
+        "waits",
+        "sent by policy, ended",
+        "confirmed",
+        "handled",
+        "unit done",
+        "unit silent",
+        "saw nothing",
+        "false",
+        "permitted",
+        "duplicate",
+    ],
 )
 def test_each_incident_has_one_judgement(judgement: str, incident: Any, entries: Any) -> None:
     counts = facts_of(_incident(**incident), entries, []).counts
@@ -104,6 +117,21 @@ def test_closed_once_and_reopened_are_about_the_same_incidents() -> None:
         (each.get("closed", 0), each.get("closed_once", 0), each.get("reopened", 0)) for each in (waits, again, shut)
     ]
     assert told == [(0, 0, 0), (0, 1, 1), (1, 1, 0)]
+
+
+@pytest.mark.parametrize(
+    ("counted", "entries"),
+    [
+        ({"unit_told", "unit_cleared"}, [_entry("unit_clears", 9, "unit"), _entry("unit_done", 60, "unit")]),
+        ({"unit_told", "unit_cannot"}, [_entry("unit_cannot", 9, "unit"), _entry("dispatched", 9, "system")]),
+        ({"unit_told", "unit_given_up"}, [_entry("unit_given_up", 300, "system"), _entry("dispatched", 300, "system")]),
+        ({"unit_told"}, [_entry("dispatched", 20)]),
+    ],
+    ids=["cleared", "cannot", "silent", "passed by"],
+)
+def test_what_a_unit_did_is_counted_once(counted: set[str], entries: Any) -> None:
+    counts = facts_of(_incident(), [_entry("unit_told", 0, "system"), *entries], []).counts
+    assert {name for name in COUNTS if name.startswith("unit_") and counts.get(name)} == counted
 
 
 def test_a_merged_incident_counts_as_merged_only() -> None:

@@ -67,7 +67,14 @@ def test_a_worker_does_not_see_the_queue_and_an_auditor_changes_nothing() -> Non
 
 def test_every_permission_of_people_has_roles() -> None:
     without = {permission for permission in Permission if permission not in ROLES_OF}
-    assert without == {Permission.PUBLIC, Permission.NODE, Permission.SOURCE, Permission.RECEIVER}
+    assert without == {
+        Permission.PUBLIC,
+        Permission.NODE,
+        Permission.SOURCE,
+        Permission.RECEIVER,
+        Permission.UNIT,
+        Permission.GATEWAY,
+    }
     for permission in without:
         with pytest.raises(ValueError, match="not a permission of people"):
             require(permission)

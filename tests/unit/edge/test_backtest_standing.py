@@ -97,11 +97,11 @@ LOT = Street(parked=7, passing=0.1, weak=0.5, looks_per_s=0.5, refresh_every=4, 
 EVERY_LOOK = replace(LOT, parked=4, refresh_every=1)
 
 
-def alone_and_live(street: Street, name: str, seed: int, **settings: Any) -> tuple[int, list[Phase]]:
-    """How many of 400 looks were gone through one by one, and what both ways said."""
+def alone_and_live(street: Street, name: str, seed: int, count: int = 400, **settings: Any) -> tuple[int, list[Phase]]:
+    """How many of these looks were gone through one by one, and what both ways said."""
     (rule,) = camera(RULES[name] | settings).as_judged.rules
     replay, judge = Replay(rule), CameraJudge(camera(RULES[name] | settings))
-    part = part_of(looks(street, 400, seed=seed))
+    part = part_of(looks(street, count, seed=seed))
     said = list(replay.take(part))
     assert said == [one.decision for look in part.observations() for one in judge.look(look)]
     adapter = TypeAdapter(StandingState)
@@ -125,6 +125,21 @@ def test_hours_of_parked_cars_are_gone_through_by_their_numbers(street: Street, 
 @given(st.integers(10, 10_000), st.sampled_from(STANDING), st.sampled_from([LOT, EVERY_LOOK, BUSY]))
 def test_and_any_lot_gives_what_the_live_rule_gives(seed: int, name: str, street: Street) -> None:
     alone_and_live(street, name, seed, min_scores={"car": 0.7})
+
+
+STRIP = [[0.02, 0.45], [0.27, 0.45], [0.27, 0.6], [0.02, 0.6]]
+PASSING_ONLY = replace(BUSY, parked=0, weak=3.0)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(10, 10_000), st.sampled_from([BUSY, RUSH_HOUR, PASSING_ONLY, replace(BUSY, looks_per_s=0.4)]))
+def test_what_only_passes_leaves_what_the_live_rule_remembers(seed: int, street: Street) -> None:
+    alone_and_live(street, "fire_lane", seed, zone=STRIP)
+
+
+def test_cells_that_were_hidden_seen_and_hidden_again_are_hidden_since_the_second_time() -> None:
+    """Over looks that are not gone through one by one."""
+    alone_and_live(replace(BUSY, looks_per_s=0.4), "fire_lane_excluding", 699_742, 360, dwell_s=20)
 
 
 @pytest.mark.parametrize("name", ["fire_lane", "parking"])

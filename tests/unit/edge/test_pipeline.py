@@ -12,10 +12,11 @@ from tests.unit.edge.pipeline_world import STILL, World, camera, seen, shown
 from xueliang_alerts.contract import EndReason
 from xueliang_configs.cameras import CameraConfig
 from xueliang_edge.attention.levels import Level
-from xueliang_edge.detection import Unknown, merge_seen
+from xueliang_edge.detection import CUT_SCORE, Unknown, joined
+from xueliang_edge.evidence.masking import PERSON_SCORE
 from xueliang_edge.looks import GOOD_VIEW, ViewSign
 from xueliang_edge.observations import ViewFault, ViewState
-from xueliang_edge.pipeline import DETECT_TIMEOUT_S
+from xueliang_edge.pipeline import DETECT_TIMEOUT_S, KEPT_SCORE
 from xueliang_edge.watched_camera import WatchedCamera, WatchedRules
 
 
@@ -256,9 +257,19 @@ def test_it_stops_when_told_and_when_nothing_is_left_to_watch() -> None:
 
 def test_what_a_closer_look_adds_is_merged_and_one_thing_is_said_once() -> None:
     whole, part = seen(("car", 0.5)), seen(("car", 0.8), ("person", 0.4))
-    merged = merge_seen(whole, part)
+    merged = joined(whole, part, (0.0, 0.0, 0.5, 0.5))
     assert merged.class_names == ("car", "person")
     assert merged.scores[0] == np.float32(0.8)
+
+
+def test_who_is_cut_by_the_edge_of_a_part_is_nobody_who_counts_and_stays_out_of_the_scene() -> None:
+    whole, part = seen(), seen(("person", 0.9), ("person", 0.8), ("person", 0.7))  # from 0.0, 0.1 and 0.2 to the right
+    merged = joined(whole, part, (0.0, 0.0, 0.3, 0.5))
+    assert merged.scores.tolist() == [np.float32(0.9), np.float32(0.8), np.float32(CUT_SCORE)]
+    assert PERSON_SCORE < CUT_SCORE < KEPT_SCORE
+    merged = joined(whole, part, (0.1, 0.0, 1.0, 1.0))
+    assert merged.scores.tolist() == [np.float32(0.7), np.float32(CUT_SCORE), np.float32(CUT_SCORE)]
+    assert joined(seen(("person", 0.6)), part, (0.0, 0.0, 0.1, 0.5)).scores[0] == np.float32(0.6), "seen in the whole"
 
 
 def with_rules(one: WatchedCamera, *rules: dict[str, object]) -> WatchedRules:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.edge.observing import CAR, START, Thing, after_s, camera, judged, lane_rule, seen, times, told
@@ -313,6 +313,43 @@ def test_what_still_rolled_at_its_first_look_did_not_stand_before_it(rolled: flo
     assert (raised.began.mono_s - 1000, after_s(raised)) == (began_s, 22.0), "the dwell counts from the first box"
 
 
+BUS_BEFORE: Thing = ("bus", 0.9, (0.2, 0.35, 0.75, 1.0))
+"""Its lower half lies before the zone."""
+
+
+@pytest.mark.parametrize(
+    ("bus", "hides_s", "change", "began_s"),
+    [
+        (BUS_BEFORE, (4, 6), grid(), 5.0),
+        (("bus", 0.9, (0.6, 0.35, 0.95, 1.0)), (4, 6), grid(), 7.0),
+        (("bus", 0.2, BUS_BEFORE[2]), (4, 6), grid(), 7.0),
+        (BUS_BEFORE, (4, 4), grid(), 7.0),
+        (BUS_BEFORE, (4, 6), None, 7.0),
+    ],
+    ids=["hidden", "beside_it", "not_believed", "gone_before_it_came", "no_cells"],
+)
+def test_what_came_behind_a_bus_began_since_its_ground_was_last_seen(
+    bus: Thing,
+    hides_s: tuple[float, float],
+    change: np.ndarray | None,  # type: ignore[type-arg]
+    began_s: float,
+) -> None:
+    def shown(t: float) -> list[Thing]:
+        return [CAR] if t >= 8 else [bus] if hides_s[0] <= t <= hides_s[1] else []
+
+    rule = PARKING | {"zone": [[0.1, 0.5], [0.9, 0.5], [0.9, 0.75], [0.1, 0.75]]}
+    (raised,) = judged(CameraJudge(camera(rule)), [seen(t, shown(t), change=change) for t in times(24, 2.0)])
+    assert (raised.began.mono_s - 1000, after_s(raised)) == (began_s, 18.0), "the dwell counts from the first box"
+
+
+def test_what_was_hidden_for_long_began_when_it_was_seen() -> None:
+    """A van parked before the lane hides it for minutes: the middle of that time says nothing."""
+    rule = PARKING | {"zone": [[0.1, 0.5], [0.9, 0.5], [0.9, 0.75], [0.1, 0.75]]}
+    looks = [seen(t, [CAR] if t >= 40 else [BUS_BEFORE] if t >= 4 else [], change=grid()) for t in times(60, 2.0)]
+    (raised,) = judged(CameraJudge(camera(rule)), looks)
+    assert (raised.began.mono_s - 1000, after_s(raised)) == (39.0, 50.0)
+
+
 def test_a_lorry_that_comes_in_over_the_pictures_edge_is_held_by_all_that_came_in() -> None:
     """Cut off while it brakes; at later looks one that passes behind makes its box wider."""
 
@@ -446,19 +483,34 @@ def missed_in(scene: tuple[list[tuple[float, float]], list[float], list[tuple[fl
     return missed
 
 
+def looks_in(
+    scene: tuple[list[tuple[float, float]], list[float], list[tuple[float, float, bool]]], start: float, end: float
+) -> list[tuple[float, bool]]:
+    """The looks while it stands, from the first that shows it: when, and whether it is missed."""
+    looks = [(at, missed) for at, missed in zip(scene[1], missed_in(scene), strict=True) if start <= at < end]
+    first = next(index for index, (_, missed) in enumerate(looks) if not missed)
+    return looks[first:]
+
+
 def is_steady(
     scene: tuple[list[tuple[float, float]], list[float], list[tuple[float, float, bool]]], start: float, end: float
 ) -> bool:
     """Whether it is seen for the share of its time that a place needs, at every look once it has settled."""
     seen_s = visible_s = 0.0
-    looks = [(at, missed) for at, missed in zip(scene[1], missed_in(scene), strict=True) if start <= at < end]
-    first = next(index for index, (_, missed) in enumerate(looks) if not missed)
-    for (before, _), (at, missed) in pairwise(looks[first:]):
+    for (before, _), (at, missed) in pairwise(looks_in(scene, start, end)):
         visible_s += at - before
         seen_s += 0.0 if missed else at - before
         if visible_s >= SETTLE_S and seen_s < MIN_PRESENCE * visible_s:
             return False
     return True
+
+
+def is_due(
+    scene: tuple[list[tuple[float, float]], list[float], list[tuple[float, float, bool]]], start: float, end: float
+) -> bool:
+    """Whether a look shows it the dwell after the first one that does."""
+    looks = looks_in(scene, start, end)
+    return any(not missed and at >= looks[0][0] + 10 for at, missed in looks)
 
 
 def observed(
@@ -485,21 +537,28 @@ def observed(
     return made
 
 
+def every_second(*missed: int, until_s: int) -> tuple[list[float], list[tuple[float, float, bool]]]:
+    """A look a second; which of them miss what is there."""
+    return [float(t) for t in range(until_s)], [(0.0, 0.0, t in missed) for t in range(until_s)]
+
+
 @settings(max_examples=30, deadline=None)
 @given(scenes())
+@example(([(0.1, 12.9)], *every_second(1, 12, until_s=23)))  # missed at its first look and when its dwell was over
+@example(([(0.0, 40.0)], *every_second(*range(5, 40, 2), until_s=51)))  # no longer seen for the share a place needs
 def test_it_never_raises_without_having_stood_for_the_dwell_and_never_clears_while_it_stands(
     scene: tuple[list[tuple[float, float]], list[float], list[tuple[float, float, bool]]],
 ) -> None:
-    stretches = scene[0]
+    steady = [(start, end) for start, end in scene[0] if is_steady(scene, start, end)]
     decisions = story(*observed(scene))
     for decision in decisions:
         t = after_s(decision)
         if decision.phase is Phase.RAISED:
-            assert any(start + 10 <= t + 1e-6 and t < end for start, end in stretches), told(decisions)
+            assert any(start + 10 <= t + 1e-6 and t < end for start, end in scene[0]), told(decisions)
         if decision.phase is Phase.CLEARED:
-            assert not any(start <= t < end for start, end in stretches), told(decisions)
-    long_enough = [1 for start, end in stretches if end - start > 10 + 2.5 and is_steady(scene, start, end)]
-    assert sum(d.phase is Phase.RAISED for d in decisions) >= len(long_enough)
+            assert not any(start <= t < end for start, end in steady), told(decisions)
+    due = [1 for start, end in steady if is_due(scene, start, end)]
+    assert sum(d.phase is Phase.RAISED for d in decisions) >= len(due)
 
 
 @settings(max_examples=12, deadline=None)

@@ -15,6 +15,7 @@ import type {
   Mergeable,
   MoveName,
   Near,
+  Seat,
   SecondStepAsked,
   Session,
   Silence,
@@ -35,6 +36,8 @@ export const session = {
     post<Session | SecondStepAsked>("/api/session", { username, password }),
   enterCode: (code: string) => post<Session>("/api/session/code", { code }),
   ways: () => get<WaysToSignIn>("/api/session/ways"),
+  changePassword: (old: string, renewed: string) =>
+    post<{ sessions_ended: number }>("/api/session/password", { old, new: renewed }),
   close: () => remove("/api/session"),
 };
 
@@ -111,6 +114,19 @@ export const incidents = {
     post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/merge`, body),
   split: (incidentId: string, body: Split) =>
     post<IncidentDetail & { split_off: IncidentName }>(`/api/incidents/${encodeURIComponent(incidentId)}/split`, body),
+};
+
+export interface RowMove {
+  move: MoveName;
+  cases: { incident_id: string; version: number }[];
+  reason_code?: string;
+  note?: string;
+  idempotency_key: string;
+}
+
+export const seat = {
+  read: () => get<Seat>("/api/seat"),
+  judge: (rowId: string, body: RowMove) => post<Seat>(`/api/seat/rows/${encodeURIComponent(rowId)}/moves`, body),
 };
 
 export interface TaskMove {

@@ -1,4 +1,5 @@
 /** Calls and types of the rules pages; loaded with them. */
+import type { AreaName } from "./types.ts";
 import { get, post } from "./http.ts";
 
 export type RulesStateName = "unknown" | "as_node" | "waiting" | "in_force" | "refused" | "drifted" | "not_taken";
@@ -36,11 +37,15 @@ export interface Version {
   made_at: string;
   by: string;
   restores: number | null;
+  /** Made by a version of what an area says for its cameras; null: of this camera alone. */
+  level: { code: string; version: number } | null;
   severity_changes: string[];
   decided_at: string | null;
   decided_by: string | null;
   decide_note: string | null;
   sent_at: string | null;
+  /** Why the first rules of the camera did not start in the shadow. */
+  live_why: string | null;
   moves?: VersionMove[];
 }
 
@@ -69,12 +74,24 @@ export interface CameraRulesBody {
   reported: Reported | null;
 }
 
+/** rule_id → setting → the area that it is inherited from. */
+export type Inherited = Record<string, Record<string, AreaName>>;
+/** hazard → setting → what the areas above say. */
+export type LevelsAbove = Record<string, Record<string, { value: unknown; area: AreaName }>>;
+
 export interface CameraRulesNow extends CameraRulesBody {
   name: string;
   may_change: boolean;
+  /** May it be analysed; `is_stopped`: no rules are sent for it, and its alerts are held. */
+  release: { state: string; missing: string[]; is_stopped: boolean };
+  /** What is proposed would be its first rules and start in the shadow, for so long; null: it would not. */
+  new_in_shadow_hours: number | null;
   still: { sha256: string; frame_size_wh: [number, number] | null; observed_at: string } | null;
   desired_settings: Settings | null;
   running_settings: Settings | null;
+  desired_inherited: Inherited;
+  running_inherited: Inherited;
+  levels: LevelsAbove;
 }
 
 export interface Difference {
@@ -85,6 +102,8 @@ export interface Difference {
 
 export interface Checked {
   settings: Settings;
+  /** The same without what is inherited. */
+  own: Settings;
   severity_changes: string[];
 }
 
@@ -99,7 +118,7 @@ export const rules = {
       `${of(cameraId)}/versions?limit=30${before === null ? "" : `&before=${before}`}`,
     ),
   version: (cameraId: string, version: number) =>
-    get<Version & { settings: Settings }>(`${of(cameraId)}/versions/${version}`),
+    get<Version & { settings: Settings; inherited: Inherited }>(`${of(cameraId)}/versions/${version}`),
   /** `from` null: what the camera runs now. */
   diff: (cameraId: string, from: number | null, to: number) =>
     get<{ differences: Difference[] }>(`${of(cameraId)}/diff?to=${to}${from === null ? "" : `&of=${from}`}`),
@@ -107,7 +126,7 @@ export const rules = {
     post<Checked>(`${of(cameraId)}/check`, body),
   propose: (
     cameraId: string,
-    body: { settings: unknown; why: string; based_on: number; idempotency_key: string },
+    body: { settings: unknown; why: string; based_on: number; idempotency_key: string; live_why?: string },
   ) => post<Version>(`${of(cameraId)}/versions`, body),
   rollBack: (cameraId: string, body: { version: number; why: string; based_on: number; idempotency_key: string }) =>
     post<Version>(`${of(cameraId)}/rollback`, body),

@@ -48,6 +48,8 @@ export interface Source {
   source_id: string;
   name: string;
   area_code: string;
+  /** Where it publishes, if it speaks MQTT. */
+  topic: string;
   disabled: boolean;
   registered_at: string;
   last_heard_at: string | null;
@@ -82,5 +84,5 @@ export const sightings = {
   callBack: (sightingId: string) =>
     get<{ number: string; until: string }>(`/api/sightings/${encodeURIComponent(sightingId)}/call-back`),
   missed: () => get<{ items: Missed[] }>("/api/missed-hazards?limit=200"),
-  sources: () => get<{ sources: Source[]; refused: Record<string, number> }>("/api/intake/sources"),
+  sources: () => get<{ sources: Source[]; refused: Record<string, number>; refused_over_mqtt: Record<string, number> }>("/api/intake/sources"),
 };

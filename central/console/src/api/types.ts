@@ -90,7 +90,7 @@ export interface Camera {
 
 /** 1 red (most severe), 2 orange, 3 yellow, 4 blue. */
 export type Severity = 1 | 2 | 3 | 4;
-export type IncidentState = "open" | "dispatched" | "taken" | "arrived" | "handled" | "to_check" | "long_lived" | "closed";
+export type IncidentState = "open" | "unit_told" | "unit_clearing" | "dispatched" | "taken" | "arrived" | "handled" | "to_check" | "long_lived" | "closed";
 export type CloseReason =
   | "verified"
   | "false_alarm"
@@ -170,6 +170,27 @@ export interface Incident {
   version: number;
 }
 
+/** One thing in a seat's queue: an incident, or several alike that open as one. */
+export interface SeatRow {
+  row_id: string;
+  kind: "alone" | "batch" | "sent";
+  hazard: string;
+  area: AreaName & { path: AreaName[] };
+  severity: Severity;
+  began_at: string;
+  shown_at: string | null;
+  show_by: string;
+  due_at: string | null;
+  incident_ids: string[];
+}
+
+export interface Seat {
+  /** False: this centre deals nothing, everybody sees one list. */
+  is_dealt: boolean;
+  rows: SeatRow[];
+  waiting: { incidents: number; first_due_at: string | null; rows: SeatRow[] };
+}
+
 export interface IncidentName {
   incident_id: string;
   number: string;
@@ -185,7 +206,7 @@ export type MoveName = "confirm" | "false_alarm" | "permitted" | "duplicate" | "
 export interface TimelineEntry {
   at: string;
   kind: string;
-  actor: { kind: "system" | "user" | "node"; name: string };
+  actor: { kind: "system" | "user" | "node" | "unit"; name: string };
   params: Record<string, unknown>;
 }
 
@@ -248,6 +269,22 @@ export interface CaseLane {
   duty_phone: string;
 }
 
+/** What was asked of a lane's managing unit, which is told before a worker is sent. */
+export interface CaseUnit {
+  lane_id: string | null;
+  lane_name: string;
+  unit: string;
+  state: "told" | "clearing" | "done" | "cannot" | "given_up" | "bypassed" | "over";
+  replied_by: "link" | "gateway" | null;
+  told_at: string;
+  reply_by: string;
+  opened_at: string | null;
+  replied_at: string | null;
+  clear_by: string | null;
+  ended_at: string | null;
+  steps: { channel: string; state: string; reason: string | null }[];
+}
+
 /** What is named of a hazard that is or was kept open. */
 export interface KeptOpen {
   level: Level;
@@ -267,8 +304,12 @@ export interface KeptOpen {
 
 export interface IncidentDetail extends Incident {
   lanes?: CaseLane[];
+  unit?: CaseUnit | null;
   kept_open?: KeptOpen | null;
   alerts: MemberAlert[];
+  /** Of what is kept open or closed only the newest are here. */
+  alerts_left_out?: number;
+  timeline_left_out?: number;
   timeline: TimelineEntry[];
   evidence: EvidenceItem[];
   why_folded: Why;

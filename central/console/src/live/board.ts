@@ -11,6 +11,9 @@ const FLEET_EVERY_MS = 60_000;
 /** A city's list is ten megabytes: it is read seldom, and not by every screen at once after a break. */
 const CAMERAS_EVERY_MS = 600_000;
 const CAMERAS_SPREAD_MS = 20_000;
+const GATHER_MS = 400;
+
+type FleetEvent = Extract<CentreEvent, { kind: "camera" | "node" }>;
 
 export function useBoard() {
   const incidents = shallowReactive(new Map<string, Incident>());
@@ -24,6 +27,8 @@ export function useBoard() {
   const lastClosed = shallowRef<Incident | null>(null);
 
   let camerasReadAtMs = Date.now();
+  const ofFleet: FleetEvent[] = [];
+  let gathering: ReturnType<typeof setTimeout> | undefined;
   let soon: ReturnType<typeof setTimeout> | undefined;
 
   function take(incident: Incident): void {
@@ -42,9 +47,20 @@ export function useBoard() {
     if (event.kind === "incident") {
       for (const told of readings) told.add(event.incident.incident_id);
       take(event.incident);
-    } else if (event.kind === "camera") {
-      cameras.set(event.camera.camera_id, { ...cameras.get(event.camera.camera_id), ...event.camera });
-    } else if (event.kind === "node") nodes.set(event.node.node_id, { ...nodes.get(event.node.node_id), ...event.node });
+    } else if (event.kind === "camera" || event.kind === "node") {
+      ofFleet.push(event);
+      gathering ??= setTimeout(takeTold, GATHER_MS);
+    }
+  }
+
+  /** Thirty thousand cameras that come up are told one by one, and counted and drawn together. */
+  function takeTold(): void {
+    gathering = undefined;
+    for (const event of ofFleet.splice(0)) {
+      if (event.kind === "camera") {
+        cameras.set(event.camera.camera_id, { ...cameras.get(event.camera.camera_id), ...event.camera });
+      } else nodes.set(event.node.node_id, { ...nodes.get(event.node.node_id), ...event.node });
+    }
   }
 
   async function readIncidents(): Promise<void> {
@@ -112,6 +128,7 @@ export function useBoard() {
     stopListening();
     clearInterval(timer);
     clearTimeout(soon);
+    clearTimeout(gathering);
   });
 
   return {

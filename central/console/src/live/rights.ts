@@ -10,8 +10,10 @@ const ROLES = {
   see_sightings: OFFICE,
   report_sightings: DESK,
   call_back: DESK,
+  see_releases: ["rule_operator", "supervisor", "admin", "auditor"],
   see_notices: OFFICE,
   manage_notices: ["admin"],
+  change_rules: ["rule_operator", "admin"],
 } satisfies Record<string, readonly Role[]>;
 
 export type Right = keyof typeof ROLES;

@@ -252,8 +252,16 @@ const TIMELINE: Record<string, [string, string]> = {
   alerts_left: ["告警已转入另一事件", "Alerts left for another incident"],
   alerts_taken_over: ["转入另一事件中的告警", "Alerts taken over from another incident"],
   let_out: ["静默中的告警已转出", "A silenced alert was let out"],
+  dealt: ["送达席位", "Dealt to a seat"],
+  let_through: ["签批前暂存的告警已转入", "An alert held until its camera was released"],
   confirmed: ["研判：确认属实", "Judged: confirmed"],
   dispatched: ["派发任务", "Dispatched"],
+  unit_told: ["先告知通道管理单位", "The lane's managing unit told first"],
+  unit_not_told: ["未告知管理单位", "The managing unit was not told"],
+  unit_clears: ["单位回复：自行清除", "The unit: we clear it ourselves"],
+  unit_done: ["单位回复：已清除", "The unit: done"],
+  unit_cannot: ["单位回复：无法处置", "The unit: we cannot"],
+  unit_given_up: ["不再等待管理单位", "The unit is not waited for any longer"],
   task_offered: ["通知处置人员", "Offered to a worker"],
   task_withdrawn: ["任务撤回", "Task withdrawn"],
   task_returned: ["任务退回原处置人员", "Task returned to its worker"],
@@ -314,9 +322,12 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
   const worker = text("worker") ?? text("worker_name");
   if (worker) parts.push(worker);
   if (entry.kind === "let_out") parts.push(whyLetOutText(params.why as Why));
-  if ((entry.kind === "task_offered" || entry.kind === "escalated") && params.why) parts.push(whyAskedText(params.why as Why));
+  const seat = text("seat");
+  if (seat && entry.kind === "dealt") parts.push(seat);
+  if (["task_offered", "escalated", "dealt"].includes(entry.kind) && params.why) parts.push(whyAskedText(params.why as Why));
   const why = text("why");
-  if (why) parts.push(tCode("closeReason", why));
+  if (why) parts.push(`unitWhy.${why}` in zh ? tCode("unitWhy", why) : tCode("closeReason", why));
+  if (entry.kind === "unit_told") parts.push(...[text("unit"), text("lane")].filter((part) => part !== null));
   const closeReason = text("close_reason");
   if (closeReason && entry.kind === "closed") parts.push(tCode("closeReason", closeReason));
   const reasonCode = text("reason_code");
@@ -352,6 +363,7 @@ const SYSTEM_ACTORS: Record<string, [string, string]> = {
 
 export function actorText(actor: TimelineEntry["actor"]): string {
   if (actor.kind === "user") return actor.name;
+  if (actor.kind === "unit") return actor.name;
   if (actor.kind === "node") return t("actor.node", { name: actor.name });
   const known = SYSTEM_ACTORS[actor.name];
   return known ? `${t("actor.system")} · ${known[isChinese.value ? 0 : 1]}` : t("actor.system");

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -32,13 +31,14 @@ from xueliang_central.ingest.links import ask_for
 from xueliang_central.ingest.sharing import ALL_SHARDS, GROUPS
 from xueliang_central.ingest.tables import quarantine as quarantine_rows
 from xueliang_central.ingest.tables import spool_records
+from xueliang_central.ingest.waiting import Waiting
 
 
 class Broker:
     """A Transport in memory that writes down in which order things happen."""
 
-    def __init__(self) -> None:
-        self.waiting: deque[Incoming] = deque()
+    def __init__(self, clock: HandClock) -> None:
+        self.waiting = Waiting(wall=clock, mono=system_mono)
         self.happened: list[str] = []
         self.published: dict[str, bytes] = {}
         self.filters: list[str] = []
@@ -50,7 +50,7 @@ class Broker:
 
     def deliver(self, *messages: Received) -> None:
         for item in messages:
-            self.waiting.append(Incoming(item.topic, item.payload, 1, False, 1, self._acknowledge))
+            self.waiting.put_nowait(Incoming(item.topic, item.payload, 1, False, 1, self._acknowledge))
 
     def _acknowledge(self) -> bool:
         self.happened.append("acknowledged")
@@ -73,7 +73,7 @@ class Broker:
     def unsubscribe(self, topic_filter: str) -> None: ...
 
     def get(self, timeout_s: float) -> Incoming | None:
-        return self.waiting.popleft() if self.waiting else None
+        raise AssertionError("what arrives waits in `waiting`")
 
     def on_state(self, listener: StateListener) -> None: ...
 
@@ -82,8 +82,8 @@ class Broker:
 
 
 @pytest.fixture
-def broker() -> Broker:
-    return Broker()
+def broker(clock: HandClock) -> Broker:
+    return Broker(clock)
 
 
 @pytest.fixture
@@ -98,6 +98,7 @@ def ingest(
     monkeypatch.setattr(batches, "FIRST_PAUSE_S", 0.01)
     return Ingest(
         broker,
+        broker.waiting,
         stage.database,
         stage.rulebook,
         wall=clock,
@@ -125,7 +126,7 @@ async def test_commit_then_receipt_then_acknowledgement(ingest: Ingest, broker: 
 
 def test_every_shard_is_asked_for_once_by_a_group_with_a_name_of_its_own() -> None:
     for groups in (GROUPS, (ALL_SHARDS,)):
-        broker = Broker()
+        broker = Broker(HandClock())
         for group in groups:
             ask_for(broker, group.shards)
         assert len(set(broker.filters)) == len(broker.filters) == 3 * 16  # alerts, statuses, reports of rules
@@ -253,7 +254,7 @@ async def test_a_receipt_that_cannot_be_sent_is_sent_with_the_repetition(
 async def test_a_batch_is_bounded(ingest: Ingest, broker: Broker) -> None:
     broker.deliver(*(raised(number, camera_id="far-gate") for number in range(1, 260)))
     assert await ingest.step() == ingest.batch_limit <= batches.MAX_BATCH
-    assert len(broker.waiting) == 259 - ingest.batch_limit
+    assert broker.waiting.messages == 259 - ingest.batch_limit
 
 
 async def test_a_fault_of_ours_does_not_end_ingest_and_is_said(

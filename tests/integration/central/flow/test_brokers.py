@@ -24,6 +24,7 @@ from xueliang_central.incidents.tables import alerts, incidents
 from xueliang_central.ingest.batches import Ingest, client_id_of
 from xueliang_central.ingest.links import ask_for
 from xueliang_central.ingest.tables import quarantine, spool_records
+from xueliang_central.ingest.waiting import Waiting
 
 QUICK = ForwarderSettings(first_resend_s=0.5, longest_resend_s=2.0, status_every_s=0.5)
 TOTAL = 150
@@ -54,8 +55,9 @@ def forwarding(broker: TestBroker, tmp_path: Path) -> Iterator[Spool]:
 
 @contextlib.asynccontextmanager
 async def ingesting(broker: TestBroker, stage: Stage) -> AsyncIterator[Ingest]:
-    link = broker.centre_link(client_id_of(["00", "0f"]), connect=False)
-    ingest = Ingest(link, stage.database, stage.rulebook, wall=system_wall, mono=system_mono)
+    waiting = Waiting(wall=system_wall, mono=system_mono)
+    link = broker.centre_link(client_id_of(["00", "0f"]), connect=False, inbox=waiting)
+    ingest = Ingest(link, waiting, stage.database, stage.rulebook, wall=system_wall, mono=system_mono)
     ask_for(link, SHARDS)
     link.connect()
     task = asyncio.create_task(ingest.run())

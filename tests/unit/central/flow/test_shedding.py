@@ -225,3 +225,15 @@ def test_what_ended_before_a_break_does_not_leave_with_what_came_after() -> None
     now, flap, before = _held(ago_s=60), _held(ago_s=300, gone_s=170), _held(ago_s=900, gone_s=421)
     held = [before, now, flap, _held("cam-3", ago_s=60)]
     assert of_camera("cam-2", held, NOON) == tuple(sorted([now.alert_id, flap.alert_id]))
+
+
+def test_a_third_cameras_flap_goes_with_the_hazard_that_two_others_see() -> None:
+    """Else it would stand in the collective for a hazard that has an incident of its own."""
+    here = {"longitude": ARRIVAL.longitude, "latitude": ARRIVAL.latitude}
+    second, flap = replace(_held(ago_s=20), **here), replace(_held("cam-3", TWO, ago_s=60, gone_s=40), **here)  # type: ignore[arg-type]
+    found = _hold([second, flap, _held("cam-4", TWO)], (ONE, TWO))
+    assert found is not None
+    assert (found.place_key, found.takes_along) == (None, tuple(sorted([second.alert_id, flap.alert_id])))
+    long_ago = replace(flap, last_seen_at=NOON - timedelta(seconds=121))
+    assert _hold([second, long_ago], (ONE, TWO)).takes_along == (second.alert_id,)  # type: ignore[union-attr]
+    assert _hold([flap], (ONE, TWO)) != found, "what has gone confirms nothing"

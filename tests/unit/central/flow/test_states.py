@@ -26,6 +26,8 @@ from xueliang_central.incidents.states import (
     ("state", "moves"),
     [
         (State.OPEN, {"confirm", "dispatch", "false_alarm", "permitted", "duplicate", "close"}),
+        (State.UNIT_TOLD, {"dispatch", "false_alarm", "permitted", "duplicate"}),
+        (State.UNIT_CLEARING, {"dispatch", "false_alarm", "permitted", "duplicate"}),
         (State.DISPATCHED, {"false_alarm", "permitted", "duplicate"}),
         (State.TAKEN, {"false_alarm", "permitted", "duplicate"}),
         (State.ARRIVED, {"false_alarm", "permitted", "duplicate"}),
@@ -39,10 +41,23 @@ def test_what_an_operator_may_do(state: State, moves: set[str]) -> None:
     assert set(allowed(state, Who.OPERATOR)) == moves
 
 
-def test_only_the_camera_verifies_and_only_what_was_handled() -> None:
+def test_only_the_camera_verifies_and_only_what_was_handled_or_a_unit_clears() -> None:
     verifying = [move for move in MOVES.values() if move.close_reason is CloseReason.VERIFIED]
     assert [(move.name, move.who) for move in verifying] == [("verified", Who.SYSTEM)]
-    assert verifying[0].sources == {State.HANDLED, State.TO_CHECK}
+    assert verifying[0].sources == {State.HANDLED, State.TO_CHECK, State.UNIT_CLEARING}
+
+
+def test_whatever_becomes_of_a_unit_a_worker_is_sent_or_the_case_is_over() -> None:
+    """By itself a case leaves a unit's states only to a worker, to *handled*, or to its end."""
+    with_unit = {State.UNIT_TOLD, State.UNIT_CLEARING}
+    assert {name for name, move in MOVES.items() if move.to in with_unit} == {"unit_first", "unit_clears"}
+    assert MOVES["unit_first"].starts == {ClockKind.REPLY}
+    assert MOVES["unit_clears"].starts == {ClockKind.CLEAR}
+    for name, move in MOVES.items():
+        if name.startswith("unit_") and move.to not in with_unit:
+            assert move.sources == with_unit, name
+            assert move.stops == ALL_CLOCKS, name
+            assert move.to in {State.DISPATCHED, State.HANDLED}, name
 
 
 def test_every_way_to_closed_stops_every_clock_and_says_why() -> None:

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xueliang_alerts.contract import NotUnderstood
+from xueliang_alerts.stations import SIGNAL_LIMIT_BYTES, read_signal
 from xueliang_central.incidents.folding import distance_m
 from xueliang_central.intake import signing
 from xueliang_central.intake.entries import episode_of, merged, row_of_signal
 from xueliang_central.intake.nearby import watching
 from xueliang_central.intake.nearest import bearing_deg, box_around, looks_there
-from xueliang_central.intake.reading import LIMIT_BYTES, read_signal
 
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 INTAKE_KEY = bytes(range(32))
@@ -107,7 +107,7 @@ def test_a_signal_is_read() -> None:
         (b"\xff", "not UTF-8 JSON"),
         (b"[" * 5000, "not UTF-8 JSON"),
         (b'{"a":NaN}', "NaN is not allowed"),
-        (b"{" + b" " * LIMIT_BYTES + b"}", "limit 16384"),
+        (b"{" + b" " * SIGNAL_LIMIT_BYTES + b"}", "limit 16384"),
         (bytes_of(hazard="camera_fault"), "camera_fault is told by nodes only"),
         (bytes_of(hazard="crowd2"), "hazard"),
         (bytes_of(severity="2"), "severity"),

@@ -22,6 +22,8 @@ export interface Cluster {
   y: number;
   count: number;
   faulty: number;
+  /** Of which nobody says how they are. */
+  unknown: number;
 }
 
 export interface InView {
@@ -80,12 +82,14 @@ function merged(cell: { placed: Placed; x: number; y: number }[]): Cluster {
   let x = 0;
   let y = 0;
   let faulty = 0;
+  let unknown = 0;
   for (const one of cell) {
     x += one.x;
     y += one.y;
     if (one.placed.health === "faulty") faulty += 1;
+    if (one.placed.health === "unknown") unknown += 1;
   }
-  return { x: x / cell.length, y: y / cell.length, count: cell.length, faulty };
+  return { x: x / cell.length, y: y / cell.length, count: cell.length, faulty, unknown };
 }
 
 export function radiusOf(count: number): number {

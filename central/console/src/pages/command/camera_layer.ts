@@ -191,7 +191,7 @@ function drawCluster(context: CanvasRenderingContext2D, one: Cluster): void {
   context.fillStyle = "rgb(18 44 50 / 88%)";
   context.fill();
   context.lineWidth = 2;
-  context.strokeStyle = "#2f8f6a";
+  context.strokeStyle = 2 * one.unknown > one.count ? COLOURS.unknown : "#2f8f6a";
   context.stroke();
   if (one.faulty > 0) {
     context.beginPath(); // the share that is at fault, from the top on

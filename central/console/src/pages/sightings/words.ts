@@ -66,6 +66,7 @@ const zh = {
   "source.on": "启用",
   "source.off": "停用",
   "source.refused": "本进程启动以来被拒收：{what}",
+  "source.refusedMqtt": "MQTT 累计拒收：{what}",
 };
 
 const en: typeof zh = {
@@ -133,6 +134,7 @@ const en: typeof zh = {
   "source.on": "in use",
   "source.off": "disabled",
   "source.refused": "Refused since this process started: {what}",
+  "source.refusedMqtt": "Refused over MQTT in all: {what}",
 };
 
 export type SightingWord = keyof typeof zh;

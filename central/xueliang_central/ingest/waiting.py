@@ -1,0 +1,365 @@
+"""What has arrived and is not in a batch yet: kept unacknowledged in memory, so that what matters is taken first.
+
+After an outage fifty thousand alerts lie at the broker, and the fresh ones behind them. All of it is read, and each
+batch is chosen: fresh alerts first, then what still stands of the backlog, then what has ended meanwhile. An alert
+whose end is here is taken together with it, so it asks nobody. A node that has a whole window of records here holds
+more, for want of receipts: ends, or fresh alerts. So what has ended there is taken before the rest of the backlog, and
+what stands there waits for it.
+
+Invariants
+    - Nothing here is acknowledged; a process that dies leaves it to the broker. One exception: a status is acknowledged
+      when a newer one of its node takes its place, and the newer one is not.
+    - The revisions of one alert are taken in the order in which they came. Alerts overtake each other, also those of
+      one node; a gap record overtakes none of its node's.
+    - Nothing waits for ever: whatever there is most of, an eighth of each batch is for the others.
+    - Bounded in bytes. What finds no room stays with the broker, unacknowledged and counted (`left_at_broker`); it is
+      asked for again when three quarters are free. Fresh alerts have some room of their own.
+    - A message that waits already (a node repeats what has no receipt) is kept once and acknowledged with the first.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from xueliang_alerts.forwarder import ForwarderSettings
+from xueliang_alerts.transport import Incoming
+from xueliang_central.ingest.admission import Received
+from xueliang_central.ingest.arrivals import Arrival, Line, arrival_of, joined
+
+log = logging.getLogger(__name__)
+
+LIMIT_BYTES: Final = 192 << 20  # about 75,000 alerts; a city's eight hours without a centre are 50,000
+ROOM_FOR_FRESH_BYTES: Final = 16 << 20
+BOOKKEEPING_BYTES: Final = 1_400  # of each message beside its payload
+GATHER_S: Final = 0.02
+LOOK_S: Final = 0.1  # how often it is looked whether what stands is due
+# A backlog comes by the thousand a second, what a slow line delays one by one.
+READING_PER_S: Final = 100
+READ_FIRST_S: Final = 10.0  # so long a backlog is only read at first: fresh alerts lie behind it at the broker
+SETTLE_S: Final = 1.0  # so long what stands waits for its end, and while a backlog is read …
+LONGEST_S: Final = 60.0  # … so long at most: it may be a hazard that nobody knows of
+WINDOW: Final = ForwarderSettings().fresh_window
+COPIES_SOUGHT: Final = 64
+LONGEST_STORY: Final = 1_000  # messages of one alert in one batch
+
+
+@dataclass(slots=True)
+class Held:
+    """A message in hand, and how to tell the broker; of a repeated one, each copy."""
+
+    received: Received
+    acknowledgements: list[Callable[[], bool]]
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.received.payload) + BOOKKEEPING_BYTES
+
+    def acknowledge(self) -> int:
+        """How many copies can no longer be acknowledged: their connection is gone."""
+        return sum(not acknowledge() for acknowledge in self.acknowledgements)
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What is taken together: the revisions of an alert, or one message of another kind."""
+
+    line: Line
+    topic: str
+    since_mono_s: float
+    held: list[Held] = field(default_factory=list)
+
+
+_Key = tuple[str, str]
+_Entries = dict[_Key, _Entry]
+
+
+class _Pace:
+    """Does a backlog come: by the hundred a second, in this second or the one before? And since when."""
+
+    def __init__(self) -> None:
+        self._second, self._counts = 0, (0, 0)
+        self._since_mono_s: float | None = None
+
+    def add(self, now_mono_s: float) -> None:
+        self._turn(now_mono_s)
+        self._counts = (self._counts[0], self._counts[1] + 1)
+
+    def for_s(self, now_mono_s: float) -> float | None:
+        """None: it does not."""
+        self._turn(now_mono_s)
+        if max(self._counts) < READING_PER_S:
+            self._since_mono_s = None
+            return None
+        if self._since_mono_s is None:
+            self._since_mono_s = now_mono_s
+        return now_mono_s - self._since_mono_s
+
+    def _turn(self, now_mono_s: float) -> None:
+        passed, self._second = int(now_mono_s) - self._second, int(now_mono_s)
+        if passed:
+            self._counts = (self._counts[1] if passed == 1 else 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    """Out of a link's thread, not in a line yet."""
+
+    arrival: Arrival
+    held: Held
+    at_mono_s: float
+
+
+class Waiting:
+    """An `Inbox` of several links. `put_nowait` from their threads, `take` from one, `forget` from any.
+
+    Sixteen threads put: they share a queue and a number and nothing else, or most of the time one waits for another.
+    """
+
+    def __init__(
+        self, *, wall: Callable[[], datetime], mono: Callable[[], float], limit_bytes: int = LIMIT_BYTES
+    ) -> None:
+        self._wall, self._mono, self._limit_bytes = wall, mono, limit_bytes
+        self._door = threading.Lock()  # for `size_bytes`
+        self._arrived: queue.SimpleQueue[_Arrived] = queue.SimpleQueue()
+        self._sorting = threading.Lock()  # for all below
+        self._entries: _Entries = {}
+        self._lines: dict[Line, OrderedDict[_Key, _Entry]] = {line: OrderedDict() for line in Line}
+        self._alerts_of: defaultdict[str, _Entries] = defaultdict(dict)  # by topic
+        self._records_of: Counter[str] = Counter()  # messages of those
+        self._full: dict[str, None] = {}  # topics that have a whole window here
+        self._backlog = _Pace()
+        self._number = 0
+        self._sorted = 0
+        self._has_left_some = False
+        self._says_room: Callable[[], None] = lambda: None
+        self.size_bytes = 0
+        self.counts: Counter[str] = Counter()
+
+    @property
+    def messages(self) -> int:
+        return self._sorted + self._arrived.qsize()
+
+    def on_room(self, says_room: Callable[[], None]) -> None:
+        """Be told when there is room again for what was left with the broker, in the thread that takes."""
+        self._says_room = says_room
+
+    # --- coming in ---
+
+    def put_nowait(self, item: Incoming, /) -> None:
+        """Raises queue.Full."""
+        now = self._wall()
+        arrival = arrival_of(item.topic, item.payload, now)
+        held = Held(Received(item.topic, item.payload, now), [item.acknowledge])
+        is_old = arrival.line in {Line.STANDING, Line.ENDED}
+        limit_bytes = self._limit_bytes + (0 if is_old else ROOM_FOR_FRESH_BYTES)
+        with self._door:
+            has_room = self.size_bytes + held.size_bytes <= limit_bytes
+            self.size_bytes += held.size_bytes if has_room else 0
+        if not has_room:
+            self.counts["left_at_broker"] += 1
+            if not self._has_left_some:
+                log.warning("no room for more of the backlog", extra={"bytes": self.size_bytes})
+            self._has_left_some = True
+            raise queue.Full
+        self._arrived.put(_Arrived(arrival, held, self._mono()))
+
+    def _sort_in(self) -> None:
+        """What has arrived into its lines."""
+        while True:
+            try:
+                one = self._arrived.get_nowait()
+            except queue.Empty:
+                return
+            self._sort(one)
+
+    def _sort(self, one: _Arrived) -> None:
+        line, held = one.arrival.line, one.held
+        self._number += 1
+        key = one.arrival.key or ("", str(self._number))
+        entry = self._entries.get(key)
+        if entry is not None and self._is_copy(entry, held):
+            self._forget_bytes([held])
+            return
+        if line in {Line.STANDING, Line.ENDED}:
+            self._backlog.add(one.at_mono_s)
+        if entry is None:
+            entry = self._enter(key, one)
+        elif line is Line.STATUS:
+            self._overtake(entry)
+        else:
+            self._move(key, entry, joined(entry.line, line))
+        entry.held.append(held)
+        self._count(entry, 1)
+
+    def _overtake(self, entry: _Entry) -> None:
+        for one in entry.held:
+            one.acknowledge()
+        self.counts["statuses_overtaken"] += len(entry.held)
+        self._count(entry, -len(entry.held))
+        self._forget_bytes(entry.held)
+        entry.held = []
+
+    def _is_copy(self, entry: _Entry, held: Held) -> bool:
+        for one in entry.held[-COPIES_SOUGHT:]:
+            if one.received.payload == held.received.payload and one.received.topic == held.received.topic:
+                one.acknowledgements += held.acknowledgements
+                self.counts["copies"] += 1
+                return True
+        return False
+
+    def _enter(self, key: _Key, one: _Arrived) -> _Entry:
+        line, topic = one.arrival.line, one.held.received.topic
+        entry = _Entry(line, topic, one.at_mono_s)
+        self._entries[key] = self._lines[line][key] = entry
+        if _is_alert(line):
+            self._alerts_of[topic][key] = entry
+        return entry
+
+    def _count(self, entry: _Entry, more: int) -> None:
+        self._sorted += more
+        if not _is_alert(entry.line):
+            return
+        self._records_of[entry.topic] += more
+        if self._records_of[entry.topic] >= WINDOW:
+            self._full[entry.topic] = None
+        else:
+            self._full.pop(entry.topic, None)
+        if not self._records_of[entry.topic]:
+            del self._records_of[entry.topic]
+
+    def _move(self, key: _Key, entry: _Entry, line: Line) -> None:
+        if line is not entry.line:
+            del self._lines[entry.line][key]
+            self._lines[line][key] = entry
+            entry.line = line
+
+    # --- going out ---
+
+    def take(self, limit: int, timeout_s: float) -> list[Held]:
+        """The next batch, with what comes within 20 ms of its first; empty when nothing was due for so long."""
+        give_up_mono_s = self._mono() + timeout_s
+        while not (found := self._next(limit)):
+            left_s = give_up_mono_s - self._mono()
+            if left_s <= 0:
+                return []
+            self._wait(min(left_s, LOOK_S))
+        until_mono_s = self._mono() + GATHER_S
+        while len(found) < limit and (left_s := until_mono_s - self._mono()) > 0:
+            self._wait(left_s)
+            found += self._next(limit - len(found))
+        if self._has_left_some and self.size_bytes <= self._limit_bytes // 4:
+            self._has_left_some = False
+            log.info("room again for the backlog", extra={"left_at_broker": self.counts["left_at_broker"]})
+            self._says_room()
+        return found
+
+    def _wait(self, timeout_s: float) -> None:
+        """Until something arrives."""
+        try:
+            one = self._arrived.get(timeout=timeout_s)
+        except queue.Empty:
+            return
+        with self._sorting:
+            self._sort(one)
+
+    def _next(self, limit: int) -> list[Held]:
+        with self._sorting:
+            self._sort_in()
+            return self._choose(limit)
+
+    def _choose(self, limit: int) -> list[Held]:
+        """What is to be taken next, out of the lines."""
+        chosen: list[Held] = []
+        read_for_s = self._backlog.for_s(self._mono())
+        if read_for_s is not None and read_for_s < READ_FIRST_S and not self._has_left_some:
+            self._pick(Line.PROMPT, chosen, limit)
+            return chosen
+        is_alone = len(self._lines[Line.PROMPT]) == len(self._entries)
+        self._pick(Line.PROMPT, chosen, limit if is_alone else max(1, limit * 7 // 8))
+        self._pick(Line.STATUS, chosen, min(limit, len(chosen) + max(1, limit // 16)))
+        self._pick_of_full(chosen, limit)
+        for line in (Line.STANDING, Line.ENDED, Line.PROMPT, Line.STATUS):
+            self._pick(line, chosen, limit)
+        self._pick_gaps(chosen, limit)
+        return chosen
+
+    def _pick(self, line: Line, chosen: list[Held], until: int) -> None:
+        """The first of a line, until `chosen` has so many; more only lest what has ended be torn apart."""
+        entries = self._lines[line]
+        if line is Line.STANDING:
+            for key, entry in list(entries.items()):
+                if len(chosen) < until and self._is_due(entry):
+                    self._out(key, entry, until - len(chosen), chosen)
+            return
+        while entries and len(chosen) < until:
+            key, entry = next(iter(entries.items()))
+            self._out(key, entry, LONGEST_STORY if line is Line.ENDED else until - len(chosen), chosen)
+
+    def _pick_of_full(self, chosen: list[Held], until: int) -> None:
+        """Of nodes that hold more, until they have no whole window here: what has ended, else what there is."""
+        for topic in list(self._full):
+            while topic in self._full and len(chosen) < until:
+                found = self._first_of(topic, Line.ENDED) or self._first_of(topic, Line.STANDING)
+                if found is None or (found[1].line is Line.STANDING and not self._has_settled(found[1])):
+                    break
+                key, entry = found
+                self._out(key, entry, LONGEST_STORY if entry.line is Line.ENDED else until - len(chosen), chosen)
+
+    def _first_of(self, topic: str, line: Line) -> tuple[_Key, _Entry] | None:
+        return next((one for one in self._alerts_of[topic].items() if one[1].line is line), None)
+
+    def _is_due(self, entry: _Entry) -> bool:
+        """It stands: everything that might tell of its end has been read, or it has waited long enough."""
+        if self._has_left_some and not self._lines[Line.ENDED]:
+            return True
+        is_overdue = self._mono() - entry.since_mono_s >= LONGEST_S
+        return is_overdue or (entry.topic not in self._full and self._has_settled(entry))
+
+    def _has_settled(self, entry: _Entry) -> bool:
+        now = self._mono()
+        return now - entry.since_mono_s >= SETTLE_S and self._backlog.for_s(now) is None
+
+    def _pick_gaps(self, chosen: list[Held], limit: int) -> None:
+        for key, entry in list(self._lines[Line.GAP].items()):
+            is_overdue = self._mono() - entry.since_mono_s >= LONGEST_S
+            if len(chosen) < limit and (is_overdue or entry.topic not in self._records_of):
+                self._out(key, entry, 1, chosen)
+
+    def _out(self, key: _Key, entry: _Entry, count: int, chosen: list[Held]) -> None:
+        going, entry.held = entry.held[:count], entry.held[count:]
+        chosen += going
+        self._count(entry, -len(going))
+        self._forget_bytes(going)
+        if not entry.held:
+            self._remove(key, entry)
+
+    def _remove(self, key: _Key, entry: _Entry) -> None:
+        del self._entries[key], self._lines[entry.line][key]
+        if _is_alert(entry.line):
+            del self._alerts_of[entry.topic][key]
+            if not self._alerts_of[entry.topic]:
+                del self._alerts_of[entry.topic]
+
+    def _forget_bytes(self, gone: Collection[Held]) -> None:
+        with self._door:
+            self.size_bytes -= sum(one.size_bytes for one in gone)
+
+    def forget(self, shards: Collection[str]) -> None:
+        """What came for these shards is another's now; the broker gives it to whoever serves them."""
+        with self._sorting:
+            self._sort_in()
+            for key, entry in list(self._entries.items()):
+                levels = entry.topic.split("/", 3)
+                if len(levels) == 4 and levels[2] in shards:
+                    self._out(key, entry, len(entry.held), [])
+
+
+def _is_alert(line: Line) -> bool:
+    return line in {Line.PROMPT, Line.STANDING, Line.ENDED}

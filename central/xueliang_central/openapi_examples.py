@@ -1,0 +1,220 @@
+"""Examples of the API's document: one for every JSON body that is taken, and answers of the main routes.
+
+Names, numbers and places are made up. A test holds each against its schema and its model, and the answers against what
+a centre really says.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+_INCIDENT_ID: Final = "5f0c2b7e-8a56-4f0e-9c1d-2b7a1f3e4d5c"
+_OTHER_ID: Final = "c1d7a3f2-4b6e-4d1a-8f2b-9e0d7c6b5a43"
+_AREA: Final = {
+    "code": "370102003005007",
+    "name": "泉城路第七网格",
+    "name_en": "Quancheng Road Grid 7",
+    "level": "grid",
+}
+_SHIFT: Final = {"kind": "weekly", "weekly": {"bands": [{"start": "08:00", "until": "18:00"}]}}
+_KEY: Final = "4e1b9d0c-confirm-1"
+
+# By the name of the body's schema.
+BODIES: Final[dict[str, dict[str, Any]]] = {
+    "Credentials": {"username": "wang", "password": "ten letters and more"},
+    "Code": {"code": "492039"},
+    "OwnPassword": {"old": "ten letters and more", "new": "another one, also long"},
+    "NewAccount": {
+        "username": "li.na",
+        "display_name": "李娜",
+        "role": "operator",
+        "area_code": "370102003",
+        "password": "for the first sign-in",
+    },
+    "Change": {"disabled": True},
+    "IncidentMoveBody": {"move": "confirm", "version": 1, "idempotency_key": _KEY},
+    "MergeBody": {"version": 2, "other_id": _OTHER_ID, "other_version": 1, "reason_code": "same_thing"},
+    "SplitBody": {"version": 3, "alert_ids": [_OTHER_ID], "reason_code": "another_thing"},
+    "KeepBody": {
+        "move": "keep_open",
+        "version": 4,
+        "deadline": "2026-12-20T16:00:00Z",
+        "plan": {
+            "level": "township",
+            "holder": "张建国",
+            "holder_unit": "泉城路街道办",
+            "measures": "拆除围挡，恢复通道",
+            "funds": "街道年度安全经费",
+            "plan": "围挡拆除前由物业夜间值守，消防车改走北门",
+        },
+    },
+    "HoldBody": {"why": "保险理赔取证，保留至结案"},
+    "TaskMoveBody": {
+        "move": "handled",
+        "version": 3,
+        "note": "车已驶离",
+        "near": {"longitude": 117.02, "latitude": 36.66},
+    },
+    "SightingBody": {
+        "hazard": "fire_lane_obstruction",
+        "severity": 2,
+        "longitude": 117.02,
+        "latitude": 36.66,
+        "text": "货车停在消防车通道上",
+        "idempotency_key": "resident-20261127-17",
+    },
+    "SilenceBody": {
+        "kind": "maintenance",
+        "camera_id": "quancheng-east-01",
+        "reason": "更换镜头",
+        "ends_at": "2026-11-27T10:00:00Z",
+    },
+    "SilenceMoveBody": {"move": "end", "version": 1, "note": "镜头已换好"},
+    "ProposalMoveBody": {"move": "accept", "version": 1},
+    "LaneBody": {
+        "version": 2,
+        "name": "东巷消防车通道",
+        "unit": "东巷物业",
+        "duty_phone": "0531-8000 0119",
+        "cameras": ["quancheng-east-01"],
+        "why": "物业公司更换",
+    },
+    "UnitReplyBody": {"reply": "clears"},
+    "GatewayReplyBody": {"text": "1 4821", "sender": "053180000119"},
+    "ContactsBody": {"addresses": {"sms": "13800000001", "mail": "wang@city.example"}},
+    "PersonRosterBody": {
+        "version": 0,
+        "shifts": [_SHIFT],
+    },
+    "AreaRosterBody": {"version": 0, "people": [{"user_id": _OTHER_ID, "shifts": [_SHIFT]}]},
+    "RosterTableBody": {"text": "username,kind\nwang,always\n", "dry_run": True},
+    "BacktestAsked": {
+        "rule": {"rule_id": "lane", "hazard": "fire_lane_obstruction", "zones": ["lane"], "dwell_s": 60},
+        "from_at": "2026-11-20T00:00:00Z",
+        "to_at": "2026-11-27T00:00:00Z",
+    },
+    "RulesDraft": {"settings": {"rules": []}},
+    "RulesProposed": {"settings": {"rules": []}, "why": "镜头已移动，重新画区", "based_on": 3},
+    "RulesMove": {"move": "approve", "note": "已核对画面"},
+    "RollBack": {"version": 2, "based_on": 3, "why": "误报增多"},
+}
+
+_INCIDENT: Final[dict[str, Any]] = {
+    "incident_id": _INCIDENT_ID,
+    "number": "20261127-0042",
+    "hazard": "fire_lane_obstruction",
+    "severity": 2,
+    "state": "dispatched",
+    "drill": False,
+    "area": {**_AREA, "path": [_AREA]},
+    "place": {
+        "camera_id": "quancheng-east-01",
+        "camera_name": "泉城路东巷口",
+        "longitude": 117.02,
+        "latitude": 36.66,
+        "place_class": "residential",
+    },
+    "misplaced": False,
+    "opened_at": "2026-11-27T02:14:31.512Z",
+    "updated_at": "2026-11-27T02:14:31.512Z",
+    "began_at": "2026-11-27T02:13:30.000Z",
+    "last_observed_at": "2026-11-27T02:14:31.000Z",
+    "alert_count": 1,
+    "camera_count": 1,
+    "still_present": True,
+    "reason": {"code": "lane_blocked", "text": "lane 41 % covered by truck for 61 s", "about": {"objects": "truck"}},
+    "measures": {"share": {"value": 0.41, "unit": "share"}},
+    "picture": None,
+    "clock": {
+        "kind": "take",
+        "started_at": "2026-11-27T02:14:31.512Z",
+        "due_at": "2026-11-27T02:17:31.512Z",
+        "breached": False,
+        "escalated_to": None,
+    },
+    "task": {
+        "task_id": _OTHER_ID,
+        "state": "offered",
+        "worker": {"user_id": "7a9e1c34-2f5b-4d0e-a1b6-3c8d9f7e6a52", "display_name": "王伟"},
+        "version": 1,
+    },
+    "owner_level": "grid",
+    "verified": False,
+    "closed_at": None,
+    "close_reason": None,
+    "version": 2,
+    "merged_into": None,
+}
+
+# By method and path: the answer of status 200.
+ANSWERS: Final[dict[tuple[str, str], Any]] = {
+    ("get", "/api/health"): {"state": "ready", "waiting_for": []},
+    ("get", "/api/session"): {
+        "user": {
+            "user_id": "7a9e1c34-2f5b-4d0e-a1b6-3c8d9f7e6a52",
+            "username": "wang",
+            "display_name": "王伟",
+            "role": "operator",
+            "area": _AREA,
+        },
+        "second_factor": {"is_enrolled": False, "must_enrol": False, "recovery_codes_left": 0},
+        "csrf": "b6f0…",
+    },
+    ("post", "/api/session/password"): {"sessions_ended": 1},
+    ("get", "/api/areas"): {"areas": [{**_AREA, "parent": "370102003005", "geometry": None}]},
+    ("get", "/api/cameras"): {
+        "cameras": [
+            {
+                "camera_id": "quancheng-east-01",
+                "name": "泉城路东巷口",
+                "area_code": _AREA["code"],
+                "longitude": 117.02,
+                "latitude": 36.66,
+                "place_class": "residential",
+                "node_id": "edge-01",
+                "located": "inside",
+                "state": "streaming",
+                "state_since": "2026-11-27T01:00:00.000Z",
+                "achieved_gap_s": 2.0,
+                "problem": None,
+            }
+        ]
+    },
+    ("get", "/api/incidents"): {"items": [_INCIDENT], "next_cursor": None},
+    ("get", "/api/unit-request"): {
+        "lane": "东巷消防车通道",
+        "unit": "东巷物业",
+        "number": "20261127-0042",
+        "hazard": "fire_lane_obstruction",
+        "severity": 2,
+        "drill": False,
+        "place": {"camera_name": "泉城路东巷口", "longitude": 117.02, "latitude": 36.66},
+        "area": {**_AREA, "path": [_AREA]},
+        "opened_at": "2026-11-27T02:14:31.512Z",
+        "still_present": True,
+        "state": "told",
+        "incident_state": "unit_told",
+        "told_at": "2026-11-27T02:14:31.512Z",
+        "reply_by": "2026-11-27T02:19:31.512Z",
+        "clear_by": None,
+        "ended_at": None,
+        "replies": ["clears", "done", "cannot"],
+    },
+    ("post", "/api/unit-replies"): {"reply": "clears", "number": "20261127-0042", "state": "unit_clearing"},
+}
+
+
+def add_examples(described: dict[str, Any]) -> None:
+    """Write them into the document.
+
+    Raises:
+        KeyError: an answer of a route that is not there.
+    """
+    for operations in described["paths"].values():
+        for operation in operations.values():
+            content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+            name = str(content.get("schema", {}).get("$ref", "")).rpartition("/")[2]
+            if name in BODIES:
+                content["example"] = BODIES[name]
+    for (method, path), answer in ANSWERS.items():
+        described["paths"][path][method]["responses"]["200"]["content"]["application/json"]["example"] = answer

@@ -1,0 +1,69 @@
+"""HTTP only: one's own seat, and one judgement of several incidents in a row of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from xueliang_central.centre import centre_of
+from xueliang_central.dispatch.publishing import changing
+from xueliang_central.dispatch.seat_judging import RowMove, judge_row, seat_view
+from xueliang_central.rights.policy import Permission, require
+from xueliang_central.rights.scope import Actor
+from xueliang_central.routes.asking import AnId, Code, Key, Text, Version, rulebook_of
+
+router: Final = APIRouter(prefix="/api/seat", tags=["incidents"])
+
+MOST_TOGETHER: Final = 200
+
+
+class SeatCase(BaseModel):
+    """An incident of the row, as it was seen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    incident_id: AnId
+    version: Version
+
+
+class RowMoveBody(BaseModel):
+    """confirm | false_alarm | permitted, of some or all incidents of the row."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    move: Annotated[str, Field(pattern=r"^[a-z_]{1,24}$")]
+    cases: Annotated[tuple[SeatCase, ...], Field(min_length=1, max_length=MOST_TOGETHER)]
+    reason_code: Code | None = None
+    note: Text | None = None
+    idempotency_key: Annotated[Key | None, Field(max_length=80)] = None
+
+
+@router.get("")
+async def get_seat(
+    request: Request, actor: Annotated[Actor, Depends(require(Permission.SEE_INCIDENTS))]
+) -> dict[str, Any]:
+    """What was dealt to the asker: rows, and what waits a moment, counted and listed. `is_dealt` false: this centre
+    deals nothing, and everybody sees one list (`seating` in the policies)."""
+    centre = centre_of(request)
+    async with centre.database.reading() as conn:
+        view = await seat_view(conn, centre.areas.tree, actor)
+    return {"is_dealt": rulebook_of(request).seating is not None, **view}
+
+
+@router.post("/rows/{row_id}/moves")
+async def post_row_move(
+    request: Request,
+    row_id: str,
+    body: RowMoveBody,
+    actor: Annotated[Actor, Depends(require(Permission.JUDGE_INCIDENTS))],
+) -> dict[str, Any]:
+    """Judge these incidents of an own row alike, all or none; answers with the seat after it. 409: one has changed
+    since its `version`. 422: one cannot make the move now, or is too severe to be judged with others."""
+    centre = centre_of(request)
+    cases = tuple((case.incident_id, case.version) for case in body.cases)
+    asked = RowMove(body.move, cases, body.reason_code, body.note, body.idempotency_key)
+    async with changing(centre.database, rulebook_of(request), centre.wall) as change:
+        await judge_row(change, actor, row_id, asked)
+    return await get_seat(request, actor)
