@@ -12,7 +12,14 @@ import { phoneIcon } from "./phone_icon.ts";
 const WORKER = "phone-worker.js";
 const PLACE = "__PHONE_SHELL__";
 /** Sources of the pages that a phone shows, the sign-in included; what they import comes along. */
-const PAGES = ["src/main.ts", "src/pages/phone/index.ts", "src/pages/login/LoginPage.vue", "src/offline/device.ts"];
+const PAGES = [
+  "src/main.ts",
+  "src/pages/phone/index.ts",
+  "src/pages/phone/LoudBar.vue",
+  "src/pages/phone/MapLinks.vue",
+  "src/pages/login/LoginPage.vue",
+  "src/offline/device.ts",
+];
 
 const MANIFEST = {
   id: "/phone",

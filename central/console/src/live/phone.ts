@@ -5,6 +5,7 @@
  * Invariants
  *   - Every act is kept on the device before anything is sent, and the page shows the task as it will be; that the
  *     centre has it is said only after the centre said so.
+ *   - What nobody can take back is held on the device for HOLD_MS and can be undone until then (offline/holding.ts).
  *   - What is sent, shown or written belongs to whoever is signed in; at the end of a session nothing stays in memory.
  */
 import { computed, effectScope, reactive, ref, shallowRef, watch } from "vue";
@@ -16,6 +17,7 @@ import { randomId } from "@/api/random_id";
 import type { CentreEvent, Task, TaskMoveName } from "@/api/types";
 import { isWaiting, taskAsIf, versionFor, type Act, type Given } from "@/offline/acts";
 import { endReading, keptHere } from "@/offline/device";
+import { HOLD_MS, heldForMs, holdOf, untilNextMs } from "@/offline/holding";
 import { looseOf, type Kept, type KeptPhoto, type PhotoPart } from "@/offline/kept";
 import { startProgram } from "@/offline/program";
 import { Sender, type PassEnd } from "@/offline/sending";
@@ -53,6 +55,8 @@ const previews = reactive(new Map<string, string>());
 const lastEnd = ref<PassEnd | "sending">("done");
 const savedTask = ref<string | null>(null);
 const isAdding = ref(false);
+/** By task_id: what a report said that was undone; the page of the task takes it back. */
+const undone = reactive(new Map<string, Given>());
 /** The device did not take the last act or photograph: it is full, or forbids it. */
 const hasLost = ref(false);
 const isOnline = ref(navigator.onLine);
@@ -61,6 +65,7 @@ let stop: (() => void) | null = null;
 let kept: Kept | null = null;
 let sender: Sender | null = null;
 let retry: ReturnType<typeof setTimeout> | null = null;
+let holding: ReturnType<typeof setTimeout> | null = null;
 let noting: ReturnType<typeof setTimeout> | null = null;
 let failures = 0;
 /** The last reading of the list failed. */
@@ -174,11 +179,12 @@ async function start(): Promise<void> {
   }, REMEMBER_EVERY_MS);
   // Of no page's scope: it lives as long as the session.
   const scope = effectScope(true);
-  scope.run(() =>
+  scope.run(() => {
     watch(linkState, (state) => {
       if (state === "live" && (isStale || lastEnd.value === "later")) void catchUp();
-    }),
-  );
+    });
+    watch(acts, sendWhenHoldEnds);
+  });
   let stopWatching: () => void = () => undefined;
   stop = () => {
     stopListening();
@@ -224,6 +230,19 @@ async function sendNow(): Promise<void> {
   }
 }
 
+/** Also after a reload: what was held when the page was closed goes when its time is over. */
+function sendWhenHoldEnds(): void {
+  if (holding) clearTimeout(holding);
+  const leftMs = untilNextMs(acts.value, Date.now());
+  holding =
+    leftMs === null
+      ? null
+      : setTimeout(() => {
+          sendWhenHoldEnds();
+          void sendNow();
+        }, leftMs);
+}
+
 function onSent(task: Task): void {
   adopt(task, true);
   void remember();
@@ -249,6 +268,7 @@ async function move(task: Task, name: TaskMoveName, given: Given = {}): Promise<
       version: versionFor(task, acts.value),
       given: JSON.parse(JSON.stringify(given)) as Given, // no proxies into the storage
       at: new Date(now.value).toISOString(),
+      heldUntilMs: holdOf(name, Date.now()),
       near: nearNow(),
       about: { hazard: task.incident.hazard, place: task.incident.place.camera_name },
       trouble: null,
@@ -264,6 +284,22 @@ async function move(task: Task, name: TaskMoveName, given: Given = {}): Promise<
   }
   void sendNow();
   return true;
+}
+
+/** Takes a held act back: the task, its photographs and its words are as they were. False: it is too late. */
+async function undo(act: Act): Promise<boolean> {
+  const taken = (await kept?.undoAct(act.n, Date.now).catch(() => null)) ?? null;
+  if (!kept || !taken) return false;
+  acts.value = mineOf(await kept.acts());
+  if (taken.move === "handled") undone.set(taken.taskId, taken.given); // last: the page looks at the task as it is again
+  return true;
+}
+
+/** What the undone act on this task said, once. */
+function takeUndone(taskId: string): Given | undefined {
+  const given = undone.get(taskId);
+  undone.delete(taskId);
+  return given;
 }
 
 /** The worker has read why an act did not get through: it goes, and its photographs with it. */
@@ -314,10 +350,11 @@ function end(): void {
   stop?.();
   stop = null;
   if (retry) clearTimeout(retry);
-  retry = null;
+  if (holding) clearTimeout(holding);
+  retry = holding = null;
   if (kept) void endReading(kept).catch(() => undefined);
   kept = sender = null;
-  for (const one of [found, listed, missing, progress]) one.clear();
+  for (const one of [found, listed, missing, progress, undone]) one.clear();
   acts.value = [];
   photos.value = [];
   forgetPreviews();
@@ -340,12 +377,22 @@ document.addEventListener("visibilitychange", () => {
 });
 
 const waiting = computed(() => acts.value.filter(isWaiting));
+/** Those that can still be undone, with the whole seconds left. */
+const held = computed(() => {
+  void now.value; // counts down each second
+  const nowMs = Date.now();
+  return acts.value
+    .map((act) => ({ act, leftS: Math.ceil(heldForMs(act, nowMs) / 1000) }))
+    .filter(({ leftS }) => leftS > 0);
+});
 const stuck = computed(() => acts.value.filter((act) => !isWaiting(act)));
 const loosePhotos = computed(() => looseOf(photos.value, acts.value));
 /** What a sign-out would delete. */
 const unsent = computed(() => acts.value.length + loosePhotos.value.length);
 /** Sending takes longer than a breath: worth a line. */
-const isSlow = computed(() => waiting.value.some((act) => now.value - Date.parse(act.at) > SLOW_MS));
+const isSlow = computed(() =>
+  waiting.value.some((act) => now.value - Date.parse(act.at) > SLOW_MS + (act.heldUntilMs === undefined ? 0 : HOLD_MS)),
+);
 const isAway = computed(
   () => !isOnline.value || !isProven.value || linkState.value === "lost" || linkState.value === "reconnecting",
 );
@@ -367,10 +414,11 @@ const tasks = computed(() =>
     ),
 );
 
-export type Saving = "idle" | "saving" | "kept" | "saved";
+export type Saving = "idle" | "held" | "saving" | "kept" | "saved";
 
 /** What became of the last act on this task. */
 function savingOf(taskId: string): Saving {
+  if (held.value.some(({ act }) => act.taskId === taskId)) return "held";
   if (waiting.value.some((act) => act.taskId === taskId)) {
     return isAway.value || lastEnd.value === "later" ? "kept" : "saving";
   }
@@ -394,6 +442,10 @@ export function usePhone() {
     },
     isMissing: (taskId: string): boolean => missing.has(taskId),
     waiting,
+    held,
+    undo,
+    isUndone: (taskId: string): boolean => undone.has(taskId),
+    takeUndone,
     stuck,
     unsent,
     isSlow,

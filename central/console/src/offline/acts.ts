@@ -32,6 +32,8 @@ export interface Act {
   given: Given;
   /** When and where the worker did it; the position is coarse, null where it is not known. */
   at: string;
+  /** Until then it can be undone and is not sent; absent: it goes at once. By the phone's own clock. */
+  heldUntilMs?: number;
   near: Near | null;
   /** What it was about, to be said also when the task is out of sight. */
   about: { hazard: string; place: string };

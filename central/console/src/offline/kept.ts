@@ -4,6 +4,7 @@
  */
 import type { Task, User } from "../api/types.ts";
 import type { Act, NewAct } from "./acts.ts";
+import { heldForMs } from "./holding.ts";
 
 export type PhotoPart = "before" | "after";
 
@@ -38,6 +39,8 @@ export interface Kept {
   addAct(act: NewAct): Promise<void>;
   /** In one step: takes these acts off the list and writes those that are still on it. */
   changeActs(sent: readonly number[], changed: readonly Act[]): Promise<void>;
+  /** In one step: takes the act off the list if it is still held at that moment; null when it is not. */
+  undoAct(n: number, nowMs: () => number): Promise<Act | null>;
   photos(): Promise<KeptPhoto[]>;
   addPhoto(photo: KeptPhoto, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   /** Null when they are lost: the browser cleared its storage, or a page without storage was closed. */
@@ -91,6 +94,14 @@ export class KeptInMemory implements Kept {
     for (const n of sent) this.#acts.delete(n);
     for (const act of changed) if (this.#acts.has(act.n)) this.#acts.set(act.n, act);
     this.#tell();
+  }
+
+  async undoAct(n: number, nowMs: () => number): Promise<Act | null> {
+    const act = this.#acts.get(n);
+    if (!act || heldForMs(act, nowMs()) === 0) return null;
+    this.#acts.delete(n);
+    this.#tell();
+    return act;
   }
 
   async photos(): Promise<KeptPhoto[]> {

@@ -8,6 +8,7 @@
 import Dexie, { liveQuery, type EntityTable, type Table } from "dexie";
 
 import type { Act, NewAct } from "./acts.ts";
+import { heldForMs } from "./holding.ts";
 import { withoutPictures, type Kept, type KeptPhoto, type Owner, type SeenTasks } from "./kept.ts";
 
 const NAME = "xueliang-phone";
@@ -61,6 +62,15 @@ export class KeptInBrowser implements Kept {
       await this.#db.acts.bulkDelete([...sent]);
       const there = new Set(await this.#db.acts.toCollection().primaryKeys());
       await this.#db.acts.bulkPut(changed.filter((act) => there.has(act.n)));
+    });
+  }
+
+  async undoAct(n: number, nowMs: () => number): Promise<Act | null> {
+    return this.#db.transaction("rw", this.#db.acts, async () => {
+      const act = await this.#db.acts.get(n);
+      if (!act || heldForMs(act, nowMs()) === 0) return null;
+      await this.#db.acts.delete(n);
+      return act;
     });
   }
 

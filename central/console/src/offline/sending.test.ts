@@ -144,6 +144,28 @@ test("what belongs to somebody else is not sent", async () => {
   assert.deepEqual([centre.done, centre.photos, (await kept.acts()).length], [[], [], 3]);
 });
 
+test("a held act is not sent before its time, what was made before it is; undone, it never is", async () => {
+  const kept = new KeptInMemory();
+  const centre = new FakeCentre();
+  let nowMs = 1_000;
+  const sender = new Sender(kept, centre, { onTask: () => undefined, onProgress: () => undefined }, () => nowMs);
+  await kept.addPhoto(photo("p1"), new Uint8Array([1, 2, 3]));
+  await kept.addAct(act(0, "take", { key: "k1", from: "offered", version: 3 }));
+  await kept.addAct(act(0, "arrive", { key: "k2", from: "taken" }));
+  await kept.addAct(act(0, "handled", { key: "k3", from: "arrived", given: { photos: ["p1"] }, heldUntilMs: 9_000 }));
+  assert.equal(await sender.send(ME), "done");
+  assert.deepEqual([centre.done, (await kept.acts()).map(({ move, version }) => [move, version])], [["take", "arrive"], [["handled", 5]]]);
+  await kept.undoAct(3, () => nowMs);
+  nowMs = 9_000;
+  assert.equal(await sender.send(ME), "done");
+  assert.deepEqual(centre.done, ["take", "arrive"]);
+  assert.deepEqual((await kept.photos()).map(({ sha256 }) => sha256), ["p1"], "a draft again");
+  await kept.addAct(act(0, "handled", { key: "k4", from: "arrived", version: 5, given: { photos: ["p1"] }, heldUntilMs: 9_000 }));
+  await sender.send(ME);
+  await sender.send(ME);
+  assert.deepEqual(centre.done, ["take", "arrive", "handled"], "once, when its time is over");
+});
+
 const LI = { user_id: ME, username: "li", display_name: "李", role: "worker", area: { code: "1", name: "g", level: "grid" } } as const;
 const WANG = { ...LI, user_id: "u-2", username: "wang", display_name: "王" } as const;
 

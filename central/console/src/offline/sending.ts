@@ -6,12 +6,15 @@
  *     their key, photographs their hash.
  *   - An act leaves the list in the same step that hands its version to the next one, and only after the centre
  *     answered. Killed in between, it is sent again with its key, and the centre answers what it answered.
+ *   - A held act (holding.ts) is not sent before its time; the clock is read before the list, so that an act that was
+ *     undone in time cannot be on it.
  *   - Bytes of a photograph go only after the centre has said that it has them.
  */
 import type { TaskMove } from "../api/calls.ts";
 import { ApiProblem } from "../api/http.ts";
 import type { Task } from "../api/types.ts";
-import { afterSent, afterStuck, bodyOf, isWaiting, judge, type Act, type Answer, type Trouble } from "./acts.ts";
+import { afterSent, afterStuck, bodyOf, judge, type Act, type Answer, type Trouble } from "./acts.ts";
+import { nextToSend } from "./holding.ts";
 import type { Kept } from "./kept.ts";
 
 /** A task whose numbers move faster than this many answers is left for the next pass. */
@@ -38,13 +41,15 @@ export class Sender {
   readonly #kept: Kept;
   readonly #centre: Centre;
   readonly #told: Told;
+  readonly #nowMs: () => number;
   #pass: Promise<PassEnd> | null = null;
   #isAskedAgain = false;
 
-  constructor(kept: Kept, centre: Centre, told: Told) {
+  constructor(kept: Kept, centre: Centre, told: Told, nowMs: () => number = Date.now) {
     this.#kept = kept;
     this.#centre = centre;
     this.#told = told;
+    this.#nowMs = nowMs;
   }
 
   /** Sends what this person has waiting; what belongs to somebody else is not touched. */
@@ -71,7 +76,8 @@ export class Sender {
 
   async #onePass(userId: string): Promise<PassEnd> {
     for (;;) {
-      const act = (await this.#kept.acts()).find((one) => one.userId === userId && isWaiting(one));
+      const nowMs = this.#nowMs();
+      const act = nextToSend(await this.#kept.acts(), userId, nowMs);
       if (!act) break;
       const end = await this.#sendAct(act);
       if (end !== "next") return end;

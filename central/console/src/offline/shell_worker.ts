@@ -1,5 +1,6 @@
 /**
- * The phone's service worker: the program's own files, so that the page opens without a connection. Nothing else.
+ * The phone's service worker: the program's own files, so that the page opens without a connection, and the page again
+ * when somebody presses a notification that it showed. Nothing else.
  *
  * Invariants
  *   - Kept are the files of one build, whole or not at all: a version that cannot be fetched whole is not installed,
@@ -17,10 +18,19 @@ interface AskedEvent extends WorkerEvent {
   request: Request;
   respondWith(answer: Promise<Response>): void;
 }
+interface PressedEvent extends WorkerEvent {
+  notification: Notification;
+}
+interface PageClient {
+  url: string;
+  focus(): Promise<unknown>;
+}
 interface WorkerScope {
+  clients: { matchAll(of: { type: "window" }): Promise<PageClient[]>; openWindow(path: string): Promise<unknown> };
   location: Location;
   addEventListener(kind: "install" | "activate", handler: (event: WorkerEvent) => void): void;
   addEventListener(kind: "fetch", handler: (event: AskedEvent) => void): void;
+  addEventListener(kind: "notificationclick", handler: (event: PressedEvent) => void): void;
   addEventListener(kind: "message", handler: (event: MessageEvent) => void): void;
   skipWaiting(): Promise<void>;
 }
@@ -64,10 +74,20 @@ async function answer(request: Request, key: string): Promise<Response> {
   return (await cache.match(key)) ?? fetch(request);
 }
 
+async function showPage(): Promise<void> {
+  const pages = await worker.clients.matchAll({ type: "window" });
+  const open = pages.find(({ url }) => new URL(url).pathname.startsWith(PAGE));
+  await (open ? open.focus() : worker.clients.openWindow(PAGE));
+}
+
 worker.addEventListener("install", (event) => event.waitUntil(install()));
 worker.addEventListener("activate", (event) => event.waitUntil(forgetOthers()));
 worker.addEventListener("message", (event) => {
   if (event.data === "start") void worker.skipWaiting();
+});
+worker.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  event.waitUntil(showPage());
 });
 worker.addEventListener("fetch", (event) => {
   const { request } = event;

@@ -9,8 +9,7 @@ import { computed, onScopeDispose, ref, watch } from "vue";
 import type { Incident, Severity } from "@/api/types";
 import type { Board } from "@/live/board";
 import { now } from "@/live/now";
-
-import { TEST_TONES, tonesOf, worstOf, type Tone } from "./tones";
+import { playTones, TEST_TONES, tonesOf, worstOf, type Tone } from "@/live/tones";
 
 export const MUTE_MS = 600_000;
 const FLASH_MS = 4_000;
@@ -39,20 +38,7 @@ export function useAlarm(board: Board, announce: (incident: Incident) => string)
   });
 
   function play(tones: readonly Tone[]): void {
-    if (!player || tones.length === 0) return;
-    for (const tone of tones) {
-      const oscillator = player.createOscillator();
-      const loudness = player.createGain();
-      const from = player.currentTime + 0.02 + tone.at;
-      oscillator.frequency.value = tone.hertz;
-      loudness.gain.setValueAtTime(0, from);
-      loudness.gain.linearRampToValueAtTime(0.35, from + 0.015);
-      loudness.gain.setValueAtTime(0.35, from + tone.lasts - 0.03);
-      loudness.gain.linearRampToValueAtTime(0, from + tone.lasts);
-      oscillator.connect(loudness).connect(player.destination);
-      oscillator.start(from);
-      oscillator.stop(from + tone.lasts);
-    }
+    if (player) playTones(player, tones);
   }
 
   async function wake(): Promise<void> {

@@ -1,5 +1,5 @@
-/** What a severity sounds like. Pure: moments in seconds and pitches; `alarm.ts` plays them. */
-import type { Severity } from "../../api/types.ts";
+/** What a severity sounds like, on the command page and on the phone: moments in seconds, and pitches in hertz. */
+import type { Severity } from "../api/types.ts";
 
 export interface Tone {
   at: number;
@@ -33,4 +33,21 @@ export function worstOf(severities: Iterable<Severity>): Severity | null {
 
 export function lengthOf(tones: readonly Tone[]): number {
   return tones.reduce((end, tone) => Math.max(end, tone.at + tone.lasts), 0);
+}
+
+/** By a player that a press has woken; a sleeping one plays nothing. */
+export function playTones(player: AudioContext, tones: readonly Tone[]): void {
+  for (const tone of tones) {
+    const oscillator = player.createOscillator();
+    const loudness = player.createGain();
+    const from = player.currentTime + 0.02 + tone.at;
+    oscillator.frequency.value = tone.hertz;
+    loudness.gain.setValueAtTime(0, from);
+    loudness.gain.linearRampToValueAtTime(0.35, from + 0.015);
+    loudness.gain.setValueAtTime(0.35, from + tone.lasts - 0.03);
+    loudness.gain.linearRampToValueAtTime(0, from + tone.lasts);
+    oscillator.connect(loudness).connect(player.destination);
+    oscillator.start(from);
+    oscillator.stop(from + tone.lasts);
+  }
 }
