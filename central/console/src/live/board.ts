@@ -42,6 +42,8 @@ export function useBoard() {
 
   // What the stream told while a list was on its way: that list is older than it, whatever it holds.
   const readings = new Set<Set<string>>();
+  const fleetReadings = new Set<FleetEvent[]>();
+  let isGone = false;
 
   function onEvent(event: CentreEvent): void {
     if (event.kind === "incident") {
@@ -49,6 +51,7 @@ export function useBoard() {
       take(event.incident);
     } else if (event.kind === "camera" || event.kind === "node") {
       ofFleet.push(event);
+      for (const told of fleetReadings) told.push(event);
       gathering ??= setTimeout(takeTold, GATHER_MS);
     }
   }
@@ -56,11 +59,22 @@ export function useBoard() {
   /** Thirty thousand cameras that come up are told one by one, and counted and drawn together. */
   function takeTold(): void {
     gathering = undefined;
-    for (const event of ofFleet.splice(0)) {
-      if (event.kind === "camera") {
-        cameras.set(event.camera.camera_id, { ...cameras.get(event.camera.camera_id), ...event.camera });
-      } else nodes.set(event.node.node_id, { ...nodes.get(event.node.node_id), ...event.node });
-    }
+    ofFleet.splice(0).forEach(takeOfFleet);
+  }
+
+  function takeOfFleet(event: FleetEvent): void {
+    if (event.kind === "camera") {
+      cameras.set(event.camera.camera_id, { ...cameras.get(event.camera.camera_id), ...event.camera });
+    } else nodes.set(event.node.node_id, { ...nodes.get(event.node.node_id), ...event.node });
+  }
+
+  /** A list, and what was told while it was on its way: that is newer. Null: no list came. */
+  async function readBeside<T>(read: () => Promise<T>): Promise<{ list: T; told: FleetEvent[] } | null> {
+    const told: FleetEvent[] = [];
+    fleetReadings.add(told);
+    const list = await read().catch(() => null);
+    fleetReadings.delete(told);
+    return list === null ? null : { list, told };
   }
 
   async function readIncidents(): Promise<void> {
@@ -86,10 +100,12 @@ export function useBoard() {
   }
 
   async function readCameras(): Promise<void> {
-    const answer = await places.cameras().catch(() => null);
-    for (const camera of answer?.cameras ?? []) cameras.set(camera.camera_id, camera);
-    if (answer) camerasReadAtMs = Date.now();
-    else readCamerasWithin(CAMERAS_SPREAD_MS);
+    const answer = await readBeside(places.cameras);
+    if (isGone) return;
+    if (!answer) return readCamerasWithin(CAMERAS_SPREAD_MS);
+    for (const camera of answer.list.cameras) cameras.set(camera.camera_id, camera);
+    answer.told.filter((event) => event.kind === "camera").forEach(takeOfFleet);
+    camerasReadAtMs = Date.now();
   }
 
   function readCamerasWithin(ms: number): void {
@@ -98,11 +114,16 @@ export function useBoard() {
   }
 
   async function readFleet(): Promise<void> {
-    const answer = await places.fleet().catch(() => null);
+    const answer = await readBeside(places.fleet);
+    if (isGone) return;
     fleetKnown.value = answer !== null;
-    const listed = new Set(answer?.nodes.map((node) => node.node_id));
-    for (const id of answer ? [...nodes.keys()] : []) if (!listed.has(id)) nodes.delete(id);
-    for (const node of answer?.nodes ?? []) nodes.set(node.node_id, node);
+    if (answer) {
+      const told = answer.told.filter((event) => event.kind === "node");
+      const kept = new Set([...answer.list.nodes, ...told.map((event) => event.node)].map((node) => node.node_id));
+      for (const id of [...nodes.keys()]) if (!kept.has(id)) nodes.delete(id);
+      for (const node of answer.list.nodes) nodes.set(node.node_id, node);
+      told.forEach(takeOfFleet);
+    }
     if (Date.now() - camerasReadAtMs > CAMERAS_EVERY_MS) readCamerasWithin(CAMERAS_SPREAD_MS);
   }
 
@@ -125,6 +146,7 @@ export function useBoard() {
   const timer = setInterval(() => void readFleet(), FLEET_EVERY_MS);
   readAll();
   onScopeDispose(() => {
+    isGone = true;
     stopListening();
     clearInterval(timer);
     clearTimeout(soon);

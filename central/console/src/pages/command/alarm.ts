@@ -1,5 +1,5 @@
 /**
- * Tones, flashes and announcements of new incidents.
+ * Tones, flashes and announcements of new incidents; where they are dealt, of new rows of the own seat.
  *
  * A browser plays nothing before somebody has pressed something, so a shift begins with a test tone that has to be
  * heard. Mute ends by itself. What came while the page was hidden is said when it is looked at again.
@@ -9,7 +9,10 @@ import { computed, onScopeDispose, ref, watch } from "vue";
 import type { Incident, Severity } from "@/api/types";
 import type { Board } from "@/live/board";
 import { now } from "@/live/now";
+import type { SeatOf } from "@/live/seat";
 import { playTones, TEST_TONES, tonesOf, worstOf, type Tone } from "@/live/tones";
+
+import { newsSince } from "./news";
 
 export const MUTE_MS = 600_000;
 const FLASH_MS = 4_000;
@@ -20,7 +23,7 @@ const HEARD = "xueliang.sound-heard"; // of this tab: a new tab is silent again
 
 export type Sound = "off" | "testing" | "on" | "muted";
 
-export function useAlarm(board: Board, announce: (incident: Incident) => string) {
+export function useAlarm(board: Board, mine: SeatOf, announce: (incident: Incident) => string) {
   let player: AudioContext | null = null;
   const isHeard = ref(sessionStorage.getItem(HEARD) !== null);
   const isTesting = ref(false);
@@ -79,7 +82,7 @@ export function useAlarm(board: Board, announce: (incident: Incident) => string)
   document.addEventListener("keydown", onPress);
   document.addEventListener("visibilitychange", onVisibility);
 
-  const known = new Set<string>();
+  const news = newsSince();
   let fresh: Incident[] = [];
   let gathering: ReturnType<typeof setTimeout> | undefined;
   let flashing: ReturnType<typeof setTimeout> | undefined;
@@ -97,20 +100,11 @@ export function useAlarm(board: Board, announce: (incident: Incident) => string)
     flashing = setTimeout(() => (flash.value = null), FLASH_MS);
   }
 
-  // Those that were there when the page came are read, not sounded.
-  let isReady = false;
   watch(
-    () => [board.isLoaded.value, [...board.incidents.keys()]] as const,
-    ([isLoaded, ids]) => {
+    () => [board.isLoaded.value, mine.seat.value, [...board.incidents.keys()]] as const,
+    ([isLoaded, seat]) => {
       if (!isLoaded) return;
-      for (const id of ids) {
-        if (known.has(id)) continue;
-        known.add(id);
-        const incident = board.incidents.get(id);
-        if (isReady && incident?.state === "open" && !incident.drill) fresh.push(incident);
-      }
-      for (const id of known) if (!board.incidents.has(id)) known.delete(id);
-      isReady = true;
+      fresh.push(...news({ incidents: board.incidents, isDealt: seat.is_dealt, rows: seat.rows }));
       if (fresh.length === 0) return;
       clearTimeout(gathering);
       gathering = setTimeout(tell, GATHER_MS);

@@ -1,0 +1,44 @@
+/**
+ * What is new to whoever sits here: where incidents are dealt the rows of the own seat, else every incident. Pure.
+ *
+ * What is there at the first look, and when dealing begins or ends, is read and not told.
+ */
+import type { Incident, SeatRow } from "../../api/types.ts";
+import { worstOf } from "./tones.ts";
+
+export interface Seen {
+  incidents: ReadonlyMap<string, Incident>;
+  isDealt: boolean;
+  rows: readonly SeatRow[];
+}
+
+/** Each look gives what came since the one before and waits for a judgement: of a row the worst. */
+export function newsSince(): (seen: Seen) => Incident[] {
+  let known = new Set<string>();
+  let wasDealt: boolean | null = null;
+
+  return ({ incidents, isDealt, rows }) => {
+    const there = isDealt ? membersOf(rows, incidents) : new Map([...incidents].map(([id, one]) => [id, [one]]));
+    const came = [...there].filter(([key]) => !known.has(key)).map(([, members]) => members);
+    known = new Set(there.keys());
+    const isFirst = wasDealt !== isDealt;
+    wasDealt = isDealt;
+    return isFirst ? [] : came.flatMap((members) => worstToJudge(members) ?? []);
+  };
+}
+
+/** Of rows whose incidents have been read: the others come when they are. */
+function membersOf(rows: readonly SeatRow[], incidents: ReadonlyMap<string, Incident>): Map<string, Incident[]> {
+  const found = new Map<string, Incident[]>();
+  for (const row of rows) {
+    const members = row.incident_ids.flatMap((id) => incidents.get(id) ?? []);
+    if (members.length > 0) found.set(row.row_id, members);
+  }
+  return found;
+}
+
+function worstToJudge(members: readonly Incident[]): Incident | null {
+  const open = members.filter((incident) => incident.state === "open" && !incident.drill);
+  const worst = worstOf(open.map((incident) => incident.severity));
+  return open.find((incident) => incident.severity === worst) ?? null;
+}
