@@ -362,7 +362,7 @@ async def _until(taking: Taking, is_there: Callable[[int], bool]) -> None:
 
 
 def _serving(broker: TestBroker) -> MqttLink:
-    """As ingest does it, a connection for a shard: what is asked for is known before it, the broker keeps the session."""
+    """As ingest does it: a connection for a shard, asked for before it; the broker keeps the session."""
     link = broker.centre_link("centre-stations", connect=False)
     ask_for(link, [shard_of("gauge-1")])
     link.connect()

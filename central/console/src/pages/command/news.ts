@@ -4,7 +4,7 @@
  * What is there at the first look, and when dealing begins or ends, is read and not told.
  */
 import type { Incident, SeatRow } from "../../api/types.ts";
-import { worstOf } from "./tones.ts";
+import { worstOf } from "../../live/tones.ts";
 
 export interface Seen {
   incidents: ReadonlyMap<string, Incident>;
