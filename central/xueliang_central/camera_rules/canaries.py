@@ -23,7 +23,7 @@ from xueliang_central.areas.tree import Area, AreaTree
 from xueliang_central.camera_rules import defaults
 from xueliang_central.camera_rules.canary import Band, Breach, CanaryState, Figures, Plan
 from xueliang_central.camera_rules.deciding import LevelState
-from xueliang_central.camera_rules.tables import rule_canaries, rule_canary_cameras, rule_defaults
+from xueliang_central.camera_rules.tables import rule_canaries, rule_canary_cameras, rule_defaults, rule_versions
 from xueliang_central.dispatch.telling import who_is_told
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.fleet.tables import camera_states
@@ -129,7 +129,7 @@ async def roll_back(
     """Its cameras get what the levels said before. `by` None: by itself, for what left the band."""
     area_code, version = canary["area_code"], canary["version"]
     reasons = [one.as_json() for one in found]
-    await defaults.drop_waiting(conn, area_code, but=0)
+    await defaults.drop_waiting(conn, area_code, rule_versions.c.level_version == version)
     await _spread(conn, area_code, version, LevelState.ROLLED_BACK)
     await _end(conn, canary, CanaryState.ROLLED_BACK, by, at, reasons=reasons)
     await _record(conn, canary, "canary_rolled_back", by, {"reasons": reasons}, at)

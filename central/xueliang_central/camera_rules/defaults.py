@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import Area, AreaTree
@@ -138,17 +138,17 @@ async def put_in_charge(conn: AsyncConnection, area_code: str, version: int, at:
         .where(tried.area_code == area_code, tried.version != version, tried.ended_at.is_(None))
         .values(state=CanaryState.ENDED.value, ended_at=at, next_look_at=None)
     )
-    await drop_waiting(conn, area_code, but=version)
+    await drop_waiting(conn, area_code, rule_versions.c.level_version != version)
     begin = {"spreading": True, "spread_after": "", "spread_at": None, "changed": 0, "left_out": {}}
     await set_values(conn, area_code, version, state=LevelState.DESIRED.value, **begin)
 
 
-async def drop_waiting(conn: AsyncConnection, area_code: str, *, but: int) -> None:
-    """What other versions of the area have left waiting for a second person at cameras comes never into force."""
+async def drop_waiting(conn: AsyncConnection, area_code: str, which: ColumnElement[bool]) -> None:
+    """What `which` versions of the area have left waiting for a second person at cameras comes never into force."""
     its = rule_versions.c
     await conn.execute(
         update(rule_versions)
-        .where(its.level_code == area_code, its.level_version != but, its.state == VersionState.PROPOSED.value)
+        .where(its.level_code == area_code, which, its.state == VersionState.PROPOSED.value)
         .values(state=VersionState.OUTDATED.value)
     )
 

@@ -198,13 +198,15 @@ def _row_of(record: Mapping[str, Any]) -> Row:
 
 
 def _is_new(case: Mapping[str, Any], ask: str, row: Row | None) -> bool:
-    """Not dealt for this yet; or it has become too severe for the row that it shares."""
+    """Not dealt for this yet, or not since it was dealt with; or too severe by now for the row that it shares."""
     is_shared = row is not None and row.is_open and row.kind is not RowKind.ALONE
     if case["ask"] is None or (is_shared and not may_be_held(case["hazard"], case["severity"], case["drill"])):
         return True
     kind, _, opening = ask.partition(":")
-    is_same_opening = case["ask"].partition(":")[2] == opening
-    return case["ask"] != ask and not (is_same_opening and kind == SENT)
+    if kind == SENT and case["ask"].partition(":")[2] == opening:
+        return False
+    is_again = row is None or not row.is_open  # it asked for the same before, and that was dealt with
+    return case["ask"] != ask or is_again
 
 
 async def _late(conn: AsyncConnection) -> set[str]:

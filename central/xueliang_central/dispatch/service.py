@@ -14,7 +14,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.neighbouring import neighbours
-from xueliang_central.areas.tree import Area
+from xueliang_central.areas.tree import Area, parent_code
 from xueliang_central.clocks.limits import ClockKind, Limits
 from xueliang_central.dispatch.recommending import NEIGHBOUR, Recommendation, needs_neighbours, recommend
 from xueliang_central.dispatch.tables import tasks
@@ -88,8 +88,16 @@ async def write_task(change: Change, task: Row, values: Row) -> Row:
 async def send(change: Change, incident: Row, move: Move, by: By, *, params: Row | None = None) -> Row:
     """Dispatch: the move, its clocks, and a task to whoever serves the place. Returns the incident after it."""
     incident, due = await incidents.transition(change, incident, move, by, params=params)
-    await offer(change, incident, change.tree.get(incident["area_code"]), due, by)
+    await offer(change, incident, _place_of(change, incident["area_code"]), due, by)
     return incident
+
+
+def _place_of(change: Change, area_code: str) -> Area:
+    """The area, or the nearest above it that an import has left. Raises NotFound: none is."""
+    known: str | None = area_code
+    while known is not None and known not in change.tree:
+        known = parent_code(known)
+    return change.tree.get(area_code if known is None else known)
 
 
 async def dispatch_by_policy(change: Change, incident: Row) -> Row:

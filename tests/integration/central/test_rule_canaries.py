@@ -289,3 +289,22 @@ async def test_a_canary_needs_a_camera_that_changes_and_a_camera_of_it_keeps_wha
     made = await desk.propose({**LANE, "zone": [*ZONE, [0.1, 0.9]]}, camera_id="cam-1")
     assert made["settings"]["rules"][0]["dwell_s"] == 20  # its own zone, and what is tried
     assert (await desk.propose(LANE, camera_id="cam-7"))["settings"]["rules"][0].get("dwell_s") is None
+
+
+async def test_a_roll_back_leaves_what_waits_of_the_version_that_holds(desk: Desk) -> None:
+    """A severity that nobody saw before waits at a camera outside of the canary; that is another question."""
+    crowd = {"hazard": "crowd", "zone": ZONE, "raise_at_count": 9, "clear_at_count": 5}
+    holds: dict[str, Any] = {"crowd": {"severity": 3}}
+    await desk.say(city.SOUTH, holds, spread_now=False)
+    both = whole("cam-9", {**crowd, "rule_id": "gate", "severity": 2}, {**crowd, "rule_id": "soft"})
+    await hear(desk.centre, camera_id="cam-9", **said(both, 2))
+    await desk.spread()
+    (waiting,) = (await desk.rules("cam-9"))["proposed"]
+    await begin(desk, holds | CHANGE)
+    agreed = await desk.chief.post(f"/api/rule-defaults/{city.SOUTH}/versions/2/moves", json={"move": "approve"})
+    assert agreed.json()["state"] == "trying", agreed.text
+    await desk.spread()
+    moved = await desk.ruler.post(f"{CANARIES}/2/moves", json={"move": "roll_back"})
+    assert moved.json()["state"] == "rolled_back", moved.text
+    await desk.spread()
+    assert [one["version"] for one in (await desk.rules("cam-9"))["proposed"]] == [waiting["version"]]

@@ -13,6 +13,7 @@ from tests.integration.central.flow.stage import (
     CHEN,
     LI,
     MAYOR,
+    PHOTO,
     POLICIES,
     VILLAGE,
     WANG,
@@ -225,6 +226,36 @@ async def test_what_an_operator_sends_is_not_dealt_again(night: Night) -> None:
     await night.stage.judge(QIN, incident["incident_id"], "confirm", incident["version"])
     await night.deal()
     assert [row["kind"] for row in await night.rows()] == ["alone"]
+
+
+async def test_what_is_to_be_checked_by_hand_a_second_time_is_dealt_a_second_time(night: Night) -> None:
+    stage = night.stage
+
+    async def handled_and_not_seen_gone() -> None:
+        for move in ("take", "arrive"):
+            await stage.work_on(WANG, move)
+        await stage.work_on(WANG, "handled", photos=[PHOTO], note="moved away")
+        stage.clock.forward(3600)
+        await stage.fire_all()
+        await night.deal()
+
+    await night.raises(Hazard.CROWD, "lane-east", severity=2)
+    await night.deal()
+    incident = await stage.one_incident()
+    await stage.judge(QIN, incident["incident_id"], "confirm", incident["version"])
+    await night.deal()
+    await handled_and_not_seen_gone()
+    incident = await stage.one_incident()
+    assert incident["state"] == "to_check"
+    assert [row["closed_at"] is None for row in await night.rows()] == [False, True]
+    await stage.judge(QIN, incident["incident_id"], "dispatch", incident["version"])
+    await night.deal()
+    assert [row for row in await night.rows() if row["closed_at"] is None] == [], "the desk has dealt with it"
+    await handled_and_not_seen_gone()
+    assert (await stage.one_incident())["state"] == "to_check"
+    (again,) = [row for row in await night.rows() if row["closed_at"] is None]
+    assert again["kind"] == "alone"
+    assert await night.deal() == 0
 
 
 async def test_who_goes_off_duty_leaves_the_rows_to_who_comes(night: Night) -> None:

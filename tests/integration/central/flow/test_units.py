@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tests.integration.central.flow.stage import (
     LI,
     NOON,
     POLICIES,
+    VILLAGE,
     HandClock,
     Stage,
     alert,
@@ -32,7 +34,7 @@ from tests.support.notice_targets import HttpTarget, config, http_target
 from tests.support.rows import filled
 from xueliang_alerts.clocks import system_mono
 from xueliang_alerts.contract import Hazard, Phase
-from xueliang_central.areas.tree import path_by_code
+from xueliang_central.areas.tree import AreaBook, AreaTree, path_by_code
 from xueliang_central.audit.tables import audit_records
 from xueliang_central.centre import Settings
 from xueliang_central.clocks.tables import clocks, escalations
@@ -386,3 +388,16 @@ async def test_a_severe_incident_that_is_merged_into_one_with_a_unit_sends_a_wor
     after = {row["incident_id"]: row for row in await stage.rows(incidents)}
     assert (after[with_unit["incident_id"]]["state"], after[with_unit["incident_id"]]["severity"]) == ("dispatched", 1)
     assert "reply" not in await running(stage)
+
+
+async def test_a_limit_that_passes_in_an_area_that_an_import_has_taken_away_sends_a_worker_and_stops_no_clock(
+    database: Database, clock: HandClock
+) -> None:
+    stage = await made(database, clock)
+    await stage.take(raised())
+    left = [area for area in stage.rulebook.tree if area.code != GRID]
+    stage.rulebook = replace(stage.rulebook, areas=AreaBook(AreaTree(left)))
+    clock.forward(301)
+    assert await stage.fire_all() == 1
+    assert (await stage.one_incident())["state"] == "dispatched"
+    assert (await stage.task())["area_code"] == VILLAGE
