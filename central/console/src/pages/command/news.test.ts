@@ -24,7 +24,7 @@ test("without dealing every new incident is news, once, and none that was there"
   assert.deepEqual(ids(news(seen(false, [a]))), []);
   assert.deepEqual(ids(news(seen(false, [a, b]))), ["b"]);
   assert.deepEqual(ids(news(seen(false, [a, b]))), []);
-  const judged = incident("c", 1, { state: "confirmed" });
+  const judged = incident("c", 1, { state: "dispatched" as Incident["state"] });
   assert.deepEqual(ids(news(seen(false, [a, b, judged]))), [], "what is judged already");
 });
 
