@@ -30,7 +30,7 @@ test("without dealing every new incident is news, once, and none that was there"
 
 test("where incidents are dealt only a new row of the own seat is news", () => {
   const news = newsSince();
-  const [mine, other, next] = [incident("mine", 3), incident("other", 1), incident("next", 2)];
+  const [mine, other, next] = [incident("mine", 3), incident("other", 2), incident("next", 2)];
   news(seen(true, [mine], [row("r1", "mine")]));
   assert.deepEqual(ids(news(seen(true, [mine, other], [row("r1", "mine")]))), [], "of another seat");
   assert.deepEqual(ids(news(seen(true, [mine, other, next], [row("r1", "mine", "next")]))), [], "the row was there");
@@ -52,4 +52,13 @@ test("when dealing begins what is there already is not told again", () => {
   const a = incident("a", 1);
   news(seen(false, [a]));
   assert.deepEqual(ids(news(seen(true, [a], [row("r", "a")]))), []);
+});
+
+test("the most severe is news to everybody, once, and those that were there are not", () => {
+  const news = newsSince();
+  const [old, mine, other] = [incident("old", 1), incident("mine", 1), incident("other", 1)];
+  news(seen(true, [old]));
+  assert.deepEqual(ids(news(seen(true, [old, other]))), ["other"], "on no seat, or another's");
+  assert.deepEqual(ids(news(seen(true, [old, other], [row("r", "other")]))), [], "now it is on the own");
+  assert.deepEqual(ids(news(seen(true, [old, other, mine], [row("r", "other"), row("s", "mine")]))), ["mine"]);
 });

@@ -1,5 +1,6 @@
 /**
  * What is new to whoever sits here: where incidents are dealt the rows of the own seat, else every incident. Pure.
+ * The most severe are news to everybody who sees them, whosever seat they are on: nobody may be there.
  *
  * What is there at the first look, and when dealing begins or ends, is read and not told.
  */
@@ -16,14 +17,21 @@ export interface Seen {
 export function newsSince(): (seen: Seen) => Incident[] {
   let known = new Set<string>();
   let wasDealt: boolean | null = null;
+  /** The most severe come twice where incidents are dealt: by themselves, and in a row. */
+  const told = new Set<string>();
 
   return ({ incidents, isDealt, rows }) => {
-    const there = isDealt ? membersOf(rows, incidents) : new Map([...incidents].map(([id, one]) => [id, [one]]));
+    const there = isDealt ? membersOf(rows, incidents) : new Map<string, Incident[]>();
+    for (const [id, one] of incidents) if (!isDealt || one.severity === 1) there.set(id, [one]);
     const came = [...there].filter(([key]) => !known.has(key)).map(([, members]) => members);
     known = new Set(there.keys());
     const isFirst = wasDealt !== isDealt;
     wasDealt = isDealt;
-    return isFirst ? [] : came.flatMap((members) => worstToJudge(members) ?? []);
+    if (isFirst) return [];
+    const news = came.flatMap((members) => worstToJudge(members) ?? []).filter((one) => !told.has(one.incident_id));
+    for (const one of news) if (one.severity === 1) told.add(one.incident_id);
+    for (const id of told) if (!incidents.has(id)) told.delete(id);
+    return [...new Set(news)];
   };
 }
 
