@@ -85,6 +85,19 @@ class _Careful(pickle.Unpickler):
         raise pickle.UnpicklingError(f"a child may not send {module}.{name}")
 
 
+class _Packer(pickle.Pickler):
+    """Writes enumerations by value: early releases of Python 3.11 name `getattr` for them, which no child may send."""
+
+    def reducer_override(self, obj: object) -> Any:
+        return (type(obj), (obj.value,)) if isinstance(obj, enum.Enum) else NotImplemented
+
+
+def _packed(message: object) -> bytes:
+    into = io.BytesIO()
+    _Packer(into, protocol=pickle.HIGHEST_PROTOCOL).dump(message)
+    return into.getvalue()
+
+
 class Line:
     """One end of the connection between a node and its child: small messages, both ways; one user an end."""
 
@@ -106,7 +119,7 @@ class Line:
         try:
             if not self._is_ready(select.POLLOUT, timeout_s):
                 return False
-            self._connection.send_bytes(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
+            self._connection.send_bytes(_packed(message))
         except OSError as error:
             raise ChildGone(f"the line broke while sending ({error.strerror or error})") from error
         return True

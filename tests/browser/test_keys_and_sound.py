@@ -97,6 +97,7 @@ def test_a_shift_begins_with_a_tone_that_is_heard_and_mute_ends_by_itself(
     )
     sound = page.get_by_test_id("sound")
     expect(sound).to_have_attribute("data-sound", "off")
+    expect(page.get_by_test_id("queue-empty")).to_be_visible()  # what is there before is read, not told
     blocked(node, "cam-0", Severity.ORANGE, Hazard.BLOCKED_EXIT)
     expect(page.get_by_test_id("announcement")).to_contain_text("安全出口堵塞", timeout=SOON_MS)
     assert page.evaluate("window.__tones") == 0  # nobody has begun a shift here

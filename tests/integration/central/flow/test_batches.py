@@ -129,7 +129,7 @@ def test_every_shard_is_asked_for_once_by_a_group_with_a_name_of_its_own() -> No
         broker = Broker(HandClock())
         for group in groups:
             ask_for(broker, group.shards)
-        assert len(set(broker.filters)) == len(broker.filters) == 3 * 16  # alerts, statuses, reports of rules
+        assert len(set(broker.filters)) == len(broker.filters) == 4 * 16  # alerts, statuses, reports of rules, stations
         assert len({batches.client_id_of(group.shards) for group in groups}) == len(groups)
 
 
