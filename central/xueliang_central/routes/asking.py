@@ -11,6 +11,7 @@ from fastapi import Request
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from xueliang_alerts.contract import SHA256_PATTERN
+from xueliang_alerts.desired import LONGEST_WHY
 from xueliang_central.centre import centre_of
 from xueliang_central.dispatch.working import MAX_PHOTOS
 from xueliang_central.errors import CentralError
@@ -50,6 +51,10 @@ UtcMoment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Text = Annotated[str, Field(max_length=1000), AfterValidator(_storable)]
 Key = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_storable)]
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+WhyRules = Annotated[Text, Field(max_length=LONGEST_WHY, description="Everybody who reads the history reads it.")]
+BasedOn = Annotated[
+    int, Field(ge=0, le=2**31 - 1, description="newest_version as the asker saw it; 409 when there are newer ones.")
+]
 Version = Annotated[int, Field(ge=1, le=2**31 - 1, description="Of the object as the asker saw it; 409 when it moved.")]
 
 

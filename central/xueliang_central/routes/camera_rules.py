@@ -23,7 +23,7 @@ from xueliang_central.errors import NotFound, RulesProblem, RulesRefused
 from xueliang_central.incidents.stills import newest_still
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor
-from xueliang_central.routes.asking import LARGEST_PAGE, Key, Text
+from xueliang_central.routes.asking import LARGEST_PAGE, BasedOn, Key, Text, WhyRules
 from xueliang_configs.errors import ConfigError
 from xueliang_configs.loading import plain_rules
 
@@ -35,10 +35,6 @@ OfVersion = Annotated[int, Query(ge=1, le=2**31 - 1)]
 Sees = Annotated[Actor, Depends(require(Permission.SEE_RULES))]
 Changes = Annotated[Actor, Depends(require(Permission.CHANGE_RULES))]
 Decides = Annotated[Actor, Depends(require(Permission.DECIDE_RULES))]
-Why = Annotated[Text, Field(max_length=LONGEST_WHY, description="Everybody who reads the history reads it.")]
-BasedOn = Annotated[
-    int, Field(ge=0, le=2**31 - 1, description="newest_version as the asker saw it; 409 when there are newer ones.")
-]
 
 LiveWhy = Annotated[
     Text | None,
@@ -60,7 +56,7 @@ class RulesProposed(_Frozen):
     else has its default. What is left out of place_class and look_every_s stays as it is."""
 
     settings: dict[str, Any] = Field(description="`rules`, `place_class`, `look_every_s`, as in the node's settings.")
-    why: Annotated[Why, Field(min_length=1)]
+    why: Annotated[WhyRules, Field(min_length=1)]
     based_on: BasedOn
     live_why: LiveWhy = None
     idempotency_key: Key | None = None
@@ -69,7 +65,7 @@ class RulesProposed(_Frozen):
 class RollBack(_Frozen):
     version: Annotated[int, Field(ge=1, le=2**31 - 1, description="Whose content is wanted again.")]
     based_on: BasedOn
-    why: Why = ""
+    why: WhyRules = ""
     live_why: LiveWhy = None
     idempotency_key: Key | None = None
 

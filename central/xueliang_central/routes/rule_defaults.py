@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
-from xueliang_alerts.desired import LONGEST_WHY
 from xueliang_central.areas.tree import brief
 from xueliang_central.camera_rules import canaries, defaults, proposing
 from xueliang_central.camera_rules.canary import Band, Plan
@@ -21,7 +20,7 @@ from xueliang_central.camera_rules.tables import rule_canaries, rule_defaults
 from xueliang_central.centre import centre_of
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor, in_scope
-from xueliang_central.routes.asking import LARGEST_PAGE, Key, Text
+from xueliang_central.routes.asking import LARGEST_PAGE, BasedOn, Key, Text, WhyRules
 
 router: Final = APIRouter(prefix="/api/rule-defaults", tags=["rules"])
 
@@ -30,10 +29,6 @@ Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 Sees = Annotated[Actor, Depends(require(Permission.SEE_RULES))]
 Changes = Annotated[Actor, Depends(require(Permission.CHANGE_RULES))]
 Decides = Annotated[Actor, Depends(require(Permission.DECIDE_RULES))]
-Why = Annotated[Text, Field(max_length=LONGEST_WHY, description="Everybody who reads the history reads it.")]
-BasedOn = Annotated[
-    int, Field(ge=0, le=2**31 - 1, description="newest_version as the asker saw it; 409 when there are newer ones.")
-]
 Said = Annotated[
     dict[str, Any], Field(description="Hazard → setting → value: all that the area says; {}: nothing any more.")
 ]
@@ -79,7 +74,7 @@ class CanaryAsked(_Frozen):
 
 class LevelProposed(_Frozen):
     settings: Said
-    why: Annotated[Why, Field(min_length=1)]
+    why: Annotated[WhyRules, Field(min_length=1)]
     based_on: BasedOn
     canary: CanaryAsked | None = Field(default=None, description="null: for all cameras at once.")
     idempotency_key: Key | None = None
@@ -98,7 +93,7 @@ class LevelDraft(_Frozen):
 class LevelRollBack(_Frozen):
     version: Annotated[int, Field(ge=1, le=2**31 - 1, description="Whose content is wanted again.")]
     based_on: BasedOn
-    why: Why = ""
+    why: WhyRules = ""
     idempotency_key: Key | None = None
 
 

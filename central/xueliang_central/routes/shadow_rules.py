@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from xueliang_alerts.desired import LONGEST_WHY
 from xueliang_central.areas.tree import Level
 from xueliang_central.camera_rules import service
 from xueliang_central.camera_rules.promoting import Promotion, promote
@@ -22,7 +21,7 @@ from xueliang_central.centre import Centre, centre_of
 from xueliang_central.errors import BacktestRefused, CentralError, MoveRefused
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor, in_scope
-from xueliang_central.routes.asking import Key, Text
+from xueliang_central.routes.asking import Key, WhyRules
 from xueliang_central.routes.backtests import note_trial, watched_camera, while_connected
 
 router: Final = APIRouter(prefix="/api", tags=["rules"])
@@ -57,7 +56,7 @@ class PromotionAsked(_Frozen):
     """Take these rules out of the shadow; each camera is judged by itself."""
 
     items: Annotated[tuple[PromotionOfCamera, ...], Field(min_length=1, max_length=MOST_AT_ONCE)]
-    why: Annotated[Text, Field(min_length=1, max_length=LONGEST_WHY)]
+    why: Annotated[WhyRules, Field(min_length=1)]
     early: bool = Field(default=False, description="Those too that were tried for less than the centre asks for.")
     idempotency_key: Key | None = None
 

@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from tests.bench.figures import Figures
-from tests.support.accessibility import serious
-from tests.support.browser import desk, drawn_jpeg, handset
-from tests.support.browser import sign_in as sign_in_at
-from tests.support.puppet_node import CentreOnly, Episode, PuppetNode
-from tests.support.rules_node import RulesNode
+from tests.support.browser import handset
+from tests.support.console_pages import every_page
+from tests.support.small_city import Small, open_page, small
 from tests.support.trying_node import HOUR_S, LEFT, RIGHT, keep_a_day, trying_node
 from xueliang_alerts.clocks import system_wall
-from xueliang_alerts.contract import Hazard, Measure, Reason, Severity
-from xueliang_central.camera_rules.sending import make_key
-from xueliang_configs.cameras import CameraConfig
-from xueliang_demo.city import DEMO, make_city
-from xueliang_demo.demo_plan import POLICIES
-from xueliang_demo.installation import Account, Plan, WatchedCamera
-from xueliang_demo.processes import wait_until
 
 KEYS: Final = (
     "axe_serious",
@@ -38,98 +27,8 @@ KEYS: Final = (
     "stray_tap_wrong_closes",
     "what_if_24_h_s",
 )
-CAMERAS: Final = 5
-SOON_MS: Final = 30_000
-SETTLE_MS: Final = 800
-ZONE: Final = [[0.1, 0.5], [0.9, 0.5], [0.9, 0.9], [0.1, 0.9]]
-RUNNING: Final = {
-    "rule_id": "fire-lane-obstruction",
-    "hazard": "fire_lane_obstruction",
-    "version": 1,
-    "zone": ZONE,
-    "dwell_s": 60.0,
-}
 # 1.6 Mbit/s down, 0.75 up, 300 ms there and back: what WebPageTest calls 3G.
 SLOW: Final = {"offline": False, "latency": 300, "downloadThroughput": 200_000, "uploadThroughput": 96_000}
-DESK_PAGES: Final = (
-    "/silences",
-    "/account",
-    "/rules",
-    "/rules/cam-0",
-    "/rosters",
-    "/reports",
-    "/sightings",
-    "/notices",
-)
-PHONE_PAGES: Final = ("/phone", "/phone/shifts")
-BLOCKED: Final = Reason(
-    code="lane_blocked", text="lane 41% covered by truck for 63 s >= 60 s", about={"objects": "truck", "place": "lane"}
-)
-CLEAR: Final = Reason(code="lane_clear", text="lane clear for 3 s", about={"place": "lane"})
-
-
-@dataclass
-class Small:
-    """A centre with some cameras of one grid, their node, and who signs in."""
-
-    centre: CentreOnly
-    node: PuppetNode
-    folder: Path
-    camera: CameraConfig
-
-    def page(self, browser: Browser, who: str) -> Page:
-        page = (handset if who == "worker" else desk)(browser, self.centre.origin)
-        sign_in_at(page, who, self.centre.password_of(who))
-        return page
-
-    def have_tasks(self) -> None:
-        """One at each camera, offered to the worker."""
-        for number in range(CAMERAS):
-            self.raise_one(number)
-        person = self.centre.log_in("worker")
-        wait_until(lambda: len(person.tasks()) >= CAMERAS, "the tasks", SOON_MS / 1000)
-        person.close()
-
-    def raise_one(self, camera: int, severity: Severity = Severity.ORANGE) -> Episode:
-        return self.node.raise_alert(
-            f"cam-{camera}",
-            Hazard.FIRE_LANE_OBSTRUCTION,
-            severity,
-            reason=BLOCKED,
-            measures={"share": Measure(value=0.41, unit="share"), "seconds": Measure(value=63, unit="s")},
-            boxes=[(0.2, 0.2, 0.4, 0.6)],
-            picture=drawn_jpeg(640, 360),
-        )
-
-
-@contextmanager
-def small(folder: Path) -> Iterator[Small]:
-    """All processes end with the block."""
-    city = make_city(DEMO)
-    grid = city.of_level("grid")[3]
-    place = grid.polygon.representative_point()
-    cameras = tuple(
-        WatchedCamera(f"cam-{n}", f"东巷{n}号", "file:none.mp4", grid.code, place.x + n * 0.002, place.y)
-        for n in range(CAMERAS)
-    )
-    root = city.areas[0].code
-    accounts = (
-        Account("operator", "operator", root, "值班员"),
-        Account("ruler", "rule_operator", root, "规则员"),
-        Account("chief", "supervisor", root, "带班长"),
-        Account("worker", "worker", grid.code, "李网格"),
-    )
-    camera = CameraConfig.model_validate(
-        {"camera_id": "cam-0", "name": "cam-0", "url": "file:none.mp4", "rules": [RUNNING]}
-    )
-    folder.mkdir(parents=True)
-    with CentreOnly(folder, Plan(city, cameras, (), accounts, POLICIES)) as centre:
-        centre.start()
-        key = make_key(centre.folder / "centre" / "signing.key")
-        rules = {camera.camera_id: [RUNNING]}
-        states = {one.camera_id: "streaming" for one in cameras}
-        with PuppetNode(centre, states) as node, RulesNode(centre, key.public, rules):
-            yield Small(centre, node, folder / "log", camera)
 
 
 def measure(parts: Collection[str], browser: Browser, folder: Path, figures: Figures, *, is_quick: bool) -> None:
@@ -149,56 +48,6 @@ def measure(parts: Collection[str], browser: Browser, folder: Path, figures: Fig
         if "taps" in parts:
             taps = 150 if is_quick else 1_000
             figures["stray_taps"], figures["stray_tap_wrong_closes"] = taps, _taps(browser, place, taps)
-
-
-def every_page(browser: Browser, place: Small) -> tuple[list[str], int]:
-    """Serious violations of all pages, in Chinese and in English, in words; and how many pages they were."""
-    found, pages = list[str](), 0
-
-    def look(page: Page, name: str) -> None:
-        nonlocal pages
-        page.wait_for_timeout(SETTLE_MS)
-        pages += 1
-        found.extend(f"{name}: {words}" for words in serious(page))
-
-    fresh = desk(browser, place.centre.origin)
-    fresh.goto("/login")
-    look(fresh, "/login")
-    fresh.context.close()
-    for who, paths in (("chief", ("/", *DESK_PAGES)), ("ruler", ("/rules/cam-0",)), ("worker", PHONE_PAGES)):
-        page = place.page(browser, who)
-        for language in ("zh", "en"):
-            if language == "en":
-                page.get_by_test_id("language").click()
-            for path in paths:
-                _open(page, path)
-                look(page, f"{who} {path} {language}")
-            if who == "chief":
-                _open(page, "/")
-                page.get_by_test_id("incident-row").first.click()
-                page.get_by_test_id("case-panel").wait_for()
-                look(page, f"{who} / with a case, {language}")
-                page.get_by_test_id("open-page").click()
-                page.get_by_test_id("timeline").wait_for()
-                look(page, f"{who} /incidents {language}")
-            if who == "ruler":
-                page.get_by_test_id("edit-rules").click()
-                page.get_by_test_id("whatif").wait_for()
-                look(page, f"{who} editing rules, {language}")
-            if who == "worker":
-                _open(page, "/phone")
-                page.locator('[data-testid="task-card"] .open').first.click()
-                page.get_by_test_id("task-page").wait_for()
-                look(page, f"{who} a task, {language}")
-            _open(page, paths[0])
-        page.context.close()
-    return found, pages
-
-
-def _open(page: Page, path: str) -> None:
-    page.goto(path)
-    page.wait_for_load_state("load")  # the network is never idle: the event stream stays
-    page.wait_for_timeout(SETTLE_MS)
 
 
 def _phone(browser: Browser, place: Small) -> tuple[float, float]:
@@ -229,7 +78,7 @@ def _what_if(browser: Browser, place: Small) -> float:
     keep_a_day(place.folder, began, 24 * HOUR_S - 60, stays, range(0), range(0), look_s=1)
     with trying_node(place.centre, place.camera, place.folder):
         page = place.page(browser, "ruler")
-        _open(page, "/rules/cam-0")
+        open_page(page, "/rules/cam-0")
         page.get_by_test_id("edit-rules").click()
         page.get_by_test_id("field-dwell_s").locator("input").fill("45")
         page.get_by_test_id("whatif-span").select_option("24")

@@ -89,31 +89,47 @@ export async function remove(path: string): Promise<void> {
 }
 
 async function call<T>(method: string, path: string, body?: unknown, signal?: AbortSignal, isSecondTry = false): Promise<T> {
-  const headers: Record<string, string> = { Accept: "application/json" };
   const sentWith = csrf;
-  if (method !== "GET" && sentWith) headers["X-CSRF-Token"] = sentWith;
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  let response: Response;
-  try {
-    response = await fetch(path, {
-      method,
-      headers,
-      body: body === undefined ? null : JSON.stringify(body),
-      credentials: "same-origin",
-      cache: "no-store",
-      signal: signal ?? AbortSignal.timeout(TIMEOUT_MS),
-    });
-  } catch (error) {
-    throw new NoAnswer(error);
-  }
-  noteServerTime(response.headers.get("Date"));
+  const headers: Record<string, string> = method !== "GET" && sentWith ? { "X-CSRF-Token": sentWith } : {};
+  const response = await answered(method, path, { headers, body, credentials: "same-origin", signal });
   if (!response.ok) {
     const refused = await refusal(response, path);
     const isStale = refused instanceof ApiProblem && isStaleToken(refused.status, refused.problem);
     if (isStale && !isSecondTry && (await renewToken(sentWith))) return call<T>(method, path, body, signal, true);
     throw refused;
   }
-  if (response.status === 204) return undefined as T;
+  return response.status === 204 ? (undefined as T) : said<T>(response);
+}
+
+interface Asked {
+  headers: Record<string, string>;
+  body: unknown;
+  credentials: RequestCredentials;
+  signal?: AbortSignal | undefined;
+}
+
+/** The centre's answer to one request, whatever it says. Raises NoAnswer. */
+export async function answered(method: string, path: string, asked: Asked): Promise<Response> {
+  const headers: Record<string, string> = { Accept: "application/json", ...asked.headers };
+  if (asked.body !== undefined) headers["Content-Type"] = "application/json";
+  try {
+    const response = await fetch(path, {
+      method,
+      headers,
+      body: asked.body === undefined ? null : JSON.stringify(asked.body),
+      credentials: asked.credentials,
+      cache: "no-store",
+      signal: asked.signal ?? AbortSignal.timeout(TIMEOUT_MS),
+    });
+    noteServerTime(response.headers.get("Date"));
+    return response;
+  } catch (error) {
+    throw new NoAnswer(error);
+  }
+}
+
+/** What an answer carries. Raises NoAnswer when it breaks off. */
+export async function said<T>(response: Response): Promise<T> {
   try {
     return (await response.json()) as T;
   } catch (error) {
@@ -122,11 +138,17 @@ async function call<T>(method: string, path: string, body?: unknown, signal?: Ab
 }
 
 async function refusal(response: Response, path: string): Promise<Error> {
+  const refused = await refusalOf(response);
+  if (response.status === 401 && path !== "/api/session") onSignedOut();
+  return refused;
+}
+
+/** Why the centre refused, or that it did not answer. */
+export async function refusalOf(response: Response): Promise<ApiProblem | NoAnswer> {
   const problem = asProblem(await response.json().catch(() => null), response.status);
   // A proxy's 502–504 says only that the centre did not answer; the centre's own of a node is an answer.
   const isOfNode = problem.code === "node_away" || problem.code === "node_silent";
   if (response.status >= 502 && response.status <= 504 && !isOfNode) return new NoAnswer(problem);
-  if (response.status === 401 && path !== "/api/session") onSignedOut();
   return new ApiProblem(response.status, problem);
 }
 

@@ -1,8 +1,8 @@
 /**
  * The door of a managing unit: no session, only the token of its link, which stands behind the # and comes as a bearer.
- * Apart from `http.ts`: a link that is over signs nobody out.
+ * Apart from the calls of `http.ts`: a link that is over signs nobody out.
  */
-import { ApiProblem, asProblem, NoAnswer, noteServerTime } from "./http.ts";
+import { answered, refusalOf, said } from "./http.ts";
 
 export type UnitAnswer = "clears" | "done" | "cannot";
 
@@ -26,8 +26,6 @@ export interface UnitRequest {
   replies: UnitAnswer[];
 }
 
-const TIMEOUT_MS = 15_000;
-
 export const unitRequest = {
   read: (token: string) => call(token, "GET", "/api/unit-request"),
   reply: (token: string, reply: UnitAnswer, note: string) =>
@@ -35,23 +33,8 @@ export const unitRequest = {
 };
 
 async function call(token: string, method: string, path: string, body?: unknown): Promise<UnitRequest> {
-  const headers: Record<string, string> = { Accept: "application/json", Authorization: `Bearer ${token}` };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  let response: Response;
-  try {
-    response = await fetch(path, {
-      method,
-      headers,
-      body: body === undefined ? null : JSON.stringify(body),
-      credentials: "omit",
-      cache: "no-store",
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-  } catch (error) {
-    throw new NoAnswer(error);
-  }
-  noteServerTime(response.headers.get("Date"));
-  const said: unknown = await response.json().catch(() => null);
-  if (!response.ok) throw new ApiProblem(response.status, asProblem(said, response.status));
-  return said as UnitRequest;
+  const headers = { Authorization: `Bearer ${token}` };
+  const response = await answered(method, path, { headers, body, credentials: "omit" });
+  if (!response.ok) throw await refusalOf(response);
+  return said<UnitRequest>(response);
 }

@@ -1,29 +1,27 @@
 /** All cameras of a city on one canvas: thirty thousand of them as layers of their own would stop the page. */
-import { DomEvent, DomUtil, Layer, tooltip, type LeafletMouseEvent, type Map as LeafletMap, type Tooltip } from "leaflet";
+import { DomEvent, tooltip, type LeafletMouseEvent, type Map as LeafletMap, type Tooltip } from "leaflet";
 
 import type { Camera } from "@/api/types";
 
 import { CONES_FROM_ZOOM, coneOf, inView, place, radiusOf, type Cluster, type InView, type Placed } from "./camera_clusters";
+import { CanvasLayer, type Sheet } from "./canvas_layer";
 
 const COLOURS = { ok: "#3fcf8e", faulty: "#ff5d5d", unknown: "#71839a" } as const;
-const PANE = "cameras";
 const TILE = 256;
-const MARGIN = 0.3; // of the view, on each side: what a short move brings into view is drawn already
 const DOT_PX = 4;
 const REACH_PX = 9;
 const CONE_PX = 34;
 
-export class CameraLayer extends Layer {
+export class CameraLayer extends CanvasLayer {
   readonly #tip: (camera: Camera) => string;
   readonly #placed = new Map<string, Placed>();
   #all: Placed[] = [];
-  #canvas: HTMLCanvasElement | null = null;
   #shown: InView = { clusters: [], singles: [] };
   #tooltip: Tooltip | null = null;
   #frame = 0;
 
   constructor(tip: (camera: Camera) => string) {
-    super();
+    super("cameras", "420", 0.3); // over the polygons, under the names
     this.#tip = tip;
   }
 
@@ -46,70 +44,37 @@ export class CameraLayer extends Layer {
     }
     if (!hasChanged) return;
     this.#all = [...this.#placed.values()];
-    if (before === 0) this.#draw();
+    if (before === 0) this.draw();
     else this.#drawSoon();
   }
 
-  get size(): number {
-    return this.#all.length;
-  }
-
   override onAdd(map: LeafletMap): this {
-    this.#canvas = DomUtil.create("canvas", "leaflet-zoom-hide");
-    this.#canvas.style.pointerEvents = "none";
-    const pane = map.getPane(PANE) ?? map.createPane(PANE);
-    pane.style.zIndex = "420"; // over the polygons, under the names
-    pane.style.pointerEvents = "none";
-    pane.appendChild(this.#canvas);
-    map.on("moveend zoomend resize", this.#draw, this);
+    super.onAdd(map);
     map.on("mousemove", this.#point, this);
     map.on("mouseout movestart zoomstart", this.#forget, this);
     map.on("click", this.#open, this);
-    this.#draw();
     return this;
   }
 
   override onRemove(map: LeafletMap): this {
     cancelAnimationFrame(this.#frame);
-    map.off("moveend zoomend resize", this.#draw, this);
     map.off("mousemove", this.#point, this);
     map.off("mouseout movestart zoomstart", this.#forget, this);
     map.off("click", this.#open, this);
     this.#forget();
-    this.#canvas?.remove();
-    this.#canvas = null;
-    return this;
+    return super.onRemove(map);
   }
 
   #drawSoon(): void {
     cancelAnimationFrame(this.#frame);
-    this.#frame = requestAnimationFrame(() => this.#draw());
+    this.#frame = requestAnimationFrame(() => this.draw());
   }
 
-  #draw(): void {
-    const map = this._map as LeafletMap | undefined;
-    const canvas = this.#canvas;
-    const context = canvas?.getContext("2d");
-    if (!map || !canvas || !context) return;
-    const size = map.getSize();
-    const aside = { x: Math.round(size.x * MARGIN), y: Math.round(size.y * MARGIN) };
-    const [width, height] = [size.x + 2 * aside.x, size.y + 2 * aside.y];
-    const scale = window.devicePixelRatio || 1;
-    canvas.width = width * scale;
-    canvas.height = height * scale;
-    canvas.style.width = `${width}px`;
-    canvas.style.height = `${height}px`;
-    DomUtil.setPosition(canvas, map.containerPointToLayerPoint([-aside.x, -aside.y]));
-    context.scale(scale, scale);
+  protected override paint(map: LeafletMap, context: CanvasRenderingContext2D, sheet: Sheet): void {
     const origin = map.getPixelBounds().min!;
-    const view = {
-      left: origin.x - aside.x,
-      top: origin.y - aside.y,
-      width,
-      height,
-      world: TILE * 2 ** map.getZoom(),
-    };
-    this.#shown = inView(this.#all, view);
+    const { width, height, aside } = sheet;
+    const world = TILE * 2 ** map.getZoom();
+    this.#shown = inView(this.#all, { left: origin.x - aside.x, top: origin.y - aside.y, width, height, world });
     if (map.getZoom() >= CONES_FROM_ZOOM) for (const one of this.#shown.singles) drawCone(context, one);
     for (const one of this.#shown.singles) drawDot(context, one);
     for (const one of this.#shown.clusters) drawCluster(context, one);
@@ -117,7 +82,7 @@ export class CameraLayer extends Layer {
 
   /** What lies under the pointer, in pixels of the canvas. */
   #under(event: LeafletMouseEvent): { x: number; y: number } {
-    const corner = DomUtil.getPosition(this.#canvas!);
+    const { corner } = this;
     const { x, y } = event.layerPoint;
     return { x: x - corner.x, y: y - corner.y };
   }

@@ -1,5 +1,7 @@
 /** Names of areas drawn on one canvas over the polygons: 3,390 labels as DOM nodes would stop the page. */
-import { DomUtil, Layer, latLng, type LatLng, type Map as LeafletMap } from "leaflet";
+import { latLng, type LatLng, type Map as LeafletMap } from "leaflet";
+
+import { CanvasLayer, type Sheet } from "./canvas_layer";
 
 export interface Label {
   text: string;
@@ -20,56 +22,28 @@ interface Placed {
 const DEEPEST_RANK = 4;
 const PADDING_PX = 4;
 const MARK_PX = 13;
-const PANE = "areaNames";
 
-export class LabelLayer extends Layer {
+export class LabelLayer extends CanvasLayer {
   #labels: Label[] = [];
   #markers: [latitude: number, longitude: number][] = [];
-  #canvas: HTMLCanvasElement | null = null;
+
+  constructor() {
+    super("areaNames", "450"); // over the polygons, under the markers
+  }
 
   setLabels(labels: Label[]): void {
     this.#labels = [...labels].sort((a, b) => a.rank - b.rank);
-    this.#draw();
+    this.draw();
   }
 
   /** Where markers stand: a name moves aside for them. */
   setMarkers(markers: [latitude: number, longitude: number][]): void {
     this.#markers = markers;
-    this.#draw();
+    this.draw();
   }
 
-  override onAdd(map: LeafletMap): this {
-    this.#canvas = DomUtil.create("canvas", "leaflet-zoom-hide");
-    this.#canvas.style.pointerEvents = "none";
-    const pane = map.getPane(PANE) ?? map.createPane(PANE);
-    pane.style.zIndex = "450"; // over the polygons, under the markers
-    pane.style.pointerEvents = "none";
-    pane.appendChild(this.#canvas);
-    map.on("moveend zoomend resize", this.#draw, this);
-    this.#draw();
-    return this;
-  }
-
-  override onRemove(map: LeafletMap): this {
-    map.off("moveend zoomend resize", this.#draw, this);
-    this.#canvas?.remove();
-    this.#canvas = null;
-    return this;
-  }
-
-  #draw(): void {
-    const map = this._map as LeafletMap | undefined;
-    const canvas = this.#canvas;
-    const context = canvas?.getContext("2d");
-    if (!map || !canvas || !context) return;
-    const size = map.getSize();
-    const scale = window.devicePixelRatio || 1;
-    canvas.width = size.x * scale;
-    canvas.height = size.y * scale;
-    canvas.style.width = `${size.x}px`;
-    canvas.style.height = `${size.y}px`;
-    DomUtil.setPosition(canvas, map.containerPointToLayerPoint([0, 0]));
-    context.scale(scale, scale);
+  protected override paint(map: LeafletMap, context: CanvasRenderingContext2D, sheet: Sheet): void {
+    const size = { x: sheet.width, y: sheet.height };
     context.textAlign = "center";
     context.textBaseline = "middle";
     context.lineJoin = "round";

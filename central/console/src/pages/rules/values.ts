@@ -33,6 +33,12 @@ export function severityChangeText(text: string): string {
   return /not known|cannot be compared/.test(text) ? r("severity.unknown") : text;
 }
 
+/** The same of many cameras: the centre's words end with how many, "… (3)". */
+export function severityChangesText(text: string): string {
+  const [, words = text, count = ""] = /^(.*) \((\d+)\)$/.exec(text) ?? [];
+  return count ? `${severityChangeText(words)} × ${count}` : severityChangeText(words);
+}
+
 function severityText(text: string): string {
   const shadow = /^(\w+), in the shadow$/.exec(text);
   if (shadow) return r("severity.shadow", { hazard: tCode("hazard", shadow[1]) });
