@@ -23,13 +23,12 @@ from xueliang_edge.backtest.counting import Flags, OfLooks, pairs, parts_of
 from xueliang_edge.backtest.covering import PackedSets
 from xueliang_edge.backtest.timeline import Timeline
 from xueliang_edge.observation_log.looks import LoggedLooks
+from xueliang_edge.rules.covering_places import HIDDEN_SHARE, SETTLED_IOU
 from xueliang_edge.rules.episodes import MIN_CLEAR_LOOKS, Moment
 from xueliang_edge.rules.places import (
     FRESH_IOU,
-    HIDDEN_SHARE,
     MAX_PLACES,
     SETTLE_S,
-    SETTLED_IOU,
     Ground,
     Place,
     under_place,

@@ -6,7 +6,7 @@ and shows none, and hidden when something else is in front of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Annotated, Any, Final
@@ -14,6 +14,13 @@ from typing import Annotated, Any, Final
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter
 
 from xueliang_edge.rules import geometry
+from xueliang_edge.rules.covering_places import (
+    HIDDEN_SHARE,
+    SETTLED_IOU,
+    is_over,
+    share_under,
+    takers_of_ground,
+)
 from xueliang_edge.rules.episodes import MIN_CLEAR_LOOKS, Moment
 from xueliang_edge.rules.frozen import dataclass
 from xueliang_edge.rules.geometry import Box
@@ -27,19 +34,13 @@ from xueliang_edge.rules.zone_change import CHANGED, ZoneChange, ZoneGrid
 BELIEVED_SHARE: Final = 0.7
 SETTLE_S: Final = 2.0  # standing, not rolling: a car that stops for a gate or a turn has left after this
 FRESH_IOU: Final = 0.7  # a car at walking pace 20 m away falls below within a second
-SETTLED_IOU: Final = 0.6
 # Share of its time in which a place must be hit. In a queue that rolls through, with a third of a length between the
 # cars, a spot is hit 0.4 of the time at SETTLED_IOU.
 MIN_PRESENCE: Final = 0.6
-HIDDEN_SHARE: Final = 0.5
 STOOD_SHARE: Final = 0.7  # of the cells under a box: one in eight of a thing's cells looks like the ground
 ROUNDING_S: Final = 1e-6  # of sums of seconds
 HELD_BY_CHANGE_S: Final = 60.0  # a detector may lose a parked car for a minute; longer, and its "nothing" is believed
-# What comes to stand half beside a place, on the same line, has taken its ground: what stood there has moved on.
-MOVED_ON: Final = (0.2, 0.85)  # of the place's width, from its middle to the other's
-MOVED_ON_LINE: Final = 0.15  # of its height, between the lower edges: what passes in front stands lower
-MOVED_ON_SIZE: Final = 1.5  # at most so many times as wide
-MOVED_ON_LOOKS: Final = 2  # in a row
+MOVED_ON_LOOKS: Final = 2  # in a row: what has taken the ground of a place was there
 # Of its own size between its first two looks: it rolled at the first. In made-up scenes the first box of what stood lay
 # within 0.04 of the mean of the next three in 19 of 20, that of what rolled beyond 0.09 in half.
 ROLLED_SHARE: Final = 0.08
@@ -352,11 +353,7 @@ class _Sight:
         """Believed boxes that stand on the place's ground, of what did not stand anywhere yet when the place was last
         hit: a neighbour that did has not taken its ground.
         """
-        _, top, _, line = place.anchor
-        reach, takers = MOVED_ON_LINE * (line - top), []
-        for index, box in enumerate(self.sure):
-            if -reach <= box[3] - line <= reach and _takes_its_ground(place, box):
-                takers.append(index)
+        takers = takers_of_ground(place.anchor, self.sure)
         if not takers:
             return []
         last_s, hits = place.last_hit.mono_s, self.hits
@@ -368,7 +365,7 @@ def _missed(place: Place, sight: _Sight, now: Moment, settings: StandingRule) ->
     """The place after a look that did not hit it; None: what stood there is gone."""
     is_held = bool(sight.changed) and sight.is_changed_under(place)
     takers = sight.takers_of(place) if sight.sure and not is_held else []
-    is_hidden, are_others = _is_over(place.anchor, sight.believed, takers)
+    is_hidden, are_others = is_over(place.anchor, sight.believed, takers)
     # Behind something else it may still stand.
     displaced = place.displaced + 1 if takers and not are_others else 0
     if displaced >= MOVED_ON_LOOKS:
@@ -376,7 +373,7 @@ def _missed(place: Place, sight: _Sight, now: Moment, settings: StandingRule) ->
     visible_s, crowded_s, misses, missed_s = place.visible_s, place.crowded_s, place.misses, place.missed_s
     if is_hidden:
         is_held = False
-        crowded_s += sight.seconds if _hidden_share(place, sight.measured.boxes) >= HIDDEN_SHARE else 0.0
+        crowded_s += sight.seconds if share_under(place.anchor, sight.measured.boxes) >= HIDDEN_SHARE else 0.0
         is_as_before = place.is_hidden and crowded_s == place.crowded_s and displaced == place.displaced
         if is_as_before and not (place.is_hit or place.is_held):
             return place  # what a parked car hides is hidden look after look
@@ -410,45 +407,6 @@ def _missed(place: Place, sight: _Sight, now: Moment, settings: StandingRule) ->
         crowded_s=crowded_s,
         displaced=displaced,
     )
-
-
-def _is_over(anchor: Box, believed: Iterable[Box], but: Sequence[Box]) -> tuple[bool, bool]:
-    """Whether boxes hide the place, the area that each lies over counted alone; and whether they do without some.
-
-    Its own box may lie a little too far outside the zone to be counted: it hides nothing.
-    """
-    left, top, right, bottom = anchor
-    covered, others, area = 0.0, 0.0, geometry.area_of(anchor)
-    whole = area if area > 1e-12 else 1e-12
-    for box in believed:
-        box_left, box_top, box_right, box_bottom = box
-        if box_left < right and box_right > left and box_top < bottom and box_bottom > top:
-            width = (right if right < box_right else box_right) - (left if left > box_left else box_left)
-            height = (bottom if bottom < box_bottom else box_bottom) - (top if top > box_top else box_top)
-            if width <= 0 or height <= 0:
-                continue
-            common = width * height
-            union = area + (box_right - box_left) * (box_bottom - box_top) - common
-            if common / (union if union > 1e-12 else 1e-12) < SETTLED_IOU:
-                covered += common
-                others += 0.0 if box in but else common
-                if others / whole >= HIDDEN_SHARE:
-                    return True, True  # what else lies over it can only add to that
-    return covered / whole >= HIDDEN_SHARE, False
-
-
-def _takes_its_ground(place: Place, box: Box) -> bool:
-    """What stands on its line stands half beside it, and is about as wide."""
-    left, _, right, _ = place.anchor
-    width = max(right - left, 1e-9)
-    wide = (box[2] - box[0]) / width
-    apart = abs(box[0] + box[2] - left - right) / 2 / width
-    return 1 / MOVED_ON_SIZE <= wide <= MOVED_ON_SIZE and MOVED_ON[0] <= apart <= MOVED_ON[1]
-
-
-def _hidden_share(place: Place, boxes: Iterable[Box]) -> float:
-    common = sum([geometry.common_area(place.anchor, box) for box in boxes])
-    return common / max(geometry.area_of(place.anchor), 1e-12)
 
 
 def _cells(
