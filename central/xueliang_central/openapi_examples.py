@@ -97,6 +97,35 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "RulesProposed": {"settings": {"rules": []}, "why": "镜头已移动，重新画区", "based_on": 3},
     "RulesMove": {"move": "approve", "note": "已核对画面"},
     "RollBack": {"version": 2, "based_on": 3, "why": "误报增多"},
+    "ShadowRule": {"rule_id": "lane"},
+    "PromotionAsked": {
+        "items": [{"camera_id": "quancheng-east-01", "rule_ids": ["lane"]}],
+        "why": "试运行一天，每天不到一条",
+    },
+    "LevelDraft": {"settings": {"fire_lane_obstruction": {"dwell_s": 90}}},
+    "LevelProposed": {
+        "settings": {"fire_lane_obstruction": {"dwell_s": 90}},
+        "why": "外卖停车多，先在一成摄像机试行",
+        "based_on": 1,
+        "canary": {"share": 0.1, "hours": 24, "promotes_itself": True},
+    },
+    "LevelRollBack": {"version": 1, "based_on": 2, "why": "漏报增多"},
+    "LevelMove": {"move": "approve", "note": "已核对试行结果"},
+    "CanaryMove": {"move": "promote"},
+    "ReleaseBody": {
+        "purpose": "消防车通道占用监测",
+        "legal_basis": "消防法第二十八条",
+        "signed_on": "2026-11-20",
+        "approved_view": "巷口通道，不含住户门窗",
+        "view_approved_on": "2026-11-21",
+        "review_by": "2027-11-20",
+    },
+    "WithdrawalBody": {"why": "摄像机转向，画面待重新批准"},
+    "RowMoveBody": {
+        "move": "confirm",
+        "cases": [{"incident_id": _INCIDENT_ID, "version": 2}, {"incident_id": _OTHER_ID, "version": 1}],
+        "idempotency_key": _KEY,
+    },
 }
 
 _INCIDENT: Final[dict[str, Any]] = {
@@ -171,6 +200,8 @@ ANSWERS: Final[dict[tuple[str, str], Any]] = {
                 "longitude": 117.02,
                 "latitude": 36.66,
                 "place_class": "residential",
+                "bearing_deg": 90.0,
+                "field_of_view_deg": 68.0,
                 "node_id": "edge-01",
                 "located": "inside",
                 "state": "streaming",

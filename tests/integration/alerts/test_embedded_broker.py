@@ -183,12 +183,15 @@ def _is_gone(pid: int) -> bool:
 def test_the_configuration_we_ship_for_a_server_of_ones_own_is_valid(tmp_path: Path, has_station: bool) -> None:
     environment = os.environ | {"EDGE_01_PASSWORD": "a", "CENTRE_PASSWORD": "b", "GAUGE_SOUTH_PASSWORD": "c"}
     shipped = (REPOSITORY / "deploy/nats/nats-server.conf").read_text()
-    comment = '# { user: "gauge-south"'
-    assert comment in shipped
+    comments = ('# { user: "gauge-south"', "# GAUGE_SOUTH: {")
+    assert all(comment in shipped for comment in comments)
     assert "xueliang.v1." + station_topic("gauge-south").split("/", 2)[2].replace("/", ".") in shipped
-    (tmp_path / "server.conf").write_text(shipped.replace(comment, comment[2:]) if has_station else shipped)
-    if not has_station:
+    if has_station:
+        for comment in comments:
+            shipped = shipped.replace(comment, comment[2:])
+    else:
         del environment["GAUGE_SOUTH_PASSWORD"]
+    (tmp_path / "server.conf").write_text(shipped)
     result = subprocess.run(
         [str(find_program()), "-t", "-c", str(tmp_path / "server.conf")],
         env=environment,

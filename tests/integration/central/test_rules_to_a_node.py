@@ -20,7 +20,7 @@ from tests.support.brokers import TestBroker, running_broker
 from tests.support.centres import TestCentre, camera
 from tests.support.node_process import NodeProcess, node_process
 from xueliang_alerts.clocks import system_wall
-from xueliang_alerts.topics import SHARDS
+from xueliang_alerts.topics import shard_of
 from xueliang_central.camera_rules.sending import RulesSender, make_key
 from xueliang_central.incidents.change import Rulebook
 from xueliang_central.ingest.batches import Ingest
@@ -100,7 +100,7 @@ async def desk(centre: TestCentre, broker: TestBroker, key_path: Path) -> AsyncI
     link = broker.centre_link(inbox=waiting)
     rulebook = Rulebook.of(centre.centre.areas, centre.centre.policies)
     ingest = Ingest(link, waiting, centre.database, rulebook, wall=system_wall, mono=time.monotonic)
-    ask_for(link, SHARDS)
+    ask_for(link, [shard_of(NODE_ID)])
     sender = RulesSender(
         link,
         centre.database,

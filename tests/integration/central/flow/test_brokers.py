@@ -17,7 +17,7 @@ from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_alerts.contract import Phase
 from xueliang_alerts.forwarder import Forwarder, ForwarderSettings
 from xueliang_alerts.spool import Spool
-from xueliang_alerts.topics import SHARDS
+from xueliang_alerts.topics import shard_of
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.fleet.tables import nodes
 from xueliang_central.incidents.tables import alerts, incidents
@@ -58,7 +58,7 @@ async def ingesting(broker: TestBroker, stage: Stage) -> AsyncIterator[Ingest]:
     waiting = Waiting(wall=system_wall, mono=system_mono)
     link = broker.centre_link(client_id_of(["00", "0f"]), connect=False, inbox=waiting)
     ingest = Ingest(link, waiting, stage.database, stage.rulebook, wall=system_wall, mono=system_mono)
-    ask_for(link, SHARDS)
+    ask_for(link, [shard_of("edge-01")])
     link.connect()
     task = asyncio.create_task(ingest.run())
     try:
