@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+import threading
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -79,6 +80,7 @@ class IngestService:
         self._missing: dict[str, str] = {}  # by shard: why its connection is not there
         self._ended: set[str] = set()  # client ids of earlier releases whose sessions are ended
         self._ending: set[asyncio.Task[None]] = set()
+        self._is_over = threading.Event()  # nobody waits any more for what ends those sessions
         self._said: str | None = None
         self._task: asyncio.Task[None] | None = None
         self.counts: Counter[str] = Counter()
@@ -116,6 +118,7 @@ class IngestService:
         links = ShardLinks(self._link, waiting)
         working = asyncio.create_task(self._ingest_on(links, waiting).run(), name="ingest rounds")
         sending = asyncio.create_task(self._sender_on(links).run(), name="sending of rules")
+        self._is_over = threading.Event()
         try:
             while True:
                 pause_s = await self._share(links)
@@ -123,6 +126,7 @@ class IngestService:
                 for task in done:
                     task.result()
         finally:
+            self._is_over.set()
             ours = (working, sending, *self._ending)
             for one in ours:
                 one.cancel()
@@ -184,18 +188,20 @@ class IngestService:
         for settings in over:
             if settings.client_id not in self._ended:
                 self._ended.add(settings.client_id)
-                ending = asyncio.create_task(asyncio.to_thread(self._end_session, settings))
+                ending = asyncio.create_task(asyncio.to_thread(self._end_session, settings, self._is_over))
                 self._ending.add(ending)  # beside the leases, which must be renewed
                 ending.add_done_callback(self._ending.discard)
 
-    def _end_session(self, settings: MqttSettings) -> None:
-        """A clean session under the same name ends the old one."""
+    def _end_session(self, settings: MqttSettings, is_over: threading.Event) -> None:
+        """A clean session under the same name ends the old one. A thread holds the program up until it is through."""
         link = MqttLink(replace(settings, clean_session=True), mono=self._centre.mono)
         give_up_mono_s = self._centre.mono() + FORGET_WITHIN_S
         try:
             link.connect()
-            while not link.state.is_connected and self._centre.mono() < give_up_mono_s:
+            while not (link.state.is_connected or is_over.is_set()) and self._centre.mono() < give_up_mono_s:
                 link.get(0.1)
+            if is_over.is_set():
+                self._ended.discard(settings.client_id)
             log.info("old queue ended" if link.state.is_connected else "old queue not ended")
         finally:
             link.close()

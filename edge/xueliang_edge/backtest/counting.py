@@ -20,7 +20,7 @@ from xueliang_edge.observation_log.looks import LoggedLooks
 from xueliang_edge.observations import ViewState
 from xueliang_edge.rules import geometry, selecting
 from xueliang_edge.rules.geometry import Boxes, Zone
-from xueliang_edge.rules.standing_measure import widened
+from xueliang_edge.rules.standing_measure import WIDER, widened
 from xueliang_edge.rules.zone_change import CHANGED, STILL_CHANGED
 
 # Levels of the log that a cell has when its rules call it changed, and still changed: twelfths hold both exactly.
@@ -138,7 +138,7 @@ def levels_of(looks: LoggedLooks, rows: Index, cells: Index) -> NDArray[np.int8]
     """Of some cells in the looks `rows`, shape (len(rows), len(cells)); -1 where not known."""
     if looks.grids.grid_hw is None:
         return np.full((len(rows), len(cells)), -1, np.int8)
-    levels = looks.change_levels.reshape(len(looks), -1)[rows[:, None], cells].astype(np.int8)
+    levels: NDArray[np.int8] = looks.change_levels_of(cells)[rows].view(np.int8)
     levels[(levels == UNKNOWN_CHANGE) | ~looks.has_change[rows, None]] = -1
     return levels
 
@@ -200,12 +200,16 @@ def parts_of(count: Index) -> list[slice]:
     return [slice(a, b) for a, b in pairwise(edges) if a < b]
 
 
+_WIDEST: Final = 1.01 * WIDER
+
+
 def over_cells(looks: LoggedLooks, flags: Flags, centres: NDArray[np.float64]) -> Flags:
     """Those of the flagged boxes that, widened, may lie over one of the cells: their common rectangle is asked."""
     if not len(centres):
         return np.zeros(len(flags), np.bool_)
     low, high = centres.min(axis=0), centres.max(axis=0)
-    index = np.flatnonzero(flags)
+    # Within the picture none is widened by more than a tenth of it; what the log keeps is.
+    index = np.flatnonzero(_meets(looks.boxes_xyxyn, low - _WIDEST, high + _WIDEST) & flags)
     return _flags(index[_meets(widened(looks.boxes_xyxyn[index]), low, high)], len(flags))
 
 

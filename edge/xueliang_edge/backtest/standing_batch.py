@@ -141,8 +141,12 @@ class StandingBatch:
         return self.sets.tobytes()
 
     def _values(self, index: int) -> NDArray[np.float32]:
+        return changes_of(self._levels[self.plain.rows[index]])
+
+    @cached_property
+    def _levels(self) -> NDArray[np.uint8]:
         assert self.grid is not None
-        return changes_of(self.looks.change_levels[self.plain.rows[index]].ravel()[self.grid.index])
+        return self.looks.change_levels_of(self.grid.index)
 
     @cached_property
     def plain(self) -> _Plain:

@@ -14,12 +14,14 @@ def veils_through(
     before: tuple[Veil, ...], batch: Batch, timeline: Timeline, start: int, stop: int, rule: StandingRule
 ) -> tuple[Veil, ...]:
     """`Ground.veils` after the looks from `start` to `stop`, by `before`, those after the look before."""
-    judged = timeline.judged(start, stop).tolist()
-    if not judged:
+    last = int(timeline.last_judged[stop])
+    if last < start:
         return before
-    now = timeline.moment(judged[-1])
+    hidden = throughout = _hidden_at(batch, last)
+    if not hidden:
+        return ()
+    judged, now = timeline.judged(start, stop).tolist(), timeline.moment(last)
     later: list[Veil] = []
-    hidden = throughout = _hidden_at(batch, judged[-1])
     for index, earlier in zip(reversed(judged), (*reversed(judged[:-1]), None), strict=True):
         since = timeline.moment(index)
         if not hidden or is_long(since, now) or timeline.gap_s[index] > rule.view_lost_after_s:

@@ -82,7 +82,8 @@ def _concerned(looks: LoggedLooks, flags: Flags, rule: StandingRule) -> Flags:
     index = index[_may_be_in(geometry.ground_of(looks.boxes_xyxyn[index]), rule)]
     found = np.zeros(len(flags), np.bool_)
     rows: list[Box] = looks.boxes_xyxyn[index].tolist()
-    found[index] = [is_concerned(box, rule.zone) for box in rows]
+    outline = geometry.outline_of(rule.zone)
+    found[index] = [is_concerned(box, outline) for box in rows]
     return found
 
 

@@ -74,6 +74,22 @@ class Passing:
         found: list[bool] = self.wakes.tolist()
         return found
 
+    @cached_property
+    def _columns(self) -> tuple[list[bool], list[float], list[bool]]:
+        """Which looks are judged, their gaps, which have a change grid: plain, as a column's single numbers cost much."""
+        return self.timeline.is_judged.tolist(), self.timeline.gap_s.tolist(), self.has_change.tolist()
+
+    @cached_property
+    def _covered(self) -> list[PointSet]:
+        width, packed = self.covered.shape[1], self.covered.tobytes()
+        if not width:
+            return [0] * len(self.covered)
+        return [int.from_bytes(packed[first : first + width], "little") for first in range(0, len(packed), width)]
+
+    @cached_property
+    def _packed_sets(self) -> bytes:
+        return self.sets.tobytes()
+
     def leaves_nothing(self, ground: Ground, last: Moment | None, rule: StandingRule) -> bool:
         """All that is remembered after the look `last` came with looks that pass, or is absorbed."""
         when = self._when
@@ -96,7 +112,7 @@ class Passing:
         absorbed, under_hit = ground.absorbed, 0
         if centres is not None:
             under_hit = union_of([under_place(centres, one.anchor) for one in ground.places if one.is_hit])
-        index, gaps, is_judged = start, self.timeline.gap_s, self.timeline.is_judged
+        index, (is_judged, gaps, has_change), covered = start, self._columns, self._covered
         while index < stop:
             if not (absorbed or under_hit):
                 nearest = bisect_left(self._passing, index)
@@ -106,15 +122,19 @@ class Passing:
             if is_judged[index]:
                 if gaps[index] > rule.view_lost_after_s:
                     absorbed = 0
-                elif self.grid is not None and self.has_change[index]:
+                elif self.grid is not None and has_change[index]:
                     absorbed = self._absorbed(absorbed, under_hit, index, self.grid)
-                under_hit = int.from_bytes(self.covered[index].tobytes(), "little")
+                under_hit = covered[index]
             index += 1
         return Ground(new_places(stop - 1) if under_hit else (), (), absorbed)
 
     def _absorbed(self, absorbed: PointSet, under_hit: PointSet, index: int, grid: ZoneGrid) -> PointSet:
         """As `places` has it."""
-        known, still, _, under = (int.from_bytes(one.tobytes(), "little") for one in self.sets[index])
+        width, from_bytes = self.sets.shape[2], int.from_bytes
+        first, packed = 4 * width * index, self._packed_sets
+        known = from_bytes(packed[first : first + width], "little")
+        still = from_bytes(packed[first + width : first + 2 * width], "little")
+        under = from_bytes(packed[first + 3 * width : first + 4 * width], "little")
         same = (known & ~still) | grid.excluded
         absorbed = (absorbed & grid.centres.every) | (under_hit & same)
         return absorbed & ~(absorbed & same & ~under_hit & ~under)

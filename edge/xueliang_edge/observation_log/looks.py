@@ -36,13 +36,22 @@ class PackedGrids:
         """uint8, shape (looks, gh, gw), twelfths as `encoding.change_levels` has them."""
         if self.grid_hw is None:
             return np.zeros((self.looks, 0, 0), np.uint8)
-        height, width = self.grid_hw
+        return np.ascontiguousarray(self._by_cell(self.grid_hw).T).reshape(self.looks, *self.grid_hw)
+
+    def levels_of(self, cells: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """The same of some cells of the flat grid, shape (looks, cells): a zone is a small part of the picture."""
+        if self.grid_hw is None:
+            raise ValueError("no look of this block has a change grid")
+        return self._by_cell(self.grid_hw)[cells].T
+
+    def _by_cell(self, grid_hw: tuple[int, int]) -> NDArray[np.uint8]:
+        """Shape (cells, looks)."""
+        cells = grid_hw[0] * grid_hw[1]
         data = np.frombuffer(zlib.decompress(self.packed), np.uint8)
         steps = np.ascontiguousarray(data[: 4 * self.changes].reshape(4, self.changes).T).view("<u4").ravel()
         starts = np.cumsum(steps, dtype=np.int64)
-        lengths = np.diff(starts, append=self.looks * height * width)
-        by_cell = np.repeat(data[4 * self.changes :], lengths).reshape(height * width, self.looks)
-        return np.ascontiguousarray(by_cell.T).reshape(self.looks, height, width)
+        lengths = np.diff(starts, append=self.looks * cells)
+        return np.repeat(data[4 * self.changes :], lengths).reshape(cells, self.looks)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -101,6 +110,10 @@ class LoggedLooks:
     def change_levels(self) -> Levels:
         """uint8 (n, gh, gw); only where `has_change`."""
         return self.grids.levels()[self.first_in_block : self.first_in_block + len(self)]
+
+    def change_levels_of(self, cells: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """uint8 (n, len(cells)), of some cells of the flat grid; only where `has_change`."""
+        return self.grids.levels_of(cells)[self.first_in_block : self.first_in_block + len(self)]
 
     def part(self, start: int, stop: int) -> LoggedLooks:
         """Looks `start` to `stop`; the boxes stay as they are."""

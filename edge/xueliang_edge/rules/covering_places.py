@@ -55,7 +55,15 @@ def takers_of_ground(anchor: Box, boxes: Sequence[Box]) -> list[int]:
     return found
 
 
-def share_under(anchor: Box, boxes: Iterable[Box]) -> float:
-    """How much of the place lies under these boxes, each counted alone."""
-    common = sum([geometry.common_area(anchor, box) for box in boxes])
-    return common / max(geometry.area_of(anchor), 1e-12)
+def is_crowded(anchor: Box, boxes: Iterable[Box]) -> bool:
+    """Half of the place lies under these boxes, each counted alone."""
+    left, top, right, bottom = anchor
+    needed = HIDDEN_SHARE * max(geometry.area_of(anchor), 1e-12)
+    common = 0.0
+    for box_left, box_top, box_right, box_bottom in boxes:
+        if box_left < right and box_right > left and box_top < bottom and box_bottom > top:
+            width = (right if right < box_right else box_right) - (left if left > box_left else box_left)
+            height = (bottom if bottom < box_bottom else box_bottom) - (top if top > box_top else box_top)
+            if width > 0 and height > 0:
+                common += width * height
+    return common >= needed

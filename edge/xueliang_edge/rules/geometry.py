@@ -29,6 +29,7 @@ _HAIR: Final = 1e-9  # beyond it a point is outside the rectangle round a zone w
 JUST_INSIDE: Final = 1e-4  # of the picture: feet on its edge stand in a zone that reaches it
 _LATTICE_POINTS: Final = 900  # cover to within about 1 %
 _FOUR_FLOAT32: Final = Struct("4f")
+_ONE_FLOAT32: Final = Struct("f")
 
 
 def points_inside(points: Points, zone: Zone) -> NDArray[np.bool_]:
@@ -177,8 +178,11 @@ def ground_of_one(box: Box) -> Box:
 def ground_as_float32(box: Box) -> Box:
     """`ground_of` for one box, to the last bit."""
     left, top, right, bottom = box
-    _, height, _, _ = as_float32((0.0, bottom - top, 0.0, 0.0))
-    return as_float32((left, top + height * (1 - GROUND_SHARE), right, bottom))
+    (height,) = _ONE_FLOAT32.unpack(_ONE_FLOAT32.pack(bottom - top))
+    left, top, right, bottom = _FOUR_FLOAT32.unpack(
+        _FOUR_FLOAT32.pack(left, top + height * (1 - GROUND_SHARE), right, bottom)
+    )
+    return left, top, right, bottom
 
 
 def ground_of(boxes_xyxyn: Boxes) -> Boxes:

@@ -14,13 +14,7 @@ from typing import Annotated, Any, Final
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter
 
 from xueliang_edge.rules import geometry
-from xueliang_edge.rules.covering_places import (
-    HIDDEN_SHARE,
-    SETTLED_IOU,
-    is_over,
-    share_under,
-    takers_of_ground,
-)
+from xueliang_edge.rules.covering_places import SETTLED_IOU, is_crowded, is_over, takers_of_ground
 from xueliang_edge.rules.episodes import MIN_CLEAR_LOOKS, Moment
 from xueliang_edge.rules.frozen import dataclass
 from xueliang_edge.rules.geometry import Box
@@ -180,9 +174,10 @@ def remember(ground: Ground, measured: StandingMeasure, now: Moment, seconds: fl
             places.append(left)
     if len(hits) < len(boxes):
         taken = hits.values()
-        new = [box for box in range(len(boxes)) if box not in taken]
-        places += [_new_place(measured, box, now, _unseen_since(ground, measured, box, now, settings)) for box in new]
-    cells, absorbed = _cells(ground, measured, now, seconds)
+        for box in range(len(boxes)):
+            if box not in taken:
+                places.append(_new_place(measured, box, now, _unseen_since(ground, measured, box, now, settings)))
+    cells, absorbed = _cells(ground, measured, now, seconds, any_object=settings.any_object)
     return Ground(tuple(places[:MAX_PLACES]), cells, absorbed, veils)
 
 
@@ -202,7 +197,7 @@ def hits_of(places: Sequence[Place], boxes: Sequence[Box], now: Moment) -> dict[
                 if width <= 0 or height <= 0:
                     continue
                 common = width * height
-                union = geometry.area_of(anchor) + areas[box_number] - common
+                union = (right - left) * (bottom - top) + areas[box_number] - common
                 overlap = common / (union if union > 1e-12 else 1e-12)
                 if overlap >= SETTLED_IOU and overlap >= (SETTLED_IOU if is_settled(place, now) else FRESH_IOU):
                     pairs.append((-overlap, number, box_number))
@@ -249,15 +244,18 @@ def _missed_since(ground: Ground, measured: StandingMeasure, box: int, now: Mome
     change = measured.change if settings.any_object and ground.cells else None
     if change is None:
         return now
+    # Not where a box lay over it in between: a bus that stood there, missed at one look.
+    least_s = now.seen_s - now.unseen_s - ROUNDING_S
+    bare = [patch for patch in ground.cells if patch.seen_s >= least_s - patch.since.seen_s]
+    if not bare:
+        return now
     under = change.grid.centres.under(geometry.ground_as_float32(measured.boxes[box])) & change.known
     count, needed = 0, max(1.0, STOOD_SHARE * under.bit_count())
-    for patch in sorted(ground.cells, key=_by_since):
-        missed_s = now.seen_s - patch.since.seen_s
-        if patch.seen_s < missed_s - now.unseen_s - ROUNDING_S:
-            continue  # a box lay over it in between: a bus that stood there, missed at one look
+    for patch in sorted(bare, key=_by_since):
         count += (patch.cells & under).bit_count()
         if count >= needed:
             # Changed for longer: by something else. And no alert begins before the last one was seen clear.
+            missed_s = now.seen_s - patch.since.seen_s
             is_missed = missed_s <= settings.clear_after_s
             return replace(now, unseen_s=2 * missed_s + patch.since.unseen_s) if is_missed else now
     return now
@@ -313,8 +311,7 @@ class _Sight:
 
     Attributes:
         sure: boxes in the zone that are believed, surest first. believed: every believed box.
-        free: cells that can be seen and whose change is not learnt. changed: those of them that have changed; none
-            without a change.
+        change: of the zone; None where nothing has changed. not_learnt: cells whose change says something.
     """
 
     ground: Ground
@@ -324,8 +321,7 @@ class _Sight:
     sure: Sequence[Box]
     believed: Sequence[Box]
     change: ZoneChange | None = None
-    free: PointSet = 0
-    changed: PointSet = 0
+    not_learnt: PointSet = 0
 
     @classmethod
     def of(cls, ground: Ground, measured: StandingMeasure, hits: dict[int, int], seconds: float) -> _Sight:
@@ -336,44 +332,44 @@ class _Sight:
             sure += 1
         boxes, believed = measured.boxes[:sure], measured.picture.believed
         change = measured.change if measured.has_changed else None
-        if change is None or not change.changed & ~ground.absorbed:
-            return cls(ground, measured, hits, seconds, boxes, believed)
-        free = change.known & ~measured.under_box & ~ground.absorbed
-        return cls(ground, measured, hits, seconds, boxes, believed, change, free, change.changed & free)
+        return cls(ground, measured, hits, seconds, boxes, believed, change, ~ground.absorbed)
 
     def is_changed_under(self, place: Place) -> bool:
         """The detector lost it, and the ground under it is still changed against the background."""
         change = self.change
         if change is None or place.missed_s > HELD_BY_CHANGE_S:
             return False
-        under = _under_ground(change.grid.centres, place.anchor)
-        return bool(under & self.changed) and change.mean(under & self.free) >= CHANGED
+        under = _under_ground(change.grid.centres, place.anchor) & self.not_learnt
+        if not under & change.changed:
+            return False
+        under &= ~self.measured.under_box
+        return bool(under & change.changed) and change.mean(under & change.known) >= CHANGED
 
     def takers_of(self, place: Place) -> list[Box]:
         """Believed boxes that stand on the place's ground, of what did not stand anywhere yet when the place was last
         hit: a neighbour that did has not taken its ground.
         """
         takers = takers_of_ground(place.anchor, self.sure)
-        if not takers:
-            return []
-        last_s, hits = place.last_hit.mono_s, self.hits
-        before = {hits[at] for at, one in enumerate(self.ground.places) if at in hits and one.since.mono_s <= last_s}
+        if not (takers and self.hits):
+            return [self.sure[index] for index in takers] if takers else takers
+        last_s, places = place.last_hit.mono_s, self.ground.places
+        before = [box for at, box in self.hits.items() if places[at].since.mono_s <= last_s]
         return [self.sure[index] for index in takers if index not in before]
 
 
 def _missed(place: Place, sight: _Sight, now: Moment, settings: StandingRule) -> Place | None:
     """The place after a look that did not hit it; None: what stood there is gone."""
-    is_held = bool(sight.changed) and sight.is_changed_under(place)
-    takers = sight.takers_of(place) if sight.sure and not is_held else []
+    takers = sight.takers_of(place) if sight.sure else []
     is_hidden, are_others = is_over(place.anchor, sight.believed, takers)
-    # Behind something else it may still stand.
-    displaced = place.displaced + 1 if takers and not are_others else 0
+    is_taken = bool(takers) and not are_others  # behind something else it may still stand
+    is_held = (is_taken or not is_hidden) and sight.is_changed_under(place)
+    displaced = place.displaced + 1 if is_taken and not is_held else 0
     if displaced >= MOVED_ON_LOOKS:
         return None
     visible_s, crowded_s, misses, missed_s = place.visible_s, place.crowded_s, place.misses, place.missed_s
     if is_hidden:
         is_held = False
-        crowded_s += sight.seconds if share_under(place.anchor, sight.measured.boxes) >= HIDDEN_SHARE else 0.0
+        crowded_s += sight.seconds if is_crowded(place.anchor, sight.measured.boxes) else 0.0
         is_as_before = place.is_hidden and crowded_s == place.crowded_s and displaced == place.displaced
         if is_as_before and not (place.is_hit or place.is_held):
             return place  # what a parked car hides is hidden look after look
@@ -410,8 +406,9 @@ def _missed(place: Place, sight: _Sight, now: Moment, settings: StandingRule) ->
 
 
 def _cells(
-    ground: Ground, measured: StandingMeasure, now: Moment, seconds: float
+    ground: Ground, measured: StandingMeasure, now: Moment, seconds: float, *, any_object: bool
 ) -> tuple[tuple[Patch, ...], PointSet]:
+    """Patches only where a rule counts what has no name; what the background has learnt matters to places too."""
     hit = [place.anchor for place in ground.places if place.is_hit]
     if not (hit or ground.cells or ground.absorbed or measured.has_changed):
         return (), 0
@@ -424,10 +421,12 @@ def _cells(
     same = change.known & ~change.still
     absorbed = (ground.absorbed & centres.every) | (under_hit & same)
     bare = absorbed & same & ~under_hit
-    if not (ground.cells or change.changed or bare):
+    if not (any_object and (ground.cells or change.changed) or bare):
         return (), absorbed  # what lies over them does not matter
     free = change.known & ~measured.under_box
     absorbed &= ~(bare & free)
+    if not any_object:
+        return (), absorbed
     open_, before, cells = free & ~absorbed, 0, []
     for patch in ground.cells:
         before |= patch.cells

@@ -13,7 +13,7 @@ from xueliang_configs.rules import BlockedExitRule, FireLaneRule, IllegalParking
 from xueliang_edge.observations import BoxRow, Observation, Shown
 from xueliang_edge.rules import geometry, selecting
 from xueliang_edge.rules.frozen import dataclass
-from xueliang_edge.rules.geometry import Box, Boxes, Outline, Zone
+from xueliang_edge.rules.geometry import Box, Boxes, Outline
 from xueliang_edge.rules.once import LastAnswer, asked_once, once_for
 from xueliang_edge.rules.rasters import PointSet
 from xueliang_edge.rules.zone_change import ZoneChange, ZoneGrid, change_in, sets_in, zone_grid
@@ -141,9 +141,17 @@ class Inside:
 NOTHING_INSIDE: Final = Inside()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Zone:
+    """Of a rule's zone: its outline, and what lay in it at the last look that was asked about."""
+
+    outline: Outline
+    last: LastAnswer[Inside]
+
+
 @once_for
-def _last_inside(_settings: StandingRule, _confident_score: float) -> LastAnswer[Inside]:
-    return LastAnswer()
+def _zone(settings: StandingRule, _confident_score: float) -> _Zone:
+    return _Zone(geometry.outline_of(settings.zone), LastAnswer())
 
 
 @once_for
@@ -152,31 +160,22 @@ def _grid_of(settings: StandingRule, grid_hw: tuple[int, int]) -> ZoneGrid:
 
 
 def _inside(observation: Observation, settings: StandingRule) -> Inside:
-    shown, last = observation.shown, _last_inside(settings, observation.confident_score)
-    known = last.to(shown)
+    shown, zone = observation.shown, _zone(settings, observation.confident_score)
+    known = zone.last.to(shown)
     if known is not None:
         return known
     rows, counted = shown.rows, selecting.those_counted(observation, settings, WEAK_SHARE)
-    outline, concerned = geometry.outline_of(settings.zone), []
+    outline, concerned, in_front = zone.outline, [], []
     left, top, right, bottom = outline.bounds
-    for index in counted:
-        box = rows[index][0]
-        is_near = box[0] <= right and box[2] >= left and box[1] <= bottom and box[3] >= top
-        if is_near and _is_concerned(box, outline):
-            concerned.append(index)
-    in_front = [
-        box
-        for index, (box, score, _) in enumerate(rows)
-        if score >= observation.confident_score
-        and box[0] <= right
-        and box[2] >= left
-        and box[1] <= bottom
-        and box[3] >= top
-        and index not in concerned
-    ]
+    for index, (box, score, _) in enumerate(rows):
+        if box[0] <= right and box[2] >= left and box[1] <= bottom and box[3] >= top:
+            if index in counted and is_concerned(box, outline):
+                concerned.append(index)
+            elif score >= observation.confident_score:
+                in_front.append(box)
     if concerned:
         concerned = surest_of(rows, concerned, counted)
-    return last.keep(shown, Inside.of([rows[one] for one in concerned], tuple(in_front)))
+    return zone.last.keep(shown, Inside.of([rows[one] for one in concerned], tuple(in_front)))
 
 
 def surest_of(rows: Sequence[BoxRow], concerned: Sequence[int], counted: Sequence[int]) -> list[int]:
@@ -204,12 +203,8 @@ def _like_any(rows: Sequence[BoxRow], wanted: Sequence[int], index: Sequence[int
     return sorted(found)
 
 
-def is_concerned(box: Box, zone: Zone) -> bool:
+def is_concerned(box: Box, outline: Outline) -> bool:
     """Enough of its ground is in the zone, or enough of the zone under it."""
-    return _is_concerned(box, geometry.outline_of(zone))
-
-
-def _is_concerned(box: Box, outline: Outline) -> bool:
     ground = geometry.ground_of_one(box)
     needed = MIN_INSIDE * min(geometry.area_of(ground), outline.area)
     if needed > _TINY:

@@ -104,7 +104,7 @@ def test_what_is_in_a_zone_by_its_outline_is_in_it_by_its_area(zone: Zone) -> No
         ground = geometry.ground_of_one((left, top, right, bottom))
         common = geometry.common_with_zone(ground, zone)
         is_in = common > 0 and common >= MIN_INSIDE * min(geometry.area_of(ground), geometry.zone_area(zone))
-        assert is_concerned((left, top, right, bottom), zone) == is_in
+        assert is_concerned((left, top, right, bottom), geometry.outline_of(zone)) == is_in
         least, most = outline.least_and_most_common(ground)
         assert least - 1e-12 <= common <= most + 1e-12
         decided[is_in] += 1
