@@ -76,7 +76,7 @@ class Passing:
 
     @cached_property
     def _columns(self) -> tuple[list[bool], list[float], list[bool]]:
-        """Which looks are judged, their gaps, which have a change grid: plain, as a column's single numbers cost much."""
+        """Of each look: is it judged, its gap, has it a change grid. Plain: single numbers of arrays cost much."""
         return self.timeline.is_judged.tolist(), self.timeline.gap_s.tolist(), self.has_change.tolist()
 
     @cached_property

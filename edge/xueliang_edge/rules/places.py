@@ -174,9 +174,8 @@ def remember(ground: Ground, measured: StandingMeasure, now: Moment, seconds: fl
             places.append(left)
     if len(hits) < len(boxes):
         taken = hits.values()
-        for box in range(len(boxes)):
-            if box not in taken:
-                places.append(_new_place(measured, box, now, _unseen_since(ground, measured, box, now, settings)))
+        new = [box for box in range(len(boxes)) if box not in taken]
+        places += [_new_place(measured, box, now, _unseen_since(ground, measured, box, now, settings)) for box in new]
     cells, absorbed = _cells(ground, measured, now, seconds, any_object=settings.any_object)
     return Ground(tuple(places[:MAX_PLACES]), cells, absorbed, veils)
 
@@ -188,7 +187,7 @@ def hits_of(places: Sequence[Place], boxes: Sequence[Box], now: Moment) -> dict[
         return {}
     areas = [geometry.area_of(box) for box in boxes]
     for number, place in enumerate(places):
-        left, top, right, bottom = anchor = place.anchor
+        left, top, right, bottom = place.anchor
         for box_number, (box_left, box_top, box_right, box_bottom) in enumerate(boxes):
             if box_left < right and box_right > left and box_top < bottom and box_bottom > top:
                 # `geometry.iou_of`, in place: a busy street asks it of some dozens of pairs at every look.
@@ -350,8 +349,8 @@ class _Sight:
         hit: a neighbour that did has not taken its ground.
         """
         takers = takers_of_ground(place.anchor, self.sure)
-        if not (takers and self.hits):
-            return [self.sure[index] for index in takers] if takers else takers
+        if not takers:
+            return []
         last_s, places = place.last_hit.mono_s, self.ground.places
         before = [box for at, box in self.hits.items() if places[at].since.mono_s <= last_s]
         return [self.sure[index] for index in takers if index not in before]
@@ -421,7 +420,7 @@ def _cells(
     same = change.known & ~change.still
     absorbed = (ground.absorbed & centres.every) | (under_hit & same)
     bare = absorbed & same & ~under_hit
-    if not (any_object and (ground.cells or change.changed) or bare):
+    if not ((any_object and (ground.cells or change.changed)) or bare):
         return (), absorbed  # what lies over them does not matter
     free = change.known & ~measured.under_box
     absorbed &= ~(bare & free)

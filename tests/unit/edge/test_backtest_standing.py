@@ -24,7 +24,7 @@ from xueliang_edge.backtest.timeline import timeline_of
 from xueliang_edge.observation_log.encoding import as_logged
 from xueliang_edge.observation_log.looks import LoggedLooks
 from xueliang_edge.rules import standing
-from xueliang_edge.rules.geometry import is_same
+from xueliang_edge.rules.geometry import is_same, outline_of
 from xueliang_edge.rules.judge import CameraJudge
 from xueliang_edge.rules.standing import StandingState
 from xueliang_edge.rules.standing_measure import MERGED, StandingMeasure, is_concerned, surest_of
@@ -87,7 +87,7 @@ def test_what_is_taken_once_is_what_merging_all_of_it_leaves(seed: int) -> None:
     for one in sorted(counted, key=lambda index: -rows[index][1]):
         if not any(is_same(rows[one][0], rows[other][0], *MERGED) for other in kept):
             kept.append(one)
-    concerned = [one for one in counted if is_concerned(rows[one][0], geometry.outline_of(rule.zone))]
+    concerned = [one for one in counted if is_concerned(rows[one][0], outline_of(rule.zone))]
     assert surest_of(rows, concerned, counted) == [one for one in kept if one in concerned]
 
 
