@@ -40,6 +40,7 @@ RULES: Final[dict[str, dict[str, Any]]] = {
 KEYS = (
     "backtest_7_days_s",
     "batch_us_per_observation",
+    "batch_us_per_observation_and_rule",
     *(
         f"{street}_{hazard}_{name}"
         for street in STREETS
@@ -59,6 +60,7 @@ def measure(quick: bool, figures: Figures) -> None:
             for hazard, rule in RULES.items():
                 figures |= _measured(f"{name}_{hazard}", log, rule | {"zone": _free_lane(seen)}, is_week=not quick)
     figures["batch_us_per_observation"] = _most(figures, "us_per_observation")
+    figures["batch_us_per_observation_and_rule"] = _mean_when_busy(figures)
     figures["backtest_7_days_s"] = _most(figures, "7_days_s")
 
 
@@ -66,6 +68,13 @@ def _most(figures: Figures, name: str) -> float | None:
     """Of the slowest street and hazard."""
     found = [figures[f"{street}_{hazard}_{name}"] for street in STREETS for hazard in RULES]
     return max((value for value in found if value is not None), default=None)
+
+
+def _mean_when_busy(figures: Figures) -> float | None:
+    """Over the rules, on the busy street: what a node pays that judges all of them anew."""
+    found = [figures[f"busy_{hazard}_us_per_observation"] for hazard in RULES]
+    known = [value for value in found if value is not None]
+    return sum(known) / len(known) if len(known) == len(found) else None
 
 
 def _measured(name: str, log: Path, rule: dict[str, Any], *, is_week: bool) -> Figures:

@@ -51,8 +51,10 @@ def calm_rule_ms_per_observation(quick: bool) -> float:
 
 
 def _judged_s(seen: list[Observation]) -> float:
+    """A node lets go of each look once it is judged; letting go costs too."""
     judge = CameraJudge(camera_of(FIVE_RULES))
+    seen.reverse()
     began = time.thread_time()
-    for one in seen:
-        judge.look(one)
+    while seen:
+        judge.look(seen.pop())
     return time.thread_time() - began
