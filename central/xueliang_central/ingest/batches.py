@@ -3,10 +3,11 @@
 Invariants
     - A message is acknowledged only when the transaction that took it (or put it in quarantine) is committed. The
       process may die at any point: the broker repeats what was not acknowledged, and the ledger knows it.
-    - A batch is at most 200 messages (50 on SQLite), or what came within 20 ms of its first; `waiting` says which.
+    - A batch is at most 200 messages (50 on SQLite), or what came within 5 ms of its first; `waiting` says which.
     - While the database is down nothing is acknowledged: the batch in hand is tried again until it is committed, and
       the centre says what it waits for. The broker keeps the rest, and the nodes keep everything.
-    - Signals of stations are taken one by one, each in a transaction of its own, after the records of nodes.
+    - Of what is taken together the records of nodes are committed first, then their statuses, in a transaction of
+      their own; then signals of stations, one by one, each in one of its own.
     - No message stops those behind it: a batch that fails for a fault of ours is tried message by message, and the one
       that fails alone goes to quarantine.
 """
@@ -137,13 +138,22 @@ class Ingest:
         return total
 
     async def take(self, held: Sequence[Held]) -> None:
-        """Commit, answer, acknowledge."""
-        signals = [item.received for item in held if self._is_signal(item.received)]
-        records = [item.received for item in held if not self._is_signal(item.received)]
-        if records:
-            self._publish(await self._commit_at_last(records))
-        for received in signals:
-            await self._commit_at_last([received])
+        """Commit, answer, acknowledge: first what nodes record, then how they are, then what stations say.
+
+        How nodes are is a transaction of its own: a status changes sixteen cameras, and an alert beside it would be
+        told only after all of them. The records it speaks of are in the ledger then.
+        """
+        records: list[Received] = []
+        statuses: list[Received] = []
+        signals: list[Received] = []
+        for received in (item.received for item in held):
+            if self._is_signal(received):
+                signals.append(received)
+            else:
+                (statuses if _is_status(received) else records).append(received)
+        for batch in (records, statuses, *([signal] for signal in signals)):
+            if batch:
+                self._publish(await self._commit_at_last(batch))
         for item in held:
             self.counts["acknowledged_too_late"] += item.acknowledge()
 
@@ -248,6 +258,10 @@ class Ingest:
                 self.counts["receipt_not_sent"] += 1  # the node repeats its records and is answered then
             else:
                 self.counts["receipt_sent"] += 1
+
+
+def _is_status(received: Received) -> bool:
+    return received.topic.endswith(f"/{Leaf.STATUS.value}")
 
 
 def _why(error: Exception) -> str:

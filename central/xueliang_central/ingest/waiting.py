@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 LIMIT_BYTES: Final = 192 << 20  # about 75,000 alerts; a city's eight hours without a centre are 50,000
 ROOM_FOR_FRESH_BYTES: Final = 16 << 20
 BOOKKEEPING_BYTES: Final = 1_400  # of each message beside its payload
-GATHER_S: Final = 0.02
+GATHER_S: Final = 0.005
 LOOK_S: Final = 0.1  # how often it is looked whether what stands is due
 # A backlog comes by the thousand a second, what a slow line delays one by one.
 READING_PER_S: Final = 100
@@ -56,6 +56,7 @@ class Held:
 
     received: Received
     acknowledgements: list[Callable[[], bool]]
+    at_mono_s: float
 
     @property
     def size_bytes(self) -> int:
@@ -113,7 +114,6 @@ class _Arrived:
 
     arrival: Arrival
     held: Held
-    at_mono_s: float
 
 
 class Waiting:
@@ -156,7 +156,7 @@ class Waiting:
         """Raises queue.Full."""
         now = self._wall()
         arrival = arrival_of(item.topic, item.payload, now)
-        held = Held(Received(item.topic, item.payload, now), [item.acknowledge])
+        held = Held(Received(item.topic, item.payload, now), [item.acknowledge], self._mono())
         is_old = arrival.line in {Line.STANDING, Line.ENDED}
         limit_bytes = self._limit_bytes + (0 if is_old else ROOM_FOR_FRESH_BYTES)
         with self._door:
@@ -168,7 +168,7 @@ class Waiting:
                 log.warning("no room for more of the backlog", extra={"bytes": self.size_bytes})
             self._has_left_some = True
             raise queue.Full
-        self._arrived.put(_Arrived(arrival, held, self._mono()))
+        self._arrived.put(_Arrived(arrival, held))
 
     def _sort_in(self) -> None:
         """What has arrived into its lines."""
@@ -188,7 +188,7 @@ class Waiting:
             self._forget_bytes([held])
             return
         if line in {Line.STANDING, Line.ENDED}:
-            self._backlog.add(one.at_mono_s)
+            self._backlog.add(held.at_mono_s)
         if entry is None:
             entry = self._enter(key, one)
         elif line is Line.STATUS:
@@ -216,7 +216,7 @@ class Waiting:
 
     def _enter(self, key: _Key, one: _Arrived) -> _Entry:
         line, topic = one.arrival.line, one.held.received.topic
-        entry = _Entry(line, topic, one.at_mono_s)
+        entry = _Entry(line, topic, one.held.at_mono_s)
         self._entries[key] = self._lines[line][key] = entry
         if _is_alert(line):
             self._alerts_of[topic][key] = entry
@@ -243,14 +243,18 @@ class Waiting:
     # --- going out ---
 
     def take(self, limit: int, timeout_s: float) -> list[Held]:
-        """The next batch, with what comes within 20 ms of its first; empty when nothing was due for so long."""
+        """The next batch; empty when nothing was due for so long.
+
+        With it comes what arrives within 5 ms of its first: what came while the batch before was committed waits no
+        more.
+        """
         give_up_mono_s = self._mono() + timeout_s
         while not (found := self._next(limit)):
             left_s = give_up_mono_s - self._mono()
             if left_s <= 0:
                 return []
             self._wait(min(left_s, LOOK_S))
-        until_mono_s = self._mono() + GATHER_S
+        until_mono_s = min(one.at_mono_s for one in found) + GATHER_S
         while len(found) < limit and (left_s := until_mono_s - self._mono()) > 0:
             self._wait(left_s)
             found += self._next(limit - len(found))

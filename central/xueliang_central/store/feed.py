@@ -1,6 +1,6 @@
 """Events to many listeners: one reader of the table per process, one bounded queue per listener.
 
-The reader wakes after each commit of this process, and asks for those of others every `POLL_S`, or twenty times a
+The reader wakes after each commit of this process, and asks for those of others every `POLL_S`, or fifty times a
 second while somebody listens on a database that other processes write to. Each event is put into the queues of those
 alone whose subtree it lies in: with five hundred streams over a city that is one in thirty. A listener whose queue is
 full is ended: its client comes back with its last id and reads on from the table. While nobody listens, as in a process
@@ -26,7 +26,7 @@ from xueliang_central.store.pacing import Pacing, Told
 log = logging.getLogger(__name__)
 
 POLL_S: Final = 0.5
-POLL_SHARED_S: Final = 0.05  # a question of half a millisecond; half of it is what an alert waits on the mean
+POLL_SHARED_S: Final = 0.02  # a question of half a millisecond; half of it is what an alert waits on the mean
 PAGE: Final = 200  # events read at once; between two pages the listeners have their turn
 QUEUE_LIMIT: Final = 5 * PAGE  # a page and what has waited must fit: one commit tells of hundreds of cameras
 START_WITHIN_S: Final = 5.0

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.errors import CentralError, DatabaseUnavailable
 from xueliang_central.rights.scope import Actor, Role
+from xueliang_central.store import database as store_database
 from xueliang_central.store import events
 from xueliang_central.store.claims import claim, release
 from xueliang_central.store.database import Database, after_commit, write_late
@@ -322,3 +323,25 @@ async def test_an_error_never_names_what_was_written(database: Database) -> None
     with pytest.raises(IntegrityError) as raised:
         await write_twice()
     assert "13800001111" not in str(raised.value)
+
+
+async def test_a_connection_that_has_rested_is_asked_whether_it_is_alive_and_replaced(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if database.dialect != "postgresql":
+        pytest.skip("a file cannot hang up")
+    monkeypatch.setattr(store_database, "TRUSTED_S", 0.0)
+    mine = await _server_process(database)
+    other = await Database.open(database.url.render_as_string(hide_password=False))
+    try:
+        async with other.transaction() as conn:
+            await conn.execute(text("select pg_terminate_backend(:pid, 5000)"), {"pid": mine})
+    finally:
+        await other.close()
+    assert await _server_process(database) != mine
+
+
+async def _server_process(database: Database) -> int:
+    async with database.transaction() as conn:
+        found: int = (await conn.execute(text("select pg_backend_pid()"))).scalar_one()
+        return found

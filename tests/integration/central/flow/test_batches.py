@@ -10,6 +10,7 @@ import pytest
 
 from tests.integration.central.flow.stage import (
     NOON,
+    SPOOL,
     HandClock,
     Stage,
     alert,
@@ -17,8 +18,9 @@ from tests.integration.central.flow.stage import (
     received,
 )
 from xueliang_alerts.clocks import system_mono
-from xueliang_alerts.contract import Gap, Phase, read_receipt
+from xueliang_alerts.contract import Gap, NodeState, NodeStatus, Phase, read_receipt, to_bytes
 from xueliang_alerts.errors import NotConnected
+from xueliang_alerts.topics import Leaf, node_topic
 from xueliang_alerts.transport import Handler, Incoming, LinkPhase, LinkState, StateListener
 from xueliang_central.areas.tree import AreaBook
 from xueliang_central.errors import DatabaseUnavailable
@@ -122,6 +124,17 @@ async def test_commit_then_receipt_then_acknowledgement(ingest: Ingest, broker: 
     assert broker.happened == ["committed", "receipt", "acknowledged", "acknowledged"]
     [payload] = broker.published.values()
     assert read_receipt(payload).spools[0].contiguous_through == 2
+
+
+async def test_an_alert_is_committed_and_answered_before_the_statuses_taken_with_it(
+    ingest: Ingest, broker: Broker, stage: Stage
+) -> None:
+    stage.database.on_commit(lambda: broker.happened.append("committed"))
+    said = NodeStatus(node_id="edge-01", state=NodeState.ONLINE, boot_id=SPOOL, spool_id=SPOOL, at=NOON)
+    broker.deliver(Received(node_topic("edge-01", Leaf.STATUS), to_bytes(said), NOON), raised(1))
+    assert await ingest.step() == 2
+    assert broker.happened == ["committed", "receipt", "committed", "acknowledged", "acknowledged"]
+    assert ingest.counts["taken"] == ingest.counts["status"] == 1
 
 
 def test_every_shard_is_asked_for_once_by_a_group_with_a_name_of_its_own() -> None:

@@ -82,7 +82,7 @@ class Taking:
     async def say(self, *payloads: bytes, topic: str = TOPIC, ingest: Ingest | None = None) -> None:
         used = ingest or self.ingest
         at = self.centre.clock.at
-        await used.take([Held(Received(topic, one, at), [self._acknowledge]) for one in payloads])
+        await used.take([Held(Received(topic, one, at), [self._acknowledge], system_mono()) for one in payloads])
 
     def _acknowledge(self) -> bool:
         self.acknowledged += 1
@@ -302,7 +302,7 @@ async def test_over_a_real_broker_with_a_restart_before_the_acknowledgement(brok
     assert repeated is not None, "the broker repeats what was not acknowledged"
     fresh = taking.another(StationSignals(taking.centre.centre.settings.data_dir / FILE_NAME))
     received = Received(repeated.topic, repeated.payload, taking.centre.clock.at)
-    await fresh.take([Held(received, [repeated.acknowledge])])
+    await fresh.take([Held(received, [repeated.acknowledge], system_mono())])
     assert (len(await taking.rows(sightings)), len(await taking.rows(incidents))) == (1, 1)
     assert fresh.counts["signals_repeated"] == 1
 

@@ -13,7 +13,15 @@ from xueliang_alerts.contract import Alert, ClockState, Gap, Phase
 from xueliang_alerts.topics import Leaf, node_topic
 from xueliang_alerts.transport import Incoming
 from xueliang_central.ingest.admission import Received
-from xueliang_central.ingest.waiting import BOOKKEEPING_BYTES, LONGEST_S, READING_PER_S, WINDOW, Held, Waiting
+from xueliang_central.ingest.waiting import (
+    BOOKKEEPING_BYTES,
+    GATHER_S,
+    LONGEST_S,
+    READING_PER_S,
+    WINDOW,
+    Held,
+    Waiting,
+)
 
 LONG_AGO = NOON - timedelta(hours=2)
 
@@ -232,3 +240,15 @@ def test_what_cannot_be_read_is_taken_as_it_comes() -> None:
     for payload in (b"", b"[]", b'{"body": 3}', b'{"body": {"kind": "alert"}}', b"\xff", b"[" * 5000):
         desk.put(Received(topic, payload, NOON))
     assert len(desk.take()) == 6
+
+
+def test_what_came_while_a_batch_was_committed_is_taken_at_once_and_only_a_first_waits_for_others() -> None:
+    def taken_after_ms(waited_s: float) -> int:
+        desk = Desk()
+        desk.put(fresh(1))
+        desk.mono_s += waited_s
+        before_s = desk.mono_s
+        assert len(desk.take()) == 1
+        return round((desk.mono_s - before_s) * 1000)
+
+    assert taken_after_ms(0.0) > taken_after_ms(2 * GATHER_S)
