@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from xueliang_edge.rules import geometry
 from xueliang_edge.rules.geometry import Box
 
 SETTLED_IOU: Final = 0.6  # a box that overlaps a place so much is its own
@@ -22,7 +21,7 @@ def is_over(anchor: Box, believed: Iterable[Box], but: Sequence[Box]) -> tuple[b
     Its own box may lie a little too far outside the zone to be counted: it hides nothing.
     """
     left, top, right, bottom = anchor
-    covered, others, area = 0.0, 0.0, geometry.area_of(anchor)
+    covered, others, area = 0.0, 0.0, (right - left) * (bottom - top)
     whole = area if area > 1e-12 else 1e-12
     for box in believed:
         box_left, box_top, box_right, box_bottom = box
@@ -58,8 +57,8 @@ def takers_of_ground(anchor: Box, boxes: Sequence[Box]) -> list[int]:
 def is_crowded(anchor: Box, boxes: Iterable[Box]) -> bool:
     """Half of the place lies under these boxes, each counted alone."""
     left, top, right, bottom = anchor
-    needed = HIDDEN_SHARE * max(geometry.area_of(anchor), 1e-12)
-    common = 0.0
+    area, common = (right - left) * (bottom - top), 0.0
+    needed = HIDDEN_SHARE * (area if area > 1e-12 else 1e-12)
     for box_left, box_top, box_right, box_bottom in boxes:
         if box_left < right and box_right > left and box_top < bottom and box_bottom > top:
             width = (right if right < box_right else box_right) - (left if left > box_left else box_left)

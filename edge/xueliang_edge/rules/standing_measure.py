@@ -13,7 +13,7 @@ from xueliang_configs.rules import BlockedExitRule, FireLaneRule, IllegalParking
 from xueliang_edge.observations import BoxRow, Observation, Shown
 from xueliang_edge.rules import geometry, selecting
 from xueliang_edge.rules.frozen import dataclass
-from xueliang_edge.rules.geometry import Box, Boxes, Outline
+from xueliang_edge.rules.geometry import GROUND_SHARE, Box, Boxes, Outline
 from xueliang_edge.rules.once import LastAnswer, asked_once, once_for
 from xueliang_edge.rules.rasters import PointSet
 from xueliang_edge.rules.zone_change import ZoneChange, ZoneGrid, change_in, sets_in, zone_grid
@@ -98,6 +98,8 @@ class StandingMeasure:
 
 def measure(observations: Sequence[Observation], settings: StandingRule) -> tuple[StandingMeasure, ...]:
     """Every look measured on the zone; live, a batch of one."""
+    if len(observations) == 1:
+        return (_measured(observations[0], settings),)
     return tuple([_measured(observation, settings) for observation in observations])
 
 
@@ -205,8 +207,10 @@ def _like_any(rows: Sequence[BoxRow], wanted: Sequence[int], index: Sequence[int
 
 def is_concerned(box: Box, outline: Outline) -> bool:
     """Enough of its ground is in the zone, or enough of the zone under it."""
-    ground = geometry.ground_of_one(box)
-    needed = MIN_INSIDE * min(geometry.area_of(ground), outline.area)
+    left, top, right, bottom = box
+    top += (bottom - top) * (1 - GROUND_SHARE)
+    ground, area = (left, top, right, bottom), (right - left) * (bottom - top)
+    needed = MIN_INSIDE * (area if area < outline.area else outline.area)
     if needed > _TINY:
         least, most = outline.least_and_most_common(ground)
         if most < needed * (1 - _ROUNDING):
