@@ -88,6 +88,7 @@ KINDS = {
     "incident": Kind(
         "/api/incidents/{}", frozenset(DESKS), NO_SUCH, "/api/incidents?state=all", "items", "incident_id"
     ),
+    "earlier": Kind("/api/incidents/{}/earlier", frozenset(DESKS), NO_SUCH),
     "task": Kind("/api/tasks/{}", frozenset(DESKS), NO_SUCH, "/api/tasks?state=all", "items", "task_id"),
     "still": Kind("/api/evidence/{}", frozenset(DESKS), "0" * 64),
     "silence": Kind("/api/silences/{}", frozenset(DESKS), NO_SUCH, "/api/silences?state=all", "items", "silence_id"),
@@ -159,6 +160,7 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
         await add_silenced_alert(centre, ids["silence"][place], code)
         ids["proposal"][place] = await add_proposal(centre, code)
         ids["fates"][place] = ids["incident"][place]
+        ids["earlier"][place] = ids["incident"][place]
         ids["roster"][place] = ids["contacts"][place] = await centre.add_user(f"rostered-{place}", Role.WORKER, code)
         ids["area roster"][place] = ids["duty"][place] = ids["figures"][place] = ids["ledger"][place] = ids[
             "assessment"
