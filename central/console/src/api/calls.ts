@@ -5,6 +5,7 @@ import type {
   Area,
   CalendarProposal,
   Camera,
+  Earlier,
   Enrolment,
   Fleet,
   FleetNode,
@@ -99,6 +100,8 @@ export const incidents = {
   recentlyClosed: (areaCode: string | null) =>
     get<IncidentPage>(`/api/incidents?state=closed&limit=50${ofArea(areaCode)}`),
   one: (incidentId: string) => get<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}`),
+  earlier: (incidentId: string, days: number) =>
+    get<Earlier>(`/api/incidents/${encodeURIComponent(incidentId)}/earlier?days=${days}`),
   move: (incidentId: string, body: IncidentMove) =>
     post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/moves`, body),
   async mergeable(incidentId: string): Promise<Mergeable[]> {

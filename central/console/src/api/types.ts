@@ -319,6 +319,32 @@ export interface IncidentDetail extends Incident {
   may_regroup?: RegroupName[];
 }
 
+/** One that was at this place before. */
+export interface EarlierIncident {
+  incident_id: string;
+  number: string;
+  severity: Severity;
+  state: IncidentState;
+  close_reason: CloseReason | null;
+  opened_at: string;
+  closed_at: string | null;
+  camera_id: string;
+  camera_name: string;
+  /** 0: the same camera. */
+  distance_m: number;
+}
+
+export interface Earlier {
+  days: number;
+  near_m: number;
+  total: number;
+  /** By close reason, or "open". */
+  by_end: Record<string, number>;
+  /** There were more than are counted. */
+  is_cut: boolean;
+  items: EarlierIncident[];
+}
+
 export interface IncidentPage {
   items: Incident[];
   next_cursor: string | null;
