@@ -45,3 +45,38 @@ def test_what_was_here_before_is_with_the_case(browser: Browser, centre: CentreO
     earlier.get_by_role("link").click()
     expect(page.get_by_test_id("incident-page").get_by_test_id("close-reason")).to_have_text("False alarm")
     assert complaints(page) == []
+
+
+def test_steps_are_ticked_beside_the_judgement_and_never_before_it(
+    browser: Browser, centre: CentreOnly, node: PuppetNode
+) -> None:
+    page = as_operator(browser, centre)
+    blocked(node, "cam-0", Severity.ORANGE, Hazard.FIRE_SMOKE)
+    expect(page.get_by_test_id("incident-row")).to_have_count(1, timeout=SOON_MS)
+    page.keyboard.press("n")
+    panel = page.get_by_test_id("case-panel")
+    steps = panel.get_by_test_id("case-checklist")
+    expect(steps).to_contain_text("是否为水汽、灯光、夕阳")
+    told: list[str] = []
+    page.on("request", lambda request: told.append(request.url) if "/checklist" in request.url else None)
+    steps.get_by_test_id("check-lookalike").check()
+    steps.get_by_test_id("check-fire_service").check()
+    entry = panel.locator('[data-testid="timeline"] [data-kind="checklist"]')
+    expect(entry).to_contain_text("✓ 是否为水汽、灯光、夕阳", timeout=SOON_MS)
+    expect(entry).to_contain_text("✓ 通知消防（119）")
+    expect(entry).to_contain_text("值班员")
+    assert len(told) == 1  # both in one
+    expect(steps).to_contain_text("值班员")
+    require_axe()
+    assert serious(page) == []
+    page.get_by_test_id("language").click()
+    expect(steps).to_contain_text("Call the fire service (119)")
+    expect(entry).to_contain_text("✓ Is it steam, a lamp, the sunset, dust?")
+    assert serious(page) == []
+    steps.get_by_test_id("check-lookalike").uncheck()
+    page.keyboard.press("f")  # with the focus on a step, and a tick on its way: keys judge as ever
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("move-outcome")).to_have_attribute("data-outcome", "done")
+    expect(steps.get_by_test_id("check-fire_service")).to_be_disabled()
+    assert complaints(page) == []

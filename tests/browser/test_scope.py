@@ -128,7 +128,10 @@ def test_a_fire_elsewhere_is_told_whatever_the_page_is_narrowed_to(
         """() => {
           window.__tones = 0;
           const start = OscillatorNode.prototype.start;
-          OscillatorNode.prototype.start = function (...given) { window.__tones += 1; return start.apply(this, given); };
+          OscillatorNode.prototype.start = function (...given) {
+            window.__tones += 1;
+            return start.apply(this, given);
+          };
         }"""
     )
     outside = page.get_by_test_id("scope-outside")

@@ -15,8 +15,10 @@ from xueliang_central.dispatch.judging import IncidentMove, move_incident, moves
 from xueliang_central.dispatch.keeping import keepings_for, plan_view
 from xueliang_central.dispatch.merging import regroupings_for
 from xueliang_central.dispatch.publishing import changing
+from xueliang_central.dispatch.ticking import may_tick
 from xueliang_central.errors import NotFound
 from xueliang_central.incidents import service
+from xueliang_central.incidents.checklist import checklist_view
 from xueliang_central.incidents.earlier import earlier_here
 from xueliang_central.incidents.states import State
 from xueliang_central.incidents.tables import incidents
@@ -87,7 +89,8 @@ async def get_incident(
     request: Request, incident_id: str, actor: Annotated[Actor, Depends(require(Permission.SEE_INCIDENTS))]
 ) -> dict[str, Any]:
     """One incident with alerts, timeline, stills, the *why*, the fire lanes that its cameras watch, what was asked
-    of a lane's managing unit, its plan when it is or was kept open, and the moves this actor may make. The view is
+    of a lane's managing unit, its plan when it is or was kept open, the checklist of its hazard, and the moves this
+    actor may make. The view is
     audited."""
     view = await incident_shown(request, incident_id, actor)
     await _audit_view(request, incident_id, actor)
@@ -215,5 +218,12 @@ async def incident_shown(request: Request, incident_id: str, actor: Actor) -> di
         tree, lanes, plan = centre.areas.tree, await lanes_of_case(conn, row), await plan_view(conn, incident_id)
         view = await incident_detail(conn, tree, row, moves_for(actor, row), regroupings_for(actor, row))
         unit = await unit_of_case(conn, row, actor)
-    shown = {"unit": unit, "lanes": [case_view(lane, actor) for lane in lanes], "kept_open": plan}
+        steps = await checklist_view(conn, incident_id, rulebook_of(request).checklist(row["hazard"]))
+    shown = {
+        "checklist": steps,
+        "may_tick": may_tick(actor, row),
+        "unit": unit,
+        "lanes": [case_view(lane, actor) for lane in lanes],
+        "kept_open": plan,
+    }
     return {**view, **shown, "may_keep": list(keepings_for(actor, row))}

@@ -100,6 +100,8 @@ export const incidents = {
   recentlyClosed: (areaCode: string | null) =>
     get<IncidentPage>(`/api/incidents?state=closed&limit=50${ofArea(areaCode)}`),
   one: (incidentId: string) => get<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}`),
+  tick: (incidentId: string, steps: Record<string, boolean>, idempotency_key: string) =>
+    post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/checklist`, { steps, idempotency_key }),
   earlier: (incidentId: string, days: number) =>
     get<Earlier>(`/api/incidents/${encodeURIComponent(incidentId)}/earlier?days=${days}`),
   move: (incidentId: string, body: IncidentMove) =>

@@ -302,7 +302,19 @@ export interface KeptOpen {
   photos: { sha256: string; move: string; at: string; by: string }[];
 }
 
+/** A step of the hazard's checklist; `by` and `at` of the last who ticked it or took that back. */
+export interface ChecklistStep {
+  step_id: string;
+  zh: string;
+  en: string;
+  done: boolean;
+  by: string | null;
+  at: string | null;
+}
+
 export interface IncidentDetail extends Incident {
+  checklist?: ChecklistStep[];
+  may_tick?: boolean;
   lanes?: CaseLane[];
   unit?: CaseUnit | null;
   kept_open?: KeptOpen | null;

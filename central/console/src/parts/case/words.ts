@@ -16,6 +16,8 @@ const zh = {
   "earlier.sameCamera": "本机位",
   "earlier.apart": "{camera}，相距 {metres} 米",
   "earlier.more": "显示最近 {count} 起",
+  "checklist.title": "研判核对（可选，勾选会记入处置过程）",
+  "checklist.failed": "勾选尚未记录",
 };
 const en: typeof zh = {
   "earlier.title": "Here before (last {days} days, same hazard)",
@@ -32,6 +34,8 @@ const en: typeof zh = {
   "earlier.sameCamera": "this camera",
   "earlier.apart": "{camera}, {metres} m away",
   "earlier.more": "Show the newest {count}",
+  "checklist.title": "Checklist (optional; ticks go into the timeline)",
+  "checklist.failed": "Ticks are not recorded yet",
 };
 
 export type CaseWord = keyof typeof zh;
