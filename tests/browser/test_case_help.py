@@ -23,6 +23,7 @@ def judged(page: Page, reason: str) -> None:
     page.get_by_test_id(f"reason-{reason}").check()
     page.get_by_test_id("move-submit").click()
     expect(page.get_by_test_id("close-reason")).to_have_text("误报")
+    expect(page.get_by_test_id("queue-empty")).to_be_visible(timeout=SOON_MS)
 
 
 def test_what_was_here_before_is_with_the_case(browser: Browser, centre: CentreOnly, node: PuppetNode) -> None:
