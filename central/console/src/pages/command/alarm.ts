@@ -114,7 +114,10 @@ export function useAlarm(board: Board, mine: SeatOf, looking: Looking, announce:
       if (!isLoaded) return;
       const came = news({ incidents: board.incidents, isDealt: seat.is_dealt, rows: seat.rows });
       const outside = came.filter((incident) => !looking.isIn(incident)).map((incident) => incident.incident_id);
-      if (outside.length > 0) cameOutside.value = new Set([...cameOutside.value, ...outside]);
+      if (outside.length > 0) {
+        const still = [...cameOutside.value].filter((id) => board.incidents.has(id));
+        cameOutside.value = new Set([...still, ...outside]);
+      }
       // A row of one's own seat is one's own work, wherever it lies.
       fresh.push(...came.filter((one) => seat.is_dealt || looking.isIn(one) || looking.isTold(one)));
       if (fresh.length === 0) return;
