@@ -76,6 +76,7 @@ _FLOW: Final = (
     "duty_weeks",
     "lanes",
     "keeping",
+    "checklists",
     "units",
 )
 

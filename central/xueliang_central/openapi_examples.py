@@ -48,6 +48,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
             "plan": "围挡拆除前由物业夜间值守，消防车改走北门",
         },
     },
+    "TicksBody": {"steps": {"lookalike": True}, "idempotency_key": "4e1b9d0c-ticks-1"},
     "HoldBody": {"why": "保险理赔取证，保留至结案"},
     "TaskMoveBody": {
         "move": "handled",

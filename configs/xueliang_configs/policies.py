@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from xueliang_alerts.contract import Hazard, Severity
+from xueliang_configs.checklists import MOST_STEPS, ChecklistStep, steps_for
 from xueliang_configs.notices import LadderStep, NoticeRules
 from xueliang_configs.schedules import Schedule
 from xueliang_configs.sharing import Sharing
@@ -301,6 +302,11 @@ class PolicyTable(Settings):
         description="Rows in order; the first that matches says how the managing unit of the lane in which an incident "
         "lies is told before a worker is sent. None: it is not.",
     )
+    checklists: dict[Hazard, Annotated[tuple[ChecklistStep, ...], Field(max_length=MOST_STEPS)]] = Field(
+        default={},
+        description="What an operator looks at before judging, by hazard, in the place of the steps that are shipped; "
+        "an empty list: none. Never compulsory.",
+    )
     sharing: Sharing | None = Field(
         default=None, description="What is told to other systems as CAP 1.2 messages; left out: nothing."
     )
@@ -328,6 +334,20 @@ class PolicyTable(Settings):
                 "move it up, or take it out",
             )
         return rows
+
+    @field_validator("checklists")
+    @classmethod
+    def _steps_differ(cls, found: dict[Hazard, tuple[ChecklistStep, ...]]) -> dict[Hazard, tuple[ChecklistStep, ...]]:
+        for hazard, steps in found.items():
+            ids = [step.step_id for step in steps]
+            twice = next((step_id for step_id in ids if ids.count(step_id) > 1), None)
+            if twice is not None:
+                raise problem("step_twice", "expected each step_id once in a list", f"{twice} twice in {hazard.value}")
+        return found
+
+    def checklist_for(self, hazard: Hazard) -> tuple[ChecklistStep, ...]:
+        """The steps of a hazard; empty: it has none."""
+        return steps_for(self.checklists, hazard)
 
     def policy_for(self, hazard: Hazard, severity: Severity, place_class: PlaceClass, level: AreaLevel) -> Policy:
         """The row that decides this case; there always is one."""

@@ -16,6 +16,7 @@ from typing import Any, Final
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from xueliang_alerts.contract import Hazard
 from xueliang_central.areas.tree import AreaBook, AreaTree
 from xueliang_central.clocks.limits import PolicyRow, rows_of
 from xueliang_central.incidents.folding import FoldingRule
@@ -23,13 +24,15 @@ from xueliang_central.incidents.seating import SeatingRule, seating_of
 from xueliang_central.incidents.shedding import SheddingRule
 from xueliang_central.incidents.suppressing import SilencingRule
 from xueliang_central.incidents.tables import incident_timeline
+from xueliang_configs.checklists import ChecklistStep
 from xueliang_configs.policies import PolicyTable, UnitFirst
 
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
     """What the centre decides by: the area tree, the policy table, each hazard's folding rule, shedding, silencing,
-    seating (None: nothing is dealt to seats), of which cases a lane's managing unit is told first."""
+    seating (None: nothing is dealt to seats), of which cases a lane's managing unit is told first, what an operator
+    looks at by hazard."""
 
     areas: AreaBook
     policies: Sequence[PolicyRow]
@@ -38,6 +41,7 @@ class Rulebook:
     silencing: SilencingRule = field(default_factory=SilencingRule)
     seating: SeatingRule | None = None
     unit_first: Sequence[UnitFirst] = ()
+    checklists: Mapping[str, Sequence[ChecklistStep]] = field(default_factory=dict)
 
     @property
     def tree(self) -> AreaTree:
@@ -48,13 +52,19 @@ class Rulebook:
         """The operator's files as plain values."""
         shedding = SheddingRule(**table.shedding.model_dump())
         silencing = SilencingRule(**table.silencing.model_dump())
-        return cls(areas, rows_of(table), folding_of(table), shedding, silencing, seating_of(table), table.unit_first)
+        steps = {hazard.value: table.checklist_for(hazard) for hazard in Hazard}
+        folding, seating = folding_of(table), seating_of(table)
+        return cls(areas, rows_of(table), folding, shedding, silencing, seating, table.unit_first, steps)
 
     @property
     def longest_memory_s(self) -> float:
         """How long after its closing an incident may still be joined or reopened, at most."""
         windows = [rule.window_s for rule in self.folding.values()] or [FoldingRule().window_s]
         return max(*windows, *(row.limits.reopen_window_s for row in self.policies))
+
+    def checklist(self, hazard: str) -> Sequence[ChecklistStep]:
+        """The steps of a hazard; empty: it has none."""
+        return self.checklists.get(hazard, ())
 
     def folding_rule(self, hazard: str) -> FoldingRule:
         """The rule of a hazard, else the defaults."""

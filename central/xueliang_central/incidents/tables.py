@@ -71,6 +71,7 @@ Index("incidents_by_group", incidents.c.area_code, incidents.c.hazard, incidents
 Index("incidents_by_scope", incidents.c.area_path, incidents.c.opened_at)
 Index("incidents_by_opened", incidents.c.opened_at, incidents.c.incident_id)
 Index("incidents_by_area", incidents.c.area_code, incidents.c.opened_at)  # what roll-ups are computed from
+Index("incidents_by_camera", incidents.c.camera_id, incidents.c.opened_at)  # what was there before
 # What the worker asks for every second, in the same words in the query and in its index, so that both databases see
 # that the index answers it: what may have to leave a collective incident, and what ends by itself once it has settled.
 HOLDS: Final = "place_key LIKE '~%' AND NOT gone"

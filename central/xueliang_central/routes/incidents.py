@@ -15,8 +15,11 @@ from xueliang_central.dispatch.judging import IncidentMove, move_incident, moves
 from xueliang_central.dispatch.keeping import keepings_for, plan_view
 from xueliang_central.dispatch.merging import regroupings_for
 from xueliang_central.dispatch.publishing import changing
+from xueliang_central.dispatch.ticking import may_tick
 from xueliang_central.errors import NotFound
 from xueliang_central.incidents import service
+from xueliang_central.incidents.checklist import checklist_view
+from xueliang_central.incidents.earlier import earlier_here
 from xueliang_central.incidents.states import State
 from xueliang_central.incidents.tables import incidents
 from xueliang_central.incidents.views import incident_detail, incident_views, page_of_alerts, page_of_timeline
@@ -24,7 +27,7 @@ from xueliang_central.lanes.register import case_view, lanes_of_case
 from xueliang_central.notices import receipts
 from xueliang_central.notices.tables import notices
 from xueliang_central.rights.policy import Permission, require
-from xueliang_central.rights.scope import Actor, may_see, scoped
+from xueliang_central.rights.scope import Actor, in_area, may_see, scoped
 from xueliang_central.routes.asking import (
     LARGEST_PAGE,
     BadCursor,
@@ -39,6 +42,7 @@ router: Final = APIRouter(prefix="/api/incidents", tags=["incidents"])
 
 VIEWED_AGAIN_S: Final = 300.0
 MOST_VIEWS_REMEMBERED: Final = 10_000
+MOST_DAYS_BACK: Final = 90
 
 
 @router.get("")
@@ -48,9 +52,13 @@ async def list_incidents(
     state: Annotated[Literal["open", "closed", "all", "long_lived"], Query()] = "open",
     limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 50,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
+    area: Annotated[str | None, Query(max_length=15, description="Only of this area and below it.")] = None,
 ) -> dict[str, Any]:
-    """Newest first, within the actor's areas; `next_cursor` null on the last page. `long_lived`: what is kept open."""
+    """Newest first, within the actor's areas; `next_cursor` null on the last page. `long_lived`: what is kept open.
+    404: no `area` that the actor may see."""
     query = scoped(select(incidents), incidents.c.area_path, actor)
+    if area is not None:
+        query = query.where(in_area(incidents.c.area_path, _path_seen(request, actor, area)))
     if state == "long_lived":
         query = query.where(incidents.c.state == State.LONG_LIVED.value)
     elif state != "all":
@@ -68,12 +76,21 @@ async def list_incidents(
     return {"items": items, "next_cursor": cursor_of(last["opened_at"], last["incident_id"]) if last else None}
 
 
+def _path_seen(request: Request, actor: Actor, code: str) -> str:
+    """Raises NotFound."""
+    found = centre_of(request).areas.tree.find(code)
+    if found is None or not may_see(actor, found.path):
+        raise NotFound("area")
+    return found.path
+
+
 @router.get("/{incident_id}")
 async def get_incident(
     request: Request, incident_id: str, actor: Annotated[Actor, Depends(require(Permission.SEE_INCIDENTS))]
 ) -> dict[str, Any]:
     """One incident with alerts, timeline, stills, the *why*, the fire lanes that its cameras watch, what was asked
-    of a lane's managing unit, its plan when it is or was kept open, and the moves this actor may make. The view is
+    of a lane's managing unit, its plan when it is or was kept open, the checklist of its hazard, and the moves this
+    actor may make. The view is
     audited."""
     view = await incident_shown(request, incident_id, actor)
     await _audit_view(request, incident_id, actor)
@@ -115,10 +132,27 @@ async def list_timeline(
     return {"items": items, "next_cursor": cursor_of(*last) if last else None}
 
 
-async def _seen(conn: AsyncConnection, actor: Actor, incident_id: str) -> None:
-    """Raises NotFound."""
-    if not may_see(actor, (await service.load(conn, incident_id))["area_path"]):
+@router.get("/{incident_id}/earlier")
+async def get_earlier(
+    request: Request,
+    incident_id: str,
+    actor: Annotated[Actor, Depends(require(Permission.SEE_INCIDENTS))],
+    days: Annotated[int, Query(ge=1, le=MOST_DAYS_BACK)] = 30,
+) -> dict[str, Any]:
+    """What was at this place in the days before: incidents of the same hazard, of its camera or within `near_m`; how
+    they ended, and the newest. The view is audited, as of the incident itself."""
+    async with centre_of(request).database.reading() as conn:
+        found = await earlier_here(conn, actor, await _seen(conn, actor, incident_id), days)
+    await _audit_view(request, incident_id, actor)
+    return found
+
+
+async def _seen(conn: AsyncConnection, actor: Actor, incident_id: str) -> dict[str, Any]:
+    """The incident. Raises NotFound."""
+    row = await service.load(conn, incident_id)
+    if not may_see(actor, row["area_path"]):
         raise NotFound("incident")
+    return row
 
 
 @router.post("/{incident_id}/moves")
@@ -184,5 +218,12 @@ async def incident_shown(request: Request, incident_id: str, actor: Actor) -> di
         tree, lanes, plan = centre.areas.tree, await lanes_of_case(conn, row), await plan_view(conn, incident_id)
         view = await incident_detail(conn, tree, row, moves_for(actor, row), regroupings_for(actor, row))
         unit = await unit_of_case(conn, row, actor)
-    shown = {"unit": unit, "lanes": [case_view(lane, actor) for lane in lanes], "kept_open": plan}
+        steps = await checklist_view(conn, incident_id, rulebook_of(request).checklist(row["hazard"]))
+    shown = {
+        "checklist": steps,
+        "may_tick": may_tick(actor, row),
+        "unit": unit,
+        "lanes": [case_view(lane, actor) for lane in lanes],
+        "kept_open": plan,
+    }
     return {**view, **shown, "may_keep": list(keepings_for(actor, row))}

@@ -88,6 +88,7 @@ KINDS = {
     "incident": Kind(
         "/api/incidents/{}", frozenset(DESKS), NO_SUCH, "/api/incidents?state=all", "items", "incident_id"
     ),
+    "earlier": Kind("/api/incidents/{}/earlier", frozenset(DESKS), NO_SUCH),
     "task": Kind("/api/tasks/{}", frozenset(DESKS), NO_SUCH, "/api/tasks?state=all", "items", "task_id"),
     "still": Kind("/api/evidence/{}", frozenset(DESKS), "0" * 64),
     "silence": Kind("/api/silences/{}", frozenset(DESKS), NO_SUCH, "/api/silences?state=all", "items", "silence_id"),
@@ -159,6 +160,7 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
         await add_silenced_alert(centre, ids["silence"][place], code)
         ids["proposal"][place] = await add_proposal(centre, code)
         ids["fates"][place] = ids["incident"][place]
+        ids["earlier"][place] = ids["incident"][place]
         ids["roster"][place] = ids["contacts"][place] = await centre.add_user(f"rostered-{place}", Role.WORKER, code)
         ids["area roster"][place] = ids["duty"][place] = ids["figures"][place] = ids["ledger"][place] = ids[
             "assessment"
@@ -253,6 +255,7 @@ async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) ->
     moves: list[tuple[str, str, dict[str, Any], set[Role]]] = [
         ("incident", "/api/incidents/{}/moves", {"move": "confirm", "version": 1}, judges),
         ("incident", "/api/incidents/{}/kept-open", {"move": "follow_up", "version": 1, "note": "seen"}, judges),
+        ("incident", "/api/incidents/{}/checklist", {"steps": {"lookalike": True}}, judges),
         ("task", "/api/tasks/{}/moves", {"move": "take", "version": 1}, {*judges, Role.WORKER}),
         (
             "incident",

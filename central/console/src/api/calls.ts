@@ -5,6 +5,7 @@ import type {
   Area,
   CalendarProposal,
   Camera,
+  Earlier,
   Enrolment,
   Fleet,
   FleetNode,
@@ -80,21 +81,29 @@ export interface Merge extends Regroup {
 
 export type Split = Regroup & ({ alert_ids: string[] } | { absorbed_id: string });
 
+const ofArea = (code: string | null): string => (code === null ? "" : `&area=${encodeURIComponent(code)}`);
+
 export const incidents = {
-  async allOpen(): Promise<Incident[]> {
-    const found: Incident[] = [];
+  /** Newest first. `isCut`: there are more of them. `areaCode`: only of that area and below it; null: all. */
+  async allOpen(areaCode: string | null): Promise<{ items: Incident[]; isCut: boolean }> {
+    const items: Incident[] = [];
     let cursor: string | null = null;
     for (let page = 0; page < MOST_PAGES; page += 1) {
       const query: string = cursor ? `&cursor=${encodeURIComponent(cursor)}` : "";
-      const answer: IncidentPage = await get<IncidentPage>(`/api/incidents?state=open&limit=${PAGE}${query}`);
-      found.push(...answer.items);
+      const answer: IncidentPage = await get<IncidentPage>(`/api/incidents?state=open&limit=${PAGE}${ofArea(areaCode)}${query}`);
+      items.push(...answer.items);
       cursor = answer.next_cursor;
       if (!cursor) break;
     }
-    return found;
+    return { items, isCut: cursor !== null };
   },
-  recentlyClosed: () => get<IncidentPage>("/api/incidents?state=closed&limit=50"),
+  recentlyClosed: (areaCode: string | null) =>
+    get<IncidentPage>(`/api/incidents?state=closed&limit=50${ofArea(areaCode)}`),
   one: (incidentId: string) => get<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}`),
+  tick: (incidentId: string, steps: Record<string, boolean>, idempotency_key: string) =>
+    post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/checklist`, { steps, idempotency_key }),
+  earlier: (incidentId: string, days: number) =>
+    get<Earlier>(`/api/incidents/${encodeURIComponent(incidentId)}/earlier?days=${days}`),
   move: (incidentId: string, body: IncidentMove) =>
     post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/moves`, body),
   async mergeable(incidentId: string): Promise<Mergeable[]> {

@@ -302,7 +302,19 @@ export interface KeptOpen {
   photos: { sha256: string; move: string; at: string; by: string }[];
 }
 
+/** A step of the hazard's checklist; `by` and `at` of the last who ticked it or took that back. */
+export interface ChecklistStep {
+  step_id: string;
+  zh: string;
+  en: string;
+  done: boolean;
+  by: string | null;
+  at: string | null;
+}
+
 export interface IncidentDetail extends Incident {
+  checklist?: ChecklistStep[];
+  may_tick?: boolean;
   lanes?: CaseLane[];
   unit?: CaseUnit | null;
   kept_open?: KeptOpen | null;
@@ -317,6 +329,32 @@ export interface IncidentDetail extends Incident {
   regroupings?: (Regrouping & { may_undo: boolean })[];
   moves: MoveName[];
   may_regroup?: RegroupName[];
+}
+
+/** One that was at this place before. */
+export interface EarlierIncident {
+  incident_id: string;
+  number: string;
+  severity: Severity;
+  state: IncidentState;
+  close_reason: CloseReason | null;
+  opened_at: string;
+  closed_at: string | null;
+  camera_id: string;
+  camera_name: string;
+  /** 0: the same camera. */
+  distance_m: number;
+}
+
+export interface Earlier {
+  days: number;
+  near_m: number;
+  total: number;
+  /** By close reason, or "open". */
+  by_end: Record<string, number>;
+  /** There were more than are counted. */
+  is_cut: boolean;
+  items: EarlierIncident[];
 }
 
 export interface IncidentPage {

@@ -25,6 +25,9 @@ export function useBoard() {
   const fleetKnown = ref(false);
   const closedTick = ref(0);
   const lastClosed = shallowRef<Incident | null>(null);
+  /** There are more open incidents than one screen holds: only the newest are here, and all of the area narrowed to. */
+  const isCut = ref(false);
+  let narrowedTo: string | null = null;
 
   let camerasReadAtMs = Date.now();
   const ofFleet: FleetEvent[] = [];
@@ -81,7 +84,7 @@ export function useBoard() {
     const told = new Set<string>();
     readings.add(told);
     try {
-      const found = await incidentCalls.allOpen();
+      const found = await readOpen();
       const open = new Set(found.map((incident) => incident.incident_id));
       for (const id of [...incidents.keys()]) if (!open.has(id) && !told.has(id)) incidents.delete(id);
       found.filter((incident) => !told.has(incident.incident_id)).forEach(take);
@@ -92,6 +95,19 @@ export function useBoard() {
     } finally {
       readings.delete(told);
     }
+  }
+
+  async function readOpen(): Promise<Incident[]> {
+    const { items, isCut: hasMore } = await incidentCalls.allOpen(null);
+    isCut.value = hasMore;
+    if (!hasMore || narrowedTo === null) return items;
+    return [...items, ...(await incidentCalls.allOpen(narrowedTo)).items];
+  }
+
+  /** What is looked at: where not everything is here, at least all of this area is. */
+  function narrowTo(areaCode: string | null): void {
+    narrowedTo = areaCode;
+    if (isCut.value) void readIncidents();
   }
 
   async function readAreas(): Promise<void> {
@@ -163,6 +179,8 @@ export function useBoard() {
     fleetKnown,
     closedTick,
     lastClosed,
+    isCut,
+    narrowTo,
     readIncidents,
     drills: computed(() => [...incidents.values()].filter((incident) => incident.drill).length),
   };

@@ -131,6 +131,16 @@ export function useCase(incidentId: Ref<string | null>) {
     }
   }
 
+  /** Steps of a checklist, told to the centre. False: it did not take them. No move waits for it. */
+  async function tick(id: string, steps: Record<string, boolean>): Promise<boolean> {
+    try {
+      adopt(id, await incidents.tick(id, steps, randomId()));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   watch(
     incidentId,
     () => {
@@ -156,7 +166,7 @@ export function useCase(incidentId: Ref<string | null>) {
     if (settling) clearTimeout(settling);
   });
 
-  return { detail, task, problem, isBusy, read, move, regroup };
+  return { detail, task, problem, isBusy, read, move, regroup, tick };
 }
 
 function newer(known: Incident, told: Incident): Partial<Incident> {

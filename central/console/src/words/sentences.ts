@@ -254,6 +254,7 @@ const TIMELINE: Record<string, [string, string]> = {
   let_out: ["静默中的告警已转出", "A silenced alert was let out"],
   dealt: ["送达席位", "Dealt to a seat"],
   let_through: ["签批前暂存的告警已转入", "An alert held until its camera was released"],
+  checklist: ["研判核对", "Checklist"],
   confirmed: ["研判：确认属实", "Judged: confirmed"],
   dispatched: ["派发任务", "Dispatched"],
   unit_told: ["先告知通道管理单位", "The lane's managing unit told first"],
@@ -297,6 +298,14 @@ const TIMELINE: Record<string, [string, string]> = {
   ended_before_known: ["收到时已结束，仅作记录", "Over before it was known: recorded only"],
 };
 
+/** "✓ Is it steam? · ↺ Call the fire service": ticked, and taken back. */
+function ticksText(steps: unknown): string {
+  if (!Array.isArray(steps)) return "";
+  return (steps as { zh: string; en: string; done: boolean }[])
+    .map((step) => `${step.done ? "✓" : "↺"} ${isChinese.value ? step.zh : step.en}`)
+    .join(" · ");
+}
+
 export function timelineTitle(entry: TimelineEntry): string {
   const known = TIMELINE[entry.kind];
   return known ? known[isChinese.value ? 0 : 1] : entry.kind.replaceAll("_", " ");
@@ -319,6 +328,7 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
   const number = text("number");
   if (number && "other_id" in params) parts.push(number);
   if (typeof params.alerts === "number") parts.push(t("count.alerts", { count: params.alerts }));
+  if (entry.kind === "checklist") parts.push(ticksText(params.steps));
   const worker = text("worker") ?? text("worker_name");
   if (worker) parts.push(worker);
   if (entry.kind === "let_out") parts.push(whyLetOutText(params.why as Why));

@@ -21,6 +21,7 @@ from tests.integration.central.flow.stage import (
     LI,
     MAYOR,
     NOON,
+    OTHER_GRID,
     PHOTO,
     POLICIES,
     STRANGER,
@@ -383,3 +384,22 @@ async def test_a_split_that_names_nothing_or_too_much_is_422(stage: Stage, door:
     async with door.client(LI) as operator:
         answer = await operator.post(f"/api/incidents/{incident['incident_id']}/split", json=body)
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+
+
+async def test_the_list_is_narrowed_to_an_area_that_one_may_see(stage: Stage, door: Door) -> None:
+    await stage.take(raised(1))
+    body = alert(Phase.RAISED, 1, camera_id="other-gate", hazard=Hazard.CROWD)
+    await stage.take(received(body, 2))
+
+    async def places(client: httpx.AsyncClient, code: str) -> list[str]:
+        answer = await client.get(f"/api/incidents?area={code}")
+        assert answer.status_code == 200, answer.text
+        return sorted(item["area"]["code"] for item in answer.json()["items"])
+
+    async with door.client(MAYOR) as mayor, door.client(STRANGER) as stranger:
+        assert await places(mayor, "3701") == [GRID, OTHER_GRID]
+        assert await places(mayor, GRID) == [GRID]
+        assert await places(stranger, OTHER_GRID) == [OTHER_GRID]
+        for code in (GRID, "3701", "370199"):  # another's, one above, none: the same answer
+            assert (await stranger.get(f"/api/incidents?area={code}")).status_code == 404
+        assert (await mayor.get("/api/incidents?area=370199")).status_code == 404

@@ -23,7 +23,13 @@ const HEARD = "xueliang.sound-heard"; // of this tab: a new tab is silent again
 
 export type Sound = "off" | "testing" | "on" | "muted";
 
-export function useAlarm(board: Board, mine: SeatOf, announce: (incident: Incident) => string) {
+/** What the page is narrowed to; `isTold`: with tones all the same. */
+export interface Looking {
+  isIn(incident: Incident): boolean;
+  isTold(incident: Incident): boolean;
+}
+
+export function useAlarm(board: Board, mine: SeatOf, looking: Looking, announce: (incident: Incident) => string) {
   let player: AudioContext | null = null;
   const isHeard = ref(sessionStorage.getItem(HEARD) !== null);
   const isTesting = ref(false);
@@ -31,6 +37,8 @@ export function useAlarm(board: Board, mine: SeatOf, announce: (incident: Incide
   const flash = ref<Severity | null>(null);
   const announcement = ref("");
   const hiddenMs = ref(0);
+  /** New since they were last looked at, and not within what the page is narrowed to. */
+  const cameOutside = ref(new Set<string>());
   let hiddenSinceMs: number | null = document.visibilityState === "hidden" ? Date.now() : null;
 
   const mutedForS = computed(() => Math.max(0, Math.ceil((mutedUntilMs.value - now.value) / 1000)));
@@ -101,10 +109,17 @@ export function useAlarm(board: Board, mine: SeatOf, announce: (incident: Incide
   }
 
   watch(
-    () => [board.isLoaded.value, mine.seat.value, [...board.incidents.keys()]] as const,
+    () => [board.isLoaded.value, mine.seat.value, [...board.incidents.values()]] as const,
     ([isLoaded, seat]) => {
       if (!isLoaded) return;
-      fresh.push(...news({ incidents: board.incidents, isDealt: seat.is_dealt, rows: seat.rows }));
+      const came = news({ incidents: board.incidents, isDealt: seat.is_dealt, rows: seat.rows });
+      const outside = came.filter((incident) => !looking.isIn(incident)).map((incident) => incident.incident_id);
+      if (outside.length > 0) {
+        const still = [...cameOutside.value].filter((id) => board.incidents.has(id));
+        cameOutside.value = new Set([...still, ...outside]);
+      }
+      // A row of one's own seat is one's own work, wherever it lies.
+      fresh.push(...came.filter((one) => seat.is_dealt || looking.isIn(one) || looking.isTold(one)));
       if (fresh.length === 0) return;
       clearTimeout(gathering);
       gathering = setTimeout(tell, GATHER_MS);
@@ -121,7 +136,16 @@ export function useAlarm(board: Board, mine: SeatOf, announce: (incident: Incide
     void player?.close();
   });
 
-  return { sound, mutedForS, flash, announcement, hiddenMs, test, heard, toggleMute };
+  /** Those of them that still wait and are still outside, most severe first. */
+  const outside = computed(() =>
+    [...cameOutside.value]
+      .flatMap((id) => board.incidents.get(id) ?? [])
+      .filter((incident) => incident.state === "open" && !looking.isIn(incident))
+      .sort((a, b) => a.severity - b.severity),
+  );
+  const seenOutside = (): void => void (cameOutside.value = new Set());
+
+  return { sound, mutedForS, flash, announcement, hiddenMs, outside, seenOutside, test, heard, toggleMute };
 }
 
 export type Alarm = ReturnType<typeof useAlarm>;

@@ -49,6 +49,7 @@ export class CityMap {
   readonly #texts: MapTexts;
   readonly #onSelect: (incidentId: string) => void;
   #whole: Bounds | null = null;
+  #narrowed: Bounds | null = null;
   #hasFitted = false;
   #shown: [latitude: number, longitude: number] | null = null;
 
@@ -81,12 +82,20 @@ export class CityMap {
   }
 
   fit(): void {
-    if (!this.#whole) return;
-    const [west, south, east, north] = this.#whole;
+    const bounds = this.#narrowed ?? this.#whole;
+    if (!bounds) return;
+    const [west, south, east, north] = bounds;
     const size = this.#map.getSize();
     if (size.x < 40 || size.y < 40) return;
     this.#map.fitBounds(latLngBounds([south, west], [north, east]), { padding: [24, 24], animate: this.#hasFitted });
     this.#hasFitted = true;
+  }
+
+  /** What `fit` shows from now on; null: everything. */
+  lookAt(bounds: Bounds | null): void {
+    if (bounds?.join() === this.#narrowed?.join()) return;
+    this.#narrowed = bounds;
+    this.fit();
   }
 
   zoomBy(steps: number): void {

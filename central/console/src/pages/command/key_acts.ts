@@ -7,6 +7,8 @@ export type Act =
   | { kind: "close" }
   | { kind: "help" }
   | { kind: "mute" }
+  | { kind: "scope" }
+  | { kind: "widen" }
   | { kind: "page" }
   | { kind: "move"; name: MoveName };
 
@@ -35,6 +37,8 @@ export const SHEET: readonly (readonly [keys: string, word: string])[] = [
   ["1 … 9", "keys.reason"],
   ["Enter", "keys.submit"],
   ["O", "keys.page"],
+  ["G", "keys.scope"],
+  ["B", "keys.widen"],
   ["M", "keys.mute"],
   ["Esc", "keys.escape"],
   ["?", "keys.help"],
@@ -66,6 +70,10 @@ export function actOf(pressed: Pressed): Act | null {
       return { kind: "next" };
     case "o":
       return { kind: "page" };
+    case "g":
+      return { kind: "scope" };
+    case "b":
+      return { kind: "widen" };
     case "m":
       return { kind: "mute" };
     case "?":

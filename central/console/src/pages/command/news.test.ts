@@ -62,3 +62,13 @@ test("the most severe is news to everybody, once, and those that were there are 
   assert.deepEqual(ids(news(seen(true, [old, other], [row("r", "other")]))), [], "now it is on the own");
   assert.deepEqual(ids(news(seen(true, [old, other, mine], [row("r", "other"), row("s", "mine")]))), ["mine"]);
 });
+
+test("what becomes one of the most severe is news once more, dealt or not", () => {
+  for (const isDealt of [false, true]) {
+    const news = newsSince();
+    news(seen(isDealt, [incident("a", 3)]));
+    assert.deepEqual(ids(news(seen(isDealt, [incident("a", 2)]))), []);
+    assert.deepEqual(ids(news(seen(isDealt, [incident("a", 1)]))), ["a"]);
+    assert.deepEqual(ids(news(seen(isDealt, [incident("a", 1)]))), []);
+  }
+});

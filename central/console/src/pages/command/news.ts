@@ -2,7 +2,8 @@
  * What is new to whoever sits here: where incidents are dealt the rows of the own seat, else every incident. Pure.
  * The most severe are news to everybody who sees them, whosever seat they are on: nobody may be there.
  *
- * What is there at the first look, and when dealing begins or ends, is read and not told.
+ * What is there at the first look, and when dealing begins or ends, is read and not told. What becomes one of the most
+ * severe is news once more.
  */
 import type { Incident, SeatRow } from "../../api/types.ts";
 import { worstOf } from "../../live/tones.ts";
@@ -22,7 +23,10 @@ export function newsSince(): (seen: Seen) => Incident[] {
 
   return ({ incidents, isDealt, rows }) => {
     const there = isDealt ? membersOf(rows, incidents) : new Map<string, Incident[]>();
-    for (const [id, one] of incidents) if (!isDealt || one.severity === 1) there.set(id, [one]);
+    for (const [id, one] of incidents) {
+      if (!isDealt) there.set(id, [one]);
+      if (one.severity === 1) there.set(`${id} at its worst`, [one]);
+    }
     const came = [...there].filter(([key]) => !known.has(key)).map(([, members]) => members);
     known = new Set(there.keys());
     const isFirst = wasDealt !== isDealt;

@@ -1,0 +1,50 @@
+/** Which area the command page is narrowed to: in the address, so that a reload and a link that is passed on keep it. */
+import { computed, watch } from "vue";
+import { useRoute, useRouter } from "vue-router";
+
+import type { Incident } from "@/api/types";
+import type { Board } from "@/live/board";
+
+import { codesWithin, indexOf, isWithin, stepsDown, talliesOf, trailOf } from "./scope";
+
+export function useScope(board: Board) {
+  const route = useRoute();
+  const router = useRouter();
+  const index = computed(() => indexOf(board.areas.value));
+  const asked = computed(() => (typeof route.query.area === "string" && route.query.area ? route.query.area : null));
+  /** The address names what is no area, or none that this person sees: the page is as wide as it can be. */
+  const isUnknown = computed(
+    () => asked.value !== null && board.areas.value.length > 0 && !index.value.byCode.has(asked.value),
+  );
+  /** Null: everything this person sees. */
+  const code = computed(() => {
+    if (isUnknown.value) return null;
+    const [only, ...others] = index.value.roots;
+    return only && others.length === 0 && only.code === asked.value ? null : asked.value;
+  });
+  const trail = computed(() => trailOf(index.value, code.value));
+  const codes = computed(() => (code.value === null ? null : codesWithin(index.value, code.value)));
+  const tallies = computed(() => talliesOf(board.incidents.values()));
+  watch(code, (now) => board.narrowTo(now), { immediate: true });
+
+  function choose(next: string | null): void {
+    if (next === code.value && !isUnknown.value) return;
+    void router.push({ query: { ...route.query, area: next ?? undefined } });
+  }
+
+  return {
+    code,
+    codes,
+    isUnknown,
+    trail,
+    steps: computed(() => stepsDown(index.value, code.value)),
+    root: computed(() => (index.value.roots.length === 1 ? (index.value.roots[0] ?? null) : null)),
+    tallies,
+    isCut: board.isCut,
+    choose,
+    widen: () => choose(trail.value.at(-2)?.code ?? null),
+    isIn: (incident: Incident) => isWithin(incident, code.value),
+  };
+}
+
+export type Scope = ReturnType<typeof useScope>;
