@@ -26,6 +26,8 @@ tasks = Table(
     Column("arrive_due_at", UtcDateTime),
     Column("note", Text),
     Column("reason_code", String(40)),
+    Column("help", JsonText),  # the last call for help and its answer: see dispatch/helping.py
+    Column("checked_in", JsonText),  # the last check-in; gone with the task's end: see dispatch/checking_in.py
     Column("version", Integer, nullable=False),
 )
 _live = text("state in ('offered', 'taken', 'arrived', 'handled')")

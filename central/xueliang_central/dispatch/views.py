@@ -45,6 +45,8 @@ async def task_views(conn: AsyncConnection, tree: AreaTree, rows: Sequence[Row])
             "note": row["note"],
             "reason_code": row["reason_code"],
             "why_offered": row["why_offered"],
+            "help": row["help"],
+            "checked_in": row["checked_in"],
             "version": row["version"],
             "incident": incidents[row["incident_id"]],
         }

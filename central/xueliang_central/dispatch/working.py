@@ -1,4 +1,4 @@
-"""The worker's side of a task: take, arrive, handled, refuse, return."""
+"""The worker's side of a task: take, arrive, handled, refuse, return; check-in and a call for help on the way."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from xueliang_central.areas.tree import code_of_path
 from xueliang_central.audit import chain
 from xueliang_central.clocks import timers
-from xueliang_central.dispatch import service
+from xueliang_central.dispatch import helping, service
+from xueliang_central.dispatch.checking_in import COARSE_M, Fix, checked_in, told_of
 from xueliang_central.dispatch.tables import task_photos
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.evidence.pictures import PictureKind
@@ -32,7 +33,7 @@ Row = dict[str, Any]
 MAX_PHOTOS: Final = 12
 NOTHING_HERE: Final = "nothing_here"  # handled: the worker stood there and saw no hazard
 _TOLD_LATE_AFTER: Final = timedelta(seconds=60)  # sooner is a slow link, and the centre's own time says it well enough
-_PLACE_STEP_M: Final = 100  # finer would say at which door somebody stood
+_TELLS_WHERE: Final = frozenset({"check_in", "help"})
 _DESKS: Final = frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN})
 
 
@@ -45,6 +46,7 @@ class TaskMove:
         photos_before: those of `photos` taken before anything was done.
         acted_at: when it was done, by the phone's clock: a phone without a connection tells later.
         near: (longitude, latitude) of the phone then, degrees, WGS84.
+        fix: a position that the worker told on purpose.
     """
 
     move: str
@@ -56,6 +58,7 @@ class TaskMove:
     photos_before: Sequence[str] = ()
     acted_at: datetime | None = None
     near: tuple[float, float] | None = None
+    fix: Fix | None = None
 
 
 def may_work(actor: Actor, task: Row) -> bool:
@@ -97,8 +100,10 @@ async def move_task(change: Change, actor: Actor, task_id: str, asked: TaskMove)
         return
     _check(actor, task, asked)
     by = By("user", await rosters.display_name_of(change.conn, actor.user_id) or actor.name)
-    task = await _write(change, actor, task, asked)
+    task = await _write(change, actor, task, asked, incident)
     incident = await _move_incident(change, incident, task, asked, by)
+    if asked.move == "help":
+        await helping.tell_desk(change, incident, task)
     if asked.move == "handled":
         await service.see_gone(change, incident)
     await chain.record(
@@ -129,19 +134,30 @@ def _check(actor: Actor, task: Row, asked: TaskMove) -> None:
         raise MoveRefused("nothing here needs a photo of the place")
     if not set(asked.photos_before) <= set(asked.photos):
         raise MoveRefused("photos_before names a photo that is not among photos")
+    if asked.move == "check_in" and asked.fix is None:
+        raise MoveRefused("check_in needs a fix: longitude, latitude, accuracy_m, age_s")
+    if asked.fix is not None and asked.move not in _TELLS_WHERE:
+        raise MoveRefused(f"a fix is told by {' and '.join(sorted(_TELLS_WHERE))} only, not by {asked.move}")
+    if asked.photos and asked.move in _TELLS_WHERE:
+        raise MoveRefused(f"{asked.move} takes no photos")
     if len(asked.photos) > MAX_PHOTOS:
         raise MoveRefused(f"at most {MAX_PHOTOS} photos")
     if MOVES[asked.move].needs_note and not (asked.reason_code or (asked.note or "").strip()):
         raise MoveRefused(f"{asked.move} needs a reason_code or a note")
 
 
-async def _write(change: Change, actor: Actor, task: Row, asked: TaskMove) -> Row:
-    values: Row = {"state": TASK_MOVES[asked.move][1].value}
-    if asked.note:
+async def _write(change: Change, actor: Actor, task: Row, asked: TaskMove, incident: Row) -> Row:
+    after = TASK_MOVES[asked.move][1]
+    values: Row = {} if after is None else {"state": after.value}
+    if asked.note and after is not None:
         values["note"] = asked.note
-    if asked.reason_code:
+    if asked.reason_code and after is not None:
         values["reason_code"] = asked.reason_code
     match asked.move:
+        case "check_in" if asked.fix is not None:
+            values["checked_in"] = checked_in(asked.fix, incident, _done_at(asked, task, change.now))
+        case "help":
+            values["help"] = helping.call_of(asked.reason_code, asked.note, asked.fix, incident, change.now)
         case "take":
             values |= {"taken_at": change.now, "worker_id": actor.user_id}
             if task["worker_id"] != actor.user_id:
@@ -205,9 +221,17 @@ def _as_told(asked: TaskMove, incident: Row, task: Row, now: datetime) -> Row:
     A time before the task was offered, or ahead of ours, is a wrong clock and says nothing.
     """
     told: Row = {}
-    if asked.acted_at is not None and task["offered_at"] <= asked.acted_at <= now - _TOLD_LATE_AFTER:
+    if _done_at(asked, task, now) <= now - _TOLD_LATE_AFTER:
         told["acted_at"] = at_text(asked.acted_at)
-    if asked.near is not None and incident["longitude"] is not None and incident["latitude"] is not None:
+    if asked.fix is not None:
+        told |= told_of(asked.fix, incident)
+    elif asked.near is not None and incident["longitude"] is not None and incident["latitude"] is not None:
         apart_m = distance_m(*asked.near, incident["longitude"], incident["latitude"])
-        told["distance_m"] = round(apart_m / _PLACE_STEP_M) * _PLACE_STEP_M
+        told["distance_m"] = round(apart_m / COARSE_M) * COARSE_M
     return told
+
+
+def _done_at(asked: TaskMove, task: Row, now: datetime) -> datetime:
+    """When it was done, as far as the phone's clock can be believed; else now."""
+    at = asked.acted_at
+    return at if at is not None and task["offered_at"] <= at <= now else now
