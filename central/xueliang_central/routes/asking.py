@@ -121,7 +121,7 @@ Photos = tuple[Annotated[str, Field(pattern=SHA256_PATTERN)], ...]
 
 
 class FixBody(BaseModel):
-    """Where a phone was, WGS84, degrees, and how well it knew. The centre keeps only how far that is from the camera."""
+    """Where a phone was, WGS84, degrees, and how well it knew. Kept is only how far that is from the camera."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

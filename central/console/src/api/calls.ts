@@ -6,6 +6,7 @@ import type {
   CalendarProposal,
   Camera,
   Enrolment,
+  Fix,
   Fleet,
   FleetNode,
   Incident,
@@ -140,6 +141,15 @@ export interface TaskMove {
   /** When and where the worker did it; a phone without a connection sends it later. */
   acted_at?: string;
   near?: Near;
+  fix?: Fix;
+  idempotency_key: string;
+}
+
+export interface HelpAnswer {
+  /** Of the task. */
+  version: number;
+  reason_code?: string;
+  note?: string;
   idempotency_key: string;
 }
 
@@ -147,6 +157,7 @@ export const tasks = {
   open: () => get<{ items: Task[] }>("/api/tasks?state=open"),
   one: (taskId: string) => get<Task>(`/api/tasks/${encodeURIComponent(taskId)}`),
   move: (taskId: string, body: TaskMove) => post<Task>(`/api/tasks/${encodeURIComponent(taskId)}/moves`, body),
+  answerHelp: (taskId: string, body: HelpAnswer) => post<Task>(`/api/tasks/${encodeURIComponent(taskId)}/help`, body),
 };
 
 export interface NewSilence {
