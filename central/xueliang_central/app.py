@@ -77,6 +77,7 @@ _FLOW: Final = (
     "lanes",
     "keeping",
     "units",
+    "voices",
 )
 
 

@@ -15,7 +15,7 @@ from xueliang_central.audit import chain
 from xueliang_central.clocks import timers
 from xueliang_central.dispatch import helping, service
 from xueliang_central.dispatch.checking_in import COARSE_M, Fix, checked_in, told_of
-from xueliang_central.dispatch.tables import task_photos
+from xueliang_central.dispatch.tables import task_photos, task_voices
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.evidence.pictures import PictureKind
 from xueliang_central.evidence.tables import pictures
@@ -31,6 +31,7 @@ from xueliang_central.rights.scope import Actor, Role, may_see
 Row = dict[str, Any]
 
 MAX_PHOTOS: Final = 12
+MAX_VOICES: Final = 3
 NOTHING_HERE: Final = "nothing_here"  # handled: the worker stood there and saw no hazard
 _TOLD_LATE_AFTER: Final = timedelta(seconds=60)  # sooner is a slow link, and the centre's own time says it well enough
 _TELLS_WHERE: Final = frozenset({"check_in", "help"})
@@ -44,6 +45,7 @@ class TaskMove:
     Attributes:
         version: of the task as that person saw it.
         photos_before: those of `photos` taken before anything was done.
+        voices: voice notes, uploaded before; one says what a note would.
         acted_at: when it was done, by the phone's clock: a phone without a connection tells later.
         near: (longitude, latitude) of the phone then, degrees, WGS84.
         fix: a position that the worker told on purpose.
@@ -59,6 +61,12 @@ class TaskMove:
     acted_at: datetime | None = None
     near: tuple[float, float] | None = None
     fix: Fix | None = None
+    voices: Sequence[str] = ()
+
+    @property
+    def has_words(self) -> bool:
+        """Something is said: written or spoken."""
+        return bool((self.note or "").strip() or self.voices)
 
 
 def may_work(actor: Actor, task: Row) -> bool:
@@ -112,7 +120,8 @@ async def move_task(change: Change, actor: Actor, task_id: str, asked: TaskMove)
         action=f"task.{asked.move}",
         object_kind="task",
         object_id=task_id,
-        detail={"incident_id": incident["incident_id"], "reason_code": asked.reason_code, "photos": len(asked.photos)},
+        detail={"incident_id": incident["incident_id"], "reason_code": asked.reason_code, "photos": len(asked.photos)}
+        | ({"voices": len(asked.voices)} if asked.voices else {}),
         at=change.now,
     )
 
@@ -128,8 +137,8 @@ def _check(actor: Actor, task: Row, asked: TaskMove) -> None:
         raise MoveRefused(f"{asked.move} is not possible while {state.value}", state=state.value, moves=possible)
     if not may_work(actor, task):
         raise MoveRefused("this task is asked of somebody else", state=state.value, moves=[])
-    if asked.move == "handled" and not (asked.photos or (asked.note or "").strip()):
-        raise MoveRefused("handled needs a photo or a note")
+    if asked.move == "handled" and not (asked.photos or asked.has_words):
+        raise MoveRefused("handled needs a photo, a note or a voice note")
     if asked.reason_code == NOTHING_HERE and not asked.photos:
         raise MoveRefused("nothing here needs a photo of the place")
     if not set(asked.photos_before) <= set(asked.photos):
@@ -142,8 +151,10 @@ def _check(actor: Actor, task: Row, asked: TaskMove) -> None:
         raise MoveRefused(f"{asked.move} takes no photos")
     if len(asked.photos) > MAX_PHOTOS:
         raise MoveRefused(f"at most {MAX_PHOTOS} photos")
-    if MOVES[asked.move].needs_note and not (asked.reason_code or (asked.note or "").strip()):
-        raise MoveRefused(f"{asked.move} needs a reason_code or a note")
+    if len(asked.voices) > MAX_VOICES:
+        raise MoveRefused(f"at most {MAX_VOICES} voice notes")
+    if MOVES[asked.move].needs_note and not (asked.reason_code or asked.has_words):
+        raise MoveRefused(f"{asked.move} needs a reason_code, a note or a voice note")
 
 
 async def _write(change: Change, actor: Actor, task: Row, asked: TaskMove, incident: Row) -> Row:
@@ -170,14 +181,40 @@ async def _write(change: Change, actor: Actor, task: Row, asked: TaskMove, incid
             values |= {"ended_at": change.now, "worker_id": actor.user_id}
     if asked.photos:
         await _add_photos(change, actor, task, asked.photos)
+    if asked.voices:
+        await _add_voices(change, actor, task, asked)
     return await service.write_task(change, task, values)
 
 
-async def _add_photos(change: Change, actor: Actor, task: Row, photos: Sequence[str]) -> None:
+async def _missing(change: Change, kind: PictureKind, names: Sequence[str]) -> list[str]:
     found = await change.conn.execute(
-        select(pictures.c.sha256).where(pictures.c.sha256.in_(list(photos)), pictures.c.kind == PictureKind.PHOTO)
+        select(pictures.c.sha256).where(pictures.c.sha256.in_(list(names)), pictures.c.kind == kind)
     )
-    missing = sorted(set(photos) - set(found.scalars()))
+    return sorted(set(names) - set(found.scalars()))
+
+
+async def _add_voices(change: Change, actor: Actor, task: Row, asked: TaskMove) -> None:
+    missing = await _missing(change, PictureKind.VOICE, asked.voices)
+    if missing:
+        raise MoveRefused("upload the voice notes first", missing=missing)
+    incident = await incidents.load(change.conn, task["incident_id"])
+    dialect = postgresql if change.conn.dialect.name == "postgresql" else sqlite
+    rows = [
+        {
+            "task_id": task["task_id"],
+            "sha256": sha256,
+            "area_path": incident["area_path"],
+            "move": asked.move,
+            "added_by": actor.user_id,
+            "added_at": change.now,
+        }
+        for sha256 in dict.fromkeys(asked.voices)
+    ]
+    await change.conn.execute(dialect.insert(task_voices).on_conflict_do_nothing(), rows)
+
+
+async def _add_photos(change: Change, actor: Actor, task: Row, photos: Sequence[str]) -> None:
+    missing = await _missing(change, PictureKind.PHOTO, photos)
     if missing:
         raise MoveRefused("upload the photos first", missing=missing)
     incident = await incidents.load(change.conn, task["incident_id"])
@@ -205,6 +242,8 @@ async def _move_incident(change: Change, incident: Row, task: Row, asked: TaskMo
         params["photos"] = list(asked.photos)
     if asked.photos_before:
         params["photos_before"] = list(asked.photos_before)
+    if asked.voices:
+        params["voices"] = list(asked.voices)
     params |= _as_told(asked, incident, task, change.now)
     incident, due = await incidents.transition(change, incident, MOVES[asked.move], by, params=params)
     if asked.move in {"refuse", "return"}:

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from xueliang_alerts.contract import SHA256_PATTERN
 from xueliang_alerts.desired import LONGEST_WHY
 from xueliang_central.centre import centre_of
-from xueliang_central.dispatch.working import MAX_PHOTOS
+from xueliang_central.dispatch.working import MAX_PHOTOS, MAX_VOICES
 from xueliang_central.errors import CentralError
 from xueliang_central.incidents.change import Rulebook
 
@@ -144,6 +144,9 @@ class TaskMoveBody(_Asked):
         AwareDatetime | None, Field(description="When it was done, by the phone's clock. Told; no limit follows it.")
     ] = None
     near: Near | None = None
+    voices: Annotated[
+        Photos, Field(max_length=MAX_VOICES, description="Voice notes, uploaded before, by PUT /api/voices/{sha256}.")
+    ] = ()
     fix: Annotated[FixBody | None, Field(description="A position told on purpose: check_in needs it, help may.")] = None
 
 

@@ -138,6 +138,8 @@ export interface TaskMove {
   /** Those of `photos` that show the place before anything was done. */
   photos_before?: string[];
   reason_code?: string;
+  /** Voice notes, sent before. */
+  voices?: string[];
   /** When and where the worker did it; a phone without a connection sends it later. */
   acted_at?: string;
   near?: Near;
@@ -226,4 +228,5 @@ export const places = {
 };
 
 export const evidenceUrl = (sha256: string): string => `/api/evidence/${sha256}`;
+export const voiceUrl = (sha256: string): string => `/api/voices/${encodeURIComponent(sha256)}`;
 export const photoUrl = (sha256: string): string => `/api/photos/${sha256}`;

@@ -380,6 +380,8 @@ export interface Task {
   handled_at: string | null;
   limits: { take_due_at: string | null; arrive_due_at: string | null };
   photos: { sha256: string; at: string }[];
+  /** Voice notes, and with which move each came. */
+  voices?: { sha256: string; at: string; move: TaskMoveName }[];
   note: string | null;
   help?: HelpCall | null;
   checked_in?: CheckIn | null;

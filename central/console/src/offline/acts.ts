@@ -10,7 +10,7 @@
 import type { TaskMove } from "../api/calls.ts";
 import type { Fix, Near, Task, TaskMoveName, TaskState } from "../api/types.ts";
 
-export type Given = Pick<TaskMove, "note" | "reason_code" | "photos" | "photos_before" | "fix">;
+export type Given = Pick<TaskMove, "note" | "reason_code" | "photos" | "photos_before" | "fix" | "voices">;
 
 /** Why an act did not get through. `state`: of the task now, where the centre said it. */
 export interface Trouble {
@@ -18,6 +18,9 @@ export interface Trouble {
   state?: TaskState;
   why?: string;
 }
+
+/** What must be at the centre before the act: its photographs and voice notes, by hash. */
+export const filesOf = ({ given }: Pick<Act, "given">): string[] => [...(given.photos ?? []), ...(given.voices ?? [])];
 
 export interface Act {
   /** Place in the order; given by the store. */

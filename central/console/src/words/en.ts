@@ -514,6 +514,8 @@ export const en: Record<WordKey, string> = {
   "told.metresAway": "{metres} m from the camera",
   "told.noDistance": "position told",
   "told.ago": "{span} ago",
+  "case.voice": "Voice note",
+  "told.voices": "{count} voice note(s)",
   "case.checkedIn": "Checked in",
   "help.tag": "Help",
   "told.late": "done at {at} by the phone's clock, told when it had a signal",

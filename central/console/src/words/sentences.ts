@@ -344,6 +344,7 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
   if (Array.isArray(params.photos) && params.photos.length > 0) {
     parts.push(isChinese.value ? `照片 ${params.photos.length} 张` : `${params.photos.length} photo(s)`);
   }
+  if (Array.isArray(params.voices) && params.voices.length > 0) parts.push(t("told.voices", { count: params.voices.length }));
   if (typeof params.distance_m === "number") {
     parts.push(params.distance_m === 0 ? t("told.atPlace") : t("told.distance", { metres: params.distance_m }));
   }

@@ -512,6 +512,8 @@ export const zh = {
   "told.metresAway": "距摄像机约 {metres} 米",
   "told.noDistance": "位置已记录",
   "told.ago": "{span}前",
+  "case.voice": "语音说明",
+  "told.voices": "语音 {count} 段",
   "case.checkedIn": "位置签到",
   "help.tag": "求助",
   "told.late": "手机记录的时间 {at}，有信号后补报",

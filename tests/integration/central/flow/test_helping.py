@@ -87,7 +87,7 @@ async def test_a_second_call_waits_for_an_answer_of_its_own(stage: Stage, clock:
 
 async def test_what_is_refused(stage: Stage, clock: HandClock) -> None:
     worker = await _under_way(stage, clock)
-    with pytest.raises(MoveRefused, match="needs a reason_code or a note"):
+    with pytest.raises(MoveRefused, match="help needs a reason_code, a note or a voice note"):
         await stage.work_on(worker, "help")
     with pytest.raises(MoveRefused, match="somebody else"):
         await stage.work_on(LI, "help", reason_code="danger")
