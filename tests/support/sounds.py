@@ -24,7 +24,11 @@ def mp4(handlers: Sequence[bytes] = (b"soun",), *, filler: bytes = b"sound") -> 
         _box(b"trak", _box(b"mdia", _box(b"mdhd", bytes(24)) + _box(b"hdlr", bytes(8) + one + bytes(13))))
         for one in handlers
     )
-    return _box(b"ftyp", b"iso5\0\0\0\0iso5mp41") + _box(b"moov", _box(b"mvhd", bytes(100)) + tracks) + _box(b"mdat", filler)
+    return (
+        _box(b"ftyp", b"iso5\0\0\0\0iso5mp41")
+        + _box(b"moov", _box(b"mvhd", bytes(100)) + tracks)
+        + _box(b"mdat", filler)
+    )
 
 
 def _element(name: int, data: bytes) -> bytes:
