@@ -126,7 +126,7 @@ def test_a_check_in_tells_the_distance_and_a_poor_one_is_said_before_it_goes(bro
     until(lambda: (grid.desk.task(task_id)["checked_in"] or {}).get("accuracy_m") == 15)
     told = grid.desk.task(task_id)["checked_in"]
     assert (told["distance_m"], told["is_inaccurate"]) == (80, False)
-    expect(phone.get_by_test_id("checked-in")).to_contain_text("距摄像机约 80 米 ± 15 m", timeout=SOON_MS)
+    expect(phone.get_by_test_id("checked-in")).to_contain_text("距摄像机约 80 米 ± 15 米", timeout=SOON_MS)
     _fine(phone)
     _shot(phone, "checked-in")
     entries = [entry["params"] for entry in grid.story(task_id) if entry["kind"] == "checked_in"]
@@ -135,7 +135,7 @@ def test_a_check_in_tells_the_distance_and_a_poor_one_is_said_before_it_goes(bro
     screen = desk(browser, grid.centre.origin)
     sign_in(screen, "operator", grid.password("operator"))
     screen.get_by_test_id("incident-row").locator("button").click(timeout=SOON_MS)
-    expect(screen.get_by_test_id("case-panel")).to_contain_text("距摄像机约 80 米 ± 15 m", timeout=SOON_MS)
+    expect(screen.get_by_test_id("case-checked-in")).to_contain_text("距摄像机约 80 米 ± 15 米", timeout=SOON_MS)
     _shot(screen, "check-in-desk")
     assert complaints(phone) == []
 

@@ -357,8 +357,9 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
 
 /** "80 m from the camera ± 15 m · 4 min ago". */
 export function checkInText({ at, distance_m, accuracy_m, is_inaccurate }: CheckIn, nowMs: number): string {
-  const far = distance_m === null ? t("told.noDistance") : t("told.metresAway", { metres: distance_m });
-  const parts = [`${far} ± ${accuracy_m} m`, t("told.ago", { span: span(Math.max(0, (nowMs - Date.parse(at)) / 1000)) })];
+  const accuracy = Math.round(accuracy_m);
+  const far = distance_m === null ? t("told.noDistance", { accuracy }) : t("told.metresAway", { metres: distance_m, accuracy });
+  const parts = [far, t("told.ago", { span: span(Math.max(0, (nowMs - Date.parse(at)) / 1000)) })];
   if (is_inaccurate) parts.push(t("told.inaccurate"));
   return parts.join(" · ");
 }
