@@ -21,7 +21,12 @@ _KEY: Final = "4e1b9d0c-confirm-1"
 
 # By the name of the body's schema.
 BODIES: Final[dict[str, dict[str, Any]]] = {
-    "HelpAnswerBody": {"version": 4, "reason_code": "tow_comes", "note": "拖车十分钟内到", "idempotency_key": "help-7f2c"},
+    "HelpAnswerBody": {
+        "version": 4,
+        "reason_code": "tow_comes",
+        "note": "拖车十分钟内到",
+        "idempotency_key": "help-7f2c",
+    },
     "Credentials": {"username": "wang", "password": "ten letters and more"},
     "Code": {"code": "492039"},
     "OwnPassword": {"old": "ten letters and more", "new": "another one, also long"},
