@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.integration.central.flow.stage import LI, STRANGER, WANG, ZHOU, HandClock, Stage, cleared, raised
+from tests.integration.central.flow.test_regrouping import by_number, merge, two
 from xueliang_central.audit import chain
 from xueliang_central.dispatch.checking_in import Fix
 from xueliang_central.dispatch.helping import HelpAnswer, answer
@@ -161,3 +162,18 @@ async def test_neither_is_possible_before_taking_or_after_handling(stage: Stage,
     for move in ("check_in", "help"):
         with pytest.raises(MoveRefused, match="not possible while handled"):
             await stage.work_on(worker, move, reason_code="danger", fix=HERE)
+
+
+async def test_a_task_that_goes_to_another_incident_leaves_the_distance_behind(stage: Stage, clock: HandClock) -> None:
+    into, other = await two(stage, clock)
+    await stage.judge(LI, other["incident_id"], "confirm", other["version"])
+    worker = WANG if (await stage.task())["worker_id"] == WANG.user_id else ZHOU
+    await stage.work_on(worker, "take")
+    await stage.work_on(worker, "help", reason_code="need_hands")
+    await stage.work_on(worker, "check_in", fix=HERE)
+    into, other = await by_number(stage)
+    await merge(stage, LI, into, other)
+    moved = await stage.task()
+    assert moved["incident_id"] == into["incident_id"]
+    assert moved["checked_in"] is None, "it was the distance from the other camera"
+    assert moved["help"]["reason_code"] == "need_hands"
