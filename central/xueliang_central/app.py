@@ -78,6 +78,7 @@ _FLOW: Final = (
     "keeping",
     "checklists",
     "units",
+    "voices",
 )
 
 

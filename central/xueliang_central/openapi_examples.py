@@ -21,6 +21,12 @@ _KEY: Final = "4e1b9d0c-confirm-1"
 
 # By the name of the body's schema.
 BODIES: Final[dict[str, dict[str, Any]]] = {
+    "HelpAnswerBody": {
+        "version": 4,
+        "reason_code": "tow_comes",
+        "note": "拖车十分钟内到",
+        "idempotency_key": "help-7f2c",
+    },
     "Credentials": {"username": "wang", "password": "ten letters and more"},
     "Code": {"code": "492039"},
     "OwnPassword": {"old": "ten letters and more", "new": "another one, also long"},
@@ -166,6 +172,8 @@ _INCIDENT: Final[dict[str, Any]] = {
         "task_id": _OTHER_ID,
         "state": "offered",
         "worker": {"user_id": "7a9e1c34-2f5b-4d0e-a1b6-3c8d9f7e6a52", "display_name": "王伟"},
+        "help": None,
+        "checked_in": None,
         "version": 1,
     },
     "owner_level": "grid",

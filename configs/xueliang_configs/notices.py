@@ -33,6 +33,8 @@ class NoticeKind(StrEnum):
     TASK_RETURNED = "task_returned"
     TASK_WITHDRAWN = "task_withdrawn"
     TASK_MOVED = "task_moved"
+    HELP_ASKED = "help_asked"
+    HELP_ANSWERED = "help_answered"
     ESCALATED = "escalated"
     DEADLINE_NEAR = "deadline_near"
     CANARY_ROLLED_BACK = "canary_rolled_back"

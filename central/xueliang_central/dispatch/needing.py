@@ -22,6 +22,7 @@ Row = dict[str, Any]
 _REMINDS: Final = "deadline_near"
 _ASKS: Final = frozenset({"task_offered", "task_returned", "task_moved"})
 _RISES: Final = frozenset({"escalated", _REMINDS})
+_CALLS: Final = "help_asked"
 _HELD: Final = "canary_held"
 _LIMIT_MET: Final = "limit_met"
 
@@ -31,7 +32,8 @@ async def not_needed(conn: AsyncConnection, notices: Sequence[Row]) -> dict[str,
 
     An offer: while its task is offered to that person. An escalation: while its clock runs and the case is open;
     one that started later (the deadline was extended) is another. A reminder: while that deadline runs. A request to
-    a lane's managing unit: until it replies, or its turn is over. A canary to decide on: while it waits.
+    a lane's managing unit: until it replies, or its turn is over. A canary to decide on: while it waits. A call for
+    help: until a desk has answered it, or its task is under way no more.
     Anything else (a task was withdrawn): until it is received.
     """
     asks = [row for row in notices if row["kind"] in _ASKS and row["task_id"]]
@@ -43,6 +45,7 @@ async def not_needed(conn: AsyncConnection, notices: Sequence[Row]) -> dict[str,
         **await _offers_over(conn, asks),
         **await _escalations_over(conn, risen),
         **await _canaries_over(conn, held),
+        **await _calls_over(conn, [row for row in notices if row["kind"] == _CALLS]),
         **of_units,
     }
 
@@ -65,6 +68,24 @@ async def _offers_over(conn: AsyncConnection, asks: Sequence[Row]) -> dict[str, 
             over[row["notice_id"]] = str(task.state)
         elif task.worker_id != row["user_id"]:
             over[row["notice_id"]] = "given_to_another"
+    return over
+
+
+async def _calls_over(conn: AsyncConnection, calls: Sequence[Row]) -> dict[str, str]:
+    if not calls:
+        return {}
+    query = select(tasks.c.task_id, tasks.c.state, tasks.c.help)
+    wanted = sorted({row["task_id"] for row in calls})
+    now = {row.task_id: row for row in await conn.execute(query.where(among(conn, tasks.c.task_id, wanted)))}
+    over: dict[str, str] = {}
+    for row in calls:
+        task = now.get(row["task_id"])
+        if task is None or task.help is None:
+            over[row["notice_id"]] = "no_task"
+        elif task.help["answer"] is not None:
+            over[row["notice_id"]] = "answered"
+        elif task.state not in (TaskState.TAKEN, TaskState.ARRIVED):
+            over[row["notice_id"]] = str(task.state)
     return over
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from xueliang_central.audit import chain
 from xueliang_central.dispatch import service
-from xueliang_central.dispatch.tables import task_photos
+from xueliang_central.dispatch.tables import task_photos, task_voices
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import By, Change
@@ -110,9 +110,13 @@ async def bring_task(change: Change, task: Row, came_from: Row, into: Row, by: B
         also={"handled_at": None},
         other_id=came_from["incident_id"],
     )
-    task = await service.write_task(change, task, {"incident_id": into["incident_id"]})
+    # How far its worker was from the other camera says nothing here.
+    task = await service.write_task(change, task, {"incident_id": into["incident_id"], "checked_in": None})
     await change.conn.execute(
         update(task_photos).where(task_photos.c.task_id == task["task_id"]).values(area_path=into["area_path"])
+    )
+    await change.conn.execute(
+        update(task_voices).where(task_voices.c.task_id == task["task_id"]).values(area_path=into["area_path"])
     )
     change.touch(into["incident_id"])
     await service.tell_worker(change, into, task, "task_moved", from_number=came_from["number"])

@@ -72,7 +72,12 @@ async def load_task(conn: AsyncConnection, task_id: str) -> Row:
 
 
 async def write_task(change: Change, task: Row, values: Row) -> Row:
-    """Update a task that still has the version read; counts the version up. Raises Conflict."""
+    """Update a task that still has the version read; counts the version up. Raises Conflict.
+
+    Where its worker was is nobody's business once it has ended.
+    """
+    if values.get("ended_at") is not None:
+        values = {**values, "checked_in": None}
     done = await change.conn.execute(
         update(tasks)
         .where(tasks.c.task_id == task["task_id"], tasks.c.version == task["version"])
@@ -322,6 +327,7 @@ async def reopen(change: Change, incident: Row, by: By, why: dict[str, Any]) -> 
         "handled_at": None,
         "ended_at": None,
         "reason_code": None,
+        "help": None,
         "take_due_at": due.get(ClockKind.TAKE),
         "arrive_due_at": due.get(ClockKind.ARRIVE),
     }

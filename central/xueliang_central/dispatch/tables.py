@@ -26,6 +26,8 @@ tasks = Table(
     Column("arrive_due_at", UtcDateTime),
     Column("note", Text),
     Column("reason_code", String(40)),
+    Column("help", JsonText),  # the last call for help and its answer: see dispatch/helping.py
+    Column("checked_in", JsonText),  # the last check-in; gone with the task's end: see dispatch/checking_in.py
     Column("version", Integer, nullable=False),
 )
 _live = text("state in ('offered', 'taken', 'arrived', 'handled')")
@@ -41,4 +43,15 @@ task_photos = Table(
     Column("added_by", String(36), nullable=False),
     Column("added_at", UtcDateTime, nullable=False),
 )
+task_voices = Table(  # voice notes: heard by whoever may see the photos, kept and deleted as they are
+    "task_voices",
+    metadata,
+    Column("task_id", String(36), ForeignKey("tasks.task_id"), primary_key=True),
+    Column("sha256", String(64), primary_key=True),
+    Column("area_path", String(80), nullable=False),
+    Column("move", String(24), nullable=False),  # with which move it came
+    Column("added_by", String(36), nullable=False),
+    Column("added_at", UtcDateTime, nullable=False),
+)
+Index("task_voices_by_sha256", task_voices.c.sha256)
 Index("task_photos_by_sha256", task_photos.c.sha256)  # who may see one; has it been kept long enough

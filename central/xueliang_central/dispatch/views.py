@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import AreaTree
-from xueliang_central.dispatch.tables import task_photos
+from xueliang_central.dispatch.tables import task_photos, task_voices
 from xueliang_central.incidents.views import area_view, at_text, incident_views_by_id, worker_view
 from xueliang_central.store.among import among
 
@@ -32,6 +32,15 @@ async def task_views(conn: AsyncConnection, tree: AreaTree, rows: Sequence[Row])
     )
     for row in found.mappings():
         photos[row["task_id"]].append({"sha256": row["sha256"], "at": at_text(row["added_at"])})
+    voices: dict[str, list[View]] = {row["task_id"]: [] for row in rows}
+    heard = await conn.execute(
+        select(task_voices)
+        .where(among(conn, task_voices.c.task_id, voices))
+        .order_by(task_voices.c.added_at, task_voices.c.sha256)
+    )
+    for row in heard.mappings():
+        said = {"sha256": row["sha256"], "at": at_text(row["added_at"]), "move": row["move"]}
+        voices[row["task_id"]].append(said)
     return [
         {
             "task_id": row["task_id"],
@@ -42,9 +51,12 @@ async def task_views(conn: AsyncConnection, tree: AreaTree, rows: Sequence[Row])
             **{name: at_text(row[name]) for name in _TIMES},
             "limits": {"take_due_at": at_text(row["take_due_at"]), "arrive_due_at": at_text(row["arrive_due_at"])},
             "photos": photos[row["task_id"]],
+            "voices": voices[row["task_id"]],
             "note": row["note"],
             "reason_code": row["reason_code"],
             "why_offered": row["why_offered"],
+            "help": row["help"],
+            "checked_in": row["checked_in"],
             "version": row["version"],
             "incident": incidents[row["incident_id"]],
         }

@@ -1,4 +1,4 @@
-"""The worker's side of a task: take, arrive, handled, refuse, return."""
+"""The worker's side of a task: take, arrive, handled, refuse, return; check-in and a call for help on the way."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from xueliang_central.areas.tree import code_of_path
 from xueliang_central.audit import chain
 from xueliang_central.clocks import timers
-from xueliang_central.dispatch import service
-from xueliang_central.dispatch.tables import task_photos
+from xueliang_central.dispatch import helping, service
+from xueliang_central.dispatch.checking_in import COARSE_M, Fix, checked_in, told_of
+from xueliang_central.dispatch.tables import task_photos, task_voices
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.evidence.pictures import PictureKind
 from xueliang_central.evidence.tables import pictures
@@ -30,9 +31,10 @@ from xueliang_central.rights.scope import Actor, Role, may_see
 Row = dict[str, Any]
 
 MAX_PHOTOS: Final = 12
+MAX_VOICES: Final = 3
 NOTHING_HERE: Final = "nothing_here"  # handled: the worker stood there and saw no hazard
 _TOLD_LATE_AFTER: Final = timedelta(seconds=60)  # sooner is a slow link, and the centre's own time says it well enough
-_PLACE_STEP_M: Final = 100  # finer would say at which door somebody stood
+_TELLS_WHERE: Final = frozenset({"check_in", "help"})
 _DESKS: Final = frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN})
 
 
@@ -43,8 +45,10 @@ class TaskMove:
     Attributes:
         version: of the task as that person saw it.
         photos_before: those of `photos` taken before anything was done.
+        voices: voice notes, uploaded before; one says what a note would.
         acted_at: when it was done, by the phone's clock: a phone without a connection tells later.
         near: (longitude, latitude) of the phone then, degrees, WGS84.
+        fix: a position that the worker told on purpose.
     """
 
     move: str
@@ -56,6 +60,13 @@ class TaskMove:
     photos_before: Sequence[str] = ()
     acted_at: datetime | None = None
     near: tuple[float, float] | None = None
+    fix: Fix | None = None
+    voices: Sequence[str] = ()
+
+    @property
+    def has_words(self) -> bool:
+        """Something is said: written or spoken."""
+        return bool((self.note or "").strip() or self.voices)
 
 
 def may_work(actor: Actor, task: Row) -> bool:
@@ -97,8 +108,10 @@ async def move_task(change: Change, actor: Actor, task_id: str, asked: TaskMove)
         return
     _check(actor, task, asked)
     by = By("user", await rosters.display_name_of(change.conn, actor.user_id) or actor.name)
-    task = await _write(change, actor, task, asked)
+    task = await _write(change, actor, task, asked, incident)
     incident = await _move_incident(change, incident, task, asked, by)
+    if asked.move == "help":
+        await helping.tell_desk(change, incident, task)
     if asked.move == "handled":
         await service.see_gone(change, incident)
     await chain.record(
@@ -107,7 +120,8 @@ async def move_task(change: Change, actor: Actor, task_id: str, asked: TaskMove)
         action=f"task.{asked.move}",
         object_kind="task",
         object_id=task_id,
-        detail={"incident_id": incident["incident_id"], "reason_code": asked.reason_code, "photos": len(asked.photos)},
+        detail={"incident_id": incident["incident_id"], "reason_code": asked.reason_code, "photos": len(asked.photos)}
+        | ({"voices": len(asked.voices)} if asked.voices else {}),
         at=change.now,
     )
 
@@ -123,25 +137,38 @@ def _check(actor: Actor, task: Row, asked: TaskMove) -> None:
         raise MoveRefused(f"{asked.move} is not possible while {state.value}", state=state.value, moves=possible)
     if not may_work(actor, task):
         raise MoveRefused("this task is asked of somebody else", state=state.value, moves=[])
-    if asked.move == "handled" and not (asked.photos or (asked.note or "").strip()):
-        raise MoveRefused("handled needs a photo or a note")
+    if asked.move == "handled" and not (asked.photos or asked.has_words):
+        raise MoveRefused("handled needs a photo, a note or a voice note")
     if asked.reason_code == NOTHING_HERE and not asked.photos:
         raise MoveRefused("nothing here needs a photo of the place")
     if not set(asked.photos_before) <= set(asked.photos):
         raise MoveRefused("photos_before names a photo that is not among photos")
+    if asked.move == "check_in" and asked.fix is None:
+        raise MoveRefused("check_in needs a fix: longitude, latitude, accuracy_m, age_s")
+    if asked.fix is not None and asked.move not in _TELLS_WHERE:
+        raise MoveRefused(f"a fix is told by {' and '.join(sorted(_TELLS_WHERE))} only, not by {asked.move}")
+    if asked.photos and asked.move in _TELLS_WHERE:
+        raise MoveRefused(f"{asked.move} takes no photos")
     if len(asked.photos) > MAX_PHOTOS:
         raise MoveRefused(f"at most {MAX_PHOTOS} photos")
-    if MOVES[asked.move].needs_note and not (asked.reason_code or (asked.note or "").strip()):
-        raise MoveRefused(f"{asked.move} needs a reason_code or a note")
+    if len(asked.voices) > MAX_VOICES:
+        raise MoveRefused(f"at most {MAX_VOICES} voice notes")
+    if MOVES[asked.move].needs_note and not (asked.reason_code or asked.has_words):
+        raise MoveRefused(f"{asked.move} needs a reason_code, a note or a voice note")
 
 
-async def _write(change: Change, actor: Actor, task: Row, asked: TaskMove) -> Row:
-    values: Row = {"state": TASK_MOVES[asked.move][1].value}
-    if asked.note:
+async def _write(change: Change, actor: Actor, task: Row, asked: TaskMove, incident: Row) -> Row:
+    after = TASK_MOVES[asked.move][1]
+    values: Row = {} if after is None else {"state": after.value}
+    if asked.note and after is not None:
         values["note"] = asked.note
-    if asked.reason_code:
+    if asked.reason_code and after is not None:
         values["reason_code"] = asked.reason_code
     match asked.move:
+        case "check_in" if asked.fix is not None:
+            values["checked_in"] = checked_in(asked.fix, incident, _done_at(asked, task, change.now))
+        case "help":
+            values["help"] = helping.call_of(asked.reason_code, asked.note, asked.fix, incident, change.now)
         case "take":
             values |= {"taken_at": change.now, "worker_id": actor.user_id}
             if task["worker_id"] != actor.user_id:
@@ -154,14 +181,40 @@ async def _write(change: Change, actor: Actor, task: Row, asked: TaskMove) -> Ro
             values |= {"ended_at": change.now, "worker_id": actor.user_id}
     if asked.photos:
         await _add_photos(change, actor, task, asked.photos)
+    if asked.voices:
+        await _add_voices(change, actor, task, asked)
     return await service.write_task(change, task, values)
 
 
-async def _add_photos(change: Change, actor: Actor, task: Row, photos: Sequence[str]) -> None:
+async def _missing(change: Change, kind: PictureKind, names: Sequence[str]) -> list[str]:
     found = await change.conn.execute(
-        select(pictures.c.sha256).where(pictures.c.sha256.in_(list(photos)), pictures.c.kind == PictureKind.PHOTO)
+        select(pictures.c.sha256).where(pictures.c.sha256.in_(list(names)), pictures.c.kind == kind)
     )
-    missing = sorted(set(photos) - set(found.scalars()))
+    return sorted(set(names) - set(found.scalars()))
+
+
+async def _add_voices(change: Change, actor: Actor, task: Row, asked: TaskMove) -> None:
+    missing = await _missing(change, PictureKind.VOICE, asked.voices)
+    if missing:
+        raise MoveRefused("upload the voice notes first", missing=missing)
+    incident = await incidents.load(change.conn, task["incident_id"])
+    dialect = postgresql if change.conn.dialect.name == "postgresql" else sqlite
+    rows = [
+        {
+            "task_id": task["task_id"],
+            "sha256": sha256,
+            "area_path": incident["area_path"],
+            "move": asked.move,
+            "added_by": actor.user_id,
+            "added_at": change.now,
+        }
+        for sha256 in dict.fromkeys(asked.voices)
+    ]
+    await change.conn.execute(dialect.insert(task_voices).on_conflict_do_nothing(), rows)
+
+
+async def _add_photos(change: Change, actor: Actor, task: Row, photos: Sequence[str]) -> None:
+    missing = await _missing(change, PictureKind.PHOTO, photos)
     if missing:
         raise MoveRefused("upload the photos first", missing=missing)
     incident = await incidents.load(change.conn, task["incident_id"])
@@ -189,6 +242,8 @@ async def _move_incident(change: Change, incident: Row, task: Row, asked: TaskMo
         params["photos"] = list(asked.photos)
     if asked.photos_before:
         params["photos_before"] = list(asked.photos_before)
+    if asked.voices:
+        params["voices"] = list(asked.voices)
     params |= _as_told(asked, incident, task, change.now)
     incident, due = await incidents.transition(change, incident, MOVES[asked.move], by, params=params)
     if asked.move in {"refuse", "return"}:
@@ -205,9 +260,17 @@ def _as_told(asked: TaskMove, incident: Row, task: Row, now: datetime) -> Row:
     A time before the task was offered, or ahead of ours, is a wrong clock and says nothing.
     """
     told: Row = {}
-    if asked.acted_at is not None and task["offered_at"] <= asked.acted_at <= now - _TOLD_LATE_AFTER:
+    if _done_at(asked, task, now) <= now - _TOLD_LATE_AFTER:
         told["acted_at"] = at_text(asked.acted_at)
-    if asked.near is not None and incident["longitude"] is not None and incident["latitude"] is not None:
+    if asked.fix is not None:
+        told |= told_of(asked.fix, incident)
+    elif asked.near is not None and incident["longitude"] is not None and incident["latitude"] is not None:
         apart_m = distance_m(*asked.near, incident["longitude"], incident["latitude"])
-        told["distance_m"] = round(apart_m / _PLACE_STEP_M) * _PLACE_STEP_M
+        told["distance_m"] = round(apart_m / COARSE_M) * COARSE_M
     return told
+
+
+def _done_at(asked: TaskMove, task: Row, now: datetime) -> datetime:
+    """When it was done, as far as the phone's clock can be believed; else now."""
+    at = asked.acted_at
+    return at if at is not None and task["offered_at"] <= at <= now else now

@@ -1,4 +1,4 @@
-"""Pictures on disk, by the sha256 of their bytes: `pictures/{evidence|photo}/ab/cdef…`.
+"""Pictures and voice notes on disk, by the sha256 of their bytes: `pictures/{evidence|photo|voice}/ab/cdef…`.
 
 Invariants
     - A name is 64 hexadecimal digits and nothing else, so no text of a user or node ever becomes part of a path.
@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_alerts.contract import SHA256_PATTERN
 from xueliang_central.errors import NotFound, PictureDamaged, PictureRefused, StoreError, TooLarge
 from xueliang_central.evidence.sniffing import sniff
+from xueliang_central.evidence.sounds import MP4, WEBM, sniff_sound
 from xueliang_central.evidence.tables import leaving_pictures, pictures
 
 _HEAD_BYTES: Final = 256 * 1024  # headers with long metadata before the size still fit
@@ -38,12 +39,14 @@ _LEFT_OVER_AFTER_S: Final = 3600  # no picture takes so long: whoever wrote it i
 class PictureKind(StrEnum):
     EVIDENCE = "evidence"
     PHOTO = "photo"
+    VOICE = "voice"  # a voice note to a task: no picture, kept and deleted as its photos are
 
 
-LIMIT_BYTES: Final = {PictureKind.EVIDENCE: 8_000_000, PictureKind.PHOTO: 10_000_000}
+LIMIT_BYTES: Final = {PictureKind.EVIDENCE: 8_000_000, PictureKind.PHOTO: 10_000_000, PictureKind.VOICE: 2_000_000}
 _MEDIA_TYPES: Final = {
     PictureKind.EVIDENCE: frozenset({"image/jpeg"}),
     PictureKind.PHOTO: frozenset({"image/jpeg", "image/png", "image/webp"}),
+    PictureKind.VOICE: frozenset({WEBM, MP4}),  # a minute of either is below 1 MB
 }
 
 
@@ -131,6 +134,11 @@ async def _copy(handle: BinaryIO, chunks: AsyncIterator[bytes], limit: int) -> t
 def _accept(kind: PictureKind, promised: str, digest: str, head: bytes) -> str:
     if digest != promised:
         raise PictureDamaged("the bytes do not have the hash in the address", got=digest)
+    if kind is PictureKind.VOICE:
+        sound = sniff_sound(head)
+        if sound is None:
+            raise PictureRefused("expected a voice note: sound alone, as WebM or MP4")
+        return sound
     header = sniff(head)
     if header is None or header.media_type not in _MEDIA_TYPES[kind]:
         raise PictureRefused(f"expected {' or '.join(sorted(_MEDIA_TYPES[kind]))}")

@@ -12,7 +12,7 @@ pictures: Final = Table(
     "pictures",
     metadata,
     Column("sha256", String(64), primary_key=True),
-    Column("kind", String(10), primary_key=True),  # evidence | photo
+    Column("kind", String(10), primary_key=True),  # evidence | photo | voice
     Column("media_type", String(20), nullable=False),
     Column("bytes", Integer, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),

@@ -83,6 +83,7 @@ _S = State
 _UNTAKEN: Final = frozenset({_S.OPEN, _S.UNIT_TOLD, _S.DISPATCHED})
 WITH_UNIT: Final = frozenset({_S.UNIT_TOLD, _S.UNIT_CLEARING})
 _OPEN_STATES: Final = frozenset(set(State) - {_S.CLOSED, _S.LONG_LIVED})
+_UNDER_WAY: Final = frozenset({_S.TAKEN, _S.ARRIVED})
 _DATED: Final = (ClockKind.REMIND, ClockKind.DEADLINE)
 
 
@@ -98,6 +99,7 @@ class Move:
         brings: clocks of the other incident that come here with its task and go on as they run.
         regroups: asked for by a route of its own, with the alerts or the other incident it is about.
         keeps: asked for by a route of its own, with the plan, day or photos it is about.
+        helps: asked for by a route of its own, of the task whose worker has asked for help.
     """
 
     name: str
@@ -113,6 +115,7 @@ class Move:
     brings: frozenset[ClockKind] = frozenset()
     regroups: bool = False
     keeps: bool = False
+    helps: bool = False
 
 
 def _move(
@@ -130,6 +133,7 @@ def _move(
     brings: Iterable[ClockKind] = (),
     regroups: bool = False,
     keeps: bool = False,
+    helps: bool = False,
 ) -> Move:
     return Move(
         name,
@@ -145,6 +149,7 @@ def _move(
         frozenset(brings),
         regroups,
         keeps,
+        helps,
     )
 
 
@@ -280,6 +285,10 @@ _TABLE: Final = (
         needs_note=True,
         timeline="returned",
     ),
+    # While under way: the worker says where, asks for help, and is told who comes. No clock follows any of it.
+    _move("check_in", Who.WORKER, _UNDER_WAY, None, timeline="checked_in"),
+    _move("help", Who.WORKER, _UNDER_WAY, None, needs_note=True, timeline="help_asked"),
+    _move("answer_help", Who.OPERATOR, _UNDER_WAY, None, needs_note=True, timeline="help_answered", helps=True),
     # What the camera sees
     _move(
         "verified",
@@ -383,7 +392,9 @@ MOVES: Final[dict[str, Move]] = {move.name: move for move in _TABLE}
 def allowed(state: State, who: Who) -> tuple[str, ...]:
     """The moves that `who` could make from `state`, in the order of the table; without those that have own routes."""
     return tuple(
-        move.name for move in _TABLE if move.who is who and state in move.sources and not (move.regroups or move.keeps)
+        move.name
+        for move in _TABLE
+        if move.who is who and state in move.sources and not (move.regroups or move.keeps or move.helps)
     )
 
 
@@ -409,13 +420,15 @@ class TaskState(StrEnum):
 
 LIVE_TASK_STATES: Final = frozenset({TaskState.OFFERED, TaskState.TAKEN, TaskState.ARRIVED, TaskState.HANDLED})
 
-# The worker's moves on a task: from which states, and to which.
-TASK_MOVES: Final[dict[str, tuple[frozenset[TaskState], TaskState]]] = {
+# The worker's moves on a task: from which states, and to which; None: it stays as it is.
+TASK_MOVES: Final[dict[str, tuple[frozenset[TaskState], TaskState | None]]] = {
     "take": (frozenset({TaskState.OFFERED}), TaskState.TAKEN),
     "arrive": (frozenset({TaskState.TAKEN}), TaskState.ARRIVED),
     "handled": (frozenset({TaskState.TAKEN, TaskState.ARRIVED}), TaskState.HANDLED),
     "refuse": (frozenset({TaskState.OFFERED}), TaskState.REFUSED),
     "return": (frozenset({TaskState.TAKEN, TaskState.ARRIVED}), TaskState.REFUSED),
+    "check_in": (frozenset({TaskState.TAKEN, TaskState.ARRIVED}), None),
+    "help": (frozenset({TaskState.TAKEN, TaskState.ARRIVED}), None),
 }
 
 

@@ -73,7 +73,14 @@ async def _tasks_of(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, Row]
     """The live task of each incident, else its latest."""
     found = await conn.execute(
         select(
-            tasks.c.incident_id, tasks.c.task_id, tasks.c.state, tasks.c.worker_id, tasks.c.worker_name, tasks.c.version
+            tasks.c.incident_id,
+            tasks.c.task_id,
+            tasks.c.state,
+            tasks.c.worker_id,
+            tasks.c.worker_name,
+            tasks.c.help,
+            tasks.c.checked_in,
+            tasks.c.version,
         )
         .where(among(conn, tasks.c.incident_id, ids))
         .order_by(tasks.c.offered_at, tasks.c.task_id)
@@ -163,6 +170,8 @@ def _task_brief(task: Row) -> View:
         "task_id": task["task_id"],
         "state": task["state"],
         "worker": worker_view(task),
+        "help": task["help"],
+        "checked_in": task["checked_in"],
         "version": task["version"],
     }
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
 
 from xueliang_central.cap.tables import cap_progress
-from xueliang_central.dispatch.tables import task_photos, tasks
+from xueliang_central.dispatch.tables import task_photos, task_voices, tasks
 from xueliang_central.evidence.pictures import PictureKind
 from xueliang_central.evidence.tables import pictures
 from xueliang_central.incidents.regrouping_tables import regrouped_alerts, regroupings
@@ -107,11 +107,13 @@ def _evidence(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
 
 
 def _photos(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
+    """Photos and voice notes that came with a task, and photos of what is kept open."""
     if policy.photos_days is None:
         return None
     cut = _before(now, policy.photos_days)
-    named = task_photos.c.sha256 == pictures.c.sha256
-    in_task = tasks.c.task_id == task_photos.c.task_id
+    photo = and_(task_photos.c.sha256 == pictures.c.sha256, pictures.c.kind == PictureKind.PHOTO.value)
+    voice = and_(task_voices.c.sha256 == pictures.c.sha256, pictures.c.kind == PictureKind.VOICE.value)
+    of_photo, of_voice = tasks.c.task_id == task_photos.c.task_id, tasks.c.task_id == task_voices.c.task_id
     in_case = incidents.c.incident_id == tasks.c.incident_id
     came_along = exists().where(
         regroupings.c.task_id == tasks.c.task_id,
@@ -123,12 +125,13 @@ def _photos(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
         incidents.c.incident_id.in_(_HELD),
         came_along,
     )
-    of_kept = hazard_photos.c.sha256 == pictures.c.sha256
+    of_kept = and_(hazard_photos.c.sha256 == pictures.c.sha256, pictures.c.kind == PictureKind.PHOTO.value)
     kept_case = incidents.c.incident_id == hazard_photos.c.incident_id
     kept_needed = or_(incidents.c.state != State.CLOSED.value, incidents.c.closed_at >= cut, _is_held_there())
-    return _pictures(PictureKind.PHOTO, cut).where(
-        or_(exists().where(named), exists().where(of_kept)),
-        ~exists().where(named, in_task, in_case, needed),
+    return _pictures(None, cut).where(
+        or_(exists().where(photo), exists().where(voice), exists().where(of_kept)),
+        ~exists().where(photo, of_photo, in_case, needed),
+        ~exists().where(voice, of_voice, in_case, needed),
         ~exists().where(of_kept, kept_case, kept_needed),
         ~_MARKS_A_LANE,
     )
@@ -142,6 +145,7 @@ def _unnamed(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
     return _pictures(None, _before(now, policy.unnamed_pictures_days)).where(
         ~exists().where(expected_pictures.c.sha256 == pictures.c.sha256),
         ~exists().where(task_photos.c.sha256 == pictures.c.sha256),
+        ~exists().where(task_voices.c.sha256 == pictures.c.sha256),
         ~exists().where(hazard_photos.c.sha256 == pictures.c.sha256),
         ~exists().where("node:" + gated_alerts.c.node_id == pictures.c.received_from),
         ~_MARKS_A_LANE,

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from xueliang_alerts.contract import SHA256_PATTERN
 from xueliang_alerts.desired import LONGEST_WHY
 from xueliang_central.centre import centre_of
-from xueliang_central.dispatch.working import MAX_PHOTOS
+from xueliang_central.dispatch.working import MAX_PHOTOS, MAX_VOICES
 from xueliang_central.errors import CentralError
 from xueliang_central.incidents.change import Rulebook
 
@@ -120,8 +120,19 @@ class Near(BaseModel):
 Photos = tuple[Annotated[str, Field(pattern=SHA256_PATTERN)], ...]
 
 
+class FixBody(BaseModel):
+    """Where a phone was, WGS84, degrees, and how well it knew. Kept is only how far that is from the camera."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    longitude: Annotated[float, Field(ge=-180, le=180)]
+    latitude: Annotated[float, Field(ge=-90, le=90)]
+    accuracy_m: Annotated[float, Field(ge=0, le=1_000_000, description="Radius that holds the phone in 95 of 100.")]
+    age_s: Annotated[float, Field(ge=0, le=604_800, description="How old the position was when the act was done.")]
+
+
 class TaskMoveBody(_Asked):
-    """take | arrive | handled | refuse | return."""
+    """take | arrive | handled | refuse | return | check_in | help."""
 
     photos: Annotated[
         Photos, Field(max_length=MAX_PHOTOS, description="Uploaded before, by PUT /api/photos/{sha256}.")
@@ -133,6 +144,21 @@ class TaskMoveBody(_Asked):
         AwareDatetime | None, Field(description="When it was done, by the phone's clock. Told; no limit follows it.")
     ] = None
     near: Near | None = None
+    voices: Annotated[
+        Photos, Field(max_length=MAX_VOICES, description="Voice notes, uploaded before, by PUT /api/voices/{sha256}.")
+    ] = ()
+    fix: Annotated[FixBody | None, Field(description="A position told on purpose: check_in needs it, help may.")] = None
+
+
+class HelpAnswerBody(BaseModel):
+    """Who comes to a worker who has asked for help. A reason_code or a note is needed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Version
+    reason_code: Code | None = None
+    note: Text | None = None
+    idempotency_key: Key | None = None
 
 
 def rulebook_of(request: Request) -> Rulebook:

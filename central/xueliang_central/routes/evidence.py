@@ -35,16 +35,16 @@ _PICTURE_BODY: Final = {
         "content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
-_Answers = dict[int | str, dict[str, Any]]
-_STILL_ANSWER: Final[_Answers] = {200: {"content": {"image/jpeg": {}}, "description": "The picture."}}
-_PHOTO_ANSWER: Final[_Answers] = {
+Answers = dict[int | str, dict[str, Any]]
+_STILL_ANSWER: Final[Answers] = {200: {"content": {"image/jpeg": {}}, "description": "The picture."}}
+_PHOTO_ANSWER: Final[Answers] = {
     200: {"content": {kind: {} for kind in ("image/jpeg", "image/png", "image/webp")}, "description": "The picture."}
 }
-_HERE_BEFORE: Final[_Answers] = {200: {"model": dict[str, bool], "description": "It was here before."}}
-_PIECE_TAKEN: Final[_Answers] = {202: {"model": dict[str, bool], "description": "A piece was taken, more must come."}}
+HERE_BEFORE: Final[Answers] = {200: {"model": dict[str, bool], "description": "It was here before."}}
+PIECE_TAKEN: Final[Answers] = {202: {"model": dict[str, bool], "description": "A piece was taken, more must come."}}
 
 
-@router.put("/api/evidence/{sha256}", status_code=201, responses=_HERE_BEFORE, openapi_extra=_PICTURE_BODY)
+@router.put("/api/evidence/{sha256}", status_code=201, responses=HERE_BEFORE, openapi_extra=_PICTURE_BODY)
 async def put_evidence(
     request: Request, response: Response, sha256: Sha256, node_id: Annotated[str, Depends(require_node)]
 ) -> dict[str, bool]:
@@ -95,20 +95,20 @@ async def get_evidence(
         picture = await find(conn, PictureKind.EVIDENCE, sha256)
     if incident_id is None or picture is None:
         raise NotFound
-    return await _show(centre, picture, actor, incident_id)
+    return await show(centre, picture, actor, incident_id)
 
 
 async def _incident_showing(conn: AsyncConnection, sha256: str, actor: Actor) -> str | None:
     """An incident that names this still and that the actor may see."""
     query = select(expected_pictures.c.incident_id).where(expected_pictures.c.sha256 == sha256)
     if actor.role is Role.WORKER:
-        query = query.where(expected_pictures.c.incident_id.in_(select(tasks.c.incident_id).where(_own_task(actor))))
+        query = query.where(expected_pictures.c.incident_id.in_(select(tasks.c.incident_id).where(own_task(actor))))
     else:
         query = query.where(in_scope(expected_pictures.c.area_path, actor))
     return (await conn.execute(query.limit(1))).scalar_one_or_none()
 
 
-def _own_task(actor: Actor) -> ColumnElement[bool]:
+def own_task(actor: Actor) -> ColumnElement[bool]:
     """The condition of `dispatch.working.may_see_task` for a worker: asked of this one, or offered to the own area."""
     offered_here = and_(tasks.c.state == "offered", tasks.c.area_path == actor.area_path)
     return or_(tasks.c.worker_id == actor.user_id, offered_here)
@@ -129,7 +129,7 @@ async def has_photo(
     return Response(status_code=204, headers={"x-received-bytes": str(received)})
 
 
-@router.put("/api/photos/{sha256}", status_code=201, responses=_HERE_BEFORE | _PIECE_TAKEN, openapi_extra=_PICTURE_BODY)
+@router.put("/api/photos/{sha256}", status_code=201, responses=HERE_BEFORE | PIECE_TAKEN, openapi_extra=_PICTURE_BODY)
 async def put_photo(
     request: Request,
     response: Response,
@@ -143,23 +143,28 @@ async def put_photo(
     not begin where the bytes here end (HEAD says where).
     """
     centre = centre_of(request)
-    picture: Picture | None
-    if content_range is None:
-        picture = await centre.pictures.receive(PictureKind.PHOTO, sha256, request.stream())
-    else:
-        piece = piece_of(content_range, PictureKind.PHOTO)
-        now_s = centre.wall().timestamp()
-        pieces = Pieces(centre.pictures)
-        picture = await pieces.add(PictureKind.PHOTO, sha256, actor.user_id, piece, request.stream(), now_s=now_s)
+    picture = await take_in(request, PictureKind.PHOTO, sha256, actor, content_range)
     if picture is None:
         response.status_code = 202
         return {"received": False}
-    if not await _note_photo(centre, picture, actor):
+    if not await note_sent(centre, picture, actor):
         response.status_code = 200
     return {"received": True}
 
 
-async def _note_photo(centre: Centre, picture: Picture, actor: Actor) -> bool:
+async def take_in(
+    request: Request, kind: PictureKind, sha256: str, actor: Actor, content_range: str | None
+) -> Picture | None:
+    """What a person sends, whole or a piece of it; None while pieces are missing."""
+    centre = centre_of(request)
+    if content_range is None:
+        return await centre.pictures.receive(kind, sha256, request.stream())
+    piece = piece_of(content_range, kind)
+    now_s = centre.wall().timestamp()
+    return await Pieces(centre.pictures).add(kind, sha256, actor.user_id, piece, request.stream(), now_s=now_s)
+
+
+async def note_sent(centre: Centre, picture: Picture, actor: Actor) -> bool:
     """False: it was known already."""
     async with centre.database.transaction() as conn:
         at = centre.wall()
@@ -168,8 +173,8 @@ async def _note_photo(centre: Centre, picture: Picture, actor: Actor) -> bool:
             await chain.record(
                 conn,
                 actor=actor.name,
-                action="photo.added",
-                object_kind="photo",
+                action=f"{picture.kind.value}.added",
+                object_kind=picture.kind.value,
                 object_id=picture.sha256,
                 detail={"bytes": picture.bytes},
                 at=at,
@@ -187,7 +192,7 @@ async def get_photo(
         picture = await find(conn, PictureKind.PHOTO, sha256)
         if picture is None or not await _may_see_photo(conn, sha256, actor):
             raise NotFound
-    return await _show(centre, picture, actor, sha256)
+    return await show(centre, picture, actor, sha256)
 
 
 async def _may_see_photo(conn: AsyncConnection, sha256: str, actor: Actor) -> bool:
@@ -196,7 +201,7 @@ async def _may_see_photo(conn: AsyncConnection, sha256: str, actor: Actor) -> bo
         return True
     named = select(task_photos.c.sha256).where(task_photos.c.sha256 == sha256)
     if actor.role is Role.WORKER:
-        named = named.where(task_photos.c.task_id.in_(select(tasks.c.task_id).where(_own_task(actor))))
+        named = named.where(task_photos.c.task_id.in_(select(tasks.c.task_id).where(own_task(actor))))
     else:
         named = named.where(in_scope(task_photos.c.area_path, actor))
         marks = select(lanes.c.marking_photo).where(lanes.c.marking_photo == sha256, in_scope(lanes.c.area_path, actor))
@@ -209,7 +214,7 @@ async def _may_see_photo(conn: AsyncConnection, sha256: str, actor: Actor) -> bo
     return (await conn.execute(named.limit(1))).one_or_none() is not None
 
 
-async def _show(centre: Centre, picture: Picture, actor: Actor, about: str) -> Response:
+async def show(centre: Centre, picture: Picture, actor: Actor, about: str) -> Response:
     """Record the view, then show: a view that cannot be recorded is not given."""
     path = centre.pictures.path_of(picture.kind, picture.sha256)
     if not path.is_file():

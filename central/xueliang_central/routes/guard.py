@@ -25,9 +25,13 @@ log = logging.getLogger(__name__)
 
 BODY_LIMIT_BYTES: Final = 64 * 1024
 TARGET_LIMIT: Final = 2048  # path and query together
+_JSON: Final = "application/json"
+_BYTES: Final = "application/octet-stream"
+_VOICES: Final = "/api/voices/"
 _UPLOADS: Final = {
     "/api/evidence/": LIMIT_BYTES[PictureKind.EVIDENCE],
     "/api/photos/": LIMIT_BYTES[PictureKind.PHOTO],
+    _VOICES: LIMIT_BYTES[PictureKind.VOICE],
 }
 _ALWAYS_ANSWERED: Final = frozenset({"/api/health"})  # also while the database is away
 
@@ -35,6 +39,7 @@ _ALWAYS_ANSWERED: Final = frozenset({"/api/health"})  # also while the database 
 # cannot run code; scripts come from this origin and from files alone.
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "media-src 'self' blob:; "
     "connect-src 'self'; worker-src 'self'; manifest-src 'self'; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
 )
@@ -45,7 +50,7 @@ _HEADERS: Final = {
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(self), geolocation=(self), microphone=()",
+    "permissions-policy": "camera=(self), geolocation=(self), microphone=(self)",
 }
 
 
@@ -156,6 +161,15 @@ def _limit_of(path: str) -> int:
     return next((limit for prefix, limit in _UPLOADS.items() if path.startswith(prefix)), BODY_LIMIT_BYTES)
 
 
+def _wanted_type(path: str) -> tuple[str, str]:
+    """How the media type of a body must begin, and how to say so. What it is is read from its bytes later."""
+    if path.startswith(_VOICES):
+        return "audio/", "audio/webm or audio/mp4"
+    if any(path.startswith(prefix) for prefix in _UPLOADS):
+        return "image/", "image/jpeg, image/png or image/webp"
+    return _JSON, _JSON
+
+
 def _body_refusal(path: str, headers: Headers) -> Refusal | None:
     length = headers.get("content-length")
     has_body = headers.get("transfer-encoding") is not None or (length is not None and length != "0")
@@ -166,13 +180,10 @@ def _body_refusal(path: str, headers: Headers) -> Refusal | None:
     if length is not None and (not length.isdecimal() or len(length) > 15 or int(length) > _limit_of(path)):
         return Refusal(413, "too_large", "The body is too large", f"at most {_limit_of(path)} bytes")
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    is_upload = any(path.startswith(prefix) for prefix in _UPLOADS)
-    if is_upload and (media_type.startswith("image/") or media_type == "application/octet-stream"):
+    wanted, said = _wanted_type(path)
+    if media_type == wanted or (wanted.endswith("/") and (media_type.startswith(wanted) or media_type == _BYTES)):
         return None
-    if not is_upload and media_type == "application/json":
-        return None
-    wanted = "image/jpeg, image/png or image/webp" if is_upload else "application/json"
-    return Refusal(415, "media_type", "The body has the wrong type", f"expected {wanted}")
+    return Refusal(415, "media_type", "The body has the wrong type", f"expected {said}")
 
 
 def _limited(receive: Receive, limit: int) -> Receive:

@@ -9,6 +9,8 @@ from sqlalchemy import and_, or_, select, tuple_
 
 from xueliang_central.areas.tree import code_of_path
 from xueliang_central.centre import centre_of
+from xueliang_central.dispatch import helping
+from xueliang_central.dispatch.checking_in import Fix
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.service import load_task
 from xueliang_central.dispatch.tables import tasks
@@ -22,7 +24,14 @@ from xueliang_central.notices import receipts
 from xueliang_central.notices.tables import notices
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor, Role, in_scope
-from xueliang_central.routes.asking import LARGEST_PAGE, TaskMoveBody, cursor_of, read_cursor, rulebook_of
+from xueliang_central.routes.asking import (
+    LARGEST_PAGE,
+    HelpAnswerBody,
+    TaskMoveBody,
+    cursor_of,
+    read_cursor,
+    rulebook_of,
+)
 
 router: Final = APIRouter(prefix="/api/tasks", tags=["tasks"])
 
@@ -78,10 +87,28 @@ async def post_move(
     centre = centre_of(request)
     async with changing(centre.database, rulebook_of(request), centre.wall) as change:
         near = None if body.near is None else (body.near.longitude, body.near.latitude)
-        asked = TaskMove(**body.model_dump(exclude={"near"}), near=near)
+        fix = None if body.fix is None else Fix(**body.fix.model_dump())
+        asked = TaskMove(**body.model_dump(exclude={"near", "fix"}), near=near, fix=fix)
         await move_task(change, actor, task_id, asked)
         about = notices.c.task_id == task_id
         await receipts.all_received(change.conn, actor.user_id, change.now, receipts.ACTED, about)
+    return await _detail(request, task_id, actor)
+
+
+@router.post("/{task_id}/help")
+async def answer_help(
+    request: Request,
+    task_id: str,
+    body: HelpAnswerBody,
+    actor: Annotated[Actor, Depends(require(Permission.JUDGE_INCIDENTS))],
+) -> dict[str, Any]:
+    """Say who comes to the worker who has asked for help; answers with the task after it.
+
+    409: the task has changed since `version`. 422: nobody has asked, or the task is not under way any more.
+    """
+    centre = centre_of(request)
+    async with changing(centre.database, rulebook_of(request), centre.wall) as change:
+        await helping.answer(change, actor, task_id, helping.HelpAnswer(**body.model_dump()))
     return await _detail(request, task_id, actor)
 
 

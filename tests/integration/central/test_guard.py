@@ -161,8 +161,9 @@ async def test_no_unsafe_method_of_a_session_without_its_token(centre: TestCentr
         assert len(protected) >= 4
         for method, path in protected:
             for token in ("", "x", foreign):
-                body = {"content": b"x", "headers": {"x-csrf-token": token, "content-type": "image/jpeg"}}
-                if "photos" not in path:
+                sent = "audio/webm" if "voices" in path else "image/jpeg"
+                body = {"content": b"x", "headers": {"x-csrf-token": token, "content-type": sent}}
+                if "photos" not in path and "voices" not in path:
                     body = {"json": {}, "headers": {"x-csrf-token": token}}
                 answer = await client.request(method, path, **body)  # type: ignore[arg-type]
                 assert (answer.status_code, answer.json()["code"]) == (403, "cross_site"), (method, path, token)
@@ -230,7 +231,7 @@ async def test_errors_are_problem_documents_that_tell_nothing_inside(centre: Tes
     ]
     async with centre.signed_in("root") as client:
         for text in hostile:
-            for path in ("areas/", "cameras/", "fleet/", "incidents/", "tasks/", "evidence/", "photos/", ""):
+            for path in ("areas/", "cameras/", "fleet/", "incidents/", "tasks/", "evidence/", "photos/", "voices/", ""):
                 answer = await client.get(f"/api/{path}{text}")
                 assert answer.status_code in {400, 404, 405, 422}, (path, text, answer.text)
                 assert answer.headers["content-type"] == "application/problem+json"

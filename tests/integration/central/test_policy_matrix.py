@@ -257,6 +257,7 @@ async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) ->
         ("incident", "/api/incidents/{}/kept-open", {"move": "follow_up", "version": 1, "note": "seen"}, judges),
         ("incident", "/api/incidents/{}/checklist", {"steps": {"lookalike": True}}, judges),
         ("task", "/api/tasks/{}/moves", {"move": "take", "version": 1}, {*judges, Role.WORKER}),
+        ("task", "/api/tasks/{}/help", {"version": 1, "note": "somebody comes"}, judges),
         (
             "incident",
             "/api/incidents/{}/merge",

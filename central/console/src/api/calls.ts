@@ -7,6 +7,7 @@ import type {
   Camera,
   Earlier,
   Enrolment,
+  Fix,
   Fleet,
   FleetNode,
   Incident,
@@ -146,9 +147,20 @@ export interface TaskMove {
   /** Those of `photos` that show the place before anything was done. */
   photos_before?: string[];
   reason_code?: string;
+  /** Voice notes, sent before. */
+  voices?: string[];
   /** When and where the worker did it; a phone without a connection sends it later. */
   acted_at?: string;
   near?: Near;
+  fix?: Fix;
+  idempotency_key: string;
+}
+
+export interface HelpAnswer {
+  /** Of the task. */
+  version: number;
+  reason_code?: string;
+  note?: string;
   idempotency_key: string;
 }
 
@@ -156,6 +168,7 @@ export const tasks = {
   open: () => get<{ items: Task[] }>("/api/tasks?state=open"),
   one: (taskId: string) => get<Task>(`/api/tasks/${encodeURIComponent(taskId)}`),
   move: (taskId: string, body: TaskMove) => post<Task>(`/api/tasks/${encodeURIComponent(taskId)}/moves`, body),
+  answerHelp: (taskId: string, body: HelpAnswer) => post<Task>(`/api/tasks/${encodeURIComponent(taskId)}/help`, body),
 };
 
 export interface NewSilence {
@@ -224,4 +237,5 @@ export const places = {
 };
 
 export const evidenceUrl = (sha256: string): string => `/api/evidence/${sha256}`;
+export const voiceUrl = (sha256: string): string => `/api/voices/${encodeURIComponent(sha256)}`;
 export const photoUrl = (sha256: string): string => `/api/photos/${sha256}`;

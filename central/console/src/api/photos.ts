@@ -1,4 +1,4 @@
-/** A photograph from the phone's camera: made small, named by its hash, sent in pieces that a break does not undo. */
+/** A photograph from the phone's camera, made small, or a voice note: named by its hash, sent in pieces that a break does not undo. */
 import { ApiProblem, NoAnswer, asProblem, csrfToken, isStaleToken, renewToken, signedOut } from "./http.ts";
 import { sha256Hex } from "./sha256.ts";
 
@@ -31,26 +31,31 @@ export async function preparePhoto(file: Blob): Promise<PreparedPhoto> {
   return { bytes, sha256: await sha256Hex(bytes) };
 }
 
+/** A voice note goes where a photograph does not, and the same way. */
+const whereOf = (sha256: string, type: string): string =>
+  `/api/${type.startsWith("audio/") ? "voices" : "photos"}/${sha256}`;
+
 /** Sends what the centre has not got of it yet. `onProgress` gets 0 to 1. Throws ApiProblem or NoAnswer. */
 export async function sendPhoto(
   sha256: string,
   bytes: Uint8Array<ArrayBuffer>,
   onProgress: (share: number) => void,
+  type = "image/jpeg",
 ): Promise<void> {
-  let from = await receivedOf(sha256, bytes.length);
+  let from = await receivedOf(whereOf(sha256, type), bytes.length);
   while (from < bytes.length) {
     const to = Math.min(bytes.length, from + PIECE_BYTES);
-    await sendPiece(sha256, bytes, from, to, onProgress);
+    await sendPiece(whereOf(sha256, type), type, bytes, from, to, onProgress);
     from = to;
   }
   onProgress(1);
 }
 
 /** How many of its bytes the centre has: all, the first pieces, or none. */
-async function receivedOf(sha256: string, size: number): Promise<number> {
+async function receivedOf(where: string, size: number): Promise<number> {
   let response: Response;
   try {
-    response = await fetch(`/api/photos/${sha256}`, {
+    response = await fetch(where, {
       method: "HEAD",
       credentials: "same-origin",
       cache: "no-store",
@@ -68,7 +73,8 @@ async function receivedOf(sha256: string, size: number): Promise<number> {
 
 /** XMLHttpRequest, because fetch cannot tell how much of a body has left. */
 function sendPiece(
-  sha256: string,
+  where: string,
+  type: string,
   bytes: Uint8Array<ArrayBuffer>,
   from: number,
   to: number,
@@ -76,9 +82,9 @@ function sendPiece(
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("PUT", `/api/photos/${sha256}`);
+    request.open("PUT", where);
     request.timeout = SEND_TIMEOUT_MS;
-    request.setRequestHeader("Content-Type", "image/jpeg");
+    request.setRequestHeader("Content-Type", type);
     const sentWith = csrfToken();
     request.setRequestHeader("X-CSRF-Token", sentWith);
     if (from > 0 || to < bytes.length) {

@@ -160,7 +160,7 @@ export interface Incident {
   measures: Record<string, Measure>;
   picture: Picture | null;
   clock: Clock | null;
-  task: { task_id: string; state: TaskState; worker: Worker | null } | null;
+  task: TaskBrief | null;
   owner_level: Level;
   verified: boolean;
   closed_at: string | null;
@@ -363,7 +363,42 @@ export interface IncidentPage {
 }
 
 export type TaskState = "offered" | "taken" | "arrived" | "handled" | "withdrawn" | "refused" | "closed";
-export type TaskMoveName = "take" | "arrive" | "handled" | "refuse" | "return";
+export type TaskMoveName = "take" | "arrive" | "handled" | "refuse" | "return" | "check_in" | "help";
+
+export interface TaskBrief {
+  task_id: string;
+  state: TaskState;
+  worker: Worker | null;
+  help?: HelpCall | null;
+  checked_in?: CheckIn | null;
+  version?: number;
+}
+
+/** A worker's last call for help on a task; `answer`: who comes, null while nobody has said. */
+export interface HelpCall {
+  reason_code: string | null;
+  note: string | null;
+  asked_at: string;
+  where: CheckIn | null;
+  answer: { reason_code: string | null; note: string | null; at: string; by: string } | null;
+}
+
+/** What a worker's last check-in says; null: the camera has no registered position. */
+export interface CheckIn {
+  at: string;
+  distance_m: number | null;
+  accuracy_m: number;
+  age_s: number;
+  is_inaccurate: boolean;
+}
+
+/** A position that the worker tells on purpose, WGS84, and how well the phone knew it. */
+export interface Fix {
+  longitude: number;
+  latitude: number;
+  accuracy_m: number;
+  age_s: number;
+}
 
 /** Where a phone was, coarse: about 100 m. */
 export interface Near {
@@ -383,7 +418,11 @@ export interface Task {
   handled_at: string | null;
   limits: { take_due_at: string | null; arrive_due_at: string | null };
   photos: { sha256: string; at: string }[];
+  /** Voice notes, and with which move each came. */
+  voices?: { sha256: string; at: string; move: TaskMoveName }[];
   note: string | null;
+  help?: HelpCall | null;
+  checked_in?: CheckIn | null;
   version: number;
   incident: Incident;
 }

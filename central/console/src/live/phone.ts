@@ -14,11 +14,12 @@ import { tasks as calls } from "@/api/calls";
 import { ApiProblem } from "@/api/http";
 import { preparePhoto, sendPhoto } from "@/api/photos";
 import { randomId } from "@/api/random_id";
+import { sha256Hex } from "@/api/sha256";
 import type { CentreEvent, Task, TaskMoveName } from "@/api/types";
-import { isWaiting, taskAsIf, versionFor, type Act, type Given } from "@/offline/acts";
+import { filesOf, isWaiting, taskAsIf, versionFor, type Act, type Given } from "@/offline/acts";
 import { endReading, keptHere } from "@/offline/device";
 import { HOLD_MS, heldForMs, holdOf, untilNextMs } from "@/offline/holding";
-import { looseOf, type Kept, type KeptPhoto, type PhotoPart } from "@/offline/kept";
+import { looseOf, type Kept, type KeptPhoto, type PhotoPart, type VoicePart } from "@/offline/kept";
 import { startProgram } from "@/offline/program";
 import { Sender, type PassEnd } from "@/offline/sending";
 
@@ -305,22 +306,37 @@ function takeUndone(taskId: string): Given | undefined {
 /** The worker has read why an act did not get through: it goes, and its photographs with it. */
 async function dismissAct(act: Act): Promise<void> {
   await kept?.changeActs([act.n], []);
-  await kept?.dropPhotos(act.given.photos ?? []);
+  await kept?.dropPhotos(filesOf(act));
 }
 
 /** Throws when the file is no picture. */
 async function addPhoto(taskId: string, part: PhotoPart, file: Blob): Promise<void> {
   const { bytes, sha256 } = await preparePhoto(file);
+  await keepFile({ sha256, taskId, part }, bytes, "image/jpeg");
+}
+
+/** A voice note, as the browser recorded it. */
+async function addVoice(taskId: string, part: VoicePart, sound: Blob, lengthS: number): Promise<void> {
+  const bytes = new Uint8Array(await sound.arrayBuffer());
+  const type = sound.type.split(";")[0] ?? sound.type; // the codec is in the file
+  await keepFile({ sha256: await sha256Hex(bytes), taskId, part, type, lengthS }, bytes, type);
+}
+
+async function keepFile(
+  what: Pick<KeptPhoto, "sha256" | "taskId" | "part" | "type" | "lengthS">,
+  bytes: Uint8Array<ArrayBuffer>,
+  type: string,
+): Promise<void> {
   if (!user.value) return;
   const here = await keptHere();
-  const about = { sha256, taskId, part, userId: user.value.user_id, bytes: bytes.length };
+  const about = { ...what, userId: user.value.user_id, bytes: bytes.length };
   const photo = { ...about, at: new Date(now.value).toISOString(), received: false, refused: null };
   await here.addPhoto(photo, bytes).catch((error: unknown) => {
     hasLost.value = true;
     throw error;
   });
   photos.value = mineOf(await here.photos());
-  previews.set(sha256, URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" })));
+  previews.set(what.sha256, URL.createObjectURL(new Blob([bytes], { type })));
   void sendNow();
 }
 
@@ -328,7 +344,8 @@ async function addPhoto(taskId: string, part: PhotoPart, file: Blob): Promise<vo
 async function openPreview(sha256: string): Promise<void> {
   if (previews.has(sha256)) return;
   const bytes = await kept?.photoBytes(sha256);
-  if (bytes) previews.set(sha256, URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" })));
+  const type = photos.value.find((one) => one.sha256 === sha256)?.type ?? "image/jpeg";
+  if (bytes) previews.set(sha256, URL.createObjectURL(new Blob([bytes], { type })));
 }
 
 async function dropPhoto(sha256: string): Promise<void> {
@@ -461,6 +478,7 @@ export function usePhone() {
     progress,
     previews,
     addPhoto,
+    addVoice,
     openPreview,
     dropPhoto,
   };

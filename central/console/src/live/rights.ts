@@ -13,6 +13,7 @@ const ROLES = {
   see_releases: ["rule_operator", "supervisor", "admin", "auditor"],
   see_notices: OFFICE,
   manage_notices: ["admin"],
+  answer_help: DESK,
   change_rules: ["rule_operator", "admin"],
 } satisfies Record<string, readonly Role[]>;
 

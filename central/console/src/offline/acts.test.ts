@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { afterSent, afterStuck, judge, taskAsIf, versionFor, type Act } from "./acts.ts";
-import { act, problem, task } from "./made_up.ts";
+import { afterSent, afterStuck, bodyOf, isPoor, judge, taskAsIf, versionFor, type Act } from "./acts.ts";
+import { ME, act, problem, task } from "./made_up.ts";
 
 const TAKE = act(1, "take", { from: "offered", version: 3 });
 const ARRIVE = act(2, "arrive", { from: "taken" });
@@ -79,4 +79,34 @@ test("what follows a stuck act on its task is stuck with it; other tasks go on",
     [2, "earlier"],
     [3, "earlier"],
   ]);
+});
+
+const HELP = act(4, "help", { from: "taken", given: { reason_code: "danger" } });
+const HERE = { longitude: 117, latitude: 36, accuracy_m: 15, age_s: 2 };
+const CHECK_IN = act(5, "check_in", { from: "taken", given: { fix: HERE } });
+
+test("a call for help and a check-in leave the task as it is, and are shown before they are sent", () => {
+  const shown = taskAsIf(task("taken", 3), [HELP, CHECK_IN]);
+  assert.equal(shown.state, "taken");
+  assert.deepEqual([shown.help?.reason_code, shown.help?.answer, shown.help?.asked_at], ["danger", null, HELP.at]);
+  assert.deepEqual([shown.checked_in?.accuracy_m, shown.checked_in?.distance_m], [15, null]);
+});
+
+test("a call for help on a task that was withdrawn meanwhile is not shown", () => {
+  assert.equal(taskAsIf(task("withdrawn", 9), [HELP]).help, undefined);
+});
+
+test("a call that follows an act gets the version that one left", () => {
+  const [next] = afterSent(act(3, "take", { from: "offered" }), task("taken", 7, ME), [HELP]);
+  assert.deepEqual([next?.move, next?.version], ["help", 7]);
+});
+
+test("a fix is poor above 100 m or after a minute", () => {
+  assert.equal(isPoor({ ...HERE, accuracy_m: 100, age_s: 60 }), false);
+  assert.equal(isPoor({ ...HERE, accuracy_m: 100.5 }), true);
+  assert.equal(isPoor({ ...HERE, age_s: 61 }), true);
+});
+
+test("the body of a check-in carries the fix", () => {
+  assert.deepEqual(bodyOf(CHECK_IN, 4).fix, HERE);
 });

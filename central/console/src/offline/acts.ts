@@ -8,9 +8,9 @@
  *     one before it left, and only when that left the task as the worker expected.
  */
 import type { TaskMove } from "../api/calls.ts";
-import type { Near, Task, TaskMoveName, TaskState } from "../api/types.ts";
+import type { Fix, Near, Task, TaskMoveName, TaskState } from "../api/types.ts";
 
-export type Given = Pick<TaskMove, "note" | "reason_code" | "photos" | "photos_before">;
+export type Given = Pick<TaskMove, "note" | "reason_code" | "photos" | "photos_before" | "fix" | "voices">;
 
 /** Why an act did not get through. `state`: of the task now, where the centre said it. */
 export interface Trouble {
@@ -18,6 +18,9 @@ export interface Trouble {
   state?: TaskState;
   why?: string;
 }
+
+/** What must be at the centre before the act: its photographs and voice notes, by hash. */
+export const filesOf = ({ given }: Pick<Act, "given">): string[] => [...(given.photos ?? []), ...(given.voices ?? [])];
 
 export interface Act {
   /** Place in the order; given by the store. */
@@ -61,14 +64,22 @@ const FROM: Record<TaskMoveName, readonly TaskState[]> = {
   handled: ["taken", "arrived"],
   refuse: ["offered"],
   return: ["taken", "arrived"],
+  check_in: ["taken", "arrived"],
+  help: ["taken", "arrived"],
 };
-const AFTER: Record<TaskMoveName, TaskState> = {
+/** Null: the task stays as it is. */
+const AFTER: Record<TaskMoveName, TaskState | null> = {
   take: "taken",
   arrive: "arrived",
   handled: "handled",
   refuse: "refused",
   return: "refused",
+  check_in: null,
+  help: null,
 };
+
+export const POOR_ABOVE_M = 100;
+export const OLD_AFTER_S = 60;
 
 export const isWaiting = (act: Act): boolean => act.trouble === null;
 
@@ -78,16 +89,27 @@ export function taskAsIf(task: Task, acts: readonly Act[]): Task {
   for (const act of acts) {
     if (act.taskId !== task.task_id || !isWaiting(act) || shown.state === AFTER[act.move]) continue;
     if (!FROM[act.move].includes(shown.state)) break; // the centre has moved on: what it says counts
-    shown = { ...shown, state: AFTER[act.move], ...timeOf(act) };
+    shown = { ...shown, state: AFTER[act.move] ?? shown.state, ...toldBy(act) };
   }
   return shown;
 }
 
-function timeOf({ move, at }: Act): Partial<Task> {
+function toldBy({ move, at, given }: Act): Partial<Task> {
+  if (move === "help") {
+    const { reason_code = null, note = null } = given;
+    return { help: { reason_code, note, asked_at: at, where: null, answer: null } };
+  }
+  if (move === "check_in" && given.fix) {
+    const { accuracy_m, age_s } = given.fix; // how far it is from the camera is the centre's to say
+    return { checked_in: { at, distance_m: null, accuracy_m, age_s, is_inaccurate: isPoor(given.fix) } };
+  }
   if (move === "take") return { taken_at: at };
   if (move === "arrive") return { arrived_at: at };
   return move === "handled" ? { handled_at: at } : {};
 }
+
+/** Too wide or too old to say where somebody is; the centre marks it by the same limits. */
+export const isPoor = (fix: Fix): boolean => fix.accuracy_m > POOR_ABOVE_M || fix.age_s > OLD_AFTER_S;
 
 /** The version a new act on this task is decided on: null when acts on it still wait. */
 export function versionFor(task: Task, acts: readonly Act[]): number | null {

@@ -10,7 +10,7 @@ const HELD = act(1, "handled", { from: "arrived", heldUntilMs: AT + HOLD_MS });
 
 test("what ends a task is held for ten seconds; take and arrive go at once", () => {
   assert.equal(HOLD_MS, 10_000);
-  for (const move of ["handled", "refuse", "return"] as const) assert.equal(holdOf(move, AT), AT + HOLD_MS, move);
+  for (const move of ["handled", "refuse", "return", "check_in", "help"] as const) assert.equal(holdOf(move, AT), AT + HOLD_MS, move);
   for (const move of ["take", "arrive"] as const) assert.equal(holdOf(move, AT), undefined, move);
 });
 

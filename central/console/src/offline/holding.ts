@@ -15,7 +15,7 @@ import { isWaiting, type Act } from "./acts.ts";
 export const HOLD_MS = 10_000;
 
 /** Take and arrive go at once: a limit runs against them, and giving the task back takes both away again. */
-const HELD_MOVES: ReadonlySet<TaskMoveName> = new Set(["handled", "refuse", "return"]);
+const HELD_MOVES: ReadonlySet<TaskMoveName> = new Set(["handled", "refuse", "return", "check_in", "help"]);
 
 /** When an act made now may be sent; undefined: at once. */
 export function holdOf(move: TaskMoveName, nowMs: number): number | undefined {

@@ -3,17 +3,23 @@
  * `kept_in_browser.ts` is the real one; the one in memory serves tests, and browsers that offer no storage.
  */
 import type { Task, User } from "../api/types.ts";
-import type { Act, NewAct } from "./acts.ts";
+import { filesOf, type Act, type NewAct } from "./acts.ts";
 import { heldForMs } from "./holding.ts";
 
 export type PhotoPart = "before" | "after";
+/** A voice note belongs to one text field: the report, or the reason of another act. */
+export type VoicePart = "voice-handled" | "voice-reason";
 
-/** A photograph taken for a task; its bytes lie apart, and go once the centre has them. */
+/** A photograph taken for a task, or a voice note spoken for it; its bytes lie apart, and go once the centre has them. */
 export interface KeptPhoto {
   sha256: string;
   userId: string;
   taskId: string;
-  part: PhotoPart;
+  part: PhotoPart | VoicePart;
+  /** Media type; absent: a JPEG. */
+  type?: string;
+  /** Of a voice note. */
+  lengthS?: number;
   at: string;
   bytes: number;
   received: boolean;
@@ -59,9 +65,9 @@ export interface Kept {
   watch(told: (acts: Act[], photos: KeptPhoto[]) => void): () => void;
 }
 
-/** Photographs that no act takes along yet. */
+/** Photographs and voice notes that no act takes along yet. */
 export function looseOf(photos: readonly KeptPhoto[], acts: readonly Act[]): KeptPhoto[] {
-  const taken = new Set(acts.flatMap((act) => act.given.photos ?? []));
+  const taken = new Set(acts.flatMap(filesOf));
   return photos.filter((photo) => !taken.has(photo.sha256));
 }
 

@@ -5,11 +5,11 @@ import type { TaskMove } from "../api/calls.ts";
 import { ApiProblem, NoAnswer } from "../api/http.ts";
 import type { Task, TaskState } from "../api/types.ts";
 import { claim, endReading, KEPT_FOR_MS, ownerWithoutCentre, unsentOf } from "./device.ts";
-import { KeptInMemory, withoutPictures, type KeptPhoto } from "./kept.ts";
+import { KeptInMemory, looseOf, withoutPictures, type KeptPhoto } from "./kept.ts";
 import { act, ME, task } from "./made_up.ts";
 import { Sender, type Centre } from "./sending.ts";
 
-const AFTER: Record<string, TaskState> = { take: "taken", arrive: "arrived", handled: "handled" };
+const AFTER: Record<string, TaskState> = { take: "taken", arrive: "arrived", handled: "handled", help: "taken" };
 
 /** A centre with its rules: versions, keys, photos first. `isAway` and `losesAnswer` are the network. */
 class FakeCentre implements Centre {
@@ -18,13 +18,15 @@ class FakeCentre implements Centre {
   losesAnswer = false;
   readonly done: string[] = [];
   readonly photos: string[] = [];
+  readonly types: string[] = [];
   readonly #keys = new Set<string>();
 
   async move(_taskId: string, body: TaskMove): Promise<Task> {
     this.#reach();
     if (this.#keys.has(body.idempotency_key)) return this.now;
     if (body.version !== this.now.version) throw refusal(409);
-    if (body.photos?.some((sha256) => !this.photos.includes(sha256))) throw refusal(422);
+    const files = [...(body.photos ?? []), ...(body.voices ?? [])];
+    if (files.some((sha256) => !this.photos.includes(sha256))) throw refusal(422);
     this.#keys.add(body.idempotency_key);
     this.done.push(body.move);
     this.now = task(AFTER[body.move]!, this.now.version + 1, ME);
@@ -37,8 +39,9 @@ class FakeCentre implements Centre {
     return this.now;
   }
 
-  async sendPhoto(sha256: string): Promise<void> {
+  async sendPhoto(sha256: string, _bytes: unknown, _onProgress: unknown, type?: string): Promise<void> {
     this.#reach();
+    if (type) this.types.push(type);
     this.photos.push(sha256);
   }
 
@@ -75,6 +78,19 @@ test("what was done without the centre goes in order, photographs before the act
   assert.deepEqual(centre.photos, ["p1"]);
   assert.equal(await unsentOf(kept), 0);
   assert.equal(await kept.photoBytes("p1"), null);
+});
+
+test("a voice note goes as what it is before the act that names it, and then is gone from the phone", async () => {
+  const { kept, centre, sender } = await phone();
+  const voice: KeptPhoto = { ...photo("v1"), part: "voice-reason", type: "audio/webm", lengthS: 4 };
+  await kept.addPhoto(voice, new Uint8Array([4, 5]));
+  assert.deepEqual(looseOf(await kept.photos(), await kept.acts()).map(({ sha256 }) => sha256), ["v1"]);
+  await kept.addAct(act(0, "help", { key: "k4", from: "handled", given: { reason_code: "other", voices: ["v1"] } }));
+  assert.deepEqual(looseOf(await kept.photos(), await kept.acts()), []);
+  assert.equal(await sender.send(ME), "done");
+  assert.deepEqual([centre.photos, centre.types, centre.done.at(-1)], [["p1", "v1"], ["audio/webm"], "help"]);
+  assert.equal(await kept.photoBytes("v1"), null);
+  assert.equal(await unsentOf(kept), 0);
 });
 
 test("an answer that is lost counts once: the same key is sent again", async () => {

@@ -13,7 +13,7 @@
 import type { TaskMove } from "../api/calls.ts";
 import { ApiProblem } from "../api/http.ts";
 import type { Task } from "../api/types.ts";
-import { afterSent, afterStuck, bodyOf, judge, type Act, type Answer, type Trouble } from "./acts.ts";
+import { afterSent, afterStuck, bodyOf, filesOf, judge, type Act, type Answer, type Trouble } from "./acts.ts";
 import { nextToSend } from "./holding.ts";
 import type { Kept } from "./kept.ts";
 
@@ -23,7 +23,7 @@ const MOST_REPEATS = 4;
 export interface Centre {
   move(taskId: string, body: TaskMove): Promise<Task>;
   task(taskId: string): Promise<Task>;
-  sendPhoto(sha256: string, bytes: Uint8Array<ArrayBuffer>, onProgress: (share: number) => void): Promise<void>;
+  sendPhoto(sha256: string, bytes: Uint8Array<ArrayBuffer>, onProgress: (share: number) => void, type?: string): Promise<void>;
 }
 
 /** "done": nothing waits any more. "later": the centre is away. "sign_in": the session is over. */
@@ -91,7 +91,7 @@ export class Sender {
   }
 
   async #sendAct(act: Act): Promise<StepEnd> {
-    for (const sha256 of act.given.photos ?? []) {
+    for (const sha256 of filesOf(act)) {
       const end = await this.#sendPhoto(sha256);
       if (end === "later" || end === "sign_in") return end;
       if (end !== "next") return this.#stick(act, end);
@@ -143,7 +143,7 @@ export class Sender {
   async #settle(act: Act, task: Task): Promise<StepEnd> {
     this.#told.onTask(task); // before the act goes: the page never steps back
     await this.#kept.changeActs([act.n], afterSent(act, task, await this.#kept.acts()));
-    await this.#kept.dropPhotos(act.given.photos ?? []);
+    await this.#kept.dropPhotos(filesOf(act));
     return "next";
   }
 
@@ -163,7 +163,7 @@ export class Sender {
       return { kind: "photo_lost" };
     }
     try {
-      await this.#centre.sendPhoto(sha256, bytes, (share) => this.#told.onProgress(sha256, share));
+      await this.#centre.sendPhoto(sha256, bytes, (share) => this.#told.onProgress(sha256, share), photo.type);
     } catch (error) {
       if (!(error instanceof ApiProblem)) return "later";
       if (error.status === 401) return "sign_in";

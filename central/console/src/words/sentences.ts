@@ -2,7 +2,7 @@
  * Sentences for what the edge and the centre say by code: reasons, timeline entries, why grouped and routed.
  * The English text that came along is the fallback for every code this version does not know.
  */
-import type { Incident, Reason, Regrouping, Severity, TimelineEntry, Why } from "@/api/types";
+import type { CheckIn, Incident, Reason, Regrouping, Severity, TimelineEntry, Why } from "@/api/types";
 
 import { measureText, objectsText } from "./facts";
 import { areaName, isChinese, language, momentText, span, t, tCode } from "./index";
@@ -272,6 +272,9 @@ const TIMELINE: Record<string, [string, string]> = {
   taken: ["接单", "Taken"],
   arrived: ["到场", "Arrived"],
   handled: ["处置完成", "Handled"],
+  checked_in: ["位置签到", "Checked in by position"],
+  help_asked: ["现场求助", "Asked for help"],
+  help_answered: ["求助已回复", "Call for help answered"],
   refused: ["无法接单，已退回", "Refused"],
   returned: ["无法处置，已退回", "Given back"],
   seen_clear: ["摄像机看到隐患已消失", "Seen clear by the camera"],
@@ -351,11 +354,23 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
   if (Array.isArray(params.photos) && params.photos.length > 0) {
     parts.push(isChinese.value ? `照片 ${params.photos.length} 张` : `${params.photos.length} photo(s)`);
   }
+  if (Array.isArray(params.voices) && params.voices.length > 0) parts.push(t("told.voices", { count: params.voices.length }));
   if (typeof params.distance_m === "number") {
     parts.push(params.distance_m === 0 ? t("told.atPlace") : t("told.distance", { metres: params.distance_m }));
   }
+  if (typeof params.accuracy_m === "number") parts.push(t("told.accuracy", { metres: params.accuracy_m }));
+  if (params.is_inaccurate === true) parts.push(t("told.inaccurate"));
   const actedAt = text("acted_at");
   if (actedAt) parts.push(t("told.late", { at: momentText(actedAt, Date.parse(entry.at)) }));
+  return parts.join(" · ");
+}
+
+/** "80 m from the camera ± 15 m · 4 min ago". */
+export function checkInText({ at, distance_m, accuracy_m, is_inaccurate }: CheckIn, nowMs: number): string {
+  const accuracy = Math.round(accuracy_m);
+  const far = distance_m === null ? t("told.noDistance", { accuracy }) : t("told.metresAway", { metres: distance_m, accuracy });
+  const parts = [far, t("told.ago", { span: span(Math.max(0, (nowMs - Date.parse(at)) / 1000)) })];
+  if (is_inaccurate) parts.push(t("told.inaccurate"));
   return parts.join(" · ");
 }
 

@@ -217,7 +217,7 @@ async def test_handled_needs_a_photo_or_a_note_and_the_photo_must_be_here(stage:
     await _take_arrive(stage, clock)
     task = await stage.task()
     worker = WANG if task["worker_id"] == WANG.user_id else ZHOU
-    with pytest.raises(MoveRefused, match="photo or a note"):
+    with pytest.raises(MoveRefused, match="photo, a note or a voice note"):
         await stage.work_on(worker, "handled", note="  ")
     with pytest.raises(MoveRefused, match="upload"):
         await stage.work_on(worker, "handled", photos=["cd" * 32])

@@ -152,8 +152,8 @@ def test_every_task_move_is_an_incident_move_of_the_worker() -> None:
     ("state", "moves"),
     [
         (TaskState.OFFERED, ("take", "refuse")),
-        (TaskState.TAKEN, ("arrive", "handled", "return")),
-        (TaskState.ARRIVED, ("handled", "return")),
+        (TaskState.TAKEN, ("arrive", "handled", "return", "check_in", "help")),
+        (TaskState.ARRIVED, ("handled", "return", "check_in", "help")),
         (TaskState.HANDLED, ()),
         (TaskState.WITHDRAWN, ()),
         (TaskState.CLOSED, ()),

@@ -1,0 +1,131 @@
+"""A worker under way asks for help; a desk says who comes.
+
+The call and its answer stand on the task, where the worker's phone and every desk above see them at once. The desk on
+duty has a notice that climbs until it is answered or the task is under way no more; the answer is a notice to the
+worker. A second call replaces the first, and its answer with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from xueliang_central.areas.tree import Area, Level
+from xueliang_central.audit import chain
+from xueliang_central.dispatch import service
+from xueliang_central.dispatch.checking_in import Fix, checked_in
+from xueliang_central.dispatch.judging import JUDGES
+from xueliang_central.dispatch.telling import who_is_told
+from xueliang_central.errors import Conflict, MoveRefused, NotFound
+from xueliang_central.incidents import service as incidents
+from xueliang_central.incidents.change import By, Change
+from xueliang_central.incidents.moving import seen_before
+from xueliang_central.incidents.states import MOVES
+from xueliang_central.incidents.views import at_text
+from xueliang_central.notices import outbox
+from xueliang_central.people import rosters
+from xueliang_central.rights.scope import Actor, may_see
+
+Row = dict[str, Any]
+
+ASKED: Final = "help_asked"
+ANSWERED: Final = "help_answered"
+
+
+@dataclass(frozen=True, slots=True)
+class HelpAnswer:
+    """Who comes. `version`: of the task as that person saw it."""
+
+    version: int
+    reason_code: str | None = None
+    note: str | None = None
+    idempotency_key: str | None = None
+
+
+def call_of(reason_code: str | None, note: str | None, fix: Fix | None, incident: Row, now: datetime) -> Row:
+    """What stands on the task until it is answered. The time is the centre's: it is what the desk waits from."""
+    where = None if fix is None else checked_in(fix, incident, now)
+    return {"reason_code": reason_code, "note": note, "asked_at": at_text(now), "where": where, "answer": None}
+
+
+def is_wanted(task: Row) -> bool:
+    """Somebody has asked and nobody has answered."""
+    return task["help"] is not None and task["help"]["answer"] is None
+
+
+async def tell_desk(change: Change, incident: Row, task: Row) -> None:
+    """A notice to the desk on duty of the level that has the case, or the next above it."""
+    above = _desks_above(change, incident)
+    if not above:
+        return
+    duty = await rosters.duty_of(change.conn, [area.code for area in above], change.now)
+    told = who_is_told(above, duty)
+    await outbox.put(
+        change.conn,
+        key=f"{ASKED}:{task['task_id']}:{task['version']}",
+        kind=ASKED,
+        user_ids=told.user_ids,
+        area_path=told.area.path,
+        params={
+            "incident_id": incident["incident_id"],
+            "task_id": task["task_id"],
+            "number": incident["number"],
+            "hazard": incident["hazard"],
+            "drill": incident["drill"],
+            "reason_code": task["help"]["reason_code"],
+            "level": told.area.level.value,
+        },
+        severity=incident["severity"],
+        now=change.now,
+    )
+
+
+def _desks_above(change: Change, incident: Row) -> Sequence[Area]:
+    """From the level that has the case up to the root; a grid has no desk. Empty: an import has taken the area away."""
+    known = change.tree.find(incident["area_code"])
+    if known is None:
+        return ()
+    upward = list(reversed(change.tree.chain(known.code)))
+    owner = next((number for number, area in enumerate(upward) if area.level.value == incident["owner_level"]), 0)
+    return [area for area in upward[owner:] if area.level is not Level.GRID]
+
+
+async def answer(change: Change, actor: Actor, task_id: str, asked: HelpAnswer) -> None:
+    """Say who comes.
+
+    Raises:
+        NotFound: no such task, or out of scope.
+        Conflict: the task has changed since the actor saw it.
+        MoveRefused: nobody has asked, it is not under way any more, or nothing is said.
+    """
+    task = await service.load_task(change.conn, task_id)
+    if actor.role not in JUDGES or not may_see(actor, task["area_path"]):
+        raise NotFound("task")
+    incident = await incidents.load(change.conn, task["incident_id"], lock=True)
+    task = await service.load_task(change.conn, task_id)  # again: it may have changed while waiting for the lock
+    if await seen_before(change, actor, asked.idempotency_key, task_id, "answer_help"):
+        return
+    if task["version"] != asked.version:
+        raise Conflict("the task has changed meanwhile", version=task["version"], state=task["state"])
+    if not is_wanted(task):
+        raise MoveRefused("no call for help waits for an answer", state=task["state"])
+    if not (asked.reason_code or (asked.note or "").strip()):
+        raise MoveRefused("answer_help needs a reason_code or a note")
+    by = By("user", await rosters.display_name_of(change.conn, actor.user_id) or actor.name)
+    said: Row = {"reason_code": asked.reason_code, "note": asked.note}
+    done = {**said, "at": at_text(change.now), "by": by.name}
+    task = await service.write_task(change, task, {"help": {**task["help"], "answer": done}})
+    params = {"task_id": task_id} | {name: value for name, value in said.items() if value}
+    incident, _ = await incidents.transition(change, incident, MOVES["answer_help"], by, params=params)
+    await service.tell_worker(change, incident, task, ANSWERED, reason_code=asked.reason_code)
+    await chain.record(
+        change.conn,
+        actor=actor.name,
+        action="task.answer_help",
+        object_kind="task",
+        object_id=task_id,
+        detail={"incident_id": incident["incident_id"], "reason_code": asked.reason_code},
+        at=change.now,
+    )

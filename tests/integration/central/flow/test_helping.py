@@ -1,0 +1,179 @@
+"""A worker under way asks for help or says where, on both databases."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.integration.central.flow.stage import LI, STRANGER, WANG, ZHOU, HandClock, Stage, cleared, raised
+from tests.integration.central.flow.test_regrouping import by_number, merge, two
+from xueliang_central.audit import chain
+from xueliang_central.dispatch.checking_in import Fix
+from xueliang_central.dispatch.helping import HelpAnswer, answer
+from xueliang_central.dispatch.needing import not_needed
+from xueliang_central.dispatch.publishing import changing
+from xueliang_central.errors import Conflict, MoveRefused, NotFound
+from xueliang_central.incidents.tables import incident_timeline
+from xueliang_central.notices.tables import notices
+from xueliang_central.rights.scope import Actor
+from xueliang_central.store.tables import events
+
+HERE = Fix(117.005, 36.005, 15.2, 4.0)
+
+
+async def _answer(stage: Stage, who: Actor, **more: Any) -> None:
+    task = await stage.task()
+    async with changing(stage.database, stage.rulebook, stage.clock) as change:
+        await answer(change, who, task["task_id"], HelpAnswer(**{"version": task["version"]} | more))
+
+
+async def _under_way(stage: Stage, clock: HandClock) -> Actor:
+    await stage.take(raised())
+    worker = WANG if (await stage.task())["worker_id"] == WANG.user_id else ZHOU
+    clock.forward(5)
+    await stage.work_on(worker, "take")
+    return worker
+
+
+async def _told(stage: Stage, kind: str) -> list[dict[str, Any]]:
+    return [row for row in await stage.rows(notices) if row["kind"] == kind]
+
+
+async def test_help_is_asked_the_desk_is_told_and_the_worker_learns_who_comes(stage: Stage, clock: HandClock) -> None:
+    worker = await _under_way(stage, clock)
+    before = (await stage.task())["state"]
+    await stage.work_on(worker, "help", reason_code="need_tow", fix=HERE)
+    task = await stage.task()
+    assert (task["state"], before) == ("taken", "taken")
+    assert task["reason_code"] is None  # that of an end is another thing
+    assert task["help"]["reason_code"] == "need_tow"
+    assert task["help"]["where"]["accuracy_m"] == 15
+    assert task["help"]["answer"] is None
+    calls = await _told(stage, "help_asked")
+    assert [row["user_id"] for row in calls] == [LI.user_id]
+    async with stage.database.reading() as conn:
+        assert await not_needed(conn, calls) == {}
+
+    clock.forward(20)
+    await _answer(stage, LI, reason_code="tow_comes", note="ten minutes")
+    said = (await stage.task())["help"]["answer"]
+    assert (said["reason_code"], said["note"], said["by"]) == ("tow_comes", "ten minutes", "Li")
+    assert [row["user_id"] for row in await _told(stage, "help_answered")] == [worker.user_id]
+    async with stage.database.reading() as conn:
+        assert set((await not_needed(conn, calls)).values()) == {"answered"}
+        assert (await chain.verify(conn)).is_whole
+    assert (await stage.story())[-2:] == ["help_asked", "help_answered"]
+    shown = [row["body"]["incident"]["task"]["help"] for row in await stage.rows(events) if row["kind"] == "incident"]
+    assert [call and call["answer"] is None for call in shown[-2:]] == [True, False]
+
+
+async def test_a_call_that_nobody_answered_is_over_with_its_task(stage: Stage, clock: HandClock) -> None:
+    worker = await _under_way(stage, clock)
+    await stage.work_on(worker, "help", reason_code="need_hands")
+    await stage.work_on(worker, "handled", note="done alone")
+    async with stage.database.reading() as conn:
+        assert set((await not_needed(conn, await _told(stage, "help_asked"))).values()) == {"handled"}
+
+
+async def test_a_second_call_waits_for_an_answer_of_its_own(stage: Stage, clock: HandClock) -> None:
+    worker = await _under_way(stage, clock)
+    await stage.work_on(worker, "help", reason_code="need_hands")
+    await _answer(stage, LI, note="Chen comes")
+    await stage.work_on(worker, "help", reason_code="danger")
+    assert (await stage.task())["help"]["answer"] is None
+    assert len(await _told(stage, "help_asked")) == 2
+
+
+async def test_what_is_refused(stage: Stage, clock: HandClock) -> None:
+    worker = await _under_way(stage, clock)
+    with pytest.raises(MoveRefused, match="help needs a reason_code, a note or a voice note"):
+        await stage.work_on(worker, "help")
+    with pytest.raises(MoveRefused, match="somebody else"):
+        await stage.work_on(LI, "help", reason_code="danger")
+    with pytest.raises(MoveRefused, match="check_in needs a fix"):
+        await stage.work_on(worker, "check_in")
+    with pytest.raises(MoveRefused, match="a fix is told by check_in and help only"):
+        await stage.work_on(worker, "arrive", fix=HERE)
+    with pytest.raises(MoveRefused, match="no call for help waits"):
+        await _answer(stage, LI, note="coming")
+    await stage.work_on(worker, "help", reason_code="danger")
+    with pytest.raises(MoveRefused, match="answer_help needs"):
+        await _answer(stage, LI)
+    with pytest.raises(Conflict):
+        await _answer(stage, LI, note="coming", version=1)
+    for nobody in (STRANGER, worker):
+        with pytest.raises(NotFound):
+            await _answer(stage, nobody, note="coming")
+    incident = await stage.one_incident()
+    with pytest.raises(MoveRefused, match="no such move"):
+        await stage.judge(LI, incident["incident_id"], "answer_help", incident["version"], note="coming")
+
+
+async def test_the_same_answer_again_is_not_repeated(stage: Stage, clock: HandClock) -> None:
+    worker = await _under_way(stage, clock)
+    await stage.work_on(worker, "help", reason_code="danger")
+    version = (await stage.task())["version"]
+    for _ in range(2):
+        await _answer(stage, LI, note="coming", version=version, idempotency_key="k")
+    assert (await stage.story()).count("help_answered") == 1
+
+
+async def test_a_check_in_stands_on_the_task_until_it_ends(stage: Stage, clock: HandClock) -> None:
+    worker = await _under_way(stage, clock)
+    done_at = clock.at
+    clock.forward(600)  # without a signal meanwhile
+    await stage.work_on(worker, "check_in", fix=HERE, acted_at=done_at)
+    task = await stage.task()
+    assert task["state"] == "taken"
+    assert task["checked_in"]["accuracy_m"] == 15
+    assert task["checked_in"]["is_inaccurate"] is False
+    assert task["checked_in"]["distance_m"] % 10 == 0
+    assert task["checked_in"]["at"] == done_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    entry = (await stage.rows(incident_timeline))[-1]
+    assert entry["kind"] == "checked_in"
+    assert entry["params"]["distance_m"] % 100 == 0
+    kept = str(await stage.rows(incident_timeline)) + str(await stage.rows(events)) + str(task)
+    assert str(HERE.longitude) not in kept.replace(str((await stage.one_incident())["longitude"]), "")
+    await stage.work_on(worker, "handled", note="moved away")
+    assert (await stage.task())["checked_in"] is not None
+    await stage.take(cleared())
+    assert ((await stage.task())["state"], (await stage.task())["checked_in"]) == ("closed", None)
+
+
+async def test_an_inaccurate_check_in_is_taken_and_called_so(stage: Stage, clock: HandClock) -> None:
+    worker = await _under_way(stage, clock)
+    ahead = clock.at + timedelta(days=365)  # a wrong clock says nothing of when
+    await stage.work_on(worker, "check_in", fix=Fix(117.005, 36.005, 2500, 4.0), acted_at=ahead)
+    said = (await stage.task())["checked_in"]
+    assert (said["is_inaccurate"], said["accuracy_m"]) == (True, 2500)
+    assert said["at"].startswith(clock.at.isoformat()[:19])
+
+
+async def test_neither_is_possible_before_taking_or_after_handling(stage: Stage, clock: HandClock) -> None:
+    await stage.take(raised())
+    worker = WANG if (await stage.task())["worker_id"] == WANG.user_id else ZHOU
+    for move in ("check_in", "help"):
+        with pytest.raises(MoveRefused, match="not possible while offered"):
+            await stage.work_on(worker, move, reason_code="danger", fix=HERE)
+    await stage.work_on(worker, "take")
+    await stage.work_on(worker, "handled", note="done")
+    for move in ("check_in", "help"):
+        with pytest.raises(MoveRefused, match="not possible while handled"):
+            await stage.work_on(worker, move, reason_code="danger", fix=HERE)
+
+
+async def test_a_task_that_goes_to_another_incident_leaves_the_distance_behind(stage: Stage, clock: HandClock) -> None:
+    into, other = await two(stage, clock)
+    await stage.judge(LI, other["incident_id"], "confirm", other["version"])
+    worker = WANG if (await stage.task())["worker_id"] == WANG.user_id else ZHOU
+    await stage.work_on(worker, "take")
+    await stage.work_on(worker, "help", reason_code="need_hands")
+    await stage.work_on(worker, "check_in", fix=HERE)
+    into, other = await by_number(stage)
+    await merge(stage, LI, into, other)
+    moved = await stage.task()
+    assert moved["incident_id"] == into["incident_id"]
+    assert moved["checked_in"] is None, "it was the distance from the other camera"
+    assert moved["help"]["reason_code"] == "need_hands"
