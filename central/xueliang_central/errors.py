@@ -318,6 +318,12 @@ class NodeAway(CentralError):
     title = "The node cannot be asked now"
 
 
+class LookRefused(CentralError):
+    status = 422
+    code = "look_refused"
+    title = "The camera cannot be looked at now"
+
+
 class NodeBusy(CentralError):
     status = 409
     code = "node_busy"

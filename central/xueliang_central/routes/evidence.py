@@ -102,13 +102,13 @@ async def _incident_showing(conn: AsyncConnection, sha256: str, actor: Actor) ->
     """An incident that names this still and that the actor may see."""
     query = select(expected_pictures.c.incident_id).where(expected_pictures.c.sha256 == sha256)
     if actor.role is Role.WORKER:
-        query = query.where(expected_pictures.c.incident_id.in_(select(tasks.c.incident_id).where(_own_task(actor))))
+        query = query.where(expected_pictures.c.incident_id.in_(select(tasks.c.incident_id).where(own_task(actor))))
     else:
         query = query.where(in_scope(expected_pictures.c.area_path, actor))
     return (await conn.execute(query.limit(1))).scalar_one_or_none()
 
 
-def _own_task(actor: Actor) -> ColumnElement[bool]:
+def own_task(actor: Actor) -> ColumnElement[bool]:
     """The condition of `dispatch.working.may_see_task` for a worker: asked of this one, or offered to the own area."""
     offered_here = and_(tasks.c.state == "offered", tasks.c.area_path == actor.area_path)
     return or_(tasks.c.worker_id == actor.user_id, offered_here)
@@ -196,7 +196,7 @@ async def _may_see_photo(conn: AsyncConnection, sha256: str, actor: Actor) -> bo
         return True
     named = select(task_photos.c.sha256).where(task_photos.c.sha256 == sha256)
     if actor.role is Role.WORKER:
-        named = named.where(task_photos.c.task_id.in_(select(tasks.c.task_id).where(_own_task(actor))))
+        named = named.where(task_photos.c.task_id.in_(select(tasks.c.task_id).where(own_task(actor))))
     else:
         named = named.where(in_scope(task_photos.c.area_path, actor))
         marks = select(lanes.c.marking_photo).where(lanes.c.marking_photo == sha256, in_scope(lanes.c.area_path, actor))
