@@ -50,7 +50,7 @@ async def note_look(change: Change, incident: Row, alert: Row, result: LookResul
     params: Row = {"camera_id": alert["camera_id"], "alert_id": alert["alert_id"], "says": str(result.says)}
     params |= {name: one.value for name, one in result.measures.items()}
     if result.why is not None:
-        params["why"] = result.why
+        params["cannot_see"] = result.why
     if still is not None:
         params["sha256"] = still.sha256
         row = {

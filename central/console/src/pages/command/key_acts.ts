@@ -8,6 +8,7 @@ export type Act =
   | { kind: "help" }
   | { kind: "mute" }
   | { kind: "page" }
+  | { kind: "look" }
   | { kind: "move"; name: MoveName };
 
 const MOVES: Record<string, MoveName> = {
@@ -34,6 +35,7 @@ export const SHEET: readonly (readonly [keys: string, word: string])[] = [
   ["R", "keys.reopen"],
   ["1 … 9", "keys.reason"],
   ["Enter", "keys.submit"],
+  ["L", "keys.look"],
   ["O", "keys.page"],
   ["M", "keys.mute"],
   ["Esc", "keys.escape"],
@@ -64,6 +66,8 @@ export function actOf(pressed: Pressed): Act | null {
   switch (pressed.key) {
     case "n":
       return { kind: "next" };
+    case "l":
+      return { kind: "look" };
     case "o":
       return { kind: "page" };
     case "m":
