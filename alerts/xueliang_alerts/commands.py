@@ -127,7 +127,8 @@ class LookResult(_Commands):
     Attributes:
         observed_at: when the picture was taken; None: there is none.
         says: see `Says`; None beside `error`.
-        since: HOLDS: since when; CLEAR: when it was last seen to hold. None: not known, or nothing to say.
+        since: HOLDS: since when; CLEAR: when it was last seen to hold or, once its alert has ended, when that was seen.
+            None: not known, or nothing to say.
         has_alert: an alert of the rule is open.
         measures: the figure people follow: share, count. Empty: the rule has none, or it was not judged.
         why: CANNOT_SEE: a stable word for the reason ("offline", "frozen", "covered"…).

@@ -1,4 +1,4 @@
-"""A thin line between programs of one machine: TCP forwarded at so many bytes a second, each way, all of it together."""
+"""A thin line between programs of one machine: TCP forwarded at so many bytes a second each way, all of it together."""
 
 from __future__ import annotations
 

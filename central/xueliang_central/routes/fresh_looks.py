@@ -46,7 +46,7 @@ class LookAnswer(BaseModel):
     alert_id: str
     observed_at: datetime | None = Field(description="When the picture was taken; null: there is none.")
     says: Says
-    since: datetime | None = Field(description="holds: since when; clear: when it was last seen to hold.")
+    since: datetime | None = Field(description="holds: since when; clear: last seen to hold, or seen to be over, then.")
     has_alert: bool = Field(description="An alert of this rule is open at the node.")
     measures: dict[str, Any] = Field(description="The figure people follow, with its unit: share, count.")
     why: str | None = Field(description="cannot_see: a stable word for the reason, such as offline or covered.")

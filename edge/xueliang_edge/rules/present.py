@@ -30,7 +30,8 @@ class Present:
 
     Attributes:
         says: see `Says`.
-        since: HOLDS: the onset; CLEAR: when it was last seen to hold. None: not known, or nothing to say.
+        since: HOLDS: the onset; CLEAR: when it was last seen to hold or, once its episode has ended, when that was
+            seen. None: not known, or nothing to say.
         has_alert: an episode is open.
         why: CANNOT_SEE: a stable word for the reason.
         figure: None where the rule has none or did not judge.
