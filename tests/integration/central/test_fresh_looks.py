@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select
 
 from tests.integration.central.test_backtests import NODE_ID, say, until
 from tests.support import city
@@ -26,7 +26,7 @@ from xueliang_alerts.contract import Measure, NodeState, to_bytes
 from xueliang_alerts.topics import Leaf, node_topic
 from xueliang_alerts.transport import Incoming
 from xueliang_central.audit.tables import audit_records
-from xueliang_central.cameras.tables import cameras
+from xueliang_central.cameras.gate import Gate
 from xueliang_central.fleet.backtests import BacktestLink
 from xueliang_central.incidents.stills import newest_still
 from xueliang_central.incidents.tables import alerts
@@ -241,9 +241,7 @@ async def test_a_camera_that_is_not_released_is_not_looked_at(centre: TestCentre
         node = LookingNode(broker, holds)
         async with at_the_desk(centre, broker) as client:
             incident_id = await watched_incident(centre)
-            async with centre.database.transaction() as conn:
-                blank = {"purpose": None, "legal_basis": None, "signed_on": None}
-                await conn.execute(update(cameras).where(cameras.c.camera_id == "lane").values(blank))
+            centre.centre.gate.chosen = Gate.ENFORCE  # nobody has signed for it
             answer = await look(client, incident_id)
     assert (answer.status_code, answer.json()["code"]) == (409, "camera_not_released")
     assert node.commands == []
