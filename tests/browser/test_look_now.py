@@ -121,7 +121,7 @@ def test_what_cannot_be_seen_or_shown_is_said_in_both_languages(
         expect(page.get_by_test_id("look-words")).to_have_text("Cannot see: the lens is covered")
         told.values = {"preview": None, "still": None, "no_picture": "too_much_moves"}
         page.get_by_test_id("look-button").click()
-        expect(page.get_by_test_id("look-words")).to_have_text("Still 41 % covered, for 6 min 00 s", timeout=SOON_MS)
+        expect(page.get_by_test_id("look-words")).to_have_text("Still 41% covered, for 6 min 00 s", timeout=SOON_MS)
         expect(page.get_by_test_id("look-no-picture")).to_have_text("No picture: too much moves to mask people surely")
         shoot(page, "look-english")
         told.values = {"says": Says.CLEAR, "has_alert": False, "measures": {}}

@@ -59,7 +59,7 @@ const en: typeof zh = {
   full: "The full picture is on its way…",
   alt: "The picture just taken, people masked",
   masked: "People are masked",
-  "holds.share": "Still {share} % covered",
+  "holds.share": "Still {share}% covered",
   "holds.count": "Still {count} there",
   "holds.people": "Still {count} people",
   "holds.plain": "Still there",
@@ -109,7 +109,7 @@ export function saidOf(answer: FreshLook): Said {
   return { ...answer, share: share?.value, count: count?.value, unit: count?.unit };
 }
 
-/** "Still 41 % covered, for 6m 10s", "Clear since 18:03:05", "Cannot see: the lens is covered". */
+/** "Still 41% covered, for 6 min 10 s", "Clear since 18:03:05", "Cannot see: the lens is covered". */
 export function lookText(said: Said): string {
   if (said.says === "cannot_see") return look("cannot", { why: lookCode("why", said.why ?? "unknown") });
   if (said.says === "unclear" || said.says === "outside_hours") return look(said.says);
