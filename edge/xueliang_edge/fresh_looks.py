@@ -104,7 +104,7 @@ class FreshLooks:
         camera, now = self._camera_of(command.camera_id), self._mono()
         if camera is None:
             return "no_such_camera", f'camera_id: no "{command.camera_id}" on this node'
-        asked = _Asked(command, now)
+        asked, is_away = _Asked(command, now), camera.is_overdue
         with self._guard:
             if self._in_hand is not None:
                 return "too_many", f"this node is looking at {self._in_hand.command.camera_id} for somebody: ask again"
@@ -114,10 +114,10 @@ class FreshLooks:
                 self._last_mono_s.clear()
             self._last_mono_s[command.camera_id] = now
             self._in_hand = asked
-            if not camera.is_overdue:
+            if not is_away:
                 self._wanted = asked
         self.counts["asked"] += 1
-        if camera.is_overdue:
+        if is_away:
             self._looked.put(_Looked(asked, Present(Says.CANNOT_SEE, why="offline")))
         else:
             self._hurry(command.camera_id)
@@ -131,7 +131,7 @@ class FreshLooks:
         if look is not None and look.observed_mono_s < wanted.asked_mono_s - OLDEST_S:
             self._hurry(camera.config.camera_id)
             return
-        if self._taken() is not wanted:  # meanwhile it was answered without a picture
+        if not self._take(wanted):  # meanwhile it was answered without a picture
             return
         looked = _Looked(wanted, None)
         try:
@@ -151,11 +151,13 @@ class FreshLooks:
         boxes = present.figure.boxes_xyxyn if present.figure is not None else ()
         return _Looked(wanted, present, look, self._gatherer.fresh(camera.config, rule, boxes, look))
 
-    def _taken(self) -> _Asked | None:
-        """What is wanted, and from now on is not: one of the main path and the thread gets it."""
+    def _take(self, wanted: _Asked) -> bool:
+        """It is wanted no more: one of the main path and the thread gets it. False: the other one did."""
         with self._guard:
-            wanted, self._wanted = self._wanted, None
-            return wanted
+            if self._wanted is not wanted:
+                return False
+            self._wanted = None
+            return True
 
     def _work(self) -> None:
         while not self._stop.is_set():
@@ -174,7 +176,7 @@ class FreshLooks:
 
     def _give_up_when_late(self) -> None:
         wanted = self._wanted
-        if wanted is None or self._mono() - wanted.asked_mono_s < self._wait_s or self._taken() is not wanted:
+        if wanted is None or self._mono() - wanted.asked_mono_s < self._wait_s or not self._take(wanted):
             return
         self._looked.put(_Looked(wanted, Present(Says.CANNOT_SEE, why="no_picture_came")))
 
