@@ -6,11 +6,15 @@ Invariants
       dies in between never answers, and who asked has stopped waiting at `expires_at`.
     - Fields that are not known are refused, not ignored: half a command is another command.
     - An answer has a page at least, and each is at most `MAX_MESSAGE_BYTES`: fresh alerts pass between two.
+    - A picture in an answer is masked like any still; where it cannot be, there is none, and the answer says why.
+    - A node of before there was `look` does not understand it, and says so in a page of `backtest` with `error`.
 """
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -18,7 +22,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from xueliang_alerts.contract import (
     Count,
     Id,
+    Measure,
     NotUnderstood,
+    Sha256,
     UtcTime,
     first_problem,
     must_be_a_json_object,
@@ -27,6 +33,7 @@ from xueliang_alerts.contract import (
 REQUEST_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$"
 LONGEST_WAIT: Final = timedelta(minutes=10)  # a command that may wait longer would surprise whoever sent it
 PAGES_AT_MOST: Final = 100  # 6 MB: more than a person reads
+PREVIEW_BYTES: Final = 24_000  # as base64 32 kB: 4 s over 64 kbit/s, 8 s where something else takes half of the link
 
 RequestId = Annotated[str, Field(pattern=REQUEST_ID_PATTERN)]
 Page = Annotated[int, Field(ge=1, le=PAGES_AT_MOST)]
@@ -83,25 +90,107 @@ class ResultPage(_Commands):
         return self.page == self.pages
 
 
-def read_command(payload: bytes) -> BacktestCommand:
+class LookCommand(_Commands):
+    """Look at a camera now: what a rule of it says at this moment, and a masked still."""
+
+    command: Literal["look"]
+    request_id: RequestId
+    expires_at: UtcTime
+    camera_id: Id
+    rule_id: Id
+
+
+class Says(StrEnum):
+    """What a rule says of the picture that it was asked about."""
+
+    HOLDS = "holds"
+    CLEAR = "clear"
+    UNCLEAR = "unclear"
+    """The picture is good, and the place is hidden."""
+    OUTSIDE_HOURS = "outside_hours"
+    """The rule's schedule is over: it does not judge now."""
+    CANNOT_SEE = "cannot_see"
+    """There was no picture, or none that shows the place: `why` says which."""
+
+
+class FullStill(_Commands):
+    """The still in full, which the node uploads after its answer (HTTP PUT by hash); it may come late, or never."""
+
+    sha256: Sha256
+    bytes: Annotated[int, Field(gt=0, le=8_000_000)]
+    size_wh: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
+
+
+class LookResult(_Commands):
+    """The answer to a look: one message. The full still follows it by the way of all stills.
+
+    Attributes:
+        observed_at: when the picture was taken; None: there is none.
+        says: see `Says`; None beside `error`.
+        since: HOLDS: since when; CLEAR: when it was last seen to hold or, once its alert has ended, when that was seen.
+            None: not known, or nothing to say.
+        has_alert: an alert of the rule is open.
+        measures: the figure people follow: share, count. Empty: the rule has none, or it was not judged.
+        why: CANNOT_SEE: a stable word for the reason ("offline", "frozen", "covered"…).
+        preview: JPEG of the masked still, smaller, base64; at most `PREVIEW_BYTES` of JPEG.
+        no_picture: a stable word for why there is no preview ("detector_late", "too_much_moves"…).
+        error: why there is no answer, in words.
+    """
+
+    command: Literal["look"]
+    request_id: Annotated[str, Field(max_length=64)]
+    observed_at: UtcTime | None = None
+    says: Says | None = None
+    since: UtcTime | None = None
+    has_alert: bool = False
+    measures: Annotated[
+        dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")], Measure], Field(max_length=4)
+    ] = {}
+    why: Annotated[str, Field(max_length=40)] | None = None
+    preview: Annotated[str, Field(max_length=PREVIEW_BYTES * 4 // 3 + 4, pattern=r"^[A-Za-z0-9+/]*={0,2}$")] | None = (
+        None
+    )
+    no_picture: Annotated[str, Field(max_length=40)] | None = None
+    still: FullStill | None = None
+    error: Annotated[str, Field(max_length=4000)] | None = None
+
+    @model_validator(mode="after")
+    def _says_or_fails(self) -> Self:
+        if (self.says is None) == (self.error is None):
+            raise ValueError("says: expected what the rule says, or an error, and not both")
+        return self
+
+
+Command = BacktestCommand | LookCommand
+Result = ResultPage | LookResult
+
+
+def read_command(payload: bytes) -> Command:
     """Raises NotUnderstood; the reason is safe to answer with. Whether it is too late is asked elsewhere."""
     must_be_a_json_object(payload)
+    model = LookCommand if _is_look(payload) else BacktestCommand
     try:
-        return BacktestCommand.model_validate_json(payload, strict=True)
+        return model.model_validate_json(payload, strict=True)
     except ValidationError as error:
         raise NotUnderstood(first_problem(error)) from error
 
 
-def read_result(payload: bytes) -> ResultPage:
-    """One page of an answer, ignoring fields of a newer version. Raises NotUnderstood."""
+def read_result(payload: bytes) -> Result:
+    """One message of an answer, ignoring fields of a newer version. Raises NotUnderstood."""
     must_be_a_json_object(payload)
+    model = LookResult if _is_look(payload) else ResultPage
     try:
-        return ResultPage.model_validate_json(payload, strict=True, extra="ignore")
+        return model.model_validate_json(payload, strict=True, extra="ignore")
     except ValidationError as error:
         raise NotUnderstood(first_problem(error)) from error
 
 
-def why_not_now(command: BacktestCommand, at: datetime) -> str | None:
+def _is_look(payload: bytes) -> bool:
+    value = json.loads(payload)
+    return isinstance(value, dict) and value.get("command") == "look"
+
+
+def why_not_now(command: Command, at: datetime) -> str | None:
     """Why it is not carried out at this moment; None: it is."""
     if at >= command.expires_at:
         late_s = (at - command.expires_at).total_seconds()

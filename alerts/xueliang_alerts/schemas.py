@@ -16,7 +16,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from xueliang_alerts.commands import BacktestCommand, ResultPage
+from xueliang_alerts.commands import BacktestCommand, LookCommand, LookResult, ResultPage
 from xueliang_alerts.contract import ID_PATTERN, Message, NodeStatus, Receipt
 from xueliang_alerts.desired import DesiredRules, ReportedRules, SignedDocument
 from xueliang_alerts.stations import SOURCE_PATTERN, Signal, SignedSignal
@@ -29,20 +29,22 @@ MODELS: Final[dict[str, type[BaseModel]]] = {
     "status": NodeStatus,
     "command": BacktestCommand,
     "result": ResultPage,
+    "look-command": LookCommand,
+    "look-result": LookResult,
     "desired": SignedDocument,
     "desired-document": DesiredRules,
     "reported": ReportedRules,
     "signal": Signal,
     "signed-signal": SignedSignal,
 }
-JSON_LEAVES: Final[dict[Leaf, type[BaseModel]]] = {
-    Leaf.ALERTS: Message,
-    Leaf.RECEIPTS: Receipt,
-    Leaf.STATUS: NodeStatus,
-    Leaf.COMMANDS: BacktestCommand,
-    Leaf.RESULTS: ResultPage,
-    Leaf.CONFIG_DESIRED: SignedDocument,
-    Leaf.CONFIG_REPORTED: ReportedRules,
+JSON_LEAVES: Final[dict[Leaf, tuple[type[BaseModel], ...]]] = {
+    Leaf.ALERTS: (Message,),
+    Leaf.RECEIPTS: (Receipt,),
+    Leaf.STATUS: (NodeStatus,),
+    Leaf.COMMANDS: (BacktestCommand, LookCommand),
+    Leaf.RESULTS: (ResultPage, LookResult),
+    Leaf.CONFIG_DESIRED: (SignedDocument,),
+    Leaf.CONFIG_REPORTED: (ReportedRules,),
 }
 SUMMARIES: Final[dict[Leaf, str]] = {
     Leaf.ALERTS: "One spool record: a revision of an alert, or a declared gap. QoS 1, not retained.",
@@ -52,7 +54,7 @@ SUMMARIES: Final[dict[Leaf, str]] = {
     "desired-document.schema.json. QoS 1, not retained.",
     Leaf.CONFIG_REPORTED: "The rules that a camera runs, and why wanted ones were refused. QoS 1, not retained.",
     Leaf.COMMANDS: "A request to the node, carried out once and not after it expires. QoS 1, not retained.",
-    Leaf.RESULTS: "The answer to a command, in pages. QoS 1, not retained.",
+    Leaf.RESULTS: "The answer to a command: a back-test's in pages, a look's in one message. QoS 1, not retained.",
 }
 
 
@@ -70,7 +72,7 @@ def json_schema_of(model: type[BaseModel]) -> dict[str, Any]:
 
 def async_api() -> dict[str, Any]:
     """AsyncAPI 3: every topic of a node and of a station, from the centre's point of view."""
-    models: list[type[BaseModel]] = [*JSON_LEAVES.values(), SignedSignal]
+    models: list[type[BaseModel]] = [*(one for several in JSON_LEAVES.values() for one in several), SignedSignal]
     _, definitions = models_json_schema(
         [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
     )
@@ -107,8 +109,8 @@ def _channel_name(leaf: Leaf) -> str:
 
 
 def _channel(leaf: Leaf) -> dict[str, Any]:
-    model = JSON_LEAVES.get(leaf)
-    messages = {model.__name__: {"$ref": f"#/components/messages/{model.__name__}"}} if model is not None else {}
+    names = [model.__name__ for model in JSON_LEAVES.get(leaf, ())]
+    messages = {name: {"$ref": f"#/components/messages/{name}"} for name in names}
     return {
         "address": f"{PREFIX}/{{shard}}/nodes/{{node_id}}/{leaf.value}",
         "description": SUMMARIES[leaf],

@@ -21,6 +21,7 @@ from xueliang_central.routes import (
     console,
     evidence,
     fleet,
+    fresh_looks,
     health,
     policies,
     rule_defaults,
@@ -53,6 +54,7 @@ _ROUTERS: Final = (
     fleet.router,
     policies.router,
     evidence.router,
+    fresh_looks.router,
     stream.router,
 )
 

@@ -20,6 +20,7 @@ from xueliang_configs.retention import RetentionConfig
 if TYPE_CHECKING:
     from xueliang_central.evidence.pictures import PictureStore
     from xueliang_central.fleet.backtests import Backtests
+    from xueliang_central.fleet.fresh_looks import FreshLooks
     from xueliang_central.health import Health
     from xueliang_central.rights.sealing import Seal
     from xueliang_central.rights.single_sign_on import Provider, SignOnSettings
@@ -73,6 +74,7 @@ class Centre:
     pictures: PictureStore
     health: Health
     backtests: Backtests
+    fresh_looks: FreshLooks
     wall: Wall
     mono: Mono
     seal: Seal

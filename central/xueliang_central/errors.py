@@ -31,6 +31,7 @@
     ├── ContactsRefused          no: carries every problem of a person's addresses: where, what was expected
     ├── ReportRefused             no: the days asked about, or too many rows for the form asked for
     ├── BacktestRefused           no: the draft or the time asked about; in the node's words
+    ├── LookRefused               sometimes: no camera watches it, or the node does not look now; in words
     ├── GivenUp                   nobody reads it: who asked has gone
     ├── NodeAway                  yes, when the node or the broker is back
     ├── NodeSilent                yes, about a shorter time: the node took the question, or not, and did not answer
@@ -316,6 +317,12 @@ class NodeAway(CentralError):
     status = 503
     code = "node_away"
     title = "The node cannot be asked now"
+
+
+class LookRefused(CentralError):
+    status = 422
+    code = "look_refused"
+    title = "The camera cannot be looked at now"
 
 
 class NodeBusy(CentralError):

@@ -23,7 +23,9 @@ from xueliang_central.cameras.releases import CameraGate
 from xueliang_central.centre import Centre, Settings
 from xueliang_central.errors import CentralError
 from xueliang_central.evidence.pictures import PictureStore
+from xueliang_central.fleet.answers import NodeAnswers
 from xueliang_central.fleet.backtests import Backtests
+from xueliang_central.fleet.fresh_looks import FreshLooks
 from xueliang_central.health import Health
 from xueliang_central.rights.accounts import forget_old
 from xueliang_central.rights.administrators import breaches
@@ -89,6 +91,7 @@ def _sign_on(chosen: CentreSettings) -> SignOnSettings | None:
 
 def centre_on(database: Database, settings: Settings, policies: PolicyTable, *, wall: Wall, mono: Mono) -> Centre:
     """A centre over an open database."""
+    answers = NodeAnswers()
     return Centre(
         settings=settings,
         database=database,
@@ -97,7 +100,8 @@ def centre_on(database: Database, settings: Settings, policies: PolicyTable, *, 
         feed=EventFeed(database, mono),
         pictures=PictureStore(settings.data_dir / "pictures"),
         health=Health({"database": database.ping}),
-        backtests=Backtests(wall),
+        backtests=Backtests(wall, answers=answers),
+        fresh_looks=FreshLooks(answers, wall, mono),
         wall=wall,
         mono=mono,
         gate=CameraGate(settings.camera_gate),

@@ -50,6 +50,12 @@ class Person:
         answer.raise_for_status()
         return dict(answer.json())
 
+    def look(self, incident_id: str) -> dict[str, Any]:
+        """Have the camera of an incident look now. Raises httpx.HTTPStatusError."""
+        answer = self._http.post(f"/api/incidents/{incident_id}/look", json={}, timeout=30.0)
+        answer.raise_for_status()
+        return dict(answer.json())
+
     def put_photo(self, payload: bytes, media_type: str = "image/jpeg") -> str:
         """Upload a photo; gives its sha256."""
         digest = hashlib.sha256(payload).hexdigest()

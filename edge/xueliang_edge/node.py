@@ -48,6 +48,7 @@ from xueliang_edge.evidence.gathering import Gatherer
 from xueliang_edge.evidence.in_hand import StillsInHand
 from xueliang_edge.evidence.trials import TrialStills
 from xueliang_edge.evidence.uploading import EvidenceStore, Uploader
+from xueliang_edge.fresh_looks import FreshLooks
 from xueliang_edge.health import HealthServer, RuleNotRunning
 from xueliang_edge.hot_rules.following import RulesFollower
 from xueliang_edge.hot_rules.from_centre import FromCentre
@@ -137,6 +138,14 @@ class Node:
                 self._judges,
                 mono,
             )
+            self.fresh_looks = FreshLooks(
+                self.gatherer,
+                self._store,
+                camera_of=lambda camera_id: self.pipeline.cameras.get(camera_id),
+                hurry=lambda camera_id: self.pipeline.hurry(camera_id),
+                publish=lambda answer, timeout_s: self.backtests.publish(answer, timeout_s),
+                mono=mono,
+            )
             self.pipeline = Pipeline(
                 [
                     watched(judge, self.detection.models, is_fast=is_fast(judge.camera, pace))
@@ -149,6 +158,7 @@ class Node:
                 wall=wall,
                 mono=mono,
                 alive=alive,
+                onlooker=self.fresh_looks,
             )
             self.link = MqttLink(
                 _mqtt_settings(config.node.node_id, config.node.broker),
@@ -181,7 +191,9 @@ class Node:
                 views_of=lambda camera_id: self.capture.health(camera_id).views,
                 centre=self.from_centre,
             )
-            self.backtests = BacktestService(config.node.node_id, self.link, self._task_of, wall=wall, mono=mono)
+            self.backtests = BacktestService(
+                config.node.node_id, self.link, self._task_of, wall=wall, mono=mono, look=self.fresh_looks.ask
+            )
             self.reporter = Reporter(self, config, wall=wall, mono=mono)
             self.forwarder = Forwarder(
                 self.spool, self.link, wall=wall, mono=mono, software=SOFTWARE, extras=self.reporter.status_extras
@@ -218,6 +230,7 @@ class Node:
         self.observation_log.start()
         self.capture.start()
         self.forwarder.start()
+        self.fresh_looks.start()
         self.backtests.start()
         self.from_centre.start()
         self.link.connect()
@@ -259,6 +272,7 @@ class Node:
             closing.callback(self.link.close)
             closing.callback(self.forwarder.stop, FLUSH_S)
             closing.callback(self.backtests.close)
+            closing.callback(self.fresh_looks.close)
             if self.uploader is not None:
                 closing.callback(self.uploader.close)
             closing.callback(self.writer.close, WRITE_S)

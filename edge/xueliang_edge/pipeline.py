@@ -89,7 +89,10 @@ class RulesChange:
 
 
 class Onlooker(Protocol):
-    """Who else wants to see what was judged; `analysing` does. Waits for nobody a node watches, and raises nothing."""
+    """Who else wants to see what was judged: `analysing`, and on a node who was asked for a fresh look.
+
+    Waits no longer than an alert waits for its still; what it raises costs that look.
+    """
 
     def judged(self, camera: WatchedCamera, look: Look | None, observations: Sequence[Observation]) -> None:
         """One observation a detector, as the rules got them. The look's picture is given back after this call.
@@ -131,6 +134,7 @@ class Pipeline:
         self._in_hand: dict[int, InHand] = {}
         self._changes: queue.SimpleQueue[RulesChange] = queue.SimpleQueue()
         self._view_orders: queue.SimpleQueue[ViewOrder] = queue.SimpleQueue()
+        self._hurried: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._last_ticket = 0
         self.overload = Overload()
         self._last_tended_mono_s = mono()
@@ -159,6 +163,8 @@ class Pipeline:
             self._change(self._changes.get())
         while not self._view_orders.empty():
             self._capture.order_view(self._view_orders.get())
+        while not self._hurried.empty():
+            self._capture.look_now(self._hurried.get())
         self._detection.check(self._mono())
         looks, answers = self._capture.looks(), self._detection.answers()
         for came in looks:
@@ -184,6 +190,10 @@ class Pipeline:
     def order_view(self, order: ViewOrder) -> None:
         """Have capture learn or renew a camera's view; from any thread."""
         self._view_orders.put(order)
+
+    def hurry(self, camera_id: str) -> None:
+        """Have this camera's next picture looked at at once; from any thread. Within a quarter of a second."""
+        self._hurried.put(camera_id)
 
     @property
     def in_hand(self) -> int:

@@ -54,7 +54,7 @@ def keep_a_day(
 
 
 @contextmanager
-def _connected(installation: Installation, name: str) -> Iterator[MqttLink]:
+def connected(installation: Installation, name: str) -> Iterator[MqttLink]:
     password = json.loads((installation.folder / "secrets.json").read_text())["broker_node"]
     settings = MqttSettings(
         host="127.0.0.1",
@@ -79,7 +79,7 @@ def trying_node(installation: Installation, camera: CameraConfig, folder: Path) 
         known = camera if command.camera_id == camera.camera_id else None
         return Task(command, known, (camera.camera_id,), models, folder)
 
-    with _connected(installation, "tries") as link:
+    with connected(installation, "tries") as link:
         service = BacktestService(NODE_ID, link, task_of, wall=system_wall, mono=system_mono)
         service.start()
         link.connect()
@@ -94,7 +94,7 @@ def trying_node(installation: Installation, camera: CameraConfig, folder: Path) 
 def half_a_node(installation: Installation) -> Iterator[list[str]]:
     """Says the first of two pages and then nothing more; gives the ids of what it was asked."""
     asked: list[str] = []
-    with _connected(installation, "stops") as link:
+    with connected(installation, "stops") as link:
 
         def take(incoming: Incoming) -> None:
             incoming.acknowledge()

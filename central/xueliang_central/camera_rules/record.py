@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import AreaTree, Level, brief
 from xueliang_central.incidents.judging import SPEAKING, judgement
+from xueliang_central.incidents.looked import FRESH
 from xueliang_central.incidents.states import CloseReason
 from xueliang_central.incidents.tables import alerts, expected_pictures, incident_timeline, incidents
 from xueliang_central.incidents.views import received
@@ -100,7 +101,7 @@ async def _stills_of(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, str
     """A still of each alert that has arrived."""
     query = (
         select(expected_pictures.c.alert_id, expected_pictures.c.sha256)
-        .where(among(conn, expected_pictures.c.alert_id, ids))
+        .where(among(conn, expected_pictures.c.alert_id, ids), expected_pictures.c.kind != FRESH)
         .order_by(expected_pictures.c.named_at.desc(), expected_pictures.c.sha256)
     )
     rows = (await conn.execute(query)).all()

@@ -19,17 +19,19 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from pydantic import ValidationError
 
-from xueliang_alerts.commands import PAGES_AT_MOST, BacktestCommand, ResultPage, read_result
+from xueliang_alerts.commands import PAGES_AT_MOST, BacktestCommand, LookResult, ResultPage, read_result
 from xueliang_alerts.contract import MAX_MESSAGE_BYTES, NotUnderstood, to_bytes
 from xueliang_alerts.errors import TransportError
 from xueliang_alerts.mqtt_link import MqttLink, MqttSettings
 from xueliang_alerts.topics import Leaf, node_topic
-from xueliang_alerts.transport import Incoming, Transport
+from xueliang_alerts.transport import Transport
 from xueliang_central.errors import BacktestRefused, NodeAway, NodeBusy, NodeSilent
+from xueliang_central.fleet.answers import NodeAnswers
 from xueliang_central.ingest.batches import FIRST_PAUSE_S, LONGEST_PAUSE_S
 
 log = logging.getLogger(__name__)
@@ -105,17 +107,22 @@ class Backtests:
         first_page_s: float = FIRST_PAGE_S,
         next_page_s: float = NEXT_PAGE_S,
         whole_answer_s: float = WHOLE_ANSWER_S,
+        answers: NodeAnswers | None = None,
     ) -> None:
+        """`answers`: the way in that others share; None: one of its own."""
         self._wall, self._whole_answer_s = wall, whole_answer_s
         self._first_page_s, self._next_page_s = first_page_s, next_page_s
-        self._transport: Transport | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._answers = answers or NodeAnswers()
         self._waiting: dict[str, _Question] = {}  # by the topic of its answer: one a node
         self.counts: Counter[str] = Counter()
 
     def use(self, transport: Transport | None) -> None:
         """From the event loop. The transport stays the caller's."""
-        self._transport, self._loop = transport, asyncio.get_running_loop()
+        self._answers.use(transport)
+
+    @property
+    def _transport(self) -> Transport | None:
+        return self._answers.transport
 
     async def ask(
         self, node_id: str, camera_id: str, rule: dict[str, Any], from_at: datetime | None, to_at: datetime | None
@@ -128,23 +135,20 @@ class Backtests:
             NodeBusy: it is being asked already, or too many others are.
             NodeSilent: no new page came for so long, or not all of them in time.
         """
-        transport = self._transport
-        if transport is None or not transport.state.is_connected:
-            raise NodeAway("the centre has no connection to the broker")
+        transport = self._answers.connected()
         results = node_topic(node_id, Leaf.RESULTS)
         self._must_have_room(node_id, results)
         question = _Question(node_id, camera_id, self._wall())
         command = self._command(question.request_id, camera_id, rule, from_at, to_at)
         self._waiting[results] = question
         try:
-            transport.subscribe(results, self._take)
-            transport.publish(node_topic(node_id, Leaf.COMMANDS), command)
-            return await self._collected(question)
+            with self._answers.listening(transport, node_id, partial(self._hand_over, results)):
+                transport.publish(node_topic(node_id, Leaf.COMMANDS), command)
+                return await self._collected(question)
         except TransportError as error:
             raise NodeAway("the centre lost its connection to the broker") from error
         finally:
             del self._waiting[results]
-            transport.unsubscribe(results)
 
     def progress(self, node_id: str, camera_id: str) -> Progress | None:
         """None: this node is not being asked about this camera."""
@@ -211,13 +215,6 @@ class Backtests:
             told = f"does not answer: nothing came for {patience_s:.0f} s"
         return f"node {question.node_id} {told}"
 
-    def _take(self, incoming: Incoming) -> None:
-        """In the transport's thread."""
-        incoming.acknowledge()
-        loop = self._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._hand_over, incoming.topic, incoming.payload)
-
     def _hand_over(self, topic: str, payload: bytes) -> None:
         """A node answers its own questions only; what nobody waits for is counted."""
         try:
@@ -225,6 +222,8 @@ class Backtests:
         except NotUnderstood as error:
             self.counts["not_understood"] += 1
             log.warning("a node's answer was not understood", extra={"topic": topic, "why": str(error)[:300]})
+            return
+        if isinstance(page, LookResult):
             return
         question = self._waiting.get(topic)
         if question is None or page.request_id != question.request_id:
@@ -241,7 +240,8 @@ class Backtests:
 
 
 class BacktestLink:
-    """The connection behind `Backtests`, as a part of a running centre that has the API.
+    """The connection behind `Backtests` and whoever shares its `NodeAnswers`, as a part of a running centre that has
+    the API.
 
     Starting needs neither the broker nor files of TLS that can be used: what fails is logged once and tried again, and
     until it works every question is answered NodeAway.

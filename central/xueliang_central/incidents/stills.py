@@ -8,6 +8,7 @@ from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.evidence.tables import pictures
+from xueliang_central.incidents.looked import FRESH
 from xueliang_central.incidents.tables import alerts, expected_pictures
 from xueliang_central.incidents.views import EVIDENCE
 from xueliang_central.rights.scope import Actor, in_scope
@@ -24,6 +25,7 @@ async def newest_still(conn: AsyncConnection, actor: Actor, camera_id: str) -> d
         .join(alerts, alerts.c.alert_id == expected_pictures.c.alert_id)
         .join(pictures, arrived)
         .where(alerts.c.camera_id == camera_id, in_scope(expected_pictures.c.area_path, actor))
+        .where(expected_pictures.c.kind != FRESH)  # taken at another time than its alert tells
         .order_by(alerts.c.began_at.desc())
         .limit(1)
     )

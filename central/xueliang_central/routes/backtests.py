@@ -7,7 +7,7 @@ import logging
 from collections.abc import Coroutine
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -89,6 +89,7 @@ class Watched:
 
 
 log = logging.getLogger(__name__)
+Told = TypeVar("Told")
 Tries = Annotated[Actor, Depends(require(Permission.TRY_RULES))]
 CameraId = Annotated[str, Path(max_length=63)]
 
@@ -156,7 +157,7 @@ async def watched_camera(conn: AsyncConnection, actor: Actor, camera_id: str) ->
     return Watched(*found)
 
 
-async def while_connected(request: Request, question: Coroutine[Any, Any, Answer]) -> Answer:
+async def while_connected(request: Request, question: Coroutine[Any, Any, Told]) -> Told:
     """The answer. Who asked has gone: the question is given up, so that the node may be asked anew.
 
     Raises GivenUp, which nobody reads, and what the question raises.

@@ -1,4 +1,4 @@
-"""A node's answer to back-test requests: taken from its commands topic, run in a child, said in pages.
+"""A node's answer to commands: back-tests are run in a child and said in pages, looks handed to `fresh_looks.py`.
 
 Invariants
     - The main path is not touched: commands arrive in the transport's thread, which only looks at them; one thread of
@@ -18,8 +18,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from xueliang_alerts.commands import BacktestCommand, read_command, why_not_now
-from xueliang_alerts.contract import NotUnderstood
+from xueliang_alerts.commands import BacktestCommand, LookCommand, LookResult, read_command, why_not_now
+from xueliang_alerts.contract import NotUnderstood, to_bytes
 from xueliang_alerts.errors import TransportError
 from xueliang_alerts.topics import Leaf, node_topic
 from xueliang_alerts.transport import Incoming, Transport
@@ -38,6 +38,7 @@ _PUBLISHED_S: Final = 10.0  # for the broker to take a page: 64 KiB over 64 kbit
 _CHECK_S: Final = 0.2
 
 TaskOf = Callable[[BacktestCommand], Task]
+Look = Callable[[LookCommand], tuple[str, str] | None]
 
 
 class BacktestService:
@@ -52,11 +53,15 @@ class BacktestService:
         wall: Callable[[], datetime],
         mono: Callable[[], float],
         run_s: float = RUN_S,
+        look: Look | None = None,
     ) -> None:
-        """`task_of`: a command to what the child must know of the node as it runs now; asked in this one's thread."""
+        """`task_of`: a command to what the child must know of the node as it runs now; asked in this one's thread.
+
+        `look`: takes a look in hand, and answers by `publish`; or says why not. None: nobody looks here.
+        """
         self._commands, self._results = node_topic(node_id, Leaf.COMMANDS), node_topic(node_id, Leaf.RESULTS)
         self._transport, self._task_of = transport, task_of
-        self._wall, self._mono, self._run_s = wall, mono, run_s
+        self._wall, self._mono, self._run_s, self._look = wall, mono, run_s, look
         self._waiting: queue.Queue[BacktestCommand] = queue.Queue(WAITING_AT_MOST)
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._stop = threading.Event()
@@ -89,6 +94,9 @@ class BacktestService:
         if len(self._seen) > _SEEN_AT_MOST:
             self._seen.popitem(last=False)
         why = why_not_now(command, self._wall())
+        if isinstance(command, LookCommand):
+            self._take_look(command, why)
+            return
         if why is not None:
             self._refuse("not_now", command.request_id, why)
             return
@@ -98,11 +106,23 @@ class BacktestService:
             why = f"{WAITING_AT_MOST} back-tests wait on this node already: ask again when they are answered"
             self._refuse("too_many", command.request_id, why)
 
+    def _take_look(self, command: LookCommand, late: str | None) -> None:
+        refused = ("not_now", late) if late is not None else None
+        if refused is None:
+            refused = (
+                self._look(command) if self._look is not None else ("no_looks", "command: nobody looks on this node")
+            )
+        if refused is not None:
+            reason, why = refused
+            self.counts[f"look_{reason}"] += 1
+            log.warning("fresh look refused", extra={"request_id": command.request_id, "why": why[:300]})
+            self.publish(to_bytes(LookResult(command="look", request_id=command.request_id, error=why)), 0.0)
+
     def _refuse(self, reason: str, request_id: str, why: str) -> None:
         self.counts[reason] += 1
         log.warning("back-test refused", extra={"request_id": request_id, "why": why[:300]})
         if request_id:
-            self._publish(error_page(request_id, why), 0.0)
+            self.publish(error_page(request_id, why), 0.0)
 
     def _work(self) -> None:
         while not self._stop.is_set():
@@ -142,7 +162,7 @@ class BacktestService:
                 why = f"not done in {min(self._run_s, left_s):.0f} s: ask for a shorter time"
                 self._refuse("took_too_long", command.request_id, why)
             return
-        if all(self._publish(page, _PUBLISHED_S) for page in pages):
+        if all(self.publish(page, _PUBLISHED_S) for page in pages):
             self.counts["answered"] += 1
             log.info("back-test answered", extra={"request_id": command.request_id, "pages": len(pages)})
 
@@ -160,8 +180,11 @@ class BacktestService:
                 pages.append(message)
         return pages
 
-    def _publish(self, page: bytes, timeout_s: float) -> bool:
-        """False: the broker did not take it in time, counted; 0: it is not waited for."""
+    def publish(self, page: bytes, timeout_s: float) -> bool:
+        """A message on the results topic; from any thread.
+
+        False: the broker did not take it in time, counted; 0: it is not waited for.
+        """
         try:
             handle = self._transport.publish(self._results, page)
         except TransportError:

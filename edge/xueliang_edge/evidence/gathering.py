@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xueliang_alerts.contract import EndReason, EvidenceKind, EvidenceRef, Phase
 from xueliang_configs.cameras import CameraConfig
@@ -88,13 +89,30 @@ class Gatherer:
             return None
         return still
 
+    def fresh(
+        self, camera: CameraConfig, rule: Rule, boxes_xyxyn: Sequence[Sequence[float]], look: Look | None
+    ) -> Still | Refused:
+        """A still of what a rule's place shows now, for somebody who asked; kept nowhere. Waits as for an alert's."""
+        if self._store is None:
+            return Refused("no_centre")
+        if not has_place(rule):
+            return Refused("no_place")
+        if look is None:
+            return Refused("no_picture")
+        return self._made(camera, rule, np.asarray(boxes_xyxyn, np.float32), look, EvidenceKind.CONFIRM)
+
     def _composed(
         self, camera: CameraConfig, rule: PlacedRule, decision: Decision, look: Look | None, kind: EvidenceKind
     ) -> Still | Refused:
         if look is None:
             return Refused("no_picture")
-        boxes = np.asarray(decision.boxes_xyxyn, np.float32).reshape(-1, 4)
-        region = Region(tuple(rule.zone), boxes, tuple(tuple(zone) for zone in camera.privacy_zones))
+        return self._made(camera, rule, np.asarray(decision.boxes_xyxyn, np.float32), look, kind)
+
+    def _made(
+        self, camera: CameraConfig, rule: PlacedRule, boxes_xyxyn: NDArray[np.float32], look: Look, kind: EvidenceKind
+    ) -> Still | Refused:
+        privacy = tuple(tuple(zone) for zone in camera.privacy_zones)
+        region = Region(tuple(rule.zone), boxes_xyxyn.reshape(-1, 4), privacy)
         request = StillRequest(look.handle, kind, region)
         deadline_mono_s = self._mono() + STILL_TIMEOUT_S
         scene = self._lend_scene(look.handle, deadline_mono_s) if self._lend_scene is not None else None

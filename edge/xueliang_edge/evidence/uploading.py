@@ -72,7 +72,7 @@ class EvidenceStore:
     def keep(self, still: Still, severity: int) -> bool:
         """Put one still on the disk. False: no room, or the disk refused (counted); name it nowhere then.
 
-        One thread at a time; whoever looks meanwhile does not wait for the disk.
+        Whoever looks meanwhile does not wait for the disk. Two at the same time may go beyond the cap by one still.
         """
         with self._guard:
             if any(one.sha256 == still.sha256 for one in self._sizes):

@@ -45,6 +45,7 @@ from xueliang_edge.rules.episodes import (
 from xueliang_edge.rules.frozen import dataclass
 from xueliang_edge.rules.geometry import Box
 from xueliang_edge.rules.looking import blind_look, ended_in_words, is_after_gap, is_past, now_of, timing_of
+from xueliang_edge.rules.present import Figure
 from xueliang_edge.rules.standing_measure import WEAK_SHARE, widened
 
 ChangeRule = WaterLevelRule | DebrisOnRoadRule
@@ -146,6 +147,16 @@ def step(state: ChangeState, measured: ChangeMeasure, settings: ChangeRule) -> t
     episode, said = advance(state.episode, look, timing)
     about = state.about if episode.open is not None or found.cells else ()
     return replace(state, episode=episode, about=about), _in_words(said, found, measured, settings)
+
+
+def present_figure(state: ChangeState, measured: ChangeMeasure, settings: ChangeRule) -> Figure | None:
+    """Of the zone changed, after `step` has taken this look."""
+    now = state.episode.last
+    if now is None:
+        return None
+    is_light = measured.changed_share > settings.max_changed
+    found = _find(state, measured, now, settings, is_light=is_light)
+    return Figure("share", found.share, "share", found.boxes)
 
 
 @dataclass(frozen=True, slots=True)

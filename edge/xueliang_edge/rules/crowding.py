@@ -49,6 +49,7 @@ from xueliang_edge.rules.episodes import (
 from xueliang_edge.rules.frozen import dataclass
 from xueliang_edge.rules.geometry import Boxes
 from xueliang_edge.rules.looking import timing_of
+from xueliang_edge.rules.present import Figure
 
 GROWTH_OVER_S: Final = 60.0
 GROWTH_EVERY_S: Final = 5.0
@@ -180,6 +181,11 @@ def step(state: CrowdState, measured: CrowdMeasure, settings: CrowdRule) -> tupl
         run, lows = _run(None, recent, (), now, settings), ()
     state = CrowdState(episode, recent, state.trend, run, lows)
     return state, _in_words(said, count, state, measured, settings)
+
+
+def present_figure(state: CrowdState, measured: CrowdMeasure, settings: CrowdRule) -> Figure | None:  # noqa: ARG001
+    """The smoothed count, after `step` has taken this look."""
+    return Figure("count", smoothed(state.recent), "people") if state.recent else None
 
 
 def _trend(before: tuple[CountAt, ...], count: float, now: Moment) -> tuple[CountAt, ...]:

@@ -13,18 +13,20 @@ Invariants
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Self
 
 from pydantic import TypeAdapter, ValidationError
 
+from xueliang_alerts.commands import Says
 from xueliang_alerts.contract import EndReason
 from xueliang_configs.cameras import CameraConfig
 from xueliang_configs.rules import Rule, view_of
 from xueliang_edge.observations import Observation, is_in_view, turned_away
 from xueliang_edge.rules.episodes import Decision, EpisodeState, Moment, decided, ended, why_ended
+from xueliang_edge.rules.present import Present, present_of
 from xueliang_edge.rules.registry import RULES, HazardRule
 
 SNAPSHOT_VERSION: Final = 1
@@ -90,6 +92,30 @@ class CameraJudge:
             if decision is not None:
                 judged.append(self._judged(running.rule, decision))
         return judged
+
+    def present(self, rule_id: str, observations: Sequence[Observation]) -> Present | None:
+        """What a rule says of the look that was judged last, of which these are the observations. Changes nothing.
+
+        None: no such rule runs, or no observation concerns it.
+        """
+        running = self._running.get(rule_id)
+        if running is None:
+            return None
+        hazard, rule = running.hazard, running.rule
+        mine = [
+            one for one in observations if not (one.is_good and hazard.needs_detector) or one.detector == rule.detector
+        ]
+        if not mine:
+            return None
+        here = mine[-1].later(self._offset_s)
+        if not is_in_view(here.view_id, running.view_id):
+            return Present(Says.CANNOT_SEE, has_alert=running.state.episode.open is not None, why="other_view")
+        said = present_of(running.state.episode, here.observed_mono_s)
+        if said.says is Says.CANNOT_SEE:
+            return replace(said, why=_why_not_seen(here))
+        measured = hazard.measure((here,), rule)[0]
+        figure = hazard.present_figure(running.state, measured, rule) if hazard.present_figure else None
+        return replace(said, figure=figure)
 
     def change(self, camera: CameraConfig) -> list[Judged]:
         """Take new settings, all at once; returns the ends of what they end. What raises here has changed nothing."""
@@ -206,6 +232,13 @@ def _adapter(state_type: type[Any]) -> TypeAdapter[Any]:
     if state_type not in _ADAPTERS:
         _ADAPTERS[state_type] = TypeAdapter(state_type)
     return _ADAPTERS[state_type]
+
+
+def _why_not_seen(observation: Observation) -> str:
+    """In a word that stays; "not_judged": its picture is good, and an older look than the last."""
+    if observation.view_fault is not None:
+        return observation.view_fault.value
+    return "not_judged" if observation.is_good else observation.view.value
 
 
 def _started(rule: Rule) -> _Running:

@@ -19,6 +19,7 @@ from xueliang_edge.rules import (
     wrong_way,
 )
 from xueliang_edge.rules.episodes import Decision
+from xueliang_edge.rules.present import Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class HazardRule:
         step: state, measure and settings to the next state and a decision.
         state_type: the frozen dataclass of its state; called without arguments it is the state before the first look.
         needs_detector: False: judged by the view alone, on every observation.
+        present_figure: what the figure people follow is, by the state after a look and its measure; None: it has none.
         must_know: classes the detector must know beside those the rule names: what explains a change.
     """
 
@@ -38,17 +40,30 @@ class HazardRule:
     state_type: type[Any]
     needs_detector: bool = True
     must_know: tuple[str, ...] = ()
+    present_figure: Callable[[Any, Any, Any], Figure | None] | None = None
 
 
-_STANDING: Final = HazardRule(standing.measure, standing.step, standing.StandingState)
-_TRESPASSING: Final = HazardRule(trespassing.measure, trespassing.step, trespassing.TrespassState)
-_CHANGING: Final = HazardRule(changing.measure, changing.step, changing.ChangeState, must_know=("person", "car"))
+_STANDING: Final = HazardRule(
+    standing.measure, standing.step, standing.StandingState, present_figure=standing.present_figure
+)
+_TRESPASSING: Final = HazardRule(
+    trespassing.measure, trespassing.step, trespassing.TrespassState, present_figure=trespassing.present_figure
+)
+_CHANGING: Final = HazardRule(
+    changing.measure,
+    changing.step,
+    changing.ChangeState,
+    must_know=("person", "car"),
+    present_figure=changing.present_figure,
+)
 
 RULES: Final[dict[Hazard, HazardRule]] = {
     Hazard.FIRE_LANE_OBSTRUCTION: _STANDING,
     Hazard.BLOCKED_EXIT: _STANDING,
     Hazard.ILLEGAL_PARKING: _STANDING,
-    Hazard.CROWD: HazardRule(crowding.measure, crowding.step, crowding.CrowdState),
+    Hazard.CROWD: HazardRule(
+        crowding.measure, crowding.step, crowding.CrowdState, present_figure=crowding.present_figure
+    ),
     Hazard.FIRE_SMOKE: HazardRule(burning.measure, burning.step, burning.FireState),
     Hazard.INTRUSION: _TRESPASSING,
     Hazard.EBIKE_INDOORS: _TRESPASSING,

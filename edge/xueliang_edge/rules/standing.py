@@ -39,10 +39,11 @@ from xueliang_edge.rules.frozen import dataclass
 from xueliang_edge.rules.geometry import Box
 from xueliang_edge.rules.looking import timing_of
 from xueliang_edge.rules.places import LEAST_LOOKS, MIN_PRESENCE, SETTLE_S, Ground, Place, is_believed, remember
+from xueliang_edge.rules.present import Figure
 from xueliang_edge.rules.rasters import PointSet, members_of, union_of
 from xueliang_edge.rules.standing_measure import StandingMeasure, StandingRule, measure
 
-__all__ = ["StandingMeasure", "StandingRule", "StandingState", "measure", "step"]
+__all__ = ["StandingMeasure", "StandingRule", "StandingState", "measure", "present_figure", "step"]
 
 CHAIN_S: Final = 1.0
 NEWS_SHARE: Final = 0.15  # a sixth of the lane more or less is worth a revision
@@ -108,6 +109,15 @@ def step(
         ground, chain_since, chain_last = replace(ground, places=hit), None, None
     after = StandingState(episode, ground, chain_since, chain_last, unclear_since)
     return after, _in_words(said, found, measured, settings)
+
+
+def present_figure(state: StandingState, measured: StandingMeasure, settings: StandingRule) -> Figure | None:
+    """Of the zone covered, after `step` has taken this look."""
+    now = state.episode.last
+    if now is None:
+        return None
+    found = find(state.ground, measured, now, settings, is_open=state.episode.open is not None)
+    return Figure("share", found.share, "share", found.boxes(measured))
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from xueliang_edge.rules.looking import (
     timing_of,
     with_look,
 )
+from xueliang_edge.rules.present import Figure
 
 TrespassRule = IntrusionRule | EbikeIndoorsRule
 
@@ -79,6 +80,15 @@ def step(state: TrespassState, measured: BoxesMeasure, settings: TrespassRule) -
     )
     episode, said = advance(state.episode, look, timing, now)
     return TrespassState(episode, recent), _in_words(said, measured, settings)
+
+
+def present_figure(
+    state: TrespassState,  # noqa: ARG001
+    measured: BoxesMeasure,
+    settings: TrespassRule,  # noqa: ARG001
+) -> Figure | None:
+    """How many stand in the zone."""
+    return Figure("count", float(len(measured.boxes)), "objects", boxes_told(measured.boxes))
 
 
 def _onset(episode: EpisodeState, recent: Sequence[Hit], now: Moment) -> Moment:

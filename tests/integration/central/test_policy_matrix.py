@@ -256,6 +256,7 @@ async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) ->
         ("incident", "/api/incidents/{}/moves", {"move": "confirm", "version": 1}, judges),
         ("incident", "/api/incidents/{}/kept-open", {"move": "follow_up", "version": 1, "note": "seen"}, judges),
         ("incident", "/api/incidents/{}/checklist", {"steps": {"lookalike": True}}, judges),
+        ("incident", "/api/incidents/{}/look", {}, {*DESKS, Role.WORKER}),
         ("task", "/api/tasks/{}/moves", {"move": "take", "version": 1}, {*judges, Role.WORKER}),
         ("task", "/api/tasks/{}/help", {"version": 1, "note": "somebody comes"}, judges),
         (

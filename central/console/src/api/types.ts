@@ -255,7 +255,8 @@ export interface MemberAlert {
 
 export interface EvidenceItem {
   sha256: string;
-  kind: "onset" | "confirm" | "end";
+  /** fresh: somebody asked for it. */
+  kind: "onset" | "confirm" | "end" | "fresh";
   received: boolean;
 }
 

@@ -2,10 +2,12 @@
  * Sentences for what the edge and the centre say by code: reasons, timeline entries, why grouped and routed.
  * The English text that came along is the fallback for every code this version does not know.
  */
+import type { Says } from "@/api/looks";
 import type { CheckIn, Incident, Reason, Regrouping, Severity, TimelineEntry, Why } from "@/api/types";
 
 import { measureText, objectsText } from "./facts";
 import { areaName, isChinese, language, momentText, span, t, tCode } from "./index";
+import { lookText } from "./looks";
 import { zh } from "./zh";
 
 type Facts = (name: string, ...others: string[]) => string | null;
@@ -295,6 +297,7 @@ const TIMELINE: Record<string, [string, string]> = {
   task_came_along: ["任务随之转入", "The task came along"],
   task_went_back: ["任务随之退回，等待研判", "The task went back; waits for a judgement"],
   reopened: ["重新打开", "Reopened"],
+  looked: ["让摄像机当场查看", "Camera asked to look"],
   picture_received: ["现场画面已收到", "Picture received"],
   photo_received: ["处置照片已收到", "Photo received"],
   to_check: ["等待人工核查", "Waiting for a check by hand"],
@@ -319,6 +322,10 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
   const { params } = entry;
   const parts: string[] = [];
   const text = (name: string): string | null => (typeof params[name] === "string" ? (params[name] as string) : null);
+  const figure = (name: string): number | undefined => (typeof params[name] === "number" ? (params[name] as number) : undefined);
+  if (entry.kind === "looked") {
+    return lookText({ says: (text("says") ?? "unclear") as Says, why: text("cannot_see"), share: figure("share"), count: figure("count") });
+  }
   const level = text("level") ?? text("to_level") ?? text("escalated_to");
   const kind = text("clock") ?? text("limit") ?? text("kind");
   if (kind && ["judge", "take", "arrive", "check", "deadline"].includes(kind)) parts.push(t("clock.over", { kind: tCode("clock", kind) }));

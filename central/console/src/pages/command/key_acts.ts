@@ -10,6 +10,7 @@ export type Act =
   | { kind: "scope" }
   | { kind: "widen" }
   | { kind: "page" }
+  | { kind: "look" }
   | { kind: "move"; name: MoveName };
 
 const MOVES: Record<string, MoveName> = {
@@ -36,6 +37,7 @@ export const SHEET: readonly (readonly [keys: string, word: string])[] = [
   ["R", "keys.reopen"],
   ["1 … 9", "keys.reason"],
   ["Enter", "keys.submit"],
+  ["L", "keys.look"],
   ["O", "keys.page"],
   ["G", "keys.scope"],
   ["B", "keys.widen"],
@@ -68,6 +70,8 @@ export function actOf(pressed: Pressed): Act | null {
   switch (pressed.key) {
     case "n":
       return { kind: "next" };
+    case "l":
+      return { kind: "look" };
     case "o":
       return { kind: "page" };
     case "g":
