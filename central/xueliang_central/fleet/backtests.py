@@ -36,7 +36,7 @@ from xueliang_central.ingest.batches import FIRST_PAUSE_S, LONGEST_PAUSE_S
 log = logging.getLogger(__name__)
 
 FIRST_PAGE_S: Final = 150.0  # a node gives up after 120, and tells it
-SEARCH_FIRST_PAGE_S: Final = 330.0  # of a search for suggestions: after 300
+SEARCH_FIRST_PAGE_S: Final = 510.0  # of a search for suggestions: after 480
 PAGE_S: Final = 8.0  # 64 KiB over 64 kbit/s
 NEXT_PAGE_S: Final = 30.0  # alerts pass between two
 WHOLE_ANSWER_S: Final = FIRST_PAGE_S + PAGES_AT_MOST * PAGE_S
