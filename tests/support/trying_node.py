@@ -23,6 +23,7 @@ from xueliang_demo.installation import NODE_ID, Installation
 from xueliang_demo.processes import wait_until
 from xueliang_edge.backtest.answering import KnownModel
 from xueliang_edge.backtest.messages import Task
+from xueliang_edge.backtest.requests import error_page, request_id_in
 from xueliang_edge.backtest.serving import BacktestService
 from xueliang_edge.observations import ViewState
 
@@ -147,6 +148,22 @@ def half_a_node(installation: Installation) -> Iterator[list[str]]:
         link.connect()
         wait_until(lambda: link.state.is_connected, "the node's connection", CONNECT_S)
         yield asked
+
+
+@contextmanager
+def old_node(installation: Installation) -> Iterator[None]:
+    """Refuses a search as a node of before suggestions does, word for word."""
+    with _connected(installation, "old") as link:
+
+        def refuse(incoming: Incoming) -> None:
+            incoming.acknowledge()
+            why = "command: suggest_from: Extra inputs are not permitted"
+            link.publish(node_topic(NODE_ID, Leaf.RESULTS), error_page(request_id_in(incoming.payload), why))
+
+        link.subscribe(node_topic(NODE_ID, Leaf.COMMANDS), refuse)
+        link.connect()
+        wait_until(lambda: link.state.is_connected, "the node's connection", CONNECT_S)
+        yield
 
 
 def an_hour_less_than_a_day() -> tuple[datetime, int]:
