@@ -122,7 +122,7 @@ def draft(page: Page) -> None:
 def shoot(page: Page, name: str, of: str = "whatif") -> None:
     if SHOTS:
         Path(SHOTS).mkdir(parents=True, exist_ok=True)
-        page.get_by_test_id(of).scroll_into_view_if_needed()
+        page.get_by_test_id(of).first.scroll_into_view_if_needed()
         page.screenshot(path=str(Path(SHOTS) / f"{name}.png"))
 
 
