@@ -15,6 +15,7 @@ from tests.support.browser import asked_elsewhere, complaints, too_wide
 from tests.support.trying_node import DAY, Stood, half_a_node, keep_judged_days, old_node, trying_node
 from xueliang_alerts.clocks import system_wall
 from xueliang_alerts.contract import Hazard, Reason, Severity
+from xueliang_demo.api_client import Person
 from xueliang_demo.demo_plan import POLICIES
 from xueliang_demo.processes import wait_until
 
@@ -35,6 +36,19 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         yield found
 
 
+def incident_with(person: Person, alert_id: str) -> str:
+    """Waits for the incident of an alert; its id."""
+    found: list[str] = []
+
+    def is_there() -> bool:
+        ids = [str(one["incident_id"]) for one in person.incidents()]
+        found[:] = [one for one in ids if alert_id in str(person.incident(one))]
+        return bool(found)
+
+    wait_until(is_there, "the incident", 20.0)
+    return found[0]
+
+
 def raise_and_judge(stage: Stage, stood: list[Stood]) -> None:
     """What stood there, as it was raised then and an operator judged it. False ones first: true ones stay open."""
     person = stage.centre.log_in("operator")
@@ -47,17 +61,7 @@ def raise_and_judge(stage: Stage, stood: list[Stood]) -> None:
             raised_s_ago=ago_s - 60,
             boxes=[one.thing[2]],
         )
-        alert_id = str(episode.alert.alert_id)
-
-        def its_incident(alert_id: str = alert_id) -> str | None:
-            for incident in person.incidents():
-                if alert_id in str(person.incident(incident["incident_id"])):
-                    return str(incident["incident_id"])
-            return None
-
-        wait_until(its_incident, "the incident", 20.0)
-        incident_id = its_incident()
-        assert incident_id is not None
+        incident_id = incident_with(person, str(episode.alert.alert_id))
         if one.verdict == "false":
             person.move_incident(incident_id, "false_alarm", reason_code="shadow_or_light")
         elif person.incident(incident_id)["state"] == "open":
@@ -133,7 +137,7 @@ def test_why_there_are_no_suggestions_is_said_and_a_search_is_given_up(browser: 
     with half_a_node(stage.centre) as asked:
         page.get_by_test_id("suggest-run").click()
         expect(page.get_by_test_id("suggest-waiting")).to_be_visible()
-        wait_until(lambda: asked, "the question", 20.0)
+        wait_until(lambda: bool(asked), "the question", 20.0)
         page.get_by_test_id("suggest-cancel").click()
         expect(page.get_by_test_id("suggest-cancelled")).to_be_visible()
     with trying_node(stage.centre, stage.camera, stage.folder):

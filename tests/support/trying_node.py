@@ -88,8 +88,8 @@ def keep_judged_days(folder: Path, first_at: datetime, days: int) -> list[Stood]
         ]
         keep(folder, day + 1, group_of(looks, run_id=f"day-{day}"))
         for since, until, thing in stays:
-            moments = (began + timedelta(seconds=second) for second in (since, until))
-            stood.append(Stood(*moments, thing, "true" if thing is RIGHT else "false"))
+            since_at, until_at = began + timedelta(seconds=since), began + timedelta(seconds=until)
+            stood.append(Stood(since_at, until_at, thing, "true" if thing is RIGHT else "false"))
     return stood
 
 
