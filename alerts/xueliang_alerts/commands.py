@@ -16,6 +16,7 @@ import json
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -34,6 +35,7 @@ REQUEST_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$"
 LONGEST_WAIT: Final = timedelta(minutes=10)  # a command that may wait longer would surprise whoever sent it
 PAGES_AT_MOST: Final = 100  # 6 MB: more than a person reads
 PREVIEW_BYTES: Final = 24_000  # as base64 32 kB: 4 s over 64 kbit/s, 8 s where something else takes half of the link
+JUDGED_AT_MOST: Final = 400  # of at most 122 bytes: 16 KB of a message are left for the rule
 
 RequestId = Annotated[str, Field(pattern=REQUEST_ID_PATTERN)]
 Page = Annotated[int, Field(ge=1, le=PAGES_AT_MOST)]
@@ -43,8 +45,22 @@ class _Commands(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class JudgedAlert(_Commands):
+    """What people have said of an alert. `at`: a moment at which it was open."""
+
+    alert_id: UUID
+    verdict: Literal["true", "false", "permitted"]
+    at: UtcTime
+
+
 class BacktestCommand(_Commands):
-    """Try a draft of a rule on what a camera showed. `rule` is one rule as it would stand under the camera."""
+    """Try a draft of a rule on what a camera showed. `rule` is one rule as it would stand under the camera.
+
+    Attributes:
+        suggest_from: alerts of the rule that people have judged. Then changes of the rule are asked for that rid it of
+            the false ones, and the rows are those of `xueliang-edge backtest --suggest --json`. An older node does
+            not know the field and refuses the command; without it a command is what it always was.
+    """
 
     command: Literal["backtest"]
     request_id: RequestId
@@ -53,6 +69,7 @@ class BacktestCommand(_Commands):
     rule: dict[str, Any]
     from_at: UtcTime | None = None
     to_at: UtcTime | None = None
+    suggest_from: Annotated[tuple[JudgedAlert, ...], Field(min_length=1, max_length=JUDGED_AT_MOST)] | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

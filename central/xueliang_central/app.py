@@ -30,6 +30,7 @@ from xueliang_central.routes import (
     shadow_rules,
     single_sign_on,
     stream,
+    suggestions,
     users,
 )
 from xueliang_central.routes.guard import Guard
@@ -47,6 +48,7 @@ _ROUTERS: Final = (
     areas.router,
     cameras.router,
     backtests.router,
+    suggestions.router,
     camera_rules.router,
     rules_overview.router,
     rule_defaults.router,

@@ -32,6 +32,8 @@
     ├── ReportRefused             no: the days asked about, or too many rows for the form asked for
     ├── BacktestRefused           no: the draft or the time asked about; in the node's words
     ├── LookRefused               sometimes: no camera watches it, or the node does not look now; in words
+    ├── NotEnoughJudged           when more alerts are judged: carries how many are, and how many are needed
+    ├── NodeTooOld                when the node has a newer release
     ├── GivenUp                   nobody reads it: who asked has gone
     ├── NodeAway                  yes, when the node or the broker is back
     ├── NodeSilent                yes, about a shorter time: the node took the question, or not, and did not answer
@@ -305,6 +307,18 @@ class BacktestRefused(CentralError):
     status = 422
     code = "backtest_refused"
     title = "The rule cannot be tried like this"
+
+
+class NotEnoughJudged(CentralError):
+    status = 422
+    code = "not_enough_judged"
+    title = "Too few alerts of this rule are judged"
+
+
+class NodeTooOld(CentralError):
+    status = 422
+    code = "node_too_old"
+    title = "The node is of an older release"
 
 
 class GivenUp(CentralError):

@@ -101,6 +101,11 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "to_at": "2026-11-27T00:00:00Z",
     },
     "LookBody": {"alert_id": _OTHER_ID},
+    "SuggestionsAsked": {
+        "rule": {"rule_id": "lane", "hazard": "fire_lane_obstruction", "zones": ["lane"], "dwell_s": 60},
+        "from_at": "2026-11-20T00:00:00Z",
+        "to_at": "2026-11-27T00:00:00Z",
+    },
     "RulesDraft": {"settings": {"rules": []}},
     "RulesProposed": {"settings": {"rules": []}, "why": "镜头已移动，重新画区", "based_on": 3},
     "RulesMove": {"move": "approve", "note": "已核对画面"},

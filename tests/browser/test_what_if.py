@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,12 +46,19 @@ class Stage:
     """A centre, what it has received, and the log of its node."""
 
     centre: CentreOnly
+    puppet: PuppetNode
     folder: Path
     camera: CameraConfig
 
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
+    with staged(tmp_path) as found:
+        yield found
+
+
+@contextmanager
+def staged(tmp_path: Path, policies: dict[str, Any] = POLICIES) -> Iterator[Stage]:
     expect.set_options(timeout=SOON_MS)
     city = make_city(DEMO)
     grid = city.of_level("grid")[3]
@@ -62,12 +70,12 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     camera = CameraConfig.model_validate(
         {"camera_id": "lane", "name": "lane", "url": "file:none.mp4", "rules": [RUNNING]}
     )
-    with CentreOnly(tmp_path, Plan(city, cameras, (), accounts, POLICIES)) as centre:
+    with CentreOnly(tmp_path, Plan(city, cameras, (), accounts, policies)) as centre:
         centre.start()
         key = make_key(centre.folder / "centre" / "signing.key")
         with PuppetNode(centre, {"lane": "streaming"}) as puppet, RulesNode(centre, key.public, {"lane": [RUNNING]}):
             _raise_and_judge(centre, puppet)
-            yield Stage(centre, tmp_path / "log", camera)
+            yield Stage(centre, puppet, tmp_path / "log", camera)
 
 
 def _raise_and_judge(centre: CentreOnly, puppet: PuppetNode) -> None:
@@ -111,10 +119,10 @@ def draft(page: Page) -> None:
     expect(page.get_by_test_id("field-dwell_s").locator("input")).to_have_value("45")
 
 
-def shoot(page: Page, name: str) -> None:
+def shoot(page: Page, name: str, of: str = "whatif") -> None:
     if SHOTS:
         Path(SHOTS).mkdir(parents=True, exist_ok=True)
-        page.get_by_test_id("whatif").scroll_into_view_if_needed()
+        page.get_by_test_id(of).first.scroll_into_view_if_needed()
         page.screenshot(path=str(Path(SHOTS) / f"{name}.png"))
 
 

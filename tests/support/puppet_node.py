@@ -113,13 +113,14 @@ class PuppetNode:
         measures: dict[str, Measure] | None = None,
         boxes: Sequence[tuple[float, float, float, float]] = (),
         began_s_ago: float = 60.0,
+        raised_s_ago: float = 0.0,
         picture: bytes | None = None,
         upload: bool = True,
         drill: bool = False,
     ) -> Episode:
         """A new episode; with `upload` false its picture is announced and never sent."""
         now = datetime.now(UTC)
-        began_at = now - timedelta(seconds=began_s_ago)
+        began_at, raised_at = now - timedelta(seconds=began_s_ago), now - timedelta(seconds=raised_s_ago)
         rule_id = hazard.value.replace("_", "-")
         evidence: tuple[EvidenceRef, ...] = ()
         if picture is not None:
@@ -135,8 +136,8 @@ class PuppetNode:
             rule_version=1,
             severity=severity,
             began_at=began_at,
-            raised_at=now,
-            observed_at=now,
+            raised_at=raised_at,
+            observed_at=raised_at,
             confidence=0.8,
             boxes_xyxyn=tuple(boxes),
             frame_size_wh=(1280, 720),
@@ -150,9 +151,9 @@ class PuppetNode:
             self.upload(picture)
         return Episode(alert)
 
-    def see_clear(self, episode: Episode, *, reason: Reason) -> None:
+    def see_clear(self, episode: Episode, *, reason: Reason, ended_s_ago: float = 0.0) -> None:
         """The same camera sees it gone."""
-        now = datetime.now(UTC)
+        now = datetime.now(UTC) - timedelta(seconds=ended_s_ago)
         values: dict[str, Any] = episode.alert.model_dump()
         values |= {
             "revision": episode.alert.revision + 1,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from tests.unit.edge.logged import group_of, keep
 from tests.unit.edge.observing import Thing, seen
@@ -22,6 +23,7 @@ from xueliang_demo.installation import NODE_ID, Installation
 from xueliang_demo.processes import wait_until
 from xueliang_edge.backtest.answering import KnownModel
 from xueliang_edge.backtest.messages import Task
+from xueliang_edge.backtest.requests import error_page, request_id_in
 from xueliang_edge.backtest.serving import BacktestService
 from xueliang_edge.observations import ViewState
 
@@ -51,6 +53,44 @@ def keep_a_day(
             continue
         keep(folder, serial, group_of(looks, run_id=run, first=first))
         first += len(looks)
+
+
+@dataclass(frozen=True, slots=True)
+class Stood:
+    """Something that stood in the lane, and how it was judged."""
+
+    since_at: datetime
+    until_at: datetime
+    thing: Thing
+    verdict: Literal["true", "false"]
+
+    @property
+    def middle_at(self) -> datetime:
+        """Half-way: with a dwell of less, an alert of it is open then."""
+        return self.since_at + (self.until_at - self.since_at) / 2
+
+
+DAY: Final = timedelta(days=1)
+
+
+def keep_judged_days(folder: Path, first_at: datetime, days: int) -> list[Stood]:
+    """The log of camera "lane": 20 minutes a day from `first_at` on, and what stood then.
+
+    Each day two cars for 160 s on the left, where nobody minds, and one for 250 s on the right; on the last day 170 s.
+    """
+    stood: list[Stood] = []
+    for day in range(days):
+        began, lasted_s = first_at + day * DAY, 250 if day < days - 1 else 170
+        stays: list[Stay] = [(60, 220, LEFT), (400, 560, LEFT), (760, 760 + lasted_s, RIGHT)]
+        looks = [
+            seen(at_s, [thing for since, until, thing in stays if since <= at_s < until], wall_start=began)
+            for at_s in range(0, 1200, 2)
+        ]
+        keep(folder, day + 1, group_of(looks, run_id=f"day-{day}"))
+        for since, until, thing in stays:
+            since_at, until_at = began + timedelta(seconds=since), began + timedelta(seconds=until)
+            stood.append(Stood(since_at, until_at, thing, "true" if thing is RIGHT else "false"))
+    return stood
 
 
 @contextmanager
@@ -108,6 +148,22 @@ def half_a_node(installation: Installation) -> Iterator[list[str]]:
         link.connect()
         wait_until(lambda: link.state.is_connected, "the node's connection", CONNECT_S)
         yield asked
+
+
+@contextmanager
+def old_node(installation: Installation) -> Iterator[None]:
+    """Refuses a search as a node of before suggestions does, word for word."""
+    with _connected(installation, "old") as link:
+
+        def refuse(incoming: Incoming) -> None:
+            incoming.acknowledge()
+            why = "command: suggest_from: Extra inputs are not permitted"
+            link.publish(node_topic(NODE_ID, Leaf.RESULTS), error_page(request_id_in(incoming.payload), why))
+
+        link.subscribe(node_topic(NODE_ID, Leaf.COMMANDS), refuse)
+        link.connect()
+        wait_until(lambda: link.state.is_connected, "the node's connection", CONNECT_S)
+        yield
 
 
 def an_hour_less_than_a_day() -> tuple[datetime, int]:

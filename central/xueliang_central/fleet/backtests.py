@@ -1,4 +1,4 @@
-"""Back-tests asked of nodes over the broker: one command out, its answer in pages in.
+"""Back-tests and searches asked of nodes over the broker: one command out, its answer in pages in.
 
 Invariants
     - A question ends: with the whole answer, with the node's own words why not, when no new page came for so long, or
@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -24,23 +25,25 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from xueliang_alerts.commands import PAGES_AT_MOST, BacktestCommand, LookResult, ResultPage, read_result
+from xueliang_alerts.commands import PAGES_AT_MOST, BacktestCommand, JudgedAlert, LookResult, ResultPage, read_result
 from xueliang_alerts.contract import MAX_MESSAGE_BYTES, NotUnderstood, to_bytes
 from xueliang_alerts.errors import TransportError
 from xueliang_alerts.mqtt_link import MqttLink, MqttSettings
 from xueliang_alerts.topics import Leaf, node_topic
 from xueliang_alerts.transport import Transport
-from xueliang_central.errors import BacktestRefused, NodeAway, NodeBusy, NodeSilent
+from xueliang_central.errors import BacktestRefused, NodeAway, NodeBusy, NodeSilent, NodeTooOld
 from xueliang_central.fleet.answers import NodeAnswers
 from xueliang_central.ingest.batches import FIRST_PAUSE_S, LONGEST_PAUSE_S
 
 log = logging.getLogger(__name__)
 
 FIRST_PAGE_S: Final = 150.0  # a node gives up after 120, and tells it
+SEARCH_FIRST_PAGE_S: Final = 510.0  # of a search for suggestions: after 480
 PAGE_S: Final = 8.0  # 64 KiB over 64 kbit/s
 NEXT_PAGE_S: Final = 30.0  # alerts pass between two
 WHOLE_ANSWER_S: Final = FIRST_PAGE_S + PAGES_AT_MOST * PAGE_S
 UNDER_WAY_AT_MOST: Final = 16
+_KNOWS_NO_SEARCH: Final = re.compile(r"command: suggest_from: Extra inputs")  # what a node of before the field says
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +66,9 @@ class Progress:
 class _Question:
     """What has come of one answer. From the event loop only."""
 
-    def __init__(self, node_id: str, camera_id: str, asked_at: datetime) -> None:
+    def __init__(self, node_id: str, camera_id: str, asked_at: datetime, first_page_s: float) -> None:
         self.node_id, self.request_id = node_id, str(uuid.uuid4())
-        self.camera_id, self.asked_at = camera_id, asked_at
+        self.camera_id, self.asked_at, self.first_page_s = camera_id, asked_at, first_page_s
         self.found: dict[int, ResultPage] = {}
         self.pages = 0  # as the first that came says; 0: none came
         self.error: str | None = None
@@ -105,13 +108,15 @@ class Backtests:
         wall: Callable[[], datetime],
         *,
         first_page_s: float = FIRST_PAGE_S,
+        search_first_page_s: float = SEARCH_FIRST_PAGE_S,
         next_page_s: float = NEXT_PAGE_S,
         whole_answer_s: float = WHOLE_ANSWER_S,
         answers: NodeAnswers | None = None,
     ) -> None:
         """`answers`: the way in that others share; None: one of its own."""
         self._wall, self._whole_answer_s = wall, whole_answer_s
-        self._first_page_s, self._next_page_s = first_page_s, next_page_s
+        self._first_page_s, self._search_first_page_s = first_page_s, search_first_page_s
+        self._next_page_s = next_page_s
         self._answers = answers or NodeAnswers()
         self._waiting: dict[str, _Question] = {}  # by the topic of its answer: one a node
         self.counts: Counter[str] = Counter()
@@ -125,11 +130,18 @@ class Backtests:
         return self._answers.transport
 
     async def ask(
-        self, node_id: str, camera_id: str, rule: dict[str, Any], from_at: datetime | None, to_at: datetime | None
+        self,
+        node_id: str,
+        camera_id: str,
+        rule: dict[str, Any],
+        from_at: datetime | None,
+        to_at: datetime | None,
+        suggest_from: Sequence[JudgedAlert] = (),
     ) -> Answer:
-        """The whole answer.
+        """The whole answer. `suggest_from`: judged alerts; then suggestions are asked for, which takes longer.
 
         Raises:
+            NodeTooOld: it knows no suggestions.
             BacktestRefused: the node's words, or why it was not sent.
             NodeAway: there is no way to it now.
             NodeBusy: it is being asked already, or too many others are.
@@ -138,8 +150,9 @@ class Backtests:
         transport = self._answers.connected()
         results = node_topic(node_id, Leaf.RESULTS)
         self._must_have_room(node_id, results)
-        question = _Question(node_id, camera_id, self._wall())
-        command = self._command(question.request_id, camera_id, rule, from_at, to_at)
+        first_page_s = self._search_first_page_s if suggest_from else self._first_page_s
+        question = _Question(node_id, camera_id, self._wall(), first_page_s)
+        command = self._command(question, rule, from_at, to_at, suggest_from)
         self._waiting[results] = question
         try:
             with self._answers.listening(transport, node_id, partial(self._hand_over, results)):
@@ -167,17 +180,23 @@ class Backtests:
             raise NodeBusy(f"{UNDER_WAY_AT_MOST} nodes are being asked already: try again in some minutes")
 
     def _command(
-        self, request_id: str, camera_id: str, rule: dict[str, Any], from_at: datetime | None, to_at: datetime | None
+        self,
+        question: _Question,
+        rule: dict[str, Any],
+        from_at: datetime | None,
+        to_at: datetime | None,
+        suggest_from: Sequence[JudgedAlert],
     ) -> bytes:
         try:
             command = BacktestCommand(
                 command="backtest",
-                request_id=request_id,
-                expires_at=self._wall() + timedelta(seconds=self._first_page_s),
-                camera_id=camera_id,
+                request_id=question.request_id,
+                expires_at=question.asked_at + timedelta(seconds=question.first_page_s),
+                camera_id=question.camera_id,
                 rule=rule,
                 from_at=from_at,
                 to_at=to_at,
+                suggest_from=tuple(suggest_from) or None,
             )
         except ValidationError as error:
             raise BacktestRefused(error.errors(include_url=False)[0]["msg"]) from error
@@ -191,7 +210,7 @@ class Backtests:
         now = asyncio.get_running_loop().time
         began_mono_s = now()
         while not question.is_answered:
-            patience_s = self._next_page_s if question.found else self._first_page_s
+            patience_s = self._next_page_s if question.found else question.first_page_s
             left_s = began_mono_s + self._whole_answer_s - now()
             question.news.clear()
             try:
@@ -201,6 +220,8 @@ class Backtests:
                 raise NodeSilent(self._what_came(question, patience_s, is_over=left_s < patience_s)) from None
         if question.error is not None:
             self.counts["refused"] += 1
+            if _KNOWS_NO_SEARCH.match(question.error):
+                raise NodeTooOld(f"node {question.node_id} is of an older release, which searches for no suggestions")
             raise BacktestRefused(question.error)
         self.counts["answered"] += 1
         return question.answer

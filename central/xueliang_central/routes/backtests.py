@@ -136,10 +136,12 @@ async def backtest_progress(request: Request, camera_id: CameraId, actor: Tries)
     return BacktestUnderWay(under_way=None if progress is None else BacktestProgress(**asdict(progress)))
 
 
-async def note_trial(centre: Centre, actor: Actor, camera_id: str, rule_id: str, node_id: str) -> None:
+async def note_trial(
+    centre: Centre, actor: Actor, camera_id: str, rule_id: str, node_id: str, action: str = "rule.tried"
+) -> None:
     """In the audit log, before the node is asked."""
     async with centre.database.transaction() as conn:
-        what = {"action": "rule.tried", "object_kind": "camera", "object_id": camera_id}
+        what = {"action": action, "object_kind": "camera", "object_id": camera_id}
         detail = {"rule_id": rule_id[:80], "node_id": node_id}
         await chain.record(conn, actor=actor.name, **what, detail=detail, at=centre.wall())
 

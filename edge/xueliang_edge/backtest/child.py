@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from xueliang_edge.backtest.messages import Answered, Task
-from xueliang_edge.backtest.report import Asked, Report, backtest
+from xueliang_edge.backtest.report import Asked, backtest, json_lines
 from xueliang_edge.backtest.requests import Request, answer
+from xueliang_edge.backtest.suggesting import telling
+from xueliang_edge.backtest.suggesting.searching import suggest
 from xueliang_edge.children import FIRST_MESSAGE_S, take_up
 from xueliang_edge.errors import ChildGone, NothingToTry
 from xueliang_edge.observation_log.files import log_files
@@ -40,8 +43,8 @@ def main() -> int:
     return 0
 
 
-def run(task: Task, request: Request) -> Report:
-    """Raises NothingToTry."""
+def run(task: Task, request: Request) -> Iterable[Mapping[str, Any]]:
+    """The rows of the answer. Raises NothingToTry."""
     if task.camera is None:
         there = ", ".join(task.there[:20]) or "none"
         raise NothingToTry(f'camera_id: no camera "{request.camera_id}" on this node\n  hint: there: {there}')
@@ -55,8 +58,11 @@ def run(task: Task, request: Request) -> Report:
         if model is None:
             there = ", ".join(task.models) or "none"
             raise NothingToTry(f'detector: no "{request.rule.detector}" on this node\n  hint: there: {there}')
-    parts = read_parts(task.folder, request.camera_id, request.from_at, request.to_at)
-    return backtest(Asked(task.camera, request.rule, model), parts, request.from_at, request.to_at)
+    asked, stretch = Asked(task.camera, request.rule, model, request.judgements), (request.from_at, request.to_at)
+    read = partial(read_parts, task.folder, request.camera_id, *stretch)
+    if request.judgements is None:
+        return json_lines(backtest(asked, read(), *stretch))
+    return telling.json_lines(suggest(asked, read, *stretch))
 
 
 if __name__ == "__main__":

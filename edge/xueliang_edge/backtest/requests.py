@@ -3,8 +3,9 @@
     command   {"command": "backtest", "request_id": "…", "expires_at": "…", "camera_id": "…", "rule": {…}}
     result    {"request_id": "…", "command": "backtest", "page": 1, "pages": 3, "rows": […]}, or with "error" in words
 
-The contract (`xueliang_alerts.commands`) says which fields there are. Rows are those of `report.json_lines`. A page is
-at most `PAGE_BYTES`: brokers and thin links take small messages, and fresh alerts must be able to pass between two.
+The contract (`xueliang_alerts.commands`) says which fields there are. Rows are those of `report.json_lines`, or where
+suggestions are asked for those of `suggesting.telling.json_lines`. A page is at most `PAGE_BYTES`: brokers and thin
+links take small messages, and fresh alerts must be able to pass between two.
 The node's main path must not run this: `run` takes seconds of a core (`serving.py` has a child for it).
 """
 
@@ -22,7 +23,7 @@ from xueliang_alerts.contract import MAX_MESSAGE_BYTES
 from xueliang_configs.errors import ConfigError
 from xueliang_configs.loading import rule_from
 from xueliang_configs.rules import Rule
-from xueliang_edge.backtest.report import Report, json_lines
+from xueliang_edge.backtest.judgements import Judgement, Verdict
 from xueliang_edge.errors import BadRequest, EdgeError
 
 PAGE_BYTES: Final = MAX_MESSAGE_BYTES
@@ -31,19 +32,20 @@ COMMAND: Final = "backtest"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked, by whom it can be told apart."""
+    """What is asked, by whom it can be told apart. judgements: to search with; None: no suggestions are asked for."""
 
     request_id: str
     camera_id: str
     rule: Rule
     from_at: datetime | None
     to_at: datetime | None
+    judgements: tuple[Judgement, ...] | None = None
 
 
-def answer(command: BacktestCommand, run: Callable[[Request], Report]) -> tuple[bytes, ...]:
+def answer(command: BacktestCommand, run: Callable[[Request], Iterable[Mapping[str, Any]]]) -> tuple[bytes, ...]:
     """The pages to publish on the node's results topic. Whatever is wrong with the request is an answer too."""
     try:
-        return answer_pages(command.request_id, json_lines(run(request_of(command))))
+        return answer_pages(command.request_id, run(request_of(command)))
     except EdgeError as error:
         return (error_page(command.request_id, str(error)),)
 
@@ -69,7 +71,11 @@ def request_of(command: BacktestCommand) -> Request:
         rule = rule_from(command.rule)
     except ConfigError as error:
         raise BadRequest(str(error)) from error
-    return Request(command.request_id, command.camera_id, rule, command.from_at, command.to_at)
+    judged = command.suggest_from
+    judgements = (
+        None if judged is None else tuple(Judgement(Verdict(one.verdict), one.at, one.alert_id) for one in judged)
+    )
+    return Request(command.request_id, command.camera_id, rule, command.from_at, command.to_at, judgements)
 
 
 def answer_pages(

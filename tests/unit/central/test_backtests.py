@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from xueliang_alerts.commands import ResultPage, read_command
+from xueliang_alerts.commands import BacktestCommand, JudgedAlert, ResultPage, read_command
 from xueliang_alerts.contract import to_bytes
 from xueliang_alerts.topics import Leaf, node_topic
 from xueliang_alerts.transport import Handler, Incoming, LinkPhase, LinkState, StateListener
-from xueliang_central.errors import BacktestRefused, NodeBusy, NodeSilent
+from xueliang_central.errors import BacktestRefused, NodeBusy, NodeSilent, NodeTooOld
 from xueliang_central.fleet.backtests import UNDER_WAY_AT_MOST, Answer, Backtests, Progress
 
 RULE = {"rule_id": "lane"}
@@ -26,6 +27,7 @@ class NotingTransport:
     def __init__(self) -> None:
         self.state = LinkState(LinkPhase.CONNECTED, 1, 0.0)
         self.asked: list[tuple[str, str]] = []  # topic, request id
+        self.commands: list[BacktestCommand] = []
         self.handlers: dict[str, Handler] = {}
 
     def connect(self) -> None: ...
@@ -33,7 +35,9 @@ class NotingTransport:
     def close(self, timeout_s: float = 5.0) -> None: ...
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> Any:
-        self.asked.append((topic, read_command(payload).request_id))
+        command = read_command(payload)
+        self.asked.append((topic, command.request_id))
+        self.commands.append(command)
 
     def subscribe(self, topic_filter: str, handler: Handler | None = None) -> None:
         assert handler is not None
@@ -121,6 +125,30 @@ async def test_a_node_is_asked_one_question_at_a_time() -> None:
     with pytest.raises(BacktestRefused, match="no log of that camera"):
         await asyncio.wait_for(again, 5)
     assert len(transport.asked) == 3
+
+
+async def test_a_search_is_waited_for_longer_and_a_node_that_knows_none_is_told_of() -> None:
+    transport = NotingTransport()
+    backtests = backtests_over(transport, first_page_s=0.1, search_first_page_s=LONG_S)
+    judged = [JudgedAlert(alert_id=uuid.uuid4(), verdict="false", at=AT)]
+
+    async def search() -> asyncio.Task[Answer]:
+        task = asyncio.create_task(backtests.ask("edge-01", "lane", RULE, None, None, judged))
+        await asyncio.sleep(0.3)
+        return task
+
+    found = await search()
+    assert transport.commands[-1].suggest_from == tuple(judged)
+    assert transport.commands[-1].expires_at == AT + timedelta(seconds=LONG_S)
+    transport.say("edge-01", 1, 1)
+    assert (await asyncio.wait_for(found, 5)).rows == ({"number": 1},)
+    old = await search()
+    transport.say("edge-01", 1, 1, rows=(), error="command: suggest_from: Extra inputs are not permitted")
+    with pytest.raises(NodeTooOld, match="node edge-01 is of an older release"):
+        await asyncio.wait_for(old, 5)
+    with pytest.raises(NodeSilent):
+        await asyncio.wait_for(await asked(backtests), 5)
+    assert transport.commands[-1].suggest_from is None
 
 
 async def test_how_far_a_question_is_and_who_gives_it_up_frees_the_node() -> None:

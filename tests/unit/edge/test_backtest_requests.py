@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+import uuid
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.unit.edge.backtesting import part_of
 from tests.unit.edge.observing import CAR, LANE, camera, lane_rule, seen, times
-from xueliang_alerts.commands import BacktestCommand, read_command, why_not_now
-from xueliang_alerts.contract import NotUnderstood
-from xueliang_edge.backtest.report import Asked, Report, backtest
-from xueliang_edge.backtest.requests import Request, answer, answer_pages, request_id_in
+from xueliang_alerts.commands import JUDGED_AT_MOST, BacktestCommand, JudgedAlert, read_command, why_not_now
+from xueliang_alerts.contract import MAX_MESSAGE_BYTES, NotUnderstood, to_bytes
+from xueliang_edge.backtest.judgements import Judgement, Verdict
+from xueliang_edge.backtest.report import Asked, backtest, json_lines
+from xueliang_edge.backtest.requests import Request, answer, answer_pages, request_id_in, request_of
 
 LATER = "2026-11-23T12:00:00Z"
 RULE = {"rule_id": "r0", "zone": LANE, "hazard": "fire_lane_obstruction", "dwell_s": 30}
@@ -24,9 +27,14 @@ def request(**values: Any) -> BacktestCommand:
     return read_command(json.dumps(asked | values).encode())
 
 
-def run(asked: Request) -> Report:
+def judged(**values: Any) -> dict[str, Any]:
+    return {"alert_id": str(uuid.UUID(int=7)), "verdict": "false", "at": "2026-11-23T08:00:30Z"} | values
+
+
+def run(asked: Request) -> Iterable[Mapping[str, Any]]:
     looks = [seen(at_s, [CAR] if at_s >= 10 else []) for at_s in times(60, 1.0)]
-    return backtest(Asked(camera(lane_rule(dwell_s=30)), asked.rule), [part_of(looks)], asked.from_at, asked.to_at)
+    question = Asked(camera(lane_rule(dwell_s=30)), asked.rule)
+    return json_lines(backtest(question, [part_of(looks)], asked.from_at, asked.to_at))
 
 
 def told(pages: tuple[bytes, ...]) -> list[dict[str, Any]]:
@@ -78,6 +86,9 @@ def test_what_is_wrong_with_a_rule_is_the_answer() -> None:
         ({"command": "reboot"}, "command: Input should be 'backtest'"),
         ({"shell": "true"}, "shell: Extra inputs are not permitted"),
         ({"expires_at": None}, "expires_at: "),
+        ({"suggest_from": []}, "suggest_from: "),
+        ({"suggest_from": [judged()] * (JUDGED_AT_MOST + 1)}, "suggest_from: "),
+        ({"suggest_from": [judged(verdict="duplicate")]}, "suggest_from.0.verdict: "),
         ({"rule": {"note": "x" * 70_000}}, "limit 65536"),
     ],
 )
@@ -85,6 +96,25 @@ def test_a_command_that_is_not_of_the_contract_is_refused_with_the_place(values:
     with pytest.raises(NotUnderstood) as caught:
         request(**values)
     assert problem in str(caught.value)
+
+
+def test_judged_alerts_ask_for_suggestions_and_without_them_a_command_is_what_it_was() -> None:
+    plain, asks = request(), request(suggest_from=[judged(), judged(verdict="permitted")])
+    assert request_of(plain).judgements is None
+    assert request_of(asks).judgements == (
+        Judgement(Verdict.FALSE, datetime(2026, 11, 23, 8, 0, 30, tzinfo=UTC), uuid.UUID(int=7)),
+        Judgement(Verdict.PERMITTED, datetime(2026, 11, 23, 8, 0, 30, tzinfo=UTC), uuid.UUID(int=7)),
+    )
+    # A node of before the field refuses what it does not know: a null would be refused as well.
+    assert "suggest_from" not in json.loads(to_bytes(plain))
+    assert read_command(to_bytes(asks)) == asks
+
+
+def test_as_many_judged_alerts_as_may_be_leave_room_for_a_rule() -> None:
+    at = datetime(2026, 11, 23, 8, 0, 30, 123456, tzinfo=UTC)
+    every = tuple(JudgedAlert(alert_id=uuid.uuid4(), verdict="permitted", at=at) for _ in range(JUDGED_AT_MOST))
+    command = request(rule=RULE | {"note": "x" * 16_000}).model_copy(update={"suggest_from": every})
+    assert len(to_bytes(command)) <= MAX_MESSAGE_BYTES
 
 
 def test_a_command_is_for_now() -> None:

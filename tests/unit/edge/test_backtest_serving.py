@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tests.support.brokers import wait_until
+from tests.support.trying_node import DAY, Stood, keep_judged_days
 from tests.unit.edge.logged import group_of, keep
 from tests.unit.edge.observing import CAR, LANE, START, camera, lane_rule, seen, times
 from xueliang_alerts.clocks import system_mono
@@ -18,9 +21,12 @@ from xueliang_alerts.errors import NotConnected
 from xueliang_alerts.topics import Leaf, node_topic
 from xueliang_alerts.transport import Handler, Incoming
 from xueliang_edge.backtest.answering import KnownModel
+from xueliang_edge.backtest.judgements import Judgement, Verdict
 from xueliang_edge.backtest.messages import Task
 from xueliang_edge.backtest.report import Asked, backtest, json_lines
 from xueliang_edge.backtest.serving import WAITING_AT_MOST, BacktestService
+from xueliang_edge.backtest.suggesting.searching import suggest
+from xueliang_edge.backtest.suggesting.telling import json_lines as json_lines_of
 from xueliang_edge.observation_log.reading import read_parts
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -75,13 +81,16 @@ def request(request_id: str = "q-1", **values: Any) -> bytes:
 
 
 @contextmanager
-def serving(folder: Path | None, broker: Broker, *, is_started: bool = True, run_s: float = 60) -> Iterator[Any]:
+def serving(
+    folder: Path | None, broker: Broker, *, is_started: bool = True, run_s: float = 60, search_s: float = 120
+) -> Iterator[Any]:
     watched = camera(lane_rule(dwell_s=30))
 
     def task_of(command: BacktestCommand) -> Task:
         return Task(command, watched if command.camera_id == "lane" else None, ("lane",), {"objects": MODEL}, folder)
 
-    service = BacktestService("edge-1", broker, task_of, wall=lambda: NOW, mono=system_mono, run_s=run_s)  # type: ignore[arg-type]
+    limits = {"run_s": run_s, "search_s": search_s}
+    service = BacktestService("edge-1", broker, task_of, wall=lambda: NOW, mono=system_mono, **limits)  # type: ignore[arg-type]
     if is_started:
         service.start()
     else:
@@ -166,6 +175,55 @@ def test_what_takes_too_long_is_ended_and_the_next_one_goes_on(tmp_path: Path) -
     first, second = broker.pages
     assert "ask for a shorter time" in (first.error or "")
     assert (second.request_id, second.error) == ("q-2", None)
+
+
+def search(request_id: str, stood: list[Stood], **values: Any) -> bytes:
+    judged = [
+        {"alert_id": str(uuid.UUID(int=number)), "verdict": one.verdict, "at": one.middle_at.isoformat()}
+        for number, one in enumerate(stood)
+    ]
+    return request(request_id, suggest_from=judged, rule=RULE | {"dwell_s": 60}, **values)
+
+
+def test_suggestions_are_answered_with_what_the_search_says(tmp_path: Path) -> None:
+    broker = Broker()
+    stood = keep_judged_days(tmp_path, NOW - 5 * DAY, 4)
+    with serving(tmp_path, broker) as service:
+        broker.bring(search("q-1", stood))
+        wait_until(lambda: service.counts["answered"], what="an answer")
+    (page,) = broker.pages
+    assert page.error is None
+    (draft,) = camera(RULE | {"dwell_s": 60}).rules
+    judgements = tuple(Judgement(Verdict(one.verdict), one.middle_at, uuid.UUID(int=n)) for n, one in enumerate(stood))
+    found = suggest(
+        Asked(camera(lane_rule(dwell_s=30)), draft, MODEL, judgements), partial(read_parts, tmp_path, "lane")
+    )
+    wanted = json.loads(json.dumps(list(json_lines_of(found)), default=str))
+    assert [row["kind"] for row in page.rows][:2] == ["suggestions", "proposal"]
+    told = [{**row, "lost": [one["alert_id"] for one in row.get("lost", ())]} for row in (*page.rows, *wanted)]
+    assert [{k: v for k, v in one.items() if not k.endswith("_at")} for one in told[: len(wanted)]] == [
+        {k: v for k, v in one.items() if not k.endswith("_at")} for one in told[len(wanted) :]
+    ]
+    [longest] = [row for row in page.rows if row.get("settings") == {"dwell_s": 180.0}]
+    assert [one["alert_id"] for one in longest["lost"]] == [str(uuid.UUID(int=11))]  # the last, of 170 s
+
+
+def test_a_search_that_cannot_be_made_or_takes_too_long_says_why_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    broker = Broker()
+    stood = keep_judged_days(tmp_path, NOW - 5 * DAY, 4)
+    with serving(tmp_path, broker, search_s=0.0) as service:
+        broker.bring(search("slow", stood))
+        wait_until(lambda: service.counts["took_too_long"], what="a refusal")
+        service._search_s = 120.0
+        broker.bring(search("true", [one for one in stood if one.verdict == "true"]))
+        broker.bring(search("one-day", stood[:3]))
+        broker.bring(request("plain"))
+        wait_until(lambda: service.counts["answered"] == 3, what="three answers")
+    told = {page.request_id: page.error for page in broker.pages}
+    assert told["slow"] == "not done in 0 s: ask for a shorter time"
+    assert "expected alerts of this rule judged false, got none" in (told["true"] or "")
+    assert "on at least 2 days, got 1" in (told["one-day"] or "")
+    assert told["plain"] is None
 
 
 def test_an_answer_that_the_broker_does_not_take_is_counted(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def suggest(
     scores = _Scores(asked.draft)
     report = backtest(asked, scores.watched(read()), from_at, to_at, progress)
     if report.from_at is None or report.to_at is None:
-        raise NothingToTry("--suggest: nothing is logged of this camera in this time\n  hint: ask about another time")
+        raise NothingToTry("suggestions: nothing is logged of this camera in this time\n  hint: ask about another time")
     running = (
         {} if asked.alert_id_of is None else {asked.alert_id_of(one.began_at): one for one in report.running or ()}
     )

@@ -117,12 +117,12 @@ def judged_of(
     if not false_alarms:
         doubt = f"; {len(every_false)} lie where the log cannot be relied on" if every_false else ""
         raise NothingToTry(
-            f"--suggest: expected alerts of this rule judged false, got none in this time{doubt}\n"
+            f"suggestions: expected alerts of this rule judged false, got none in this time{doubt}\n"
             "  hint: a judgement names a moment at which the rule has an alert, or the alert's id"
         )
     if len(days) < _LEAST_DAYS:
         raise NothingToTry(
-            f"--suggest: expected alerts judged on at least {_LEAST_DAYS} days, got {len(days)}: "
+            f"suggestions: expected alerts judged on at least {_LEAST_DAYS} days, got {len(days)}: "
             "what is found on one day is checked on another\n  hint: judge more days, or ask about a longer time"
         )
     return Judged(
