@@ -37,6 +37,7 @@ class Permission(StrEnum):
     SEE_CAMERAS = "see_cameras"
     SEE_INCIDENTS = "see_incidents"
     JUDGE_INCIDENTS = "judge_incidents"
+    TELL_PRESENCE = "tell_presence"
     SEE_TASKS = "see_tasks"
     WORK_TASKS = "work_tasks"
     ADD_PHOTOS = "add_photos"
@@ -87,6 +88,7 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.SEE_CAMERAS: _OFFICE,
     Permission.SEE_INCIDENTS: _OFFICE,
     Permission.JUDGE_INCIDENTS: frozenset({Role.ADMIN, Role.OPERATOR, Role.SUPERVISOR}),
+    Permission.TELL_PRESENCE: frozenset({Role.OPERATOR, Role.SUPERVISOR}),  # who can have a seat
     Permission.SEE_TASKS: _SERVICE,
     Permission.WORK_TASKS: frozenset({Role.WORKER, Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN}),
     Permission.ADD_PHOTOS: frozenset({Role.WORKER, Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN}),

@@ -371,6 +371,17 @@ async def test_a_seat_shows_and_judges_nothing_that_lies_outside(centre: TestCen
 
 
 @pytest.mark.parametrize("role", list(Role))
+async def test_only_who_can_have_a_seat_tells_that_somebody_is_there(centre: TestCentre, role: Role) -> None:
+    await centre.add_user("someone", role, OWN)
+    async with centre.signed_in("someone") as client:
+        answer = await client.post("/api/seat/presence", json={"begins": True})
+    if role in {Role.OPERATOR, Role.SUPERVISOR}:
+        assert (answer.status_code, answer.json()) == (200, {"presence": None}), "this centre deals nothing"
+    else:
+        assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("kind", ["silence", "maintenance", "event"])
 async def test_nobody_silences_what_lies_outside(centre: TestCentre, role: Role, kind: str) -> None:
     ids = await _furnish(centre)

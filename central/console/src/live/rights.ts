@@ -10,6 +10,7 @@ const ROLES = {
   see_sightings: OFFICE,
   report_sightings: DESK,
   call_back: DESK,
+  have_seat: ["operator", "supervisor"],
   see_releases: ["rule_operator", "supervisor", "admin", "auditor"],
   see_notices: OFFICE,
   manage_notices: ["admin"],

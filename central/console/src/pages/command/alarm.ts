@@ -9,6 +9,7 @@ import { computed, onScopeDispose, ref, watch } from "vue";
 import type { Incident, Severity } from "@/api/types";
 import type { Board } from "@/live/board";
 import { now } from "@/live/now";
+import type { Sound } from "@/live/obstacles";
 import type { SeatOf } from "@/live/seat";
 import { playTones, TEST_TONES, tonesOf, worstOf, type Tone } from "@/live/tones";
 
@@ -21,11 +22,10 @@ const GATHER_MS = 250;
 const HIDDEN_AT_LEAST_MS = 20_000;
 const HEARD = "xueliang.sound-heard"; // of this tab: a new tab is silent again
 
-export type Sound = "off" | "testing" | "on" | "muted";
-
 export function useAlarm(board: Board, mine: SeatOf, announce: (incident: Incident) => string) {
   let player: AudioContext | null = null;
   const isHeard = ref(sessionStorage.getItem(HEARD) !== null);
+  const isAwake = ref(false);
   const isTesting = ref(false);
   const mutedUntilMs = ref(0);
   const flash = ref<Severity | null>(null);
@@ -47,6 +47,7 @@ export function useAlarm(board: Board, mine: SeatOf, announce: (incident: Incide
   async function wake(): Promise<void> {
     player ??= new AudioContext();
     await player.resume();
+    isAwake.value = player.state === "running";
   }
 
   /** By a press of somebody, else the browser stays silent. */
@@ -121,7 +122,7 @@ export function useAlarm(board: Board, mine: SeatOf, announce: (incident: Incide
     void player?.close();
   });
 
-  return { sound, mutedForS, flash, announcement, hiddenMs, test, heard, toggleMute };
+  return { sound, isAwake, mutedForS, flash, announcement, hiddenMs, test, heard, toggleMute, wake };
 }
 
 export type Alarm = ReturnType<typeof useAlarm>;
