@@ -48,6 +48,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
             "plan": "围挡拆除前由物业夜间值守，消防车改走北门",
         },
     },
+    "HandOverBody": {"words": "东巷工地夜间进料，物业已报备到 06:00"},
     "PresenceBody": {"begins": True},
     "HoldBody": {"why": "保险理赔取证，保留至结案"},
     "TaskMoveBody": {

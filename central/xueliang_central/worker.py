@@ -24,6 +24,7 @@ from xueliang_central.dispatch.needing import not_needed
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.staffing import Listener
 from xueliang_central.errors import CentralError
+from xueliang_central.hand_overs import service as hand_overs
 from xueliang_central.incidents.change import Rulebook
 from xueliang_central.ingest import gating, releasing, silencing
 from xueliang_central.ingest.partitions import ensure_months
@@ -196,9 +197,9 @@ class Worker:
         return changed
 
     async def forget_seats(self) -> int:
-        """Forget rows of seats that have been over for two days; returns how many."""
+        """Forget rows of seats that have been over for two days, and old notes of hand-over; returns how many."""
         async with changing(self._database, self._rulebook, self._wall) as change:
-            return await seats.forget(change)
+            return await seats.forget(change) + await hand_overs.forget(change.conn, change.now)
 
     async def end_silences(self) -> int:
         """Expire silences and proposals whose time is over; returns how many."""

@@ -20,6 +20,7 @@ from tests.support.centres import TestCentre, camera
 from tests.support.pictures import jpeg, sha256
 from tests.support.rows import (
     add_cap_message,
+    add_hand_over,
     add_incident,
     add_lane,
     add_level,
@@ -118,6 +119,14 @@ KINDS = {
         "items",
         "identifier",
     ),
+    "hand-over": Kind(
+        "/api/hand-overs/{}",
+        frozenset(DESKS - {Role.RULE_OPERATOR}),
+        NO_SUCH,
+        "/api/hand-overs",
+        "items",
+        "hand_over_id",
+    ),
     "week": Kind("/api/areas/{}/week", frozenset(DESKS), "370199"),
     "lane": Kind("/api/lanes/{}", frozenset(DESKS), "no-such", "/api/lanes", "items", "lane_id"),
     "duty phone": Kind("/api/lanes/{}/duty-phone", frozenset({Role.ADMIN, Role.OPERATOR, Role.SUPERVISOR}), "no-such"),
@@ -166,6 +175,7 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
         ids["sighting"][place] = await add_sighting(centre, code)
         ids["cap"][place] = await add_cap_message(centre, ids["incident"][place], code)
         ids["week"][place] = code
+        ids["hand-over"][place] = await add_hand_over(centre, code)
         ids["lane"][place] = ids["duty phone"][place] = await add_lane(centre, f"lane-{place}", code)
     return ids
 
@@ -253,6 +263,7 @@ async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) ->
     moves: list[tuple[str, str, dict[str, Any], set[Role]]] = [
         ("incident", "/api/incidents/{}/moves", {"move": "confirm", "version": 1}, judges),
         ("incident", "/api/incidents/{}/kept-open", {"move": "follow_up", "version": 1, "note": "seen"}, judges),
+        ("hand-over", "/api/hand-overs/{}/acknowledgement", {}, {Role.OPERATOR, Role.SUPERVISOR}),
         ("task", "/api/tasks/{}/moves", {"move": "take", "version": 1}, {*judges, Role.WORKER}),
         (
             "incident",
