@@ -10,6 +10,8 @@ const ROLES = {
   see_sightings: OFFICE,
   report_sightings: DESK,
   call_back: DESK,
+  see_hand_overs: ["operator", "supervisor", "admin", "auditor"],
+  write_hand_overs: ["operator", "supervisor"],
   have_seat: ["operator", "supervisor"],
   see_releases: ["rule_operator", "supervisor", "admin", "auditor"],
   see_notices: OFFICE,
