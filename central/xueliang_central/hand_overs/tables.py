@@ -13,7 +13,7 @@ from sqlalchemy import Column, Index, String, Table
 
 from xueliang_central.store.metadata import AREA_PATH_LENGTH, JsonText, UtcDateTime, metadata
 
-LONGEST_WORDS: Final = 2000
+LONGEST_WORDS: Final = 1000  # as `routes.asking.Text`
 
 hand_overs: Final = Table(
     "hand_overs",

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from xueliang_central.centre import centre_of
 from xueliang_central.hand_overs import service
 from xueliang_central.hand_overs.facts import facts_of
-from xueliang_central.hand_overs.tables import LONGEST_WORDS
 from xueliang_central.rights.policy import Permission, allows, require
 from xueliang_central.rights.scope import Actor
 from xueliang_central.routes.asking import SAME_AGAIN, AnId, Text
@@ -26,7 +25,7 @@ class HandOverBody(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    words: Annotated[Text, Field(max_length=LONGEST_WORDS)] = ""
+    words: Text = ""
 
 
 @router.get("")

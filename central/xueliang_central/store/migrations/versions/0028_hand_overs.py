@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("written_at", UtcDateTime(), nullable=False),
         sa.Column("writer_id", sa.String(36), nullable=False),
         sa.Column("writer_name", sa.String(120), nullable=False),
-        sa.Column("words", sa.String(2000), nullable=False),
+        sa.Column("words", sa.String(1000), nullable=False),
         sa.Column("facts", JsonText(), nullable=False),
         sa.Column("acknowledged_at", UtcDateTime(), nullable=True),
         sa.Column("reader_id", sa.String(36), nullable=True),
