@@ -103,7 +103,7 @@ def test_a_muted_seat_turns_grey_its_queue_rises_and_comes_back_to_who_says_so(
         expect(page.get_by_test_id("seat-unstaffed")).to_contain_text("counts as unstaffed since")
         page.get_by_test_id("seat-here").click()
         expect(page.get_by_test_id("seat-unstaffed")).to_have_count(0, timeout=SOON_MS)
-        expect(page.get_by_test_id("seat-row")).to_have_count(1, timeout=SOON_MS)
+        expect(page.get_by_test_id("seat-row")).to_have_count(1, timeout=UNSTAFFED_MS)  # paced: `rows` is 1
         expect(page.get_by_test_id("command-page")).to_have_class("page")
         expect(above.get_by_test_id("silent-desks")).to_have_count(0, timeout=SOON_MS)
         expect(above.get_by_test_id("seat-row")).to_have_count(0, timeout=SOON_MS)
