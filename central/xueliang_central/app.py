@@ -65,6 +65,7 @@ _FLOW: Final = (
     "incidents",
     "regrouping",
     "seats",
+    "hand_overs",
     "tasks",
     "silences",
     "rosters",

@@ -22,7 +22,9 @@ from xueliang_central.dispatch import seats
 from xueliang_central.dispatch.escalating import fire_next
 from xueliang_central.dispatch.needing import not_needed
 from xueliang_central.dispatch.publishing import changing
+from xueliang_central.dispatch.staffing import Listener
 from xueliang_central.errors import CentralError
+from xueliang_central.hand_overs import service as hand_overs
 from xueliang_central.incidents.change import Rulebook
 from xueliang_central.ingest import gating, releasing, silencing
 from xueliang_central.ingest.partitions import ensure_months
@@ -48,6 +50,7 @@ FOLDING_S: Final = 1.0
 GATE_S: Final = 5.0  # from the signature to the first of the alerts that were held
 GATE_MOST: Final = 1000  # of held alerts in one look, in transactions that leave the writer to others
 CALL_BACKS_S: Final = 60.0
+PRESENCE_S: Final = 2.0
 CANARIES_S: Final = 5.0
 PARTITIONS_S: Final = 6 * 3600.0
 FORGET_S: Final = 3600.0
@@ -97,6 +100,7 @@ class Worker:
         self._health = centre.health
         self._gate = centre.gate
         self._origin = centre.settings.public_origin
+        self._listener = Listener(centre.mono)
         self._task: asyncio.Task[None] | None = None
         self.counts: Counter[str] = Counter()
 
@@ -118,6 +122,7 @@ class Worker:
             tasks.create_task(self._repeat("letting_go", self.let_go, FOLDING_S))
             tasks.create_task(self._repeat("settling", self.settle, FOLDING_S))
             tasks.create_task(self._repeat("seats", self.deal, FOLDING_S))
+            tasks.create_task(self._repeat("presence", self.listen, PRESENCE_S))
             tasks.create_task(self._repeat("forgetting_seats", self.forget_seats, FORGET_S))
             tasks.create_task(self._repeat("silences", self.end_silences, FOLDING_S))
             tasks.create_task(self._repeat("forgetting", self.forget_silences, FORGET_S))
@@ -183,10 +188,18 @@ class Worker:
         self.counts["dealt"] += done
         return done
 
+    async def listen(self) -> int:
+        """Which seats count as unstaffed, and which no longer; returns how many have changed."""
+        rule = self._rulebook.seating
+        after_s = None if rule is None else rule.unstaffed_after_s
+        changed = await self._listener.look(self._database, self._rulebook.tree, after_s, self._wall())
+        self.counts["seats_changed"] += changed
+        return changed
+
     async def forget_seats(self) -> int:
-        """Forget rows of seats that have been over for two days; returns how many."""
+        """Forget rows of seats that have been over for two days, and old notes of hand-over; returns how many."""
         async with changing(self._database, self._rulebook, self._wall) as change:
-            return await seats.forget(change)
+            return await seats.forget(change) + await hand_overs.forget(change.conn, change.now)
 
     async def end_silences(self) -> int:
         """Expire silences and proposals whose time is over; returns how many."""

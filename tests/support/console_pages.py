@@ -24,6 +24,7 @@ DESK_PAGES: Final = (
     "/sightings",
     "/releases",
     "/notices",
+    "/hand-overs",
 )
 PHONE_PAGES: Final = ("/phone", "/phone/shifts", "/account")
 ANYBODYS: Final = ("/login", "/unit", "/no-such-page")

@@ -17,6 +17,7 @@ from xueliang_central.cap.tables import cap_messages
 from xueliang_central.clocks.limits import choose, rows_of
 from xueliang_central.dispatch.seat_tables import seat_cases, seat_rows
 from xueliang_central.dispatch.tables import tasks
+from xueliang_central.hand_overs.tables import hand_overs
 from xueliang_central.incidents.tables import expected_pictures, incidents
 from xueliang_central.intake.tables import sightings
 from xueliang_central.lanes.tables import lanes
@@ -85,6 +86,17 @@ async def add_lane(centre: TestCentre, lane_id: str, area_code: str) -> str:
     async with centre.database.transaction() as conn:
         await conn.execute(insert(lanes), row)
     return lane_id
+
+
+async def add_hand_over(centre: TestCentre, code: str) -> str:
+    """A note of this area's desk, by somebody who has gone."""
+    note = str(uuid.uuid4())
+    row = filled(
+        hand_overs, hand_over_id=note, area_code=code, area_path=path_by_code(code), written_at=START, facts={}
+    )
+    async with centre.database.transaction() as conn:
+        await conn.execute(insert(hand_overs), row)
+    return note
 
 
 async def add_seat_row(centre: TestCentre, seat_id: str, incident_ids: Iterable[str]) -> str:

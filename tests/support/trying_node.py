@@ -153,7 +153,7 @@ def half_a_node(installation: Installation) -> Iterator[list[str]]:
 @contextmanager
 def old_node(installation: Installation) -> Iterator[None]:
     """Refuses a search as a node of before suggestions does, word for word."""
-    with _connected(installation, "old") as link:
+    with connected(installation, "old") as link:
 
         def refuse(incoming: Incoming) -> None:
             incoming.acknowledge()

@@ -107,6 +107,12 @@ export const router = createRouter({
       meta: { for: "command", theme: "dark" },
     },
     {
+      path: "/hand-overs",
+      name: "hand-overs",
+      component: () => import("@/pages/hand_overs/HandOversPage.vue"),
+      meta: { for: "command", theme: "dark" },
+    },
+    {
       path: "/phone",
       name: "phone",
       component: phonePage("TaskListPage"),

@@ -17,7 +17,7 @@ from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import CLOCK, Change
 from xueliang_central.incidents.states import MOVES, State
 from xueliang_central.notices import outbox
-from xueliang_central.people import rosters
+from xueliang_central.people.presence import desks_of
 
 Row = dict[str, Any]
 
@@ -59,7 +59,7 @@ async def _escalate(change: Change, clock: Row, incident: Row, firing: Firing) -
     if due is None:
         return None, 0
     chain = tuple(reversed(change.tree.chain(due.code)))
-    choice = who_is_told(chain, await rosters.duty_of(change.conn, [area.code for area in chain], change.now))
+    choice = who_is_told(chain, await desks_of(change.conn, [area.code for area in chain], change.now))
     area = choice.area
     said = {
         "incident_id": incident["incident_id"],

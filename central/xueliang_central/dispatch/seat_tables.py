@@ -39,4 +39,5 @@ seat_cases: Final = Table(
     Column("row_id", String(36), ForeignKey("seat_rows.row_id"), nullable=False, index=True),
     Column("ask", String(16), nullable=False),  # what for, and at which opening: "judge:0"
     Column("dealt_at", UtcDateTime, nullable=False),
+    Column("rose_from", String(15)),  # the lowest desk it passed over because no page told of anybody there
 )

@@ -2,7 +2,9 @@
 
 The worker asks every second. An incident is dealt once for each thing that it asks: to be judged, to be looked after
 since the policy has sent it, to be looked at because a limit of that has passed, to be checked by hand. What a desk has
-decided itself is not dealt to it again. One transaction deals at a time, so that two workers do not split a row.
+decided itself is not dealt to it again. What rose because no page told of anybody at a desk comes back to that desk
+when it is staffed again, as far as nobody has dealt with it. One transaction deals at a time, so that two workers do
+not split a row.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from xueliang_central.incidents.states import State
 from xueliang_central.incidents.tables import incidents as incident_rows
 from xueliang_central.people import rosters
 from xueliang_central.people.duty import Duty
+from xueliang_central.people.presence import desks_of
 from xueliang_central.rights.scope import Role
 from xueliang_central.store.among import among
 
@@ -91,7 +94,8 @@ async def deal(change: Change) -> int:
     if board.over:
         over = among(change.conn, seat_rows.c.row_id, board.over)
         await change.conn.execute(update(seat_rows).where(over).values(closed_at=change.now))
-    names = {person.user_id: person.display_name for person in (*board.duty.present, *board.duty.off)}
+    known = (*board.duty.present, *board.duty.off, *board.duty.silent)
+    names = {person.user_id: person.display_name for person in known}
     for case in board.new:
         await _deal_one(change, board, case, rule, names)
     shown = due(board.rows.values(), change.now, rule)
@@ -136,7 +140,7 @@ async def _board(conn: AsyncConnection, tree: AreaTree, rule: SeatingRule, now: 
     rows, over = await _rows(conn, rule, now)
     late = await _late(conn)
     seats = await _seats_on_duty(conn, rows.values(), now)
-    new, stale = [], []
+    new, stale, risen = [], [], []
     for case in cases:
         ask = ask_of(case, case["incident_id"] in late)
         row = rows.get(case["row_id"] or "")
@@ -144,10 +148,17 @@ async def _board(conn: AsyncConnection, tree: AreaTree, rule: SeatingRule, now: 
             new.append(case | {"ask": ask})
         elif row is not None and row.is_open and (row.desk, row.seat) not in seats and still_asks(case, case["ask"]):
             stale.append(case)
-    told, duty = await _told(conn, tree, [*new, *stale], now)
+        elif row is not None and row.is_open and case["rose_from"] is not None and still_asks(case, case["ask"]):
+            risen.append(case)
+    told, duty = await _told(conn, tree, [*new, *stale, *risen], now)
     for case in stale:  # whoever had it has gone off duty; where nobody is on duty it stays where it is
         choice = told.get(case["area_code"])
-        if choice is not None and rows[case["row_id"]].seat not in choice.user_ids:
+        row = rows[case["row_id"]]
+        if choice is not None and row.seat not in choice.user_ids and _may_go(row, choice, duty):
+            new.append(case)
+    for case in risen:  # a desk below is staffed again
+        choice = told.get(case["area_code"])
+        if choice is not None and choice.is_staffed and len(choice.area.code) > len(rows[case["row_id"]].desk):
             new.append(case)
     new = [case for case in new if case["area_code"] in told and told[case["area_code"]].user_ids]
     new.sort(key=lambda case: (case["severity"], case["opened_at"], case["number"]))
@@ -158,7 +169,9 @@ async def _board(conn: AsyncConnection, tree: AreaTree, rule: SeatingRule, now: 
 async def _cases(conn: AsyncConnection) -> list[Record]:
     """Everything open that may ask, with what it was dealt for and where."""
     found = await conn.execute(
-        select(*(incident_rows.c[name] for name in _CASE), seat_cases.c.ask, seat_cases.c.row_id)
+        select(
+            *(incident_rows.c[name] for name in _CASE), seat_cases.c.ask, seat_cases.c.row_id, seat_cases.c.rose_from
+        )
         .outerjoin(seat_cases, seat_cases.c.incident_id == incident_rows.c.incident_id)
         .where(incident_rows.c.state.in_(ASKING), incident_rows.c.state != State.CLOSED.value)
     )
@@ -180,6 +193,11 @@ async def _rows(conn: AsyncConnection, rule: SeatingRule, now: datetime) -> tupl
     rows = {one["row_id"]: replace(_row_of(one), is_open=one["row_id"] in live) for one in records}
     over = [one["row_id"] for one in records if one["closed_at"] is None and one["row_id"] not in live]
     return {row_id: row for row_id, row in rows.items() if row.is_open or row.shown_at is not None}, over
+
+
+def _may_go(row: Row, choice: Told, duty: Duty) -> bool:
+    """A row whose person has left goes to a desk that is staffed; where none is, silence alone moves nothing."""
+    return choice.is_staffed or (row.desk, row.seat) not in {(one.area_code, one.user_id) for one in duty.silent}
 
 
 def _row_of(record: Mapping[str, Any]) -> Row:
@@ -229,9 +247,9 @@ async def _judge_by(conn: AsyncConnection, incident_ids: Sequence[str]) -> dict[
 
 
 async def _seats_on_duty(conn: AsyncConnection, rows: Iterable[Row], now: datetime) -> set[tuple[str, str]]:
-    """(desk, person) of those on duty at desks that have open rows."""
+    """(desk, person) of those on duty, and not silent, at desks that have open rows."""
     desks = sorted({row.desk for row in rows if row.is_open})
-    duty = await rosters.duty_of(conn, desks, now) if desks else Duty()
+    duty = await desks_of(conn, desks, now) if desks else Duty()
     return {(one.area_code, one.user_id) for one in duty.present}
 
 
@@ -244,8 +262,9 @@ async def _told(
     if not chains:
         return {}, Duty()
     codes = sorted({area.code for chain in chains.values() for area in chain})
-    duty = await rosters.duty_of(conn, codes, now)
-    operators = {(one.area_code, one.user_id) for one in duty.present if one.role == Role.OPERATOR.value}
+    duty = await desks_of(conn, codes, now)
+    on_duty = (*duty.present, *duty.silent)
+    operators = {(one.area_code, one.user_id) for one in on_duty if one.role == Role.OPERATOR.value}
     told: dict[str, Told] = {}
     for code, chain in chains.items():
         choice = who_is_told(chain, duty)
@@ -279,7 +298,8 @@ async def _deal_one(change: Change, board: Board, case: Record, rule: SeatingRul
     )
     placed = place(new, choice.area.code, choice.user_ids, board.rows.values(), rule)
     row = await _write_row(change, board, new, choice.area.code, placed)
-    values = {"row_id": row.row_id, "ask": case["ask"], "dealt_at": change.now}
+    rose_from = _rose_from(board.duty, choice)
+    values = {"row_id": row.row_id, "ask": case["ask"], "dealt_at": change.now, "rose_from": rose_from}
     mine = seat_cases.c.incident_id == incident_id
     if case["row_id"] is None:
         await change.conn.execute(insert(seat_cases).values(incident_id=incident_id, **values))
@@ -296,6 +316,7 @@ async def _deal_one(change: Change, board: Board, case: Record, rule: SeatingRul
         **_named(choice.area),
         **({} if row.shown_at is not None else {"waits_until": placed.show_by.isoformat()}),
         **risen,
+        **({"back": True} if case["rose_from"] is not None and rose_from is None else {}),
     )
 
 
@@ -326,9 +347,15 @@ async def _write_row(change: Change, board: Board, new: Newcomer, desk: str, pla
     return row
 
 
+def _rose_from(duty: Duty, choice: Told) -> str | None:
+    """The lowest desk that it passed over because nobody was heard there; None: no such desk."""
+    silent = {one.area_code for one in duty.silent}
+    return next((area.code for area in choice.passed_over if area.code in silent), None) if choice.is_staffed else None
+
+
 async def _rise(change: Change, duty: Duty, case: Record, choice: Told) -> Record:
     """An incident whose own desks have nobody on duty is the business of the level it has come to, from the start."""
-    away = {one.area_code for one in (*duty.off, *duty.on_leave) if one.role in rosters.DESK}
+    away = {one.area_code for one in (*duty.off, *duty.on_leave, *duty.silent) if one.role in rosters.DESK}
     passed_over = [area for area in choice.passed_over if area.code in away]
     if not passed_over or case["ask"].partition(":")[0] != JUDGE:
         return {}

@@ -43,6 +43,7 @@ class SeatingRule:
         gathers_s: a batch takes incidents in for so long after its first. sent_gathers_s: the same of what was sent.
         rows: more than so many new rows of a seat in `rows_in_s` make mild newcomers wait.
         hold_s: for so long at most.
+        unstaffed_after_s: a seat of which no page tells for so long counts as unstaffed; None: only rosters count.
     """
 
     batch_from_severity: int | None = 3
@@ -51,6 +52,7 @@ class SeatingRule:
     rows: int = 4
     rows_in_s: float = 600.0
     hold_s: float = 60.0
+    unstaffed_after_s: float | None = 60.0
 
 
 @dataclass(frozen=True, slots=True)

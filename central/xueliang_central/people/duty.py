@@ -76,12 +76,14 @@ class Duty:
         off: have shifts, and none of them now; under the area they belong to.
         on_leave: the same, for a leave.
         unrostered: user_ids of those present who have no shift at all.
+        silent: on duty by the roster, at a desk that no page says they are at (`people.presence`); not in `present`.
     """
 
     present: tuple[Person, ...] = ()
     off: tuple[Person, ...] = ()
     on_leave: tuple[Person, ...] = ()
     unrostered: frozenset[str] = frozenset()
+    silent: tuple[Person, ...] = ()
 
 
 def on_duty(people: Iterable[Person], shifts: Iterable[Shift], now: datetime) -> Duty:

@@ -76,6 +76,11 @@ def as_person(account: Account) -> Person:
     return Person(account.user_id, account.display_name, account.role.value, account.area_code)
 
 
+async def duty_of_people(conn: AsyncConnection, user_ids: Sequence[str], now: datetime) -> Duty:
+    """Exactly these people, wherever each is on duty. Who is gone or disabled is nowhere."""
+    return await _duty(conn, among(conn, users.c.user_id, user_ids), now)
+
+
 async def is_on_duty(conn: AsyncConnection, user_id: str, now: datetime) -> bool:
     """Anywhere. False also for who is gone."""
     return bool((await _duty(conn, users.c.user_id == user_id, now)).present)

@@ -5,6 +5,8 @@ Invariants
     - A shift lies in the person's own area or below it when it is written; one that no longer does, because the person
       has moved, counts for nothing.
     - The version of a roster counts its changes; one that nobody has written yet is version 0 and has no row.
+    - Of a person at a desk only the last moment is kept at which a page said that somebody is there. Who has no row in
+      `seat_presence` has never been told of, and is where the roster says (`people.presence`).
 """
 
 from __future__ import annotations
@@ -39,4 +41,12 @@ roster_versions: Final = Table(
     Column("version", Integer, nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
     Column("changed_by", String(80), nullable=False),
+)
+
+seat_presence: Final = Table(
+    "seat_presence",
+    metadata,
+    Column("user_id", UuidText, ForeignKey("users.user_id", ondelete="CASCADE"), primary_key=True),
+    Column("told_at", UtcDateTime, nullable=False),
+    Column("unstaffed_since", UtcDateTime, nullable=True),  # null: staffed, or not on duty
 )

@@ -37,6 +37,9 @@ class Permission(StrEnum):
     SEE_CAMERAS = "see_cameras"
     SEE_INCIDENTS = "see_incidents"
     JUDGE_INCIDENTS = "judge_incidents"
+    TELL_PRESENCE = "tell_presence"
+    SEE_HAND_OVERS = "see_hand_overs"
+    WRITE_HAND_OVERS = "write_hand_overs"
     SEE_TASKS = "see_tasks"
     WORK_TASKS = "work_tasks"
     ADD_PHOTOS = "add_photos"
@@ -87,6 +90,9 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.SEE_CAMERAS: _OFFICE,
     Permission.SEE_INCIDENTS: _OFFICE,
     Permission.JUDGE_INCIDENTS: frozenset({Role.ADMIN, Role.OPERATOR, Role.SUPERVISOR}),
+    Permission.TELL_PRESENCE: frozenset({Role.OPERATOR, Role.SUPERVISOR}),  # who can have a seat
+    Permission.SEE_HAND_OVERS: frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN, Role.AUDITOR}),
+    Permission.WRITE_HAND_OVERS: frozenset({Role.OPERATOR, Role.SUPERVISOR}),
     Permission.SEE_TASKS: _SERVICE,
     Permission.WORK_TASKS: frozenset({Role.WORKER, Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN}),
     Permission.ADD_PHOTOS: frozenset({Role.WORKER, Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN}),

@@ -1,4 +1,4 @@
-"""HTTP only: one's own seat, and one judgement of several incidents in a row of it."""
+"""HTTP only: one's own seat, that somebody is there, and one judgement of several incidents in a row of it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from xueliang_central.centre import centre_of
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.seat_judging import RowMove, judge_row, seat_view
+from xueliang_central.dispatch.staffing import presence_view, say_present, silent_desks
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor
 from xueliang_central.routes.asking import AnId, Code, Key, Text, Version, rulebook_of
@@ -40,16 +41,54 @@ class RowMoveBody(BaseModel):
     idempotency_key: Annotated[Key | None, Field(max_length=80)] = None
 
 
+class PresenceBody(BaseModel):
+    """Somebody is at this seat: the page is in view, its sound was heard and is on, its event stream is alive."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    begins: Annotated[
+        bool, Field(description="By a press of that person: a seat that counts as unstaffed is staffed at once.")
+    ] = False
+
+
 @router.get("")
 async def get_seat(
     request: Request, actor: Annotated[Actor, Depends(require(Permission.SEE_INCIDENTS))]
 ) -> dict[str, Any]:
     """What was dealt to the asker: rows, and what waits a moment, counted and listed. `is_dealt` false: this centre
-    deals nothing, and everybody sees one list (`seating` in the policies)."""
+    deals nothing, and everybody sees one list (`seating` in the policies). `presence`: null where it does not count.
+    `silent_desks`: those in the asker's areas that have seats which count as unstaffed."""
     centre = centre_of(request)
     async with centre.database.reading() as conn:
         view = await seat_view(conn, centre.areas.tree, actor)
-    return {"is_dealt": rulebook_of(request).seating is not None, **view}
+        after_s = _unstaffed_after_s(request)
+        own, silent = None, []
+        if after_s is not None:
+            own = await presence_view(conn, actor, after_s, centre.wall())
+            silent = await silent_desks(conn, centre.areas.tree, actor, centre.wall())
+    return {"is_dealt": rulebook_of(request).seating is not None, "presence": own, "silent_desks": silent, **view}
+
+
+def _unstaffed_after_s(request: Request) -> float | None:
+    """None: this centre does not count who is at a seat."""
+    seating = rulebook_of(request).seating
+    return None if seating is None else seating.unstaffed_after_s
+
+
+@router.post("/presence")
+async def post_presence(
+    request: Request, body: PresenceBody, actor: Annotated[Actor, Depends(require(Permission.TELL_PRESENCE))]
+) -> dict[str, Any]:
+    """Tell that somebody is at the own seat, every `tell_every_s`; answers with `presence` as `GET /api/seat` does.
+    Only the last moment is kept, and nothing of who is off duty or where presence does not count."""
+    after_s = _unstaffed_after_s(request)
+    if after_s is None:
+        return {"presence": None}
+    centre = centre_of(request)
+    now = centre.wall()
+    await say_present(centre.database, centre.areas.tree, actor, begins=body.begins, now=now)
+    async with centre.database.reading() as conn:
+        return {"presence": await presence_view(conn, actor, after_s, now)}
 
 
 @router.post("/rows/{row_id}/moves")

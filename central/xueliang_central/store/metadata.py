@@ -50,6 +50,7 @@ _TABLE_MODULES: Final = (
     "silences.tables",
     "camera_rules.tables",
     "people.tables",
+    "hand_overs.tables",
     "reports.tables",
     "retention.tables",
     "cap.tables",

@@ -20,6 +20,7 @@ from tests.support.centres import TestCentre, camera
 from tests.support.pictures import jpeg, sha256
 from tests.support.rows import (
     add_cap_message,
+    add_hand_over,
     add_incident,
     add_lane,
     add_level,
@@ -119,6 +120,14 @@ KINDS = {
         "items",
         "identifier",
     ),
+    "hand-over": Kind(
+        "/api/hand-overs/{}",
+        frozenset(DESKS - {Role.RULE_OPERATOR}),
+        NO_SUCH,
+        "/api/hand-overs",
+        "items",
+        "hand_over_id",
+    ),
     "week": Kind("/api/areas/{}/week", frozenset(DESKS), "370199"),
     "lane": Kind("/api/lanes/{}", frozenset(DESKS), "no-such", "/api/lanes", "items", "lane_id"),
     "duty phone": Kind("/api/lanes/{}/duty-phone", frozenset({Role.ADMIN, Role.OPERATOR, Role.SUPERVISOR}), "no-such"),
@@ -168,6 +177,7 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
         ids["sighting"][place] = await add_sighting(centre, code)
         ids["cap"][place] = await add_cap_message(centre, ids["incident"][place], code)
         ids["week"][place] = code
+        ids["hand-over"][place] = await add_hand_over(centre, code)
         ids["lane"][place] = ids["duty phone"][place] = await add_lane(centre, f"lane-{place}", code)
     return ids
 
@@ -257,6 +267,7 @@ async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) ->
         ("incident", "/api/incidents/{}/kept-open", {"move": "follow_up", "version": 1, "note": "seen"}, judges),
         ("incident", "/api/incidents/{}/checklist", {"steps": {"lookalike": True}}, judges),
         ("incident", "/api/incidents/{}/look", {}, {*DESKS, Role.WORKER}),
+        ("hand-over", "/api/hand-overs/{}/acknowledgement", {}, {Role.OPERATOR, Role.SUPERVISOR}),
         ("task", "/api/tasks/{}/moves", {"move": "take", "version": 1}, {*judges, Role.WORKER}),
         ("task", "/api/tasks/{}/help", {"version": 1, "note": "somebody comes"}, judges),
         (
@@ -373,6 +384,17 @@ async def test_a_seat_shows_and_judges_nothing_that_lies_outside(centre: TestCen
                     assert answer.status_code == missing.status_code == 404, (role, place, answer.text)
                 else:
                     assert answer.status_code == missing.status_code == 403, (role, place)
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_only_who_can_have_a_seat_tells_that_somebody_is_there(centre: TestCentre, role: Role) -> None:
+    await centre.add_user("someone", role, OWN)
+    async with centre.signed_in("someone") as client:
+        answer = await client.post("/api/seat/presence", json={"begins": True})
+    if role in {Role.OPERATOR, Role.SUPERVISOR}:
+        assert (answer.status_code, answer.json()) == (200, {"presence": None}), "this centre deals nothing"
+    else:
+        assert answer.status_code == 403
 
 
 @pytest.mark.parametrize("role", list(Role))

@@ -17,6 +17,7 @@ import type {
   Mergeable,
   MoveName,
   Near,
+  Presence,
   Seat,
   SecondStepAsked,
   Session,
@@ -136,6 +137,7 @@ export interface RowMove {
 
 export const seat = {
   read: () => get<Seat>("/api/seat"),
+  tell: (begins: boolean) => post<{ presence: Presence | null }>("/api/seat/presence", { begins }),
   judge: (rowId: string, body: RowMove) => post<Seat>(`/api/seat/rows/${encodeURIComponent(rowId)}/moves`, body),
 };
 

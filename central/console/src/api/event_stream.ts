@@ -125,6 +125,7 @@ const KNOWN: Record<Exclude<CentreEvent["kind"], "hello" | "reload">, true> = {
   calendar_proposal: true,
   notice: true,
   camera_rules: true,
+  seat: true,
 };
 const KINDS = new Set(Object.keys(KNOWN));
 

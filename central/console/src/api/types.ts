@@ -184,11 +184,31 @@ export interface SeatRow {
   incident_ids: string[];
 }
 
+/** Whether the centre takes it that somebody is at this seat. */
+export interface Presence {
+  /** This person is on duty at a desk: the centre listens for the page. */
+  counts: boolean;
+  tell_every_s: number;
+  unstaffed_after_s: number;
+  unstaffed_since: string | null;
+}
+
+/** A desk with seats that count as unstaffed; with `staffed` 0 its queue has risen. */
+export interface SilentDesk {
+  area: AreaName;
+  since: string;
+  unstaffed: number;
+  staffed: number;
+}
+
 export interface Seat {
   /** False: this centre deals nothing, everybody sees one list. */
   is_dealt: boolean;
   rows: SeatRow[];
   waiting: { incidents: number; first_due_at: string | null; rows: SeatRow[] };
+  /** Null: this centre does not count who is at a seat. */
+  presence: Presence | null;
+  silent_desks: SilentDesk[];
 }
 
 export interface IncidentName {
@@ -528,6 +548,8 @@ export type CentreEvent =
   /** To this person only. */
   | { kind: "notice"; notice: { notice_id: string; kind: string; params: Record<string, unknown> } }
   | { kind: "camera_rules"; camera_rules: { camera_id: string } }
+  /** A seat of this desk counts as unstaffed since then, or (null) is staffed again. */
+  | { kind: "seat"; seat: { desk: AreaName; unstaffed_since: string | null } }
   | { kind: "hello" }
   /** Too much was missed to replay: read the lists again. */
   | { kind: "reload" };

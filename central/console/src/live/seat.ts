@@ -8,10 +8,11 @@ import type { Incident, MoveName, Seat, SeatRow } from "@/api/types";
 
 import type { Given } from "./case";
 import { listen } from "./feed";
+import { presence } from "./presence";
 
 /** A burst of events is read once. */
 const SETTLE_MS = 300;
-const NOTHING: Seat = { is_dealt: false, rows: [], waiting: { incidents: 0, first_due_at: null, rows: [] } };
+const NOTHING: Seat = { is_dealt: false, rows: [], waiting: { incidents: 0, first_due_at: null, rows: [] }, presence: null, silent_desks: [] };
 
 export type RowOutcome = { kind: "done" } | { kind: "conflict" | "refused"; why: string } | { kind: "no_answer" };
 
@@ -25,7 +26,9 @@ export function useSeat() {
   async function read(): Promise<void> {
     const mine = (reading += 1);
     const found = await seatCalls.read().catch(() => null);
-    if (found && mine === reading) seat.value = found;
+    if (!found || mine !== reading) return;
+    seat.value = found;
+    presence.value = found.presence;
   }
 
   function readSoon(): void {
@@ -54,7 +57,7 @@ export function useSeat() {
 
   const stopListening = listen({
     onEvent: (event) => {
-      if (event.kind === "incident") readSoon();
+      if (event.kind === "incident" || event.kind === "seat") readSoon();
     },
     onResume: () => void read(),
   });

@@ -17,6 +17,7 @@ export const en: Record<WordKey, string> = {
   "app.rosters": "Rosters",
   "app.reports": "Reports",
   "app.sightings": "Sightings",
+  "app.handOvers": "Hand-over",
   "app.releases": "Release of cameras",
   "app.notices": "Notices",
   "app.more": "More",

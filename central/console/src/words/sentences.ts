@@ -193,6 +193,8 @@ const ASKED: Record<string, [string, string]> = {
   nobody_here: ["{area}无可派人员", "nobody of {area} can be asked"],
   no_neighbour_on_duty: ["相邻 {neighbours} 个网格均无可派人员", "nobody of the {neighbours} grids next to it can be asked"],
   desk_unstaffed: ["下级值班台无人当班，直接报{area}", "nobody is on duty at the desks below: {area} is told at once"],
+  desk_silent: ["下级席位无人值守，直接报{area}", "nobody is at the desks below: {area} is told at once"],
+  no_desk_heard: ["各级席位均无人值守，仍送{area}", "nobody is at any desk: {area} is told all the same"],
   no_desk_on_duty: ["各级值班台均无人当班，仍通知{area}", "no desk above is on duty: {area} is told off duty"],
 };
 
@@ -344,6 +346,7 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
   if (entry.kind === "let_out") parts.push(whyLetOutText(params.why as Why));
   const seat = text("seat");
   if (seat && entry.kind === "dealt") parts.push(seat);
+  if (params.back === true) parts.push(isChinese.value ? "席位恢复值守，队列退回" : "the seat is staffed again: back to it");
   if (["task_offered", "escalated", "dealt"].includes(entry.kind) && params.why) parts.push(whyAskedText(params.why as Why));
   const why = text("why");
   if (why) parts.push(`unitWhy.${why}` in zh ? tCode("unitWhy", why) : tCode("closeReason", why));

@@ -15,6 +15,7 @@ export const zh = {
   "app.rosters": "值班表",
   "app.reports": "统计报表",
   "app.sightings": "上报与漏报",
+  "app.handOvers": "交接班",
   "app.releases": "摄像机启用签批",
   "app.notices": "通知",
   "app.more": "更多",

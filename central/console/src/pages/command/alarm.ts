@@ -9,6 +9,7 @@ import { computed, onScopeDispose, ref, watch } from "vue";
 import type { Incident, Severity } from "@/api/types";
 import type { Board } from "@/live/board";
 import { now } from "@/live/now";
+import type { Sound } from "@/live/obstacles";
 import type { SeatOf } from "@/live/seat";
 import { playTones, TEST_TONES, tonesOf, worstOf, type Tone } from "@/live/tones";
 
@@ -21,8 +22,6 @@ const GATHER_MS = 250;
 const HIDDEN_AT_LEAST_MS = 20_000;
 const HEARD = "xueliang.sound-heard"; // of this tab: a new tab is silent again
 
-export type Sound = "off" | "testing" | "on" | "muted";
-
 /** What the page is narrowed to; `isTold`: with tones all the same. */
 export interface Looking {
   isIn(incident: Incident): boolean;
@@ -32,6 +31,7 @@ export interface Looking {
 export function useAlarm(board: Board, mine: SeatOf, looking: Looking, announce: (incident: Incident) => string) {
   let player: AudioContext | null = null;
   const isHeard = ref(sessionStorage.getItem(HEARD) !== null);
+  const isAwake = ref(false);
   const isTesting = ref(false);
   const mutedUntilMs = ref(0);
   const flash = ref<Severity | null>(null);
@@ -55,6 +55,7 @@ export function useAlarm(board: Board, mine: SeatOf, looking: Looking, announce:
   async function wake(): Promise<void> {
     player ??= new AudioContext();
     await player.resume();
+    isAwake.value = player.state === "running";
   }
 
   /** By a press of somebody, else the browser stays silent. */
@@ -145,7 +146,20 @@ export function useAlarm(board: Board, mine: SeatOf, looking: Looking, announce:
   );
   const seenOutside = (): void => void (cameOutside.value = new Set());
 
-  return { sound, mutedForS, flash, announcement, hiddenMs, outside, seenOutside, test, heard, toggleMute };
+  return {
+    sound,
+    isAwake,
+    mutedForS,
+    flash,
+    announcement,
+    hiddenMs,
+    outside,
+    seenOutside,
+    test,
+    heard,
+    toggleMute,
+    wake,
+  };
 }
 
 export type Alarm = ReturnType<typeof useAlarm>;

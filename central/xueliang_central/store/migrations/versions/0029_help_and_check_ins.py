@@ -11,7 +11,7 @@ from alembic import op
 from xueliang_central.store.metadata import JsonText, UtcDateTime
 
 revision = "0029"
-down_revision = "0026"
+down_revision = "0028"
 branch_labels = None
 depends_on = None
 
