@@ -516,6 +516,7 @@ export const en: Record<WordKey, string> = {
   "told.noDistance": "position told, ± {accuracy} m",
   "told.ago": "{span} ago",
   "case.voice": "Voice note",
+  "told.notAsked": "The camera does not answer: the desk will look",
   "told.voices": "{count} voice note(s)",
   "case.checkedIn": "Checked in",
   "help.tag": "Help",

@@ -514,6 +514,7 @@ export const zh = {
   "told.noDistance": "位置已记录，误差 ± {accuracy} 米",
   "told.ago": "{span}前",
   "case.voice": "语音说明",
+  "told.notAsked": "摄像机没有应答：值班员会查看",
   "told.voices": "语音 {count} 段",
   "case.checkedIn": "位置签到",
   "help.tag": "求助",
