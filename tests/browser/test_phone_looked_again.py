@@ -69,6 +69,7 @@ def test_the_done_page_says_what_the_camera_sees_and_shows_it(browser: Browser, 
     with looking_node(grid.centre, lambda command: answers.pop(0)(command)) as asked:
         handled(phone, grid, 0, tmp_path)
         expect(seen).to_contain_text("摄像机复看：仍占 38%", timeout=SOON_MS)
+        expect(phone.get_by_test_id("notice")).to_contain_text("请再看一眼再离开")
         expect(seen.get_by_test_id("picture")).to_have_attribute("data-received", "false")
         grid.node.upload(FULL)
         expect(seen.get_by_test_id("picture")).to_have_attribute("data-received", "true", timeout=SOON_MS)

@@ -192,6 +192,8 @@ async def test_who_cannot_be_asked_is_told_and_the_move_stands(centre: TestCentr
             await one()
             centre.centre.gate.chosen = Gate.ENFORCE  # nobody has signed for it
             await one()
+            metrics = (await worker.get("/metrics")).text
+    assert 'central_looks_after_handled{how="node_away"} 1.0' in metrics
     assert made == [200, 200, 200]
     assert codes == ["node_silent", "node_away", "camera_not_released"]
     assert centre.centre.looking_again.counts == {"node_silent": 1, "node_away": 1, "camera_not_released": 1}

@@ -593,6 +593,7 @@ export const en: Record<WordKey, string> = {
   "phone.goneNote": "Clear on site",
   "phone.goneHandled": "Checked by the camera; the task is closed.",
   "phone.waitCheck": "Sent, the camera will check",
+  "phone.waitCheckHolds": "The camera still sees the hazard: look once more before you leave. If it stays the task comes back.",
   "phone.waitCheckDetail": "You may leave. If the hazard is still there the task comes back.",
   "phone.refused": "Refused, given back to the centre",
   "phone.closed": "Task closed",

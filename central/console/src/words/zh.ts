@@ -591,6 +591,7 @@ export const zh = {
   "phone.goneNote": "现场已恢复",
   "phone.goneHandled": "摄像机已核查通过，任务办结。",
   "phone.waitCheck": "已提交，等待摄像机核查",
+  "phone.waitCheckHolds": "摄像机看到隐患仍在，请再看一眼再离开；如隐患仍在，任务会退回给您。",
   "phone.waitCheckDetail": "可以离开；如隐患仍在，任务会退回给您。",
   "phone.refused": "已拒绝，任务已退回中心",
   "phone.closed": "任务已办结",
