@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from xueliang_central.fleet.backtests import Backtests
     from xueliang_central.fleet.fresh_looks import FreshLooks
     from xueliang_central.health import Health
+    from xueliang_central.looking_again import LookingAgain
     from xueliang_central.rights.sealing import Seal
     from xueliang_central.rights.single_sign_on import Provider, SignOnSettings
     from xueliang_central.store.feed import EventFeed
@@ -75,6 +76,7 @@ class Centre:
     health: Health
     backtests: Backtests
     fresh_looks: FreshLooks
+    looking_again: LookingAgain
     wall: Wall
     mono: Mono
     seal: Seal

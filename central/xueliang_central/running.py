@@ -27,6 +27,7 @@ from xueliang_central.fleet.answers import NodeAnswers
 from xueliang_central.fleet.backtests import Backtests
 from xueliang_central.fleet.fresh_looks import FreshLooks
 from xueliang_central.health import Health
+from xueliang_central.looking_again import LookingAgain
 from xueliang_central.rights.accounts import forget_old
 from xueliang_central.rights.administrators import breaches
 from xueliang_central.rights.people import standings
@@ -91,20 +92,22 @@ def _sign_on(chosen: CentreSettings) -> SignOnSettings | None:
 
 def centre_on(database: Database, settings: Settings, policies: PolicyTable, *, wall: Wall, mono: Mono) -> Centre:
     """A centre over an open database."""
-    answers = NodeAnswers()
+    answers, areas, gate = NodeAnswers(), AreaBook(), CameraGate(settings.camera_gate)
+    fresh_looks = FreshLooks(answers, wall, mono)
     return Centre(
         settings=settings,
         database=database,
-        areas=AreaBook(),
+        areas=areas,
         policies=policies,
         feed=EventFeed(database, mono),
         pictures=PictureStore(settings.data_dir / "pictures"),
         health=Health({"database": database.ping}),
         backtests=Backtests(wall, answers=answers),
-        fresh_looks=FreshLooks(answers, wall, mono),
+        fresh_looks=fresh_looks,
+        looking_again=LookingAgain(database, areas, gate, fresh_looks, wall),
         wall=wall,
         mono=mono,
-        gate=CameraGate(settings.camera_gate),
+        gate=gate,
         seal=Seal(settings.accounts_key or settings.data_dir / "accounts.key"),
         provider=Provider(settings.sign_on, mono) if settings.sign_on else None,
     )

@@ -72,6 +72,7 @@ def _parts(config: CentreConfig, centre: Centre) -> list[Part]:
         parts.append(IngestService(centre, config.centre.broker, key, takes_signals=signals))
     if "api" in config.centre.roles:
         parts.append(BacktestLink(centre.backtests, mqtt_settings(config.centre.broker), centre.mono))
+        parts.append(centre.looking_again)  # stopped before the link that it asks by
     return parts
 
 

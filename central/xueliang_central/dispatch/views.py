@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import AreaTree
+from xueliang_central.dispatch.looked_again import looked_again_of
 from xueliang_central.dispatch.tables import task_photos, task_voices
 from xueliang_central.incidents.views import area_view, at_text, incident_views_by_id, worker_view
 from xueliang_central.store.among import among
@@ -41,6 +42,7 @@ async def task_views(conn: AsyncConnection, tree: AreaTree, rows: Sequence[Row])
     for row in heard.mappings():
         said = {"sha256": row["sha256"], "at": at_text(row["added_at"]), "move": row["move"]}
         voices[row["task_id"]].append(said)
+    looked_again = await looked_again_of(conn, rows)
     return [
         {
             "task_id": row["task_id"],
@@ -57,6 +59,7 @@ async def task_views(conn: AsyncConnection, tree: AreaTree, rows: Sequence[Row])
             "why_offered": row["why_offered"],
             "help": row["help"],
             "checked_in": row["checked_in"],
+            "looked_again": looked_again.get(row["task_id"]),
             "version": row["version"],
             "incident": incidents[row["incident_id"]],
         }

@@ -91,8 +91,11 @@ def moves_of(actor: Actor, task: Row) -> tuple[str, ...]:
     return allowed_task_moves(TaskState(task["state"])) if may_work(actor, task) else ()
 
 
-async def move_task(change: Change, actor: Actor, task_id: str, asked: TaskMove) -> None:
+async def move_task(change: Change, actor: Actor, task_id: str, asked: TaskMove) -> datetime | None:
     """Make one move of a task, with all it means for the incident.
+
+    Returns:
+        When it was done, as far as the phone's clock can be believed; None: it had been made before.
 
     Raises:
         NotFound: no such task, or not one this actor may see.
@@ -105,8 +108,9 @@ async def move_task(change: Change, actor: Actor, task_id: str, asked: TaskMove)
     incident = await incidents.load(change.conn, task["incident_id"], lock=True)
     task = await service.load_task(change.conn, task_id)  # again: it may have changed while waiting for the lock
     if await seen_before(change, actor, asked.idempotency_key, task_id, asked.move):
-        return
+        return None
     _check(actor, task, asked)
+    done_at = _done_at(asked, task, change.now)
     by = By("user", await rosters.display_name_of(change.conn, actor.user_id) or actor.name)
     task = await _write(change, actor, task, asked, incident)
     incident = await _move_incident(change, incident, task, asked, by)
@@ -124,6 +128,7 @@ async def move_task(change: Change, actor: Actor, task_id: str, asked: TaskMove)
         | ({"voices": len(asked.voices)} if asked.voices else {}),
         at=change.now,
     )
+    return done_at
 
 
 def _check(actor: Actor, task: Row, asked: TaskMove) -> None:

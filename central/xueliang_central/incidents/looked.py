@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import case, exists, select
@@ -9,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_alerts.commands import LookResult
+from xueliang_central.audit import chain
 from xueliang_central.errors import LookRefused, NotFound
 from xueliang_central.evidence.tables import pictures
 from xueliang_central.incidents.change import By, Change
@@ -17,6 +19,8 @@ from xueliang_central.incidents.views import EVIDENCE
 
 Row = dict[str, Any]
 
+LOOKED: Final = "looked"
+LOOKED_AGAIN: Final = "looked_again"  # not asked for by a person: after a worker's *handled*
 FRESH: Final = "fresh"
 """The kind of a still that somebody asked for, beside those of alerts: onset, confirm, end."""
 
@@ -44,10 +48,27 @@ async def alert_to_look_at(conn: AsyncConnection, incident_id: str, alert_id: st
     return dict(found)
 
 
-async def note_look(change: Change, incident: Row, alert: Row, result: LookResult, by: By) -> None:
-    """The full still is expected as evidence of the incident, and the timeline says what was seen."""
+async def note_asking(conn: AsyncConnection, who: str, incident_id: str, alert: Row, at: datetime, **more: str) -> None:
+    """In the audit chain, before the node is asked: a look that cannot be recorded is not made."""
+    about = {"about": incident_id, "rule_id": alert["rule_id"], "node_id": alert["node_id"]}
+    await chain.record(
+        conn,
+        actor=who,
+        action="camera.looked_at",
+        object_kind="camera",
+        object_id=alert["camera_id"],
+        detail=about | more,
+        at=at,
+    )
+
+
+async def note_look(
+    change: Change, incident: Row, alert: Row, result: LookResult, by: By, kind: str = LOOKED, /, **more: Any
+) -> None:
+    """The full still is expected as evidence of the incident, and the timeline says what was seen, and `more`."""
     still = result.still
     params: Row = {"camera_id": alert["camera_id"], "alert_id": alert["alert_id"], "says": str(result.says)}
+    params |= more
     params |= {name: one.value for name, one in result.measures.items()}
     if result.why is not None:
         params["cannot_see"] = result.why
@@ -65,7 +86,7 @@ async def note_look(change: Change, incident: Row, alert: Row, result: LookResul
         }
         dialect = postgresql if change.conn.dialect.name == "postgresql" else sqlite
         await change.conn.execute(dialect.insert(expected_pictures).on_conflict_do_nothing(), [row])
-    change.note(incident["incident_id"], "looked", by, **params)
+    change.note(incident["incident_id"], kind, by, **params)
     if still is not None and await _is_here(change.conn, still.sha256):
         change.note(
             incident["incident_id"], "picture_received", By("node", alert["node_id"]), sha256=still.sha256, still=FRESH

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Final, TypeVar
 
@@ -19,10 +19,10 @@ from xueliang_central.camera_rules.record import Recorded, recorded_alerts, seat
 from xueliang_central.camera_rules.trying import Scored, scored
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.centre import Centre, centre_of
-from xueliang_central.errors import BacktestRefused, GivenUp, NodeAway, NotFound
+from xueliang_central.errors import BacktestRefused, GivenUp, NotFound
 from xueliang_central.fleet.backtests import Answer
-from xueliang_central.fleet.overview import AWAY
 from xueliang_central.fleet.tables import nodes
+from xueliang_central.fleet.watched import Watched
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor, in_scope
 from xueliang_central.routes.asking import UtcMoment
@@ -69,23 +69,6 @@ class BacktestUnderWay(BaseModel):
     """null: no draft of this camera is being tried."""
 
     under_way: BacktestProgress | None
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """By whom a camera is watched, where it lies, and how that node is."""
-
-    node_id: str | None
-    area_code: str | None
-    node_state: str | None
-
-    def node_that_hears(self) -> str:
-        """Raises NodeAway."""
-        if self.node_id is None:
-            raise NodeAway("no node watches this camera")
-        if self.node_state is None or self.node_state in AWAY:
-            raise NodeAway(f"node {self.node_id} is {self.node_state or 'not heard of yet'}")
-        return self.node_id
 
 
 log = logging.getLogger(__name__)

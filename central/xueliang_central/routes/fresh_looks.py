@@ -11,20 +11,18 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_alerts.commands import Says
-from xueliang_central.audit import chain
-from xueliang_central.cameras.releases import camera_row
-from xueliang_central.centre import Centre, centre_of
+from xueliang_central.centre import centre_of
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.errors import LookRefused, NotFound
 from xueliang_central.fleet.fresh_looks import preview_in
-from xueliang_central.fleet.tables import nodes
+from xueliang_central.fleet.watched import watched_to_look
 from xueliang_central.incidents import service
 from xueliang_central.incidents.change import By, Rulebook
-from xueliang_central.incidents.looked import alert_to_look_at, note_look
+from xueliang_central.incidents.looked import alert_to_look_at, note_asking, note_look
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor, Role, may_see
-from xueliang_central.routes.backtests import Watched, while_connected
+from xueliang_central.routes.backtests import while_connected
 from xueliang_central.routes.evidence import own_task
 
 router: Final = APIRouter(prefix="/api/incidents", tags=["incidents"])
@@ -71,10 +69,11 @@ async def look_now(
         incident = await service.load(conn, incident_id)
         await _must_see(conn, actor, incident)
         alert = await alert_to_look_at(conn, incident_id, body.alert_id)
-        camera = await _watched_by(conn, centre, alert["camera_id"])
+        camera = await watched_to_look(conn, centre.gate, alert["camera_id"], centre.wall())
     centre.fresh_looks.must_be_allowed(actor.user_id, alert["camera_id"])
     node_id = camera.node_that_hears()
-    await _note_asking(centre, actor, incident_id, alert, node_id)
+    async with centre.database.transaction() as conn:
+        await note_asking(conn, actor.name, incident_id, alert | {"node_id": node_id}, centre.wall())
     question = centre.fresh_looks.ask(node_id, alert["camera_id"], alert["rule_id"])
     result = await while_connected(request, question)
     if result.says is None:
@@ -109,28 +108,3 @@ async def _must_see(conn: AsyncConnection, actor: Actor, incident: dict[str, Any
         is_seen = (await conn.execute(query.limit(1))).one_or_none() is not None
     if not is_seen:
         raise NotFound("incident")
-
-
-async def _watched_by(conn: AsyncConnection, centre: Centre, camera_id: str) -> Watched:
-    """Raises LookRefused for a camera that is gone, CameraNotReleased for one that may not be analysed."""
-    try:
-        camera = await camera_row(conn, camera_id)
-    except NotFound as error:
-        raise LookRefused(f"camera {camera_id} is not in the register any more") from error
-    await centre.gate.must_be_released(conn, camera, centre.wall())
-    state = await conn.execute(select(nodes.c.state).where(nodes.c.node_id == camera["node_id"]))
-    return Watched(camera["node_id"], camera["area_code"], state.scalar_one_or_none())
-
-
-async def _note_asking(centre: Centre, actor: Actor, incident_id: str, alert: dict[str, Any], node_id: str) -> None:
-    """Before the node is asked: a look that cannot be recorded is not made."""
-    async with centre.database.transaction() as conn:
-        await chain.record(
-            conn,
-            actor=actor.name,
-            action="camera.looked_at",
-            object_kind="camera",
-            object_id=alert["camera_id"],
-            detail={"about": incident_id, "rule_id": alert["rule_id"], "node_id": node_id},
-            at=centre.wall(),
-        )

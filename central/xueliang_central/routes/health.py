@@ -51,4 +51,7 @@ async def metrics(request: Request) -> Response:
     told.set(centre.feed.told)
     replaced = Gauge("central_events_replaced", "Events that a newer one of their thing replaced", registry=registry)
     replaced.set(centre.feed.replaced)
+    after = Gauge("central_looks_after_handled", "Looks after handled, how each went", ["how"], registry=registry)
+    for how, count in sorted(centre.looking_again.counts.items()):
+        after.labels(how).set(count)
     return Response(generate_latest(registry) + generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)

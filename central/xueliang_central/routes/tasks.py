@@ -89,9 +89,11 @@ async def post_move(
         near = None if body.near is None else (body.near.longitude, body.near.latitude)
         fix = None if body.fix is None else Fix(**body.fix.model_dump())
         asked = TaskMove(**body.model_dump(exclude={"near", "fix"}), near=near, fix=fix)
-        await move_task(change, actor, task_id, asked)
+        done_at = await move_task(change, actor, task_id, asked)
         about = notices.c.task_id == task_id
         await receipts.all_received(change.conn, actor.user_id, change.now, receipts.ACTED, about)
+    if body.move == "handled" and done_at is not None:  # committed, and not for the second time
+        centre.looking_again.after_handled(actor, task_id, done_at)
     return await _detail(request, task_id, actor)
 
 

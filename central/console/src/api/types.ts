@@ -3,6 +3,8 @@
  * Times are ISO-8601 UTC text. A field added by a newer centre is ignored here.
  */
 
+import type { Says } from "./looks.ts";
+
 export type Role = "admin" | "security" | "operator" | "rule_operator" | "supervisor" | "worker" | "auditor";
 export type Level = "city" | "county" | "township" | "village" | "grid";
 
@@ -444,8 +446,22 @@ export interface Task {
   note: string | null;
   help?: HelpCall | null;
   checked_in?: CheckIn | null;
+  looked_again?: LookedAgain | null;
   version: number;
   incident: Incident;
+}
+
+/** What the camera said after *handled*; `not_asked`: why nobody could ask it, a code. */
+export interface LookedAgain {
+  at: string;
+  not_asked: string | null;
+  says: Says | null;
+  why: string | null;
+  share: number | null;
+  count: number | null;
+  unit: string | null;
+  /** Masked; it arrives after the words. */
+  still: Picture | null;
 }
 
 export interface FleetNode {

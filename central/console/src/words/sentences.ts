@@ -300,6 +300,7 @@ const TIMELINE: Record<string, [string, string]> = {
   task_went_back: ["任务随之退回，等待研判", "The task went back; waits for a judgement"],
   reopened: ["重新打开", "Reopened"],
   looked: ["让摄像机当场查看", "Camera asked to look"],
+  looked_again: ["处置后摄像机复看", "Camera looked again after “handled”"],
   picture_received: ["现场画面已收到", "Picture received"],
   photo_received: ["处置照片已收到", "Photo received"],
   to_check: ["等待人工核查", "Waiting for a check by hand"],
@@ -325,8 +326,9 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
   const parts: string[] = [];
   const text = (name: string): string | null => (typeof params[name] === "string" ? (params[name] as string) : null);
   const figure = (name: string): number | undefined => (typeof params[name] === "number" ? (params[name] as number) : undefined);
-  if (entry.kind === "looked") {
-    return lookText({ says: (text("says") ?? "unclear") as Says, why: text("cannot_see"), share: figure("share"), count: figure("count") });
+  if (entry.kind === "looked_again" && text("not_asked")) return t("told.notAsked");
+  if (entry.kind === "looked" || entry.kind === "looked_again") {
+    return lookText({ says: (text("says") ?? "unclear") as Says, why: text("cannot_see"), share: figure("share"), count: figure("count"), unit: text("unit") ?? undefined });
   }
   const level = text("level") ?? text("to_level") ?? text("escalated_to");
   const kind = text("clock") ?? text("limit") ?? text("kind");
