@@ -83,6 +83,6 @@ def test_the_done_page_says_what_the_camera_sees_and_shows_it(browser: Browser, 
         assert asked == ["cam-0", "cam-1"]
     phone.locator(".back").click()
     handled(phone, grid, 2, tmp_path)
-    expect(seen).to_contain_text("摄像机没有应答：值班员会查看", timeout=120_000)  # 10 s to undo, 20 s without an answer
+    expect(seen).to_contain_text("摄像机没有应答：值班员会查看", timeout=120_000)  # undo and silence: 30 s
     shoot(phone, "looked-again-not-asked")
     assert complaints(phone) == []
