@@ -2,8 +2,8 @@
 
 Invariants
     - The move is committed before, and neither waits for a look nor fails by one.
-    - What was not asked is counted and logged; where a camera watches the case, the timeline says it too, so that the
-      worker does not wait for an answer.
+    - What was tried and not answered stands in the timeline too, so that the worker does not wait. What was not tried
+      (too late, too many under way, the centre stops), and what the database would not take, is counted and logged.
     - A look raises nothing and clears nothing: the case is verified by its rule alone, as ever.
     - Nothing is under way once `stop` has returned.
 """

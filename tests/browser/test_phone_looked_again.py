@@ -79,7 +79,7 @@ def test_the_done_page_says_what_the_camera_sees_and_shows_it(browser: Browser, 
         assert serious(phone) == []
         phone.locator(".back").click()
         handled(phone, grid, 1, tmp_path)
-        expect(seen).to_contain_text("摄像机复看：已畅通", timeout=SOON_MS)
+        expect(seen).to_contain_text("摄像机复看：已无异常", timeout=SOON_MS)
         assert asked == ["cam-0", "cam-1"]
     phone.locator(".back").click()
     handled(phone, grid, 2, tmp_path)

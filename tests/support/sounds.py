@@ -19,8 +19,9 @@ def webm(tracks: Sequence[int] = (SOUND,), *, doc_type: bytes = b"webm", filler:
     return head + b"\x18\x53\x80\x67\x01" + b"\xff" * 7 + info + _element(0x1654AE6B, entries) + cluster
 
 
-def mp4(handlers: Sequence[bytes] = (b"soun",), *, filler: bytes = b"sound") -> bytes:
-    tracks = b"".join(
+def mp4(handlers: Sequence[bytes] = (b"soun",), *, filler: bytes = b"sound", between: bytes = b"") -> bytes:
+    """`between`: boxes between two tracks."""
+    tracks = between.join(
         _box(b"trak", _box(b"mdia", _box(b"mdhd", bytes(24)) + _box(b"hdlr", bytes(8) + one + bytes(13))))
         for one in handlers
     )
@@ -29,6 +30,11 @@ def mp4(handlers: Sequence[bytes] = (b"soun",), *, filler: bytes = b"sound") -> 
         + _box(b"moov", _box(b"mvhd", bytes(100)) + tracks)
         + _box(b"mdat", filler)
     )
+
+
+def free(count: int = 1, size: int = 0) -> bytes:
+    """MP4 boxes that say nothing."""
+    return _box(b"free", bytes(size)) * count
 
 
 def _element(name: int, data: bytes) -> bytes:

@@ -25,7 +25,8 @@ from xueliang_central.incidents.moving import seen_before
 from xueliang_central.incidents.states import MOVES
 from xueliang_central.incidents.views import at_text
 from xueliang_central.notices import outbox
-from xueliang_central.people import rosters
+from xueliang_central.notices.ladder import ALWAYS_GOES
+from xueliang_central.people import presence, rosters
 from xueliang_central.rights.scope import Actor, may_see
 
 Row = dict[str, Any]
@@ -60,7 +61,7 @@ async def tell_desk(change: Change, incident: Row, task: Row) -> None:
     above = _desks_above(change, incident)
     if not above:
         return
-    duty = await rosters.duty_of(change.conn, [area.code for area in above], change.now)
+    duty = await presence.desks_of(change.conn, [area.code for area in above], change.now)
     told = who_is_told(above, duty)
     await outbox.put(
         change.conn,
@@ -75,9 +76,10 @@ async def tell_desk(change: Change, incident: Row, task: Row) -> None:
             "hazard": incident["hazard"],
             "drill": incident["drill"],
             "reason_code": task["help"]["reason_code"],
+            "asked_at": task["help"]["asked_at"],
             "level": told.area.level.value,
         },
-        severity=incident["severity"],
+        severity=ALWAYS_GOES,  # of whatever severity the case is
         now=change.now,
     )
 

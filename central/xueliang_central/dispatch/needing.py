@@ -82,6 +82,8 @@ async def _calls_over(conn: AsyncConnection, calls: Sequence[Row]) -> dict[str, 
         task = now.get(row["task_id"])
         if task is None or task.help is None:
             over[row["notice_id"]] = "no_task"
+        elif row["params"].get("asked_at", task.help["asked_at"]) != task.help["asked_at"]:
+            over[row["notice_id"]] = "asked_again"
         elif task.help["answer"] is not None:
             over[row["notice_id"]] = "answered"
         elif task.state not in (TaskState.TAKEN, TaskState.ARRIVED):

@@ -111,7 +111,8 @@ async def bring_task(change: Change, task: Row, came_from: Row, into: Row, by: B
         other_id=came_from["incident_id"],
     )
     # How far its worker was from the other camera says nothing here.
-    task = await service.write_task(change, task, {"incident_id": into["incident_id"], "checked_in": None})
+    away = {"incident_id": into["incident_id"], **service.without_whereabouts(task)}
+    task = await service.write_task(change, task, away)
     await change.conn.execute(
         update(task_photos).where(task_photos.c.task_id == task["task_id"]).values(area_path=into["area_path"])
     )

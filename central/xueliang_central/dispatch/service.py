@@ -71,13 +71,19 @@ async def load_task(conn: AsyncConnection, task_id: str) -> Row:
     return dict(row)
 
 
+def without_whereabouts(task: Row) -> Row:
+    """The columns of a task that say where its worker was, emptied."""
+    call = task["help"]
+    return {"checked_in": None, "help": None if call is None else {**call, "where": None}}
+
+
 async def write_task(change: Change, task: Row, values: Row) -> Row:
     """Update a task that still has the version read; counts the version up. Raises Conflict.
 
     Where its worker was is nobody's business once it has ended.
     """
     if values.get("ended_at") is not None:
-        values = {**values, "checked_in": None}
+        values = {**values, **without_whereabouts(task | values)}
     done = await change.conn.execute(
         update(tasks)
         .where(tasks.c.task_id == task["task_id"], tasks.c.version == task["version"])

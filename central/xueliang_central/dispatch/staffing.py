@@ -6,7 +6,7 @@ Each change is on the audit chain, and told to whoever may see the desk. Nothing
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -35,6 +35,7 @@ class Listener:
     mono: Callable[[], float]
     known: dict[str, Heard] = field(default_factory=dict)
     looked_s: float | None = None
+    marked: frozenset[str] = frozenset()  # at the last look
 
     async def look(self, database: Database, tree: AreaTree, after_s: float | None, now: datetime) -> int:
         """Listen once; returns how many seats have changed. `after_s` None: presence does not count."""
@@ -45,7 +46,10 @@ class Listener:
         if not changes:
             return 0
         async with database.transaction() as conn:
-            done = [await _change(conn, tree, user_id, desks, since, now) for user_id, since in changes.items()]
+            done = [
+                await _change(conn, tree, user_id, desks, since, now, told_at=rows[user_id]["told_at"])
+                for user_id, since in changes.items()
+            ]
         return sum(done)
 
     def _listen(
@@ -58,6 +62,11 @@ class Listener:
         counting = [] if after_s is None else [user_id for user_id in rows if user_id in desks]
         self.known = {one: heard(self.known.get(one), rows[one]["told_at"], passed_s) for one in counting}
         marked = {one for one, row in rows.items() if row["unstaffed_since"] is not None}
+        for one in (marked - self.marked) & self.known.keys():
+            self.known[one] = replace(
+                self.known[one], steady_s=0.0
+            )  # what it told before it fell silent brings no one back
+        self.marked = frozenset(marked)
         changes: dict[str, datetime | None] = dict.fromkeys(marked - set(counting))  # off duty: it counts for nothing
         if after_s is None:
             return changes
@@ -139,9 +148,10 @@ async def _change(
     now: datetime,
     *,
     by: str = "system",
+    told_at: datetime | None = None,
 ) -> bool:
-    """False: another worker, or the person, was first."""
-    if not await presence.mark(conn, user_id, since):
+    """False: another worker, or the person, was first. `told_at`: the last word of its page, where known."""
+    if not await presence.mark(conn, user_id, since, told_at):
         return False
     codes = desks.get(user_id, [])
     action = "seat.unstaffed" if since else "seat.staffed" if codes else "seat.off_duty"

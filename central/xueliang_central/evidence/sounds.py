@@ -48,9 +48,12 @@ def _is_sound_webm(data: bytes) -> bool:
         if name == _CLUSTER:  # sound before any track
             return False
         if name == _TRACKS:
-            return _all_sound(
-                [_track_type(data, *track[1:]) for track in _elements(data, at, end) if track[0] == _TRACK]
-            )
+            if end == len(data):
+                return False  # what of it lies beyond may be a picture track
+            inside = list(_elements(data, at, end))
+            if len(inside) == _MOST_ELEMENTS:
+                return False
+            return _all_sound([_track_type(data, *track[1:]) for track in inside if track[0] == _TRACK])
     return False
 
 
@@ -91,6 +94,8 @@ def _is_sound_mp4(data: bytes) -> bool:
     handlers: list[bytes] = []
     for name, start, stop in _boxes(data, 0, len(data)):
         if name == b"moov":
+            if stop == len(data):
+                return False  # what of it lies beyond may be a picture track
             for track in _within(data, start, stop, b"trak"):
                 for media in _within(data, *track, b"mdia"):
                     handlers += [data[at + 8 : at + 12] for at, _ in _within(data, *media, b"hdlr")]
@@ -98,7 +103,11 @@ def _is_sound_mp4(data: bytes) -> bool:
 
 
 def _within(data: bytes, start: int, stop: int, wanted: bytes) -> list[tuple[int, int]]:
-    return [(at, end) for name, at, end in _boxes(data, start, stop) if name == wanted]
+    """Raises ValueError: there are so many boxes that not all were looked at."""
+    inside = list(_boxes(data, start, stop))
+    if len(inside) == _MOST_ELEMENTS:
+        raise ValueError("too many MP4 boxes")
+    return [(at, end) for name, at, end in inside if name == wanted]
 
 
 def _boxes(data: bytes, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import AreaTree, code_of_path
@@ -28,18 +29,29 @@ async def write(
 ) -> bool:
     """Save a note of the actor's own area with the facts of this moment. False: the same person has saved the same
     words under this id before. Raises Conflict when the id is another note's."""
-    found = (await conn.execute(select(hand_overs).where(hand_overs.c.hand_over_id == hand_over_id))).mappings().first()
-    if found is not None:
-        if (found["writer_id"], found["words"]) == (actor.user_id, words):
-            return False
-        raise Conflict("this note was saved before; a note does not change, write another one")
+    if await _is_saved(conn, actor, hand_over_id, words):
+        return False
     name = await rosters.display_name_of(conn, actor.user_id) or actor.name
     row: Record = {"hand_over_id": hand_over_id, "area_path": actor.area_path, "words": words, "written_at": now}
     row |= {"area_code": code_of_path(actor.area_path), "writer_id": actor.user_id, "writer_name": name}
     facts = await facts_of(conn, tree, actor.area_path, now)
-    await conn.execute(insert(hand_overs), row | {"facts": facts})
+    dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
+    saved = dialect.insert(hand_overs).values(row | {"facts": facts}).on_conflict_do_nothing()
+    if not (await conn.execute(saved)).rowcount:  # the same request, sent twice at once
+        await _is_saved(conn, actor, hand_over_id, words)
+        return False
     totals = {name: value["total"] for name, value in facts.items() if isinstance(value, dict)}
     await _record(conn, actor, "hand_over.written", hand_over_id, {"area_code": row["area_code"], **totals}, now)
+    return True
+
+
+async def _is_saved(conn: AsyncConnection, actor: Actor, hand_over_id: str, words: str) -> bool:
+    """This very note is there. Raises Conflict: another one is, under its id."""
+    found = (await conn.execute(select(hand_overs).where(hand_overs.c.hand_over_id == hand_over_id))).mappings().first()
+    if found is None:
+        return False
+    if (found["writer_id"], found["words"]) != (actor.user_id, words):
+        raise Conflict("this note was saved before; a note does not change, write another one")
     return True
 
 

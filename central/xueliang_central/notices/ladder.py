@@ -17,6 +17,7 @@ from xueliang_configs.notices import LadderStep, NoticeRules
 from xueliang_configs.schedules import Schedule
 
 ALWAYS_GOES: Final = 1  # the severity that no budget and no quiet hours hold back
+UNTIL_ANSWERED: Final = frozenset({"help_asked"})  # a page that shows it is no answer, and no clock asks for one
 TOO_OLD: Final = timedelta(hours=12)  # by then every clock of a case has told its levels; nobody is woken for it
 BUDGET_OVER: Final = timedelta(hours=1)
 _MINUTE: Final = timedelta(minutes=1)
@@ -99,7 +100,7 @@ def next_move(standing: Standing, person: Person, rules: NoticeRules, now: datet
     steps = rules.ladder_for(standing.severity, standing.kind)
     if not steps:
         return End("no_ladder")
-    if standing.received:
+    if standing.received and standing.kind not in UNTIL_ANSWERED:
         return End("received")
     if standing.not_needed is not None:
         return End(standing.not_needed)

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.errors import NotFound
+from xueliang_central.notices.ladder import UNTIL_ANSWERED
 from xueliang_central.notices.tables import notices
 
 Row = dict[str, Any]
@@ -64,6 +65,8 @@ async def _mark(conn: AsyncConnection, by: str, now: datetime, *which: ColumnEle
         update(notices).where(*which, notices.c.received_at.is_(None)).values(received_at=now, received_by=by)
     )
     await conn.execute(
-        update(notices).where(*which, notices.c.climb_at.is_not(None), notices.c.climb_at > now).values(climb_at=now)
+        update(notices)
+        .where(*which, notices.c.climb_at.is_not(None), notices.c.climb_at > now, notices.c.kind.not_in(UNTIL_ANSWERED))
+        .values(climb_at=now)
     )
     return done.rowcount

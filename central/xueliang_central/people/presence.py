@@ -117,9 +117,13 @@ async def write(conn: AsyncConnection, user_id: str, now: datetime) -> None:
     await conn.execute(first.on_conflict_do_update(index_elements=["user_id"], set_={"told_at": now}))
 
 
-async def mark(conn: AsyncConnection, user_id: str, since: datetime | None) -> bool:
-    """Unstaffed since then, or (None) staffed. False: it was so already."""
+async def mark(conn: AsyncConnection, user_id: str, since: datetime | None, told_at: datetime | None = None) -> bool:
+    """Unstaffed since then, or (None) staffed. False: it was so already, or its page has told of somebody after
+    `told_at`."""
     mine = seat_presence.c.user_id == user_id
     other = seat_presence.c.unstaffed_since.is_(None) if since else seat_presence.c.unstaffed_since.is_not(None)
-    done = await conn.execute(update(seat_presence).where(mine, other).values(unstaffed_since=since))
+    which = [mine, other]
+    if since is not None and told_at is not None:
+        which.append(seat_presence.c.told_at == told_at)
+    done = await conn.execute(update(seat_presence).where(*which).values(unstaffed_since=since))
     return bool(done.rowcount)

@@ -111,7 +111,7 @@ class SplitBody(_RegroupAsked):
 class Near(BaseModel):
     """Where a phone was, WGS84, degrees. The centre keeps only how far that is from the camera, to 100 m."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     longitude: Annotated[float, Field(ge=-180, le=180)]
     latitude: Annotated[float, Field(ge=-90, le=90)]
@@ -123,7 +123,7 @@ Photos = tuple[Annotated[str, Field(pattern=SHA256_PATTERN)], ...]
 class FixBody(BaseModel):
     """Where a phone was, WGS84, degrees, and how well it knew. Kept is only how far that is from the camera."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     longitude: Annotated[float, Field(ge=-180, le=180)]
     latitude: Annotated[float, Field(ge=-90, le=90)]

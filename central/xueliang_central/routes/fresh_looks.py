@@ -101,10 +101,12 @@ async def look_now(
 
 
 async def _must_see(conn: AsyncConnection, actor: Actor, incident: dict[str, Any]) -> None:
-    """As for the stills of an incident: in scope, a worker those of own tasks. Raises NotFound."""
+    """In scope; a worker while an own task of it goes on. Raises NotFound."""
     is_seen = may_see(actor, incident["area_path"])
     if actor.role is Role.WORKER:
-        query = select(tasks.c.task_id).where(tasks.c.incident_id == incident["incident_id"], own_task(actor))
+        query = select(tasks.c.task_id).where(
+            tasks.c.incident_id == incident["incident_id"], own_task(actor), tasks.c.ended_at.is_(None)
+        )
         is_seen = (await conn.execute(query.limit(1))).one_or_none() is not None
     if not is_seen:
         raise NotFound("incident")

@@ -107,7 +107,9 @@ class CameraJudge:
         ]
         if not mine:
             return None
-        here = mine[-1].later(self._offset_s)
+        # Another detector that failed says of this rule nothing that its own did not.
+        own = (one for one in mine if hazard.needs_detector and one.detector == rule.detector)
+        here = next(own, mine[-1]).later(self._offset_s)
         if not is_in_view(here.view_id, running.view_id):
             return Present(Says.CANNOT_SEE, has_alert=running.state.episode.open is not None, why="other_view")
         said = present_of(running.state.episode, here.observed_mono_s)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from xueliang_alerts.commands import Says
 from xueliang_edge.rules.episodes import EpisodeState, Moment
 from xueliang_edge.rules.geometry import Box
+
+UNWATCHED_S: Final = 1.0  # in sum; at a look that is a second late nothing is missed
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Present:
     Attributes:
         says: see `Says`.
         since: HOLDS: the onset; CLEAR: when it was last seen to hold or, once its episode has ended, when that was
-            seen. None: not known, or nothing to say.
+            seen. None: not known, not watched all the time since, or nothing to say.
         has_alert: an episode is open.
         why: CANNOT_SEE: a stable word for the reason.
         figure: None where the rule has none or did not judge.
@@ -58,5 +61,11 @@ def present_of(episode: EpisodeState, rule_time_s: float) -> Present:
     if episode.last_held == last:
         return Present(Says.HOLDS, episode.open.began if episode.open else episode.onset, has_alert)
     if episode.was_absent or episode.closed == last:
-        return Present(Says.CLEAR, episode.last_held or episode.closed, has_alert)
+        since = episode.last_held or episode.closed
+        return Present(Says.CLEAR, since if since is not None and _watched(since, last) else None, has_alert)
     return Present(Says.UNCLEAR, has_alert=has_alert)
+
+
+def _watched(since: Moment, last: Moment) -> bool:
+    """All the time between: what happened while nobody saw it is not known."""
+    return (last.mono_s - since.mono_s) - (last.seen_s - since.seen_s) <= UNWATCHED_S

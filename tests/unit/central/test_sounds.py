@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.pictures import jpeg, png
-from tests.support.sounds import PICTURE, SOUND, mp4, webm
+from tests.support.sounds import PICTURE, SOUND, free, mp4, webm
 from xueliang_central.evidence.sounds import sniff_sound
 
 
@@ -31,6 +31,8 @@ def test_a_voice_note_is_known(data: bytes, media_type: str) -> None:
         pytest.param(webm(()), id="webm without a track"),
         pytest.param(webm(doc_type=b"matroska"), id="matroska"),
         pytest.param(mp4((b"soun", b"vide")), id="mp4 with pictures"),
+        pytest.param(mp4((b"soun", b"vide"), between=free(300)), id="mp4 with pictures behind many boxes"),
+        pytest.param(mp4((b"soun", b"vide"), between=free(1, 400))[:500], id="mp4 whose pictures lie beyond its head"),
         pytest.param(mp4(()), id="mp4 without a track"),
         pytest.param(mp4()[:30], id="mp4 cut before its tracks"),
         pytest.param(jpeg(), id="jpeg"),

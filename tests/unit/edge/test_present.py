@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from tests.unit.edge.observing import CAR, START, camera, lane_rule, seen
 from xueliang_alerts.commands import Says
-from xueliang_edge.observations import ViewFault, ViewState
+from xueliang_edge.observations import ViewFault, ViewState, blind
 from xueliang_edge.rules.judge import CameraJudge
 from xueliang_edge.rules.present import Present
 
@@ -39,6 +39,26 @@ def test_an_episode_from_nothing_to_nothing() -> None:
     assert (gone.says, gone.has_alert) == (Says.CLEAR, False)
     assert gone.since is not None
     assert START + timedelta(seconds=29) < gone.since.at < START + timedelta(seconds=39)
+
+
+def test_clear_since_is_not_said_of_a_time_that_nobody_watched() -> None:
+    judge = CameraJudge(camera(lane_rule(dwell_s=10, clear_after_s=3)))
+    for at_s in range(40):
+        told(judge, float(at_s), there=5 <= at_s < 30)
+    assert told(judge, 40.0).since is not None
+    assert told(judge, 42.0).since is not None
+    later = told(judge, 4000.0)
+    assert (later.says, later.since) == (Says.CLEAR, None)
+
+
+def test_another_detector_that_failed_is_not_taken_for_the_rules_own() -> None:
+    judge = CameraJudge(camera(lane_rule(dwell_s=10)))
+    for at_s in range(20):
+        judge.look(seen(float(at_s), [CAR]))
+    own = seen(19.0, [CAR])
+    other = blind(own.camera_id, ViewState.UNKNOWN, mono_s=own.observed_mono_s, at=own.observed_at, detector="smoke")
+    alone, beside = (judge.present(judge.camera.rules[0].rule_id, those) for those in ([own], [own, other]))
+    assert alone == beside
 
 
 def test_what_cannot_be_judged_says_why() -> None:

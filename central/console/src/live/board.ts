@@ -80,11 +80,14 @@ export function useBoard() {
     return list === null ? null : { list, told };
   }
 
+  let lastReading = 0;
   async function readIncidents(): Promise<void> {
     const told = new Set<string>();
     readings.add(told);
+    const mine = (lastReading += 1);
     try {
       const found = await readOpen();
+      if (mine !== lastReading) return; // a later one knows more
       const open = new Set(found.map((incident) => incident.incident_id));
       for (const id of [...incidents.keys()]) if (!open.has(id) && !told.has(id)) incidents.delete(id);
       found.filter((incident) => !told.has(incident.incident_id)).forEach(take);
@@ -101,7 +104,8 @@ export function useBoard() {
     const { items, isCut: hasMore } = await incidentCalls.allOpen(null);
     isCut.value = hasMore;
     if (!hasMore || narrowedTo === null) return items;
-    return [...items, ...(await incidentCalls.allOpen(narrowedTo)).items];
+    const ofArea = await incidentCalls.allOpen(narrowedTo).catch(() => null);
+    return [...items, ...(ofArea?.items ?? [])];
   }
 
   /** What is looked at: where not everything is here, at least all of this area is. */

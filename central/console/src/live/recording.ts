@@ -24,7 +24,12 @@ export async function record(): Promise<Recording | NoRecording> {
     if (name === "NotAllowedError" || name === "SecurityError") return "denied";
     return name === "NotFoundError" ? "none" : "failed";
   }
-  return started(stream, type);
+  try {
+    return started(stream, type);
+  } catch {
+    stream.getTracks().forEach((track) => track.stop());
+    return "failed";
+  }
 }
 
 function started(stream: MediaStream, type: string): Recording | NoRecording {

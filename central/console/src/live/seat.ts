@@ -32,8 +32,10 @@ export function useSeat() {
   }
 
   function readSoon(): void {
-    if (settling) clearTimeout(settling);
-    settling = setTimeout(() => void read(), SETTLE_MS);
+    settling ??= setTimeout(() => {
+      settling = null; // events that never pause are followed all the same
+      void read();
+    }, SETTLE_MS);
   }
 
   /** Of the incidents as the person saw them, all or none. */

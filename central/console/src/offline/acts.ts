@@ -134,6 +134,11 @@ export function judge(act: Act, answer: Answer): Verdict {
   return { kind: "stuck", trouble: { kind: "refused", state: task.state, why: answer.detail } };
 }
 
+/** What is stuck is never sent: its exact place is not kept. */
+function bare({ fix: _gone, ...given }: Given): Given {
+  return given;
+}
+
 /** The acts on the same task after one that was sent: the next gets its version, or all of them are stuck. */
 export function afterSent(sent: Act, task: Task, rest: readonly Act[]): Act[] {
   const following = rest.filter((act) => act.taskId === sent.taskId && act.n > sent.n && isWaiting(act));
@@ -141,13 +146,16 @@ export function afterSent(sent: Act, task: Task, rest: readonly Act[]): Act[] {
   if (!next || next.version !== null) return [];
   if (task.state === next.from && !isOthers(task, sent.userId)) return [{ ...next, version: task.version }];
   const trouble: Trouble = { kind: "changed", state: task.state };
-  return following.map((act, index) => ({ ...act, trouble: index === 0 ? trouble : { kind: "earlier" } }));
+  return following.map((act, index) => ({ ...act, given: bare(act.given), trouble: index === 0 ? trouble : { kind: "earlier" } }));
 }
 
 /** The act with its trouble, and those after it on the same task, which cannot go without it. */
 export function afterStuck(stuck: Act, trouble: Trouble, rest: readonly Act[]): Act[] {
   const following = rest.filter((act) => act.taskId === stuck.taskId && act.n > stuck.n && isWaiting(act));
-  return [{ ...stuck, trouble }, ...following.map((act) => ({ ...act, trouble: { kind: "earlier" as const } }))];
+  return [
+    { ...stuck, given: bare(stuck.given), trouble },
+    ...following.map((act) => ({ ...act, given: bare(act.given), trouble: { kind: "earlier" as const } })),
+  ];
 }
 
 export function bodyOf(act: Act, version: number): TaskMove {

@@ -565,7 +565,7 @@ export const en: Record<WordKey, string> = {
   "phone.stuck.not_yours": "The task is no longer yours: somebody else took it, or the centre withdrew it.",
   "phone.stuck.changed": "The task has changed meanwhile; it is now “{state}”.",
   "phone.stuck.refused": "The centre does not accept it: {why}",
-  "phone.stuck.photo_lost": "The photo is lost from this phone. Take it again and send again.",
+  "phone.stuck.photo_lost": "The photo or recording is lost from this phone. Take it again and send again.",
   "phone.stuck.earlier": "The step before did not count, so this one was not sent.",
   "phone.stuckRead": "I have read it",
   "phone.act.check_in": "Check-in",

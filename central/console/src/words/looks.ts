@@ -1,7 +1,7 @@
 /** A fresh look in words: what the rule says now, why nothing could be seen, why there is no picture. */
 import type { FreshLook } from "@/api/looks";
 
-import { clockTime, span, wordsOf } from "./index";
+import { momentText, span, wordsOf } from "./index";
 
 const zh = {
   button: "现在看看",
@@ -40,6 +40,8 @@ const zh = {
   "noPicture.no_picture": "没有可用的画面",
   "noPicture.too_much_moves": "画面变动太大，无法可靠遮盖人员",
   "noPicture.no_person_class": "节点的模型不能识别人员，无法遮盖",
+  "noPicture.no_preview": "小图无法制作，完整画面随后送到",
+  "noPicture.busy": "节点太忙，未能制作画面",
   "noPicture.other": "无法可靠遮盖人员，未发送",
   "problem.node_away": "节点不在线，现在无法询问",
   "problem.node_silent": "节点没有答复",
@@ -87,6 +89,8 @@ const en: typeof zh = {
   "noPicture.no_picture": "there is none that can be used",
   "noPicture.too_much_moves": "too much moves to mask people surely",
   "noPicture.no_person_class": "the node's model knows no people, so nobody can be masked",
+  "noPicture.no_preview": "no small one could be made, the full one follows",
+  "noPicture.busy": "the node was too busy to make one",
   "noPicture.other": "people could not be masked surely, so none was sent",
   "problem.node_away": "The node is not online: it cannot be asked now",
   "problem.node_silent": "The node did not answer",
@@ -113,7 +117,7 @@ export function saidOf(answer: FreshLook): Said {
 export function lookText(said: Said): string {
   if (said.says === "cannot_see") return look("cannot", { why: lookCode("why", said.why ?? "unknown") });
   if (said.says === "unclear" || said.says === "outside_hours") return look(said.says);
-  if (said.says === "clear") return said.since ? look("clearSince", { at: clockTime(said.since) }) : look("clear");
+  if (said.says === "clear") return said.since ? look("clearSince", { at: momentText(said.since, Date.parse(said.observed_at ?? said.since)) }) : look("clear");
   const what = held(said);
   const seconds = said.since && said.observed_at ? (Date.parse(said.observed_at) - Date.parse(said.since)) / 1000 : null;
   const lasting = seconds === null ? what : look("lasting", { what, span: span(seconds) });
@@ -126,8 +130,10 @@ function held({ share, count, unit }: Said): string {
   return look("holds.plain");
 }
 
-const MASKING = new Set(["no_centre", "no_place", "no_picture", "too_much_moves", "no_person_class"]);
+const MASKING = new Set(["no_centre", "no_place", "no_picture", "no_preview", "too_much_moves", "no_person_class"]);
+const BUSY = new Set(["late", "detector_late", "detector_busy", "detector_down", "picture_gone"]);
 
 export function noPictureText(code: string): string {
-  return look("noPicture", { why: lookCode("noPicture", MASKING.has(code) ? code : "other") });
+  const known = BUSY.has(code) ? "busy" : MASKING.has(code) ? code : "other";
+  return look("noPicture", { why: lookCode("noPicture", known) });
 }

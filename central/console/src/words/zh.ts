@@ -563,7 +563,7 @@ export const zh = {
   "phone.stuck.not_yours": "任务已不属于您：已被他人接走，或已由中心撤回、改派。",
   "phone.stuck.changed": "任务在此期间有变化，现在是“{state}”。",
   "phone.stuck.refused": "中心不接受：{why}",
-  "phone.stuck.photo_lost": "照片已从本机丢失，请重新拍照后再提交。",
+  "phone.stuck.photo_lost": "照片或录音已从本机丢失，请重新拍照或录音后再提交。",
   "phone.stuck.earlier": "前一步没有生效，这一步没有发送。",
   "phone.stuckRead": "知道了",
   "phone.act.check_in": "位置签到",

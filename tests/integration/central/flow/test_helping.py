@@ -16,6 +16,7 @@ from xueliang_central.dispatch.needing import not_needed
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.incidents.tables import incident_timeline
+from xueliang_central.notices.ladder import ALWAYS_GOES
 from xueliang_central.notices.tables import notices
 from xueliang_central.rights.scope import Actor
 from xueliang_central.store.tables import events
@@ -75,6 +76,27 @@ async def test_a_call_that_nobody_answered_is_over_with_its_task(stage: Stage, c
     await stage.work_on(worker, "handled", note="done alone")
     async with stage.database.reading() as conn:
         assert set((await not_needed(conn, await _told(stage, "help_asked"))).values()) == {"handled"}
+
+
+async def test_where_the_worker_was_is_gone_with_the_task(stage: Stage, clock: HandClock) -> None:
+    worker = await _under_way(stage, clock)
+    await stage.work_on(worker, "help", reason_code="danger", fix=HERE)
+    await stage.work_on(worker, "handled", note="moved away")
+    assert (await stage.task())["help"]["where"] is not None
+    await stage.take(cleared())
+    said = (await stage.task())["help"]
+    assert (said["reason_code"], said["where"]) == ("danger", None)
+
+
+async def test_a_call_is_told_in_the_hardest_way_and_the_one_before_is_over(stage: Stage, clock: HandClock) -> None:
+    worker = await _under_way(stage, clock)
+    await stage.work_on(worker, "help", reason_code="need_hands")
+    clock.forward(60)
+    await stage.work_on(worker, "help", reason_code="danger")
+    calls = await _told(stage, "help_asked")
+    assert {row["severity"] for row in calls} == {ALWAYS_GOES}
+    async with stage.database.reading() as conn:
+        assert await not_needed(conn, calls) == {calls[0]["notice_id"]: "asked_again"}
 
 
 async def test_a_second_call_waits_for_an_answer_of_its_own(stage: Stage, clock: HandClock) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from xueliang_central.audit import chain
 from xueliang_central.audit.tables import audit_records
 from xueliang_central.dispatch.staffing import Listener, presence_view, say_present, silent_desks
 from xueliang_central.incidents.tables import incident_timeline
+from xueliang_central.people import presence
 from xueliang_central.people.tables import seat_presence
 from xueliang_central.rights.scope import Actor
 from xueliang_central.store.database import Database
@@ -32,6 +34,7 @@ class Watch(Night):
     def __init__(self, stage: Stage) -> None:
         super().__init__(stage)
         self.mono_s = 0.0
+        self.limit_s = LIMIT_S
         self.listener = Listener(lambda: self.mono_s)
 
     async def tells(self, who: Actor, *, begins: bool = False) -> None:
@@ -40,7 +43,7 @@ class Watch(Night):
 
     async def look(self) -> int:
         stage = self.stage
-        return await self.listener.look(stage.database, stage.rulebook.tree, LIMIT_S, stage.clock())
+        return await self.listener.look(stage.database, stage.rulebook.tree, self.limit_s, stage.clock())
 
     async def passes(self, seconds: float, *telling: Actor) -> int:
         """So much time, looked at every 5 s and told of every 15 s by `telling`; returns how many seats changed."""
@@ -110,6 +113,26 @@ async def test_a_silent_seats_queue_rises_after_the_limit_and_comes_back_when_it
         (VILLAGE, False),
         (VILLAGE, True),
     ]
+
+
+async def test_a_short_limit_makes_no_seat_go_to_and_fro(watch: Watch) -> None:
+    await watch.tells(LI)
+    await watch.tells(QIN)
+    await watch.look()
+    assert await watch.passes(120, QIN, LI) == 0
+    watch.limit_s = 30.0
+    changed = await watch.passes(45, QIN)
+    assert (changed, await watch.unstaffed()) == (1, {LI.user_id})
+    assert await watch.recorded() == [("seat.unstaffed", "system")]
+
+
+async def test_who_speaks_while_it_is_looked_is_not_called_away(watch: Watch) -> None:
+    await watch.tells(LI)
+    (row,) = await watch.stage.rows(seat_presence)
+    async with watch.stage.database.transaction() as conn:
+        await presence.write(conn, LI.user_id, row["told_at"] + timedelta(seconds=9))
+        assert not await presence.mark(conn, LI.user_id, row["told_at"], row["told_at"])
+    assert await watch.unstaffed() == set()
 
 
 async def test_a_person_who_says_so_is_back_at_once_and_by_name(watch: Watch) -> None:

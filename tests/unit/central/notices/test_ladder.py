@@ -37,11 +37,25 @@ def after(seconds: float) -> datetime:
         (standing(2), EVERYWHERE, 70, End("last_step")),
         (standing(), Person({"sms": "2"}), 10, Skip(0, "wecom", "no_address")),
         (standing(received=True), EVERYWHERE, 10, End("received")),
+        (standing(kind="help_asked", received=True), EVERYWHERE, 10, Go(0, "wecom", after(70))),
+        (standing(kind="help_asked", received=True, not_needed="answered"), EVERYWHERE, 10, End("answered")),
         (standing(not_needed="taken"), EVERYWHERE, 10, End("taken")),
         (standing(received=True, not_needed="taken"), EVERYWHERE, 10, End("received")),
         (standing(), EVERYWHERE, TOO_OLD.total_seconds() + 1, End("too_old")),
     ],
-    ids=["too soon", "first", "second", "over", "no address", "received", "taken", "both", "too old"],
+    ids=[
+        "too soon",
+        "first",
+        "second",
+        "over",
+        "no address",
+        "received",
+        "help",
+        "answered",
+        "taken",
+        "both",
+        "too old",
+    ],
 )
 def test_what_is_next(asked: Standing, person: Person, at_s: float, move: Move) -> None:
     assert next_move(asked, person, rules(), after(at_s)) == move

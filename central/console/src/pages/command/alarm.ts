@@ -122,8 +122,10 @@ export function useAlarm(board: Board, mine: SeatOf, looking: Looking, announce:
       // A row of one's own seat is one's own work, wherever it lies.
       fresh.push(...came.filter((one) => seat.is_dealt || looking.isIn(one) || looking.isTold(one)));
       if (fresh.length === 0) return;
-      clearTimeout(gathering);
-      gathering = setTimeout(tell, GATHER_MS);
+      gathering ??= setTimeout(() => {
+        gathering = undefined; // what comes without a pause is told of all the same
+        tell();
+      }, GATHER_MS);
     },
     { immediate: true },
   );

@@ -27,9 +27,9 @@ export function useScope(board: Board) {
   const tallies = computed(() => talliesOf(board.incidents.values()));
   watch(code, (now) => board.narrowTo(now), { immediate: true });
 
-  function choose(next: string | null): void {
+  async function choose(next: string | null): Promise<void> {
     if (next === code.value && !isUnknown.value) return;
-    void router.push({ query: { ...route.query, area: next ?? undefined } });
+    await router.push({ query: { ...route.query, area: next ?? undefined } });
   }
 
   return {

@@ -13,10 +13,16 @@ export function takesText(target: EventTarget | null): boolean {
   return target instanceof HTMLInputElement && !["radio", "checkbox", "button"].includes(target.type);
 }
 
+/** Arrows choose among radios; a player has keys of its own. */
+function hasItsOwn({ key, target }: KeyboardEvent): boolean {
+  if (target instanceof HTMLMediaElement) return true;
+  return key.startsWith("Arrow") && target instanceof HTMLInputElement && target.type === "radio";
+}
+
 /** Until the component goes. A dialog that is open keeps the keys to itself. */
 export function useKeys(take: (act: Act) => void): void {
   const onKey = (event: KeyboardEvent): void => {
-    if (event.defaultPrevented || takesText(event.target)) return;
+    if (event.defaultPrevented || takesText(event.target) || hasItsOwn(event)) return;
     if ([...document.querySelectorAll(OPEN_DIALOG)].some((one) => one.checkVisibility())) return;
     const act = actOf(event);
     if (!act) return;

@@ -20,6 +20,7 @@ const zh = {
   acknowledge: "已阅，接班",
   acknowledged: "已签收。",
   other: "已有他人签收。",
+  savedBefore: "此说明此前已保存（见下），只是没有收到答复。再次保存将另存一份。",
   open: "查看",
   close: "收起",
   incidents: "未办结事件",
@@ -41,6 +42,10 @@ const zh = {
   "is.offline": "离线",
   "is.frozen": "画面冻结",
   "is.failed": "故障",
+  "is.stalled": "无画面",
+  "is.auth_failed": "登录被拒",
+  "is.ended": "播放结束",
+  "is.closed": "已关闭",
 };
 const en: typeof zh = {
   title: "Hand-over",
@@ -61,6 +66,7 @@ const en: typeof zh = {
   acknowledge: "Read, I take over",
   acknowledged: "Acknowledged.",
   other: "Somebody else has acknowledged it.",
+  savedBefore: "This note was saved before, see below; its answer was lost. Saving once more makes another note.",
   open: "Open",
   close: "Close",
   incidents: "Open incidents",
@@ -82,6 +88,10 @@ const en: typeof zh = {
   "is.offline": "offline",
   "is.frozen": "frozen",
   "is.failed": "failed",
+  "is.stalled": "no pictures",
+  "is.auth_failed": "login refused",
+  "is.ended": "played to its end",
+  "is.closed": "closed",
 };
 
 export type HandOverWord = keyof typeof zh;

@@ -57,7 +57,7 @@ const zh = {
   "voice.none": "此浏览器不能录音，请改为打字。",
   "voice.failed": "录音没有成功，请再试一次或改为打字。",
   "again.title": "摄像机复看：{what}",
-  "again.clear": "已畅通",
+  "again.clear": "已无异常",
   "map.title": "导航到摄像机位置",
   "map.name": "任务地点",
   "map.amap": "高德",
