@@ -40,7 +40,7 @@ RULES: Final[dict[str, dict[str, Any]]] = {
 KEYS = (
     "backtest_7_days_s",
     "batch_us_per_observation",
-    "batch_us_per_observation_and_rule",
+    "batch_mean_us_per_observation",
     *(
         f"{street}_{hazard}_{name}"
         for street in STREETS
@@ -60,7 +60,7 @@ def measure(quick: bool, figures: Figures) -> None:
             for hazard, rule in RULES.items():
                 figures |= _measured(f"{name}_{hazard}", log, rule | {"zone": _free_lane(seen)}, is_week=not quick)
     figures["batch_us_per_observation"] = _most(figures, "us_per_observation")
-    figures["batch_us_per_observation_and_rule"] = _mean_when_busy(figures)
+    figures["batch_mean_us_per_observation"] = _mean_when_busy(figures)
     figures["backtest_7_days_s"] = _most(figures, "7_days_s")
 
 

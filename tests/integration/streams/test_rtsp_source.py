@@ -47,7 +47,7 @@ def test_frames_arrive_in_order_with_sane_times(opened: Opener, kind: str, clips
         frames = frames_of(source, 25)  # longer than the clip: over its end
         ended_mono_s, ended_at = mono(), wall()
         assert source.health().state is SourceState.STREAMING
-    assert frames[0].is_key or frames[0].sequence == 2, "the second picture may have replaced the first already"
+    assert frames[0].is_key or frames[0].sequence <= 4, "later pictures may have replaced the first already"
     assert {frame.size_wh for frame in frames} == {(320, 240)}
     assert all(after.sequence > before.sequence for before, after in pairwise(frames))
     assert all(after.received_mono_s >= before.received_mono_s for before, after in pairwise(frames))

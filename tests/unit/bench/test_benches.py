@@ -16,6 +16,7 @@ from tests.bench.deadline import deadline, left_of_quick_s
 from tests.bench.figures import Figures
 
 PROMISED = {
+    "look": {"look_lan_max_s", "look_thin_max_s", "look_preview_max_bytes", "look_thin_still_p50_s"},
     "api": {"requests", "5xx", "admin_requests", "admin_5xx", "worker_requests", "worker_5xx"},
     "backtest": {
         "backtest_7_days_s",
@@ -126,7 +127,7 @@ FREELY_NAMED = {
     "reports",
     "rules",
 }  # counts and ratios, as they were asked for
-LAST_WORDS = {"ap50", "low", "high", "ms", "count", "minute", "day", "look", "s", "observation", "share"}
+LAST_WORDS = {"ap50", "low", "high", "ms", "count", "minute", "day", "look", "s", "observation", "share", "bytes"}
 
 
 @pytest.mark.parametrize("name", command.BENCHES)
