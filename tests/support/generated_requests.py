@@ -51,6 +51,11 @@ _SIGNED_OUT: Final = frozenset({"not_signed_in", "cross_site", "second_factor_ne
 NOBODY_THERE: Final = frozenset({"node_away"})
 
 
+@schemathesis.serializer("audio/webm", "audio/mp4")
+def _sound(_context: schemathesis.SerializationContext, value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
 @dataclass
 class Tally:
     """What came of the requests of one role. `wrong`: the first of each kind, with what was asked."""
