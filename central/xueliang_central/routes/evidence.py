@@ -142,17 +142,23 @@ async def put_photo(
     Whole, or in pieces one after the other (Content-Range): 202 until the last of them has come, 409 for one that does
     not begin where the bytes here end (HEAD says where).
     """
-    centre = centre_of(request)
-    picture = await take_in(request, PictureKind.PHOTO, sha256, actor, content_range)
-    if picture is None:
+    return await taken_in(request, response, PictureKind.PHOTO, sha256, actor, content_range)
+
+
+async def taken_in(
+    request: Request, response: Response, kind: PictureKind, sha256: str, actor: Actor, content_range: str | None
+) -> dict[str, bool]:
+    """What a person sends: 201, 200 when it was known, 202 while pieces are missing."""
+    sent = await _take_in(request, kind, sha256, actor, content_range)
+    if sent is None:
         response.status_code = 202
         return {"received": False}
-    if not await note_sent(centre, picture, actor):
+    if not await _note_sent(centre_of(request), sent, actor):
         response.status_code = 200
     return {"received": True}
 
 
-async def take_in(
+async def _take_in(
     request: Request, kind: PictureKind, sha256: str, actor: Actor, content_range: str | None
 ) -> Picture | None:
     """What a person sends, whole or a piece of it; None while pieces are missing."""
@@ -164,7 +170,7 @@ async def take_in(
     return await Pieces(centre.pictures).add(kind, sha256, actor.user_id, piece, request.stream(), now_s=now_s)
 
 
-async def note_sent(centre: Centre, picture: Picture, actor: Actor) -> bool:
+async def _note_sent(centre: Centre, picture: Picture, actor: Actor) -> bool:
     """False: it was known already."""
     async with centre.database.transaction() as conn:
         at = centre.wall()

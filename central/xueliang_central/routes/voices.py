@@ -25,10 +25,9 @@ from xueliang_central.routes.evidence import (
     PIECE_TAKEN,
     Answers,
     Sha256,
-    note_sent,
     own_task,
     show,
-    take_in,
+    taken_in,
 )
 
 router: Final = APIRouter(prefix="/api/voices", tags=["voices"])
@@ -67,14 +66,7 @@ async def put_voice(
 
     Whole or in pieces, as a photo.
     """
-    centre = centre_of(request)
-    voice = await take_in(request, PictureKind.VOICE, sha256, actor, content_range)
-    if voice is None:
-        response.status_code = 202
-        return {"received": False}
-    if not await note_sent(centre, voice, actor):
-        response.status_code = 200
-    return {"received": True}
+    return await taken_in(request, response, PictureKind.VOICE, sha256, actor, content_range)
 
 
 @router.get("/{sha256}", response_class=FileResponse, responses=_ANSWER)
