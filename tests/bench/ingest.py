@@ -10,7 +10,9 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +33,8 @@ PARTS: Final = ("batches", "sustained", "burst", "backlog")
 SUSTAINED_PER_S: Final = 200.0
 BURST_PER_S: Final = 2_000.0
 CONNECTIONS: Final = 4
+ASKED_FOR_AFTER_S: Final = 3.0  # so long after it is at work an ingest has asked for all its shards
+SHOWN: Final = 20
 WITHIN_S: Final = 330.0  # a backlog is to be drained in five minutes
 
 KEYS = (
@@ -98,6 +102,7 @@ def measure(options: argparse.Namespace, figures: Figures) -> None:
         for _ in range(options.ingests):
             system.start_ingest()
         wait_until_at_work(system)
+        time.sleep(ASKED_FOR_AFTER_S)
         links = [system.broker.centre_link(f"bench-{number}") for number in range(CONNECTIONS)]
         fleet = Fleet(links)
         busy_before, own_before = _machine_s(), _own_s(system)
@@ -130,12 +135,31 @@ def _run(parts: Sequence[str], is_quick: bool, system: System, fleet: Fleet, fig
         if fresh := fleet.latencies_s.get("fresh"):
             figures["fresh_latency_p50_s"], figures["fresh_latency_p99_s"] = _percentiles(fresh)
         _say_costs(figures, "backlog_", wave.costs, fleet.settled["backlog"])
-        query = (
-            "select count(*) from tasks t join incidents i using (incident_id) "
-            f"where t.offered_at >= '{began_at.isoformat()}' and not i.still_present "
-            f"and i.began_at < '{began_at.isoformat()}'::timestamptz - interval '15 minutes'"
+        _tasks_for_what_had_ended(system, began_at, figures)
+
+
+def _tasks_for_what_had_ended(system: System, began_at: datetime, figures: Figures) -> None:
+    """Counted, and printed record by record: when each came, seen from the offer of the task, in seconds.
+
+    A fresh alert that joins what had ended, or opens it again, asks for somebody: that task is not one of them.
+    """
+    at = began_at.isoformat()
+    found = system.rows(
+        "select t.incident_id, t.offered_at from tasks t join incidents i using (incident_id) "
+        f"where t.offered_at >= '{at}' and not i.still_present "
+        f"and i.began_at < '{at}'::timestamptz - interval '15 minutes' "
+        "and not exists (select 1 from alerts a where a.incident_id = t.incident_id "
+        f"and a.began_at > '{at}'::timestamptz - interval '15 minutes' and a.first_received_at <= t.offered_at)"
+    )
+    figures["tasks_for_what_had_ended"] = len(found)
+    for incident_id, offered_at in found[:SHOWN]:
+        records = system.rows(
+            "select s.node_id, s.sequence, s.revision, "
+            f"round(extract(epoch from s.received_at - '{offered_at}'::timestamptz), 1) "
+            "from spool_records s join alerts a using (alert_id) "
+            f"where a.incident_id = '{incident_id}' order by s.received_at"
         )
-        figures["tasks_for_what_had_ended"] = system.numbers(found=query)["found"]
+        print(f"task for what had ended, offered after {offered_at}: {[[str(x) for x in one] for one in records]}")
 
 
 def _say_costs(figures: Figures, prefix: str, costs: Costs, alerts: int) -> None:

@@ -20,6 +20,7 @@ from xueliang_central.centre import Centre
 from xueliang_central.errors import StoreError
 from xueliang_central.incidents.change import Rulebook
 from xueliang_central.ingest.batches import FAULT, FIRST_PAUSE_S, LONGEST_PAUSE_S, Ingest, client_id_of
+from xueliang_central.ingest.giving_back import GivingBack
 from xueliang_central.ingest.lease import ASK_S, RENEW_S, Leases
 from xueliang_central.ingest.links import ShardLinks
 from xueliang_central.ingest.sharing import ALL_SHARDS, Group, Plan
@@ -116,12 +117,13 @@ class IngestService:
         """Serve what is ours, as long as it is; connections come and go with the leases."""
         waiting = Waiting(wall=self._centre.wall, mono=self._centre.mono)
         links = ShardLinks(self._link, waiting)
+        giving_back = GivingBack(waiting.count_of, self._centre.mono)
         working = asyncio.create_task(self._ingest_on(links, waiting).run(), name="ingest rounds")
         sending = asyncio.create_task(self._sender_on(links).run(), name="sending of rules")
         self._is_over = threading.Event()
         try:
             while True:
-                pause_s = await self._share(links)
+                pause_s = await self._share(links, giving_back)
                 done, _ = await asyncio.wait({working}, timeout=pause_s)
                 for task in done:
                     task.result()
@@ -135,7 +137,7 @@ class IngestService:
             await self._let_go(links, served)
             await self._leases.give_back(served, place=self._place)
 
-    async def _share(self, links: ShardLinks) -> float:
+    async def _share(self, links: ShardLinks, giving_back: GivingBack) -> float:
         """Look at the leases and follow them; the seconds until the next look.
 
         While the database is away nobody else can take them either: what is served goes on being served.
@@ -153,10 +155,10 @@ class IngestService:
             log.error("another ingest has taken shards", extra={"why": "not renewed in time", "groups": _names(lost)})
         await self._let_go(links, lost)
         await self._take(links, mine)
-        if mine.gives_back:
-            await self._let_go(links, mine.gives_back)
-            await self._leases.give_back(mine.gives_back)
-            log.info("shards given to another ingest", extra={"groups": _names(mine.gives_back)})
+        if ready := giving_back.ready(mine.gives_back):
+            await self._let_go(links, ready)
+            await self._leases.give_back(ready)
+            log.info("shards given to another ingest", extra={"groups": _names(ready)})
         self._say(None if links.groups else ANOTHER)
         return RENEW_S if mine.is_settled else ASK_S
 

@@ -3,6 +3,9 @@
 Every process holds a *place*, a lease by which the others see that it lives, and leases of groups of shards. The groups
 are divided over the places that are held; whoever has more than its share gives back, whoever has less takes what is
 free. A place or a group whose holder has died becomes free when its lease lapses.
+
+Who has just taken its place takes groups at its next look: processes that start together share from the beginning, and
+none has to give back what it has begun to read.
 """
 
 from __future__ import annotations
@@ -70,13 +73,15 @@ class Plan:
 
 def plan(me: str, leases: Mapping[str, LeaseRow], now: datetime) -> Plan:
     """What `me` does, given the leases of all places and groups; the same for all who look at the same moment."""
-    place = next((name for name in PLACES if leases[name].holder == me), None)
-    place = place or next((name for name in PLACES if leases[name].is_free(now)), None)
+    own = next((name for name in PLACES if leases[name].holder == me), None)
+    place = own or next((name for name in PLACES if leases[name].is_free(now)), None)
     if place is None:
         return Plan(None)
     taken = [name for name in PLACES if name == place or not leases[name].is_free(now)]
     share = share_of(taken.index(place), len(taken))
     mine = [group for group in GROUPS if leases[group.name].holder == me]
+    if own is None and not mine:
+        return Plan(place, share=share)
     free = [group for group in GROUPS if group not in mine and leases[group.name].is_free(now)]
     holds = mine + free[: max(0, share - len(mine))]
     return Plan(place, tuple(holds), tuple(holds[share:]), share)

@@ -4,7 +4,7 @@ After an outage fifty thousand alerts lie at the broker, and the fresh ones behi
 batch is chosen: fresh alerts first, then what still stands of the backlog, then what has ended meanwhile. An alert
 whose end is here is taken together with it, so it asks nobody. A node that has a whole window of records here holds
 more, for want of receipts: ends, or fresh alerts. So what has ended there is taken before the rest of the backlog, and
-what stands there waits for it.
+what stands there waits for it: until the node has sent what its receipts made room for, and nothing more comes.
 
 Invariants
     - Nothing here is acknowledged; a process that dies leaves it to the broker. One exception: a status is acknowledged
@@ -43,8 +43,12 @@ LOOK_S: Final = 0.1  # how often it is looked whether what stands is due
 # A backlog comes by the thousand a second, what a slow line delays one by one.
 READING_PER_S: Final = 100
 READ_FIRST_S: Final = 10.0  # so long a backlog is only read at first: fresh alerts lie behind it at the broker
+READ_FIRST_SHARE: Final = 8  # but of nodes that hold more, maybe something fresh: this part of a batch
 SETTLE_S: Final = 1.0  # so long what stands waits for its end, and while a backlog is read …
 LONGEST_S: Final = 60.0  # … so long at most: it may be a hazard that nobody knows of
+# A node that had a whole window here sends more as soon as it has receipts: for so long after something of it came or
+# went, more may come. A batch is committed in two seconds at most, and a thin line carries a record in 0.15 s.
+REFILLS_S: Final = 5.0
 WINDOW: Final = ForwarderSettings().fresh_window
 COPIES_SOUGHT: Final = 64
 LONGEST_STORY: Final = 1_000  # messages of one alert in one batch
@@ -134,6 +138,7 @@ class Waiting:
         self._alerts_of: defaultdict[str, _Entries] = defaultdict(dict)  # by topic
         self._records_of: Counter[str] = Counter()  # messages of those
         self._full: dict[str, None] = {}  # topics that have a whole window here
+        self._refills_mono_s: dict[str, float] = {}  # topics that had one: when something of them last came or went
         self._backlog = _Pace()
         self._number = 0
         self._sorted = 0
@@ -145,6 +150,12 @@ class Waiting:
     @property
     def messages(self) -> int:
         return self._sorted + self._arrived.qsize()
+
+    def count_of(self, shards: Collection[str]) -> int:
+        """Messages that came for these shards and wait here."""
+        with self._sorting:
+            self._sort_in()
+            return sum(len(entry.held) for entry in self._entries.values() if _shard_of(entry.topic) in shards)
 
     def on_room(self, says_room: Callable[[], None]) -> None:
         """Be told when there is room again for what was left with the broker, in the thread that takes."""
@@ -227,10 +238,13 @@ class Waiting:
         if not _is_alert(entry.line):
             return
         self._records_of[entry.topic] += more
-        if self._records_of[entry.topic] >= WINDOW:
+        is_full = self._records_of[entry.topic] >= WINDOW
+        if is_full:
             self._full[entry.topic] = None
         else:
             self._full.pop(entry.topic, None)
+        if is_full or entry.topic in self._refills_mono_s:
+            self._refills_mono_s[entry.topic] = self._mono()
         if not self._records_of[entry.topic]:
             del self._records_of[entry.topic]
 
@@ -284,6 +298,7 @@ class Waiting:
         read_for_s = self._backlog.for_s(self._mono())
         if read_for_s is not None and read_for_s < READ_FIRST_S and not self._has_left_some:
             self._pick(Line.PROMPT, chosen, limit)
+            self._pick_of_full(chosen, min(limit, len(chosen) + limit // READ_FIRST_SHARE))
             return chosen
         is_alone = len(self._lines[Line.PROMPT]) == len(self._entries)
         self._pick(Line.PROMPT, chosen, limit if is_alone else max(1, limit * 7 // 8))
@@ -324,7 +339,19 @@ class Waiting:
         if self._has_left_some and not self._lines[Line.ENDED]:
             return True
         is_overdue = self._mono() - entry.since_mono_s >= LONGEST_S
-        return is_overdue or (entry.topic not in self._full and self._has_settled(entry))
+        return is_overdue or (not self._has_more(entry.topic) and self._has_settled(entry))
+
+    def _has_more(self, topic: str) -> bool:
+        """Does its node hold records for want of receipts, or has it just had some?"""
+        if topic in self._full:
+            return True
+        last_mono_s = self._refills_mono_s.get(topic)
+        if last_mono_s is None:
+            return False
+        if self._mono() - last_mono_s < REFILLS_S:
+            return True
+        del self._refills_mono_s[topic]
+        return False
 
     def _has_settled(self, entry: _Entry) -> bool:
         now = self._mono()
@@ -360,9 +387,13 @@ class Waiting:
         with self._sorting:
             self._sort_in()
             for key, entry in list(self._entries.items()):
-                levels = entry.topic.split("/", 3)
-                if len(levels) == 4 and levels[2] in shards:
+                if _shard_of(entry.topic) in shards:
                     self._out(key, entry, len(entry.held), [])
+
+
+def _shard_of(topic: str) -> str | None:
+    levels = topic.split("/", 3)
+    return levels[2] if len(levels) == 4 else None
 
 
 def _is_alert(line: Line) -> bool:

@@ -1,7 +1,8 @@
 """1,875 simulated nodes over a few connections: they send, repeat and count receipts by the rules of `Forwarder`.
 
-Per node: at most 32 records under way without a receipt, the rest waits in its spool (here: in memory); a record
-without receipt goes again when `Repeating` says so. Accepted means that a receipt came.
+Per node: at most 32 records under way without a receipt, the rest waits in its spool (here: in memory), of which the
+newest go first, as of all that a node has accepted since its connection came up; a record without receipt goes again
+when `Repeating` says so. Accepted means that a receipt came.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import heapq
 import json
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -48,7 +49,7 @@ class Node:
     last_sequence: int = 0
     is_looked_at: bool = False
     pending: dict[int, Record] = field(default_factory=dict)
-    waiting: deque[int] = field(default_factory=deque)  # accepted and not sent yet
+    waiting: list[int] = field(default_factory=list)  # accepted and not sent yet
     under_way: dict[int, Sent] = field(default_factory=dict)
     repeating: Repeating = field(
         default_factory=lambda: Repeating(
@@ -133,7 +134,7 @@ class Fleet:
             with self._lock:
                 if not node.waiting or len(node.under_way) >= self._window:
                     return
-                sequence = node.waiting.popleft()
+                sequence = node.waiting.pop()
                 record = node.pending[sequence]
                 node.under_way[sequence] = Sent(now)
                 if not node.is_looked_at:

@@ -124,6 +124,18 @@ class System:
 
         return asyncio.run(ask())
 
+    def rows(self, query: str) -> list[tuple[object, ...]]:
+        """What a query answers."""
+
+        async def ask() -> list[tuple[object, ...]]:
+            conn = await asyncpg.connect(host=str(self.postgres.socket_dir), user=self.postgres.user, database=DATABASE)
+            try:
+                return [tuple(row) for row in await conn.fetch(query)]
+            finally:
+                await conn.close()
+
+        return asyncio.run(ask())
+
     def policies(self) -> PolicyTable:
         """The example's, with or without its shedding."""
         return load_policies(self._policies())
@@ -178,14 +190,17 @@ async def _prepare(url: str) -> None:
 
 
 def wait_until_at_work(system: System, within_s: float = 60.0) -> None:
-    """Until one of the ingest processes that run holds a lease and connects, as its log says."""
+    """Until all ingest processes that run hold leases and connect, as their logs say.
+
+    The broker keeps nothing for a shard before somebody has asked for it.
+    """
     give_up = time.monotonic() + within_s
     logs = list(system.folder.glob("ingest-*.log"))
     ours = sorted(logs, key=lambda path: int(path.stem.rpartition("-")[2]))[-len(system.ingests) :]
-    while not any("ingest is at work" in path.read_text() for path in ours):
+    while not all("ingest is at work" in path.read_text() for path in ours):
         system.must_run()
         if time.monotonic() > give_up:
-            raise RuntimeError(f"no ingest was at work within {within_s:g} s")
+            raise RuntimeError(f"not all ingests were at work within {within_s:g} s")
         time.sleep(0.1)
 
 

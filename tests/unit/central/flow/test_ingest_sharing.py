@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from xueliang_alerts.topics import SHARDS
+from xueliang_central.ingest.giving_back import FEW, WITHIN_S, GivingBack
 from xueliang_central.ingest.sharing import GROUP_COUNT, GROUPS, PLACES, LeaseRow, Plan, plan, share_of
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
@@ -105,3 +106,30 @@ def test_nothing_is_given_back_while_it_is_due() -> None:
             mine = table.look(me)
             assert mine.gives_back == ()
             assert mine.is_settled
+
+
+@pytest.mark.parametrize("apart", range(6))
+def test_of_two_that_start_together_none_has_to_give_back_what_it_has_begun(apart: int) -> None:
+    """In whatever order they look within a look's time (bits of `apart`)."""
+    table = Table()
+    order = [("first", "second"), ("second", "first")]
+    for step in range(5):
+        table.now += timedelta(seconds=1)
+        for me in order[apart >> step & 1]:
+            assert table.look(me).gives_back == ()
+    assert table.settle("first", "second") == {"first": 2, "second": 2}
+
+
+def test_shards_are_given_back_when_their_backlog_is_taken_or_after_two_minutes() -> None:
+    in_hand = {GROUPS[0].shards: FEW + 1, GROUPS[1].shards: FEW}
+    now_s = [100.0]
+    giving_back = GivingBack(lambda shards: in_hand[tuple(shards)], lambda: now_s[0])
+    assert giving_back.ready(GROUPS[:2]) == [GROUPS[1]]
+    now_s[0] += WITHIN_S - 1
+    assert giving_back.ready(GROUPS[:1]) == []
+    now_s[0] += 1
+    assert giving_back.ready(GROUPS[:1]) == [GROUPS[0]]
+    assert giving_back.ready([]) == []
+    assert giving_back.ready(GROUPS[:1]) == [], "due anew"
+    in_hand[GROUPS[0].shards] = 0
+    assert giving_back.ready(GROUPS[:1]) == [GROUPS[0]]

@@ -18,6 +18,7 @@ from xueliang_central.ingest.waiting import (
     GATHER_S,
     LONGEST_S,
     READING_PER_S,
+    REFILLS_S,
     WINDOW,
     Held,
     Waiting,
@@ -144,7 +145,39 @@ def test_a_node_with_a_whole_window_here_has_more_so_its_ends_go_first_and_what_
         desk.put(message)
     desk.mono_s += 5
     assert desk.take(4) == payloads(*ends[:4])[:4]
-    assert stands[0].payload in desk.take(4), "no whole window any more"
+    assert stands[0].payload not in desk.take(4), "no whole window any more, but more comes once it has receipts"
+    desk.mono_s += REFILLS_S
+    assert stands[0].payload in desk.take(4)
+
+
+def test_a_node_that_comes_back_alone_with_more_than_a_window_asks_nobody_for_what_has_ended() -> None:
+    """Each time it has receipts it sends as many records more; the last end lies two windows behind its beginning."""
+    desk = Desk()
+    spool = [old(1)]
+    for number in range(2, 2 + WINDOW):
+        spool += [old(number), old(number, Phase.CLEARED, 2)]
+    spool.append(old(1, Phase.CLEARED, 2))
+    sent, taken = 0, list[bytes]()
+    while len(taken) < len(spool):
+        while sent - len(taken) < WINDOW and sent < len(spool):
+            desk.put(spool[sent])
+            sent += 1
+        desk.mono_s += 1.5
+        taken += desk.take(20)
+        has_begun, has_ended = spool[0].payload in taken, spool[-1].payload in taken
+        assert has_begun == has_ended, "its beginning was taken without its end"
+    assert sent == len(spool)
+
+
+def test_while_a_backlog_is_read_nodes_with_a_whole_window_get_some_receipts() -> None:
+    """They may hold something fresh."""
+    desk = Desk()
+    backlog(desk, READING_PER_S)
+    for number in range(1, 1 + WINDOW // 2):
+        desk.put(old(number))
+        desk.put(old(number, Phase.CLEARED, 2))
+    assert desk.take() == payloads(old(1), old(1, Phase.CLEARED, 2)), "as much as makes room"
+    assert desk.take() == []
 
 
 def test_an_alert_of_a_node_whose_clock_is_wrong_does_not_wait() -> None:
@@ -210,9 +243,11 @@ def test_what_came_for_shards_that_are_another_s_is_forgotten_and_not_acknowledg
     backlog(desk, 20)
     desk.put(fresh(1))
     shard = fresh(1).topic.split("/")[2]
-    before = desk.waiting.messages
+    before, theirs = desk.waiting.messages, desk.waiting.count_of([shard])
+    assert theirs > 0
     desk.waiting.forget([shard])
-    assert desk.waiting.messages < before
+    assert desk.waiting.count_of([shard]) == 0
+    assert desk.waiting.messages == before - theirs
     desk.mono_s += 5
     left = desk.held(1000)
     assert left
