@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.bench import (
     api,
+    areas,
     backtest,
     centre,
     console,
@@ -37,6 +38,7 @@ class Bench:
 
 BENCHES: dict[str, Bench] = {
     "api": Bench(api.KEYS, api.measure),
+    "areas": Bench(areas.KEYS, lambda options, figures: areas.measure(options.quick, figures)),
     "backtest": Bench(backtest.KEYS, lambda options, figures: backtest.measure(options.quick, figures)),
     "centre": Bench(centre.KEYS, centre.measure),
     "console": Bench(console.KEYS, console.measure),

@@ -16,6 +16,7 @@ from tests.bench.deadline import deadline, left_of_quick_s
 from tests.bench.figures import Figures
 
 PROMISED = {
+    "areas": {"places", "places_routed_otherwise"},
     "look": {"look_lan_max_s", "look_thin_max_s", "look_preview_max_bytes", "look_thin_still_p50_s"},
     "api": {"requests", "5xx", "admin_requests", "admin_5xx", "worker_requests", "worker_5xx"},
     "backtest": {
@@ -118,6 +119,7 @@ PROMISED = {
 }
 RATIOS = {"one_thread_ratio_to_yolox_nano"}
 FREELY_NAMED = {
+    "areas",
     "api",
     "centre",
     "console",

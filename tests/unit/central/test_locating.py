@@ -8,6 +8,7 @@ import pytest
 from shapely.geometry import Point, box
 
 from tests.support import city
+from tests.support.jagged_city import Reference, jagged_city, points_over, tree_of
 from xueliang_central.areas.importing import areas_of
 from xueliang_central.areas.locating import NEAREST_M, locate
 from xueliang_central.areas.tree import AreaTree, Level
@@ -81,6 +82,18 @@ def test_every_point_of_the_city_has_an_answer_that_holds() -> None:
             assert (
                 nearest_degrees * 111_320 >= NEAREST_M * 0.79
             )  # a degree of longitude is shorter than one of latitude
+
+
+def test_crooked_grids_gaps_and_overlaps_are_routed_as_the_reference_does() -> None:
+    """A million places: `./run bench areas`."""
+    side = 12
+    geojson = jagged_city(side)
+    tree, points = tree_of(geojson), points_over(side, 4_000, seed=7)
+    wanted = Reference(geojson).codes(points)
+    found = [locate(tree, float(longitude), float(latitude)) for longitude, latitude in points]
+    assert [one.code for one in found] == [code or "3701" for code in wanted]
+    assert {one.how for one in found} == {"inside", "nearest", "level_up", "nowhere"}
+    assert any("smallest" in one.note for one in found)
 
 
 def test_paths_and_kin() -> None:
