@@ -79,7 +79,7 @@ def test_some_of_a_fold_are_judged_by_mouse_and_each_is_closed_for_itself(
     expect(fold.get_by_test_id("row-tick")).to_have_count(ALIKE)
     fold.get_by_test_id("row-tick").nth(0).check()
     fold.get_by_test_id("row-tick").nth(2).check()
-    expect(fold.get_by_test_id("fold-false_alarm")).to_contain_text("2 起")
+    expect(fold.get_by_test_id("fold-meant")).to_have_text("已选 2 起")
     assert too_wide(page) == []
     require_axe()
     assert serious(page) == []

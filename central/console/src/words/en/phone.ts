@@ -3,6 +3,9 @@ import type { phone as chinese } from "../zh/phone.ts";
 
 export const phone: Record<keyof typeof chinese, string> = {
   "phone.title": "My tasks",
+  "phone.clockAhead": "This phone's clock is {span} ahead",
+  "phone.clockBehind": "This phone's clock is {span} behind",
+  "phone.clockDetail": "This page goes by the centre's time; your tasks are not affected. Switch on automatic time in the phone's settings.",
   "phone.shifts": "Shifts",
   "phone.empty": "No tasks",
   "phone.emptyDetail": "A new task appears here by itself.",

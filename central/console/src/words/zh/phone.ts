@@ -1,6 +1,9 @@
 /** Chinese words of the grid worker's phone. */
 export const phone = {
   "phone.title": "我的任务",
+  "phone.clockAhead": "手机时间快了{span}",
+  "phone.clockBehind": "手机时间慢了{span}",
+  "phone.clockDetail": "本页按指挥中心的时间工作，任务不受影响。请在手机设置中打开自动校时。",
   "phone.shifts": "值班",
   "phone.empty": "暂无任务",
   "phone.emptyDetail": "有新任务时会自动出现在这里。",
