@@ -62,6 +62,7 @@ _ROUTERS: Final = (
 
 
 _FLOW: Final = (
+    "many_incidents",
     "incidents",
     "regrouping",
     "seats",

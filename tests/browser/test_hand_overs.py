@@ -39,12 +39,16 @@ def test_a_note_is_written_at_the_end_of_a_shift_and_acknowledged_by_the_next(br
     expect(draft.get_by_test_id("facts-incidents")).to_have_attribute("data-total", str(CAMERAS))
     expect(draft.get_by_test_id("facts-incidents")).to_contain_text("消防车通道占用")
     _is_sound(page)
+    waiting = place.page(browser, "chief")  # whose command page is open when the note comes
+    expect(waiting.get_by_test_id("incident-row")).to_have_count(CAMERAS)
+    expect(waiting.get_by_test_id("hand-over-unread")).to_have_count(0)
     page.get_by_test_id("hand-over-words").fill("东巷工地夜间进料，物业已报备到 06:00")
     page.get_by_test_id("hand-over-save").click()
     expect(page.get_by_test_id("hand-over-said")).to_contain_text("已保存")
     expect(page.get_by_test_id("hand-over")).to_have_attribute("data-read", "false")
     expect(page.get_by_test_id("hand-over-acknowledge")).to_have_count(0)  # not by its writer
 
+    expect(waiting.get_by_test_id("hand-over-unread")).to_contain_text("值班员")
     after = place.page(browser, "chief")
     expect(after.get_by_test_id("hand-over-unread")).to_contain_text("值班员")
     after.get_by_test_id("hand-over-unread").get_by_role("link").click()
@@ -56,6 +60,8 @@ def test_a_note_is_written_at_the_end_of_a_shift_and_acknowledged_by_the_next(br
     after.get_by_test_id("hand-over-acknowledge").click()
     expect(after.get_by_test_id("hand-over")).to_have_attribute("data-read", "true")
     expect(after.get_by_test_id("hand-over")).to_contain_text("Acknowledged by")
+    expect(waiting.get_by_test_id("hand-over-unread")).to_have_count(0)  # acknowledged on another page
+    assert complaints(waiting) == []
     open_page(after, "/")
     expect(after.get_by_test_id("hand-over-unread")).to_have_count(0)
     _is_sound(after)

@@ -118,4 +118,12 @@ def test_a_shift_begins_with_a_tone_that_is_heard_and_mute_ends_by_itself(
     assert page.evaluate("window.__tones") == 7
     page.keyboard.press("m")
     expect(sound).to_have_attribute("data-sound", "on")
+    page.reload()
+    expect(sound).to_have_attribute("data-sound", "asleep")  # the browser is silent until somebody presses something
+    expect(page.get_by_test_id("sound-wake")).to_contain_text("尚未发声")
+    expect(page.get_by_test_id("seat-warning")).to_contain_text("浏览器尚未发声")
+    expect(page.get_by_test_id("command-page")).to_have_class("page grey")
+    page.get_by_test_id("sound-wake").click()
+    expect(sound).to_have_attribute("data-sound", "on")
+    expect(page.get_by_test_id("command-page")).to_have_class("page")
     assert complaints(page) == []

@@ -24,6 +24,17 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 PHONE = {"width": 390, "height": 844}
 
 
+# Pitches of every tone the desk plays from now on.
+COUNT_TONES = """() => {
+  window.tones = [];
+  const start = OscillatorNode.prototype.start;
+  OscillatorNode.prototype.start = function (...given) {
+    window.tones.push(Math.round(this.frequency.value));
+    return start.apply(this, given);
+  };
+}"""
+
+
 def _shot(page: Page, name: str) -> None:
     """For the eye: only where somebody asks for it."""
     folder = os.environ.get("XUELIANG_SHOTS")
@@ -58,6 +69,10 @@ def test_help_is_asked_without_a_signal_and_the_desk_says_who_comes(browser: Bro
     sign_in(screen, "operator", grid.password("operator"))
     row = screen.get_by_test_id("incident-row")
     expect(row).to_have_count(1, timeout=SOON_MS)
+    screen.get_by_test_id("sound-start").click()
+    screen.get_by_test_id("sound-heard").click()
+    screen.keyboard.press("m")
+    screen.evaluate(COUNT_TONES)
 
     phone.context.set_offline(True)
     phone.get_by_test_id("help").click()
@@ -83,6 +98,11 @@ def test_help_is_asked_without_a_signal_and_the_desk_says_who_comes(browser: Bro
     phone.context.set_offline(False)
     expect(row.get_by_test_id("help-tag")).to_be_visible(timeout=2 * SOON_MS)
     expect(call).to_contain_text("指挥中心正在安排", timeout=SOON_MS)
+    expect(screen.get_by_test_id("help-announcement")).to_contain_text("李网格求助")
+    assert screen.evaluate("() => window.tones") == []  # muted: it is read, and not heard
+    screen.keyboard.press("m")
+    screen.wait_for_function("() => window.tones.length === 8")  # nobody has answered: it is heard after the mute
+    assert set(screen.evaluate("() => window.tones")) == {523, 1046}, "as no incident sounds"
     assert [entry["kind"] for entry in grid.story(task_id)].count("help_asked") == 1
     expect(held).to_have_count(0)
     _fine(phone)

@@ -60,7 +60,7 @@ def test_like_incidents_are_one_row_that_opens_and_is_judged_in_one_step(browser
         expect(page.get_by_test_id("seat-waiting")).to_contain_text("另有 1 起", timeout=SOON_MS)
         row.get_by_test_id("incident-row").first.click()
         expect(page.get_by_test_id("case-panel").get_by_test_id("case-hazard")).to_have_text("违停")
-        row.get_by_test_id("seat-permitted").click()
+        row.get_by_test_id("fold-permitted").click()
         page.get_by_test_id("reason-registered_work").check()
         page.get_by_test_id("move-submit").click()
         expect(row).to_have_count(0, timeout=SOON_MS)

@@ -18,6 +18,7 @@ from xueliang_central.hand_overs.tables import hand_overs
 from xueliang_central.incidents.views import area_view, at_text
 from xueliang_central.people import rosters
 from xueliang_central.rights.scope import Actor, may_see, scoped
+from xueliang_central.store import events
 
 KEPT: Final = timedelta(days=366)
 
@@ -42,6 +43,7 @@ async def write(
         return False
     totals = {name: value["total"] for name, value in facts.items() if isinstance(value, dict)}
     await _record(conn, actor, "hand_over.written", hand_over_id, {"area_code": row["area_code"], **totals}, now)
+    await _tell(conn, actor.area_path, hand_over_id, now)
     return True
 
 
@@ -77,6 +79,7 @@ async def acknowledge(conn: AsyncConnection, actor: Actor, hand_over_id: str, no
     if not done.rowcount:
         raise Conflict(f"{row['reader_name'] or 'somebody else'} has acknowledged this note")
     await _record(conn, actor, "hand_over.acknowledged", hand_over_id, {"area_code": row["area_code"]}, now)
+    await _tell(conn, row["area_path"], hand_over_id, now)
 
 
 async def find(conn: AsyncConnection, actor: Actor, hand_over_id: str) -> Record:
@@ -121,3 +124,9 @@ async def _record(conn: AsyncConnection, actor: Actor, action: str, note: str, d
     await chain.record(
         conn, actor=actor.name, action=action, object_kind="hand_over", object_id=note, detail=detail, at=now
     )
+
+
+async def _tell(conn: AsyncConnection, area_path: str, note: str, now: datetime) -> None:
+    """Pages that are open read the notes again: what is in one is not for everybody who hears of the area."""
+    body = {"hand_over": {"hand_over_id": note, "area_code": code_of_path(area_path)}}
+    await events.append(conn, kind="hand_over", area_path=area_path, body=body, at=now)

@@ -79,6 +79,15 @@ SETTLES: Final = "gone AND state IN ('open', 'dispatched', 'unit_told')"
 Index("incidents_that_hold", incidents.c.incident_id, postgresql_where=text(HOLDS), sqlite_where=text(HOLDS))
 Index("incidents_that_settle", incidents.c.incident_id, postgresql_where=text(SETTLES), sqlite_where=text(SETTLES))
 
+# What the command page counts by area, while it has not all of them.
+IS_OPEN: Final = "state <> 'closed'"
+Index(
+    "incidents_open_by_area",
+    *(incidents.c[name] for name in ("area_path", "severity", "state", "drill")),
+    postgresql_where=text(IS_OPEN),
+    sqlite_where=text(IS_OPEN),
+)
+
 
 def alert_columns() -> tuple[Column[Any], ...]:
     """What is kept of an alert, new columns at each call; whoever holds it (incident or silence) says where and why."""

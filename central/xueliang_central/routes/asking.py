@@ -14,8 +14,9 @@ from xueliang_alerts.contract import SHA256_PATTERN
 from xueliang_alerts.desired import LONGEST_WHY
 from xueliang_central.centre import centre_of
 from xueliang_central.dispatch.working import MAX_PHOTOS, MAX_VOICES
-from xueliang_central.errors import CentralError
+from xueliang_central.errors import CentralError, NotFound
 from xueliang_central.incidents.change import Rulebook
+from xueliang_central.rights.scope import Actor, may_see
 
 LARGEST_PAGE: Final = 200
 # Of a route that answers 201 the first time.
@@ -169,6 +170,14 @@ def rulebook_of(request: Request) -> Rulebook:
         centre = centre_of(request)
         found = state.rulebook = Rulebook.of(centre.areas, centre.policies)
     return found
+
+
+def path_seen(request: Request, actor: Actor, code: str) -> str:
+    """The path of an area that the actor may see. Raises NotFound."""
+    found = centre_of(request).areas.tree.find(code)
+    if found is None or not may_see(actor, found.path):
+        raise NotFound("area")
+    return found.path
 
 
 def cursor_of(at: datetime, object_id: str) -> str:

@@ -33,6 +33,7 @@ from xueliang_central.routes.asking import (
     BadCursor,
     IncidentMoveBody,
     cursor_of,
+    path_seen,
     read_cursor,
     rulebook_of,
 )
@@ -58,7 +59,7 @@ async def list_incidents(
     404: no `area` that the actor may see."""
     query = scoped(select(incidents), incidents.c.area_path, actor)
     if area is not None:
-        query = query.where(in_area(incidents.c.area_path, _path_seen(request, actor, area)))
+        query = query.where(in_area(incidents.c.area_path, path_seen(request, actor, area)))
     if state == "long_lived":
         query = query.where(incidents.c.state == State.LONG_LIVED.value)
     elif state != "all":
@@ -74,14 +75,6 @@ async def list_incidents(
         items = await incident_views(conn, centre.areas.tree, rows)
     last = rows[-1] if len(found) > limit else None
     return {"items": items, "next_cursor": cursor_of(last["opened_at"], last["incident_id"]) if last else None}
-
-
-def _path_seen(request: Request, actor: Actor, code: str) -> str:
-    """Raises NotFound."""
-    found = centre_of(request).areas.tree.find(code)
-    if found is None or not may_see(actor, found.path):
-        raise NotFound("area")
-    return found.path
 
 
 @router.get("/{incident_id}")

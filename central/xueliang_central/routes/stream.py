@@ -38,6 +38,7 @@ _NEEDS: Final[Mapping[str, Permission]] = {
     "calendar_proposal": Permission.SEE_SILENCES,
     "camera_rules": Permission.SEE_RULES,
     "seat": Permission.SEE_INCIDENTS,
+    "hand_over": Permission.SEE_HAND_OVERS,
 }
 
 

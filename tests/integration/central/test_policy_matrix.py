@@ -387,6 +387,26 @@ async def test_a_seat_shows_and_judges_nothing_that_lies_outside(centre: TestCen
 
 
 @pytest.mark.parametrize("role", list(Role))
+async def test_many_incidents_are_counted_and_judged_within_the_own_areas_only(centre: TestCentre, role: Role) -> None:
+    ids = (await _furnish(centre))["incident"]
+    await centre.add_user("someone", role, OWN)
+    body = {"move": "permitted", "reason_code": "registered_work"}
+    body["cases"] = [{"incident_id": one, "version": 1} for one in (*ids.values(), NO_SUCH)]
+    async with centre.signed_in("someone") as client:
+        counts, moved = await client.get("/api/incidents/counts"), await client.post("/api/incidents/moves", json=body)
+        foreign = await client.get("/api/incidents/counts", params={"area": KINDS["area"].missing})
+    if role in DESKS:
+        assert (counts.json()["total"]["open"], foreign.status_code) == (sum(map(visible, PLACES)), 404), role
+    else:
+        assert counts.status_code == 403, role
+    if role in {Role.ADMIN, Role.OPERATOR, Role.SUPERVISOR}:
+        outcomes = [one["outcome"] == "not_found" for one in moved.json()["outcomes"]]
+        assert outcomes == [not visible(place) for place in ids] + [True], (role, moved.text)
+    else:
+        assert moved.status_code == 403, role
+
+
+@pytest.mark.parametrize("role", list(Role))
 async def test_only_who_can_have_a_seat_tells_that_somebody_is_there(centre: TestCentre, role: Role) -> None:
     await centre.add_user("someone", role, OWN)
     async with centre.signed_in("someone") as client:

@@ -33,6 +33,20 @@ import type {
 const PAGE = 100;
 const MOST_PAGES = 10; // 1,000 open incidents on one screen is already a storm; the rest waits behind them
 
+/** Of one area with all below it. `by_severity`: "1" to "4". */
+export interface OpenCount {
+  open: number;
+  drills: number;
+  by_severity: Record<string, number>;
+  by_state: Record<string, number>;
+}
+
+export interface OpenCounts {
+  total: OpenCount;
+  /** By code: on the way to the area asked about, itself, and one step below; where anything is open. */
+  areas: Record<string, OpenCount>;
+}
+
 export const session = {
   read: () => get<Session>("/api/session"),
   open: (username: string, password: string) =>
@@ -67,6 +81,21 @@ export interface IncidentMove {
   idempotency_key: string;
 }
 
+/** Several judged alike, each at the version the person saw. */
+export interface MoveTogether {
+  move: MoveName;
+  cases: { incident_id: string; version: number }[];
+  reason_code?: string;
+  note?: string;
+  idempotency_key: string;
+}
+
+/** Of one of them: judged, or why not; then with what it is now. */
+export type OutcomeOfOne = { incident_id: string; detail?: string; number?: string } & (
+  | { outcome: "done" | "not_found"; state?: undefined; stands_alone?: undefined }
+  | { outcome: "conflict" | "refused"; state: string; version: number; stands_alone: boolean }
+);
+
 /** Of a merge or a split: with the version the person saw, a reason, and the key of this attempt. */
 interface Regroup {
   version: number;
@@ -86,11 +115,14 @@ export type Split = Regroup & ({ alert_ids: string[] } | { absorbed_id: string }
 const ofArea = (code: string | null): string => (code === null ? "" : `&area=${encodeURIComponent(code)}`);
 
 export const incidents = {
-  /** Newest first. `isCut`: there are more of them. `areaCode`: only of that area and below it; null: all. */
-  async allOpen(areaCode: string | null): Promise<{ items: Incident[]; isCut: boolean }> {
+  counts: (areaCode: string | null) =>
+    get<OpenCounts>(`/api/incidents/counts${areaCode === null ? "" : `?area=${encodeURIComponent(areaCode)}`}`),
+  /** Newest first. `isCut`: there are more of them. `areaCode`: only of that area and below it; null: all. `times`: as
+   * many as a screen holds at first, so often. */
+  async allOpen(areaCode: string | null, times = 1): Promise<{ items: Incident[]; isCut: boolean }> {
     const items: Incident[] = [];
     let cursor: string | null = null;
-    for (let page = 0; page < MOST_PAGES; page += 1) {
+    for (let page = 0; page < MOST_PAGES * times; page += 1) {
       const query: string = cursor ? `&cursor=${encodeURIComponent(cursor)}` : "";
       const answer: IncidentPage = await get<IncidentPage>(`/api/incidents?state=open&limit=${PAGE}${ofArea(areaCode)}${query}`);
       items.push(...answer.items);
@@ -108,6 +140,7 @@ export const incidents = {
     get<Earlier>(`/api/incidents/${encodeURIComponent(incidentId)}/earlier?days=${days}`),
   move: (incidentId: string, body: IncidentMove) =>
     post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/moves`, body),
+  moveTogether: (body: MoveTogether) => post<{ outcomes: OutcomeOfOne[] }>("/api/incidents/moves", body),
   async mergeable(incidentId: string): Promise<Mergeable[]> {
     const found: Mergeable[] = [];
     let cursor: string | null = null;
@@ -127,18 +160,9 @@ export const incidents = {
     post<IncidentDetail & { split_off: IncidentName }>(`/api/incidents/${encodeURIComponent(incidentId)}/split`, body),
 };
 
-export interface RowMove {
-  move: MoveName;
-  cases: { incident_id: string; version: number }[];
-  reason_code?: string;
-  note?: string;
-  idempotency_key: string;
-}
-
 export const seat = {
   read: () => get<Seat>("/api/seat"),
   tell: (begins: boolean) => post<{ presence: Presence | null }>("/api/seat/presence", { begins }),
-  judge: (rowId: string, body: RowMove) => post<Seat>(`/api/seat/rows/${encodeURIComponent(rowId)}/moves`, body),
 };
 
 export interface TaskMove {

@@ -126,6 +126,7 @@ const KNOWN: Record<Exclude<CentreEvent["kind"], "hello" | "reload">, true> = {
   notice: true,
   camera_rules: true,
   seat: true,
+  hand_over: true,
 };
 const KINDS = new Set(Object.keys(KNOWN));
 

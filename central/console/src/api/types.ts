@@ -566,6 +566,8 @@ export type CentreEvent =
   | { kind: "camera_rules"; camera_rules: { camera_id: string } }
   /** A seat of this desk counts as unstaffed since then, or (null) is staffed again. */
   | { kind: "seat"; seat: { desk: AreaName; unstaffed_since: string | null } }
+  /** A note was written or acknowledged; the list of notes says what it is. */
+  | { kind: "hand_over"; hand_over: { hand_over_id: string; area_code: string } }
   | { kind: "hello" }
   /** Too much was missed to replay: read the lists again. */
   | { kind: "reload" };

@@ -27,7 +27,12 @@ export function useBoard() {
   const lastClosed = shallowRef<Incident | null>(null);
   /** There are more open incidents than one screen holds: only the newest are here, and all of the area narrowed to. */
   const isCut = ref(false);
+  /** The same of what the page is narrowed to: the list has not all of it. */
+  const isCutHere = ref(false);
+  const isReadingMore = ref(false);
   let narrowedTo: string | null = null;
+  /** A screen at first; somebody asked for more of this view. */
+  let screens = 1;
 
   let camerasReadAtMs = Date.now();
   const ofFleet: FleetEvent[] = [];
@@ -101,17 +106,28 @@ export function useBoard() {
   }
 
   async function readOpen(): Promise<Incident[]> {
-    const { items, isCut: hasMore } = await incidentCalls.allOpen(null);
+    const area = narrowedTo;
+    const { items, isCut: hasMore } = await incidentCalls.allOpen(null, area === null ? screens : 1);
+    const ofArea = hasMore && area !== null ? await incidentCalls.allOpen(area, screens).catch(() => null) : null;
     isCut.value = hasMore;
-    if (!hasMore || narrowedTo === null) return items;
-    const ofArea = await incidentCalls.allOpen(narrowedTo).catch(() => null);
+    isCutHere.value = hasMore && (area === null || ofArea === null || ofArea.isCut);
     return [...items, ...(ofArea?.items ?? [])];
   }
 
   /** What is looked at: where not everything is here, at least all of this area is. */
   function narrowTo(areaCode: string | null): void {
+    if (areaCode !== narrowedTo) screens = 1;
     narrowedTo = areaCode;
     if (isCut.value) void readIncidents();
+  }
+
+  /** The next screen of what is looked at, behind the newest. */
+  async function readMore(): Promise<void> {
+    if (isReadingMore.value) return;
+    isReadingMore.value = true;
+    screens += 1;
+    await readIncidents();
+    isReadingMore.value = false;
   }
 
   async function readAreas(): Promise<void> {
@@ -184,6 +200,9 @@ export function useBoard() {
     closedTick,
     lastClosed,
     isCut,
+    isCutHere,
+    isReadingMore,
+    readMore,
     narrowTo,
     readIncidents,
     drills: computed(() => [...incidents.values()].filter((incident) => incident.drill).length),

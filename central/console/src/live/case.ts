@@ -173,7 +173,7 @@ function newer(known: Incident, told: Incident): Partial<Incident> {
   return told.version >= known.version ? told : {};
 }
 
-function isSameQuestion(before: Incident, after: Incident): boolean {
+export function isSameQuestion(before: Incident, after: Incident): boolean {
   return (
     before.state === after.state &&
     before.severity === after.severity &&

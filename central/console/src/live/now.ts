@@ -1,5 +1,5 @@
 /** The centre's time on this screen: ticks each second, corrected by the Date header of its answers. */
-import { ref } from "vue";
+import { computed, ref } from "vue";
 
 import { whenServerTime } from "@/api/http";
 
@@ -10,9 +10,16 @@ let offsetMs = 0;
 
 export const now = ref(Date.now());
 
+/** So far apart a device's own clock is wrong to its owner, too; what it told by that clock the centre would not believe. */
+const WRONG_MS = 180_000;
+const apartMs = ref(0);
+/** Seconds that this device's clock is ahead of the centre's, negative: behind. Null: near enough, or not known yet. */
+export const clockAheadS = computed(() => (Math.abs(apartMs.value) > WRONG_MS ? -apartMs.value / 1000 : null));
+
 whenServerTime((serverMs) => {
   const apart = serverMs + 500 - Date.now();
   if (Math.abs(apart - offsetMs) > NOISE_MS) offsetMs = Math.abs(apart) > NOISE_MS ? apart : 0;
+  apartMs.value = offsetMs;
 });
 
 setInterval(() => {

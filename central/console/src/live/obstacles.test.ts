@@ -11,6 +11,7 @@ test("somebody is there while the page is seen and heard, and its stream is aliv
   assert.equal(obstacleOf({ ...THERE, sound: "testing" }), "not_begun");
   assert.equal(obstacleOf({ ...THERE, sound: "muted" }), "muted");
   assert.equal(obstacleOf({ ...THERE, isAwake: false }), "asleep");
+  assert.equal(obstacleOf({ ...THERE, sound: "asleep", isAwake: false }), "asleep");
   assert.equal(obstacleOf({ ...THERE, isVisible: false }), "hidden");
   assert.equal(obstacleOf({ ...THERE, isLost: true }), "lost");
 });

@@ -1,7 +1,8 @@
 /** Why a page cannot say that somebody is at its seat. Pure. */
 
-/** Of the command page's tones: "off" until a shift has begun with a test tone that was heard. */
-export type Sound = "off" | "testing" | "on" | "muted";
+/** Of the command page's tones: "off" until a shift has begun with a test tone that was heard; "asleep" after a reload,
+ * until somebody has pressed something. */
+export type Sound = "off" | "testing" | "asleep" | "on" | "muted";
 export type Obstacle = "not_begun" | "hidden" | "muted" | "asleep" | "lost" | "away";
 
 /** So long the seat counts as staffed while its person works on another page of the console. */
@@ -24,7 +25,7 @@ export function obstacleOf(page: Page): Obstacle | null {
   if (page.isLost) return "lost";
   if (!page.isVisible) return "hidden";
   if (page.sound === "muted") return "muted";
-  if (!page.isAwake) return "asleep";
+  if (page.sound === "asleep" || !page.isAwake) return "asleep";
   return page.awayMs > AWAY_MS ? "away" : null;
 }
 

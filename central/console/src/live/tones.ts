@@ -22,6 +22,13 @@ export function tonesOf(severity: Severity): Tone[] {
   return tones;
 }
 
+/** A worker calls for help: two pitches in turn, low and high, as no incident sounds. */
+export const HELP_TONES: readonly Tone[] = Array.from({ length: 8 }, (_, turn) => ({
+  at: turn * 0.25,
+  lasts: 0.22,
+  hertz: turn % 2 === 0 ? 523 : 1046,
+}));
+
 export const TEST_TONES: readonly Tone[] = [0, 0.35, 0.7].map((at) => ({ at, lasts: 0.22, hertz: 880 }));
 
 /** Of several that came at once only the worst is played: fifty tones together say nothing. */

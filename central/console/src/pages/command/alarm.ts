@@ -11,8 +11,9 @@ import type { Board } from "@/live/board";
 import { now } from "@/live/now";
 import type { Sound } from "@/live/obstacles";
 import type { SeatOf } from "@/live/seat";
-import { playTones, TEST_TONES, tonesOf, worstOf, type Tone } from "@/live/tones";
+import { HELP_TONES, playTones, TEST_TONES, tonesOf, worstOf, type Tone } from "@/live/tones";
 
+import { callsForHelp } from "./calls_for_help";
 import { newsSince } from "./news";
 
 export const MUTE_MS = 600_000;
@@ -28,7 +29,13 @@ export interface Looking {
   isTold(incident: Incident): boolean;
 }
 
-export function useAlarm(board: Board, mine: SeatOf, looking: Looking, announce: (incident: Incident) => string) {
+/** What is told to screen readers. */
+export interface Words {
+  incident(incident: Incident): string;
+  help(incident: Incident, count: number): string;
+}
+
+export function useAlarm(board: Board, mine: SeatOf, looking: Looking, words: Words) {
   let player: AudioContext | null = null;
   const isHeard = ref(sessionStorage.getItem(HEARD) !== null);
   const isAwake = ref(false);
@@ -36,6 +43,7 @@ export function useAlarm(board: Board, mine: SeatOf, looking: Looking, announce:
   const mutedUntilMs = ref(0);
   const flash = ref<Severity | null>(null);
   const announcement = ref("");
+  const helpSaid = ref("");
   const hiddenMs = ref(0);
   /** New since they were last looked at, and not within what the page is narrowed to. */
   const cameOutside = ref(new Set<string>());
@@ -45,6 +53,7 @@ export function useAlarm(board: Board, mine: SeatOf, looking: Looking, announce:
   const sound = computed<Sound>(() => {
     if (isTesting.value) return "testing";
     if (!isHeard.value) return "off";
+    if (!isAwake.value) return "asleep";
     return mutedForS.value > 0 ? "muted" : "on";
   });
 
@@ -53,9 +62,10 @@ export function useAlarm(board: Board, mine: SeatOf, looking: Looking, announce:
   }
 
   async function wake(): Promise<void> {
-    player ??= new AudioContext();
-    await player.resume();
-    isAwake.value = player.state === "running";
+    const woken = (player ??= new AudioContext());
+    woken.onstatechange = () => (isAwake.value = woken.state === "running"); // the browser may put it to sleep again
+    await woken.resume();
+    isAwake.value = woken.state === "running";
   }
 
   /** By a press of somebody, else the browser stays silent. */
@@ -79,6 +89,7 @@ export function useAlarm(board: Board, mine: SeatOf, looking: Looking, announce:
   const onPress = (): void => {
     if (isHeard.value) void wake();
   };
+  if (isHeard.value && navigator.userActivation.hasBeenActive) void wake(); // from another page of the console
   const onVisibility = (): void => {
     if (document.visibilityState === "hidden") hiddenSinceMs ??= Date.now();
     else if (hiddenSinceMs !== null) {
@@ -103,8 +114,12 @@ export function useAlarm(board: Board, mine: SeatOf, looking: Looking, announce:
     if (worst === null || !first) return;
     if (sound.value === "on") play(tonesOf(worst));
     if (worst > 2) return;
-    announcement.value = announce(first);
-    flash.value = worst;
+    announcement.value = words.incident(first);
+    flashFor(worst);
+  }
+
+  function flashFor(severity: Severity): void {
+    flash.value = severity;
     clearTimeout(flashing);
     flashing = setTimeout(() => (flash.value = null), FLASH_MS);
   }
@@ -126,6 +141,24 @@ export function useAlarm(board: Board, mine: SeatOf, looking: Looking, announce:
         gathering = undefined; // what comes without a pause is told of all the same
         tell();
       }, GATHER_MS);
+    },
+    { immediate: true },
+  );
+
+  const calls = callsForHelp();
+  /** A worker who calls for help is heard whatever the page is narrowed to, and after a mute if nobody has answered. */
+  watch(
+    () => [board.isLoaded.value, sound.value, [...board.incidents.values()]] as const,
+    ([isLoaded, how, incidents]) => {
+      if (!isLoaded) return;
+      const { fresh: asked, unheard } = calls.look(incidents);
+      if (asked[0]) {
+        helpSaid.value = words.help(asked[0], asked.length);
+        flashFor(1);
+      }
+      if (unheard.length === 0 || how !== "on") return;
+      play(HELP_TONES);
+      calls.heard();
     },
     { immediate: true },
   );
@@ -154,6 +187,7 @@ export function useAlarm(board: Board, mine: SeatOf, looking: Looking, announce:
     mutedForS,
     flash,
     announcement,
+    helpSaid,
     hiddenMs,
     outside,
     seenOutside,

@@ -51,6 +51,8 @@ export class CityMap {
   #whole: Bounds | null = null;
   #narrowed: Bounds | null = null;
   #hasFitted = false;
+  /** Nobody has moved the map since: it is fitted again when its room changes. */
+  #isAsFitted = false;
   #shown: [latitude: number, longitude: number] | null = null;
 
   constructor(element: HTMLElement, texts: MapTexts, onSelect: (incidentId: string) => void) {
@@ -66,6 +68,10 @@ export class CityMap {
       minZoom: 4,
       maxZoom: 20,
     }).setView([36, 117], 10);
+    this.#map.on("dragstart", () => (this.#isAsFitted = false));
+    for (const by of ["wheel", "dblclick", "keydown"]) {
+      element.addEventListener(by, () => (this.#isAsFitted = false), { passive: true });
+    }
     this.#areaLayer = layerGroup().addTo(this.#map);
     this.#cameras = new CameraLayer(texts.cameraTip).addTo(this.#map);
     this.#labels.addTo(this.#map);
@@ -77,18 +83,19 @@ export class CityMap {
 
   resized(): void {
     this.#map.invalidateSize({ animate: false });
-    if (!this.#hasFitted) this.fit();
-    else if (this.#shown) this.show(this.#shown);
+    if (!this.#hasFitted || this.#isAsFitted) this.fit(false);
+    if (this.#shown) this.show(this.#shown);
   }
 
-  fit(): void {
+  fit(isSlow = this.#hasFitted): void {
     const bounds = this.#narrowed ?? this.#whole;
     if (!bounds) return;
     const [west, south, east, north] = bounds;
     const size = this.#map.getSize();
     if (size.x < 40 || size.y < 40) return;
-    this.#map.fitBounds(latLngBounds([south, west], [north, east]), { padding: [24, 24], animate: this.#hasFitted });
+    this.#map.fitBounds(latLngBounds([south, west], [north, east]), { padding: [24, 24], animate: isSlow });
     this.#hasFitted = true;
+    this.#isAsFitted = true;
   }
 
   /** What `fit` shows from now on; null: everything. */
@@ -99,6 +106,7 @@ export class CityMap {
   }
 
   zoomBy(steps: number): void {
+    this.#isAsFitted = false;
     this.#map.setZoom(this.#map.getZoom() + steps);
   }
 

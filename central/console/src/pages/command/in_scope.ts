@@ -4,8 +4,9 @@ import { useRoute, useRouter } from "vue-router";
 
 import type { Incident } from "@/api/types";
 import type { Board } from "@/live/board";
+import { useOpenCounts } from "@/live/open_counts";
 
-import { codesWithin, indexOf, isWithin, stepsDown, talliesOf, trailOf } from "./scope";
+import { codesWithin, indexOf, isWithin, stepsDown, talliesOf, tallyOf, trailOf, type Tally } from "./scope";
 
 export function useScope(board: Board) {
   const route = useRoute();
@@ -24,7 +25,19 @@ export function useScope(board: Board) {
   });
   const trail = computed(() => trailOf(index.value, code.value));
   const codes = computed(() => (code.value === null ? null : codesWithin(index.value, code.value)));
-  const tallies = computed(() => talliesOf(board.incidents.values()));
+  const counts = useOpenCounts(board.isCut, code);
+  /** By code; "" is everything. Where this page has not all of them, as the centre counts. */
+  const tallies = computed<Map<string, Tally>>(() => {
+    const told = counts.value;
+    if (!told) return talliesOf(board.incidents.values());
+    const found = new Map(Object.entries(told.areas).map(([area, count]) => [area, tallyOf(count)]));
+    return told.total.open > 0 ? found.set("", tallyOf(told.total)) : found;
+  });
+  /** Of what is shown, by state, as the centre counts; null where this page has all of them and counts itself. */
+  const countHere = computed(() => {
+    const told = counts.value;
+    return told && (code.value === null ? told.total : (told.areas[code.value] ?? null));
+  });
   watch(code, (now) => board.narrowTo(now), { immediate: true });
 
   async function choose(next: string | null): Promise<void> {
@@ -40,7 +53,8 @@ export function useScope(board: Board) {
     steps: computed(() => stepsDown(index.value, code.value)),
     root: computed(() => (index.value.roots.length === 1 ? (index.value.roots[0] ?? null) : null)),
     tallies,
-    isCut: board.isCut,
+    countHere,
+    isCut: computed(() => board.isCut.value && counts.value === null),
     choose,
     widen: () => choose(trail.value.at(-2)?.code ?? null),
     isIn: (incident: Incident) => isWithin(incident, code.value),

@@ -11,6 +11,9 @@ export type Act =
   | { kind: "widen" }
   | { kind: "page" }
   | { kind: "look" }
+  | { kind: "fold" }
+  | { kind: "tick" }
+  | { kind: "tickAll" }
   | { kind: "move"; name: MoveName };
 
 const MOVES: Record<string, MoveName> = {
@@ -35,6 +38,9 @@ export const SHEET: readonly (readonly [keys: string, word: string])[] = [
   ["U", "keys.duplicate"],
   ["X", "keys.close"],
   ["R", "keys.reopen"],
+  ["E", "keys.fold"],
+  ["V", "keys.tick"],
+  ["A", "keys.tickAll"],
   ["1 … 9", "keys.reason"],
   ["Enter", "keys.submit"],
   ["L", "keys.look"],
@@ -70,6 +76,12 @@ export function actOf(pressed: Pressed): Act | null {
   switch (pressed.key) {
     case "n":
       return { kind: "next" };
+    case "e":
+      return { kind: "fold" };
+    case "v":
+      return { kind: "tick" };
+    case "a":
+      return { kind: "tickAll" };
     case "l":
       return { kind: "look" };
     case "o":

@@ -1,4 +1,5 @@
 /** The tree as the command page narrows along it: what each area holds, and what may never be narrowed away. Pure. */
+import type { OpenCount } from "../../api/calls.ts";
 import type { Area, Incident, Severity } from "../../api/types.ts";
 
 export interface AreaIndex {
@@ -68,6 +69,12 @@ export function talliesOf(incidents: Iterable<Incident>): Map<string, Tally> {
     }
   }
   return tallies;
+}
+
+/** As the centre counted it. */
+export function tallyOf(count: OpenCount): Tally {
+  const worst = ([1, 2, 3, 4] as const).find((severity) => (count.by_severity[severity] ?? 0) > 0);
+  return { open: count.open, worst: worst ?? 4 };
 }
 
 export function isWithin(incident: Incident, code: string | null): boolean {

@@ -1,0 +1,92 @@
+"""At 1366 x 768, in both languages: no button lies on another, nothing is cut off, and the map shows all of the city."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.test_console import SOON_MS, as_operator, blocked, centre, node
+from tests.support.browser import complaints, too_wide
+from tests.support.puppet_node import CentreOnly, PuppetNode
+from xueliang_alerts.contract import Hazard, Severity
+
+__all__ = ["centre", "node"]  # fixtures
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
+
+# Of what is under `within`: pairs that lie on each other, words that leave their button, and what scrolls sideways.
+_CROWDED = """(within) => {
+  const found = [];
+  for (const root of document.querySelectorAll(within)) {
+    const all = [...root.querySelectorAll("button, a, b, time, li")].filter((one) => one.checkVisibility());
+    const boxes = all.map((one) => one.getBoundingClientRect());
+    const name = (one) => `${one.tagName} "${(one.textContent || "").trim().slice(0, 24)}"`;
+    all.forEach((one, i) => {
+      if (one.tagName === "BUTTON" && one.scrollWidth > one.clientWidth + 1) found.push(`words leave ${name(one)}`);
+      all.forEach((other, j) => {
+        if (j <= i || one.contains(other) || other.contains(one)) return;
+        const across = Math.min(boxes[i].right, boxes[j].right) - Math.max(boxes[i].left, boxes[j].left);
+        const down = Math.min(boxes[i].bottom, boxes[j].bottom) - Math.max(boxes[i].top, boxes[j].top);
+        if (across > 1 && down > 1) found.push(`${name(one)} lies on ${name(other)}`);
+      });
+    });
+  }
+  for (const one of document.querySelectorAll("main, main *"))
+    if (one.scrollWidth > one.clientWidth + 1 && ["auto", "scroll"].includes(getComputedStyle(one).overflowX))
+      found.push(`scrolls sideways: ${one.tagName}.${one.className}`);
+  return found;
+}"""
+
+
+def crowded(page: Page, within: str) -> list[str]:
+    return list(page.evaluate(_CROWDED, within))
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_nothing_lies_on_anything_else_with_a_case_open(
+    browser: Browser, centre: CentreOnly, node: PuppetNode, language: str
+) -> None:
+    page = as_operator(browser, centre)
+    if language == "en":
+        page.get_by_test_id("language").click()
+    blocked(node, "cam-0", Severity.ORANGE, Hazard.BLOCKED_EXIT)
+    page.get_by_test_id("incident-row").first.get_by_role("button").click(timeout=SOON_MS)
+    expect(page.get_by_test_id("move-confirm")).to_be_visible()
+    assert crowded(page, '[data-testid="moves"], header.top') == []
+    assert too_wide(page) == []
+    expect(page.get_by_test_id("legend-unknown")).to_have_text("状态未知" if language == "zh" else "state unknown")
+    page.get_by_test_id("open-page").click()
+    expect(page.get_by_test_id("incident-page").get_by_test_id("move-confirm")).to_be_visible()
+    assert crowded(page, '[data-testid="moves"], header.top') == []
+    assert too_wide(page) == []
+    assert complaints(page) == []
+
+
+def test_the_map_fits_its_room_again_when_a_case_opens_and_stays_where_somebody_moved_it(
+    browser: Browser, centre: CentreOnly, node: PuppetNode
+) -> None:
+    page = as_operator(browser, centre)
+    expect(page.get_by_test_id("map")).not_to_have_attribute("data-areas", "0")
+    blocked(node, "cam-0", Severity.ORANGE, Hazard.BLOCKED_EXIT)
+    page.get_by_test_id("incident-row").first.get_by_role("button").click(timeout=SOON_MS)
+    expect(page.get_by_test_id("move-confirm")).to_be_visible()
+    spot = page.get_by_test_id("map-incident")
+
+    def at() -> dict[str, float]:
+        page.wait_for_timeout(700)  # whatever moves has come to rest
+        box = spot.bounding_box()
+        assert box is not None
+        return {"x": round(box["x"]), "y": round(box["y"])}
+
+    opened = at()
+    page.get_by_test_id("map").locator(".fit").click()
+    assert at() == opened, "the whole area was shown already"
+    page.get_by_test_id("map").get_by_role("button", name="+").click()
+    closer = at()
+    assert closer != opened
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("case-panel")).to_have_count(0)
+    page.get_by_test_id("incident-row").first.get_by_role("button").click()
+    expect(page.get_by_test_id("case-panel")).to_be_visible()
+    page.get_by_test_id("map").locator(".fit").click()
+    assert at() == opened
