@@ -5,7 +5,7 @@
 
 import type { Says } from "./looks.ts";
 
-export type Role = "admin" | "security" | "operator" | "rule_operator" | "supervisor" | "worker" | "auditor";
+export type Role = "admin" | "security" | "operator" | "rule_operator" | "supervisor" | "worker" | "auditor" | "viewer";
 export type Level = "city" | "county" | "township" | "village" | "grid";
 
 export interface AreaName {
@@ -567,5 +567,7 @@ export type CentreEvent =
   /** A seat of this desk counts as unstaffed since then, or (null) is staffed again. */
   | { kind: "seat"; seat: { desk: AreaName; unstaffed_since: string | null } }
   | { kind: "hello" }
+  /** All that a wall is told: something of what it shows is another. */
+  | { kind: "changed" }
   /** Too much was missed to replay: read the lists again. */
   | { kind: "reload" };
