@@ -15,6 +15,7 @@ from tests.support.noise import add_case, follow
 from tests.support.rows import add_proposal, add_silence, add_silenced_alert, filled
 from xueliang_alerts.clocks import system_wall
 from xueliang_central.areas.tree import path_by_code
+from xueliang_central.cameras.gate import Gate
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.fleet.tables import camera_states, nodes
 from xueliang_central.incidents.tables import incident_timeline, incidents
@@ -34,6 +35,7 @@ DWELL_60 = LANE | {"dwell_s": 60.0, "clear_after_s": 10.0}
 async def street(centre: TestCentre) -> TestCentre:
     """Two cameras of the western grid and one of the east; the western ones run a rule, and send."""
     centre.clock.at = system_wall()
+    centre.centre.gate.chosen = Gate.ENFORCE
     await centre.add_cameras(camera("lane", city.GRID), camera("other", city.GRID), camera("east", city.EAST_GRID))
     for name, role, area in (
         ("ruler", Role.RULE_OPERATOR, city.WEST),
@@ -84,7 +86,7 @@ async def test_a_noisy_rule_stands_at_the_top_with_a_dwell_that_spares_its_false
     assert ids(found["rules"]) == ids(found["cameras"]) == ["lane", "other"]
     [top, second] = found["rules"]
     assert (top["false"], top["true"], top["false_share"], top["permitted"]) == (9, 2, pytest.approx(9 / 11), 0)
-    assert (top["rule_id"], top["camera_name"], top["area"]["code"]) == ("lane", "lane", city.GRID)
+    assert (top["rule_id"], top["camera_name"], top["area"]["code"]) == ("lane", "摄像机 lane", city.GRID)
     assert top["suggestions"] == [
         {"change": "longer_dwell", "why": {"now_s": 60.0, "to_s": 95.0, "spared": 5, "of": 9, "true": 2}}
     ]
@@ -218,7 +220,9 @@ async def test_a_rule_that_stays_as_it_is_keeps_its_age_when_another_changes(str
     await send(street, "lane")
     await follow(street)
     street.clock.advance(2 * 86_400)
-    await hear(street, **said(settings(LANE, LANE | {"rule_id": "new"}), 2))
+    changed = said(settings(LANE, LANE | {"rule_id": "new"}), 2)
+    changed["running"] = changed["running"].model_copy(update={"since": street.clock.at})
+    await hear(street, **changed)
     found = (await board(street, span="day"))["never"]
     assert [row["rule_id"] for row in found["items"]] == ["lane"]
 
@@ -250,7 +254,7 @@ async def test_who_sees_the_board(street: TestCentre, role: Role) -> None:
 async def test_what_no_span_reaches_goes(street: TestCentre) -> None:
     await add_case(street, city.GRID, "lane", at=street.clock.at - HOUR)
     await follow(street)
-    street.clock.advance(KEPT.total_seconds())
+    street.clock.advance((KEPT - 2 * HOUR).total_seconds())
     await add_case(street, city.GRID, "other", at=street.clock.at - HOUR)
     await follow(street)
     async with street.database.transaction() as conn:
