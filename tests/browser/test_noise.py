@@ -27,7 +27,9 @@ def judged_false(place: Small, camera: int, times: int) -> None:
         waiting: list[str] = []
 
         def is_there() -> bool:
-            waiting[:] = [one["incident_id"] for one in person.incidents() if one["place"]["camera_id"] == f"cam-{camera}"]
+            waiting[:] = [
+                one["incident_id"] for one in person.incidents() if one["place"]["camera_id"] == f"cam-{camera}"
+            ]
             return bool(waiting)
 
         wait_until(is_there, "the incident", 30.0)

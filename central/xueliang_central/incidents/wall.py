@@ -22,7 +22,7 @@ from xueliang_central.store.among import among
 Row = dict[str, Any]
 
 UNTAKEN: Final = (State.OPEN.value, State.UNIT_TOLD.value, State.DISPATCHED.value)  # nobody is on the way yet
-MOST_URGENT: Final = 48  # eight pages of six: whoever waits longer for the first one again is not helped by more
+MOST_URGENT: Final = 50  # ten pages of five: whoever waits longer for the first one again is not helped by more
 MOST_PLACES: Final = 2_000  # markers of a map that is looked at from six metres
 PROOF_AMONG: Final = 5_000  # newest alerts of the whole centre: an hour of a city's busiest
 _FAULTLESS: Final = frozenset({"streaming", "watching"})

@@ -65,7 +65,9 @@ async def board(centre: TestCentre, who: str = "ruler", **asked: Any) -> dict[st
     return dict(answer.json())
 
 
-async def noisy(centre: TestCentre, camera_id: str = "lane", *, false: int, true: int = 0, area: str = city.GRID) -> None:
+async def noisy(
+    centre: TestCentre, camera_id: str = "lane", *, false: int, true: int = 0, area: str = city.GRID
+) -> None:
     """So many false ones of 70 to 110 s and true ones of 10 minutes, on three days."""
     for number in range(false):
         at = centre.clock.at - HOUR - (number % 3) * DAY
