@@ -72,6 +72,8 @@ _FLOW: Final = (
     "rosters",
     "notices",
     "reports",
+    "noise",
+    "wall",
     "retention",
     "disclosure",
     "camera_releases",

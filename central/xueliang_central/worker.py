@@ -30,6 +30,7 @@ from xueliang_central.ingest import gating, releasing, silencing
 from xueliang_central.ingest.partitions import ensure_months
 from xueliang_central.intake import service as intake
 from xueliang_central.intake.signing import FILE_NAME as INTAKE_KEY
+from xueliang_central.noise import following, in_force
 from xueliang_central.notices import climbing, outbox
 from xueliang_central.notices.channels import open_channels
 from xueliang_central.notices.sending import Sender
@@ -132,6 +133,8 @@ class Worker:
             tasks.create_task(self._repeat("climbing", self.climb, NOTICES_S))
             tasks.create_task(self._repeat("channels", self.sender.look, NOTICES_S))
             tasks.create_task(self._repeat("rollups", self.roll_up, ROLL_UP_S))
+            tasks.create_task(self._repeat("noise", self.follow_noise, ROLL_UP_S))
+            tasks.create_task(self._repeat("forgetting_noise", self.forget_noise, FORGET_S))
             tasks.create_task(self._repeat("retention", self.remove_old, RETENTION_S, RETENTION_FIRST_S))
             tasks.create_task(self._repeat("levels", self.spread_levels, FOLDING_S))
             tasks.create_task(self._repeat("canaries", self.watch_canaries, CANARIES_S))
@@ -341,6 +344,40 @@ class Worker:
     async def _compute_some(self) -> int:
         async with self._database.transaction() as conn:
             return await rolling.compute(conn, self._wall())
+
+    async def follow_noise(self) -> int:
+        """Bring what the noise board is answered from up to date, a bounded step at a time; returns how many events and
+        cameras were looked at."""
+        done, some = 0, following.EVENTS_AT_ONCE
+        async with self._database.reading() as conn:
+            waiting = await following.behind(conn)
+        while waiting and some == following.EVENTS_AT_ONCE:
+            async with self._database.transaction() as conn:
+                some = await following.follow(conn, self._rulebook.folding, self._wall())
+            done += some
+            await asyncio.sleep(ROLL_UP_PAUSE_S)
+        some = in_force.CAMERAS_AT_ONCE
+        while some == in_force.CAMERAS_AT_ONCE:
+            async with self._database.reading() as conn:
+                if not await in_force.is_any_changed(conn):
+                    break
+            async with self._database.transaction() as conn:
+                some = await in_force.follow(conn)
+            done += some
+            await asyncio.sleep(ROLL_UP_PAUSE_S)
+        self.counts["noise_followed"] += done
+        return done
+
+    async def forget_noise(self) -> int:
+        """Forget rows that no span of the board reaches any more; returns how many."""
+        gone = 0
+        while True:
+            async with self._database.transaction() as conn:
+                some = await following.forget(conn, self._wall())
+            if not some:
+                return gone
+            gone += some
+            await asyncio.sleep(RETENTION_PAUSE_S)
 
     async def remove_old(self) -> int:
         """Remove what has been kept long enough, a bounded step at a time; returns how much. Files go last."""

@@ -21,6 +21,8 @@ DESK_PAGES: Final = (
     "/rule-levels",
     "/rosters",
     "/reports",
+    "/noise",
+    "/wall",
     "/sightings",
     "/releases",
     "/notices",

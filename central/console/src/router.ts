@@ -1,12 +1,15 @@
 /** Pages and who may see them. The centre decides what is answered; this only leads people to their own page. */
 import { createRouter, createWebHistory, type RouteLocationRaw } from "vue-router";
 
-import { held, isWorker, keepsAccounts, mustEnrol, onSignOut, restore, user } from "@/live/account";
+import { held, isWall, isWorker, keepsAccounts, mustEnrol, onSignOut, restore, user } from "@/live/account";
 
 declare module "vue-router" {
   interface RouteMeta {
-    /** "anyone" needs no session, "self" needs one; "worker" is the phone; the rest of the roles share "command". */
-    for: "anyone" | "self" | "command" | "worker";
+    /**
+     * "anyone" needs no session, "self" needs one; "worker" is the phone; the rest of the roles share "command". "wall"
+     * is theirs too, and all that a screen on a wall has.
+     */
+    for: "anyone" | "self" | "command" | "worker" | "wall";
     theme: "dark" | "light";
   }
 }
@@ -89,6 +92,18 @@ export const router = createRouter({
       meta: { for: "command", theme: "dark" },
     },
     {
+      path: "/noise",
+      name: "noise",
+      component: () => import("@/pages/noise/NoisePage.vue"),
+      meta: { for: "command", theme: "dark" },
+    },
+    {
+      path: "/wall",
+      name: "wall",
+      component: () => import("@/pages/wall/WallPage.vue"),
+      meta: { for: "wall", theme: "dark" },
+    },
+    {
       path: "/sightings",
       name: "sightings",
       component: () => import("@/pages/sightings/SightingsPage.vue"),
@@ -148,6 +163,7 @@ export const router = createRouter({
 
 export function homeOfUser(): RouteLocationRaw {
   if (mustEnrol.value || keepsAccounts.value) return { name: "account" };
+  if (isWall.value) return { name: "wall" };
   return isWorker.value ? { name: "phone" } : { name: "command" };
 }
 
@@ -162,7 +178,8 @@ router.beforeEach(async (to) => {
   if (!user.value) return { name: "login", query: to.fullPath === "/" ? {} : { back: to.fullPath } };
   if (to.meta.for === "self") return true;
   if (mustEnrol.value || keepsAccounts.value) return { name: "account" };
-  const isForMe = (to.meta.for === "worker") === isWorker.value;
+  if (isWorker.value) return to.meta.for === "worker" ? true : homeOfUser();
+  const isForMe = to.meta.for === "wall" || (to.meta.for === "command" && !isWall.value);
   return isForMe ? true : homeOfUser();
 });
 
@@ -174,5 +191,6 @@ router.afterEach((to) => {
 
 onSignOut(() => {
   const here = router.currentRoute.value;
+  if (here.name === "wall") return; // nobody is at its keyboard: it stays, and says so
   if (here.name !== "login") void router.replace({ name: "login", query: { back: here.fullPath, expired: "1" } });
 });

@@ -23,6 +23,7 @@ from xueliang_central.ingest.tables import gated_alerts, spool_records
 from xueliang_central.intake.tables import sightings
 from xueliang_central.kept_open.tables import hazard_photos
 from xueliang_central.lanes.tables import lanes
+from xueliang_central.noise.tables import noise_state
 from xueliang_central.notices.tables import notice_steps, notices
 from xueliang_central.reports.tables import rollup_state
 from xueliang_central.retention.tables import legal_holds
@@ -242,14 +243,16 @@ def _notices(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
 
 
 def _events(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
-    """Those that the roll-ups have read, and the telling of others. The newest stays: it says where the stream ends."""
+    """Those that roll-ups, noise board and the telling of others have read. The newest stays: it says where the stream
+    ends."""
     if policy.events_days is None:
         return None
     newest = select(func.max(events.c.event_id)).scalar_subquery()
     read = select(rollup_state.c.position).scalar_subquery()
+    followed = select(noise_state.c.position).scalar_subquery()
     told = select(func.coalesce(func.min(cap_progress.c.event_id), newest)).scalar_subquery()  # none: nothing is told
     hooks = select(func.coalesce(func.min(webhooks.c.event_id), newest)).scalar_subquery()
-    is_read = [events.c.event_id <= here for here in (read, told, hooks)] + [events.c.event_id < newest]
+    is_read = [events.c.event_id <= here for here in (read, followed, told, hooks)] + [events.c.event_id < newest]
     return (
         select(events.c.event_id, events.c.at.label("since"))
         .where(events.c.at < _before(now, policy.events_days), *is_read)

@@ -63,6 +63,8 @@ class Permission(StrEnum):
     SEE_ACCOUNTS = "see_accounts"
     MANAGE_ACCOUNTS = "manage_accounts"
     SEE_REPORTS = "see_reports"
+    SEE_NOISE = "see_noise"
+    SEE_WALL = "see_wall"
     EXPORT_LEDGER = "export_ledger"
     SEE_ASSESSMENT = "see_assessment"
     SEE_RETENTION = "see_retention"
@@ -79,7 +81,8 @@ class Permission(StrEnum):
 
 
 _EVERYONE: Final = frozenset(Role)
-_SERVICE: Final = frozenset(Role) - {Role.SECURITY}  # who keeps accounts sees nothing of the streets
+# Who keeps accounts sees nothing of the streets, and a wall only what `SEE_WALL` shows (routes/wall.py).
+_SERVICE: Final = frozenset(Role) - {Role.SECURITY, Role.VIEWER}
 _OFFICE: Final = _SERVICE - {Role.WORKER}
 
 # A worker sees tasks and what belongs to them, nothing of the queue behind them; who of the desks may work a task is
@@ -99,7 +102,7 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.SEE_PICTURES: _SERVICE,
     Permission.SEE_FLEET: _OFFICE,
     Permission.SEE_POLICIES: _OFFICE,
-    Permission.FOLLOW_EVENTS: _SERVICE,
+    Permission.FOLLOW_EVENTS: _SERVICE | {Role.VIEWER},  # a wall hears that something changed, and not what
     Permission.TRY_RULES: frozenset({Role.RULE_OPERATOR, Role.ADMIN}),
     Permission.SEE_RULES: _OFFICE,
     Permission.CHANGE_RULES: frozenset({Role.RULE_OPERATOR, Role.ADMIN}),
@@ -112,13 +115,15 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.SEE_ROSTERS: _OFFICE,
     Permission.SEE_OWN_ROSTER: frozenset({Role.WORKER, Role.OPERATOR, Role.SUPERVISOR}),  # who can have one
     Permission.REPLACE_ROSTERS: frozenset({Role.SUPERVISOR, Role.ADMIN}),
-    Permission.RECEIVE_NOTICES: _EVERYONE - {Role.SECURITY},  # each only the own
+    Permission.RECEIVE_NOTICES: _EVERYONE - {Role.SECURITY, Role.VIEWER},  # each only the own
     Permission.MANAGE_NOTICES: frozenset({Role.ADMIN}),
     Permission.MANAGE_CONTACTS: frozenset({Role.ADMIN}),
     Permission.SEE_ACCOUNTS: frozenset({Role.SECURITY, Role.AUDITOR}),
     # That it is another person's account is judged with the account (rights/keeping.py).
     Permission.MANAGE_ACCOUNTS: frozenset({Role.SECURITY}),
     Permission.SEE_REPORTS: _OFFICE,
+    Permission.SEE_NOISE: _OFFICE,
+    Permission.SEE_WALL: _OFFICE | {Role.VIEWER},
     Permission.EXPORT_LEDGER: frozenset({Role.SUPERVISOR, Role.ADMIN, Role.AUDITOR}),  # it names people
     Permission.SEE_ASSESSMENT: frozenset({Role.SUPERVISOR, Role.ADMIN, Role.AUDITOR}),
     Permission.SEE_RETENTION: _OFFICE,

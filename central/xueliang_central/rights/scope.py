@@ -26,6 +26,7 @@ class Role(StrEnum):
     SUPERVISOR = "supervisor"
     WORKER = "worker"
     AUDITOR = "auditor"  # the audit administrator: sees, changes nothing
+    VIEWER = "viewer"  # a screen on a wall: no person, no pictures, no names
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,10 +40,14 @@ _NEEDS: Final[Mapping[str, Permission]] = {
     "seat": Permission.SEE_INCIDENTS,
     "hand_over": Permission.SEE_HAND_OVERS,
 }
+_ON_A_WALL: Final = frozenset({"incident", "camera", "node"})
 
 
 def is_for(actor: Actor, event: Event) -> bool:
-    """Scope, and the right to the kind of thing; of tasks a worker hears those nobody has, and the own."""
+    """Scope, and the right to the kind of thing; of tasks a worker hears those nobody has, and the own. A wall hears
+    `changed` of what it shows, see `_lines`."""
+    if actor.role is Role.VIEWER:
+        return event.kind in _ON_A_WALL and event.is_for(actor)
     needed = _NEEDS.get(event.kind)
     if needed is None or not allows(actor.role, needed) or not event.is_for(actor):
         return False
@@ -67,7 +71,7 @@ async def follow(
     after: Annotated[int | None, Query(ge=0, le=2**62, description="As Last-Event-ID, for a first connection.")] = None,
 ) -> StreamingResponse:
     """Events in scope: hello, incident, task, camera, node, notice, silence, calendar_proposal, camera_rules, seat,
-    reload; a comment every 15 s."""
+    reload; a comment every 15 s. The role `viewer` hears `changed` alone, without what has."""
     stream = _stream(centre_of(request), actor, request.cookies[SESSION_COOKIE], last_event_id or after)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
@@ -86,7 +90,7 @@ async def _stream(centre: Centre, actor: Actor, token: str, after: int | None) -
             async for event in _replay(centre, position):
                 position = event.event_id
                 if is_for(actor, event):
-                    yield line(event.kind, event.body, event.event_id)
+                    yield _line_of(actor, event)
         while not listener.ended:
             found = await _next(listener)
             if not found:
@@ -99,7 +103,7 @@ async def _stream(centre: Centre, actor: Actor, token: str, after: int | None) -
                     centre.feed.change(listener, judged)
                     yield line("reload", {})  # what the lists hold is another area's now
                 actor, judged_at = judged, centre.mono()
-            lines = [_written(one) for one in found if one.event.event_id > position and is_for(actor, one.event)]
+            lines = _lines(actor, [one for one in found if one.event.event_id > position and is_for(actor, one.event)])
             if lines:
                 yield b"".join(lines)
 
@@ -116,6 +120,19 @@ async def _has_gone(centre: Centre, position: int) -> bool:
     """Is an event after this one no longer kept?"""
     async with centre.database.reading() as conn:
         return position + 1 < await oldest_id(conn)
+
+
+def _lines(actor: Actor, told: list[Told]) -> list[bytes]:
+    """A wall is told once of all that came together."""
+    if actor.role is Role.VIEWER:
+        return [line("changed", {}, told[-1].safe_id)] if told else []
+    return [_written(one) for one in told]
+
+
+def _line_of(actor: Actor, event: Event) -> bytes:
+    if actor.role is Role.VIEWER:
+        return line("changed", {}, event.event_id)
+    return line(event.kind, event.body, event.event_id)
 
 
 def _written(told: Told) -> bytes:

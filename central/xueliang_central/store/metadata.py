@@ -52,6 +52,7 @@ _TABLE_MODULES: Final = (
     "people.tables",
     "hand_overs.tables",
     "reports.tables",
+    "noise.tables",
     "retention.tables",
     "cap.tables",
     "intake.tables",

@@ -24,7 +24,7 @@ from xueliang_central.reports.periods import Period
 ALERTS_PER_DAY: Final = 90_000
 INCIDENTS_PER_DAY: Final = 6_000
 _BY_HOUR: Final = tuple(1.2 + math.sin((hour - 9) * math.pi / 12) for hour in range(24))
-_HAZARDS: Final = tuple(hazard.value for hazard in Hazard)
+_HAZARDS: Final = tuple(hazard.value for hazard in Hazard if hazard is not Hazard.GEO_HAZARD)  # stations tell of that
 _WEIGHTS: Final = (14, 8, 3, 30, 6, 5, 4, 4, 8, 2, 4, 12)
 _ENDS: Final = ("verified", "verified", "verified", "ended_by_itself", "false_alarm", "permitted", "checked_by_hand")
 

@@ -116,7 +116,7 @@ export class EventStream {
 }
 
 /** As a record, so that the compiler misses a kind that is not here. */
-const KNOWN: Record<Exclude<CentreEvent["kind"], "hello" | "reload">, true> = {
+const KNOWN: Record<Exclude<CentreEvent["kind"], "hello" | "reload" | "changed">, true> = {
   incident: true,
   task: true,
   camera: true,
@@ -138,7 +138,7 @@ export function readEvent(message: SseMessage): CentreEvent | null {
   } catch {
     return null;
   }
-  if (message.event === "hello" || message.event === "reload") return { kind: message.event };
+  if (message.event === "hello" || message.event === "reload" || message.event === "changed") return { kind: message.event };
   if (typeof body !== "object" || body === null || !(message.event in body)) return null;
   return KINDS.has(message.event) ? ({ kind: message.event, ...body } as CentreEvent) : null;
 }

@@ -5,7 +5,7 @@
 
 import type { Says } from "./looks.ts";
 
-export type Role = "admin" | "security" | "operator" | "rule_operator" | "supervisor" | "worker" | "auditor";
+export type Role = "admin" | "security" | "operator" | "rule_operator" | "supervisor" | "worker" | "auditor" | "viewer";
 export type Level = "city" | "county" | "township" | "village" | "grid";
 
 export interface AreaName {
@@ -569,5 +569,7 @@ export type CentreEvent =
   /** A note was written or acknowledged; the list of notes says what it is. */
   | { kind: "hand_over"; hand_over: { hand_over_id: string; area_code: string } }
   | { kind: "hello" }
+  /** All that a wall is told: something of what it shows is another. */
+  | { kind: "changed" }
   /** Too much was missed to replay: read the lists again. */
   | { kind: "reload" };

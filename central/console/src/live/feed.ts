@@ -19,6 +19,8 @@ export interface Listener {
   onEvent(event: CentreEvent): void;
   /** Lists may be stale: read them again. */
   onResume(): void;
+  /** Nobody is before this page: what it hears has not been received by a person. */
+  isUnattended?: boolean;
 }
 
 const isOpen = ref(false);
@@ -38,6 +40,7 @@ export const linkState = computed<LinkState>(() => {
 });
 
 const listeners = new Set<Listener>();
+const isAttended = (): boolean => [...listeners].some((one) => !one.isUnattended);
 let stream: EventStream | null = null;
 
 const receipts = new Receipts(
@@ -52,14 +55,14 @@ const receipts = new Receipts(
         },
       ),
   },
-  () => document.visibilityState === "visible",
+  () => document.visibilityState === "visible" && isAttended(),
 );
 
 function open(): void {
   startedAtMs.value = Date.now();
   stream = new EventStream({
     onEvent: (event) => {
-      if (event.kind === "notice") void receipts.take(event.notice.notice_id);
+      if (event.kind === "notice" && isAttended()) void receipts.take(event.notice.notice_id);
       for (const listener of listeners) {
         if (event.kind === "reload") listener.onResume();
         else listener.onEvent(event);
@@ -69,7 +72,7 @@ function open(): void {
       isOpen.value = true;
       hasBeenOpen.value = true;
       heardAtMs.value = Date.now();
-      void receipts.catchUp();
+      if (isAttended()) void receipts.catchUp();
       if (isResumed) listeners.forEach((listener) => listener.onResume());
     },
     onAlive: () => {

@@ -20,6 +20,8 @@ export const en: Record<WordKey, string> = {
   "app.rules": "Rules",
   "app.rosters": "Rosters",
   "app.reports": "Reports",
+  "app.noise": "Noise board",
+  "app.wall": "Wall",
   "app.sightings": "Sightings",
   "app.handOvers": "Hand-over",
   "app.releases": "Release of cameras",
@@ -35,6 +37,7 @@ export const en: Record<WordKey, string> = {
   "role.rule_operator": "Rule operator",
   "role.supervisor": "Supervisor",
   "role.worker": "Grid worker",
+  "role.viewer": "Wall screen",
 
   "link.live": "Live",
   "link.connecting": "Connecting",

@@ -19,6 +19,8 @@ export const zh = {
   "app.rules": "规则",
   "app.rosters": "值班表",
   "app.reports": "统计报表",
+  "app.noise": "误报看板",
+  "app.wall": "大屏",
   "app.sightings": "上报与漏报",
   "app.handOvers": "交接班",
   "app.releases": "摄像机启用签批",
@@ -34,6 +36,7 @@ export const zh = {
   "role.rule_operator": "规则管理员",
   "role.supervisor": "主管",
   "role.worker": "网格员",
+  "role.viewer": "大屏展示",
 
   "link.live": "实时",
   "link.connecting": "连接中",

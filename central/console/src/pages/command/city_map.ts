@@ -40,7 +40,7 @@ export interface MapTexts {
 
 export class CityMap {
   readonly #map: LeafletMap;
-  readonly #labels = new LabelLayer();
+  readonly #labels: LabelLayer;
   readonly #areaLayer: LayerGroup;
   readonly #cameras: CameraLayer;
   readonly #markers = new Map<string, { marker: Marker; look: string }>();
@@ -48,6 +48,7 @@ export class CityMap {
   readonly #tinted = new Map<string, number>();
   readonly #texts: MapTexts;
   readonly #onSelect: (incidentId: string) => void;
+  readonly #scale: number;
   #whole: Bounds | null = null;
   #narrowed: Bounds | null = null;
   #hasFitted = false;
@@ -55,7 +56,10 @@ export class CityMap {
   #isAsFitted = false;
   #shown: [latitude: number, longitude: number] | null = null;
 
-  constructor(element: HTMLElement, texts: MapTexts, onSelect: (incidentId: string) => void) {
+  /** `scale`: how large names and markers are; 1 is for a desk, a wall is seen from further away. */
+  constructor(element: HTMLElement, texts: MapTexts, onSelect: (incidentId: string) => void, scale = 1) {
+    this.#labels = new LabelLayer(scale);
+    this.#scale = scale;
     this.#texts = texts;
     this.#onSelect = onSelect;
     this.#map = leafletMap(element, {
@@ -223,7 +227,7 @@ export class CityMap {
     if (isSelected) classes.push("selected");
     const count = spot.incidentIds.length > 1 ? String(spot.incidentIds.length) : "";
     const made = marker(spot.at, {
-      icon: divIcon({ className: classes.join(" "), html: `<i></i><b>${count}</b>`, iconSize: [26, 26] }),
+      icon: divIcon({ className: classes.join(" "), html: `<i></i><b>${count}</b>`, iconSize: [26 * this.#scale, 26 * this.#scale] }),
       title: this.#texts.spotTip(spot),
       alt: this.#texts.spotTip(spot),
       keyboard: true,

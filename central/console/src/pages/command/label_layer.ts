@@ -27,8 +27,11 @@ export class LabelLayer extends CanvasLayer {
   #labels: Label[] = [];
   #markers: [latitude: number, longitude: number][] = [];
 
-  constructor() {
+  readonly scale: number;
+
+  constructor(scale = 1) {
     super("areaNames", "450"); // over the polygons, under the markers
+    this.scale = scale;
   }
 
   setLabels(labels: Label[]): void {
@@ -66,24 +69,25 @@ export class LabelLayer extends CanvasLayer {
     const width = other.x - corner.x;
     // An area that fills the screen needs no name on it: the levels below it have theirs.
     if (width > size.x * 0.5 && label.rank < DEEPEST_RANK) return;
-    context.font = `${label.rank < 3 ? 600 : 400} ${label.rank < 3 ? 13 : 12}px ${getComputedStyle(document.body).fontFamily}`;
+    context.font = `${label.rank < 3 ? 600 : 400} ${(label.rank < 3 ? 13 : 12) * this.scale}px ${getComputedStyle(document.body).fontFamily}`;
     const textWidth = context.measureText(label.text).width;
     if (textWidth > width * 0.92) return;
     const at = map.latLngToContainerPoint(latLng(label.at) as LatLng);
-    const half = textWidth / 2 + MARK_PX;
-    const mark = marks.find(({ x, y }) => Math.abs(x - at.x) < half && Math.abs(y - at.y) < MARK_PX + 8);
-    if (mark) at.y = mark.y + MARK_PX + 12;
+    const markPx = MARK_PX * this.scale;
+    const half = textWidth / 2 + markPx;
+    const mark = marks.find(({ x, y }) => Math.abs(x - at.x) < half && Math.abs(y - at.y) < markPx + 8 * this.scale);
+    if (mark) at.y = mark.y + markPx + 12 * this.scale;
     const box = {
       left: at.x - textWidth / 2 - PADDING_PX,
       right: at.x + textWidth / 2 + PADDING_PX,
-      top: at.y - 8 - PADDING_PX,
-      bottom: at.y + 8 + PADDING_PX,
+      top: at.y - 8 * this.scale - PADDING_PX,
+      bottom: at.y + 8 * this.scale + PADDING_PX,
     };
     if (box.right < 0 || box.left > size.x || box.bottom < 0 || box.top > size.y) return;
     if (placed.some((one) => overlaps(one, box))) return;
     placed.push(box);
     context.strokeStyle = "rgb(9 14 21 / 85%)";
-    context.lineWidth = 3;
+    context.lineWidth = 3 * this.scale;
     context.strokeText(label.text, at.x, at.y);
     context.fillStyle = label.rank < 3 ? "#a9bfd6" : "#7f97b1";
     context.fillText(label.text, at.x, at.y);
