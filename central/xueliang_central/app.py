@@ -84,6 +84,8 @@ _FLOW: Final = (
     "checklists",
     "units",
     "voices",
+    "live_views",
+    "live_rights",
 )
 
 

@@ -56,6 +56,7 @@ _TABLE_MODULES: Final = (
     "cap.tables",
     "intake.tables",
     "webhooks.tables",
+    "live_views.tables",
 )
 
 
