@@ -49,13 +49,13 @@ from xueliang_edge.evidence.in_hand import StillsInHand
 from xueliang_edge.evidence.trials import TrialStills
 from xueliang_edge.evidence.uploading import EvidenceStore, Uploader
 from xueliang_edge.fresh_looks import FreshLooks
-from xueliang_edge.live_view.serving import LiveViews
 from xueliang_edge.health import HealthServer, RuleNotRunning
 from xueliang_edge.hot_rules.following import RulesFollower
 from xueliang_edge.hot_rules.from_centre import FromCentre
 from xueliang_edge.hot_rules.orders import OrderFiles
 from xueliang_edge.hot_rules.starting import rules_at_start, running_of, with_rules_of
 from xueliang_edge.hot_rules.versions import FOLDER, VersionFiles
+from xueliang_edge.live_view.serving import LiveViews
 from xueliang_edge.observation_log.writing import NoLog, ObservationLog
 from xueliang_edge.open_alerts import OpenAlerts
 from xueliang_edge.pipeline import Pipeline
