@@ -7,7 +7,10 @@ Invariants
     - Fields that are not known are refused, not ignored: half a command is another command.
     - An answer has a page at least, and each is at most `MAX_MESSAGE_BYTES`: fresh alerts pass between two.
     - A picture in an answer is masked like any still; where it cannot be, there is none, and the answer says why.
-    - A node of before there was `look` does not understand it, and says so in a page of `backtest` with `error`.
+    - A node of before there was `look` or `live` does not understand it, and says so in a page of `backtest` with
+      `error`.
+    - Live view is the one way on which pictures leave a node unmasked, and they leave it by HTTP, never over the
+      broker. A node that does not allow it itself refuses whatever the centre says.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ REQUEST_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$"
 LONGEST_WAIT: Final = timedelta(minutes=10)  # a command that may wait longer would surprise whoever sent it
 PAGES_AT_MOST: Final = 100  # 6 MB: more than a person reads
 PREVIEW_BYTES: Final = 24_000  # as base64 32 kB: 4 s over 64 kbit/s, 8 s where something else takes half of the link
+MARK_CHARACTERS: Final = 160
 JUDGED_AT_MOST: Final = 400  # of at most 122 bytes: 16 KB of a message are left for the rule
 
 RequestId = Annotated[str, Field(pattern=REQUEST_ID_PATTERN)]
@@ -178,14 +182,45 @@ class LookResult(_Commands):
         return self
 
 
-Command = BacktestCommand | LookCommand
-Result = ResultPage | LookResult
+class LiveCommand(_Commands):
+    """Send a camera's stream to the centre (HTTP POST, `/api/live-feeds/{camera_id}/{view_id}`) for one viewer.
+
+    Attributes:
+        until_at: it ends by then at the latest, whoever still watches.
+        mark: what stands in every key picture.
+    """
+
+    command: Literal["live"]
+    request_id: RequestId
+    expires_at: UtcTime
+    camera_id: Id
+    view_id: UUID
+    until_at: UtcTime
+    mark: Annotated[str, Field(min_length=1, max_length=MARK_CHARACTERS, pattern=r"^[ -~]*$")]
+
+
+class LiveResult(_Commands):
+    """Whether the node has begun. `error`: why not, in words; None: it sends, or says over HTTP why it cannot."""
+
+    command: Literal["live"]
+    request_id: Annotated[str, Field(max_length=64)]
+    error: Annotated[str, Field(max_length=4000)] | None = None
+
+
+Command = BacktestCommand | LookCommand | LiveCommand
+Result = ResultPage | LookResult | LiveResult
+
+_COMMANDS: Final[dict[Any, type[BacktestCommand | LookCommand | LiveCommand]]] = {
+    "look": LookCommand,
+    "live": LiveCommand,
+}
+_RESULTS: Final[dict[Any, type[ResultPage | LookResult | LiveResult]]] = {"look": LookResult, "live": LiveResult}
 
 
 def read_command(payload: bytes) -> Command:
     """Raises NotUnderstood; the reason is safe to answer with. Whether it is too late is asked elsewhere."""
     must_be_a_json_object(payload)
-    model = LookCommand if _is_look(payload) else BacktestCommand
+    model = _COMMANDS.get(_kind(payload), BacktestCommand)
     try:
         return model.model_validate_json(payload, strict=True)
     except ValidationError as error:
@@ -195,16 +230,17 @@ def read_command(payload: bytes) -> Command:
 def read_result(payload: bytes) -> Result:
     """One message of an answer, ignoring fields of a newer version. Raises NotUnderstood."""
     must_be_a_json_object(payload)
-    model = LookResult if _is_look(payload) else ResultPage
+    model = _RESULTS.get(_kind(payload), ResultPage)
     try:
         return model.model_validate_json(payload, strict=True, extra="ignore")
     except ValidationError as error:
         raise NotUnderstood(first_problem(error)) from error
 
 
-def _is_look(payload: bytes) -> bool:
+def _kind(payload: bytes) -> str:
     value = json.loads(payload)
-    return isinstance(value, dict) and value.get("command") == "look"
+    kind = value.get("command") if isinstance(value, dict) else None
+    return kind if isinstance(kind, str) else ""
 
 
 def why_not_now(command: Command, at: datetime) -> str | None:

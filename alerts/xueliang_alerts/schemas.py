@@ -16,7 +16,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from xueliang_alerts.commands import BacktestCommand, LookCommand, LookResult, ResultPage
+from xueliang_alerts.commands import BacktestCommand, LiveCommand, LiveResult, LookCommand, LookResult, ResultPage
 from xueliang_alerts.contract import ID_PATTERN, Message, NodeStatus, Receipt
 from xueliang_alerts.desired import DesiredRules, ReportedRules, SignedDocument
 from xueliang_alerts.stations import SOURCE_PATTERN, Signal, SignedSignal
@@ -29,6 +29,8 @@ MODELS: Final[dict[str, type[BaseModel]]] = {
     "status": NodeStatus,
     "command": BacktestCommand,
     "result": ResultPage,
+    "live-command": LiveCommand,
+    "live-result": LiveResult,
     "look-command": LookCommand,
     "look-result": LookResult,
     "desired": SignedDocument,
@@ -41,8 +43,8 @@ JSON_LEAVES: Final[dict[Leaf, tuple[type[BaseModel], ...]]] = {
     Leaf.ALERTS: (Message,),
     Leaf.RECEIPTS: (Receipt,),
     Leaf.STATUS: (NodeStatus,),
-    Leaf.COMMANDS: (BacktestCommand, LookCommand),
-    Leaf.RESULTS: (ResultPage, LookResult),
+    Leaf.COMMANDS: (BacktestCommand, LookCommand, LiveCommand),
+    Leaf.RESULTS: (ResultPage, LookResult, LiveResult),
     Leaf.CONFIG_DESIRED: (SignedDocument,),
     Leaf.CONFIG_REPORTED: (ReportedRules,),
 }

@@ -87,6 +87,8 @@ _FLOW: Final = (
     "checklists",
     "units",
     "voices",
+    "live_views",
+    "live_rights",
 )
 
 

@@ -13,7 +13,7 @@ from xueliang_central.areas.tree import AreaBook
 from xueliang_central.cameras.gate import Gate
 from xueliang_central.cameras.releases import CameraGate
 from xueliang_central.store.database import Database
-from xueliang_configs.centre import DisclosureConfig, NewRulesConfig
+from xueliang_configs.centre import CentreLiveViewConfig, DisclosureConfig, NewRulesConfig
 from xueliang_configs.notices import NoticesConfig
 from xueliang_configs.retention import RetentionConfig
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from xueliang_central.fleet.backtests import Backtests
     from xueliang_central.fleet.fresh_looks import FreshLooks
     from xueliang_central.health import Health
+    from xueliang_central.live_views.relaying import LiveViews
     from xueliang_central.looking_again import LookingAgain
     from xueliang_central.rights.sealing import Seal
     from xueliang_central.rights.single_sign_on import Provider, SignOnSettings
@@ -46,6 +47,7 @@ class Settings:
         link_origin: what a notice's link begins with.
         notices: the channels beyond the page.
         new_rules: whether the first rules of a camera start in the shadow.
+        live_view: how long and how often cameras are watched live; None: never.
     """
 
     data_dir: Path
@@ -61,6 +63,7 @@ class Settings:
     link_origin: str = ""
     notices: NoticesConfig = field(default_factory=NoticesConfig)
     new_rules: NewRulesConfig = field(default_factory=NewRulesConfig)
+    live_view: CentreLiveViewConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class Centre:
     backtests: Backtests
     fresh_looks: FreshLooks
     looking_again: LookingAgain
+    live_views: LiveViews
     wall: Wall
     mono: Mono
     seal: Seal

@@ -32,6 +32,7 @@
     ├── ReportRefused             no: the days asked about, or too many rows for the form asked for
     ├── BacktestRefused           no: the draft or the time asked about; in the node's words
     ├── LookRefused               sometimes: no camera watches it, or the node does not look now; in words
+    ├── LiveRefused               sometimes: live view is off, or node or camera cannot give it now; in words
     ├── NotEnoughJudged           when more alerts are judged: carries how many are, and how many are needed
     ├── NodeTooOld                when the node has a newer release
     ├── GivenUp                   nobody reads it: who asked has gone
@@ -337,6 +338,12 @@ class LookRefused(CentralError):
     status = 422
     code = "look_refused"
     title = "The camera cannot be looked at now"
+
+
+class LiveRefused(CentralError):
+    status = 422
+    code = "live_refused"
+    title = "This camera cannot be watched live"
 
 
 class NodeBusy(CentralError):

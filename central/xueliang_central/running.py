@@ -27,6 +27,7 @@ from xueliang_central.fleet.answers import NodeAnswers
 from xueliang_central.fleet.backtests import Backtests
 from xueliang_central.fleet.fresh_looks import FreshLooks
 from xueliang_central.health import Health
+from xueliang_central.live_views.relaying import LiveViews
 from xueliang_central.looking_again import LookingAgain
 from xueliang_central.rights.accounts import forget_old
 from xueliang_central.rights.administrators import breaches
@@ -69,6 +70,7 @@ async def open_centre(config: CentreConfig, policies: PolicyTable, *, wall: Wall
         disclosure=chosen.disclosure,
         camera_gate=Gate(chosen.camera_gate) if chosen.camera_gate else None,
         new_rules=chosen.new_rules,
+        live_view=chosen.live_view,
     )
     database = await Database.open(chosen.database_url)
     return centre_on(database, settings, policies, wall=wall, mono=mono)
@@ -105,6 +107,7 @@ def centre_on(database: Database, settings: Settings, policies: PolicyTable, *, 
         backtests=Backtests(wall, answers=answers),
         fresh_looks=fresh_looks,
         looking_again=LookingAgain(database, areas, gate, fresh_looks, wall),
+        live_views=LiveViews(answers, wall, mono, at_once=settings.live_view.at_once if settings.live_view else 0),
         wall=wall,
         mono=mono,
         gate=gate,

@@ -61,6 +61,7 @@ class _Server(uvicorn.Server):
 
     def _stop(self, number: int) -> None:
         self._centre.feed.end_streams()
+        self._centre.live_views.end_all()
         self.handle_exit(number, None)
 
 
@@ -75,6 +76,7 @@ def _parts(config: CentreConfig, centre: Centre) -> list[Part]:
     if "api" in config.centre.roles:
         parts.append(BacktestLink(centre.backtests, mqtt_settings(config.centre.broker), centre.mono))
         parts.append(centre.looking_again)  # stopped before the link that it asks by
+        parts.append(centre.live_views)
     return parts
 
 

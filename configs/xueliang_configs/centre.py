@@ -102,6 +102,17 @@ class NewRulesConfig(Settings):
     )
 
 
+class CentreLiveViewConfig(Settings):
+    """Live view of cameras, **unmasked**, for those with the right. docs/live-view.md"""
+
+    minutes: Annotated[int, Field(ge=1, le=15)] = Field(
+        default=5, description="So long one view lasts at most; then the purpose is asked again."
+    )
+    at_once: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=4, description="So many views at once in each process with the role api; one more is refused."
+    )
+
+
 class CentreSettings(Settings):
     """The centre itself."""
 
@@ -134,6 +145,9 @@ class CentreSettings(Settings):
     )
     new_rules: NewRulesConfig = Field(
         default=NewRulesConfig(), description="What holds for the first rules of a camera."
+    )
+    live_view: CentreLiveViewConfig | None = Field(
+        default=None, description="Live view, unmasked. Null: there is none, whatever rights and nodes say."
     )
     roles: tuple[Role, ...] = Field(
         default=ALL_ROLES, min_length=1, description="What this process does; separate processes need PostgreSQL."

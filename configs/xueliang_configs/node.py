@@ -64,6 +64,22 @@ class ObservationLogConfig(Settings):
     cap_mb: int = Field(default=4096, ge=64, le=1_000_000, description="Megabytes at most; the oldest goes first.")
 
 
+class LiveViewConfig(Settings):
+    """Which cameras people at the centre may watch live, **unmasked**. docs/live-view.md"""
+
+    cameras: tuple[PlainId, ...] = Field(
+        min_length=1, max_length=256, description="Cameras that may be watched; every other one is refused."
+    )
+    at_once: int = Field(default=2, ge=1, le=4, description="So many views at once; one more is refused.")
+    kbit_per_s: int = Field(
+        default=1500,
+        ge=64,
+        le=20_000,
+        description="What each view may take of the line to the centre. A camera that sends more loses pictures up to "
+        "its next key picture.",
+    )
+
+
 class ProcessConfig(Settings):
     """How the node's work is divided."""
 
@@ -97,6 +113,9 @@ class NodeSettings(Settings):
         default=ObservationLogConfig(), description="What cameras showed, for trying rules. Null: nothing is kept."
     )
     processes: ProcessConfig = Field(default=ProcessConfig(), description="How the work is divided.")
+    live_view: LiveViewConfig | None = Field(
+        default=None, description="Live view, unmasked. Null: no camera of this node can be watched live."
+    )
 
 
 def _model(value: object, info: ValidationInfo) -> object:

@@ -55,6 +55,7 @@ from xueliang_edge.hot_rules.from_centre import FromCentre
 from xueliang_edge.hot_rules.orders import OrderFiles
 from xueliang_edge.hot_rules.starting import rules_at_start, running_of, with_rules_of
 from xueliang_edge.hot_rules.versions import FOLDER, VersionFiles
+from xueliang_edge.live_view.serving import LiveViews
 from xueliang_edge.observation_log.writing import NoLog, ObservationLog
 from xueliang_edge.open_alerts import OpenAlerts
 from xueliang_edge.pipeline import Pipeline
@@ -146,6 +147,14 @@ class Node:
                 publish=lambda answer, timeout_s: self.backtests.publish(answer, timeout_s),
                 mono=mono,
             )
+            self.live_views = LiveViews(
+                config.node.live_view,
+                config.node.centre,
+                camera_of=self._camera_as_it_runs,
+                publish=lambda answer, timeout_s: self.backtests.publish(answer, timeout_s),
+                wall=wall,
+                mono=mono,
+            )
             self.pipeline = Pipeline(
                 [
                     watched(judge, self.detection.models, is_fast=is_fast(judge.camera, pace))
@@ -192,7 +201,13 @@ class Node:
                 centre=self.from_centre,
             )
             self.backtests = BacktestService(
-                config.node.node_id, self.link, self._task_of, wall=wall, mono=mono, look=self.fresh_looks.ask
+                config.node.node_id,
+                self.link,
+                self._task_of,
+                wall=wall,
+                mono=mono,
+                look=self.fresh_looks.ask,
+                live=self.live_views.ask,
             )
             self.reporter = Reporter(self, config, wall=wall, mono=mono)
             self.forwarder = Forwarder(
@@ -231,6 +246,7 @@ class Node:
         self.capture.start()
         self.forwarder.start()
         self.fresh_looks.start()
+        self.live_views.start()
         self.backtests.start()
         self.from_centre.start()
         self.link.connect()
@@ -273,12 +289,17 @@ class Node:
             closing.callback(self.forwarder.stop, FLUSH_S)
             closing.callback(self.backtests.close)
             closing.callback(self.fresh_looks.close)
+            closing.callback(self.live_views.close)
             if self.uploader is not None:
                 closing.callback(self.uploader.close)
             closing.callback(self.writer.close, WRITE_S)
             closing.callback(self.detection.close)
             closing.callback(self.capture.close)
         log.info("node stopped", extra={"node_id": self._config.node.node_id, "final": is_final})
+
+    def _camera_as_it_runs(self, camera_id: str) -> CameraConfig | None:
+        watched = self.pipeline.cameras.get(camera_id)
+        return watched.config if watched is not None else None
 
     def _task_of(self, command: BacktestCommand) -> Task:
         """For a child that tries a rule on the log: the camera as it runs now."""

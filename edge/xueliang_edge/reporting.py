@@ -114,6 +114,7 @@ class Reporter:
                 "rules_from_centre": dict(node.from_centre.counts),
                 "backtests": dict(node.backtests.counts),
                 "fresh_looks": dict(node.fresh_looks.counts),
+                "live_views": dict(node.live_views.counts),
                 "pipeline": dict(node.pipeline.counts.faults),
                 "detections_by_reason": dict(node.pipeline.counts.detections),
                 "detection": dict(node.detection.counts),

@@ -134,7 +134,8 @@ def test_addresses_of_the_settings_are_services(compose: dict[str, Any], tmp_pat
     assert host is not None
     assert host[1] in compose["services"]
     upstream = re.findall(r"server ([\w-]+):(\d+);", (COMPOSE / "upstream.conf").read_text())
-    assert upstream == [(name, str(centre.http.port)) for name in own_services(compose) if name.startswith("api")]
+    api = [(name, str(centre.http.port)) for name in own_services(compose) if name.startswith("api")]
+    assert upstream == api * 2  # for all, and for live view
 
 
 def test_only_the_proxy_and_the_brokers_tls_port_are_published(compose: dict[str, Any]) -> None:

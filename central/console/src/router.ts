@@ -42,6 +42,13 @@ export const router = createRouter({
       meta: { for: "command", theme: "dark" },
     },
     {
+      path: "/live/:cameraId",
+      name: "live",
+      component: () => import("@/pages/live/LivePage.vue"),
+      props: true,
+      meta: { for: "command", theme: "dark" },
+    },
+    {
       path: "/silences",
       name: "silences",
       component: () => import("@/pages/silences/SilencesPage.vue"),

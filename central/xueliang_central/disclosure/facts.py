@@ -105,7 +105,8 @@ class CameraFact:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """The configuration as it is told of an area. `made_at`: when it was read."""
+    """The configuration as it is told of an area. `made_at`: when it was read. `live_minutes`: so long people with the
+    right may watch a camera live at a time, unmasked, where its node allows it; None: live view is off."""
 
     area: AreaName
     centre: AreaName
@@ -114,6 +115,7 @@ class Assessment:
     disclosure: DisclosureConfig
     rights: Mapping[str, tuple[str, ...]]
     made_at: datetime
+    live_minutes: int | None = None
 
     @property
     def changed_at(self) -> datetime | None:
@@ -137,6 +139,8 @@ def _digest(found: Assessment, cameras: Any) -> str:
         "disclosure": found.disclosure.model_dump(mode="json"),
         "rights": dict(found.rights),
     }
+    if found.live_minutes is not None:  # off is as it was before there was live view
+        said["live_minutes"] = found.live_minutes
     text = json.dumps(said, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:_VERSION_DIGITS]
 

@@ -26,7 +26,7 @@ from xueliang_central.disclosure.facts import (
 from xueliang_central.fleet.tables import nodes
 from xueliang_central.incidents.tables import alerts
 from xueliang_central.rights.tables import users
-from xueliang_configs.centre import DisclosureConfig
+from xueliang_configs.centre import CentreLiveViewConfig, DisclosureConfig
 from xueliang_configs.retention import RetentionConfig
 
 Row = dict[str, Any]
@@ -52,6 +52,7 @@ async def assessment(
     *conditions: ColumnElement[bool],
     retention: RetentionConfig,
     disclosure: DisclosureConfig,
+    live_view: CentreLiveViewConfig | None,
     at: datetime,
     accounts: bool = True,
 ) -> Assessment:
@@ -86,6 +87,7 @@ async def assessment(
         disclosure=disclosure,
         rights=rights_in_force(),
         made_at=at,
+        live_minutes=None if live_view is None else live_view.minutes,
     )
 
 

@@ -46,7 +46,7 @@ def assessment_page(found: Assessment, language: Language) -> Iterator[str]:
     )
     yield f"<h2>{say('summary')}</h2>"
     yield _table(_summary(found, say))
-    yield f"<h2>{say('principles')}</h2>{_principles(say)}"
+    yield f"<h2>{say('principles')}</h2>{_principles(found, say, says_off=True)}"
     yield f"<h2>{say('retention')}</h2>{_table(_retention(found, say))}<p>{say('held')}</p>"
     yield f"<h2>{say('rights')}</h2>{_table(_rights(found, say))}"
     yield f"<h2>{say('cameras')}</h2>"
@@ -61,7 +61,7 @@ def notice_page(found: Assessment, camera: CameraFact) -> str:
     for language in LANGUAGES:
         say = _Speech(language)
         parts.append(f'<section lang="{_LANG[language]}"><h1>{say("notice")}</h1>{_table(_notice(found, camera, say))}')
-        parts.append(f"{_principles(say)}<p>{say('ask')}</p></section>")
+        parts.append(f"{_principles(found, say)}<p>{say('ask')}</p></section>")
     return "".join((*parts, "</body></html>\n"))
 
 
@@ -130,8 +130,14 @@ def _table(rows: Sequence[Cells]) -> str:
     return f"<table>{cells}</table>"
 
 
-def _principles(say: _Speech) -> str:
-    items = "".join(f"<li>{say(word)}</li>" for word in ("p_identity", "p_mask", "p_audio", "p_scope"))
+def _principles(found: Assessment, say: _Speech, *, says_off: bool = False) -> str:
+    """`says_off`: also that there is no live view."""
+    said = [say(word) for word in ("p_identity", "p_mask", "p_audio", "p_scope")]
+    if found.live_minutes is not None:
+        said.append(say("p_live", minutes=found.live_minutes))
+    elif says_off:
+        said.append(say("p_live_off"))
+    items = "".join(f"<li>{one}</li>" for one in said)
     return f"<ul>{items}</ul>"
 
 

@@ -73,6 +73,7 @@ async def _assessment(
             gathering.at_or_below(area),
             retention=chosen.retention,
             disclosure=chosen.disclosure,
+            live_view=chosen.live_view,
             at=at,
             accounts=accounts,
         )

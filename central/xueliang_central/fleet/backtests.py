@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from xueliang_alerts.commands import PAGES_AT_MOST, BacktestCommand, JudgedAlert, LookResult, ResultPage, read_result
+from xueliang_alerts.commands import PAGES_AT_MOST, BacktestCommand, JudgedAlert, ResultPage, read_result
 from xueliang_alerts.contract import MAX_MESSAGE_BYTES, NotUnderstood, to_bytes
 from xueliang_alerts.errors import TransportError
 from xueliang_alerts.mqtt_link import MqttLink, MqttSettings
@@ -244,7 +244,7 @@ class Backtests:
             self.counts["not_understood"] += 1
             log.warning("a node's answer was not understood", extra={"topic": topic, "why": str(error)[:300]})
             return
-        if isinstance(page, LookResult):
+        if not isinstance(page, ResultPage):
             return
         question = self._waiting.get(topic)
         if question is None or page.request_id != question.request_id:

@@ -21,7 +21,7 @@ from datetime import timedelta
 from typing import Final
 
 from xueliang_alerts.clocks import Mono, Wall
-from xueliang_alerts.commands import LookCommand, LookResult, ResultPage, read_result
+from xueliang_alerts.commands import LiveResult, LookCommand, LookResult, ResultPage, read_result
 from xueliang_alerts.contract import NotUnderstood, to_bytes
 from xueliang_alerts.errors import TransportError
 from xueliang_alerts.topics import Leaf, node_topic
@@ -109,7 +109,7 @@ class FreshLooks:
             self.counts["not_understood"] += 1
             log.warning("a node's answer was not understood", extra={"why": str(error)[:300]})
             return
-        if result.request_id != request_id or answered.done():
+        if result.request_id != request_id or answered.done() or isinstance(result, LiveResult):
             return
         why = _why_not(result)
         if why is not None:

@@ -88,7 +88,7 @@ async def change(
     conn: AsyncConnection, tree: Areas, actor: Actor, user_id: str, values: Mapping[str, Any], *, at: datetime
 ) -> Account:
     """`values` as `people.change_user` takes them, without the path. Raises what it raises, and NotAllowed."""
-    await _others(conn, actor, user_id)
+    await others_account(conn, actor, user_id)
     if not values:
         raise MoveRefused("say what to change")
     wanted = dict(values)
@@ -100,15 +100,16 @@ async def change(
 
 async def forget_second_factor(conn: AsyncConnection, actor: Actor, user_id: str, *, at: datetime) -> None:
     """Raises NotFound, NotAllowed."""
-    await _others(conn, actor, user_id)
+    await others_account(conn, actor, user_id)
     await second_factor.reset(conn, user_id, by=actor.name, at=at)
 
 
-async def _others(conn: AsyncConnection, actor: Actor, user_id: str) -> None:
-    """Of the actor's areas, and somebody else's."""
+async def others_account(conn: AsyncConnection, actor: Actor, user_id: str) -> Account:
+    """Of the actor's areas, and somebody else's. Raises NotFound, NotAllowed."""
     row = await _row(conn, actor, user_id)
     if row.user_id == actor.user_id:
         raise NotAllowed("nobody changes the own account; another security administrator does")
+    return _account(row)
 
 
 async def _row(conn: AsyncConnection, actor: Actor, user_id: str) -> Row[Any]:

@@ -9,12 +9,14 @@ The dependency answers who asks; whether the object is in that actor's scope is 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, APIRouter
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.centre import centre_of
 from xueliang_central.errors import CrossSite, NotAllowed, NotSignedIn, SecondFactorNeeded
@@ -78,6 +80,7 @@ class Permission(StrEnum):
     SEE_DUTY_PHONES = "see_duty_phones"
     SEE_RELEASES = "see_releases"
     RELEASE_CAMERAS = "release_cameras"
+    WATCH_LIVE = "watch_live"
 
 
 _EVERYONE: Final = frozenset(Role)
@@ -138,6 +141,8 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.SEE_RELEASES: frozenset({Role.RULE_OPERATOR, Role.SUPERVISOR, Role.ADMIN, Role.AUDITOR}),
     # Who draws the rules does not sign for the camera.
     Permission.RELEASE_CAMERAS: frozenset({Role.SUPERVISOR, Role.ADMIN}),
+    # No role has it: it is given to a person, for a time (live_views/granting.py).
+    Permission.WATCH_LIVE: frozenset(),
     # Whoever sends people. A worker is shown the number with a task that is under way (routes/tasks.py).
     Permission.SEE_DUTY_PHONES: frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN}),
 }
@@ -145,22 +150,24 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
 _MARK: Final = "declared_permission"
 
 Dependency = Callable[[Request], Coroutine[Any, Any, Actor]]
+Given = Callable[[AsyncConnection, Actor, datetime], Coroutine[Any, Any, object]]
+"""Raises NotAllowed where this person was not given the permission either."""
 
 
 def allows(role: Role, permission: Permission) -> bool:
     return role in ROLES_OF.get(permission, frozenset())
 
 
-def require(permission: Permission) -> Dependency:
+def require(permission: Permission, given: Given | None = None) -> Dependency:
     """A dependency that gives the Actor, or refuses: 401 without session, 403 without permission, CSRF token or the
-    second factor that is demanded."""
+    second factor that is demanded. `given`: asked of whoever does not have the permission by the role."""
     if permission not in ROLES_OF:
         raise ValueError(f"{permission} is not a permission of people; use require_node or public")
 
     async def judge(request: Request) -> Actor:
         actor = await _actor(request)
         if not allows(actor.role, permission):
-            raise NotAllowed
+            await _must_be_given(request, actor, given)
         demanded = centre_of(request).settings.second_factor
         # Who must enrol one may do that and sign out, and nothing else.
         if permission is not Permission.SIGNED_IN and must_enrol(
@@ -171,6 +178,14 @@ def require(permission: Permission) -> Dependency:
 
     setattr(judge, _MARK, permission)
     return judge
+
+
+async def _must_be_given(request: Request, actor: Actor, given: Given | None) -> None:
+    if given is None:
+        raise NotAllowed
+    centre = centre_of(request)
+    async with centre.database.reading() as conn:
+        await given(conn, actor, centre.wall())
 
 
 async def _actor(request: Request) -> Actor:

@@ -49,6 +49,7 @@ async def get_assessment(
             gathering.at_or_below(where),
             retention=centre.settings.retention,
             disclosure=centre.settings.disclosure,
+            live_view=centre.settings.live_view,
             at=centre.wall(),
         )
     async with centre.database.transaction() as conn:
@@ -82,6 +83,7 @@ async def get_notice(
             in_scope(cameras.c.area_path, actor),
             retention=centre.settings.retention,
             disclosure=centre.settings.disclosure,
+            live_view=centre.settings.live_view,
             at=centre.wall(),
             accounts=False,
         )

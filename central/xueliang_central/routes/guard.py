@@ -28,10 +28,12 @@ TARGET_LIMIT: Final = 2048  # path and query together
 _JSON: Final = "application/json"
 _BYTES: Final = "application/octet-stream"
 _VOICES: Final = "/api/voices/"
+_LIVE: Final = "/api/live-feeds/"
 _UPLOADS: Final = {
     "/api/evidence/": LIMIT_BYTES[PictureKind.EVIDENCE],
     "/api/photos/": LIMIT_BYTES[PictureKind.PHOTO],
     _VOICES: LIMIT_BYTES[PictureKind.VOICE],
+    _LIVE: 10 << 20,  # one key picture of the largest that nodes read, 8 MB, and what comes with it
 }
 _ALWAYS_ANSWERED: Final = frozenset({"/api/health"})  # also while the database is away
 
@@ -165,6 +167,8 @@ def _wanted_type(path: str) -> tuple[str, str]:
     """How the media type of a body must begin, and how to say so. What it is is read from its bytes later."""
     if path.startswith(_VOICES):
         return "audio/", "audio/webm or audio/mp4"
+    if path.startswith(_LIVE):
+        return "video/", "video/mp4"
     if any(path.startswith(prefix) for prefix in _UPLOADS):
         return "image/", "image/jpeg, image/png or image/webp"
     return _JSON, _JSON

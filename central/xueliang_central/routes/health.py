@@ -54,4 +54,7 @@ async def metrics(request: Request) -> Response:
     after = Gauge("central_looks_after_handled", "Looks after handled, how each went", ["how"], registry=registry)
     for how, count in sorted(centre.looking_again.counts.items()):
         after.labels(how).set(count)
+    live = Gauge("central_live_views", "Live views, how each began and ended", ["how"], registry=registry)
+    for how, count in sorted(centre.live_views.counts.items()):
+        live.labels(how).set(count)
     return Response(generate_latest(registry) + generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)

@@ -57,6 +57,7 @@ _TABLE_MODULES: Final = (
     "cap.tables",
     "intake.tables",
     "webhooks.tables",
+    "live_views.tables",
 )
 
 

@@ -1,4 +1,5 @@
-"""A node's answer to commands: back-tests are run in a child and said in pages, looks handed to `fresh_looks.py`.
+"""A node's answer to commands: back-tests are run in a child and said in pages; looks go to `fresh_looks.py`, live
+views to `live_view/`.
 
 Invariants
     - The main path is not touched: commands arrive in the transport's thread, which only looks at them; one thread of
@@ -19,7 +20,15 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from xueliang_alerts.commands import BacktestCommand, LookCommand, LookResult, read_command, why_not_now
+from xueliang_alerts.commands import (
+    BacktestCommand,
+    LiveCommand,
+    LiveResult,
+    LookCommand,
+    LookResult,
+    read_command,
+    why_not_now,
+)
 from xueliang_alerts.contract import NotUnderstood, to_bytes
 from xueliang_alerts.errors import TransportError
 from xueliang_alerts.topics import Leaf, node_topic
@@ -43,6 +52,7 @@ _CHECK_S: Final = 0.2
 
 TaskOf = Callable[[BacktestCommand], Task]
 Look = Callable[[LookCommand], tuple[str, str] | None]
+Live = Callable[[LiveCommand], tuple[str, str] | None]
 
 
 class BacktestService:
@@ -59,14 +69,15 @@ class BacktestService:
         run_s: float = RUN_S,
         search_s: float = SEARCH_S,
         look: Look | None = None,
+        live: Live | None = None,
     ) -> None:
         """`task_of`: a command to what the child must know of the node as it runs now; asked in this one's thread.
 
-        `look`: takes a look in hand, and answers by `publish`; or says why not. None: nobody looks here.
+        `look`, `live`: take one in hand, and answer by `publish`; or say why not. None: nobody does that here.
         """
         self._commands, self._results = node_topic(node_id, Leaf.COMMANDS), node_topic(node_id, Leaf.RESULTS)
         self._transport, self._task_of = transport, task_of
-        self._wall, self._mono, self._look = wall, mono, look
+        self._wall, self._mono, self._look, self._live = wall, mono, look, live
         self._run_s, self._search_s = run_s, search_s
         self._waiting: queue.Queue[BacktestCommand] = queue.Queue(WAITING_AT_MOST)
         self._seen: OrderedDict[str, None] = OrderedDict()
@@ -103,6 +114,9 @@ class BacktestService:
         if isinstance(command, LookCommand):
             self._take_look(command, why)
             return
+        if isinstance(command, LiveCommand):
+            self._take_live(command, why)
+            return
         if why is not None:
             self._refuse("not_now", command.request_id, why)
             return
@@ -123,6 +137,18 @@ class BacktestService:
             self.counts[f"look_{reason}"] += 1
             log.warning("fresh look refused", extra={"request_id": command.request_id, "why": why[:300]})
             self.publish(to_bytes(LookResult(command="look", request_id=command.request_id, error=why)), 0.0)
+
+    def _take_live(self, command: LiveCommand, late: str | None) -> None:
+        refused = ("not_now", late) if late is not None else None
+        if refused is None:
+            refused = (
+                self._live(command) if self._live is not None else ("no_live", "command: there is no live view here")
+            )
+        if refused is not None:
+            reason, why = refused
+            self.counts[f"live_{reason}"] += 1
+            log.warning("live view refused", extra={"request_id": command.request_id, "why": why[:300]})
+            self.publish(to_bytes(LiveResult(command="live", request_id=command.request_id, error=why)), 0.0)
 
     def _refuse(self, reason: str, request_id: str, why: str) -> None:
         self.counts[reason] += 1

@@ -526,3 +526,25 @@ async def test_policies_are_for_the_desks(centre: TestCentre) -> None:
         async with centre.signed_in(role.value) as client:
             answer = await client.get("/api/policies")
         assert answer.status_code == (200 if role in DESKS else 403)
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_no_role_watches_live_and_one_alone_gives_the_right(centre: TestCentre, role: Role) -> None:
+    ids = await _furnish(centre)
+    await centre.add_user("someone", role, OWN)
+    people = {place: await centre.add_user(f"desk-{place}", Role.OPERATOR, code) for place, code in PLACES.items()}
+    body = {"until": (centre.clock.at + timedelta(days=1)).isoformat(), "why": "flood watch"}
+    async with centre.signed_in("someone") as client:
+        for place in PLACES:
+            wanted = {"purpose": "drill", "note": "a drill"}
+            watching = await client.post(f"/api/live-views/{ids['camera'][place]}", json=wanted)
+            assert watching.status_code == 403, (role, place)
+            given = await client.put(f"/api/users/{people[place]}/live-right", json=body)
+            missing = await client.put(f"/api/users/{NO_SUCH}/live-right", json=body)
+            if role is not Role.SECURITY:
+                assert given.status_code == missing.status_code == 403, (role, place)
+            elif visible(place):
+                assert given.status_code == 200, (place, given.text)
+                assert (await client.delete(f"/api/users/{people[place]}/live-right")).status_code == 204
+            else:
+                assert _same(given, missing), (place, given.text)

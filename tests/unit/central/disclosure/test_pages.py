@@ -213,3 +213,13 @@ def test_rules_are_told_as_they_are_judged_at_their_place() -> None:
     assert rules_of(settings) == (RuleFact("lane", "fire_lane_obstruction", 1, ("sat sun 22:00–06:00",)),)
     later = {**settings, "rules": [{**lane, "what_a_later_release_has": 1}, "nonsense"]}
     assert rules_of(later) == (RuleFact("lane", "fire_lane_obstruction"),)
+
+
+def test_live_view_is_said_where_it_is_on_and_that_it_is_off() -> None:
+    off, on = made(), made(live_minutes=5)
+    (camera,) = on.cameras[:1]
+    assert "There is no live view." in "".join(assessment_page(off, "en"))
+    assert "at most 5 minutes at a time" in "".join(assessment_page(on, "en"))
+    assert "每次最长 5 分钟" in notice_page(on, camera)
+    assert "live" not in text_of(notice_page(off, camera)).replace("deliver", "")
+    assert on.version_of(camera) != off.version_of(camera)
