@@ -68,6 +68,7 @@ KEYS = (
     "heap_mb",
     "heap_growth_mb",
     "heap_minutes",
+    "heap_slope_mb_per_hour",
     "base_js_kb",
     "map_js_kb",
     *small_pages.KEYS,
@@ -168,9 +169,21 @@ def _live(
         seen = rows_seen(page)
         figures["heap_mb"] = before = heap_mb(page)
         if options.heap_minutes:
-            _offer(load, options.heap_minutes * 60, page)
-            figures["heap_growth_mb"], figures["heap_minutes"] = heap_mb(page) - before, options.heap_minutes
+            _heap(load, page, before, options.heap_minutes, figures)
     return told, seen
+
+
+def _heap(load: Told, page: Page, before: float, minutes: float, figures: Figures) -> None:
+    """The heap after a collection of garbage, minute by minute; the slope is that of a straight line through them."""
+    heaps, at_min = [before], [0.0]
+    while at_min[-1] < minutes:
+        step = min(1.0, minutes - at_min[-1])
+        _offer(load, step * 60, page)
+        heaps.append(heap_mb(page))
+        at_min.append(at_min[-1] + step)
+        print(f"  heap after {at_min[-1]:.0f} min: {heaps[-1]:.1f} MB", flush=True)
+    figures["heap_growth_mb"], figures["heap_minutes"] = heaps[-1] - before, minutes
+    figures["heap_slope_mb_per_hour"] = float(np.polyfit(at_min, heaps, 1)[0]) * 60
 
 
 def _offer(load: Told, seconds: float, page: Page) -> None:
