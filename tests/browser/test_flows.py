@@ -151,6 +151,7 @@ def test_a_case_from_its_alert_to_its_end_by_keys_at_the_desk_and_by_hand_on_the
 def test_a_cut_line_resumes_after_the_last_event_and_nothing_is_missed_or_told_twice(
     browser: Browser, stage: Stage
 ) -> None:
+    blocked(stage.node, "cam-7", Severity.YELLOW, Hazard.BLOCKED_EXIT)
     with ThinLink() as line:
         page = stage.page(browser, "operator", f"http://127.0.0.1:{line.to(port_of(stage.centre))}")
         asked: list[Request] = []
@@ -165,6 +166,7 @@ def test_a_cut_line_resumes_after_the_last_event_and_nothing_is_missed_or_told_t
               };
             }"""
         )
+        row(page, 7)  # the list has been read: what comes from now on is told
         page.get_by_test_id("sound-start").click()
         page.get_by_test_id("sound-heard").click()
         blocked(stage.node, "cam-2", Severity.YELLOW, Hazard.BLOCKED_EXIT)
