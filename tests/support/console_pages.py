@@ -47,7 +47,10 @@ def not_looked_at() -> list[str]:
 
 
 def every_page(browser: Browser, place: Small) -> tuple[list[str], int]:
-    """Serious violations of all pages, in Chinese and in English, in words; and how many pages they were."""
+    """Serious violations of all pages, in Chinese and in English, in words; and how many pages they were.
+
+    A name that became markup is one as well (`small_city.HOSTILE`).
+    """
     found, pages = list[str](), 0
 
     def look(page: Page, name: str) -> None:
@@ -55,6 +58,8 @@ def every_page(browser: Browser, place: Small) -> tuple[list[str], int]:
         page.wait_for_timeout(SETTLE_MS)
         pages += 1
         found.extend(f"{name}: {words}" for words in serious(page))
+        if page.locator('[src="/hostile"]').count() or page.title() == "1":
+            found.append(f"{name}: a name is markup")
 
     fresh = desk(browser, place.centre.origin)
     for path in ANYBODYS:

@@ -18,6 +18,12 @@ from xueliang_demo.installation import Installation
 from xueliang_demo.theatre import Stage
 
 MOST_BYTES = 400_000
+_PICTURE_IS_THERE = """
+() => {
+  const picture = document.querySelector('[data-testid="task-card"] img');
+  return picture !== null && picture.complete && picture.naturalWidth > 0;
+}
+"""
 
 
 def shoot(page: Page, path: Path) -> None:
@@ -54,6 +60,7 @@ def take(folder: Path, out: Path) -> None:
             sign_in(phone, "worker", installation.password_of("worker"))
             card = phone.get_by_test_id("task-card").first
             card.wait_for(timeout=30_000)
+            phone.wait_for_function(_PICTURE_IS_THERE)
             shoot(phone, out / "phone-list.png")
             card.click()
             phone.get_by_test_id("take").first.wait_for()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +17,7 @@ from tests.support.rules_node import RulesNode
 from xueliang_alerts.contract import Hazard, Measure, Reason, Severity
 from xueliang_central.camera_rules.sending import make_key
 from xueliang_configs.cameras import CameraConfig
-from xueliang_demo.city import DEMO, make_city
+from xueliang_demo.city import DEMO, City, make_city
 from xueliang_demo.demo_plan import POLICIES
 from xueliang_demo.installation import Account, Plan, WatchedCamera
 from xueliang_demo.processes import wait_until
@@ -33,6 +33,8 @@ RUNNING: Final = {
     "zone": ZONE,
     "dwell_s": 60.0,
 }
+HOSTILE: Final = '<img src="/hostile" onerror="document.title=1">'
+"""In front of every name of a hostile city: as text it is seen, as markup it is an element."""
 BLOCKED: Final = Reason(
     code="lane_blocked", text="lane 41% covered by truck for 63 s >= 60 s", about={"objects": "truck", "place": "lane"}
 )
@@ -73,21 +75,23 @@ class Small:
 
 
 @contextmanager
-def small(folder: Path) -> Iterator[Small]:
-    """All processes end with the block."""
-    city = make_city(DEMO)
+def small(folder: Path, *, is_hostile: bool = False) -> Iterator[Small]:
+    """All processes end with the block. `is_hostile`: areas, cameras and people are named by who means no good."""
+    before = HOSTILE if is_hostile else ""
+    made = make_city(DEMO)
+    city = City(tuple(replace(one, name=before + one.name, name_en=before + one.name_en) for one in made.areas))
     grid = city.of_level("grid")[3]
     place = grid.polygon.representative_point()
     cameras = tuple(
-        WatchedCamera(f"cam-{n}", f"东巷{n}号", "file:none.mp4", grid.code, place.x + n * 0.002, place.y)
+        WatchedCamera(f"cam-{n}", f"{before}东巷{n}号", "file:none.mp4", grid.code, place.x + n * 0.002, place.y)
         for n in range(CAMERAS)
     )
     root = city.areas[0].code
     accounts = (
-        Account("operator", "operator", root, "值班员"),
-        Account("ruler", "rule_operator", root, "规则员"),
-        Account("chief", "supervisor", root, "带班长"),
-        Account("worker", "worker", grid.code, "李网格"),
+        Account("operator", "operator", root, f"{before}值班员"),
+        Account("ruler", "rule_operator", root, f"{before}规则员"),
+        Account("chief", "supervisor", root, f"{before}带班长"),
+        Account("worker", "worker", grid.code, f"{before}李网格"),
     )
     camera = CameraConfig.model_validate(
         {"camera_id": "cam-0", "name": "cam-0", "url": "file:none.mp4", "rules": [RUNNING]}

@@ -1,4 +1,7 @@
-"""A thin line between programs of one machine: TCP forwarded at so many bytes a second each way, all of it together."""
+"""A thin line between programs of one machine: TCP forwarded at so many bytes a second each way, all of it together.
+
+It can be cut, and mended again.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,8 @@ class ThinLink:
         self.passed_bytes = {"up": 0, "down": 0}
         self._ways = {"up": _OneWay(), "down": _OneWay()}
         self._sockets: list[socket.socket] = []
-        self._is_closed = False
+        self._forwarding: list[socket.socket] = []
+        self._is_closed = self._is_cut = False
 
     def __enter__(self) -> ThinLink:
         return self
@@ -53,6 +57,15 @@ class ThinLink:
         self._is_closed = True
         for one in self._sockets:
             one.close()
+
+    def cut(self) -> None:
+        """What is open ends, and nothing gets through until `mend`."""
+        self._is_cut = True
+        for one in self._forwarding:
+            _shut(one)
+
+    def mend(self) -> None:
+        self._is_cut = False
 
     def to(self, port: int) -> int:
         """A port here that leads to that one over the line."""
@@ -65,6 +78,9 @@ class ThinLink:
         while not self._is_closed:
             try:
                 near, _ = listener.accept()
+                if self._is_cut:
+                    near.close()
+                    continue
                 far = socket.create_connection(("127.0.0.1", port), timeout=5)
             except OSError:
                 continue  # whoever listens there is not up: they try again
@@ -73,6 +89,7 @@ class ThinLink:
                 for name in (socket.SO_RCVBUF, socket.SO_SNDBUF):
                     one.setsockopt(socket.SOL_SOCKET, name, BUFFER_BYTES)
                 self._sockets.append(one)
+                self._forwarding.append(one)
             for way, source, sink in (("up", near, far), ("down", far, near)):
                 threading.Thread(target=self._pump, args=(way, source, sink), daemon=True).start()
 
@@ -85,7 +102,11 @@ class ThinLink:
         except OSError:
             pass
         for one in (source, sink):
-            try:
-                one.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue
+            _shut(one)
+
+
+def _shut(one: socket.socket) -> None:
+    try:
+        one.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # it is shut

@@ -15,6 +15,8 @@ import type { CentreEvent } from "./types.ts";
 export const SILENT_MS = 20_000;
 const FIRST_WAIT_MS = 800;
 const LONGEST_WAIT_MS = 10_000;
+/** Without a session: whoever signs in again says so by `nudge`. */
+const SIGNED_OUT_WAIT_MS = 60_000;
 
 export interface StreamOwner {
   onEvent(event: CentreEvent): void;
@@ -29,6 +31,7 @@ export class EventStream {
   #abort: AbortController | null = null;
   #isClosed = false;
   #hasBeenOpen = false;
+  #isSignedOut = false;
   #wake: (() => void) | null = null;
 
   constructor(owner: StreamOwner) {
@@ -57,7 +60,7 @@ export class EventStream {
       if (this.#isClosed) return;
       this.#owner.onLost();
       failures = wasHeard ? 0 : failures + 1;
-      const longest = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** failures);
+      const longest = this.#isSignedOut ? SIGNED_OUT_WAIT_MS : Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** failures);
       await this.#pause(longest * (0.5 + Math.random() / 2));
     }
   }
@@ -76,7 +79,8 @@ export class EventStream {
         cache: "no-store",
         signal: abort.signal,
       });
-      if (response.status === 401) signedOut();
+      this.#isSignedOut = response.status === 401;
+      if (this.#isSignedOut) signedOut();
       if (!response.ok || !response.body) return false;
       noteServerTime(response.headers.get("Date"));
       this.#owner.onOpen(this.#hasBeenOpen);

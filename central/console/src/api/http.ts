@@ -24,7 +24,7 @@ export class NoAnswer extends Error {
 }
 
 let csrf = "";
-let onSignedOut: () => void = () => undefined;
+let onSignedOut: () => Promise<boolean> = async () => false;
 let onServerTime: (serverMs: number) => void = () => undefined;
 let renew: (sentWith: string) => Promise<boolean> = async () => false;
 
@@ -36,7 +36,8 @@ export function csrfToken(): string {
   return csrf;
 }
 
-export function whenSignedOut(handler: () => void): void {
+/** `handler`: the session is over. True once the same person has signed in again on this page; false: nobody will. */
+export function whenSignedOut(handler: () => Promise<boolean>): void {
   onSignedOut = handler;
 }
 
@@ -59,7 +60,7 @@ export function isStaleToken(status: number, problem: Problem): boolean {
 }
 
 export function signedOut(): void {
-  onSignedOut();
+  void onSignedOut();
 }
 
 export function noteServerTime(dateHeader: string | null): void {
@@ -93,12 +94,23 @@ async function call<T>(method: string, path: string, body?: unknown, signal?: Ab
   const headers: Record<string, string> = method !== "GET" && sentWith ? { "X-CSRF-Token": sentWith } : {};
   const response = await answered(method, path, { headers, body, credentials: "same-origin", signal });
   if (!response.ok) {
-    const refused = await refusal(response, path);
-    const isStale = refused instanceof ApiProblem && isStaleToken(refused.status, refused.problem);
-    if (isStale && !isSecondTry && (await renewToken(sentWith))) return call<T>(method, path, body, signal, true);
+    const refused = await refusalOf(response);
+    if (!isSecondTry && (await mayTryAgain(refused, path, sentWith))) return call<T>(method, path, body, signal, true);
     throw refused;
   }
   return response.status === 204 ? (undefined as T) : said<T>(response);
+}
+
+/**
+ * An act that finds its session over waits for the person to sign in again, and goes on by itself. What is asked after
+ * that was found, with no token, is refused: a page that asks every few seconds must not pile up a night's questions.
+ */
+async function mayTryAgain(refused: Error, path: string, sentWith: string): Promise<boolean> {
+  if (!(refused instanceof ApiProblem)) return false;
+  if (isStaleToken(refused.status, refused.problem)) return renewToken(sentWith);
+  if (refused.status !== 401 || path === "/api/session") return false;
+  const signedInAgain = onSignedOut();
+  return sentWith !== "" && (await signedInAgain);
 }
 
 interface Asked {
@@ -135,12 +147,6 @@ export async function said<T>(response: Response): Promise<T> {
   } catch (error) {
     throw new NoAnswer(error);
   }
-}
-
-async function refusal(response: Response, path: string): Promise<Error> {
-  const refused = await refusalOf(response);
-  if (response.status === 401 && path !== "/api/session") onSignedOut();
-  return refused;
 }
 
 /** Why the centre refused, or that it did not answer. */

@@ -30,6 +30,8 @@ export const factor = ref<SecondFactor | null>(null);
 /** The centre answers nothing else before a second factor is enrolled. */
 export const mustEnrol = computed(() => factor.value?.must_enrol ?? false);
 export const isProven = ref(false);
+/** The session of a desk has ended while its page was open: the page stays as it is, behind the sign-in. */
+export const isExpired = ref(false);
 /** Another person's unsent work on this device: this user decides about it before anything else. */
 export const held = shallowRef<Held | null>(null);
 
@@ -60,10 +62,35 @@ async function adopt(opened: Session, isNew: boolean): Promise<void> {
   isProven.value = true;
   factor.value = opened.second_factor;
   if (user.value?.user_id !== opened.user.user_id) user.value = opened.user;
+  goOn(true);
 }
 
-function forget(): void {
+/** What waits for the session to be opened again: acts of the open page. */
+const waiting: ((isOpened: boolean) => void)[] = [];
+
+function goOn(isOpened: boolean): void {
+  isExpired.value = false;
+  for (const one of waiting.splice(0)) one(isOpened);
+}
+
+/**
+ * The session has ended, and nobody has pressed *sign out*. What a desk has in hand (a draft, words half typed) stays on
+ * the page, which is covered until the same person has signed in again; true then. A phone keeps its acts on the device.
+ */
+async function expire(): Promise<boolean> {
+  if (!user.value || isWorker.value) {
+    forget();
+    return false;
+  }
   isProven.value = false;
+  isExpired.value = true;
+  useCsrf("");
+  return new Promise((resolve) => waiting.push(resolve));
+}
+
+export function forget(): void {
+  isProven.value = false;
+  goOn(false);
   if (!user.value) return;
   user.value = null;
   factor.value = null;
@@ -71,7 +98,7 @@ function forget(): void {
   for (const handler of watchers) handler();
 }
 
-whenSignedOut(forget);
+whenSignedOut(expire);
 
 /** Whose each token of this page was. */
 const owners = new Map<string, string>();
@@ -104,7 +131,7 @@ async function ask(): Promise<void> {
     }
   } catch (error) {
     if (!(error instanceof ApiProblem) || error.status !== 401) throw error;
-    forget();
+    void expire();
   }
   hasAnswer = true;
 }

@@ -4,14 +4,14 @@
  * `linkState`: "connecting" at first; "live"; "reconnecting" for a short break; "lost" when nothing was heard for
  * LOST_AFTER_MS (the banner). After every break each listener is asked to read its lists afresh.
  */
-import { computed, ref } from "vue";
+import { computed, ref, watch } from "vue";
 
 import { notices } from "@/api/calls";
 import { EventStream, SILENT_MS } from "@/api/event_stream";
 import { ApiProblem } from "@/api/http";
 import type { CentreEvent } from "@/api/types";
 
-import { onSignOut } from "./account";
+import { isExpired, onSignOut } from "./account";
 import { now } from "./now";
 import { Receipts } from "./receipts";
 
@@ -95,6 +95,9 @@ function close(): void {
 onSignOut(() => {
   close();
   receipts.forget();
+});
+watch(isExpired, (isNow) => {
+  if (!isNow) stream?.nudge(); // goes on from the last event heard before the session ended
 });
 window.addEventListener("online", () => stream?.nudge());
 document.addEventListener("visibilitychange", () => {

@@ -219,6 +219,7 @@ export const en: Record<WordKey, string> = {
   "move.noteRequired": "Note (required)",
   "move.notePlaceholder": "What happened; kept in the timeline",
   "move.conflict": "The incident has just changed; nothing was done.",
+  "move.unsent": "Your words were not sent: {words}",
   "move.conflictDetail": "It is now “{state}”. The newest content is loaded: check it, then act.",
   "move.failed": "It did not work: {why}",
   "move.noAnswer": "No answer from the centre; it may not be done. Clicking again is safe, it never counts twice.",

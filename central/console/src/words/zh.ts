@@ -218,6 +218,7 @@ export const zh = {
   "move.noteRequired": "说明（必填）",
   "move.notePlaceholder": "写明情况，会记入事件时间线",
   "move.conflict": "事件刚被更新，本次操作未执行。",
+  "move.unsent": "您写的说明没有提交：{words}",
   "move.conflictDetail": "现在的状态是“{state}”。已载入最新内容，请核对后再操作。",
   "move.failed": "操作未成功：{why}",
   "move.noAnswer": "没有收到中心的答复，操作可能未执行。再次点击会安全重试，不会重复。",
