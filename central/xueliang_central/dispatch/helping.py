@@ -2,15 +2,19 @@
 
 The call and its answer stand on the task, where the worker's phone and every desk above see them at once. The desk on
 duty has a notice that climbs until it is answered or the task is under way no more; the answer is a notice to the
-worker. A second call replaces the first, and its answer with it.
+worker. A second call replaces the first, and its answer with it; the same call again while nobody has answered is no
+second one (`asks_again`), so that whoever presses in need neither floods the desk nor makes its answer too late.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import Area, Level
 from xueliang_central.audit import chain
@@ -18,11 +22,12 @@ from xueliang_central.dispatch import service
 from xueliang_central.dispatch.checking_in import Fix, checked_in
 from xueliang_central.dispatch.judging import JUDGES
 from xueliang_central.dispatch.telling import who_is_told
-from xueliang_central.errors import Conflict, MoveRefused, NotFound
+from xueliang_central.errors import Conflict, MoveRefused, NotFound, Throttled
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import By, Change
 from xueliang_central.incidents.moving import seen_before
 from xueliang_central.incidents.states import MOVES
+from xueliang_central.incidents.tables import incident_timeline
 from xueliang_central.incidents.views import at_text
 from xueliang_central.notices import outbox
 from xueliang_central.notices.ladder import ALWAYS_GOES
@@ -33,6 +38,8 @@ Row = dict[str, Any]
 
 ASKED: Final = "help_asked"
 ANSWERED: Final = "help_answered"
+CALLS_AN_HOUR: Final = 12  # of one task: each is a notice that goes the hardest way
+_HOUR: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,34 @@ def call_of(reason_code: str | None, note: str | None, fix: Fix | None, incident
     """What stands on the task until it is answered. The time is the centre's: it is what the desk waits from."""
     where = None if fix is None else checked_in(fix, incident, now)
     return {"reason_code": reason_code, "note": note, "asked_at": at_text(now), "where": where, "answer": None}
+
+
+def asks_again(task: Row, reason_code: str | None, note: str | None) -> bool:
+    """The same words while the call waits for its answer."""
+    call = task["help"]
+    return is_wanted(task) and (call["reason_code"], call["note"]) == (reason_code, note)
+
+
+def again(task: Row) -> Row:
+    """The call that stands, with how often it was repeated."""
+    call: Row = task["help"]
+    return call | {"repeated": call.get("repeated", 0) + 1}
+
+
+async def must_not_flood(conn: AsyncConnection, task: Row, now: datetime) -> None:
+    """Raises Throttled."""
+    entry = incident_timeline.c
+    query = (
+        select(entry.at)
+        .where(entry.incident_id == task["incident_id"], entry.kind == ASKED, entry.at > now - _HOUR)
+        .order_by(entry.at.desc())
+        .limit(CALLS_AN_HOUR)
+    )
+    told_at = list((await conn.execute(query)).scalars())
+    if len(told_at) == CALLS_AN_HOUR:
+        wait_s = max(1, round((told_at[-1] + _HOUR - now).total_seconds()))
+        detail = f"the desk was told {CALLS_AN_HOUR} different calls for help within the hour: phone it"
+        raise Throttled(detail, retry_after_s=wait_s)
 
 
 def is_wanted(task: Row) -> bool:
