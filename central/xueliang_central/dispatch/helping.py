@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from prometheus_client import Counter
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,7 +25,7 @@ from xueliang_central.dispatch.judging import JUDGES
 from xueliang_central.dispatch.telling import who_is_told
 from xueliang_central.errors import Conflict, MoveRefused, NotFound, Throttled
 from xueliang_central.incidents import service as incidents
-from xueliang_central.incidents.change import By, Change
+from xueliang_central.incidents.change import POLICY, By, Change
 from xueliang_central.incidents.moving import seen_before
 from xueliang_central.incidents.states import MOVES
 from xueliang_central.incidents.tables import incident_timeline
@@ -38,6 +39,7 @@ Row = dict[str, Any]
 
 ASKED: Final = "help_asked"
 ANSWERED: Final = "help_answered"
+UNTOLD: Final = Counter("central_help_untold", "Calls for help that no desk could be told")
 CALLS_AN_HOUR: Final = 12  # of one task: each is a notice that goes the hardest way
 _HOUR: Final = timedelta(hours=1)
 
@@ -92,13 +94,35 @@ def is_wanted(task: Row) -> bool:
 
 
 async def tell_desk(change: Change, incident: Row, task: Row) -> None:
-    """A notice to the desk on duty of the level that has the case, or the next above it."""
+    """A notice to the desk on duty of the level that has the case, or the next above it.
+
+    Where no desk from there up has anybody, the task, the timeline, the register and a counter say so: the worker must
+    not wait for who was never told.
+    """
+    if await _tell(change, incident, task):
+        return
+    UNTOLD.inc()
+    await service.write_task(change, task, {"help": task["help"] | {"told_nobody": True}}, is_aside=True)
+    change.note(incident["incident_id"], "help_untold", POLICY, task_id=task["task_id"])
+    await chain.record(
+        change.conn,
+        actor=POLICY.name,
+        action="task.help_untold",
+        object_kind="task",
+        object_id=task["task_id"],
+        detail={"incident_id": incident["incident_id"], "area_code": incident["area_code"]},
+        at=change.now,
+    )
+
+
+async def _tell(change: Change, incident: Row, task: Row) -> int:
+    """How many people have a notice."""
     above = _desks_above(change, incident)
     if not above:
-        return
+        return 0
     duty = await presence.desks_of(change.conn, [area.code for area in above], change.now)
     told = who_is_told(above, duty)
-    await outbox.put(
+    return await outbox.put(
         change.conn,
         key=f"{ASKED}:{task['task_id']}:{task['version']}",
         kind=ASKED,
@@ -120,8 +144,9 @@ async def tell_desk(change: Change, incident: Row, task: Row) -> None:
 
 
 def _desks_above(change: Change, incident: Row) -> Sequence[Area]:
-    """From the level that has the case up to the root; a grid has no desk. Empty: an import has taken the area away."""
-    known = change.tree.find(incident["area_code"])
+    """From the level that has the case up to the root; a grid has no desk. Where an import has taken the area away,
+    from what is left above it. Empty: nothing is."""
+    known = change.tree.nearest(incident["area_code"])
     if known is None:
         return ()
     upward = list(reversed(change.tree.chain(known.code)))

@@ -14,7 +14,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.neighbouring import neighbours
-from xueliang_central.areas.tree import Area, parent_code
+from xueliang_central.areas.tree import Area
 from xueliang_central.clocks.limits import ClockKind, Limits
 from xueliang_central.dispatch.recommending import NEIGHBOUR, Recommendation, needs_neighbours, recommend
 from xueliang_central.dispatch.tables import tasks
@@ -109,10 +109,8 @@ async def send(change: Change, incident: Row, move: Move, by: By, *, params: Row
 
 def _place_of(change: Change, area_code: str) -> Area:
     """The area, or the nearest above it that an import has left. Raises NotFound: none is."""
-    known: str | None = area_code
-    while known is not None and known not in change.tree:
-        known = parent_code(known)
-    return change.tree.get(area_code if known is None else known)
+    left = change.tree.nearest(area_code)
+    return change.tree.get(area_code) if left is None else left
 
 
 async def dispatch_by_policy(change: Change, incident: Row) -> Row:

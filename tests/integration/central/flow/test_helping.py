@@ -6,12 +6,27 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
-from tests.integration.central.flow.stage import LI, STRANGER, WANG, ZHOU, HandClock, Stage, cleared, raised
+from tests.integration.central.flow.stage import (
+    CHEN,
+    CITY,
+    LI,
+    STRANGER,
+    TOWNSHIP,
+    WANG,
+    ZHOU,
+    HandClock,
+    Stage,
+    cleared,
+    raised,
+)
 from tests.integration.central.flow.test_regrouping import by_number, merge, two
+from xueliang_central.areas.tree import AreaTree
 from xueliang_central.audit import chain
+from xueliang_central.audit.tables import audit_records
 from xueliang_central.dispatch.checking_in import Fix
-from xueliang_central.dispatch.helping import CALLS_AN_HOUR, HelpAnswer, answer
+from xueliang_central.dispatch.helping import CALLS_AN_HOUR, UNTOLD, HelpAnswer, answer
 from xueliang_central.dispatch.needing import not_needed
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.errors import Conflict, MoveRefused, NotFound, Throttled
@@ -19,6 +34,7 @@ from xueliang_central.incidents.tables import incident_timeline
 from xueliang_central.notices.ladder import ALWAYS_GOES
 from xueliang_central.notices.tables import notices
 from xueliang_central.rights.scope import Actor
+from xueliang_central.rights.tables import users
 from xueliang_central.store.tables import events
 
 HERE = Fix(117.005, 36.005, 15.2, 4.0)
@@ -260,3 +276,40 @@ async def test_check_ins_within_half_a_minute_are_one(stage: Stage, clock: HandC
     clock.forward(31)
     await stage.work_on(worker, "check_in", fix=HERE)
     assert (await stage.story()).count("checked_in") == 2
+
+
+async def _after_an_import(stage: Stage, *left: str) -> None:
+    """Only these areas are left."""
+    stage.rulebook.areas.tree = AreaTree([stage.rulebook.areas.tree.get(code) for code in left])
+
+
+async def test_a_call_in_an_area_that_has_vanished_is_told_above_it(stage: Stage, clock: HandClock) -> None:
+    worker = await _under_way(stage, clock)
+    await _after_an_import(stage, CITY, "370102", TOWNSHIP)
+    await stage.work_on(worker, "help", reason_code="danger")
+    assert [row["user_id"] for row in await _told(stage, "help_asked")] == [CHEN.user_id]
+    assert "told_nobody" not in (await stage.task())["help"]
+
+
+async def test_a_call_that_nobody_can_be_told_says_so(stage: Stage, clock: HandClock) -> None:
+    worker = await _under_way(stage, clock)
+    before = UNTOLD._value.get()
+    async with stage.database.transaction() as conn:
+        await conn.execute(update(users).where(users.c.role != "worker").values(disabled=True))
+    await stage.work_on(worker, "help", reason_code="danger")
+    assert await _told(stage, "help_asked") == []
+    assert (await stage.task())["help"]["told_nobody"] is True
+    assert UNTOLD._value.get() == before + 1
+    assert (await stage.story())[-2:] == ["help_asked", "help_untold"]
+    async with stage.database.reading() as conn:
+        acts = (await conn.execute(select(audit_records.c.action))).scalars().all()
+    assert "task.help_untold" in acts
+
+
+async def test_where_every_area_above_has_vanished_a_call_says_so_and_stops_nothing(
+    stage: Stage, clock: HandClock
+) -> None:
+    worker = await _under_way(stage, clock)
+    await _after_an_import(stage)
+    await stage.work_on(worker, "help", reason_code="danger")
+    assert (await stage.task())["help"]["told_nobody"] is True
