@@ -25,6 +25,8 @@ from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.fleet.nodes import add_node, is_registered, renew_token
 from xueliang_central.intake import sources
 from xueliang_central.intake.signing import key_of
+from xueliang_central.incidents.states import State
+from xueliang_central.incidents.tables import incidents
 from xueliang_central.lanes.importing import import_lanes
 from xueliang_central.lanes.importing import relocate as relocate_lanes
 from xueliang_central.notices.contact_table import ContactTable
@@ -62,6 +64,9 @@ async def take_areas(database: Database, table: AreaTable, *, at: datetime, remo
             by=BY,
             remove_missing=remove_missing,
             holders={"cameras": cameras.c.area_code, "users": users.c.area_code, "shifts": shifts.c.area_code},
+            going_on=select(incidents.c.area_code, "incident " + incidents.c.number).where(
+                incidents.c.state != State.CLOSED.value
+            ),
         )
         tree = await load_tree(conn)
         moved = {"cameras": await relocate(conn, tree, at=at), "lanes": await relocate_lanes(conn, tree)}

@@ -1,12 +1,13 @@
 """A file of areas into the tree: checked whole, told as a diff, taken in one transaction or not at all.
 
-What the file does not name stays, unless missing areas are to be removed; one that cameras or people still belong to
-is never removed. Form, codes, levels and parents are checked by `xueliang_configs.loading.load_areas`; here the
+What the file does not name stays, unless missing areas are to be removed; one that cameras or people still belong to,
+or in which a case is open, is never removed. Form, codes, levels and parents are checked by `xueliang_configs.loading.load_areas`; here the
 polygons are.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +15,7 @@ from typing import Any
 
 from shapely.geometry import shape
 from shapely.validation import explain_validity
-from sqlalchemy import Column, delete, insert, select, update
+from sqlalchemy import Column, Select, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tables import area_imports, areas
@@ -31,6 +32,7 @@ from xueliang_central.audit import chain
 from xueliang_central.errors import ImportRefused
 from xueliang_configs.areas import AreaTable
 
+_NAMED = 5  # cases of an area in a refusal
 _MIN_INSIDE_PARENT = 0.9  # hand-drawn borders differ a little; less than this is a wrong code or a wrong polygon
 
 
@@ -130,18 +132,20 @@ async def import_areas(
     by: str,
     remove_missing: bool = False,
     holders: Mapping[str, Column[Any]] | None = None,
+    going_on: Select[tuple[str, str]] | None = None,
 ) -> AreaDiff:
     """Take the file in, in this transaction.
 
     Args:
         holders: columns of area codes that must keep existing, by what they are called ("cameras", "users").
+        going_on: area code and name of what must end before its area may go ("incident 20261123-0007").
 
     Raises:
         ImportRefused: with every problem; the transaction must then be given up.
     """
     after = areas_of(table)
     changes = diff(await load_tree(conn), after, remove_missing=remove_missing)
-    await _refuse_orphans(conn, changes, holders or {})
+    await _refuse_orphans(conn, changes, holders or {}, going_on)
     if not (changes.added or changes.changed or changes.removed):
         return changes
     if changes.removed:
@@ -162,7 +166,12 @@ def _row(area: Area) -> dict[str, Any]:
     return {**row, "level": area.level.value, "geometry": area.geometry}
 
 
-async def _refuse_orphans(conn: AsyncConnection, changes: AreaDiff, holders: Mapping[str, Column[Any]]) -> None:
+async def _refuse_orphans(
+    conn: AsyncConnection,
+    changes: AreaDiff,
+    holders: Mapping[str, Column[Any]],
+    going_on: Select[tuple[str, str]] | None,
+) -> None:
     """Raises ImportRefused when something still belongs to an area that would go."""
     removed = [area.code for area in changes.removed]
     problems: list[str] = []
@@ -170,5 +179,17 @@ async def _refuse_orphans(conn: AsyncConnection, changes: AreaDiff, holders: Map
         if removed:
             used = await conn.execute(select(column).where(column.in_(removed)).distinct().order_by(column))
             problems += [f"area {code}: {what} still belong to it" for code in used.scalars()]
+    if removed and going_on is not None:
+        named: dict[str, list[str]] = defaultdict(list)
+        for code, what in await conn.execute(going_on):
+            if code in set(removed):
+                named[code].append(what)
+        problems += [f"area {code}: {_few(whats)} to be closed first" for code, whats in sorted(named.items())]
     if problems:
         raise ImportRefused(problems)
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    shown = ", ".join(sorted(names)[:_NAMED])
+    return f"{shown} and {more} more have" if more > 0 else f"{shown} {'has' if len(names) == 1 else 'have'}"

@@ -107,6 +107,13 @@ class AreaTree:
     def find(self, code: str | None) -> Area | None:
         return None if code is None else self._by_code.get(code)
 
+    def nearest(self, code: str) -> Area | None:
+        """The area, or the nearest above it that an import has left; None: nothing is left."""
+        known: str | None = code
+        while known is not None and known not in self._by_code:
+            known = parent_code(known)
+        return self.find(known)
+
     def path_of(self, code: str) -> str:
         """Raises NotFound."""
         return self.get(code).path

@@ -29,6 +29,7 @@ Said = Literal["running", "wanted", "unsaid"]
 
 SHOWN_RIGHTS: Final = (
     Permission.SEE_PICTURES,
+    Permission.LOOK_NOW,
     Permission.SEE_INCIDENTS,
     Permission.SEE_CAMERAS,
     Permission.SEE_RULES,

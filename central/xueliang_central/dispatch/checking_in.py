@@ -9,7 +9,7 @@ Invariants
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from xueliang_central.incidents.folding import distance_m
@@ -22,6 +22,7 @@ _FINE_M: Final = 10
 # The phone says so before it sends; whoever reads it later must not take it for more than it is.
 POOR_ABOVE_M: Final = 100.0
 OLD_AFTER_S: Final = 60.0
+_ONE_WITHIN: Final = timedelta(seconds=30)  # sooner it replaces the one before: nobody walks far meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,11 @@ def checked_in(fix: Fix, incident: Row, at: datetime) -> Row:
         "age_s": round(fix.age_s),
         "is_inaccurate": fix.is_inaccurate,
     }
+
+
+def replaces(before: Row | None, at: datetime) -> bool:
+    """So soon after the check-in `before` that the two are one: the newer distance counts, and is told once."""
+    return before is not None and abs(at - datetime.fromisoformat(before["at"])) < _ONE_WITHIN
 
 
 def told_of(fix: Fix, incident: Row) -> Row:

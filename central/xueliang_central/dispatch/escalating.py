@@ -54,7 +54,8 @@ async def _limit_passed(change: Change, clock: Row, incident: Row) -> None:
 
 async def _escalate(change: Change, clock: Row, incident: Row, firing: Firing) -> tuple[Area | None, int]:
     """Tell the people of the next level that has any on duty; returns which area, and how many were told."""
-    known = change.tree.find(incident["area_code"])  # None: an import has taken it away; the limit passes all the same
+    # An import may have taken its area away, and all above it: the limit passes all the same.
+    known = change.tree.nearest(incident["area_code"])
     due = None if firing.level is None or known is None else change.tree.ancestor_at(known.code, firing.level)
     if due is None:
         return None, 0

@@ -2,15 +2,20 @@
 
 The call and its answer stand on the task, where the worker's phone and every desk above see them at once. The desk on
 duty has a notice that climbs until it is answered or the task is under way no more; the answer is a notice to the
-worker. A second call replaces the first, and its answer with it.
+worker. A second call replaces the first, and its answer with it; the same call again while nobody has answered is no
+second one (`asks_again`), so that whoever presses in need neither floods the desk nor makes its answer too late.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
+
+from prometheus_client import Counter
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import Area, Level
 from xueliang_central.audit import chain
@@ -18,11 +23,12 @@ from xueliang_central.dispatch import service
 from xueliang_central.dispatch.checking_in import Fix, checked_in
 from xueliang_central.dispatch.judging import JUDGES
 from xueliang_central.dispatch.telling import who_is_told
-from xueliang_central.errors import Conflict, MoveRefused, NotFound
+from xueliang_central.errors import Conflict, MoveRefused, NotFound, Throttled
 from xueliang_central.incidents import service as incidents
-from xueliang_central.incidents.change import By, Change
+from xueliang_central.incidents.change import POLICY, By, Change
 from xueliang_central.incidents.moving import seen_before
 from xueliang_central.incidents.states import MOVES
+from xueliang_central.incidents.tables import incident_timeline
 from xueliang_central.incidents.views import at_text
 from xueliang_central.notices import outbox
 from xueliang_central.notices.ladder import ALWAYS_GOES
@@ -33,6 +39,9 @@ Row = dict[str, Any]
 
 ASKED: Final = "help_asked"
 ANSWERED: Final = "help_answered"
+UNTOLD: Final = Counter("central_help_untold", "Calls for help that no desk could be told")
+CALLS_AN_HOUR: Final = 12  # of one task: each is a notice that goes the hardest way
+_HOUR: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +60,69 @@ def call_of(reason_code: str | None, note: str | None, fix: Fix | None, incident
     return {"reason_code": reason_code, "note": note, "asked_at": at_text(now), "where": where, "answer": None}
 
 
+def asks_again(task: Row, reason_code: str | None, note: str | None) -> bool:
+    """The same words while the call waits for its answer."""
+    call = task["help"]
+    return is_wanted(task) and (call["reason_code"], call["note"]) == (reason_code, note)
+
+
+def again(task: Row) -> Row:
+    """The call that stands, with how often it was repeated."""
+    call: Row = task["help"]
+    return call | {"repeated": call.get("repeated", 0) + 1}
+
+
+async def must_not_flood(conn: AsyncConnection, task: Row, now: datetime) -> None:
+    """Raises Throttled."""
+    entry = incident_timeline.c
+    query = (
+        select(entry.at)
+        .where(entry.incident_id == task["incident_id"], entry.kind == ASKED, entry.at > now - _HOUR)
+        .order_by(entry.at.desc())
+        .limit(CALLS_AN_HOUR)
+    )
+    told_at = list((await conn.execute(query)).scalars())
+    if len(told_at) == CALLS_AN_HOUR:
+        wait_s = max(1, round((told_at[-1] + _HOUR - now).total_seconds()))
+        detail = f"the desk was told {CALLS_AN_HOUR} different calls for help within the hour: phone it"
+        raise Throttled(detail, retry_after_s=wait_s)
+
+
 def is_wanted(task: Row) -> bool:
     """Somebody has asked and nobody has answered."""
     return task["help"] is not None and task["help"]["answer"] is None
 
 
 async def tell_desk(change: Change, incident: Row, task: Row) -> None:
-    """A notice to the desk on duty of the level that has the case, or the next above it."""
+    """A notice to the desk on duty of the level that has the case, or the next above it.
+
+    Where no desk from there up has anybody, the task, the timeline, the register and a counter say so: the worker must
+    not wait for who was never told.
+    """
+    if await _tell(change, incident, task):
+        return
+    UNTOLD.inc()
+    await service.write_task(change, task, {"help": task["help"] | {"told_nobody": True}}, is_aside=True)
+    change.note(incident["incident_id"], "help_untold", POLICY, task_id=task["task_id"])
+    await chain.record(
+        change.conn,
+        actor=POLICY.name,
+        action="task.help_untold",
+        object_kind="task",
+        object_id=task["task_id"],
+        detail={"incident_id": incident["incident_id"], "area_code": incident["area_code"]},
+        at=change.now,
+    )
+
+
+async def _tell(change: Change, incident: Row, task: Row) -> int:
+    """How many people have a notice."""
     above = _desks_above(change, incident)
     if not above:
-        return
+        return 0
     duty = await presence.desks_of(change.conn, [area.code for area in above], change.now)
     told = who_is_told(above, duty)
-    await outbox.put(
+    return await outbox.put(
         change.conn,
         key=f"{ASKED}:{task['task_id']}:{task['version']}",
         kind=ASKED,
@@ -85,8 +144,9 @@ async def tell_desk(change: Change, incident: Row, task: Row) -> None:
 
 
 def _desks_above(change: Change, incident: Row) -> Sequence[Area]:
-    """From the level that has the case up to the root; a grid has no desk. Empty: an import has taken the area away."""
-    known = change.tree.find(incident["area_code"])
+    """From the level that has the case up to the root; a grid has no desk. Where an import has taken the area away,
+    from what is left above it. Empty: nothing is."""
+    known = change.tree.nearest(incident["area_code"])
     if known is None:
         return ()
     upward = list(reversed(change.tree.chain(known.code)))

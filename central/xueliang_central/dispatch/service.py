@@ -14,7 +14,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.neighbouring import neighbours
-from xueliang_central.areas.tree import Area, parent_code
+from xueliang_central.areas.tree import Area
 from xueliang_central.clocks.limits import ClockKind, Limits
 from xueliang_central.dispatch.recommending import NEIGHBOUR, Recommendation, needs_neighbours, recommend
 from xueliang_central.dispatch.tables import tasks
@@ -22,6 +22,7 @@ from xueliang_central.dispatch.unit_first import rule_for, tell_first
 from xueliang_central.errors import Conflict, NotFound
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import CAMERA, POLICY, By, Change, Rulebook
+from xueliang_central.incidents.regrouping import is_urgent
 from xueliang_central.incidents.shedding import HELD, collective_of, stays_open_s
 from xueliang_central.incidents.states import LIVE_TASK_STATES, MOVES, Move, State, TaskState
 from xueliang_central.notices import outbox
@@ -77,23 +78,26 @@ def without_whereabouts(task: Row) -> Row:
     return {"checked_in": None, "help": None if call is None else {**call, "where": None}}
 
 
-async def write_task(change: Change, task: Row, values: Row) -> Row:
+async def write_task(change: Change, task: Row, values: Row, *, is_aside: bool = False) -> Row:
     """Update a task that still has the version read; counts the version up. Raises Conflict.
 
     Where its worker was is nobody's business once it has ended.
+
+    Args:
+        is_aside: nothing that anybody decides on has changed: the version stays.
     """
     if values.get("ended_at") is not None:
         values = {**values, **without_whereabouts(task | values)}
+    if not is_aside:
+        values = {**values, "version": task["version"] + 1}
     done = await change.conn.execute(
-        update(tasks)
-        .where(tasks.c.task_id == task["task_id"], tasks.c.version == task["version"])
-        .values(**values, version=task["version"] + 1)
+        update(tasks).where(tasks.c.task_id == task["task_id"], tasks.c.version == task["version"]).values(**values)
     )
     if done.rowcount != 1:
         raise Conflict("the task has changed meanwhile", version=task["version"])
     change.touch_task(task["task_id"])
     change.touch(task["incident_id"])
-    return task | values | {"version": task["version"] + 1}
+    return task | values
 
 
 async def send(change: Change, incident: Row, move: Move, by: By, *, params: Row | None = None) -> Row:
@@ -105,10 +109,8 @@ async def send(change: Change, incident: Row, move: Move, by: By, *, params: Row
 
 def _place_of(change: Change, area_code: str) -> Area:
     """The area, or the nearest above it that an import has left. Raises NotFound: none is."""
-    known: str | None = area_code
-    while known is not None and known not in change.tree:
-        known = parent_code(known)
-    return change.tree.get(area_code if known is None else known)
+    left = change.tree.nearest(area_code)
+    return change.tree.get(area_code) if left is None else left
 
 
 async def dispatch_by_policy(change: Change, incident: Row) -> Row:
@@ -288,10 +290,19 @@ def settles_s(incident: Row, rulebook: Rulebook, now: datetime) -> float:
     return stays_open_s(incident["place_key"], rule, rulebook.shedding, takes_in=takes_in)
 
 
+def waits_for_a_person(incident: Row) -> bool:
+    """Fire or severity 1 that neither a person nor the policy has judged: a person says what it was.
+
+    The same as in `incidents.tables.SETTLES`. One whose alerts have all left shows nothing that could be judged.
+    """
+    return incident["state"] == State.OPEN and incident["alert_count"] > 0 and is_urgent(incident)
+
+
 async def see_gone(change: Change, incident: Row, *, has_settled: bool = False) -> Row:
     """Every member was seen clear: what that means depends on how far the case has come.
 
-    Not taken yet: it ended by itself and the task is withdrawn; at once, or when it has settled (`settles_s`).
+    Not taken yet: it ended by itself and the task is withdrawn; at once, or when it has settled (`settles_s`). Fire and
+    severity 1 that nobody has judged stay in the queue.
     Handled: verified and closed, by the same camera; but not when its alerts have all left it, which no camera saw:
     that waits for a check by hand. Taken: somebody is on the way and will say what was found; then it is verified at
     once.
@@ -300,6 +311,8 @@ async def see_gone(change: Change, incident: Row, *, has_settled: bool = False) 
     if not incident["gone"]:
         return incident
     if state in MOVES["ended_by_itself"].sources:
+        if waits_for_a_person(incident):
+            return incident
         if not has_settled and settles_s(incident, change.rulebook, change.now) > 0:
             return incident
         incident, _ = await incidents.transition(change, incident, MOVES["ended_by_itself"], CAMERA)

@@ -14,7 +14,7 @@ from xueliang_central.areas.tree import code_of_path
 from xueliang_central.audit import chain
 from xueliang_central.clocks import timers
 from xueliang_central.dispatch import helping, service
-from xueliang_central.dispatch.checking_in import COARSE_M, Fix, checked_in, told_of
+from xueliang_central.dispatch.checking_in import COARSE_M, Fix, checked_in, replaces, told_of
 from xueliang_central.dispatch.tables import task_photos, task_voices
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.evidence.pictures import PictureKind
@@ -111,6 +111,11 @@ async def move_task(change: Change, actor: Actor, task_id: str, asked: TaskMove)
         return None
     _check(actor, task, asked)
     done_at = _done_at(asked, task, change.now)
+    if (same := _repeated(task, asked, incident, done_at)) is not None:
+        await service.write_task(change, task, same, is_aside=True)
+        return done_at
+    if asked.move == "help":
+        await helping.must_not_flood(change.conn, task, change.now)
     by = By("user", await rosters.display_name_of(change.conn, actor.user_id) or actor.name)
     task = await _write(change, actor, task, asked, incident)
     incident = await _move_incident(change, incident, task, asked, by)
@@ -162,6 +167,17 @@ def _check(actor: Actor, task: Row, asked: TaskMove) -> None:
         raise MoveRefused(f"{asked.move} needs a reason_code, a note or a voice note")
 
 
+def _repeated(task: Row, asked: TaskMove, incident: Row, done_at: datetime) -> Row | None:
+    """What changes on the task when the same was told just now; None: it is something new, with a record of its own."""
+    if asked.voices:
+        return None
+    if asked.move == "help" and helping.asks_again(task, asked.reason_code, asked.note):
+        return {"help": helping.again(task)}
+    if asked.move == "check_in" and asked.fix is not None and not asked.note and replaces(task["checked_in"], done_at):
+        return {"checked_in": checked_in(asked.fix, incident, done_at)}
+    return None
+
+
 async def _write(change: Change, actor: Actor, task: Row, asked: TaskMove, incident: Row) -> Row:
     after = TASK_MOVES[asked.move][1]
     values: Row = {} if after is None else {"state": after.value}
@@ -188,7 +204,7 @@ async def _write(change: Change, actor: Actor, task: Row, asked: TaskMove, incid
         await _add_photos(change, actor, task, asked.photos)
     if asked.voices:
         await _add_voices(change, actor, task, asked)
-    return await service.write_task(change, task, values)
+    return await service.write_task(change, task, values, is_aside=asked.move == "check_in")
 
 
 async def _missing(change: Change, kind: PictureKind, names: Sequence[str]) -> list[str]:

@@ -26,7 +26,7 @@ from xueliang_central.incidents.old_members import Counted, with_counts
 from xueliang_central.incidents.reported import said_by
 from xueliang_central.incidents.routing import Route
 from xueliang_central.incidents.shedding import is_collective
-from xueliang_central.incidents.states import CloseReason, Move, State, allowed
+from xueliang_central.incidents.states import CloseReason, Move, State, Who, allowed
 from xueliang_central.incidents.tables import alerts, incident_numbers, incidents
 from xueliang_central.store.among import among
 
@@ -226,7 +226,9 @@ def _values_after(change: Change, incident: Row, move: Move, also: dict[str, Any
     if state not in move.sources:
         possible = allowed(state, move.who)
         raise MoveRefused(f"{move.name} is not possible while {state.value}", state=state.value, moves=list(possible))
-    values: Row = {"version": incident["version"] + 1, "updated_at": change.now, **(also or {})}
+    values: Row = {"updated_at": change.now, **(also or {})}
+    if move.to is not None or move.who is not Who.WORKER:  # what a worker tells changes nothing that a desk decides on
+        values["version"] = incident["version"] + 1
     if move.to is not None:
         values["state"] = move.to.value
     if move.to is State.CLOSED and move.close_reason is not None:

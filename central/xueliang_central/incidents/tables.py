@@ -75,9 +75,12 @@ Index("incidents_by_camera", incidents.c.camera_id, incidents.c.opened_at)  # wh
 # What the worker asks for every second, in the same words in the query and in its index, so that both databases see
 # that the index answers it: what may have to leave a collective incident, and what ends by itself once it has settled.
 HOLDS: Final = "place_key LIKE '~%' AND NOT gone"
-SETTLES: Final = "gone AND state IN ('open', 'dispatched', 'unit_told')"
+_GONE: Final = "gone AND state IN ('open', 'dispatched', 'unit_told')"
+# Fire and severity 1 wait for somebody's judgement however long they are gone (`dispatch.service.waits_for_a_person`).
+_WAITS: Final = "state = 'open' AND alert_count > 0 AND (hazard = 'fire_smoke' OR severity = 1)"
+SETTLES: Final = f"{_GONE} AND NOT ({_WAITS})"
 Index("incidents_that_hold", incidents.c.incident_id, postgresql_where=text(HOLDS), sqlite_where=text(HOLDS))
-Index("incidents_that_settle", incidents.c.incident_id, postgresql_where=text(SETTLES), sqlite_where=text(SETTLES))
+Index("incidents_that_settle", incidents.c.incident_id, postgresql_where=text(_GONE), sqlite_where=text(_GONE))
 
 # What the command page counts by area, while it has not all of them.
 IS_OPEN: Final = "state <> 'closed'"

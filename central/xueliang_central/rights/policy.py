@@ -46,6 +46,7 @@ class Permission(StrEnum):
     WORK_TASKS = "work_tasks"
     ADD_PHOTOS = "add_photos"
     SEE_PICTURES = "see_pictures"
+    LOOK_NOW = "look_now"
     SEE_FLEET = "see_fleet"
     SEE_POLICIES = "see_policies"
     FOLLOW_EVENTS = "follow_events"
@@ -103,6 +104,8 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.WORK_TASKS: frozenset({Role.WORKER, Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN}),
     Permission.ADD_PHOTOS: frozenset({Role.WORKER, Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN}),
     Permission.SEE_PICTURES: _SERVICE,
+    # A camera is asked for something new: whoever acts on what it says, or tunes its rule. An auditor sees what was kept.
+    Permission.LOOK_NOW: _SERVICE - {Role.AUDITOR},
     Permission.SEE_FLEET: _OFFICE,
     Permission.SEE_POLICIES: _OFFICE,
     Permission.FOLLOW_EVENTS: _SERVICE | {Role.VIEWER},  # a wall hears that something changed, and not what

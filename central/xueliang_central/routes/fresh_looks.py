@@ -20,6 +20,7 @@ from xueliang_central.fleet.watched import watched_to_look
 from xueliang_central.incidents import service
 from xueliang_central.incidents.change import By, Rulebook
 from xueliang_central.incidents.looked import alert_to_look_at, note_asking, note_look
+from xueliang_central.incidents.states import State
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor, Role, may_see
 from xueliang_central.routes.backtests import while_connected
@@ -60,14 +61,15 @@ async def look_now(
     response: Response,
     incident_id: str,
     body: LookBody,
-    actor: Annotated[Actor, Depends(require(Permission.SEE_PICTURES))],
+    actor: Annotated[Actor, Depends(require(Permission.LOOK_NOW))],
 ) -> LookAnswer:
     """Have the camera look now. Takes up to some seconds; the full still follows as evidence of the incident. Who
-    closes the connection gives the question up."""
+    closes the connection gives the question up. 422 `look_refused`: among others, the incident is closed."""
     centre = centre_of(request)
     async with centre.database.reading() as conn:
         incident = await service.load(conn, incident_id)
         await _must_see(conn, actor, incident)
+        _must_be_open(incident)
         alert = await alert_to_look_at(conn, incident_id, body.alert_id)
         camera = await watched_to_look(conn, centre.gate, alert["camera_id"], centre.wall())
     centre.fresh_looks.must_be_allowed(actor.user_id, alert["camera_id"])
@@ -98,6 +100,12 @@ async def look_now(
         still_sha256=result.still.sha256 if result.still is not None else None,
         frame_size_wh=result.still.size_wh if result.still is not None else None,
     )
+
+
+def _must_be_open(incident: dict[str, Any]) -> None:
+    """A picture is taken for a case that somebody works on. Raises LookRefused."""
+    if incident["state"] == State.CLOSED:
+        raise LookRefused(f"incident {incident['number']} is closed: reopen it to have its camera look")
 
 
 async def _must_see(conn: AsyncConnection, actor: Actor, incident: dict[str, Any]) -> None:

@@ -6,16 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from tests.support import city
 from tests.support.centres import START, TestCentre, camera
+from tests.support.rows import add_incident
 from xueliang_central.administration import take_areas, take_cameras
 from xueliang_central.areas.datums import from_wgs84
 from xueliang_central.areas.tables import area_imports, areas
 from xueliang_central.areas.tree import AreaBook, load_tree
 from xueliang_central.cameras.register import place_of, upsert_cameras
 from xueliang_central.errors import ImportRefused
+from xueliang_central.incidents.tables import incidents
 from xueliang_central.rights.scope import Role
 from xueliang_central.store.database import Database
 from xueliang_configs.cameras import CameraRegister, Datum
@@ -71,6 +73,21 @@ async def test_an_area_with_cameras_or_people_is_not_removed(centre: TestCentre)
     )
     async with centre.database.reading() as conn:
         assert city.EAST_GRID in await load_tree(conn)
+
+
+async def test_an_area_with_an_open_case_is_not_removed(centre: TestCentre) -> None:
+    await add_incident(centre, city.EAST_GRID)
+    without = city.city_geojson(codes=tuple(code for code in city.BOXES if code != city.EAST_GRID))
+    async with centre.database.reading() as conn:
+        number = (await conn.execute(select(incidents.c.number))).scalar_one()
+    with pytest.raises(ImportRefused) as refused:
+        await _take(centre.database, without, remove_missing=True)
+    assert refused.value.problems == (f"area {city.EAST_GRID}: incident {number} has to be closed first",)
+    async with centre.database.transaction() as conn:
+        await conn.execute(update(incidents).values(state="closed", close_reason="duplicate"))
+    await _take(centre.database, without, remove_missing=True)
+    async with centre.database.reading() as conn:
+        assert city.EAST_GRID not in await load_tree(conn)
 
 
 async def test_every_bad_polygon_is_named_and_nothing_is_taken(database: Database) -> None:

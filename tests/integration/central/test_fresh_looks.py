@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from tests.integration.central.test_backtests import NODE_ID, say, until
 from tests.support import city
@@ -29,7 +29,7 @@ from xueliang_central.audit.tables import audit_records
 from xueliang_central.cameras.gate import Gate
 from xueliang_central.fleet.backtests import BacktestLink
 from xueliang_central.incidents.stills import newest_still
-from xueliang_central.incidents.tables import alerts
+from xueliang_central.incidents.tables import alerts, incidents
 from xueliang_central.rights.scope import Role
 
 STILL = jpeg(1280, 720, filler=b"the full one")
@@ -257,3 +257,29 @@ async def test_a_worker_looks_at_what_the_own_tasks_are_about(centre: TestCentre
             await add_task(centre, others, city.GRID, worker_id=str(uuid.uuid4()), state="taken")
             seen, hidden = await look(client, mine), await look(client, others)
     assert (seen.status_code, hidden.status_code) == (200, 404), (seen.text, hidden.text)
+
+
+async def test_a_closed_incident_has_no_camera_look(centre: TestCentre, tmp_path: Path) -> None:
+    with running_broker("nats", tmp_path, node_ids=[NODE_ID]) as broker:
+        node = LookingNode(broker, holds)
+        async with at_the_desk(centre, broker) as client:
+            incident_id = await watched_incident(centre)
+            async with centre.database.transaction() as conn:
+                await conn.execute(update(incidents).values(state="closed", close_reason="false_alarm"))
+            answer = await look(client, incident_id)
+            async with centre.database.reading() as conn:
+                asked = (await conn.execute(select(audit_records.c.action))).scalars().all()
+    assert (answer.status_code, answer.json()["code"]) == (422, "look_refused")
+    assert "is closed: reopen it to have its camera look" in answer.json()["detail"]
+    assert node.commands == []
+    assert "camera.looked_at" not in asked
+
+
+async def test_an_auditor_asks_no_camera(centre: TestCentre, tmp_path: Path) -> None:
+    with running_broker("nats", tmp_path, node_ids=[NODE_ID]) as broker:
+        node = LookingNode(broker, holds)
+        async with at_the_desk(centre, broker, Role.AUDITOR) as client:
+            incident_id = await watched_incident(centre)
+            answer = await look(client, incident_id)
+            seen = await client.get(f"/api/incidents/{incident_id}")
+    assert (answer.status_code, seen.status_code, node.commands) == (403, 200, [])

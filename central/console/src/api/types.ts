@@ -403,6 +403,8 @@ export interface HelpCall {
   note: string | null;
   asked_at: string;
   where: CheckIn | null;
+  /** No desk from here up has anybody: nobody has a notice of it. */
+  told_nobody?: boolean;
   answer: { reason_code: string | null; note: string | null; at: string; by: string } | null;
 }
 

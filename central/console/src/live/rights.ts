@@ -18,6 +18,7 @@ const ROLES = {
   see_notices: OFFICE,
   manage_notices: ["admin"],
   answer_help: DESK,
+  look_now: ["admin", "operator", "supervisor", "rule_operator"],
   change_rules: ["rule_operator", "admin"],
 } satisfies Record<string, readonly Role[]>;
 
@@ -25,4 +26,9 @@ export type Right = keyof typeof ROLES;
 
 export function may(role: Role | undefined, right: Right): boolean {
   return role !== undefined && (ROLES[right] as readonly Role[]).includes(role);
+}
+
+/** Of a closed case no camera is asked. */
+export function mayLook(incident: { state: string }, role: Role | undefined): boolean {
+  return incident.state !== "closed" && may(role, "look_now");
 }

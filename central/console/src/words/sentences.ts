@@ -278,6 +278,7 @@ const TIMELINE: Record<string, [string, string]> = {
   handled: ["处置完成", "Handled"],
   checked_in: ["位置签到", "Checked in by position"],
   help_asked: ["现场求助", "Asked for help"],
+  help_untold: ["没有可通知的值班台：请电话联系", "No desk could be told: phone one"],
   help_answered: ["求助已回复", "Call for help answered"],
   refused: ["无法接单，已退回", "Refused"],
   returned: ["无法处置，已退回", "Given back"],

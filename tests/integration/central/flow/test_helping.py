@@ -6,19 +6,35 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
-from tests.integration.central.flow.stage import LI, STRANGER, WANG, ZHOU, HandClock, Stage, cleared, raised
+from tests.integration.central.flow.stage import (
+    CHEN,
+    CITY,
+    LI,
+    STRANGER,
+    TOWNSHIP,
+    WANG,
+    ZHOU,
+    HandClock,
+    Stage,
+    cleared,
+    raised,
+)
 from tests.integration.central.flow.test_regrouping import by_number, merge, two
+from xueliang_central.areas.tree import AreaTree
 from xueliang_central.audit import chain
+from xueliang_central.audit.tables import audit_records
 from xueliang_central.dispatch.checking_in import Fix
-from xueliang_central.dispatch.helping import HelpAnswer, answer
+from xueliang_central.dispatch.helping import CALLS_AN_HOUR, UNTOLD, HelpAnswer, answer
 from xueliang_central.dispatch.needing import not_needed
 from xueliang_central.dispatch.publishing import changing
-from xueliang_central.errors import Conflict, MoveRefused, NotFound
+from xueliang_central.errors import Conflict, MoveRefused, NotFound, Throttled
 from xueliang_central.incidents.tables import incident_timeline
 from xueliang_central.notices.ladder import ALWAYS_GOES
 from xueliang_central.notices.tables import notices
 from xueliang_central.rights.scope import Actor
+from xueliang_central.rights.tables import users
 from xueliang_central.store.tables import events
 
 HERE = Fix(117.005, 36.005, 15.2, 4.0)
@@ -199,3 +215,101 @@ async def test_a_task_that_goes_to_another_incident_leaves_the_distance_behind(s
     assert moved["incident_id"] == into["incident_id"]
     assert moved["checked_in"] is None, "it was the distance from the other camera"
     assert moved["help"]["reason_code"] == "need_hands"
+
+
+async def test_the_same_call_again_is_one_and_no_conflict_for_the_answer_in_hand(
+    stage: Stage, clock: HandClock
+) -> None:
+    worker = await _under_way(stage, clock)
+    await stage.work_on(worker, "help", reason_code="danger")
+    seen, case = await stage.task(), await stage.one_incident()
+    for _ in range(3):
+        clock.forward(5)
+        await stage.work_on(worker, "help", reason_code="danger")
+        await stage.work_on(worker, "check_in", fix=HERE)
+    now = await stage.task()
+    assert (now["help"]["asked_at"], now["help"]["repeated"]) == (seen["help"]["asked_at"], 3)
+    assert len(await _told(stage, "help_asked")) == 1
+    assert (await stage.story()).count("help_asked") == 1
+    await _answer(stage, LI, note="Chen comes", version=seen["version"])
+    assert (await stage.task())["help"]["answer"]["note"] == "Chen comes"
+    clock.forward(60)
+    await stage.work_on(worker, "check_in", fix=HERE)
+    answered = await stage.one_incident()
+    assert answered["version"] == case["version"] + 1, "the answer's alone"
+    await stage.judge(LI, case["incident_id"], "false_alarm", answered["version"])
+
+
+async def test_other_words_are_another_call_and_the_answer_to_the_first_is_too_late(
+    stage: Stage, clock: HandClock
+) -> None:
+    worker = await _under_way(stage, clock)
+    await stage.work_on(worker, "help", reason_code="need_hands")
+    seen = await stage.task()
+    await stage.work_on(worker, "help", reason_code="danger")
+    with pytest.raises(Conflict):
+        await _answer(stage, LI, note="Chen comes on Monday", version=seen["version"])
+
+
+async def test_different_calls_are_twelve_an_hour(stage: Stage, clock: HandClock) -> None:
+    worker = await _under_way(stage, clock)
+    for number in range(CALLS_AN_HOUR):
+        await stage.work_on(worker, "help", reason_code="other", note=f"word {number}")
+        clock.forward(10)
+    with pytest.raises(Throttled, match="12 different calls") as refused:
+        await stage.work_on(worker, "help", reason_code="danger")
+    assert refused.value.retry_after_s == 3600 - 120
+    await stage.work_on(worker, "help", reason_code="other", note="word 11")  # the same again is no further one
+    clock.forward(refused.value.retry_after_s)
+    await stage.work_on(worker, "help", reason_code="danger")
+    assert len(await _told(stage, "help_asked")) == CALLS_AN_HOUR + 1
+
+
+async def test_check_ins_within_half_a_minute_are_one(stage: Stage, clock: HandClock) -> None:
+    worker = await _under_way(stage, clock)
+    await stage.work_on(worker, "check_in", fix=HERE)
+    first = (await stage.task())["checked_in"]
+    clock.forward(10)
+    await stage.work_on(worker, "check_in", fix=Fix(117.0045, 36.005, 8, 1.0))
+    assert (await stage.task())["checked_in"]["accuracy_m"] == 8 != first["accuracy_m"]
+    assert (await stage.story()).count("checked_in") == 1
+    clock.forward(31)
+    await stage.work_on(worker, "check_in", fix=HERE)
+    assert (await stage.story()).count("checked_in") == 2
+
+
+async def _after_an_import(stage: Stage, *left: str) -> None:
+    """Only these areas are left."""
+    stage.rulebook.areas.tree = AreaTree([stage.rulebook.areas.tree.get(code) for code in left])
+
+
+async def test_a_call_in_an_area_that_has_vanished_is_told_above_it(stage: Stage, clock: HandClock) -> None:
+    worker = await _under_way(stage, clock)
+    await _after_an_import(stage, CITY, "370102", TOWNSHIP)
+    await stage.work_on(worker, "help", reason_code="danger")
+    assert [row["user_id"] for row in await _told(stage, "help_asked")] == [CHEN.user_id]
+    assert "told_nobody" not in (await stage.task())["help"]
+
+
+async def test_a_call_that_nobody_can_be_told_says_so(stage: Stage, clock: HandClock) -> None:
+    worker = await _under_way(stage, clock)
+    before = UNTOLD._value.get()
+    async with stage.database.transaction() as conn:
+        await conn.execute(update(users).where(users.c.role != "worker").values(disabled=True))
+    await stage.work_on(worker, "help", reason_code="danger")
+    assert await _told(stage, "help_asked") == []
+    assert (await stage.task())["help"]["told_nobody"] is True
+    assert UNTOLD._value.get() == before + 1
+    assert (await stage.story())[-2:] == ["help_asked", "help_untold"]
+    async with stage.database.reading() as conn:
+        acts = (await conn.execute(select(audit_records.c.action))).scalars().all()
+    assert "task.help_untold" in acts
+
+
+async def test_where_every_area_above_has_vanished_a_call_says_so_and_stops_nothing(
+    stage: Stage, clock: HandClock
+) -> None:
+    worker = await _under_way(stage, clock)
+    await _after_an_import(stage)
+    await stage.work_on(worker, "help", reason_code="danger")
+    assert (await stage.task())["help"]["told_nobody"] is True

@@ -13,6 +13,7 @@ from tests.integration.central.flow.stage import (
     LI,
     NOON,
     PHOTO,
+    POLICIES,
     STRANGER,
     VILLAGE,
     WANG,
@@ -99,6 +100,38 @@ async def test_seen_clear_before_anyone_took_it_ends_by_itself(stage: Stage) -> 
     assert (incident["state"], incident["close_reason"], incident["verified"]) == ("closed", "ended_by_itself", False)
     assert (await stage.task())["state"] == "withdrawn"
     assert sorted(row["kind"] for row in await stage.rows(notices)) == ["task_offered", "task_withdrawn"]
+
+
+@pytest.mark.parametrize(
+    ("hazard", "severity"), [(Hazard.FIRE_SMOKE, 3), (Hazard.CROWD, 1)], ids=["fire", "severity 1"]
+)
+async def test_fire_and_severity_1_wait_for_a_judgement_when_they_are_gone(
+    database: Database, clock: HandClock, hazard: Hazard, severity: int
+) -> None:
+    settling = {name.value: {"settle_s": 60} for name in (hazard, Hazard.INTRUSION)}
+    stage = await build(database, clock, policies={**POLICIES, "folding": settling})
+    mild = received(alert(Phase.RAISED, 1, camera_id="far-gate", hazard=Hazard.INTRUSION), 1)
+    over = received(alert(Phase.CLEARED, 2, camera_id="far-gate", hazard=Hazard.INTRUSION), 2)
+    await stage.take(mild, received(alert(Phase.RAISED, 1, hazard=hazard, severity=severity), 3))
+    await stage.take(over, received(alert(Phase.CLEARED, 2, hazard=hazard, severity=severity), 4))
+    for _ in range(2):
+        clock.forward(61)
+        async with changing(stage.database, stage.rulebook, clock) as change:
+            await releasing.settle(change)
+        async with stage.database.reading() as conn:
+            assert not await releasing.is_any_settled(conn, stage.rulebook, clock())
+    found = {row["hazard"]: row for row in await stage.rows(incidents)}
+    assert found["intrusion"]["close_reason"] == "ended_by_itself"
+    case = found[hazard.value]
+    assert (case["state"], case["gone"]) == ("open", True)
+    judge = [row for row in await stage.rows(clocks) if row["incident_id"] == case["incident_id"]]
+    assert [(row["kind"], row["stopped_at"]) for row in judge] == [("judge", None)], "its limit goes on"
+    await stage.judge(LI, case["incident_id"], "confirm", case["version"])
+    clock.forward(61)
+    async with changing(stage.database, stage.rulebook, clock) as change:
+        await releasing.settle(change)
+    found = {row["hazard"]: row for row in await stage.rows(incidents)}
+    assert found[hazard.value]["close_reason"] == "ended_by_itself"
 
 
 @pytest.mark.parametrize("end_reason", [EndReason.VIEW_LOST, EndReason.NODE_STOPPED, EndReason.RULE_CHANGED])

@@ -473,8 +473,8 @@ async def test_what_has_settled_ends_a_few_at_a_time(
 ) -> None:
     monkeypatch.setattr(releasing, "AT_ONCE", 1)
     for camera_id in ("lane-east", "other-gate"):
-        began_at = await node.says(Phase.RAISED, camera_id=camera_id, severity=1)
-        await node.says(Phase.CLEARED, 2, began_at=began_at, seen_s=70, camera_id=camera_id, severity=1)
+        began_at = await node.says(Phase.RAISED, camera_id=camera_id, drill=True)
+        await node.says(Phase.CLEARED, 2, began_at=began_at, seen_s=70, camera_id=camera_id, drill=True)
     clock.forward(119)
     async with busy.database.reading() as conn:
         assert not await releasing.is_any_settled(conn, busy.rulebook, clock())
