@@ -65,7 +65,9 @@ def live_centre(folder: Path, *, is_on: bool = True) -> Iterator[LiveCentre]:
 def rtsp_cameras(folder: Path, names: dict[str, VideoCodec]) -> Iterator[dict[str, str]]:
     """Cameras that show a moving box, 10 pictures a second: name to codec; gives their addresses."""
     clips = {
-        name: ClipMount(moving_box_clip(folder / f"{name}.mp4", seconds=4, fps=10, size_wh=SIZE_WH, codec=codec, gop=10))
+        name: ClipMount(
+            moving_box_clip(folder / f"{name}.mp4", seconds=4, fps=10, size_wh=SIZE_WH, codec=codec, gop=10)
+        )
         for name, codec in names.items()
     }
     with RtspServer(clips, wall=system_wall) as server:

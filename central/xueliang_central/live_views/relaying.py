@@ -62,11 +62,13 @@ class View:
     relayed_bytes: int = 0
     waiting: Waiting = field(default_factory=lambda: Waiting(WAITING_BYTES))
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def end(self, why: str) -> None:
         """The first word counts."""
         self.why = self.why or why
         self.changed.set()
+        self.ended.set()
 
 
 class LiveViews:
@@ -167,7 +169,7 @@ class LiveViews:
         """Until it is over, and told."""
         try:
             while not view.why:
-                await asyncio.sleep(JUDGE_S)
+                await _within(view.ended, JUDGE_S)
                 why = view.why or await self._why_over(view)
                 if why:
                     view.end(why)

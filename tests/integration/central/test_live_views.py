@@ -103,9 +103,7 @@ def ended(centre: LiveCentre, view_id: str) -> dict[str, Any]:
     found: list[dict[str, Any]] = []
 
     def is_there() -> bool:
-        found[:] = [
-            one for one in records(centre, action="live_view.ended") if one["detail"]["view_id"] == view_id
-        ]
+        found[:] = [one for one in records(centre, action="live_view.ended") if one["detail"]["view_id"] == view_id]
         return bool(found)
 
     wait_until(is_there, "the record of the end", 30)
@@ -115,9 +113,10 @@ def ended(centre: LiveCentre, view_id: str) -> dict[str, Any]:
 def test_who_has_the_right_sees_moving_pictures_marked_and_recorded(
     centre: LiveCentre, viewer: AtTheCentre, tmp_path: Path
 ) -> None:
-    with rtsp_cameras(tmp_path, {"cam-0": "h264"}) as urls, live_node(
-        centre, [camera_at("cam-0", urls["cam-0"])], ALLOWED
-    ) as node:
+    with (
+        rtsp_cameras(tmp_path, {"cam-0": "h264"}) as urls,
+        live_node(centre, [camera_at("cam-0", urls["cam-0"])], ALLOWED) as node,
+    ):
         with viewer.watching("cam-0") as answer:
             data = watched(answer)
             head = dict(answer.headers)
@@ -200,22 +199,22 @@ def test_a_right_is_given_by_another_for_a_time_and_to_desks_alone(centre: LiveC
 def test_a_right_taken_back_and_a_session_ended_close_the_view(
     centre: LiveCentre, viewer: AtTheCentre, guard: AtTheCentre, tmp_path: Path, how: str
 ) -> None:
-    with rtsp_cameras(tmp_path, {"cam-0": "h264"}) as urls, live_node(
-        centre, [camera_at("cam-0", urls["cam-0"])], ALLOWED
+    with (
+        rtsp_cameras(tmp_path, {"cam-0": "h264"}) as urls,
+        live_node(centre, [camera_at("cam-0", urls["cam-0"])], ALLOWED),viewer.watching("cam-0") as answer
     ):
-        with viewer.watching("cam-0") as answer:
-            parts = answer.iter_raw()
-            next(parts)
-            if how == "right":
-                guard.take_right(viewer.user_id)
-            else:
-                with AtTheCentre(centre, "operator") as same:
-                    cookies = dict(viewer.client.cookies)
-                    same.client.cookies.clear()
-                    same.client.cookies.update(cookies)
-                    same.client.headers["x-csrf-token"] = viewer.client.headers["x-csrf-token"]
-                    assert same.client.delete("/api/session").status_code == 204
-            data = b"".join(parts)  # ends by itself, far before its minute is over
+        parts = answer.iter_raw()
+        next(parts)
+        if how == "right":
+            guard.take_right(viewer.user_id)
+        else:
+            with AtTheCentre(centre, "operator") as same:
+                cookies = dict(viewer.client.cookies)
+                same.client.cookies.clear()
+                same.client.cookies.update(cookies)
+                same.client.headers["x-csrf-token"] = viewer.client.headers["x-csrf-token"]
+                assert same.client.delete("/api/session").status_code == 204
+        data = b"".join(parts)  # ends by itself, far before its minute is over
     assert box_marks_in(data)[-1]["over"] == ("right_ended" if how == "right" else "session_ended")
 
 
@@ -230,6 +229,8 @@ def test_the_number_of_views_is_bounded_and_said(
             status, code, words = viewer.refused("cam-1")
             assert (status, code) == (422, "live_refused")
             assert words.startswith("1 views of this node")
+            view_id = first.headers["x-live-view"]
+        ended(centre, view_id)
         with live_node(centre, cameras, ALLOWED):
             with viewer.watching("cam-0") as first, viewer.watching("cam-1") as second:
                 assert watched(first, 2)
