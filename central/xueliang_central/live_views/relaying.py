@@ -3,7 +3,7 @@
 Invariants
     - A view has one node, one viewer and an end. Nothing of a stream is kept once it was handed on.
     - A slow viewer holds up nobody: what waits is bounded (`Waiting`), what is given up is counted.
-    - Whether it may go on is judged anew every `JUDGE_S`; the viewer's stream and the node's are over at once where not.
+    - Whether it may go on is judged anew every `JUDGE_S`; where not, viewer's and node's stream are over at once.
     - A view's end is told exactly once (`on_end`), whoever ended it, also when the centre stops.
     - Belongs to one event loop.
 """
@@ -28,7 +28,8 @@ from xueliang_central.live_views.waiting import Waiting
 log = logging.getLogger(__name__)
 
 JUDGE_S: Final = 1.0
-SILENT_S: Final = 12.0  # longer than its answer may take (`asking.py`); then a node says something every 2 s, also when the camera sends nothing
+SILENT_S: Final = 12.0
+"""Longer than a node's answer may take (`asking.py`); then it says something every 2 s, whatever its camera sends."""
 UNREAD_S: Final = 15.0  # a viewer that takes nothing for so long has gone, whatever the connection says
 WAITING_BYTES: Final = 3 << 20  # 6 s of 4 Mbit/s
 MARK_EVERY_S: Final = 1.0

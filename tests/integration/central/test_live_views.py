@@ -201,7 +201,8 @@ def test_a_right_taken_back_and_a_session_ended_close_the_view(
 ) -> None:
     with (
         rtsp_cameras(tmp_path, {"cam-0": "h264"}) as urls,
-        live_node(centre, [camera_at("cam-0", urls["cam-0"])], ALLOWED),viewer.watching("cam-0") as answer
+        live_node(centre, [camera_at("cam-0", urls["cam-0"])], ALLOWED),
+        viewer.watching("cam-0") as answer,
     ):
         parts = answer.iter_raw()
         next(parts)
