@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import Final
 
 from xueliang_alerts.clocks import Mono, Wall
-from xueliang_central.errors import NodeBusy, NotFound
+from xueliang_central.errors import NodeBusy, NotFound, StoreError
 from xueliang_central.fleet.answers import NodeAnswers
 from xueliang_central.live_views.asking import ask
 from xueliang_central.live_views.marks import mark_box
@@ -34,6 +34,7 @@ UNREAD_S: Final = 15.0  # a viewer that takes nothing for so long has gone, what
 WAITING_BYTES: Final = 3 << 20  # 6 s of 4 Mbit/s
 MARK_EVERY_S: Final = 1.0
 END_WITHIN_S: Final = 5.0
+AGAIN_AFTER_S: Final = (0.0, 1.0, 5.0, 20.0, 60.0)
 
 
 @dataclass(slots=True, eq=False)
@@ -182,10 +183,20 @@ class LiveViews:
             self._views.pop(view.view_id, None)
             self.counts[f"ended_{view.why}"] += 1
             self.counts["bundles_dropped"] += view.waiting.dropped
-        try:
-            await view.on_end(view)
-        except Exception:
-            log.exception("the end of a live view could not be recorded", extra={"view_id": view.view_id})
+        await self._tell_end(view)
+
+    async def _tell_end(self, view: View) -> None:
+        """A database that is away for a moment does not cost the record."""
+        for pause_s in AGAIN_AFTER_S:
+            await asyncio.sleep(pause_s)
+            try:
+                return await view.on_end(view)
+            except StoreError as error:
+                log.warning("the end of a live view waits", extra={"view_id": view.view_id, "why": str(error)})
+            except Exception:
+                log.exception("the end of a live view could not be recorded", extra={"view_id": view.view_id})
+                break
+        self.counts["ends_not_recorded"] += 1
 
     async def _why_over(self, view: View) -> str:
         now_s = self._mono()
