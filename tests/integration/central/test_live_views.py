@@ -1,4 +1,4 @@
-"""Live view from a real camera, by a node's own process, over a real broker and HTTP, to who may watch and nobody else."""
+"""Live view from a real camera, by a node's own process, over a real broker and HTTP: who may watch, and nobody else."""
 
 from __future__ import annotations
 
