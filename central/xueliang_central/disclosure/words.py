@@ -82,8 +82,8 @@ WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "p_identity": "只看物与场所，不识别身份：不做人脸、车牌、再识别，不跨摄像机跟踪人员。",
         "p_mask": "截图中的人员在离开边缘节点之前已实心遮盖；遮盖失败则不保存图片。",
         "p_audio": "不采集声音，不保存连续视频。",
-        "p_live": "经单独、限期授权的人员，说明用途后可观看节点允许的摄像机的实时画面，画面未遮盖，每次最长 {minutes} 分钟，"
-        "不保存，每次均有记录。",
+        "p_live": "经单独、限期授权的人员，说明用途后可观看节点允许的摄像机的实时画面，画面未遮盖，"
+        "每次最长 {minutes} 分钟，不保存，每次均有记录。",
         "p_live_off": "未开启实时画面。",
         "p_scope": "每个账号只能查看本区域及下级区域；每次查看和导出均有记录。",
         "ask": "如需查询、更正或删除与您有关的信息，请告知摄像机编号和时间。",
@@ -179,8 +179,8 @@ WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
         "p_mask": "People in stills are filled solid before the still leaves the edge node; without masking no picture "
         "is kept.",
         "p_audio": "No sound is taken and no continuous video is kept.",
-        "p_live": "Persons with a right of their own, given for a time, may watch cameras live where the node allows it, "
-        "after saying for what: not masked, at most {minutes} minutes at a time, never kept, each time recorded.",
+        "p_live": "Persons with a right of their own, given for a time, may watch cameras live where the node allows "
+        "it, after saying for what: not masked, at most {minutes} minutes at a time, never kept, each time recorded.",
         "p_live_off": "There is no live view.",
         "p_scope": "Each account sees its own area and those below it; every view and export is recorded.",
         "ask": "To ask about, correct or delete what concerns you, name the camera number and the time.",

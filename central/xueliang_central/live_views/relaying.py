@@ -3,7 +3,7 @@
 Invariants
     - A view has one node, one viewer and an end. Nothing of a stream is kept once it was handed on.
     - A slow viewer holds up nobody: what waits is bounded (`Waiting`), what is given up is counted.
-    - Whether it may go on is judged anew every `JUDGE_S`; the viewer's stream and the node's are over at once where not.
+    - Whether it may go on is judged anew every `JUDGE_S`; where not, viewer's and node's stream are over at once.
     - A view's end is told exactly once (`on_end`), whoever ended it, also when the centre stops.
     - Belongs to one event loop.
 """
@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import Final
 
 from xueliang_alerts.clocks import Mono, Wall
-from xueliang_central.errors import NodeBusy, NotFound
+from xueliang_central.errors import NodeBusy, NotFound, StoreError
 from xueliang_central.fleet.answers import NodeAnswers
 from xueliang_central.live_views.asking import ask
 from xueliang_central.live_views.marks import mark_box
@@ -28,11 +28,13 @@ from xueliang_central.live_views.waiting import Waiting
 log = logging.getLogger(__name__)
 
 JUDGE_S: Final = 1.0
-SILENT_S: Final = 12.0  # longer than its answer may take (`asking.py`); then a node says something every 2 s, also when the camera sends nothing
+SILENT_S: Final = 12.0
+"""Longer than a node's answer may take (`asking.py`); then it says something every 2 s, whatever its camera sends."""
 UNREAD_S: Final = 15.0  # a viewer that takes nothing for so long has gone, whatever the connection says
 WAITING_BYTES: Final = 3 << 20  # 6 s of 4 Mbit/s
 MARK_EVERY_S: Final = 1.0
 END_WITHIN_S: Final = 5.0
+AGAIN_AFTER_S: Final = (0.0, 1.0, 5.0, 20.0, 60.0)
 
 
 @dataclass(slots=True, eq=False)
@@ -62,11 +64,13 @@ class View:
     relayed_bytes: int = 0
     waiting: Waiting = field(default_factory=lambda: Waiting(WAITING_BYTES))
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def end(self, why: str) -> None:
         """The first word counts."""
         self.why = self.why or why
         self.changed.set()
+        self.ended.set()
 
 
 class LiveViews:
@@ -167,7 +171,7 @@ class LiveViews:
         """Until it is over, and told."""
         try:
             while not view.why:
-                await asyncio.sleep(JUDGE_S)
+                await _within(view.ended, JUDGE_S)
                 why = view.why or await self._why_over(view)
                 if why:
                     view.end(why)
@@ -179,10 +183,20 @@ class LiveViews:
             self._views.pop(view.view_id, None)
             self.counts[f"ended_{view.why}"] += 1
             self.counts["bundles_dropped"] += view.waiting.dropped
-        try:
-            await view.on_end(view)
-        except Exception:
-            log.exception("the end of a live view could not be recorded", extra={"view_id": view.view_id})
+        await self._tell_end(view)
+
+    async def _tell_end(self, view: View) -> None:
+        """A database that is away for a moment does not cost the record."""
+        for pause_s in AGAIN_AFTER_S:
+            await asyncio.sleep(pause_s)
+            try:
+                return await view.on_end(view)
+            except StoreError as error:
+                log.warning("the end of a live view waits", extra={"view_id": view.view_id, "why": str(error)})
+            except Exception:
+                log.exception("the end of a live view could not be recorded", extra={"view_id": view.view_id})
+                break
+        self.counts["ends_not_recorded"] += 1
 
     async def _why_over(self, view: View) -> str:
         now_s = self._mono()

@@ -1,7 +1,7 @@
 """HTTP only: live view, unmasked. A purpose in, a stream out; a node's stream in.
 
-The stream to the viewer is one answer that goes on, no WebSocket: the session, the CSRF token, the origin and the policy
-of this route are judged where those of every other are (decision 0038).
+The stream to the viewer is one answer that goes on, no WebSocket: session, CSRF token, origin and policy of this route
+are judged where those of every other are (decision 0038).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The program that sends one camera's stream to the centre while somebody watches, and then ends.
 
-A process of its own with a connection of its own to the camera, as nice as can be: whatever the camera, the line or the
-viewer does, looks and alerts go on as before, and the node can end it for sure. Nothing is decoded or written to a disk.
+A process of its own with a connection of its own to the camera, as nice as can be: whatever camera, line or viewer do,
+looks and alerts go on as before, and the node can end it for sure. Nothing is decoded or written to a disk.
 """
 
 from __future__ import annotations

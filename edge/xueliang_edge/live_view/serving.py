@@ -3,8 +3,8 @@
 Invariants
     - Off unless `node.live_view` names the camera. The centre cannot change that.
     - A camera with privacy zones is never shown live: the stream leaves as the camera made it, nothing can be hidden.
-    - At most `at_once` views, each with an end. A process that outlives its end by `GRACE_S` is killed, and all are with
-      the node.
+    - At most `at_once` views, each with an end. A process that outlives its end by `GRACE_S` is killed, and with the
+      node all are.
     - The main path is not touched: a view reads the camera by a connection of its own and in a process of its own.
 """
 

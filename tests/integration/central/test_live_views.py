@@ -1,4 +1,4 @@
-"""Live view from a real camera by a node's own process over HTTP and a real broker to who may watch: and to nobody else."""
+"""Live view from a real camera, by a node's own process, over a real broker and HTTP: who may watch, and nobody else."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def pictures_in(data: bytes) -> int:
 
 
 def watched(answer: Any, pictures: int = ENOUGH) -> bytes:
-    """What comes until there are so many pictures."""
+    """What comes until there are so many pictures; then the view is closed."""
     assert answer.status_code == 200, (answer.read(), answer.text)
     data = b""
     for part in answer.iter_raw():
@@ -78,8 +78,12 @@ def watched(answer: Any, pictures: int = ENOUGH) -> bytes:
     return data
 
 
-def watched_to_its_end(answer: Any) -> bytes:
-    return b"".join(answer.iter_raw())
+def begun(answer: Any) -> Iterator[bytes]:
+    """What comes after the first part; whoever lets go of it closes the view."""
+    assert answer.status_code == 200, (answer.read(), answer.text)
+    parts: Iterator[bytes] = answer.iter_raw()
+    assert next(parts)
+    return parts
 
 
 def records(centre: LiveCentre, *, action: str = "live_view.") -> list[dict[str, Any]]:
@@ -201,7 +205,8 @@ def test_a_right_taken_back_and_a_session_ended_close_the_view(
 ) -> None:
     with (
         rtsp_cameras(tmp_path, {"cam-0": "h264"}) as urls,
-        live_node(centre, [camera_at("cam-0", urls["cam-0"])], ALLOWED),viewer.watching("cam-0") as answer
+        live_node(centre, [camera_at("cam-0", urls["cam-0"])], ALLOWED),
+        viewer.watching("cam-0") as answer,
     ):
         parts = answer.iter_raw()
         next(parts)
@@ -225,15 +230,19 @@ def test_the_number_of_views_is_bounded_and_said(
     with rtsp_cameras(tmp_path, {"cam-0": "h264"}) as urls:
         cameras = [camera_at(f"cam-{i}", urls["cam-0"]) for i in range(3)]
         with live_node(centre, cameras, one_only), viewer.watching("cam-0") as first:
-            assert watched(first, 2)
+            running = begun(first)
             status, code, words = viewer.refused("cam-1")
             assert (status, code) == (422, "live_refused")
             assert words.startswith("1 views of this node")
+            assert next(running)
+            view_id = first.headers["x-live-view"]
+        ended(centre, view_id)
         with live_node(centre, cameras, ALLOWED):
             with viewer.watching("cam-0") as first, viewer.watching("cam-1") as second:
-                assert watched(first, 2)
-                assert watched(second, 2)
+                running, other = begun(first), begun(second)
                 status, code, words = viewer.refused("cam-2")
+                assert next(running)
+                assert next(other)
             assert (status, code) == (409, "node_busy")
             assert words.startswith(f"{AT_ONCE} live views run at this centre")
 
@@ -282,10 +291,14 @@ def test_a_slow_viewer_loses_whole_groups_and_what_it_gets_can_be_played(
 
 
 def test_an_off_centre_refuses_whatever_the_right_says(tmp_path: Path) -> None:
-    with live_centre(tmp_path, is_on=False) as centre, PuppetNode(centre), AtTheCentre(centre, "guard") as guard:
-        with AtTheCentre(centre, "operator") as person:
-            assert guard.give_right(person.user_id).status_code == 200
-            status, code, words = person.refused("cam-0")
-            assert (status, code) == (422, "live_refused")
-            assert "live view is off at this centre" in words
-            assert person.client.get("/api/live-views").json()["is_on"] is False
+    with (
+        live_centre(tmp_path, is_on=False) as centre,
+        PuppetNode(centre),
+        AtTheCentre(centre, "guard") as guard,
+        AtTheCentre(centre, "operator") as person,
+    ):
+        assert guard.give_right(person.user_id).status_code == 200
+        status, code, words = person.refused("cam-0")
+        assert (status, code) == (422, "live_refused")
+        assert "live view is off at this centre" in words
+        assert person.client.get("/api/live-views").json()["is_on"] is False
