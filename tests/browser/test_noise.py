@@ -11,10 +11,13 @@ from playwright.sync_api import Browser, expect
 from tests.support.accessibility import serious
 from tests.support.browser import complaints, desk, sign_in, too_wide
 from tests.support.small_city import CAMERAS, Small, small
+from xueliang_demo.demo_plan import POLICIES
 from xueliang_demo.processes import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
+# Nobody is sent before a person has judged.
+JUDGED = POLICIES | {"policies": [one for one in POLICIES["policies"] if not one["auto_dispatch"]]}
 SOON_MS = 60_000  # the worker follows every 20 s
 FALSE_ALARMS = 3
 
@@ -38,7 +41,7 @@ def judged_false(place: Small, camera: int, times: int) -> None:
 
 
 def test_a_noisy_rule_stands_at_the_top_and_its_link_opens_it(browser: Browser, tmp_path: Path) -> None:
-    with small(tmp_path / "small") as place:
+    with small(tmp_path / "small", JUDGED) as place:
         judged_false(place, 0, FALSE_ALARMS)
         judged_false(place, CAMERAS - 1, 1)
         page = desk(browser, place.centre.origin)
