@@ -116,9 +116,9 @@ async def most_flapping(conn: AsyncConnection, asked: Asked, folding: Mapping[st
 
 @dataclass(frozen=True, slots=True)
 class Unraised:
-    """rows: ROWS of them at most, each with `peers` and `peers_raised`: rules of its hazard that were looked at, and how
-    many of them were raised. total: all of them. younger: rules that were left out because they have not been in force
-    for the whole span."""
+    """rows: ROWS of them at most, each with `peers` and `peers_raised`: rules of its hazard that were looked at, and
+    how many of them were raised. total: all of them. younger: rules that were left out because they have not been in
+    force for the whole span."""
 
     rows: list[Row]
     total: int
