@@ -1,9 +1,9 @@
 """The noise board of a city after a month of 2.7 million alerts on PostgreSQL: how fast it is answered.
 
 The rows that the worker keeps are written as it would have written them, from the incidents of
-`reports_bench/month.py`, a tenth of the cameras making half of them. Of the alerts only those of the rules that are shown are written: no others
-are read. Asked over the whole application, signed in, without a socket. On a machine where other things run CPU seconds
-say what it costs, and a time says little.
+`reports_bench/month.py`, a tenth of the cameras making half of them. Of the alerts only those of the rules that are
+shown are written: no others are read. Asked over the whole application, signed in, without a socket. On a machine where
+other things run CPU seconds say what it costs, and a time says little.
 """
 
 from __future__ import annotations
