@@ -1,9 +1,9 @@
 """The noise board of a city after a month of 2.7 million alerts on PostgreSQL: how fast it is answered.
 
-The rows that the worker keeps are written as it would have written them, from the incidents of `reports_bench/month.py`,
-a tenth of the cameras making half of them. Of the alerts only those of the rules that are shown are written: no others
-are read. Asked over the whole application, signed in, without a socket. On a machine where other things run CPU seconds
-say what it costs, and a time says little.
+The rows that the worker keeps are written as it would have written them, from the incidents of
+`reports_bench/month.py`, a tenth of the cameras making half of them. Of the alerts only those of the rules that are
+shown are written: no others are read. Asked over the whole application, signed in, without a socket. On a machine where
+other things run CPU seconds say what it costs, and a time says little.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ async def _write(postgres: Postgres, total: int, now: datetime, figures: Figures
                 its = cameras_of[case["area_code"]]
                 noisy = its[: max(1, len(its) // _NOISY)]
                 camera_id = dice.choice(noisy if dice.random() < 0.5 else its)
-                for rule_id in ("lane", "exit")[: 1 + (dice.random() < 0.2)]:
-                    rows.append(_row(case, camera_id, rule_id))
+                rules = ("lane", "exit")[: 1 + (dice.random() < 0.2)]
+                rows += [_row(case, camera_id, rule_id) for rule_id in rules]
             await _copy(conn, noise_cases, rows)
             await _copy(conn, incidents, day.incidents)
             written, raised = written + len(day.incidents), raised + sum(one["alert_count"] for one in day.incidents)

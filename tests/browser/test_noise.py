@@ -11,12 +11,28 @@ from playwright.sync_api import Browser, expect
 from tests.support.accessibility import serious
 from tests.support.browser import complaints, desk, sign_in, too_wide
 from tests.support.small_city import CAMERAS, Small, small
+from xueliang_demo.api_client import Person
+from xueliang_demo.demo_plan import POLICIES
 from xueliang_demo.processes import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
+# Nobody is sent before a person has judged.
+JUDGED = POLICIES | {"policies": [one for one in POLICIES["policies"] if not one["auto_dispatch"]]}
 SOON_MS = 60_000  # the worker follows every 20 s
 FALSE_ALARMS = 3
+
+
+def _waiting(person: Person, camera_id: str) -> str:
+    """The id of the incident that waits there, once it does."""
+    found: list[str] = []
+
+    def is_there() -> bool:
+        found[:] = [one["incident_id"] for one in person.incidents() if one["place"]["camera_id"] == camera_id]
+        return bool(found)
+
+    wait_until(is_there, "the incident", 30.0)
+    return found[0]
 
 
 def judged_false(place: Small, camera: int, times: int) -> None:
@@ -24,21 +40,12 @@ def judged_false(place: Small, camera: int, times: int) -> None:
     person = place.centre.log_in("chief")
     for _ in range(times):
         place.raise_one(camera)
-        waiting: list[str] = []
-
-        def is_there() -> bool:
-            waiting[:] = [
-                one["incident_id"] for one in person.incidents() if one["place"]["camera_id"] == f"cam-{camera}"
-            ]
-            return bool(waiting)
-
-        wait_until(is_there, "the incident", 30.0)
-        person.move_incident(waiting[0], "false_alarm", reason_code="shadow_or_light")
+        person.move_incident(_waiting(person, f"cam-{camera}"), "false_alarm", reason_code="shadow_or_light")
     person.close()
 
 
 def test_a_noisy_rule_stands_at_the_top_and_its_link_opens_it(browser: Browser, tmp_path: Path) -> None:
-    with small(tmp_path / "small") as place:
+    with small(tmp_path / "small", JUDGED) as place:
         judged_false(place, 0, FALSE_ALARMS)
         judged_false(place, CAMERAS - 1, 1)
         page = desk(browser, place.centre.origin)

@@ -103,7 +103,7 @@ def cut_or_small(page: Page) -> list[str]:
                 if (size < least) found.push(`${size}px: ${one.textContent.trim()}`);
                 if (box.right > window.innerWidth + 1 || box.bottom > window.innerHeight + 1 || box.left < -1)
                   found.push(`leaves the screen: ${one.textContent.trim()}`);
-                if (one.scrollHeight > one.clientHeight + 3 && getComputedStyle(one).display !== 'inline' &&
+                if (one.scrollHeight > one.clientHeight * 1.2 + 2 && getComputedStyle(one).display !== 'inline' &&
                     getComputedStyle(one).overflowY !== 'visible')
                   found.push(`cut through: ${one.textContent.trim()}`);
                 if (one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).textOverflow !== 'ellipsis' &&

@@ -5,12 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import insert
 
 from tests.support.centres import TestCentre
 from tests.support.rows import filled
 from xueliang_central.areas.tree import path_by_code
+from xueliang_central.incidents.folding import FoldingRule
 from xueliang_central.incidents.tables import alerts, incident_timeline, incidents
 from xueliang_central.noise import following, in_force
 from xueliang_central.store.events import append
@@ -56,8 +58,13 @@ async def add_case(
     )
     rows, began = [], at
     for long_s in stood_s:
-        named = {"camera_id": camera_id, "rule_id": rule_id, "hazard": "fire_lane_obstruction", "drill": drill}
-        times = {"began_at": began, "raised_at": began, "ended_at": began + timedelta(seconds=long_s)}
+        named: dict[str, Any] = {
+            "camera_id": camera_id,
+            "rule_id": rule_id,
+            "hazard": "fire_lane_obstruction",
+            "drill": drill,
+        }
+        times: dict[str, Any] = {"began_at": began, "raised_at": began, "ended_at": began + timedelta(seconds=long_s)}
         row = filled(alerts, alert_id=str(uuid.uuid4()), incident_id=incident_id, area_path=path, **named, **times)
         rows.append(row | {"end_reason": "seen_clear", "first_received_at": began})
         began += timedelta(seconds=long_s + gap_s)
@@ -76,7 +83,7 @@ async def add_case(
 
 async def follow(centre: TestCentre) -> None:
     """What the worker does for the board."""
-    folding = {}
+    folding: dict[str, FoldingRule] = {}
     async with centre.database.transaction() as conn:
         while await following.follow(conn, folding, centre.clock.wall()):
             pass

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from playwright.sync_api import Browser, Page
 
@@ -75,7 +75,7 @@ class Small:
 
 
 @contextmanager
-def small(folder: Path, *, is_hostile: bool = False) -> Iterator[Small]:
+def small(folder: Path, policies: Mapping[str, Any] = POLICIES, *, is_hostile: bool = False) -> Iterator[Small]:
     """All processes end with the block. `is_hostile`: areas, cameras and people are named by who means no good."""
     before = HOSTILE if is_hostile else ""
     made = make_city(DEMO)
@@ -97,7 +97,7 @@ def small(folder: Path, *, is_hostile: bool = False) -> Iterator[Small]:
         {"camera_id": "cam-0", "name": "cam-0", "url": "file:none.mp4", "rules": [RUNNING]}
     )
     folder.mkdir(parents=True)
-    with CentreOnly(folder, Plan(city, cameras, (), accounts, POLICIES)) as centre:
+    with CentreOnly(folder, Plan(city, cameras, (), accounts, dict(policies))) as centre:
         centre.start()
         key = make_key(centre.folder / "centre" / "signing.key")
         rules = {camera.camera_id: [RUNNING]}

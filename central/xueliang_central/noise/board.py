@@ -116,35 +116,37 @@ async def most_flapping(conn: AsyncConnection, asked: Asked, folding: Mapping[st
 
 @dataclass(frozen=True, slots=True)
 class Unraised:
-    """rows: ROWS of them at most. total: all of them. peers: by hazard, how many rules were looked at and how many of
-    them were raised. younger: rules that were left out because they have not been in force for the whole span."""
+    """rows: ROWS of them at most, each with `peers` and `peers_raised`: rules of its hazard that were looked at, and
+    how many of them were raised. total: all of them. younger: rules that were left out because they have not been in
+    force for the whole span."""
 
     rows: list[Row]
     total: int
-    peers: Mapping[str, tuple[int, int]]
     younger: int
 
 
 async def never_raised(conn: AsyncConnection, asked: Asked, *, gate_holds: bool) -> Unraised:
-    """Rules in force since before the span, whose camera sends now, that raised nothing in it, hidden or not.
+    """Rules in force since before the span, whose camera sends now, that raised nothing in it, hidden or not; those
+    first whose hazard the others raised, for there it says most.
 
     Camera faults are left out: that none was raised is how it should be. In a shift so are rules by schedule.
     """
-    watched = await _watched(conn, asked, gate_holds=gate_holds)
-    peers: dict[str, tuple[int, int]] = {}
-    rows: list[Row] = []
-    for row in watched:
-        rules, raised = peers.get(row["hazard"], (0, 0))
-        peers[row["hazard"]] = rules + 1, raised + bool(row["raised"])
-        if not row["raised"]:
-            rows.append(row)
-    rows.sort(key=lambda row: (-_share(peers[row["hazard"]]), row["since"], row["camera_id"], row["rule_id"]))
-    return Unraised(rows[:ROWS], len(rows), peers, await _younger(conn, asked, gate_holds=gate_holds))
-
-
-def _share(of: tuple[int, int]) -> float:
-    """First where the others of the hazard were raised: there it says most."""
-    return of[1] / of[0]
+    watched = _watched(asked, gate_holds=gate_holds).subquery()
+    its = watched.c
+    peers = func.count().over(partition_by=its.hazard).label("peers")
+    counted = select(
+        watched, peers, func.sum(its.raised).over(partition_by=its.hazard).label("peers_raised")
+    ).subquery()
+    its = counted.c
+    query = (
+        select(counted, func.count().over().label("total"))
+        .where(its.raised == 0)
+        .order_by((its.peers_raised * 1.0 / its.peers).desc(), its.since, its.camera_id, its.rule_id)
+        .limit(ROWS)
+    )
+    rows = await _rows(conn, query)
+    total = rows[0]["total"] if rows else 0
+    return Unraised(rows, total, await _younger(conn, asked, gate_holds=gate_holds))
 
 
 def _in_force(asked: Asked, *, gate_holds: bool) -> list[ColumnElement[bool]]:
@@ -173,7 +175,8 @@ def _of_rules(*asked: Any) -> Select[Any]:
     )
 
 
-async def _watched(conn: AsyncConnection, asked: Asked, *, gate_holds: bool) -> list[Row]:
+def _watched(asked: Asked, *, gate_holds: bool) -> Select[Any]:
+    """`raised`: 1 or 0."""
     its, cases, hidden = noise_rules.c, noise_cases.c, silenced_alerts.c
     raised = exists().where(
         cases.camera_id == its.camera_id, cases.rule_id == its.rule_id, cases.last_raised_at >= asked.begins_at
@@ -181,11 +184,10 @@ async def _watched(conn: AsyncConnection, asked: Asked, *, gate_holds: bool) -> 
     was_hidden = exists().where(
         hidden.camera_id == its.camera_id, hidden.rule_id == its.rule_id, hidden.began_at >= asked.begins_at
     )
-    query = _of_rules(its.camera_id, its.rule_id, its.hazard, its.since, its.scheduled, or_(raised, was_hidden)).where(
+    is_raised = case((or_(raised, was_hidden), 1), else_=0).label("raised")
+    return _of_rules(its.camera_id, its.rule_id, its.hazard, its.since, its.scheduled, is_raised).where(
         *_in_force(asked, gate_holds=gate_holds), its.since <= asked.begins_at
     )
-    names = ("camera_id", "rule_id", "hazard", "since", "scheduled", "raised")
-    return [dict(zip(names, row, strict=True)) for row in await conn.execute(query)]
 
 
 async def _younger(conn: AsyncConnection, asked: Asked, *, gate_holds: bool) -> int:

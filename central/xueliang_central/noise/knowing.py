@@ -26,6 +26,7 @@ from xueliang_configs.schedules import DEFAULT_TIME_ZONE, zone_of
 
 Row = dict[str, Any]
 Key = tuple[str, str]  # camera_id, rule_id
+EPISODES: Final = 200  # of a rule: a median does not become another by more of them
 _ZONE: Final = zone_of(DEFAULT_TIME_ZONE)
 _OPEN: Final = "open"  # silences.proposals.OPEN_STATE: that room stands beside this one
 
@@ -90,15 +91,19 @@ async def named(conn: AsyncConnection, camera_ids: Collection[str]) -> dict[str,
 
 
 async def _episodes(conn: AsyncConnection, keys: Collection[Key], begins_at: datetime) -> defaultdict[Key, list[Row]]:
-    """Alerts of these rules in incidents of the span, in their order, each as its incident was judged."""
+    """Alerts of these rules in incidents of the span, in their order, each as its incident was judged; of each rule the
+    newest EPISODES."""
     its, cases = alerts.c, noise_cases.c
     of_case = and_(cases.incident_id == its.incident_id, cases.camera_id == its.camera_id, cases.rule_id == its.rule_id)
-    query = (
-        select(its.camera_id, its.rule_id, its.incident_id, its.began_at, its.ended_at, its.end_reason, cases.judged)
+    asked = (its.camera_id, its.rule_id, its.incident_id, its.began_at, its.ended_at, its.end_reason, cases.judged)
+    newest_first = func.row_number().over(partition_by=(its.camera_id, its.rule_id), order_by=its.began_at.desc())
+    numbered = (
+        select(*asked, newest_first.label("nth"))
         .join(noise_cases, of_case)
         .where(pairs_among(conn, cases.camera_id, cases.rule_id, keys), cases.opened_at >= begins_at)
-        .order_by(its.began_at)
+        .subquery()
     )
+    query = select(numbered).where(numbered.c.nth <= EPISODES).order_by(numbered.c.began_at)
     found: defaultdict[Key, list[Row]] = defaultdict(list)
     for row in (await conn.execute(query)).mappings():
         found[row["camera_id"], row["rule_id"]].append(dict(row))

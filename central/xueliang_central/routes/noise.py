@@ -141,8 +141,7 @@ def _sums(tree: AreaTree, names: Mapping[str, Row], row: Row) -> Row:
 def _never(tree: AreaTree, names: Mapping[str, Row], found: Unraised, faults: Mapping[str, int]) -> Row:
     rows = []
     for row in found.rows:
-        rules, raised = found.peers[row["hazard"]]
-        silent = Silent(rules, raised, faults.get(row["camera_id"], 0))
+        silent = Silent(int(row["peers"]), int(row["peers_raised"]), faults.get(row["camera_id"], 0))
         rows.append(
             {
                 **_camera(tree, names, row["camera_id"]),

@@ -1,4 +1,4 @@
-"""The noise board over HTTP: what stands at the top of whose board, what it suggests, and that it keeps itself right."""
+"""The noise board over HTTP: what stands at the top of whose board, what it suggests, that it keeps itself right."""
 
 from __future__ import annotations
 

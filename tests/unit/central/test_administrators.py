@@ -70,7 +70,7 @@ def test_accounts_are_kept_by_one_of_the_three_alone_who_sees_nothing_of_the_str
 
 @pytest.mark.parametrize("role", list(Role))
 def test_of_whom_a_second_factor_is_demanded(role: Role) -> None:
-    approves = role not in {Role.WORKER, Role.OPERATOR}
+    approves = role not in {Role.WORKER, Role.OPERATOR, Role.VIEWER}
     assert must_enrol(role, demanded="approvers", has_second_factor=False) == approves
     assert must_enrol(role, demanded="everyone", has_second_factor=False)
     assert not must_enrol(role, demanded="optional", has_second_factor=False)
