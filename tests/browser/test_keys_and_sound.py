@@ -118,6 +118,8 @@ def test_a_shift_begins_with_a_tone_that_is_heard_and_mute_ends_by_itself(
     assert page.evaluate("window.__tones") == 7
     page.keyboard.press("m")
     expect(sound).to_have_attribute("data-sound", "on")
+    # Chromium remembers presses over a reload of the same page; a browser that was restarted does not.
+    page.add_init_script("Object.defineProperty(UserActivation.prototype, 'hasBeenActive', { get: () => false })")
     page.reload()
     expect(sound).to_have_attribute("data-sound", "asleep")  # the browser is silent until somebody presses something
     expect(page.get_by_test_id("sound-wake")).to_contain_text("尚未发声")

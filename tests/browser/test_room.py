@@ -1,4 +1,4 @@
-"""At 1366 x 768, in both languages: no button lies on another, nothing is cut off, and the map shows all of the city."""
+"""At 1366 x 768, in both languages: nothing lies on anything, nothing is cut off, the map shows the city."""
 
 from __future__ import annotations
 
