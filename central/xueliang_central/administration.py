@@ -23,10 +23,10 @@ from xueliang_central.cameras.tables import cameras
 from xueliang_central.cap import receivers
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.fleet.nodes import add_node, is_registered, renew_token
-from xueliang_central.intake import sources
-from xueliang_central.intake.signing import key_of
 from xueliang_central.incidents.states import State
 from xueliang_central.incidents.tables import incidents
+from xueliang_central.intake import sources
+from xueliang_central.intake.signing import key_of
 from xueliang_central.lanes.importing import import_lanes
 from xueliang_central.lanes.importing import relocate as relocate_lanes
 from xueliang_central.notices.contact_table import ContactTable

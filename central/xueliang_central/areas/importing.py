@@ -181,9 +181,9 @@ async def _refuse_orphans(
             problems += [f"area {code}: {what} still belong to it" for code in used.scalars()]
     if removed and going_on is not None:
         named: dict[str, list[str]] = defaultdict(list)
-        for code, what in await conn.execute(going_on):
-            if code in set(removed):
-                named[code].append(what)
+        for row in (await conn.execute(going_on)).all():
+            if row[0] in removed:
+                named[row[0]].append(row[1])
         problems += [f"area {code}: {_few(whats)} to be closed first" for code, whats in sorted(named.items())]
     if problems:
         raise ImportRefused(problems)
