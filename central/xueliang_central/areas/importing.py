@@ -1,7 +1,8 @@
 """A file of areas into the tree: checked whole, told as a diff, taken in one transaction or not at all.
 
 What the file does not name stays, unless missing areas are to be removed; one that cameras or people still belong to,
-or in which a case is open, is never removed. Form, codes, levels and parents are checked by `xueliang_configs.loading.load_areas`; here the
+or in which a case is open, is never removed. Form, codes, levels and parents are checked by
+`xueliang_configs.loading.load_areas`; here the
 polygons are.
 """
 
