@@ -1,7 +1,8 @@
 """A file of areas into the tree: checked whole, told as a diff, taken in one transaction or not at all.
 
 What the file does not name stays, unless missing areas are to be removed; one that cameras or people still belong to,
-or in which a case is open, is never removed. Form, codes, levels and parents are checked by `xueliang_configs.loading.load_areas`; here the
+or in which a case is open, is never removed. Form, codes, levels and parents are checked by
+`xueliang_configs.loading.load_areas`; here the
 polygons are.
 """
 
@@ -132,7 +133,7 @@ async def import_areas(
     by: str,
     remove_missing: bool = False,
     holders: Mapping[str, Column[Any]] | None = None,
-    going_on: Select[tuple[str, str]] | None = None,
+    going_on: Select[str, str] | None = None,
 ) -> AreaDiff:
     """Take the file in, in this transaction.
 
@@ -170,7 +171,7 @@ async def _refuse_orphans(
     conn: AsyncConnection,
     changes: AreaDiff,
     holders: Mapping[str, Column[Any]],
-    going_on: Select[tuple[str, str]] | None,
+    going_on: Select[str, str] | None,
 ) -> None:
     """Raises ImportRefused when something still belongs to an area that would go."""
     removed = [area.code for area in changes.removed]
@@ -181,9 +182,9 @@ async def _refuse_orphans(
             problems += [f"area {code}: {what} still belong to it" for code in used.scalars()]
     if removed and going_on is not None:
         named: dict[str, list[str]] = defaultdict(list)
-        for code, what in await conn.execute(going_on):
-            if code in set(removed):
-                named[code].append(what)
+        for row in (await conn.execute(going_on)).all():
+            if row[0] in removed:
+                named[row[0]].append(row[1])
         problems += [f"area {code}: {_few(whats)} to be closed first" for code, whats in sorted(named.items())]
     if problems:
         raise ImportRefused(problems)

@@ -104,7 +104,7 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.WORK_TASKS: frozenset({Role.WORKER, Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN}),
     Permission.ADD_PHOTOS: frozenset({Role.WORKER, Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN}),
     Permission.SEE_PICTURES: _SERVICE,
-    # A camera is asked for something new: whoever acts on what it says, or tunes its rule. An auditor sees what was kept.
+    # A camera is asked for something new, by whoever acts on it or tunes its rule. An auditor sees what was kept.
     Permission.LOOK_NOW: _SERVICE - {Role.AUDITOR},
     Permission.SEE_FLEET: _OFFICE,
     Permission.SEE_POLICIES: _OFFICE,
