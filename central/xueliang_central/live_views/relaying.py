@@ -190,12 +190,14 @@ class LiveViews:
         for pause_s in AGAIN_AFTER_S:
             await asyncio.sleep(pause_s)
             try:
-                return await view.on_end(view)
+                await view.on_end(view)
             except StoreError as error:
                 log.warning("the end of a live view waits", extra={"view_id": view.view_id, "why": str(error)})
             except Exception:
                 log.exception("the end of a live view could not be recorded", extra={"view_id": view.view_id})
                 break
+            else:
+                return
         self.counts["ends_not_recorded"] += 1
 
     async def _why_over(self, view: View) -> str:
