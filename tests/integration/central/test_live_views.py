@@ -1,4 +1,4 @@
-"""Live view from a real camera, by a node's own process, over a real broker and HTTP: who may watch, and nobody else."""
+"""Live view from a real camera, by a node's own process, over a real broker and HTTP: who may, and nobody else."""
 
 from __future__ import annotations
 
@@ -237,14 +237,17 @@ def test_the_number_of_views_is_bounded_and_said(
             assert next(running)
             view_id = first.headers["x-live-view"]
         ended(centre, view_id)
-        with live_node(centre, cameras, ALLOWED):
-            with viewer.watching("cam-0") as first, viewer.watching("cam-1") as second:
-                running, other = begun(first), begun(second)
-                status, code, words = viewer.refused("cam-2")
-                assert next(running)
-                assert next(other)
-            assert (status, code) == (409, "node_busy")
-            assert words.startswith(f"{AT_ONCE} live views run at this centre")
+        with (
+            live_node(centre, cameras, ALLOWED),
+            viewer.watching("cam-0") as first,
+            viewer.watching("cam-1") as second,
+        ):
+            running, other = begun(first), begun(second)
+            status, code, words = viewer.refused("cam-2")
+            assert next(running)
+            assert next(other)
+        assert (status, code) == (409, "node_busy")
+        assert words.startswith(f"{AT_ONCE} live views run at this centre")
 
 
 @contextmanager
@@ -276,10 +279,10 @@ def test_a_node_that_stops_ends_its_views(centre: LiveCentre, viewer: AtTheCentr
     assert box_marks_in(data)[-1]["over"] in ("node_silent", "node_stopped")
 
 
-def test_a_slow_viewer_loses_whole_groups_and_what_it_gets_can_be_played(
+def test_a_viewer_that_pauses_holds_up_nobody_and_what_it_gets_can_be_played(
     centre: LiveCentre, viewer: AtTheCentre, tmp_path: Path
 ) -> None:
-    """What reaches the viewer after a pause is behind the newest key picture, and nobody waited for it."""
+    """What is given up beyond the bound: `tests/unit/central/live_views/test_waiting.py`."""
     with live_node_of_a_camera(centre, tmp_path) as (_, node), viewer.watching("cam-0") as answer:
         parts = answer.iter_raw()
         data = next(parts)
