@@ -24,7 +24,8 @@ EAST, WEST = CITY.of_level("county")
 EASTERN, WESTERN = 40, 1_000
 TOTAL = EASTERN + WESTERN
 INGEST_S = 240.0
-SLOW = {"policies": [{"judge_s": 36_000, "auto_dispatch": False}], "folding": {"illegal_parking": {"radius_m": 1}}}
+LATER = {"judge_s": 36_000, "take_s": 36_000, "arrive_s": 36_000, "auto_dispatch": False}
+SLOW = {"policies": [LATER], "folding": {"illegal_parking": {"radius_m": 0}}}
 
 
 def _cameras() -> Iterator[WatchedCamera]:

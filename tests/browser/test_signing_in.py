@@ -76,8 +76,7 @@ def _enrol(page: Page) -> tuple[Callable[[], str], list[str]]:
     page.get_by_test_id("enrol").click()
     secret = page.get_by_test_id("secret").inner_text()
     code = _codes(secret)
-    picture = cv2.imdecode(np.frombuffer(page.get_by_test_id("qr").screenshot(), np.uint8), cv2.IMREAD_COLOR)
-    scanned, _, _ = cv2.QRCodeDetector().detectAndDecode(picture)
+    scanned = _scanned(page)
     assert scanned.startswith("otpauth://totp/Xueliang:")
     assert f"secret={secret.replace(' ', '')}&" in scanned
     page.get_by_test_id("own-code").fill("12ab56")
@@ -89,6 +88,17 @@ def _enrol(page: Page) -> tuple[Callable[[], str], list[str]]:
     expect(listed).to_have_count(10)
     assert too_wide(page) == []
     return code, listed.all_inner_texts()
+
+
+def _scanned(page: Page) -> str:
+    """What a camera reads of it. A picture taken while the page still moves cannot be read: once more then."""
+    for _ in range(5):
+        picture = cv2.imdecode(np.frombuffer(page.get_by_test_id("qr").screenshot(), np.uint8), cv2.IMREAD_COLOR)
+        scanned, _, _ = cv2.QRCodeDetector().detectAndDecode(picture)
+        if scanned:
+            return scanned
+        page.wait_for_timeout(500)
+    return ""
 
 
 def _first_step(page: Page, centre: SigningCentre, username: str) -> None:

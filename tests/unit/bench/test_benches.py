@@ -17,6 +17,7 @@ from tests.bench.figures import Figures
 
 PROMISED = {
     "areas": {"places", "places_routed_otherwise"},
+    "noise": {"city_month_p50_ms", "city_month_max_ms", "alerts", "incidents"},
     "look": {"look_lan_max_s", "look_thin_max_s", "look_preview_max_bytes", "look_thin_still_p50_s"},
     "api": {"requests", "5xx", "admin_requests", "admin_5xx", "worker_requests", "worker_5xx"},
     "backtest": {
@@ -140,6 +141,7 @@ FREELY_NAMED = {
     "edge",
     "folding",
     "ingest",
+    "noise",
     "reports",
     "rules",
 }  # counts and ratios, as they were asked for
