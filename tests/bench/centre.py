@@ -1,7 +1,8 @@
-"""What people at their screens wait for: an alert until it is on five hundred event streams, and the API's answers.
+"""What a centre is asked to reach: alerts on five hundred event streams, the API's answers, limits that pass in time;
+with the figures of what alerts cost (`./run bench ingest`) and how often people are asked (`./run bench folding`).
 
-    ./run bench centre                      both parts
-    ./run bench centre --parts stream       of stream, api
+    ./run bench centre                      all parts, most of an hour; --quick: stream and api
+    ./run bench centre --parts stream       of stream, api, clocks, ingest, folding
 
 A city of 1,875 nodes and 30,000 cameras; viewers spread over its tree: 10 city, 40 county, 150 township, 300 village.
 PostgreSQL with every commit on disk, the broker, the centre's own program (one process that ingests, one that speaks
@@ -13,13 +14,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import shutil
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
+from tests.bench import folding, ingest
 from tests.bench.centre_bench.asking import asked
+from tests.bench.centre_bench.clocks import OPEN, fired, put_clocks, wait_for
 from tests.bench.centre_bench.people import Viewer, sign_in, viewers
 from tests.bench.centre_bench.stored import Past, make_past
 from tests.bench.centre_bench.streaming import streamed
@@ -31,13 +34,29 @@ from tests.support.brokers import free_port
 from xueliang_alerts.clocks import system_wall
 from xueliang_central.store.database import Database
 
+T = TypeVar("T")
+
 FOLDER: Final = Path(".run/bench/centre")
-PARTS: Final = ("stream", "api")
+OWN_PARTS: Final = ("stream", "api", "clocks")
+PARTS: Final = (*OWN_PARTS, "ingest", "folding")
+QUICK_PARTS: Final = ("stream", "api")
+CLOCKS_S, CLOCKS_QUICK_S = 60.0, 10.0
+# What other benches measure and a centre is asked to reach as well.
+OF_INGEST: Final = ("sustained_alerts_per_s", "burst_lost", "duplicates")
+OF_FOLDING: Final = ("fold_ratio", "hazards_hidden", "seat_hour_p50", "seat_10_min_max", "waited_past_limit")
 PER_S: Final = 200.0
 CONNECTIONS: Final = 4
 PAST, PAST_QUICK = Past(100_000, 500, 20), Past(2_000, 100, 20)
 
 KEYS = (
+    *OF_INGEST,
+    *OF_FOLDING,
+    "clock_late_p50_s",
+    "clock_late_p99_s",
+    "clock_late_max_s",
+    "clocks_open",
+    "clocks_due",
+    "clocks_not_fired",
     "alert_to_stream_p50_ms",
     "alert_to_stream_p99_ms",
     "alert_to_stream_max_ms",
@@ -66,13 +85,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(options: argparse.Namespace, figures: Figures) -> None:
-    parts = options.parts or PARTS
+    parts = options.parts or (QUICK_PARTS if options.quick else PARTS)
     unknown = sorted(set(parts) - set(PARTS))
     if unknown:
         raise SystemExit(f"--parts: expected of {','.join(PARTS)}, got {','.join(unknown)}")
     check_templates(system_wall())
     people = viewers()
-    for part in PARTS:
+    for part in OWN_PARTS:
         if part not in parts:
             continue
         shutil.rmtree(FOLDER, ignore_errors=True)
@@ -81,8 +100,43 @@ def measure(options: argparse.Namespace, figures: Figures) -> None:
             port = free_port()
             if part == "stream":
                 _stream(options, system, port, people, figures)
-            else:
+            elif part == "api":
                 _api(options, system, port, people, figures)
+            else:
+                _clocks(options, system, figures)
+    _of_others(options, parts, figures)
+
+
+def _of_others(options: argparse.Namespace, parts: Sequence[str], figures: Figures) -> None:
+    found: Figures = {}
+    if "ingest" in parts:
+        asked_for = argparse.Namespace(**{**vars(options), "parts": ("sustained", "burst"), "ingests": 1})
+        ingest.measure(asked_for, found)
+    if "folding" in parts:
+        folding.measure(options.quick, found)
+    figures |= {name: found[name] for name in (*OF_INGEST, *OF_FOLDING) if name in found}
+
+
+def _clocks(options: argparse.Namespace, system: System, figures: Figures) -> None:
+    seconds = CLOCKS_QUICK_S if options.quick else CLOCKS_S
+    first = asyncio.run(_with(system.database_url, lambda database: put_clocks(database, system_wall, OPEN)))
+    system.start_worker()
+    wait_for(system, first, system_wall, seconds)
+    found = asyncio.run(_with(system.database_url, lambda database: fired(database, first, seconds)))
+    figures["clocks_open"], figures["clocks_due"] = found.open, found.due
+    figures["clocks_not_fired"] = found.due - len(found.late_s)
+    if found.late_s:
+        p50, p99 = np.percentile(found.late_s, (50, 99))
+        figures["clock_late_p50_s"], figures["clock_late_p99_s"] = float(p50), float(p99)
+        figures["clock_late_max_s"] = found.late_s[-1]
+
+
+async def _with(url: str, work: Callable[[Database], Awaitable[T]]) -> T:
+    database = await Database.open(url, wait_s=60)
+    try:
+        return await work(database)
+    finally:
+        await database.close()
 
 
 def _stream(options: argparse.Namespace, system: System, port: int, people: Sequence[Viewer], figures: Figures) -> None:

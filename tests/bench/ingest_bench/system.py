@@ -56,6 +56,7 @@ class System:
     is_shedding: bool
     ingests: list[subprocess.Popen[bytes]] = field(default_factory=list)
     apis: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _ended_s: float = 0.0  # CPU of ingests that were killed
 
     @property
@@ -73,6 +74,9 @@ class System:
     def start_api(self, port: int) -> None:
         """A process that speaks HTTP on loopback."""
         self.apis.append(self._start("api", {"http": {"port": port}}))
+
+    def start_worker(self) -> None:
+        self.workers.append(self._start("worker"))
 
     def api_cpu_s(self) -> float:
         return cpu_seconds(child.pid for child in self.apis)
@@ -93,7 +97,7 @@ class System:
 
     def stop(self) -> None:
         """The processes of the centre."""
-        children = [*self.ingests, *self.apis]
+        children = [*self.ingests, *self.apis, *self.workers]
         for child in children:
             child.terminate()
         for child in children:
@@ -102,11 +106,11 @@ class System:
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
-        self.ingests, self.apis = [], []
+        self.ingests, self.apis, self.workers = [], [], []
 
     def must_run(self) -> None:
         """Raises RuntimeError with the last words of a process that has ended."""
-        for child in [*self.ingests, *self.apis]:
+        for child in [*self.ingests, *self.apis, *self.workers]:
             if child.poll() is not None:
                 logs = sorted(self.folder.glob("*-*.log"))
                 words = " | ".join(path.read_text()[-800:] for path in logs)
