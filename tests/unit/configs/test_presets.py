@@ -54,7 +54,11 @@ def test_every_hazard_but_a_faulty_camera_is_judged_in_a_minute(name: str) -> No
 def test_by_place_class_it_is_the_way_there() -> None:
     minutes = {place: row("by_place_class", place).arrive_s / 60 for place in PlaceClass}
     assert {place for place, at in minutes.items() if at == 1} == {PlaceClass.SCHOOL, PlaceClass.HOSPITAL}
-    assert {place for place, at in minutes.items() if at == 3} == {PlaceClass.MALL, PlaceClass.STREET, PlaceClass.SCENIC}
+    assert {place for place, at in minutes.items() if at == 3} == {
+        PlaceClass.MALL,
+        PlaceClass.STREET,
+        PlaceClass.SCENIC,
+    }
     assert set(minutes.values()) == {1, 3, 5}
 
 
