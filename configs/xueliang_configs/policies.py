@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from xueliang_alerts.contract import Hazard, Severity
 from xueliang_configs.checklists import MOST_STEPS, ChecklistStep, steps_for
+from xueliang_configs.hours_covered import first_gap, is_of_use
 from xueliang_configs.notices import LadderStep, NoticeRules
 from xueliang_configs.schedules import Schedule
 from xueliang_configs.sharing import Sharing
@@ -61,9 +62,17 @@ class Match(Settings):
 
 
 class Policy(Settings):
-    """One row: the limits of a kind of incident, in seconds, and who hears when one passes."""
+    """One row: the limits of a kind of incident, in seconds, and who hears when one passes.
+
+    The hour is that at which a clock starts: opening for *judge*, dispatch for *take* and *arrive*, *handled* for
+    *check*. A clock that runs is not moved when the hours of its row end.
+    """
 
     match: Match = Field(default=Match(), description="Which incidents; nothing written: all.")
+    when: Schedule | None = Field(
+        default=None,
+        description="Only for clocks that start in these hours; null: at any hour. auto_dispatch goes by the opening.",
+    )
     judge_s: Limit = Field(description="An operator must have judged it this long after it opened.")
     take_s: Limit = Field(description="A grid worker must have taken the task this long after dispatch.")
     arrive_s: Limit = Field(description="The worker must be there this long after dispatch; not below take_s.")
@@ -100,6 +109,10 @@ class Policy(Settings):
                 "order", "expected levels upward, none twice", f"[{got}]", "[village, township, county, city]"
             )
         return value
+
+    def takes(self, case: Case, at: datetime) -> bool:
+        """True when this row is for the case, for a clock that starts at this moment (aware)."""
+        return self.match.takes(case) and (self.when is None or self.when.is_active(at))
 
 
 class UnitFirst(Settings):
@@ -321,16 +334,24 @@ class PolicyTable(Settings):
     @classmethod
     def _rows_are_whole(cls, rows: tuple[Policy, ...]) -> tuple[Policy, ...]:
         used: set[int] = set()
+        known: dict[tuple[int, ...], str | None] = {}  # by the rows that take a case: the hour they leave out
         for case in _all_cases():
-            index = next((i for i, row in enumerate(rows) if row.match.takes(case)), None)
-            if index is None:
+            takers = tuple(i for i, row in enumerate(rows) if row.match.takes(case))
+            if takers not in known:
+                hours = [rows[i].when for i in takers]
+                known[takers] = first_gap(hours) if takers else ""
+                used |= {i for place, i in enumerate(takers) if is_of_use(hours[place], hours[:place])}
+            gap = known[takers]
+            if gap is not None:
+                at = f" on {gap}" if gap else ""
                 raise problem(
                     "policy_hole",
-                    "expected a row for every case",
-                    f"none for {_say(case)}",
-                    "end with a row without match: it takes what the others leave",
+                    "expected a row for every case at every hour" if gap else "expected a row for every case",
+                    f"none for {_say(case)}{at}",
+                    "end with a row without match and when: it takes what the others leave"
+                    if gap
+                    else "end with a row without match: it takes what the others leave",
                 )
-            used.add(index)
         idle = next((i for i in range(len(rows)) if i not in used), None)
         if idle is not None:
             raise problem(
@@ -355,15 +376,12 @@ class PolicyTable(Settings):
         """The steps of a hazard; empty: it has none."""
         return steps_for(self.checklists, hazard)
 
-    def policy_for(self, hazard: Hazard, severity: Severity, place_class: PlaceClass, level: AreaLevel) -> Policy:
-        """The row that decides this case; there always is one."""
+    def policy_for(
+        self, hazard: Hazard, severity: Severity, place_class: PlaceClass, level: AreaLevel, at: datetime
+    ) -> Policy:
+        """The row that decides this case for a clock that starts at this moment (aware); there always is one."""
         case = (hazard, severity, place_class, level)
-        return next(row for row in self.policies if row.match.takes(case))
-
-    def index_for(self, hazard: Hazard, severity: Severity, place_class: PlaceClass, level: AreaLevel) -> int:
-        """Which row, from 0: for the "why" of a clock."""
-        case = (hazard, severity, place_class, level)
-        return next(i for i, row in enumerate(self.policies) if row.match.takes(case))
+        return next(row for row in self.policies if row.takes(case, at))
 
     def folding_for(self, hazard: Hazard) -> Folding:
         """Radius and window of a hazard."""

@@ -158,9 +158,20 @@ class Schedule(Settings):
         """The local days on which the bands began that hold at this moment (aware): today, yesterday or both."""
         return tuple(self._begun(at))
 
+    def holds(self, day: date, minute: int) -> bool:
+        """Does a band hold on this local day, so many minutes after its midnight?"""
+        return next(self._begun_by(day, minute), None) is not None
+
+    def turns(self) -> frozenset[int]:
+        """Every minute of a local day at which a band may begin or end, and midnight."""
+        bands = [*self.bands, *(band for one in self.exceptions for band in one.bands)]
+        return frozenset({0, *(minute % DAY_MINUTES for band in bands for minute in (band.start, band.until))})
+
     def _begun(self, at: datetime) -> Iterator[date]:
         local = at.astimezone(UTC).astimezone(zone_of(self.time_zone))
-        today, minute = local.date(), _minute_of(local.time())
+        return self._begun_by(local.date(), _minute_of(local.time()))
+
+    def _begun_by(self, today: date, minute: int) -> Iterator[date]:
         if any(band.holds_on_its_day(minute) for band in self._bands_on(today)):
             yield today
         yesterday = today - timedelta(days=1)

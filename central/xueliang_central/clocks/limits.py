@@ -1,19 +1,21 @@
 """Which limits apply to an incident, and who is told when one passes (pure).
 
 The table is ordered and the first row that matches wins; its last row matches everything (`xueliang_configs.policies`
-refuses a table with a hole). The limits chosen are written into the incident: a table changed at noon does not move the
-clocks of what opened at eleven.
+refuses a table with a hole, also at some hour). The limits chosen are written into the incident: a table changed at
+noon does not move the clocks of what opened at eleven. Where the hour decides, all rows of the case are written with
+it, and each clock that starts takes the one that holds then; a clock that runs is not moved.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
 from xueliang_configs.policies import ANY, Policy, PolicyTable
+from xueliang_configs.schedules import Schedule
 
 
 class ClockKind(StrEnum):
@@ -49,6 +51,8 @@ class Limits:
         escalate: levels that are told, in order, each time a limit passes again.
         check_s: no seen_clear this long after *handled*: somebody must check by hand.
         reopen_window_s: raised again within this after closing: the same incident, reopened.
+        by_hour: where rows with hours are for this case: its rows in order, each as JSON with its `when` (null: at any
+            hour), the last of which takes what the others leave. Empty: this row at any hour.
     """
 
     row: int
@@ -60,6 +64,22 @@ class Limits:
     escalate: tuple[str, ...]
     escalate_every_s: float
     reopen_window_s: float
+    by_hour: tuple[dict[str, Any], ...] = ()
+
+    def at(self, now: datetime) -> Limits:
+        """Those of a clock that starts at this moment (aware)."""
+        for row in self.by_hour:
+            if row["when"] is None or Schedule.model_validate(row["when"]).is_active(now):
+                here = {name: value for name, value in row.items() if name != "when"}
+                return replace(Limits.from_json(here), by_hour=self.by_hour)
+        return self
+
+    def told_within(self, levels: Collection[str]) -> Limits:
+        """With the levels to tell narrowed to these."""
+        rows = tuple(
+            {**row, "escalate": [level for level in row["escalate"] if level in levels]} for row in self.by_hour
+        )
+        return replace(self, escalate=tuple(level for level in self.escalate if level in levels), by_hour=rows)
 
     def of(self, kind: ClockKind) -> float:
         """Raises KeyError for a kind of NOT_OF_LIMITS."""
@@ -71,11 +91,15 @@ class Limits:
         }[kind]
 
     def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "escalate": list(self.escalate)}
+        own = {name: value for name, value in asdict(self).items() if name != "by_hour"} | {
+            "escalate": list(self.escalate)
+        }
+        return own | {"by_hour": list(self.by_hour)} if self.by_hour else own
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Limits:
-        return cls(**{**value, "escalate": tuple(value["escalate"])})
+        by_hour = tuple(value.get("by_hour", ()))
+        return cls(**{**value, "escalate": tuple(value["escalate"]), "by_hour": by_hour})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +111,10 @@ class PolicyRow:
     severities: frozenset[int] | None = None
     place_classes: frozenset[str] | None = None
     levels: frozenset[str] | None = None
+    when: Schedule | None = None
 
     def matches(self, hazard: str, severity: int, place_class: str, level: str) -> bool:
+        """Is it for this case, at some hour?"""
         return (
             (self.hazards is None or hazard in self.hazards)
             and (self.severities is None or severity in self.severities)
@@ -121,19 +147,35 @@ def _row_of(number: int, policy: Policy) -> PolicyRow:
         severities=None if match.severity == ANY else frozenset(int(severity) for severity in match.severity),
         place_classes=None if match.place_class == ANY else frozenset(str(place.value) for place in match.place_class),
         levels=None if match.level == ANY else frozenset(str(level.value) for level in match.level),
+        when=policy.when,
     )
 
 
-def choose(rows: Sequence[PolicyRow], hazard: str, severity: int, place_class: str, level: str) -> Limits:
-    """The limits of the first row that matches.
+def choose(
+    rows: Sequence[PolicyRow], hazard: str, severity: int, place_class: str, level: str, now: datetime
+) -> Limits:
+    """The limits of the first row that matches at this moment (aware), with those of other hours where there are any.
 
     Raises:
         LookupError: no row matches; a loaded table cannot do that.
     """
+    possible = list(_until_any_hour(row for row in rows if row.matches(hazard, severity, place_class, level)))
+    for row in possible:
+        if row.when is None or row.when.is_active(now):
+            return row.limits if len(possible) == 1 else replace(row.limits, by_hour=tuple(map(_with_hours, possible)))
+    raise LookupError(f"no policy for {hazard}, severity {severity}, {place_class}, {level} at {now.isoformat()}")
+
+
+def _until_any_hour(rows: Iterator[PolicyRow]) -> Iterator[PolicyRow]:
     for row in rows:
-        if row.matches(hazard, severity, place_class, level):
-            return row.limits
-    raise LookupError(f"no policy for {hazard}, severity {severity}, {place_class}, {level}")
+        yield row
+        if row.when is None:
+            return
+
+
+def _with_hours(row: PolicyRow) -> dict[str, Any]:
+    when = None if row.when is None else row.when.model_dump(mode="json", exclude_defaults=True)
+    return {**row.limits.as_json(), "when": when}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -85,10 +85,10 @@ async def write_opened(change: Change, opened: Opened) -> None:
 
 
 def limits_for(change: Change, hazard: str, severity: int, route: Route) -> Limits:
-    """The policy's limits, with the levels to tell narrowed to those that stand above this area."""
-    chosen = choose(change.rulebook.policies, hazard, severity, route.place_class, route.area.level.value)
-    above = {area.level.value for area in change.tree.chain(route.area.code)}
-    return replace(chosen, escalate=tuple(level for level in chosen.escalate if level in above))
+    """The policy's limits now, with the levels to tell narrowed to those that stand above this area."""
+    level = route.area.level.value
+    chosen = choose(change.rulebook.policies, hazard, severity, route.place_class, level, change.now)
+    return chosen.told_within({area.level.value for area in change.tree.chain(route.area.code)})
 
 
 async def open_incident(
@@ -187,7 +187,7 @@ async def transition(
     """
     values = _values_after(change, incident, move, also)
     await write(change, incident, values)
-    due = await _move_clocks(change, incident, move, other_id, due_by)
+    due = await _move_clocks(change, incident | values, move, other_id, due_by)
     _say_moved(change, incident, move, by, params)
     return incident | values, due
 
@@ -229,6 +229,9 @@ def _values_after(change: Change, incident: Row, move: Move, also: dict[str, Any
     values: Row = {"updated_at": change.now, **(also or {})}
     if move.to is not None or move.who is not Who.WORKER:  # what a worker tells changes nothing that a desk decides on
         values["version"] = incident["version"] + 1
+    policy: Row = values.get("policy") or incident["policy"]
+    if move.starts - NOT_OF_LIMITS and policy.get("by_hour"):  # its clocks go by the hour at which they start
+        values["policy"] = Limits.from_json(policy).at(change.now).as_json()
     if move.to is not None:
         values["state"] = move.to.value
     if move.to is State.CLOSED and move.close_reason is not None:
@@ -411,7 +414,7 @@ async def keep_time(change: Change, incident: Row) -> None:
     if incident["gone"]:
         await timers.stop(change.conn, incident["incident_id"], [ClockKind.JUDGE], change.now)
     else:
-        limits = Limits.from_json(incident["policy"])
+        limits = Limits.from_json(incident["policy"]).at(change.now)
         await timers.start(change.conn, incident["incident_id"], [ClockKind.JUDGE], limits, change.now)
 
 

@@ -78,6 +78,12 @@ class System:
     def start_worker(self) -> None:
         self.workers.append(self._start("worker"))
 
+    def kill_worker(self) -> None:
+        """SIGKILL the first one."""
+        child = self.workers.pop(0)
+        child.kill()
+        child.wait()
+
     def api_cpu_s(self) -> float:
         return cpu_seconds(child.pid for child in self.apis)
 

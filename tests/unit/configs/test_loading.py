@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from xueliang_configs.loading import (
 from xueliang_configs.values import AreaLevel, PlaceClass
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "configs" / "examples"
+NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 SECRETS = {
     "XUELIANG_BROKER_PASSWORD": "canary-broker",
     "XUELIANG_CENTRE_BROKER_PASSWORD": "canary-centre",
@@ -169,9 +171,9 @@ def test_a_broken_value_never_raises_anything_but_a_config_error(tmp_path: Path)
 def test_the_first_matching_row_decides() -> None:
     table = load_policies(EXAMPLES / "policies.yaml")
     lane, orange, grid = Hazard.FIRE_LANE_OBSTRUCTION, Severity.ORANGE, AreaLevel.GRID
-    assert table.policy_for(lane, orange, PlaceClass.SCHOOL, grid).take_s == 60
-    assert table.policy_for(lane, orange, PlaceClass.STREET, grid).take_s == 180
-    assert table.policy_for(Hazard.CROWD, orange, PlaceClass.STREET, grid).take_s == 600
+    assert table.policy_for(lane, orange, PlaceClass.SCHOOL, grid, NOON).take_s == 60
+    assert table.policy_for(lane, orange, PlaceClass.STREET, grid, NOON).take_s == 180
+    assert table.policy_for(Hazard.CROWD, orange, PlaceClass.STREET, grid, NOON).take_s == 600
     assert table.folding_for(Hazard.CROWD).radius_m == 150
     assert table.folding_for(Hazard.INTRUSION).radius_m == 50
 

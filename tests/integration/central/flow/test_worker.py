@@ -38,7 +38,7 @@ from xueliang_central.notices.tables import notices
 from xueliang_central.running import centre_on
 from xueliang_central.store.database import Database
 from xueliang_central.store.tables import events
-from xueliang_central.worker import Worker
+from xueliang_central.worker import CLOCKS_AT_ONCE, Worker
 from xueliang_configs.policies import PolicyTable
 
 CASES = 24  # each with three levels to tell: 72 firings
@@ -227,3 +227,31 @@ async def test_a_case_of_an_area_that_has_gone_holds_up_no_other_clock(
     worker._rulebook = stage.rulebook
     clock.forward(3600)
     assert await worker.fire_due() >= 2
+
+
+async def test_limits_that_pass_together_share_a_transaction(stage: Stage, clock: HandClock, tmp_path: Path) -> None:
+    await _many_due(stage, clock, CASES)
+    clock.forward(61)
+    asked = iter(range(10_000))
+    worker = _worker(stage.database, tmp_path, lambda: clock.at + timedelta(milliseconds=next(asked)))
+    await worker._rulebook.areas.refresh(stage.database)
+    assert await worker.fire_due() == CASES
+    together = Counter(row["fired_at"] for row in await stage.rows(escalations))
+    assert sorted(together.values()) == [CASES - CLOCKS_AT_ONCE, CLOCKS_AT_ONCE]
+
+
+async def test_a_limit_that_cannot_pass_undoes_none_that_was_due_before_it(
+    stage: Stage, clock: HandClock, tmp_path: Path
+) -> None:
+    await _many_due(stage, clock, 3)
+    due = [row for row in await stage.rows(clocks) if row["next_due_at"] is not None]
+    waiting = [row["clock_id"] for row in sorted(due, key=lambda row: (row["next_due_at"], row["clock_id"]))]
+    broken = waiting.pop()
+    async with stage.database.transaction() as conn:
+        await conn.execute(update(clocks).where(clocks.c.clock_id == broken).values(escalate_every_s=1e300))
+    clock.forward(3600)
+    worker = _worker(stage.database, tmp_path, clock)
+    await worker._rulebook.areas.refresh(stage.database)
+    with pytest.raises(OverflowError):
+        await worker.fire_due()
+    assert {row["clock_id"] for row in await stage.rows(escalations)} == set(waiting)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -37,12 +38,12 @@ ROWS = (
     ],
 )
 def test_the_first_row_that_matches_decides(case: tuple[str, int, str, str], row: int) -> None:
-    assert choose(ROWS, *case).row == row
+    assert choose(ROWS, *case, NOON).row == row
 
 
 def test_a_table_with_a_hole_is_an_error_not_a_silence() -> None:
     with pytest.raises(LookupError, match="crowd"):
-        choose(ROWS[:1], "crowd", 1, "other", "grid")
+        choose(ROWS[:1], "crowd", 1, "other", "grid", NOON)
 
 
 def test_the_operators_table_becomes_the_same_rows() -> None:
@@ -55,10 +56,44 @@ def test_the_operators_table_becomes_the_same_rows() -> None:
         }
     )
     rows = rows_of(table)
-    assert choose(rows, "crowd", 1, "street", "grid").judge_s == 30
-    second = choose(rows, "crowd", 2, "street", "grid")
+    assert choose(rows, "crowd", 1, "street", "grid", NOON).judge_s == 30
+    second = choose(rows, "crowd", 2, "street", "grid", NOON)
     assert (second.row, second.auto_dispatch, second.of(ClockKind.ARRIVE)) == (1, True, 300)
     assert Limits.from_json(second.as_json()) == second
+
+
+BY_HOUR = PolicyTable.model_validate(
+    {
+        "policies": [
+            {
+                "match": {"hazard": ["crowd"]},
+                "when": {"bands": [{"start": "22:00", "until": "06:00"}]},
+                "judge_s": 300,
+                "take_s": 600,
+                "arrive_s": 900,
+                "escalate": ["county", "city"],
+            },
+            {"judge_s": 60, "take_s": 180, "arrive_s": 300, "auto_dispatch": True},
+        ]
+    }
+)
+NIGHT = NOON + timedelta(hours=11)  # noon is 12:00 in Shanghai
+
+
+def test_each_clock_takes_the_row_that_holds_when_it_starts() -> None:
+    opened = choose(rows_of(BY_HOUR), "crowd", 2, "street", "grid", NIGHT).told_within({"village", "city"})
+    assert (opened.row, opened.judge_s, opened.escalate) == (0, 300, ("city",))
+    stored = Limits.from_json(json.loads(json.dumps(opened.as_json())))
+    by_day = stored.at(NOON + timedelta(days=1))
+    assert (by_day.row, by_day.take_s, by_day.escalate) == (1, 180, ("village", "city"))
+    assert Limits.from_json(by_day.as_json()).at(NIGHT + timedelta(days=1)) == stored
+
+
+def test_a_case_whose_rows_have_no_hours_is_written_as_before() -> None:
+    chosen = choose(rows_of(BY_HOUR), "intrusion", 2, "street", "grid", NIGHT)
+    assert chosen.row == 1
+    assert "by_hour" not in chosen.as_json()
+    assert chosen.at(NOON) is chosen
 
 
 def test_a_clock_fires_once_per_level_and_then_rests() -> None:
