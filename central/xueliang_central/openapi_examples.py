@@ -27,6 +27,13 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "note": "拖车十分钟内到",
         "idempotency_key": "help-7f2c",
     },
+    "TransferBody": {
+        "version": 2,
+        "worker_id": _OTHER_ID,
+        "reason_code": "busy_elsewhere",
+        "note": "王伟还在处理南街的任务",
+        "idempotency_key": "transfer-51c0",
+    },
     "Credentials": {"username": "wang", "password": "ten letters and more"},
     "Code": {"code": "492039"},
     "OwnPassword": {"old": "ten letters and more", "new": "another one, also long"},

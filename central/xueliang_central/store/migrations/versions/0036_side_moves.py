@@ -1,0 +1,24 @@
+"""Side moves of a task: to whom it was handed on.
+
+Only adds: the release before runs on it.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from xueliang_central.store.metadata import JsonText
+
+revision = "0036"
+down_revision = "0029"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("tasks", sa.Column("handed_on", JsonText(), nullable=True))
+
+
+def downgrade() -> None:
+    raise NotImplementedError("migrations only expand; go back by restoring the backup")
