@@ -1,5 +1,6 @@
 /** Words of the phone's pages that no other page needs. */
-import { wordsOf } from "@/words";
+import type { HandedOn } from "@/api/types";
+import { areaName, wordsOf } from "@/words";
 
 const zh = {
   "held.soon": "{seconds} 秒后发送",
@@ -56,6 +57,10 @@ const zh = {
   "voice.insecure": "此地址未加密（http），浏览器不能录音。请改为打字。",
   "voice.none": "此浏览器不能录音，请改为打字。",
   "voice.failed": "录音没有成功，请再试一次或改为打字。",
+  "handed.title": "任务已转交他人，无需前往",
+  "handed.to": "已转交{area}的{role}",
+  "handed.role.worker": "网格员",
+  "handed.role.desk": "值班人员",
   "again.title": "摄像机复看：{what}",
   "again.clear": "已无异常",
   "map.title": "导航到摄像机位置",
@@ -121,6 +126,10 @@ const en: Record<keyof typeof zh, string> = {
   "voice.insecure": "This address is not encrypted (http): the browser cannot record. Please type instead.",
   "voice.none": "This browser cannot record; please type instead.",
   "voice.failed": "The recording failed; try again, or type instead.",
+  "handed.title": "Task handed on, no need to go",
+  "handed.to": "Handed on to {role} of {area}",
+  "handed.role.worker": "a grid worker",
+  "handed.role.desk": "somebody at the desk",
   "again.title": "Camera looked again: {what}",
   "again.clear": "clear",
   "map.title": "The way to the camera",
@@ -132,3 +141,8 @@ const en: Record<keyof typeof zh, string> = {
 };
 
 export const { t: p } = wordsOf(zh, en);
+
+/** To what role and area, by no name. */
+export function handedOnText({ role, area }: HandedOn): string {
+  return p("handed.to", { area: areaName(area), role: p(role === "worker" ? "handed.role.worker" : "handed.role.desk") });
+}
