@@ -27,6 +27,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "note": "拖车十分钟内到",
         "idempotency_key": "help-7f2c",
     },
+    "UrgeBody": {"version": 3, "note": "学校 20 分钟后放学", "idempotency_key": "urge-90d1"},
     "TransferBody": {
         "version": 2,
         "worker_id": _OTHER_ID,
@@ -192,6 +193,7 @@ _INCIDENT: Final[dict[str, Any]] = {
         "version": 1,
     },
     "owner_level": "grid",
+    "urged": None,
     "verified": False,
     "closed_at": None,
     "close_reason": None,

@@ -58,7 +58,7 @@ def is_wanted(task: Row) -> bool:
 
 async def tell_desk(change: Change, incident: Row, task: Row) -> None:
     """A notice to the desk on duty of the level that has the case, or the next above it."""
-    above = _desks_above(change, incident)
+    above = desks_above(change, incident)
     if not above:
         return
     duty = await presence.desks_of(change.conn, [area.code for area in above], change.now)
@@ -84,7 +84,7 @@ async def tell_desk(change: Change, incident: Row, task: Row) -> None:
     )
 
 
-def _desks_above(change: Change, incident: Row) -> Sequence[Area]:
+def desks_above(change: Change, incident: Row) -> Sequence[Area]:
     """From the level that has the case up to the root; a grid has no desk. Empty: an import has taken the area away."""
     known = change.tree.find(incident["area_code"])
     if known is None:

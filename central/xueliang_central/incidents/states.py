@@ -301,6 +301,8 @@ _TABLE: Final = (
         timeline="transferred",
         aside=True,
     ),
+    # A reminder to whoever has it to do: the worker, or while it waits for a judgement the desk.
+    _move("urge", Who.OPERATOR, [_S.OPEN, _S.DISPATCHED, *_UNDER_WAY], None, timeline="urged", aside=True),
     # What the camera sees
     _move(
         "verified",

@@ -1,4 +1,4 @@
-"""HTTP only: the side moves of a case that have routes of their own: a task handed on to another person."""
+"""HTTP only: the side moves of a case that have routes of their own: a task handed on, a reminder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from xueliang_central.centre import centre_of
-from xueliang_central.dispatch import transferring
+from xueliang_central.dispatch import transferring, urging
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.incidents.change import Change
 from xueliang_central.rights.policy import Permission, require
@@ -24,6 +24,16 @@ class _Asked(BaseModel):
 
     version: Version
     reason_code: Code | None = None
+    note: Text | None = None
+    idempotency_key: Key | None = None
+
+
+class UrgeBody(BaseModel):
+    """Remind whoever has a case to do. `version`: of the incident."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Version
     note: Text | None = None
     idempotency_key: Key | None = None
 
@@ -63,4 +73,19 @@ async def post_transfer(
     async with changing(centre.database, rulebook_of(request), centre.wall) as change:
         asked = transferring.Transfer(**body.model_dump())
         incident_id = await transferring.transfer(change, actor, task_id, asked)
+    return await incident_shown(request, incident_id, actor)
+
+
+@router.post("/incidents/{incident_id}/urge")
+async def post_urge(
+    request: Request,
+    incident_id: str,
+    body: UrgeBody,
+    actor: Annotated[Actor, Depends(require(Permission.JUDGE_INCIDENTS))],
+) -> dict[str, Any]:
+    """Remind the worker, or while it waits for a judgement the desk below; answers with the incident after it. 409: it
+    has changed since `version`. 422: nobody has it to do, or it was urged within the minute (`possible_at`)."""
+    centre = centre_of(request)
+    async with changing(centre.database, rulebook_of(request), centre.wall) as change:
+        await urging.urge(change, actor, incident_id, urging.Urge(**body.model_dump()))
     return await incident_shown(request, incident_id, actor)

@@ -1,4 +1,4 @@
-"""Side moves of a task: to whom it was handed on.
+"""Side moves: to whom a task was handed on; how often a case was urged.
 
 Only adds: the release before runs on it.
 """
@@ -17,6 +17,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.add_column("incidents", sa.Column("urged", JsonText(), nullable=True))
     op.add_column("tasks", sa.Column("handed_on", JsonText(), nullable=True))
 
 
