@@ -122,6 +122,8 @@ export const incidents = {
     }
     return found;
   },
+  urge: (incidentId: string, version: number, idempotency_key: string) =>
+    post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/urge`, { version, idempotency_key }),
   merge: (incidentId: string, body: Merge) =>
     post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/merge`, body),
   split: (incidentId: string, body: Split) =>

@@ -164,6 +164,8 @@ export interface Incident {
   clock: Clock | null;
   task: TaskBrief | null;
   owner_level: Level;
+  /** The last reminder to whoever has it to do. */
+  urged?: Urged | null;
   verified: boolean;
   closed_at: string | null;
   close_reason: CloseReason | null;
@@ -387,7 +389,16 @@ export interface IncidentPage {
 }
 
 /** The side moves with routes of their own that this person could make. */
-export type AsideName = "transfer" | "answer_help";
+export type AsideName = "transfer" | "urge" | "answer_help";
+
+/** How often a case was urged, and the last time: by whom, about which task; null: its judgement. */
+export interface Urged {
+  count: number;
+  at: string;
+  by: string;
+  note: string | null;
+  task_id: string | null;
+}
 
 /** Somebody who could be handed a task. */
 export interface Candidate {

@@ -269,6 +269,7 @@ const TIMELINE: Record<string, [string, string]> = {
   unit_cannot: ["单位回复：无法处置", "The unit: we cannot"],
   unit_given_up: ["不再等待管理单位", "The unit is not waited for any longer"],
   task_offered: ["通知处置人员", "Offered to a worker"],
+  urged: ["催办", "Urged"],
   transferred: ["任务转交", "Task handed on"],
   task_withdrawn: ["任务撤回", "Task withdrawn"],
   task_returned: ["任务退回原处置人员", "Task returned to its worker"],
@@ -347,6 +348,7 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
   if (entry.kind === "checklist") parts.push(ticksText(params.steps));
   const worker = text("worker") ?? text("worker_name");
   if (worker) parts.push(worker);
+  if (entry.kind === "urged" && figure("count")) parts.push(isChinese.value ? `第 ${figure("count")} 次` : `no. ${figure("count")}`);
   const from = text("from");
   if (from && entry.kind === "transferred") parts.push(isChinese.value ? `原处置人员：${from}` : `from ${from}`);
   if (entry.kind === "let_out") parts.push(whyLetOutText(params.why as Why));
