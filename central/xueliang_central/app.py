@@ -84,6 +84,7 @@ _FLOW: Final = (
     "duty_weeks",
     "lanes",
     "keeping",
+    "side_moves",
     "checklists",
     "units",
     "voices",

@@ -32,6 +32,8 @@ class NoticeKind(StrEnum):
     TASK_OFFERED = "task_offered"
     TASK_RETURNED = "task_returned"
     TASK_WITHDRAWN = "task_withdrawn"
+    TASK_HANDED_ON = "task_handed_on"
+    URGED = "urged"
     TASK_MOVED = "task_moved"
     HELP_ASKED = "help_asked"
     HELP_ANSWERED = "help_answered"

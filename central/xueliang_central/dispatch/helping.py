@@ -117,7 +117,7 @@ async def tell_desk(change: Change, incident: Row, task: Row) -> None:
 
 async def _tell(change: Change, incident: Row, task: Row) -> int:
     """How many people have a notice."""
-    above = _desks_above(change, incident)
+    above = desks_above(change, incident)
     if not above:
         return 0
     duty = await presence.desks_of(change.conn, [area.code for area in above], change.now)
@@ -143,7 +143,7 @@ async def _tell(change: Change, incident: Row, task: Row) -> int:
     )
 
 
-def _desks_above(change: Change, incident: Row) -> Sequence[Area]:
+def desks_above(change: Change, incident: Row) -> Sequence[Area]:
     """From the level that has the case up to the root; a grid has no desk. Where an import has taken the area away,
     from what is left above it. Empty: nothing is."""
     known = change.tree.nearest(incident["area_code"])

@@ -91,7 +91,7 @@ async def move_incident(change: Change, actor: Actor, incident_id: str, asked: I
 def _check(actor: Actor, incident: Row, asked: IncidentMove) -> None:
     possible = moves_for(actor, incident)
     move = MOVES.get(asked.move)
-    if move is None or move.who is not Who.OPERATOR or move.regroups or move.keeps or move.helps:
+    if move is None or move.who is not Who.OPERATOR or move.regroups or move.keeps or move.aside:
         raise MoveRefused(f"no such move: {asked.move[:24]}", moves=list(possible))
     if incident["version"] != asked.version:
         raise Conflict("the incident has changed meanwhile", version=incident["version"], state=incident["state"])

@@ -23,6 +23,7 @@ _REMINDS: Final = "deadline_near"
 _ASKS: Final = frozenset({"task_offered", "task_returned", "task_moved"})
 _RISES: Final = frozenset({"escalated", _REMINDS})
 _CALLS: Final = "help_asked"
+_URGES: Final = "urged"
 _HELD: Final = "canary_held"
 _LIMIT_MET: Final = "limit_met"
 
@@ -33,7 +34,7 @@ async def not_needed(conn: AsyncConnection, notices: Sequence[Row]) -> dict[str,
     An offer: while its task is offered to that person. An escalation: while its clock runs and the case is open;
     one that started later (the deadline was extended) is another. A reminder: while that deadline runs. A request to
     a lane's managing unit: until it replies, or its turn is over. A canary to decide on: while it waits. A call for
-    help: until a desk has answered it, or its task is under way no more.
+    help: until a desk has answered it, or its task is under way no more. An urging: while the case is where it was.
     Anything else (a task was withdrawn): until it is received.
     """
     asks = [row for row in notices if row["kind"] in _ASKS and row["task_id"]]
@@ -45,6 +46,7 @@ async def not_needed(conn: AsyncConnection, notices: Sequence[Row]) -> dict[str,
         **await _offers_over(conn, asks),
         **await _escalations_over(conn, risen),
         **await _canaries_over(conn, held),
+        **await _urges_over(conn, [row for row in notices if row["kind"] == _URGES]),
         **await _calls_over(conn, [row for row in notices if row["kind"] == _CALLS]),
         **of_units,
     }
@@ -88,6 +90,23 @@ async def _calls_over(conn: AsyncConnection, calls: Sequence[Row]) -> dict[str, 
             over[row["notice_id"]] = "answered"
         elif task.state not in (TaskState.TAKEN, TaskState.ARRIVED):
             over[row["notice_id"]] = str(task.state)
+    return over
+
+
+async def _urges_over(conn: AsyncConnection, urges: Sequence[Row]) -> dict[str, str]:
+    """Over when the case has moved on since, or its task is another."""
+    if not urges:
+        return {}
+    wanted = sorted({row["incident_id"] for row in urges})
+    query = select(incidents.c.incident_id, incidents.c.state, incidents.c.urged)
+    now = {
+        one.incident_id: one for one in await conn.execute(query.where(among(conn, incidents.c.incident_id, wanted)))
+    }
+    over: dict[str, str] = {}
+    for row in urges:
+        case = now.get(row["incident_id"])
+        if case is None or case.state != row["params"]["state"]:
+            over[row["notice_id"]] = "moved_on" if case is not None else State.CLOSED.value
     return over
 
 

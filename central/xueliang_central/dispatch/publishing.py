@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from xueliang_central.dispatch.recommending import NEIGHBOUR
+from xueliang_central.dispatch.recommending import FROM_ELSEWHERE
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.dispatch.views import task_views
 from xueliang_central.incidents.change import Change, Rulebook
@@ -49,7 +49,7 @@ async def publish(change: Change) -> None:
             await events.append(
                 change.conn, kind="task", area_path=row["area_path"], body={"task": view}, at=change.now
             )
-            if row["why_offered"].get("code") == NEIGHBOUR:  # whose worker does not hear of this area
+            if row["why_offered"].get("code") in FROM_ELSEWHERE:  # whose worker does not hear of this area
                 await events.append(
                     change.conn,
                     kind="task",

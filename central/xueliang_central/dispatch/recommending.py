@@ -16,6 +16,8 @@ from xueliang_central.people.duty import Duty, Person
 
 Why = dict[str, Any]
 NEIGHBOUR: Final = "neighbour_on_duty"
+TRANSFERRED: Final = "transferred"
+FROM_ELSEWHERE: Final = frozenset({NEIGHBOUR, TRANSFERRED})  # whose worker may be of another area than the task
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,12 @@ def _why_neighbour(
     text = f"nobody of the grid is on duty: the worker of the grid beside it, {where}, tasks in hand: {in_hand}"
     more: Why = {"role": person.role, "in_hand": in_hand, "same_village": beside.parent == asked.parent}
     return _why(NEIGHBOUR, text, beside, asked, steps, **more)
+
+
+def why_transferred(asked: Area, area: Area, person: Person, in_hand: int, *, is_on_duty: bool) -> Why:
+    """Chosen by an operator, whatever would be recommended."""
+    text = f"chosen by hand: the {person.role} of the {area.level.value}, tasks in hand: {in_hand}"
+    return _why(TRANSFERRED, text, area, asked, role=person.role, in_hand=in_hand, is_on_duty=is_on_duty)
 
 
 def _why_passed_over(area: Area, duty: Duty) -> Why:

@@ -10,13 +10,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import and_, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.neighbouring import neighbours
 from xueliang_central.areas.tree import Area
 from xueliang_central.clocks.limits import ClockKind, Limits
-from xueliang_central.dispatch.recommending import NEIGHBOUR, Recommendation, needs_neighbours, recommend
+from xueliang_central.dispatch.recommending import (
+    NEIGHBOUR,
+    TRANSFERRED,
+    Recommendation,
+    needs_neighbours,
+    recommend,
+)
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.dispatch.unit_first import rule_for, tell_first
 from xueliang_central.errors import Conflict, NotFound
@@ -103,11 +109,11 @@ async def write_task(change: Change, task: Row, values: Row, *, is_aside: bool =
 async def send(change: Change, incident: Row, move: Move, by: By, *, params: Row | None = None) -> Row:
     """Dispatch: the move, its clocks, and a task to whoever serves the place. Returns the incident after it."""
     incident, due = await incidents.transition(change, incident, move, by, params=params)
-    await offer(change, incident, _place_of(change, incident["area_code"]), due, by)
+    await offer(change, incident, place_of(change, incident["area_code"]), due, by)
     return incident
 
 
-def _place_of(change: Change, area_code: str) -> Area:
+def place_of(change: Change, area_code: str) -> Area:
     """The area, or the nearest above it that an import has left. Raises NotFound: none is."""
     left = change.tree.nearest(area_code)
     return change.tree.get(area_code) if left is None else left
@@ -171,9 +177,20 @@ async def offer(
     not_these: frozenset[str] = frozenset(),
 ) -> Row:
     """A new task for whoever is on duty in `area`, in a grid beside it, or at the next level above."""
+    return await give(change, incident, area, await recommended(change, area, not_these), due, by)
+
+
+async def recommended(change: Change, area: Area, not_these: frozenset[str]) -> Recommendation:
+    """Who should be asked now, of those who are left."""
     duty, beside = await _duty_for(change, [area])
     in_hand = await live_counts(change.conn, [person.user_id for person in (*duty.present, *duty.off)])
-    choice = recommend(_chain(change, area), duty, in_hand, neighbours=beside.get(area.code, ()), not_these=not_these)
+    return recommend(_chain(change, area), duty, in_hand, neighbours=beside.get(area.code, ()), not_these=not_these)
+
+
+async def give(
+    change: Change, incident: Row, area: Area, choice: Recommendation, due: dict[ClockKind, datetime], by: By
+) -> Row:
+    """A new task for whom somebody has chosen. `area`: that was asked first."""
     task = _task_of(change, incident, area, choice, due)
     await change.conn.execute(insert(tasks), task)
     _say_offered(change, incident, task, choice, by)
@@ -357,10 +374,13 @@ async def reopen(change: Change, incident: Row, by: By, why: dict[str, Any]) -> 
 
 
 async def refused_by(conn: AsyncConnection, incident_id: str) -> frozenset[str]:
-    """Who has refused or given back a task of this incident since it was opened."""
+    """Who has refused or given back a task of this incident since it was opened, or from whom it was handed on."""
+    handed_on = and_(tasks.c.state == TaskState.WITHDRAWN, tasks.c.reason_code == TRANSFERRED)
     found = await conn.execute(
         select(tasks.c.worker_id).where(
-            tasks.c.incident_id == incident_id, tasks.c.state == TaskState.REFUSED, tasks.c.worker_id.is_not(None)
+            tasks.c.incident_id == incident_id,
+            or_(tasks.c.state == TaskState.REFUSED, handed_on),
+            tasks.c.worker_id.is_not(None),
         )
     )
     return frozenset(found.scalars())
@@ -369,9 +389,11 @@ async def refused_by(conn: AsyncConnection, incident_id: str) -> frozenset[str]:
 def asked_after(change: Change, task: Row) -> Area:
     """Who is asked when this task was refused or given back: one level up, and the root stays the root.
 
-    After a neighbouring grid's worker the same area is asked anew: who has refused is left out there.
+    After a worker of another grid the same area is asked anew: who has refused is left out there.
     """
-    if task["why_offered"].get("code") == NEIGHBOUR:
+    why = task["why_offered"]
+    is_from_elsewhere = why.get("code") == TRANSFERRED and why["about"]["area_code"] != task["area_code"]
+    if why.get("code") == NEIGHBOUR or is_from_elsewhere:
         return change.tree.get(task["area_code"])
     above: Sequence[Area] = change.tree.ancestors(task["area_code"])
     return above[-1] if above else change.tree.get(task["area_code"])

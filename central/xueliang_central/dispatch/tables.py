@@ -28,6 +28,7 @@ tasks = Table(
     Column("reason_code", String(40)),
     Column("help", JsonText),  # the last call for help and its answer: see dispatch/helping.py
     Column("checked_in", JsonText),  # the last check-in; gone with the task's end: see dispatch/checking_in.py
+    Column("handed_on", JsonText),  # to what role and area, when an operator gave it to another person
     Column("version", Integer, nullable=False),
 )
 _live = text("state in ('offered', 'taken', 'arrived', 'handled')")

@@ -59,6 +59,7 @@ async def task_views(conn: AsyncConnection, tree: AreaTree, rows: Sequence[Row])
             "why_offered": row["why_offered"],
             "help": row["help"],
             "checked_in": row["checked_in"],
+            "handed_on": row["handed_on"],
             "looked_again": looked_again.get(row["task_id"]),
             "version": row["version"],
             "incident": incidents[row["incident_id"]],

@@ -99,7 +99,7 @@ class Move:
         brings: clocks of the other incident that come here with its task and go on as they run.
         regroups: asked for by a route of its own, with the alerts or the other incident it is about.
         keeps: asked for by a route of its own, with the plan, day or photos it is about.
-        helps: asked for by a route of its own, of the task whose worker has asked for help.
+        aside: a side move, asked for by a route of its own, with what it is about.
     """
 
     name: str
@@ -115,7 +115,7 @@ class Move:
     brings: frozenset[ClockKind] = frozenset()
     regroups: bool = False
     keeps: bool = False
-    helps: bool = False
+    aside: bool = False
 
 
 def _move(
@@ -133,7 +133,7 @@ def _move(
     brings: Iterable[ClockKind] = (),
     regroups: bool = False,
     keeps: bool = False,
-    helps: bool = False,
+    aside: bool = False,
 ) -> Move:
     return Move(
         name,
@@ -149,7 +149,7 @@ def _move(
         frozenset(brings),
         regroups,
         keeps,
-        helps,
+        aside,
     )
 
 
@@ -288,7 +288,21 @@ _TABLE: Final = (
     # While under way: the worker says where, asks for help, and is told who comes. No clock follows any of it.
     _move("check_in", Who.WORKER, _UNDER_WAY, None, timeline="checked_in"),
     _move("help", Who.WORKER, _UNDER_WAY, None, needs_note=True, timeline="help_asked"),
-    _move("answer_help", Who.OPERATOR, _UNDER_WAY, None, needs_note=True, timeline="help_answered", helps=True),
+    _move("answer_help", Who.OPERATOR, _UNDER_WAY, None, needs_note=True, timeline="help_answered", aside=True),
+    # By hand to another person: whose clocks begin anew; the case's own time goes on.
+    _move(
+        "transfer",
+        Who.OPERATOR,
+        [_S.DISPATCHED, *_UNDER_WAY],
+        _S.DISPATCHED,
+        stops=_SENT,
+        starts=_SENT,
+        needs_note=True,
+        timeline="transferred",
+        aside=True,
+    ),
+    # A reminder to whoever has it to do: the worker, or while it waits for a judgement the desk.
+    _move("urge", Who.OPERATOR, [_S.OPEN, _S.DISPATCHED, *_UNDER_WAY], None, timeline="urged", aside=True),
     # What the camera sees
     _move(
         "verified",
@@ -394,7 +408,7 @@ def allowed(state: State, who: Who) -> tuple[str, ...]:
     return tuple(
         move.name
         for move in _TABLE
-        if move.who is who and state in move.sources and not (move.regroups or move.keeps or move.helps)
+        if move.who is who and state in move.sources and not (move.regroups or move.keeps or move.aside)
     )
 
 
@@ -406,6 +420,11 @@ def allowed_keepings(state: State, who: frozenset[Who]) -> tuple[str, ...]:
 def allowed_regroupings(state: State) -> tuple[str, ...]:
     """What an operator could regroup from `state`: merge, split."""
     return tuple(move.name for move in _TABLE if move.regroups and state in move.sources)
+
+
+def allowed_asides(state: State, who: frozenset[Who]) -> tuple[str, ...]:
+    """The side moves with a route of their own that these could make from `state`, in the order of the table."""
+    return tuple(move.name for move in _TABLE if move.aside and move.who in who and state in move.sources)
 
 
 class TaskState(StrEnum):

@@ -54,6 +54,7 @@ incidents = Table(
     Column("verified", Boolean, nullable=False),
     Column("closed_at", UtcDateTime),
     Column("close_reason", String(24)),
+    Column("urged", JsonText),  # how often, the last time by whom, and about which task: see dispatch/urging.py
     Column("reopened_count", Integer, nullable=False),
     Column("version", Integer, nullable=False),
 )

@@ -148,6 +148,7 @@ def _incident(tree: AreaTree, row: Row, task: Row | None, clock: Row | None, her
         "clock": None if clock is None else _clock(clock),
         "task": None if task is None else _task_brief(task),
         "owner_level": row["owner_level"],
+        "urged": row["urged"],
         "verified": row["verified"],
         "closed_at": at_text(row["closed_at"]),
         "close_reason": row["close_reason"],

@@ -15,6 +15,7 @@ from xueliang_central.dispatch.judging import IncidentMove, move_incident, moves
 from xueliang_central.dispatch.keeping import keepings_for, plan_view
 from xueliang_central.dispatch.merging import regroupings_for
 from xueliang_central.dispatch.publishing import changing
+from xueliang_central.dispatch.side_moves import asides_for
 from xueliang_central.dispatch.ticking import may_tick
 from xueliang_central.errors import NotFound
 from xueliang_central.incidents import service
@@ -219,4 +220,5 @@ async def incident_shown(request: Request, incident_id: str, actor: Actor) -> di
         "lanes": [case_view(lane, actor) for lane in lanes],
         "kept_open": plan,
     }
-    return {**view, **shown, "may_keep": list(keepings_for(actor, row))}
+    may = {"may_keep": list(keepings_for(actor, row)), "may_aside": list(asides_for(actor, row))}
+    return {**view, **shown, **may}

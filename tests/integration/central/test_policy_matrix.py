@@ -91,6 +91,7 @@ KINDS = {
     ),
     "earlier": Kind("/api/incidents/{}/earlier", frozenset(DESKS), NO_SUCH),
     "task": Kind("/api/tasks/{}", frozenset(DESKS), NO_SUCH, "/api/tasks?state=all", "items", "task_id"),
+    "candidates": Kind("/api/tasks/{}/transfer", frozenset({Role.ADMIN, Role.OPERATOR, Role.SUPERVISOR}), NO_SUCH),
     "still": Kind("/api/evidence/{}", frozenset(DESKS), "0" * 64),
     "silence": Kind("/api/silences/{}", frozenset(DESKS), NO_SUCH, "/api/silences?state=all", "items", "silence_id"),
     "silenced": Kind("/api/silences/{}/alerts", frozenset(DESKS), NO_SUCH),
@@ -167,6 +168,7 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
         ids["incident"][place] = await add_incident(centre, code, still=sha256(picture))
         somebody = str(uuid.uuid4())
         ids["task"][place] = await add_task(centre, ids["incident"][place], code, worker_id=somebody, state="taken")
+        ids["candidates"][place] = ids["task"][place]
         ids["silence"][place] = ids["silenced"][place] = await add_silence(centre, code)
         await add_silenced_alert(centre, ids["silence"][place], code)
         ids["proposal"][place] = await add_proposal(centre, code)
@@ -266,10 +268,12 @@ async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) ->
     moves: list[tuple[str, str, dict[str, Any], set[Role]]] = [
         ("incident", "/api/incidents/{}/moves", {"move": "confirm", "version": 1}, judges),
         ("incident", "/api/incidents/{}/kept-open", {"move": "follow_up", "version": 1, "note": "seen"}, judges),
+        ("incident", "/api/incidents/{}/urge", {"version": 1}, judges),
         ("incident", "/api/incidents/{}/checklist", {"steps": {"lookalike": True}}, judges),
         ("incident", "/api/incidents/{}/look", {}, {*DESKS, Role.WORKER} - {Role.AUDITOR}),
         ("hand-over", "/api/hand-overs/{}/acknowledgement", {}, {Role.OPERATOR, Role.SUPERVISOR}),
         ("task", "/api/tasks/{}/moves", {"move": "take", "version": 1}, {*judges, Role.WORKER}),
+        ("task", "/api/tasks/{}/transfer", {"version": 1, "note": "another one goes"}, judges),
         ("task", "/api/tasks/{}/help", {"version": 1, "note": "somebody comes"}, judges),
         (
             "incident",

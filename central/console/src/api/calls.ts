@@ -5,6 +5,7 @@ import type {
   Area,
   CalendarProposal,
   Camera,
+  Candidates,
   Earlier,
   Enrolment,
   Fix,
@@ -154,6 +155,8 @@ export const incidents = {
     }
     return found;
   },
+  urge: (incidentId: string, version: number, idempotency_key: string) =>
+    post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/urge`, { version, idempotency_key }),
   merge: (incidentId: string, body: Merge) =>
     post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/merge`, body),
   split: (incidentId: string, body: Split) =>
@@ -190,10 +193,23 @@ export interface HelpAnswer {
   idempotency_key: string;
 }
 
+export interface Transfer {
+  /** Of the task. */
+  version: number;
+  /** Left out: to whom the centre recommends. */
+  worker_id?: string;
+  reason_code?: string;
+  note?: string;
+  idempotency_key: string;
+}
+
 export const tasks = {
   open: () => get<{ items: Task[] }>("/api/tasks?state=open"),
   one: (taskId: string) => get<Task>(`/api/tasks/${encodeURIComponent(taskId)}`),
   move: (taskId: string, body: TaskMove) => post<Task>(`/api/tasks/${encodeURIComponent(taskId)}/moves`, body),
+  candidates: (taskId: string) => get<Candidates>(`/api/tasks/${encodeURIComponent(taskId)}/transfer`),
+  transfer: (taskId: string, body: Transfer) =>
+    post<IncidentDetail>(`/api/tasks/${encodeURIComponent(taskId)}/transfer`, body),
   answerHelp: (taskId: string, body: HelpAnswer) => post<Task>(`/api/tasks/${encodeURIComponent(taskId)}/help`, body),
 };
 

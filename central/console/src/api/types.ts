@@ -164,6 +164,8 @@ export interface Incident {
   clock: Clock | null;
   task: TaskBrief | null;
   owner_level: Level;
+  /** The last reminder to whoever has it to do. */
+  urged?: Urged | null;
   verified: boolean;
   closed_at: string | null;
   close_reason: CloseReason | null;
@@ -352,6 +354,7 @@ export interface IncidentDetail extends Incident {
   regroupings?: (Regrouping & { may_undo: boolean })[];
   moves: MoveName[];
   may_regroup?: RegroupName[];
+  may_aside?: AsideName[];
 }
 
 /** One that was at this place before. */
@@ -383,6 +386,42 @@ export interface Earlier {
 export interface IncidentPage {
   items: Incident[];
   next_cursor: string | null;
+}
+
+/** The side moves with routes of their own that this person could make. */
+export type AsideName = "transfer" | "urge" | "answer_help";
+
+/** How often a case was urged, and the last time: by whom, about which task; null: its judgement. */
+export interface Urged {
+  count: number;
+  at: string;
+  by: string;
+  note: string | null;
+  task_id: string | null;
+}
+
+/** Somebody who could be handed a task. */
+export interface Candidate {
+  worker: Worker;
+  role: Role;
+  area: AreaName;
+  duty: "on_duty" | "off_duty" | "on_leave";
+  in_hand: number;
+}
+
+export interface Candidates {
+  area: AreaName;
+  recommended: Candidate | null;
+  items: Candidate[];
+  is_cut: boolean;
+}
+
+/** Where a task went that an operator handed on. */
+export interface HandedOn {
+  at: string;
+  role: Role | null;
+  area: AreaName;
+  reason_code: string | null;
 }
 
 export type TaskState = "offered" | "taken" | "arrived" | "handled" | "withdrawn" | "refused" | "closed";
@@ -449,6 +488,8 @@ export interface Task {
   help?: HelpCall | null;
   checked_in?: CheckIn | null;
   looked_again?: LookedAgain | null;
+  /** An operator has given it to another person. */
+  handed_on?: HandedOn | null;
   version: number;
   incident: Incident;
 }

@@ -260,6 +260,7 @@ export const en: Record<WordKey, string> = {
   "reasonCode.tow_comes": "A tow truck comes",
   "reasonCode.unit_comes": "The managing unit comes",
   "reasonCode.nobody_now": "Nobody can come now: stay safe first",
+  "reasonCode.does_not_answer": "Does not answer",
   "reasonCode.other": "Other",
 
   "case.details": "The incident",

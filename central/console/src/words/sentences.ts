@@ -186,6 +186,7 @@ const LET_OUT: Record<string, [string, string]> = {
 const ASKED: Record<string, [string, string]> = {
   serves_here: ["{area}当班，在办 {in_hand} 件", "on duty in {area}, tasks in hand: {in_hand}"],
   neighbour_on_duty: ["由相邻的{area}当班人员处置，在办 {in_hand} 件", "the worker on duty in {area} next to it is asked, tasks in hand: {in_hand}"],
+  transferred: ["由值班员指定{area}人员，在办 {in_hand} 件", "chosen by hand: {area}, tasks in hand: {in_hand}"],
   level_up: ["由上级{area}当班人员处置，在办 {in_hand} 件", "whoever is on duty in {area} above is asked, tasks in hand: {in_hand}"],
   nobody_on_duty: ["各级均无人当班，仍通知{area}人员", "nobody is on duty at any level: somebody of {area} is asked off duty"],
   nobody_serves: ["此处及各级均无可派人员", "nobody serves this place or a level above"],
@@ -268,6 +269,8 @@ const TIMELINE: Record<string, [string, string]> = {
   unit_cannot: ["单位回复：无法处置", "The unit: we cannot"],
   unit_given_up: ["不再等待管理单位", "The unit is not waited for any longer"],
   task_offered: ["通知处置人员", "Offered to a worker"],
+  urged: ["催办", "Urged"],
+  transferred: ["任务转交", "Task handed on"],
   task_withdrawn: ["任务撤回", "Task withdrawn"],
   task_returned: ["任务退回原处置人员", "Task returned to its worker"],
   escalated: ["督办升级", "Escalated"],
@@ -346,6 +349,9 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
   if (entry.kind === "checklist") parts.push(ticksText(params.steps));
   const worker = text("worker") ?? text("worker_name");
   if (worker) parts.push(worker);
+  if (entry.kind === "urged" && figure("count")) parts.push(isChinese.value ? `第 ${figure("count")} 次` : `no. ${figure("count")}`);
+  const from = text("from");
+  if (from && entry.kind === "transferred") parts.push(isChinese.value ? `原处置人员：${from}` : `from ${from}`);
   if (entry.kind === "let_out") parts.push(whyLetOutText(params.why as Why));
   const seat = text("seat");
   if (seat && entry.kind === "dealt") parts.push(seat);

@@ -259,6 +259,7 @@ export const zh = {
   "reasonCode.tow_comes": "拖车已安排",
   "reasonCode.unit_comes": "管理单位前往",
   "reasonCode.nobody_now": "暂无人可派，先保证自身安全",
+  "reasonCode.does_not_answer": "联系不上",
   "reasonCode.other": "其他",
 
   "case.details": "事件详情",

@@ -16,6 +16,7 @@ from xueliang_central.incidents.states import (
     TaskState,
     Who,
     allowed,
+    allowed_asides,
     allowed_keepings,
     allowed_regroupings,
     allowed_task_moves,
@@ -80,6 +81,29 @@ def test_every_open_incident_can_be_merged_and_split_and_no_closed_or_kept_one()
         over = {State.CLOSED, State.LONG_LIVED}
         assert allowed_regroupings(state) == (() if state in over else ("merge", "split"))
         assert not {"merge", "split"} & set(allowed(state, Who.OPERATOR)), "they have routes of their own"
+
+
+@pytest.mark.parametrize(
+    ("state", "moves"),
+    [
+        (State.OPEN, {"urge"}),
+        (State.DISPATCHED, {"transfer", "urge"}),
+        (State.TAKEN, {"answer_help", "transfer", "urge"}),
+        (State.ARRIVED, {"answer_help", "transfer", "urge"}),
+        (State.HANDLED, set()),
+        (State.CLOSED, set()),
+    ],
+)
+def test_side_moves_have_routes_of_their_own_and_only_a_transfer_moves(state: State, moves: set[str]) -> None:
+    assert set(allowed_asides(state, frozenset({Who.OPERATOR}))) == moves
+    assert not moves & set(allowed(state, Who.OPERATOR))
+    assert {name for name in moves if MOVES[name].to is not None} <= {"transfer"}
+
+
+def test_who_is_handed_a_task_has_the_limits_of_one_who_is_sent() -> None:
+    sent = {ClockKind.TAKE, ClockKind.ARRIVE}
+    assert (MOVES["transfer"].stops, MOVES["transfer"].starts) == (sent, sent)
+    assert not (MOVES["urge"].stops | MOVES["urge"].starts)
 
 
 def test_what_is_kept_open_ends_by_its_write_off_and_by_nothing_else() -> None:

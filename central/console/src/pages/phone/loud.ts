@@ -6,7 +6,7 @@
  */
 import { computed, effectScope, ref, shallowRef, watch } from "vue";
 
-import type { Severity } from "@/api/types";
+import type { Severity, Task } from "@/api/types";
 import { onSignOut } from "@/live/account";
 import { now } from "@/live/now";
 import { usePhone } from "@/live/phone";
@@ -14,7 +14,7 @@ import { playTones, tonesOf } from "@/live/tones";
 import { language, t, tCode } from "@/words";
 
 import { Ringing, SHAKES, type Offered } from "./ringing";
-import { p } from "./words";
+import { p, urgedNow } from "./words";
 
 const MUTE_MS = 600_000;
 const canPlay = "AudioContext" in window;
@@ -55,11 +55,18 @@ function ring(severity: Severity): void {
 async function notify(offered: readonly Offered[], hazardOf: (taskId: string) => string): Promise<void> {
   if (document.visibilityState === "visible" || permission.value !== "granted") return;
   const known = await navigator.serviceWorker?.getRegistration("/phone");
-  for (const { taskId, severity } of offered) {
+  for (const { taskId, key, severity } of offered) {
     const text = `${tCode("severity", String(severity))} · ${tCode("hazard", hazardOf(taskId))}`;
     const how = { body: text, tag: taskId, requireInteraction: severity <= 2 };
-    await known?.showNotification(p("loud.new"), how).catch(() => undefined);
+    await known?.showNotification(p(key ? "loud.urged" : "loud.new"), how).catch(() => undefined);
   }
+}
+
+/** A reminder rings as what is severe does, whatever the case is. */
+function urgedOf(task: Task): Offered[] {
+  const urged = urgedNow(task);
+  if (!urged) return [];
+  return [{ taskId: task.task_id, key: `${task.task_id} ${urged.at}`, severity: Math.min(2, task.incident.severity) as Severity }];
 }
 
 function start(): void {
@@ -73,7 +80,7 @@ function start(): void {
         const offered = all
           .filter(({ state }) => state === "offered")
           .map((task): Offered => ({ taskId: task.task_id, severity: task.incident.severity }));
-        const fresh = ringing.see(offered, now.value);
+        const fresh = ringing.see([...offered, ...all.flatMap(urgedOf)], now.value);
         unseen.value = ringing.unseen();
         if (fresh.length === 0) return;
         again();

@@ -53,3 +53,15 @@ test("of two that come together the worse is heard", () => {
   ringing.see([YELLOW, RED], 0);
   assert.deepEqual(ringsOf(ringing, RING_EVERY_MS - 1), [1]);
 });
+
+test("a task that is urged rings again, and each urging is another", () => {
+  const ringing = new Ringing();
+  ringing.see([{ taskId: "a", severity: 3 }], 0);
+  const urged = { taskId: "a", key: "a 1", severity: 2 as const };
+  assert.deepEqual(ringing.see([{ taskId: "a", severity: 3 }, urged], 1000), [urged]);
+  assert.equal(ringing.ring(1000), 2);
+  ringing.lookedAt("a");
+  assert.deepEqual(ringing.unseen(), []);
+  const again = { ...urged, key: "a 2" };
+  assert.deepEqual(ringing.see([{ taskId: "a", severity: 3 }, again], 70_000), [again]);
+});

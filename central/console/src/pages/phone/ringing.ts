@@ -18,6 +18,8 @@ export const SHAKES: Record<Severity, number[]> = { 1: [400, 100, 400, 100, 400]
 
 export interface Offered {
   taskId: string;
+  /** What rings, where that is not the offer itself: the same task urged again is another. */
+  key?: string;
   severity: Severity;
 }
 
@@ -26,6 +28,8 @@ interface Ring extends Offered {
   nextMs: number;
 }
 
+const keyOf = ({ key, taskId }: Offered): string => key ?? taskId;
+
 export class Ringing {
   #known: Set<string> | null = null;
   readonly #rings = new Map<string, Ring>();
@@ -33,17 +37,17 @@ export class Ringing {
   /** The tasks that are offered now; answers with those that are new. */
   see(offered: readonly Offered[], nowMs: number): Offered[] {
     const known = this.#known;
-    const there = new Set(offered.map(({ taskId }) => taskId));
-    for (const taskId of this.#rings.keys()) if (!there.has(taskId)) this.#rings.delete(taskId);
+    const there = new Set(offered.map(keyOf));
+    for (const key of this.#rings.keys()) if (!there.has(key)) this.#rings.delete(key);
     // One that comes back (given back, offered anew) is new again.
     this.#known = there;
-    const fresh = known ? offered.filter(({ taskId }) => !known.has(taskId)) : [];
-    for (const one of fresh) this.#rings.set(one.taskId, { ...one, rung: 0, nextMs: nowMs });
+    const fresh = known ? offered.filter((one) => !known.has(keyOf(one))) : [];
+    for (const one of fresh) this.#rings.set(keyOf(one), { ...one, rung: 0, nextMs: nowMs });
     return fresh;
   }
 
   lookedAt(taskId: string): void {
-    this.#rings.delete(taskId);
+    for (const [key, one] of this.#rings) if (one.taskId === taskId) this.#rings.delete(key);
   }
 
   /** Not looked at yet, also when they ring no more. */

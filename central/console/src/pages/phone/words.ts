@@ -1,5 +1,6 @@
 /** Words of the phone's pages that no other page needs. */
-import { wordsOf } from "@/words";
+import type { HandedOn, Task, Urged } from "@/api/types";
+import { areaName, wordsOf } from "@/words";
 
 const zh = {
   "held.soon": "{seconds} 秒后发送",
@@ -8,6 +9,7 @@ const zh = {
   "held.undoAct": "撤销“{act}”",
   "held.tooLate": "已过撤销时间，这一步已提交。",
   "loud.new": "新任务",
+  "loud.urged": "催办：请尽快处理",
   "loud.newCount": "{count} 个新任务，点这里查看",
   "loud.sound.none": "此浏览器不能发声。",
   "loud.sound.asleep": "点一下屏幕后才有提示音。",
@@ -57,6 +59,12 @@ const zh = {
   "voice.insecure": "此地址未加密（http），浏览器不能录音。请改为打字。",
   "voice.none": "此浏览器不能录音，请改为打字。",
   "voice.failed": "录音没有成功，请再试一次或改为打字。",
+  "urged.title": "指挥中心催办 {count} 次，请尽快处理",
+  "urged.by": "{by} · {at}",
+  "handed.title": "任务已转交他人，无需前往",
+  "handed.to": "已转交{area}的{role}",
+  "handed.role.worker": "网格员",
+  "handed.role.desk": "值班人员",
   "again.title": "摄像机复看：{what}",
   "again.clear": "已无异常",
   "map.title": "导航到摄像机位置",
@@ -74,6 +82,7 @@ const en: Record<keyof typeof zh, string> = {
   "held.undoAct": "Undo “{act}”",
   "held.tooLate": "Too late to undo: this step has gone.",
   "loud.new": "New task",
+  "loud.urged": "Reminder: please see to it now",
   "loud.newCount": "{count} new task(s): look here",
   "loud.sound.none": "This browser cannot sound.",
   "loud.sound.asleep": "Tap the screen once, then it can sound.",
@@ -123,6 +132,12 @@ const en: Record<keyof typeof zh, string> = {
   "voice.insecure": "This address is not encrypted (http): the browser cannot record. Please type instead.",
   "voice.none": "This browser cannot record; please type instead.",
   "voice.failed": "The recording failed; try again, or type instead.",
+  "urged.title": "The command centre has reminded you {count} time(s)",
+  "urged.by": "{by} · {at}",
+  "handed.title": "Task handed on, no need to go",
+  "handed.to": "Handed on to {role} of {area}",
+  "handed.role.worker": "a grid worker",
+  "handed.role.desk": "somebody at the desk",
   "again.title": "Camera looked again: {what}",
   "again.clear": "clear",
   "map.title": "The way to the camera",
@@ -134,3 +149,15 @@ const en: Record<keyof typeof zh, string> = {
 };
 
 export const { t: p } = wordsOf(zh, en);
+
+/** To what role and area, by no name. */
+export function handedOnText({ role, area }: HandedOn): string {
+  return p("handed.to", { area: areaName(area), role: p(role === "worker" ? "handed.role.worker" : "handed.role.desk") });
+}
+
+/** The last reminder about what this worker has to do now; null: there was none, or it is done. */
+export function urgedNow(task: Task): Urged | null {
+  const urged = task.incident.urged ?? null;
+  if (!urged || urged.task_id !== task.task_id || urged.at < task.offered_at) return null;
+  return ["offered", "taken", "arrived"].includes(task.state) ? urged : null;
+}

@@ -1,7 +1,7 @@
 /** Which moves need a reason, and the reasons to choose from; the codes are translated under "reasonCode.". */
-import type { MoveName, RegroupName, TaskMoveName } from "@/api/types";
+import type { AsideName, MoveName, RegroupName, TaskMoveName } from "@/api/types";
 
-export const REASONS: Partial<Record<MoveName | TaskMoveName | RegroupName | "answer_help", string[]>> = {
+export const REASONS: Partial<Record<MoveName | TaskMoveName | RegroupName | AsideName, string[]>> = {
   false_alarm: ["shadow_or_light", "wrong_object", "outside_zone", "just_passing", "view_moved", "other"],
   permitted: ["registered_work", "emergency_vehicle", "approved_event", "other"],
   duplicate: ["same_incident", "other"],
@@ -12,6 +12,7 @@ export const REASONS: Partial<Record<MoveName | TaskMoveName | RegroupName | "an
   refuse: ["not_on_duty", "busy_elsewhere", "not_my_grid", "other"],
   return: ["cannot_handle", "not_my_grid", "busy_elsewhere", "other"],
   help: ["danger", "need_hands", "need_tow", "need_authority", "not_let_in", "other"],
+  transfer: ["busy_elsewhere", "cannot_handle", "not_my_grid", "not_on_duty", "does_not_answer", "other"],
   answer_help: ["colleague_comes", "police_come", "fire_brigade_comes", "tow_comes", "unit_comes", "nobody_now", "other"],
 };
 
