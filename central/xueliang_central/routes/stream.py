@@ -38,6 +38,7 @@ _NEEDS: Final[Mapping[str, Permission]] = {
     "calendar_proposal": Permission.SEE_SILENCES,
     "camera_rules": Permission.SEE_RULES,
     "seat": Permission.SEE_INCIDENTS,
+    "claim": Permission.SEE_INCIDENTS,
 }
 
 
@@ -66,7 +67,7 @@ async def follow(
     after: Annotated[int | None, Query(ge=0, le=2**62, description="As Last-Event-ID, for a first connection.")] = None,
 ) -> StreamingResponse:
     """Events in scope: hello, incident, task, camera, node, notice, silence, calendar_proposal, camera_rules, seat,
-    reload; a comment every 15 s."""
+    claim, reload; a comment every 15 s."""
     stream = _stream(centre_of(request), actor, request.cookies[SESSION_COOKIE], last_event_id or after)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)

@@ -5,6 +5,7 @@ import type {
   Area,
   CalendarProposal,
   Camera,
+  Claim,
   Earlier,
   Enrolment,
   Fix,
@@ -138,6 +139,9 @@ export interface RowMove {
 export const seat = {
   read: () => get<Seat>("/api/seat"),
   tell: (begins: boolean) => post<{ presence: Presence | null }>("/api/seat/presence", { begins }),
+  claims: () => get<{ items: Claim[] }>("/api/seat/claims"),
+  claim: (opened: string[], left: string[], takes_over: boolean) =>
+    post<{ items: Claim[]; renew_every_s: number }>("/api/seat/claims", { opened, left, takes_over }),
   judge: (rowId: string, body: RowMove) => post<Seat>(`/api/seat/rows/${encodeURIComponent(rowId)}/moves`, body),
 };
 

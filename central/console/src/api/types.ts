@@ -195,6 +195,15 @@ export interface Presence {
   unstaffed_since: string | null;
 }
 
+/** Who has a case open that waits for a desk. It forbids nobody anything. */
+export interface Claim {
+  incident_id: string;
+  by: { user_id: string; display_name: string; role: Role };
+  since: string;
+  /** Whether it still stands is to be asked again then: renewals are not told. */
+  lapses_in_s: number;
+}
+
 /** A desk with seats that count as unstaffed; with `staffed` 0 its queue has risen. */
 export interface SilentDesk {
   area: AreaName;
@@ -566,6 +575,8 @@ export type CentreEvent =
   | { kind: "camera_rules"; camera_rules: { camera_id: string } }
   /** A seat of this desk counts as unstaffed since then, or (null) is staffed again. */
   | { kind: "seat"; seat: { desk: AreaName; unstaffed_since: string | null } }
+  /** Somebody opened this case or took it over, or (by: null) closed it. */
+  | { kind: "claim"; claim: Claim | { incident_id: string; by: null } }
   | { kind: "hello" }
   /** Too much was missed to replay: read the lists again. */
   | { kind: "reload" };

@@ -11,6 +11,7 @@ export type Act =
   | { kind: "widen" }
   | { kind: "page" }
   | { kind: "look" }
+  | { kind: "take_over" }
   | { kind: "move"; name: MoveName };
 
 const MOVES: Record<string, MoveName> = {
@@ -37,6 +38,7 @@ export const SHEET: readonly (readonly [keys: string, word: string])[] = [
   ["R", "keys.reopen"],
   ["1 … 9", "keys.reason"],
   ["Enter", "keys.submit"],
+  ["T", "keys.takeOver"],
   ["L", "keys.look"],
   ["O", "keys.page"],
   ["G", "keys.scope"],
@@ -72,6 +74,8 @@ export function actOf(pressed: Pressed): Act | null {
       return { kind: "next" };
     case "l":
       return { kind: "look" };
+    case "t":
+      return { kind: "take_over" };
     case "o":
       return { kind: "page" };
     case "g":
