@@ -84,6 +84,7 @@ _FLOW: Final = (
     "checklists",
     "units",
     "voices",
+    "bulk_reads",
 )
 
 
