@@ -3,6 +3,7 @@ import { get, post, remove } from "./http.ts";
 import type {
   Account,
   Area,
+  BulkRead,
   CalendarProposal,
   Camera,
   Claim,
@@ -135,6 +136,8 @@ export interface RowMove {
   note?: string;
   idempotency_key: string;
 }
+
+export const bulkReads = () => get<{ items: BulkRead[] }>("/api/bulk-reads");
 
 export const seat = {
   read: () => get<Seat>("/api/seat"),

@@ -126,6 +126,8 @@ const KNOWN: Record<Exclude<CentreEvent["kind"], "hello" | "reload">, true> = {
   notice: true,
   camera_rules: true,
   seat: true,
+  claim: true,
+  bulk_read: true,
 };
 const KINDS = new Set(Object.keys(KNOWN));
 

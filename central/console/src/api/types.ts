@@ -204,6 +204,16 @@ export interface Claim {
   lapses_in_s: number;
 }
 
+/** Somebody looked up more within an hour than the norm, beyond the own queue and tasks. */
+export interface BulkRead {
+  alarm_id: string;
+  at: string;
+  person: { user_id: string; username: string; display_name: string; role: Role };
+  cases: number;
+  pictures: number;
+  norm: number;
+}
+
 /** A desk with seats that count as unstaffed; with `staffed` 0 its queue has risen. */
 export interface SilentDesk {
   area: AreaName;
@@ -577,6 +587,8 @@ export type CentreEvent =
   | { kind: "seat"; seat: { desk: AreaName; unstaffed_since: string | null } }
   /** Somebody opened this case or took it over, or (by: null) closed it. */
   | { kind: "claim"; claim: Claim | { incident_id: string; by: null } }
+  /** To the audit administrator: somebody has looked up more than the norm. */
+  | { kind: "bulk_read"; bulk_read: { alarm_id: string; at: string } }
   | { kind: "hello" }
   /** Too much was missed to replay: read the lists again. */
   | { kind: "reload" };
