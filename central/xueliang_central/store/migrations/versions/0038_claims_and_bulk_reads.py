@@ -45,9 +45,7 @@ def upgrade() -> None:
         sa.Column("cases", sa.Integer(), nullable=False),
         sa.Column("pictures", sa.Integer(), nullable=False),
         sa.Column("at", UtcDateTime, nullable=False),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["users.user_id"], name=op.f("fk_bulk_reads_user_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.user_id"], name=op.f("fk_bulk_reads_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("alarm_id", name=op.f("pk_bulk_reads")),
     )
     op.create_index(op.f("ix_bulk_reads_user_id_at"), "bulk_reads", ["user_id", "at"])
