@@ -293,7 +293,7 @@ export const en: Record<WordKey, string> = {
   "claim.open": "{name} ({role}) has had this case open since {at}",
   "claim.takenOver": "{name} ({role}) took this case over at {at}",
   "claim.takeOver": "Take over",
-  "claim.tag": "{name} has it open",
+  "claim.tag": "{at} {name} has it open",
   "move.conflictBy": " {name} was first. ",
   "move.conflictDetail": "It is now “{state}”. The newest content is loaded: check it, then act.",
   "move.failed": "It did not work: {why}",
