@@ -62,7 +62,8 @@ class Said:
 
 def is_alive(claim: Mapping[str, Any], now: datetime) -> bool:
     """A clock that was set back makes no claim longer than LAPSES from now."""
-    return now - LAPSES < claim["renewed_at"] <= now + LAPSES
+    renewed_at: datetime = claim["renewed_at"]
+    return now - LAPSES < renewed_at <= now + LAPSES
 
 
 def step(claim: Mapping[str, Any] | None, user_id: str, now: datetime, *, takes_over: bool) -> Step:
