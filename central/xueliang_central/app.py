@@ -90,6 +90,7 @@ _FLOW: Final = (
     "voices",
     "live_views",
     "live_rights",
+    "bulk_reads",
 )
 
 

@@ -65,6 +65,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "TicksBody": {"steps": {"lookalike": True}, "idempotency_key": "4e1b9d0c-ticks-1"},
     "HandOverBody": {"words": "东巷工地夜间进料，物业已报备到 06:00"},
     "PresenceBody": {"begins": True},
+    "ClaimsBody": {"opened": [_INCIDENT_ID], "left": [_OTHER_ID]},
     "HoldBody": {"why": "保险理赔取证，保留至结案"},
     "TaskMoveBody": {
         "move": "handled",

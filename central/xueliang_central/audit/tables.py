@@ -21,4 +21,5 @@ audit_records: Final = Table(
     Column("previous_hash", String(64), nullable=False),
     Column("record_hash", String(64), nullable=False),
     Index(None, "object_kind", "object_id"),
+    Index(None, "actor", "at"),  # what one person did within the hour
 )

@@ -15,13 +15,16 @@ from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import By, Change
 from xueliang_central.incidents.moving import seen_before
 from xueliang_central.incidents.states import MOVES, CloseReason, State, Who, allowed
+from xueliang_central.incidents.tables import incident_timeline
 from xueliang_central.incidents.tables import incidents as incident_rows
+from xueliang_central.incidents.views import at_text
 from xueliang_central.people import rosters
 from xueliang_central.rights.scope import Actor, Role, may_see
 from xueliang_central.silences import proposals
 
 Row = dict[str, Any]
 
+_SAID = frozenset(move.timeline for move in MOVES.values() if move.who is Who.OPERATOR and not move.keeps)
 JUDGES = frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN})
 
 
@@ -50,7 +53,7 @@ async def move_incident(change: Change, actor: Actor, incident_id: str, asked: I
 
     Raises:
         NotFound: no such incident, or out of scope.
-        Conflict: it has changed since the actor saw it.
+        Conflict: it has changed since the actor saw it; `said_last` names who moved it last.
         MoveRefused: not possible now, or something is missing.
     """
     incident = await incidents.load(change.conn, incident_id, lock=True)
@@ -58,7 +61,11 @@ async def move_incident(change: Change, actor: Actor, incident_id: str, asked: I
         raise NotFound("incident")
     if await seen_before(change, actor, asked.idempotency_key, incident_id, asked.move):
         return
-    _check(actor, incident, asked)
+    try:
+        _check(actor, incident, asked)
+    except Conflict as error:
+        said_last = await _said_last(change, incident_id)
+        raise Conflict(error.detail, **error.extra, said_last=said_last) from error
     by = By("user", await rosters.display_name_of(change.conn, actor.user_id) or actor.name)
     params = {name: value for name, value in (("reason_code", asked.reason_code), ("note", asked.note)) if value}
     move = MOVES[asked.move]
@@ -100,6 +107,16 @@ def _check(actor: Actor, incident: Row, asked: IncidentMove) -> None:
         raise MoveRefused(detail, state=incident["state"], moves=list(possible))
     if move.needs_note and not (asked.reason_code or (asked.note or "").strip()):
         raise MoveRefused(f"{asked.move} needs a reason_code or a note")
+
+
+async def _said_last(change: Change, incident_id: str) -> Row | None:
+    """Which person moved this case last, and how: who was first when two judge at once."""
+    its = incident_timeline.c
+    query = select(its.actor_name, its.kind, its.at).where(
+        its.incident_id == incident_id, its.actor_kind == "user", its.kind.in_(_SAID)
+    )
+    said = (await change.conn.execute(query.order_by(its.entry_id.desc()).limit(1))).one_or_none()
+    return None if said is None else {"by": said.actor_name, "kind": said.kind, "at": at_text(said.at)}
 
 
 async def _place_is_free(change: Change, incident: Row) -> None:

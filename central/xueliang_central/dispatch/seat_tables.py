@@ -2,6 +2,8 @@
 
 They say what is before people now; what was dealt when and why stays in the incident's timeline. A row that has been
 over for two days is forgotten (`seats.forget`).
+
+And which case somebody has open: see `dispatch.claiming`; and who looked up more than the norm: `dispatch.bulk_reads`.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from typing import Final
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, text
 
-from xueliang_central.store.metadata import UtcDateTime, metadata
+from xueliang_central.store.metadata import AREA_PATH_LENGTH, UtcDateTime, UuidText, metadata
 
 seat_rows: Final = Table(
     "seat_rows",
@@ -40,4 +42,25 @@ seat_cases: Final = Table(
     Column("ask", String(16), nullable=False),  # what for, and at which opening: "judge:0"
     Column("dealt_at", UtcDateTime, nullable=False),
     Column("rose_from", String(15)),  # the lowest desk it passed over because no page told of anybody there
+)
+
+case_claims: Final = Table(
+    "case_claims",
+    metadata,
+    Column("incident_id", String(36), ForeignKey("incidents.incident_id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", UuidText, ForeignKey("users.user_id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("since", UtcDateTime, nullable=False),
+    Column("renewed_at", UtcDateTime, nullable=False, index=True),
+)
+
+bulk_reads: Final = Table(
+    "bulk_reads",
+    metadata,
+    Column("alarm_id", String(36), primary_key=True),
+    Column("user_id", UuidText, ForeignKey("users.user_id", ondelete="CASCADE"), nullable=False),
+    Column("area_path", String(AREA_PATH_LENGTH), nullable=False),  # of the person then: whose auditor is told
+    Column("cases", Integer, nullable=False),
+    Column("pictures", Integer, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Index(None, "user_id", "at"),
 )

@@ -64,6 +64,7 @@ class Permission(StrEnum):
     MANAGE_NOTICES = "manage_notices"
     MANAGE_CONTACTS = "manage_contacts"
     SEE_ACCOUNTS = "see_accounts"
+    SEE_BULK_READS = "see_bulk_reads"
     MANAGE_ACCOUNTS = "manage_accounts"
     SEE_REPORTS = "see_reports"
     SEE_NOISE = "see_noise"
@@ -125,6 +126,7 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.MANAGE_NOTICES: frozenset({Role.ADMIN}),
     Permission.MANAGE_CONTACTS: frozenset({Role.ADMIN}),
     Permission.SEE_ACCOUNTS: frozenset({Role.SECURITY, Role.AUDITOR}),
+    Permission.SEE_BULK_READS: frozenset({Role.AUDITOR}),
     # That it is another person's account is judged with the account (rights/keeping.py).
     Permission.MANAGE_ACCOUNTS: frozenset({Role.SECURITY}),
     Permission.SEE_REPORTS: _OFFICE,

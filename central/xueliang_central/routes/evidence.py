@@ -6,13 +6,15 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from fastapi.responses import FileResponse
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, Table, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_alerts.contract import SHA256_PATTERN
 from xueliang_central.audit import chain
 from xueliang_central.centre import Centre, centre_of
+from xueliang_central.dispatch.bulk_reads import note_read
 from xueliang_central.dispatch.publishing import changing
+from xueliang_central.dispatch.purposes import purpose_of
 from xueliang_central.dispatch.service import live_task
 from xueliang_central.dispatch.tables import task_photos, tasks
 from xueliang_central.errors import NotFound
@@ -95,7 +97,7 @@ async def get_evidence(
         picture = await find(conn, PictureKind.EVIDENCE, sha256)
     if incident_id is None or picture is None:
         raise NotFound
-    return await show(centre, picture, actor, incident_id)
+    return await show(centre, picture, actor, incident_id, case_id=incident_id)
 
 
 async def _incident_showing(conn: AsyncConnection, sha256: str, actor: Actor) -> str | None:
@@ -198,7 +200,16 @@ async def get_photo(
         picture = await find(conn, PictureKind.PHOTO, sha256)
         if picture is None or not await _may_see_photo(conn, sha256, actor):
             raise NotFound
-    return await show(centre, picture, actor, sha256)
+        case_id = await case_of(conn, task_photos, sha256)
+    return await show(centre, picture, actor, sha256, case_id=case_id)
+
+
+async def case_of(conn: AsyncConnection, of_tasks: Table, sha256: str) -> str | None:
+    """The case of the task that named a photo or a voice note first; None: no task did."""
+    query = select(tasks.c.incident_id).join(of_tasks, of_tasks.c.task_id == tasks.c.task_id)
+    named = query.where(of_tasks.c.sha256 == sha256).order_by(of_tasks.c.added_at).limit(1)
+    found: str | None = (await conn.execute(named)).scalar_one_or_none()
+    return found
 
 
 async def _may_see_photo(conn: AsyncConnection, sha256: str, actor: Actor) -> bool:
@@ -220,20 +231,22 @@ async def _may_see_photo(conn: AsyncConnection, sha256: str, actor: Actor) -> bo
     return (await conn.execute(named.limit(1))).one_or_none() is not None
 
 
-async def show(centre: Centre, picture: Picture, actor: Actor, about: str) -> Response:
-    """Record the view, then show: a view that cannot be recorded is not given."""
+async def show(centre: Centre, picture: Picture, actor: Actor, about: str, *, case_id: str | None) -> Response:
+    """Record the view and what it is for, then show: a view that cannot be recorded is not given."""
     path = centre.pictures.path_of(picture.kind, picture.sha256)
     if not path.is_file():
         raise NotFound
+    now = centre.wall()
     async with centre.database.transaction() as conn:
-        await chain.record(
+        await note_read(
             conn,
-            actor=actor.name,
+            actor,
+            await purpose_of(conn, actor, case_id, now),
             action=f"{picture.kind.value}.viewed",
             object_kind=picture.kind.value,
             object_id=picture.sha256,
             detail={"about": about},
-            at=centre.wall(),
+            now=now,
         )
     headers = {"cache-control": "no-store", "content-disposition": "inline"}
     return FileResponse(path, media_type=picture.media_type, headers=headers)

@@ -9,12 +9,13 @@ from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from xueliang_central.audit import chain
 from xueliang_central.centre import centre_of
+from xueliang_central.dispatch.bulk_reads import note_read
 from xueliang_central.dispatch.judging import IncidentMove, move_incident, moves_for
 from xueliang_central.dispatch.keeping import keepings_for, plan_view
 from xueliang_central.dispatch.merging import regroupings_for
 from xueliang_central.dispatch.publishing import changing
+from xueliang_central.dispatch.purposes import VIEWED, purpose_of
 from xueliang_central.dispatch.side_moves import asides_for
 from xueliang_central.dispatch.ticking import may_tick
 from xueliang_central.errors import NotFound
@@ -177,14 +178,15 @@ async def _audit_view(request: Request, incident_id: str, actor: Actor) -> None:
     if before is not None and timedelta(0) <= now - before < timedelta(seconds=VIEWED_AGAIN_S):
         return
     async with centre.database.transaction() as conn:
-        await chain.record(
+        await note_read(
             conn,
-            actor=actor.name,
-            action="incident.viewed",
+            actor,
+            await purpose_of(conn, actor, incident_id, now),
+            action=VIEWED,
             object_kind="incident",
             object_id=incident_id,
             detail={},
-            at=now,
+            now=now,
         )
     seen.pop((actor.user_id, incident_id), None)
     seen[actor.user_id, incident_id] = now

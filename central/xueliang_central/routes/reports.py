@@ -12,8 +12,9 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from xueliang_alerts.contract import Hazard
 from xueliang_central.areas.tree import Area, AreaTree, brief, code_of_path
-from xueliang_central.audit import chain
 from xueliang_central.centre import Centre, centre_of
+from xueliang_central.dispatch.bulk_reads import note_read
+from xueliang_central.dispatch.purposes import Purpose
 from xueliang_central.errors import NotFound, ReportRefused
 from xueliang_central.reports import figures, ledgers
 from xueliang_central.reports.histograms import ABSOLUTE_ERROR_S, RELATIVE_ERROR
@@ -124,14 +125,15 @@ async def _record_export(centre: Centre, actor: Actor, wanted: ledgers.Wanted, f
         "why": why,
     }
     async with centre.database.transaction() as conn:
-        await chain.record(
+        await note_read(
             conn,
-            actor=actor.name,
+            actor,
+            Purpose.LOOKUP,
             action="ledger.exported",
             object_kind="area",
             object_id=wanted.area.code,
             detail=detail,
-            at=centre.wall(),
+            now=centre.wall(),
         )
 
 

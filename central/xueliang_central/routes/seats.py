@@ -1,13 +1,15 @@
-"""HTTP only: one's own seat, that somebody is there, and one judgement of several incidents in a row of it."""
+"""HTTP only: one's own seat, that somebody is there, which cases are open there, and one judgement of several incidents
+in a row of it."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from xueliang_central.centre import centre_of
+from xueliang_central.dispatch.claiming import RENEW_EVERY_S, Said, claims_seen, say_open
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.seat_judging import RowMove, judge_row, seat_view
 from xueliang_central.dispatch.staffing import presence_view, say_present, silent_desks
@@ -51,6 +53,24 @@ class PresenceBody(BaseModel):
     ] = False
 
 
+class ClaimsBody(BaseModel):
+    """Which cases a page has open, again every `renew_every_s`; and which it has left."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    opened: Annotated[tuple[AnId, ...], Field(max_length=MOST_TOGETHER)] = ()
+    left: Annotated[tuple[AnId, ...], Field(max_length=MOST_TOGETHER)] = ()
+    takes_over: Annotated[
+        bool, Field(description="By a press of that person: also those that somebody else has open.")
+    ] = False
+
+    @model_validator(mode="after")
+    def _is_one_or_the_other(self) -> ClaimsBody:
+        if len({*self.opened, *self.left}) < len(self.opened) + len(self.left):
+            raise ValueError("a case is named twice: it is either open or left")
+        return self
+
+
 @router.get("")
 async def get_seat(
     request: Request, actor: Annotated[Actor, Depends(require(Permission.SEE_INCIDENTS))]
@@ -89,6 +109,31 @@ async def post_presence(
     await say_present(centre.database, centre.areas.tree, actor, begins=body.begins, now=now)
     async with centre.database.reading() as conn:
         return {"presence": await presence_view(conn, actor, after_s, now)}
+
+
+@router.get("/claims")
+async def list_claims(
+    request: Request, actor: Annotated[Actor, Depends(require(Permission.SEE_INCIDENTS))]
+) -> dict[str, Any]:
+    """Who has which case open, of those in the asker's areas that wait for a desk. Ask again after `lapses_in_s`:
+    renewals are not told by events."""
+    centre = centre_of(request)
+    async with centre.database.reading() as conn:
+        return {"items": await claims_seen(conn, actor, centre.wall())}
+
+
+@router.post("/claims")
+async def post_claims(
+    request: Request, body: ClaimsBody, actor: Annotated[Actor, Depends(require(Permission.JUDGE_INCIDENTS))]
+) -> dict[str, Any]:
+    """Say which cases are open on this page; answers with their claims: the own ones, and those of others, which stay
+    theirs unless `takes_over`. A claim lapses 60 s after it was said last and forbids nobody anything. What does not
+    wait for a desk is not claimed."""
+    centre = centre_of(request)
+    said = Said(body.opened, body.left, body.takes_over)
+    async with centre.database.transaction() as conn:
+        claims = await say_open(conn, actor, said, centre.wall())
+    return {"items": claims, "renew_every_s": RENEW_EVERY_S}
 
 
 @router.post("/rows/{row_id}/moves")

@@ -39,6 +39,8 @@ _NEEDS: Final[Mapping[str, Permission]] = {
     "camera_rules": Permission.SEE_RULES,
     "seat": Permission.SEE_INCIDENTS,
     "hand_over": Permission.SEE_HAND_OVERS,
+    "claim": Permission.SEE_INCIDENTS,
+    "bulk_read": Permission.SEE_BULK_READS,
 }
 _ON_A_WALL: Final = frozenset({"incident", "camera", "node"})
 
@@ -71,7 +73,7 @@ async def follow(
     after: Annotated[int | None, Query(ge=0, le=2**62, description="As Last-Event-ID, for a first connection.")] = None,
 ) -> StreamingResponse:
     """Events in scope: hello, incident, task, camera, node, notice, silence, calendar_proposal, camera_rules, seat,
-    reload; a comment every 15 s. The role `viewer` hears `changed` alone, without what has."""
+    claim, bulk_read, reload; a comment every 15 s. The role `viewer` hears `changed` alone, without what has."""
     stream = _stream(centre_of(request), actor, request.cookies[SESSION_COOKIE], last_event_id or after)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)

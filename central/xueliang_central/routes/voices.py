@@ -25,6 +25,7 @@ from xueliang_central.routes.evidence import (
     PIECE_TAKEN,
     Answers,
     Sha256,
+    case_of,
     own_task,
     show,
     taken_in,
@@ -79,7 +80,8 @@ async def get_voice(
         voice = await find(conn, PictureKind.VOICE, sha256)
         if voice is None or not await _may_hear(conn, sha256, actor):
             raise NotFound
-    return await show(centre, voice, actor, sha256)
+        case_id = await case_of(conn, task_voices, sha256)
+    return await show(centre, voice, actor, sha256, case_id=case_id)
 
 
 async def _may_hear(conn: AsyncConnection, sha256: str, actor: Actor) -> bool:

@@ -19,7 +19,7 @@ from typing import Any, Final
 from xueliang_central.store.events import Event
 
 EVERY_S: Final = 1.0
-_PACED: Final = {"incident": "incident_id"}
+_PACED: Final = {"incident": "incident_id", "claim": "incident_id"}
 """Kinds that are told as often as their thing changes, and what names the thing. All else goes at once."""
 
 Subject = tuple[str, str, str]

@@ -423,6 +423,32 @@ async def test_only_who_can_have_a_seat_tells_that_somebody_is_there(centre: Tes
 
 
 @pytest.mark.parametrize("role", list(Role))
+async def test_nobody_claims_or_sees_a_claim_of_what_lies_outside(centre: TestCentre, role: Role) -> None:
+    ids = await _furnish(centre)
+    await centre.add_user("someone", role, OWN)
+    await centre.add_user("everywhere", Role.SUPERVISOR, city.CITY)
+    async with centre.signed_in("everywhere") as client:
+        opened = {"opened": list(ids["incident"].values())}
+        assert (await client.post("/api/seat/claims", json=opened)).is_success
+    async with centre.signed_in("someone") as client:
+        seen = await client.get("/api/seat/claims")
+        if role in DESKS:
+            shown = {item["incident_id"] for item in seen.json()["items"]}
+            assert shown == {ids["incident"][place] for place in PLACES if visible(place)}
+        else:
+            assert seen.status_code == 403
+        missing = await client.post("/api/seat/claims", json={"opened": [NO_SUCH]})
+        for place in PLACES:
+            answer = await client.post("/api/seat/claims", json={"opened": [ids["incident"][place]]})
+            if role not in {Role.ADMIN, Role.OPERATOR, Role.SUPERVISOR}:
+                assert answer.status_code == missing.status_code == 403, (role, place)
+            elif visible(place):
+                assert answer.status_code == 200, (role, place, answer.text)
+            else:
+                assert _same(answer, missing), (role, place, answer.text)
+
+
+@pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("kind", ["silence", "maintenance", "event"])
 async def test_nobody_silences_what_lies_outside(centre: TestCentre, role: Role, kind: str) -> None:
     ids = await _furnish(centre)

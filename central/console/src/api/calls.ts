@@ -3,9 +3,11 @@ import { get, post, remove } from "./http.ts";
 import type {
   Account,
   Area,
+  BulkRead,
   CalendarProposal,
   Camera,
   Candidates,
+  Claim,
   Earlier,
   Enrolment,
   Fix,
@@ -163,9 +165,14 @@ export const incidents = {
     post<IncidentDetail & { split_off: IncidentName }>(`/api/incidents/${encodeURIComponent(incidentId)}/split`, body),
 };
 
+export const bulkReads = () => get<{ items: BulkRead[] }>("/api/bulk-reads");
+
 export const seat = {
   read: () => get<Seat>("/api/seat"),
   tell: (begins: boolean) => post<{ presence: Presence | null }>("/api/seat/presence", { begins }),
+  claims: () => get<{ items: Claim[] }>("/api/seat/claims"),
+  claim: (opened: string[], left: string[], takes_over: boolean) =>
+    post<{ items: Claim[]; renew_every_s: number }>("/api/seat/claims", { opened, left, takes_over }),
 };
 
 export interface TaskMove {

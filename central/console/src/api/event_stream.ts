@@ -131,6 +131,8 @@ const KNOWN: Record<Exclude<CentreEvent["kind"], "hello" | "reload" | "changed">
   camera_rules: true,
   seat: true,
   hand_over: true,
+  claim: true,
+  bulk_read: true,
 };
 const KINDS = new Set(Object.keys(KNOWN));
 

@@ -197,6 +197,25 @@ export interface Presence {
   unstaffed_since: string | null;
 }
 
+/** Who has a case open that waits for a desk. It forbids nobody anything. */
+export interface Claim {
+  incident_id: string;
+  by: { user_id: string; display_name: string; role: Role };
+  since: string;
+  /** Whether it still stands is to be asked again then: renewals are not told. */
+  lapses_in_s: number;
+}
+
+/** Somebody looked up more within an hour than the norm, beyond the own queue and tasks. */
+export interface BulkRead {
+  alarm_id: string;
+  at: string;
+  person: { user_id: string; username: string; display_name: string; role: Role };
+  cases: number;
+  pictures: number;
+  norm: number;
+}
+
 /** A desk with seats that count as unstaffed; with `staffed` 0 its queue has risen. */
 export interface SilentDesk {
   area: AreaName;
@@ -611,6 +630,10 @@ export type CentreEvent =
   | { kind: "seat"; seat: { desk: AreaName; unstaffed_since: string | null } }
   /** A note was written or acknowledged; the list of notes says what it is. */
   | { kind: "hand_over"; hand_over: { hand_over_id: string; area_code: string } }
+  /** Somebody opened this case or took it over, or (by: null) closed it. */
+  | { kind: "claim"; claim: Claim | { incident_id: string; by: null } }
+  /** To the audit administrator: somebody has looked up more than the norm. */
+  | { kind: "bulk_read"; bulk_read: { alarm_id: string; at: string } }
   | { kind: "hello" }
   /** All that a wall is told: something of what it shows is another. */
   | { kind: "changed" }

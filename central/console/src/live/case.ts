@@ -13,7 +13,7 @@ const SETTLE_MS = 150;
 
 export type MoveOutcome =
   | { kind: "done" }
-  | { kind: "conflict"; state: string }
+  | { kind: "conflict"; state: string; by?: string }
   | { kind: "refused"; why: string; code?: string }
   | { kind: "no_answer" };
 
@@ -94,7 +94,7 @@ export function useCase(incidentId: Ref<string | null>) {
       if (error.status !== 409) return { kind: "refused", why: error.message };
       // Only numbers moved on (another picture of the same hazard): nothing the operator decided by has changed.
       if (after && retries > 0 && isSameQuestion(before, after)) return tryMove(after, name, given, retries - 1);
-      return { kind: "conflict", state: after?.state ?? before.state };
+      return { kind: "conflict", state: after?.state ?? before.state, ...whoWasFirst(error) };
     }
   }
 
@@ -167,6 +167,12 @@ export function useCase(incidentId: Ref<string | null>) {
   });
 
   return { detail, task, problem, isBusy, read, move, regroup, tick };
+}
+
+/** Which person moved it last, if the centre says so. */
+function whoWasFirst({ problem }: ApiProblem): { by?: string } {
+  const said = problem.said_last as { by: string } | null | undefined;
+  return said ? { by: said.by } : {};
 }
 
 function newer(known: Incident, told: Incident): Partial<Incident> {

@@ -13,6 +13,7 @@ const ROLES = {
   call_back: DESK,
   see_hand_overs: ["operator", "supervisor", "admin", "auditor"],
   write_hand_overs: ["operator", "supervisor"],
+  claim: DESK,
   have_seat: ["operator", "supervisor"],
   see_releases: ["rule_operator", "supervisor", "admin", "auditor"],
   see_notices: OFFICE,

@@ -14,6 +14,7 @@ export type Act =
   | { kind: "fold" }
   | { kind: "tick" }
   | { kind: "tickAll" }
+  | { kind: "take_over" }
   | { kind: "move"; name: MoveName };
 
 const MOVES: Record<string, MoveName> = {
@@ -43,6 +44,7 @@ export const SHEET: readonly (readonly [keys: string, word: string])[] = [
   ["A", "keys.tickAll"],
   ["1 … 9", "keys.reason"],
   ["Enter", "keys.submit"],
+  ["T", "keys.takeOver"],
   ["L", "keys.look"],
   ["O", "keys.page"],
   ["G", "keys.scope"],
@@ -84,6 +86,8 @@ export function actOf(pressed: Pressed): Act | null {
       return { kind: "tickAll" };
     case "l":
       return { kind: "look" };
+    case "t":
+      return { kind: "take_over" };
     case "o":
       return { kind: "page" };
     case "g":
