@@ -77,6 +77,7 @@ def test_some_of_a_fold_are_judged_by_mouse_and_each_is_closed_for_itself(
     fold = page.get_by_test_id("fold")
     fold.get_by_role("button").first.click()
     expect(fold.get_by_test_id("row-tick")).to_have_count(ALIKE)
+    expect(fold.get_by_test_id("fold-confirm")).to_be_disabled()  # sends people: not all of them by one press
     fold.get_by_test_id("row-tick").nth(0).check()
     fold.get_by_test_id("row-tick").nth(2).check()
     expect(fold.get_by_test_id("fold-meant")).to_have_text("已选 2 起")
@@ -84,6 +85,7 @@ def test_some_of_a_fold_are_judged_by_mouse_and_each_is_closed_for_itself(
     require_axe()
     assert serious(page) == []
     fold.get_by_test_id("fold-false_alarm").click()
+    expect(page.get_by_test_id("move-dialog")).to_contain_text("2 起")
     page.get_by_test_id("reason-wrong_object").check()
     page.get_by_test_id("move-submit").click()
     expect(page.get_by_test_id("fold-said")).to_contain_text("已研判 2 起", timeout=SOON_MS)

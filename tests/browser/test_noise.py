@@ -28,7 +28,8 @@ def _waiting(person: Person, camera_id: str) -> str:
     found: list[str] = []
 
     def is_there() -> bool:
-        found[:] = [one["incident_id"] for one in person.incidents() if one["place"]["camera_id"] == camera_id]
+        waiting = [one for one in person.incidents() if one["state"] == "open"]  # the judged ones are listed as well
+        found[:] = [one["incident_id"] for one in waiting if one["place"]["camera_id"] == camera_id]
         return bool(found)
 
     wait_until(is_there, "the incident", 30.0)

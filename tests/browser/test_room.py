@@ -54,7 +54,7 @@ def test_nothing_lies_on_anything_else_with_a_case_open(
     expect(page.get_by_test_id("move-confirm")).to_be_visible()
     assert crowded(page, '[data-testid="moves"], header.top') == []
     assert too_wide(page) == []
-    expect(page.get_by_test_id("legend-unknown")).to_have_text("状态未知" if language == "zh" else "state unknown")
+    expect(page.get_by_test_id("legend-unknown")).to_have_text("状态未知" if language == "zh" else "State unknown")
     page.get_by_test_id("open-page").click()
     expect(page.get_by_test_id("incident-page").get_by_test_id("move-confirm")).to_be_visible()
     assert crowded(page, '[data-testid="moves"], header.top') == []

@@ -35,6 +35,9 @@ export const isExpired = ref(false);
 /** Another person's unsent work on this device: this user decides about it before anything else. */
 export const held = shallowRef<Held | null>(null);
 
+/** The page is a wall: nobody is before it to sign in again, and what it knew stays in sight. */
+export const isUnattended = ref(false);
+
 /** Counts the people this page has been opened for: with each the page is made anew. */
 export const persons = ref(0);
 
@@ -75,10 +78,11 @@ function goOn(isOpened: boolean): void {
 
 /**
  * The session has ended, and nobody has pressed *sign out*. What a desk has in hand (a draft, words half typed) stays on
- * the page, which is covered until the same person has signed in again; true then. A phone keeps its acts on the device.
+ * the page, which is covered until the same person has signed in again; true then. A phone keeps its acts on the device,
+ * and a wall has none.
  */
 async function expire(): Promise<boolean> {
-  if (!user.value || isWorker.value) {
+  if (!user.value || isWorker.value || isUnattended.value) {
     forget();
     return false;
   }

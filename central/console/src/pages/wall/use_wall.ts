@@ -8,7 +8,7 @@ import { computed, onScopeDispose, ref, shallowRef, watch } from "vue";
 
 import { ApiProblem } from "@/api/http";
 import { wall, type Wall } from "@/api/wall";
-import { prove, user } from "@/live/account";
+import { isUnattended, prove, user } from "@/live/account";
 import { linkState, listen } from "@/live/feed";
 
 const GATHER_MS = 1_500; // a busy city changes all the time: one reading for what comes together
@@ -22,6 +22,7 @@ export function useWall(area: () => string) {
   const shown = shallowRef<Wall | null>(null);
   const trouble = ref<"" | "failing" | "missing">("");
   let isGone = false;
+  isUnattended.value = true;
   let isReading = false;
   let gathering: ReturnType<typeof setTimeout> | undefined;
 
@@ -63,6 +64,7 @@ export function useWall(area: () => string) {
   }, SIGNED_IN_AGAIN_MS);
   onScopeDispose(() => {
     isGone = true;
+    isUnattended.value = false;
     stop();
     clearInterval(timer);
     clearInterval(asking);

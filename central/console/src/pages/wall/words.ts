@@ -59,7 +59,7 @@ const en: typeof zh = {
   proofDetail: "{ago} ago, in {way}",
   proofNone: "no alert of late",
   drillTag: "Drill",
-  drill: "Exercises under way: {count}, in no figure",
+  drill: "Exercises under way: {count}, not in the figures",
   "trouble.silent": "The centre is silent: shown as of {at}",
   "trouble.silentDetail": "Nothing was heard for more than 20 seconds; connecting again and again.",
   "trouble.signedOut": "The session is over: shown as of {at}",
