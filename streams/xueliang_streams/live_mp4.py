@@ -3,7 +3,7 @@
 Invariants
     - One fragment a picture: it can leave when the picture is whole. Each is small overhead (about 100 bytes).
     - The first is a key picture with the initialisation segment in front; another such segment comes where the
-      parameter sets change.
+      parameter sets change, and where it may not have arrived (`begin_again`).
     - Times go up, whatever the camera's clock does: a picture that is shown before its predecessor is decoded after it.
     - A mark stands in every key picture as user data (SEI, H.264 D.1.7): it stays where the stream is put into another
       file without encoding it again.
@@ -53,6 +53,7 @@ class LiveMp4:
     def __init__(self, mark: str) -> None:
         self._mark = _user_data(mark)
         self._sets: tuple[bytes, bytes] | None = None
+        self._is_head_due = False
         self._sequence = 0
         self._began: int | None = None
         self._decoded = 0
@@ -79,16 +80,20 @@ class LiveMp4:
         sample = b"".join(struct.pack(">I", len(unit)) + unit for unit in kept)
         return Fragment(head + self._wrapped(sample, picture), picture.is_key)
 
+    def begin_again(self) -> None:
+        """Some of what was wrapped has been given up: the next key picture has the initialisation segment in front."""
+        self._is_head_due = True
+
     def _new_head(self, units: list[bytes]) -> bytes:
-        """The initialisation segment where the sets are new; else nothing."""
+        """The initialisation segment where the sets are new or it is due; else nothing."""
         found = {unit[0] & 0x1F: unit for unit in units if unit and unit[0] & 0x1F in (_SPS, _PPS)}
         if _SPS not in found or _PPS not in found:
             return b""
         sets = (found[_SPS], found[_PPS])
-        if sets == self._sets:
+        if sets == self._sets and not self._is_head_due:
             return b""
         size_wh = size_in_sps(sets[0])
-        self._sets = sets
+        self._sets, self._is_head_due = sets, False
         self.codec = "avc1.{:02X}{:02X}{:02X}".format(*sets[0][1:4])
         return _initialisation(*sets, size_wh)
 

@@ -3,7 +3,8 @@
 The call and its answer stand on the task, where the worker's phone and every desk above see them at once. The desk on
 duty has a notice that climbs until it is answered or the task is under way no more; the answer is a notice to the
 worker. A second call replaces the first, and its answer with it; the same call again while nobody has answered is no
-second one (`asks_again`), so that whoever presses in need neither floods the desk nor makes its answer too late.
+second one (`asks_again`), so that whoever presses in need neither floods the desk nor makes its answer too late; where
+that person is now counts all the same.
 """
 
 from __future__ import annotations
@@ -61,15 +62,18 @@ def call_of(reason_code: str | None, note: str | None, fix: Fix | None, incident
 
 
 def asks_again(task: Row, reason_code: str | None, note: str | None) -> bool:
-    """The same words while the call waits for its answer."""
+    """The same words while the call waits for its answer. One that nobody was told is told anew: somebody may be there
+    now."""
     call = task["help"]
-    return is_wanted(task) and (call["reason_code"], call["note"]) == (reason_code, note)
+    is_same = is_wanted(task) and (call["reason_code"], call["note"]) == (reason_code, note)
+    return is_same and not call.get("told_nobody")
 
 
-def again(task: Row) -> Row:
-    """The call that stands, with how often it was repeated."""
+def again(task: Row, fix: Fix | None, incident: Row, now: datetime) -> Row:
+    """The call that stands, with how often it was repeated, and where the worker is now if that was said."""
     call: Row = task["help"]
-    return call | {"repeated": call.get("repeated", 0) + 1}
+    where = call["where"] if fix is None else checked_in(fix, incident, now)
+    return call | {"repeated": call.get("repeated", 0) + 1, "where": where}
 
 
 async def must_not_flood(conn: AsyncConnection, task: Row, now: datetime) -> None:

@@ -111,7 +111,7 @@ async def move_task(change: Change, actor: Actor, task_id: str, asked: TaskMove)
         return None
     _check(actor, task, asked)
     done_at = _done_at(asked, task, change.now)
-    if (same := _repeated(task, asked, incident, done_at)) is not None:
+    if (same := _repeated(task, asked, incident, done_at, change.now)) is not None:
         await service.write_task(change, task, same, is_aside=True)
         return done_at
     if asked.move == "help":
@@ -167,12 +167,12 @@ def _check(actor: Actor, task: Row, asked: TaskMove) -> None:
         raise MoveRefused(f"{asked.move} needs a reason_code, a note or a voice note")
 
 
-def _repeated(task: Row, asked: TaskMove, incident: Row, done_at: datetime) -> Row | None:
+def _repeated(task: Row, asked: TaskMove, incident: Row, done_at: datetime, now: datetime) -> Row | None:
     """What changes on the task when the same was told just now; None: it is something new, with a record of its own."""
     if asked.voices:
         return None
     if asked.move == "help" and helping.asks_again(task, asked.reason_code, asked.note):
-        return {"help": helping.again(task)}
+        return {"help": helping.again(task, asked.fix, incident, now)}
     if asked.move == "check_in" and asked.fix is not None and not asked.note and replaces(task["checked_in"], done_at):
         return {"checked_in": checked_in(asked.fix, incident, done_at)}
     return None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Select, and_, delete, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from xueliang_alerts.contract import ID_PATTERN
 from xueliang_central.camera_rules.tables import rule_reports, rule_versions
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.noise.tables import noise_cameras, noise_rules
@@ -17,6 +19,7 @@ from xueliang_central.store.among import among
 
 Row = dict[str, Any]
 CAMERAS_AT_ONCE: Final = 200
+_HAZARD_PATTERN: Final = r"[a-z0-9_]{1,40}"
 
 
 def _changed() -> Select[Any]:
@@ -69,10 +72,9 @@ async def _before(conn: AsyncConnection, ids: Sequence[str]) -> dict[tuple[str, 
 
 
 def _rows(report: Row, before: Mapping[tuple[str, str], Row]) -> list[Row]:
-    settings = report["settings"] or report["sent"] or {}
     rows: dict[str, Row] = {}
-    for rule in settings.get("rules", ()):
-        if rule.get("drill") or "rule_id" not in rule or "hazard" not in rule:
+    for rule in rules_in(report["settings"] or report["sent"]):
+        if rule.get("drill"):
             continue
         content = digest_of(rule)
         known = before.get((report["camera_id"], rule["rule_id"]))
@@ -87,6 +89,20 @@ def _rows(report: Row, before: Mapping[tuple[str, str], Row]) -> list[Row]:
             "since": known["since"] if is_same and known is not None else report["since"],
         }
     return list(rows.values())
+
+
+def rules_in(settings: object) -> list[Row]:
+    """The rules of a camera's settings. A node's are kept as it said them, read by nobody: what has no id and hazard
+    such as rules have here is left out, lest one node stop the board of all."""
+    rules = settings.get("rules") if isinstance(settings, Mapping) else None
+    if not isinstance(rules, list):
+        return []
+    return [rule for rule in rules if isinstance(rule, dict) and _is_named(rule)]
+
+
+def _is_named(rule: Row) -> bool:
+    named = (ID_PATTERN, rule.get("rule_id")), (_HAZARD_PATTERN, rule.get("hazard"))
+    return all(isinstance(value, str) and re.fullmatch(pattern, value) for pattern, value in named)
 
 
 def digest_of(rule: Mapping[str, Any]) -> str:

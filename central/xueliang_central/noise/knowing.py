@@ -16,6 +16,7 @@ from xueliang_central.camera_rules.tables import rule_reports, rule_versions
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.incidents.folding import FoldingRule
 from xueliang_central.incidents.tables import alerts
+from xueliang_central.noise.in_force import rules_in
 from xueliang_central.noise.suggesting import Noise
 from xueliang_central.noise.tables import noise_cases
 from xueliang_central.silences.tables import calendar_proposals
@@ -143,14 +144,11 @@ async def _settings(conn: AsyncConnection, camera_ids: Collection[str]) -> dict[
     sent, said = rule_versions.c, rule_reports.c
     running = select(said.camera_id, said.settings).where(among(conn, said.camera_id, ids))
     wanted = select(sent.camera_id, sent.settings).where(among(conn, sent.camera_id, ids), sent.state == "desired")
-    by_camera: dict[str, Row] = {}
+    by_camera: dict[str, object] = {}
     for query in (running, wanted):
-        by_camera |= {row.camera_id: row.settings or {} for row in await conn.execute(query)}
+        by_camera |= {row.camera_id: row.settings for row in await conn.execute(query)}
     return {
-        (camera_id, rule["rule_id"]): rule
-        for camera_id, settings in by_camera.items()
-        for rule in settings.get("rules", ())
-        if "rule_id" in rule
+        (camera_id, rule["rule_id"]): rule for camera_id, settings in by_camera.items() for rule in rules_in(settings)
     }
 
 

@@ -18,6 +18,7 @@ from xueliang_edge.errors import ChildGone
 from xueliang_edge.live_view.messages import Ended, Task
 from xueliang_edge.live_view.sending import Sender
 from xueliang_streams.backoff import Backoff
+from xueliang_streams.coded_picture import CodedPicture
 from xueliang_streams.errors import NotAVideo, StreamError
 from xueliang_streams.live_mp4 import LiveMp4
 from xueliang_streams.rtsp.reader import RtspReader
@@ -77,10 +78,7 @@ def _read(task: Task, sender: Sender, line: Line) -> str:
             if line.receive(0) is not None:
                 return "node_stopped"
             for picture in reader.poll():
-                fragment = wrapping.take(picture)
-                if fragment is not None:
-                    has_begun = True
-                    sender.put(fragment, wrapping.codec)
+                has_begun = hand_on(picture, wrapping, sender) or has_begun
             why = _over(reader, system_mono() - began_s, task.for_s, has_begun=has_begun)
             if why:
                 return why
@@ -88,6 +86,18 @@ def _read(task: Task, sender: Sender, line: Line) -> str:
         return sender.over
     finally:
         reader.close()
+
+
+def hand_on(picture: CodedPicture, wrapping: LiveMp4, sender: Sender) -> bool:
+    """Whether it can be shown. Raises NotAVideo."""
+    fragment = wrapping.take(picture)
+    if fragment is None:
+        return False
+    lost_before = sender.lost
+    sender.put(fragment, wrapping.codec)
+    if sender.lost != lost_before:  # maybe the initialisation segment, without which nothing after it is seen
+        wrapping.begin_again()
+    return True
 
 
 def _over(reader: RtspReader, since_s: float, for_s: float, *, has_begun: bool) -> str:

@@ -229,6 +229,30 @@ async def test_a_rule_that_stays_as_it_is_keeps_its_age_when_another_changes(str
     assert [row["rule_id"] for row in found["items"]] == ["lane"]
 
 
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"rules": None},
+        {"rules": ["lane"]},
+        {"rules": {"rule_id": "lane"}},
+        {"rules": [LANE | {"rule_id": "l" * 90}, LANE | {"rule_id": 7}, LANE | {"hazard": ["crowd"]}]},
+        {"rules": [LANE | {"rule_id": "Lane!"}, LANE | {"hazard": "h" * 41}]},
+    ],
+    ids=["none", "words", "no list", "no names", "other names"],
+)
+async def test_what_one_node_says_amiss_does_not_stop_the_board_of_all(
+    street: TestCentre, shown: dict[str, Any]
+) -> None:
+    await hear(street, **said(settings(LANE), shown=shown))
+    await hear(street, camera_id="other", **said(settings(LANE)))
+    await send(street, "lane", "other")
+    await add_case(street, city.GRID, "lane", at=street.clock.at - HOUR, judged="false_alarm")
+    street.clock.advance(2 * 86_400)
+    found = await board(street, span="week")
+    assert [row["camera_id"] for row in found["rules"]] == ["lane"]
+    assert [row["camera_id"] for row in (await board(street, span="day"))["never"]["items"]] == ["other"]
+
+
 async def test_nobody_sees_noise_of_other_areas_and_a_grant_opens_them(street: TestCentre) -> None:
     await noisy(street, false=2)
     await noisy(street, "east", false=3, area=city.EAST_GRID)

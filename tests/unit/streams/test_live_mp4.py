@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from tests.support.clips import moving_box_frame
+from xueliang_edge.live_view.child import hand_on
+from xueliang_edge.live_view.sending import Sender
 from xueliang_streams.coded_picture import Arrival, CodedPicture
 from xueliang_streams.encoding import encode_clip
 from xueliang_streams.errors import NotAVideo
@@ -116,3 +118,21 @@ def test_a_cropped_size_is_read(tmp_path: Path) -> None:
     encode_clip(path, (np.zeros((1080, 1920, 3), np.uint8) for _ in range(2)), fps=10, gop=2)
     sps = next(part for part in coded(path)[0].data.split(b"\0\0\0\1") if part and part[0] & 0x1F == 7)
     assert size_in_sps(sps) == (1920, 1080)
+
+
+def test_after_something_was_given_up_playing_can_begin_at_the_next_key_picture(tmp_path: Path) -> None:
+    """A camera that sends a second of pictures at once, over a thin line: the first bundle is among what is lost."""
+    pictures = coded(clip(tmp_path)) * 40
+    live, sender = LiveMp4(MARK), Sender("http://nowhere", "token", 64, mono=lambda: 0.0)
+    rest = iter(pictures)
+    while not sender.lost:
+        assert hand_on(next(rest), live, sender)
+    while sender._outbox.take() is not None:
+        pass
+    while (picture := next(rest)) and not picture.is_key:
+        pass
+    hand_on(picture, live, sender)
+    bundle = sender._outbox.take()
+    assert bundle is not None
+    assert bundle.is_key
+    assert played(bundle.data)

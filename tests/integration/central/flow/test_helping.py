@@ -240,6 +240,15 @@ async def test_the_same_call_again_is_one_and_no_conflict_for_the_answer_in_hand
     await stage.judge(LI, case["incident_id"], "false_alarm", answered["version"])
 
 
+async def test_the_same_call_again_says_where_the_worker_is_now(stage: Stage, clock: HandClock) -> None:
+    worker = await _under_way(stage, clock)
+    await stage.work_on(worker, "help", reason_code="danger")
+    await stage.work_on(worker, "help", reason_code="danger", fix=HERE)
+    await stage.work_on(worker, "help", reason_code="danger")
+    call = (await stage.task())["help"]
+    assert (call["repeated"], call["where"]["accuracy_m"]) == (2, 15)
+
+
 async def test_other_words_are_another_call_and_the_answer_to_the_first_is_too_late(
     stage: Stage, clock: HandClock
 ) -> None:
@@ -304,6 +313,17 @@ async def test_a_call_that_nobody_can_be_told_says_so(stage: Stage, clock: HandC
     async with stage.database.reading() as conn:
         acts = (await conn.execute(select(audit_records.c.action))).scalars().all()
     assert "task.help_untold" in acts
+
+
+async def test_the_same_call_is_told_once_somebody_is_there(stage: Stage, clock: HandClock) -> None:
+    worker = await _under_way(stage, clock)
+    for is_away in (True, False):
+        async with stage.database.transaction() as conn:
+            await conn.execute(update(users).where(users.c.role != "worker").values(disabled=is_away))
+        await stage.work_on(worker, "help", reason_code="danger")
+        clock.forward(60)
+    assert [row["user_id"] for row in await _told(stage, "help_asked")] == [LI.user_id]
+    assert "told_nobody" not in (await stage.task())["help"]
 
 
 async def test_where_every_area_above_has_vanished_a_call_says_so_and_stops_nothing(
