@@ -21,6 +21,7 @@ DESK_PAGES: Final = (
     "/rule-levels",
     "/rosters",
     "/reports",
+    "/live/cam-0",
     "/noise",
     "/wall",
     "/sightings",

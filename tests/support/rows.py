@@ -49,6 +49,7 @@ async def add_incident(centre: TestCentre, area_code: str, *, still: str | None 
     """An open incident of an area, with one still expected; its id."""
     incident_id = str(uuid.uuid4())
     path = path_by_code(area_code)
+    table, now = rows_of(centre.centre.policies), centre.centre.wall()
     row = filled(
         incidents,
         incident_id=incident_id,
@@ -62,7 +63,9 @@ async def add_incident(centre: TestCentre, area_code: str, *, still: str | None 
         place_key=incident_id,
         camera_id="lane-east",
         place_class="residential",
-        policy=choose(rows_of(centre.centre.policies), "fire_lane_obstruction", 2, "residential", "grid").as_json(),
+        policy=choose(
+            rows_of(centre.centre.policies), "fire_lane_obstruction", 2, "residential", "grid", centre.centre.wall()
+        ).as_json(),
         reason={"code": "lane_blocked", "text": "blocked", "about": {}},
     )
     async with centre.database.transaction() as conn:

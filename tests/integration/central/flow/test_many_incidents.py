@@ -13,6 +13,7 @@ from tests.integration.central.flow.stage import (
     GRID,
     LI,
     MAYOR,
+    NOON,
     OTHER_GRID,
     POLICIES,
     STRANGER,
@@ -49,7 +50,8 @@ async def door(stage: Stage, clock: HandClock, tmp_path: Path) -> Door:
 
 def _row(stage: Stage, area_code: str, **more: Any) -> dict[str, Any]:
     incident_id = str(uuid.uuid4())
-    limits = choose(rows_of(PolicyTable.model_validate(POLICIES)), "illegal_parking", 3, "street", "grid").as_json()
+    table = rows_of(PolicyTable.model_validate(POLICIES))
+    limits = choose(table, "illegal_parking", 3, "street", "grid", NOON).as_json()
     named = {"incident_id": incident_id, "number": incident_id[:20], "place_key": incident_id, "camera_id": "lane-east"}
     place = {"area_code": area_code, "area_path": path_by_code(area_code), "owner_level": "grid"}
     told = {"place_class": "street", "policy": limits, "reason": {"code": "parked", "text": "", "about": {}}}
