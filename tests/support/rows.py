@@ -63,9 +63,7 @@ async def add_incident(centre: TestCentre, area_code: str, *, still: str | None 
         place_key=incident_id,
         camera_id="lane-east",
         place_class="residential",
-        policy=choose(
-            rows_of(centre.centre.policies), "fire_lane_obstruction", 2, "residential", "grid", centre.centre.wall()
-        ).as_json(),
+        policy=choose(table, "fire_lane_obstruction", 2, "residential", "grid", now).as_json(),
         reason={"code": "lane_blocked", "text": "blocked", "about": {}},
     )
     async with centre.database.transaction() as conn:
