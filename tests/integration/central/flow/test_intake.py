@@ -145,7 +145,7 @@ async def test_an_episode_is_raised_updated_and_seen_clear(centre: TestCentre, s
     alert = (await rows(centre, alerts))[0]
     assert (alert["phase"], alert["revision"], alert["end_reason"]) == (Phase.CLEARED.value, 3, "seen_clear")
     incident = (await rows(centre, incidents))[0]
-    assert (incident["gone"], incident["close_reason"]) == (True, "ended_by_itself")
+    assert (incident["gone"], incident["state"]) == (True, "open"), "severity 1 waits for a judgement"
     assert len(await rows(centre, sightings)) == 4
 
 

@@ -298,6 +298,9 @@ async def test_events_go_once_rolled_up_and_the_newest_stays(kept: Kept) -> None
     assert await kept.stage.count(events) == last  # what the roll-ups have not read stays
     await worker.roll_up()
     await worker.remove_old()
+    assert await kept.stage.count(events) == last  # nor what the noise board has not
+    await worker.follow_noise()
+    await worker.remove_old()
     assert [row["event_id"] for row in await kept.stage.rows(events)] == [last]
 
 
@@ -358,6 +361,7 @@ async def test_events_wait_for_a_webhook_that_was_not_told_them(kept: Kept) -> N
     await kept.case("told")
     worker = kept.worker()
     await worker.roll_up()
+    await worker.follow_noise()
     row = filled(webhooks, webhook_id="platform", area_path="3701", event_id=1)
     async with kept.stage.database.transaction() as conn:
         await conn.execute(insert(webhooks).values(row))
@@ -371,6 +375,7 @@ async def test_events_wait_for_what_tells_others(kept: Kept) -> None:
     await kept.case("told")
     worker = kept.worker()
     await worker.roll_up()
+    await worker.follow_noise()
     async with kept.stage.database.transaction() as conn:
         await conn.execute(insert(cap_progress).values(progress_id=1, event_id=0))
     before = await kept.stage.count(events)
