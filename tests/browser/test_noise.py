@@ -61,6 +61,7 @@ def test_a_noisy_rule_stands_at_the_top_and_its_link_opens_it(browser: Browser, 
         sign_in(page, "ruler", place.centre.password_of("ruler"))
         page.get_by_test_id("more-pages").click()
         page.get_by_test_id("to-noise").click()
+        page.wait_for_url("**/noise*")
         top = page.get_by_test_id("noise-rule").first
 
         def is_counted() -> bool:
