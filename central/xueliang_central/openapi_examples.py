@@ -27,6 +27,14 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "note": "拖车十分钟内到",
         "idempotency_key": "help-7f2c",
     },
+    "TogetherBody": {
+        "move": "false_alarm",
+        "cases": [{"incident_id": _INCIDENT_ID, "version": 3}, {"incident_id": _OTHER_ID, "version": 2}],
+        "reason_code": "shadow_or_light",
+        "idempotency_key": "together-31c8",
+    },
+    "NewLiveRight": {"until": "2026-12-31T16:00:00Z", "why": "元旦保障期间看住消防通道"},
+    "LiveBody": {"purpose": "incident", "note": "消防车能否从北门进入", "incident_id": _INCIDENT_ID},
     "UrgeBody": {"version": 3, "note": "学校 20 分钟后放学", "idempotency_key": "urge-90d1"},
     "TransferBody": {
         "version": 2,
