@@ -41,7 +41,7 @@ Row = dict[str, Any]
 ASKED: Final = "help_asked"
 ANSWERED: Final = "help_answered"
 UNTOLD: Final = Counter("central_help_untold", "Calls for help that no desk could be told")
-CALLS_AN_HOUR: Final = 12  # of one task: each is a notice that goes the hardest way
+CALLS_AN_HOUR: Final = 12  # of one incident: each is a notice that goes the hardest way
 _HOUR: Final = timedelta(hours=1)
 
 

@@ -243,7 +243,7 @@ class Waiting:
             self._full[entry.topic] = None
         else:
             self._full.pop(entry.topic, None)
-        if is_full or entry.topic in self._refills_mono_s:
+        if is_full or (entry.line is not Line.PROMPT and self._has_more(entry.topic)):
             self._refills_mono_s[entry.topic] = self._mono()
         if not self._records_of[entry.topic]:
             del self._records_of[entry.topic]

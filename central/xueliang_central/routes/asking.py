@@ -19,6 +19,7 @@ from xueliang_central.incidents.change import Rulebook
 from xueliang_central.rights.scope import Actor, may_see
 
 LARGEST_PAGE: Final = 200
+MOST_TOGETHER: Final = 200
 # Of a route that answers 201 the first time.
 SAME_AGAIN: Final[dict[int | str, dict[str, Any]]] = {
     200: {"model": dict[str, Any], "description": "The same again, with the answer of the first time."}
@@ -57,6 +58,27 @@ BasedOn = Annotated[
     int, Field(ge=0, le=2**31 - 1, description="newest_version as the asker saw it; 409 when there are newer ones.")
 ]
 Version = Annotated[int, Field(ge=1, le=2**31 - 1, description="Of the object as the asker saw it; 409 when it moved.")]
+
+
+class CaseBody(BaseModel):
+    """An incident, as it was seen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    incident_id: AnId
+    version: Version
+
+
+class SeveralBody(BaseModel):
+    """One judgement of several incidents."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    move: Annotated[str, Field(pattern=r"^[a-z_]{1,24}$")]
+    cases: Annotated[tuple[CaseBody, ...], Field(min_length=1, max_length=MOST_TOGETHER)]
+    reason_code: Code | None = None
+    note: Text | None = None
+    idempotency_key: Annotated[Key | None, Field(max_length=80)] = None
 
 
 class _Asked(BaseModel):

@@ -5,39 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
 
 from xueliang_central.centre import centre_of
 from xueliang_central.dispatch.judging_together import Together, judge_each
 from xueliang_central.incidents.counting import open_by_area
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor
-from xueliang_central.routes.asking import AnId, Code, Key, Text, Version, path_seen, rulebook_of
+from xueliang_central.routes.asking import SeveralBody, path_seen, rulebook_of
 
 router: Final = APIRouter(prefix="/api/incidents", tags=["incidents"])
 
-MOST_TOGETHER: Final = 200
 
-
-class CaseBody(BaseModel):
-    """An incident, as it was seen."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    incident_id: AnId
-    version: Version
-
-
-class TogetherBody(BaseModel):
+class TogetherBody(SeveralBody):
     """confirm | dispatch | false_alarm | permitted; the last two with a reason_code or a note."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    move: Annotated[str, Field(pattern=r"^[a-z_]{1,24}$")]
-    cases: Annotated[tuple[CaseBody, ...], Field(min_length=1, max_length=MOST_TOGETHER)]
-    reason_code: Code | None = None
-    note: Text | None = None
-    idempotency_key: Annotated[Key | None, Field(max_length=80)] = None
 
 
 @router.get("/counts")

@@ -15,32 +15,13 @@ from xueliang_central.dispatch.seat_judging import RowMove, judge_row, seat_view
 from xueliang_central.dispatch.staffing import presence_view, say_present, silent_desks
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor
-from xueliang_central.routes.asking import AnId, Code, Key, Text, Version, rulebook_of
+from xueliang_central.routes.asking import MOST_TOGETHER, AnId, SeveralBody, rulebook_of
 
 router: Final = APIRouter(prefix="/api/seat", tags=["incidents"])
 
-MOST_TOGETHER: Final = 200
 
-
-class SeatCase(BaseModel):
-    """An incident of the row, as it was seen."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    incident_id: AnId
-    version: Version
-
-
-class RowMoveBody(BaseModel):
+class RowMoveBody(SeveralBody):
     """confirm | false_alarm | permitted, of some or all incidents of the row."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    move: Annotated[str, Field(pattern=r"^[a-z_]{1,24}$")]
-    cases: Annotated[tuple[SeatCase, ...], Field(min_length=1, max_length=MOST_TOGETHER)]
-    reason_code: Code | None = None
-    note: Text | None = None
-    idempotency_key: Annotated[Key | None, Field(max_length=80)] = None
 
 
 class PresenceBody(BaseModel):

@@ -169,6 +169,22 @@ def test_a_node_that_comes_back_alone_with_more_than_a_window_asks_nobody_for_wh
     assert sent == len(spool)
 
 
+def test_a_node_that_was_behind_and_tells_something_fresh_all_the_time_waits_no_longer_than_others() -> None:
+    desk = Desk()
+    for number in range(1, 1 + WINDOW // 2):
+        desk.put(old(number))
+        desk.put(old(number, Phase.CLEARED, 2))
+    desk.mono_s += 2
+    assert len(desk.take()) == WINDOW
+    for number in range(50):
+        desk.mono_s += REFILLS_S / 5
+        desk.put(fresh(number))
+        desk.take()
+    desk.put(old(900))
+    desk.mono_s += 1.5
+    assert old(900).payload in desk.take()
+
+
 def test_while_a_backlog_is_read_nodes_with_a_whole_window_get_some_receipts() -> None:
     """They may hold something fresh."""
     desk = Desk()
