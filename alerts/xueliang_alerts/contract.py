@@ -61,6 +61,7 @@ Unit = Annotated[Finite, Field(ge=0.0, le=1.0)]
 CounterName = Annotated[str, Field(max_length=64)]
 Pixels = Annotated[int, Field(gt=0, le=100_000)]
 BoxXyxyn = tuple[Unit, Unit, Unit, Unit]
+PointXyn = tuple[Unit, Unit]
 
 
 class Hazard(StrEnum):
@@ -183,6 +184,11 @@ class Alert(_Contract):
     )
     confidence: Unit
     boxes_xyxyn: Annotated[tuple[BoxXyxyn, ...], Field(max_length=64)] = ()
+    zone_xyn: Annotated[tuple[PointXyn, ...], Field(min_length=3, max_length=64)] | None = Field(
+        default=None,
+        description="Corners of where in the picture the rule looked, to be drawn over the stills named here; null: no "
+        "still, no such place, or a node that does not tell.",
+    )
     frame_size_wh: tuple[Pixels, Pixels] | None = None
     measures: Annotated[
         dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")], Measure], Field(max_length=16)

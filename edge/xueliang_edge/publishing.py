@@ -32,7 +32,7 @@ from xueliang_alerts.contract import (
     Reason,
     alert_id_of,
 )
-from xueliang_configs.rules import Rule
+from xueliang_configs.rules import Rule, has_place
 from xueliang_edge.errors import NotRepresentable
 from xueliang_edge.rules.episodes import Decision
 
@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 
 _FORMAT: Final = 1
 _MAX_BOXES: Final = 64
+_MAX_CORNERS: Final = 64
 # The highest revision wins at the centre: when the book was lost, go on far above what an episode ever reaches (one
 # update a minute for a year).
 _AFTER_A_LOST_BOOK: Final = 600_000
@@ -152,6 +153,7 @@ class Publisher:
                 model_digest=decision.model_digest,
                 confidence=decision.confidence,
                 boxes_xyxyn=_boxes(decision.boxes_xyxyn),
+                zone_xyn=_zone(rule) if evidence else None,
                 frame_size_wh=decision.frame_size_wh,
                 measures={name: Measure(value=value, unit=unit) for name, (value, unit) in decision.measures.items()},
                 reason=Reason(
@@ -175,6 +177,16 @@ def _boxes(boxes: Sequence[Sequence[float]]) -> tuple[tuple[float, float, float,
         left, top, right, bottom = (round(min(1.0, max(0.0, value)), 4) for value in box)
         cut.append((left, top, right, bottom))
     return tuple(cut)
+
+
+def _zone(rule: Rule) -> tuple[tuple[float, float], ...] | None:
+    """Where the rule looks, rounded as boxes are. None: nowhere in particular, or more corners than the contract has.
+
+    A zone left out costs a drawing, never the alert.
+    """
+    if not has_place(rule) or len(rule.zone) > _MAX_CORNERS:
+        return None
+    return tuple((round(x, 4), round(y, 4)) for x, y in rule.zone)
 
 
 def _read_book(path: Path) -> dict[str, OpenAlert]:

@@ -68,6 +68,7 @@ def blocked(
         reason=BLOCKED,
         measures=MEASURES,
         boxes=[(0.2, 0.2, 0.4, 0.6)],
+        zone=[(0.1, 0.5), (0.9, 0.5), (0.75, 1.0), (0.25, 1.0)],
         picture=drawn_jpeg(320, 180),
         upload=upload,
     )
@@ -101,6 +102,9 @@ def test_an_alert_appears_by_itself_and_is_judged_in_words_on_list_map_and_page(
     panel = page.get_by_test_id("case-panel")
     expect(panel.get_by_test_id("reason")).to_have_text("货车占用安全出口，遮占 41%，已停留 1分03秒")
     expect(panel.get_by_test_id("box")).to_have_count(1)
+    corners = panel.get_by_test_id("zone").get_attribute("points") or ""
+    assert corners == "128,360 1152,360 960,720 320,720"  # of the alert's 1280x720 picture
+    expect(panel.get_by_test_id("picture")).to_contain_text("监测区域")
     panel.get_by_test_id("move-false_alarm").click()
     expect(page.get_by_test_id("move-submit")).to_be_disabled()
     page.get_by_test_id("reason-shadow_or_light").check()

@@ -33,7 +33,7 @@ class Revision:
 
 
 def evidence_of(revisions: Iterable[Alert], known: Iterable[dict[str, Any]] = ()) -> list[dict[str, Any]]:
-    """Every still that any revision has named, with the boxes of the first revision that named it."""
+    """Every still that any revision has named, with boxes and zone of the first revision that named it."""
     found: dict[str, dict[str, Any]] = {item["sha256"]: item for item in known}
     for alert in revisions:
         for ref in alert.evidence:
@@ -45,6 +45,7 @@ def evidence_of(revisions: Iterable[Alert], known: Iterable[dict[str, Any]] = ()
                     "bytes": ref.bytes,
                     "revision": alert.revision,
                     "boxes_xyxyn": [list(box) for box in alert.boxes_xyxyn],
+                    "zone_xyn": [list(corner) for corner in alert.zone_xyn] if alert.zone_xyn else None,
                     "frame_size_wh": list(alert.frame_size_wh) if alert.frame_size_wh else None,
                 }
     return sorted(found.values(), key=lambda item: (item["revision"], item["sha256"]))
@@ -151,4 +152,5 @@ def _picture(members: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     if not stills:
         return None
     item = max(stills, key=lambda still: still[:4])[4]
-    return {key: item[key] for key in ("sha256", "boxes_xyxyn", "frame_size_wh")}
+    picture = {key: item[key] for key in ("sha256", "boxes_xyxyn", "frame_size_wh")}
+    return picture | {"zone_xyn": item.get("zone_xyn")}  # named by a release before there were zones: none

@@ -6,6 +6,7 @@ import json
 import uuid
 from dataclasses import replace
 from datetime import timedelta
+from math import cos, pi, sin
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,28 @@ def test_one_episode_is_one_alert_with_revisions(tmp_path: Path) -> None:
     assert first.frame_size_wh == (1280, 720)
     assert spool.alerts[-1].ended_at is not None
     assert publisher.open_alerts() == {}
+
+
+def test_a_still_is_told_with_where_the_rule_looked(tmp_path: Path) -> None:
+    spool = MemorySpool()
+    publisher = Publisher(spool, tmp_path / "open.json")
+    raised, updated, _ = decisions()
+    still = EvidenceRef(sha256="0" * 64, kind=EvidenceKind.ONSET, bytes=900)
+    publisher.publish("lane", RULE, raised)
+    publisher.publish("lane", RULE, updated, [still])
+    without, with_it = (alert.zone_xyn for alert in spool.alerts)
+    assert without is None, "nothing to draw it on"
+    assert with_it is not None
+    assert [list(corner) for corner in with_it] == [[round(x, 4), round(y, 4)] for x, y in RULE.zone]
+
+
+def test_a_zone_of_more_corners_than_the_contract_has_is_left_out(tmp_path: Path) -> None:
+    spool = MemorySpool()
+    round_one = tuple((0.5 + 0.4 * cos(step / 50 * pi), 0.5 + 0.4 * sin(step / 50 * pi)) for step in range(100))
+    rule = RULE.model_copy(update={"zone": round_one})
+    still = EvidenceRef(sha256="0" * 64, kind=EvidenceKind.ONSET, bytes=900)
+    Publisher(spool, tmp_path / "open.json").publish("lane", rule, decisions()[0], [still])
+    assert spool.alerts[0].zone_xyn is None
 
 
 def test_revisions_go_on_after_a_restart(tmp_path: Path) -> None:
