@@ -1,4 +1,5 @@
-"""HTTP only: the side moves of a case that have routes of their own: a task handed on, a reminder."""
+"""HTTP only: the side moves of a case that have routes of their own, and whom to send: who would go, a task handed on,
+a reminder."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from xueliang_central.centre import centre_of
-from xueliang_central.dispatch import transferring, urging
+from xueliang_central.dispatch import foreseeing, transferring, urging
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.incidents.change import Change
 from xueliang_central.rights.policy import Permission, require
@@ -58,6 +59,18 @@ async def list_candidates(
     centre = centre_of(request)
     async with centre.database.reading() as conn:
         return await transferring.candidates(Change(conn, centre.wall(), rulebook_of(request)), actor, task_id, area)
+
+
+@router.get("/incidents/{incident_id}/recommended")
+async def get_recommended(
+    request: Request, incident_id: str, actor: Annotated[Actor, Depends(require(Permission.JUDGE_INCIDENTS))]
+) -> dict[str, Any]:
+    """Whom *confirm* would send now, and why: `recommended` (worker, role, area), `why`, and `unit`, the managing unit
+    that would be told in place of a worker. All null where the incident does not wait for a judgement. 404: no such
+    incident that the actor may see."""
+    centre = centre_of(request)
+    async with centre.database.reading() as conn:
+        return await foreseeing.who_would_go(Change(conn, centre.wall(), rulebook_of(request)), actor, incident_id)
 
 
 @router.post("/tasks/{task_id}/transfer")

@@ -92,6 +92,9 @@ KINDS = {
     "earlier": Kind("/api/incidents/{}/earlier", frozenset(DESKS), NO_SUCH),
     "task": Kind("/api/tasks/{}", frozenset(DESKS), NO_SUCH, "/api/tasks?state=all", "items", "task_id"),
     "candidates": Kind("/api/tasks/{}/transfer", frozenset({Role.ADMIN, Role.OPERATOR, Role.SUPERVISOR}), NO_SUCH),
+    "recommended": Kind(
+        "/api/incidents/{}/recommended", frozenset({Role.ADMIN, Role.OPERATOR, Role.SUPERVISOR}), NO_SUCH
+    ),
     "still": Kind("/api/evidence/{}", frozenset(DESKS), "0" * 64),
     "silence": Kind("/api/silences/{}", frozenset(DESKS), NO_SUCH, "/api/silences?state=all", "items", "silence_id"),
     "silenced": Kind("/api/silences/{}/alerts", frozenset(DESKS), NO_SUCH),
@@ -173,7 +176,7 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
         await add_silenced_alert(centre, ids["silence"][place], code)
         ids["proposal"][place] = await add_proposal(centre, code)
         ids["fates"][place] = ids["incident"][place]
-        ids["earlier"][place] = ids["incident"][place]
+        ids["earlier"][place] = ids["recommended"][place] = ids["incident"][place]
         ids["roster"][place] = ids["contacts"][place] = await centre.add_user(f"rostered-{place}", Role.WORKER, code)
         ids["area roster"][place] = ids["duty"][place] = ids["figures"][place] = ids["ledger"][place] = code
         ids["assessment"][place] = ids["noise"][place] = ids["wall"][place] = code

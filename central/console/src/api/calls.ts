@@ -21,6 +21,7 @@ import type {
   MoveName,
   Near,
   Presence,
+  Recommended,
   Seat,
   SecondStepAsked,
   Session,
@@ -141,6 +142,8 @@ export const incidents = {
     post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/checklist`, { steps, idempotency_key }),
   earlier: (incidentId: string, days: number) =>
     get<Earlier>(`/api/incidents/${encodeURIComponent(incidentId)}/earlier?days=${days}`),
+  recommended: (incidentId: string) =>
+    get<Recommended>(`/api/incidents/${encodeURIComponent(incidentId)}/recommended`),
   move: (incidentId: string, body: IncidentMove) =>
     post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/moves`, body),
   moveTogether: (body: MoveTogether) => post<{ outcomes: OutcomeOfOne[] }>("/api/incidents/moves", body),

@@ -435,6 +435,13 @@ export interface Candidates {
   is_cut: boolean;
 }
 
+/** Whom *confirm* would send, and the managing unit that would be told before; all null: it does not wait for a judgement. */
+export interface Recommended {
+  recommended: Pick<Candidate, "worker" | "role" | "area"> | null;
+  why: Why;
+  unit: string | null;
+}
+
 /** Where a task went that an operator handed on. */
 export interface HandedOn {
   at: string;

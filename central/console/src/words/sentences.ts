@@ -218,7 +218,7 @@ export const whyFoldedText = (why: Why): string => whyText(why, FOLDED);
 const whyLetOutText = (why: Why): string => whyText(why, LET_OUT);
 
 /** Each area that was passed over, then who was asked or told. */
-function whyAskedText(why: Why): string {
+export function whyAskedText(why: Why): string {
   if (!why || typeof why === "string") return whyText(why, ASKED);
   const about = why.about ?? {};
   const area = isChinese.value ? about.area_name : (about.area_name_en ?? about.area_name);

@@ -18,6 +18,12 @@ const zh = {
   "earlier.more": "显示最近 {count} 起",
   "checklist.title": "研判核对（可选，勾选会记入处置过程）",
   "checklist.failed": "勾选尚未记录",
+  "who.title": "将派：",
+  "who.unit": "先通知管理单位：{unit}。",
+  "who.after": "未清除时将派：",
+  "who.person": "{name}（{area}，{role}）",
+  "who.asking": "正在查询可派人员…",
+  "who.failed": "没有读到推荐人员，确认后仍按规则派发。",
 };
 const en: typeof zh = {
   "earlier.title": "Here before (last {days} days, same hazard)",
@@ -36,6 +42,12 @@ const en: typeof zh = {
   "earlier.more": "Show the newest {count}",
   "checklist.title": "Checklist (optional; ticks go into the timeline)",
   "checklist.failed": "Ticks are not recorded yet",
+  "who.title": "Would go: ",
+  "who.unit": "The managing unit is told first: {unit}. ",
+  "who.after": "If it does not clear: ",
+  "who.person": "{name} ({area}, {role})",
+  "who.asking": "Looking for who can go…",
+  "who.failed": "Who would go was not read; confirming still sends whom the rules choose.",
 };
 
 export type CaseWord = keyof typeof zh;
