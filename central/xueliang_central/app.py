@@ -74,6 +74,7 @@ _FLOW: Final = (
     "reports",
     "noise",
     "wall",
+    "standing",
     "retention",
     "disclosure",
     "camera_releases",

@@ -113,6 +113,7 @@ KINDS = {
     "duty": Kind("/api/areas/{}/on-duty", frozenset(DESKS), "370199"),
     "figures": Kind("/api/reports/figures?area={}", frozenset(DESKS), "370199"),
     "noise": Kind("/api/noise?area={}", frozenset(DESKS), "370199"),
+    "standing": Kind("/api/standing?area={}", frozenset(DESKS), "370199"),
     "wall": Kind("/api/wall?area={}", frozenset(DESKS | {Role.VIEWER}), "370199"),
     "ledger": Kind(
         "/api/reports/ledger?why=test&area={}", frozenset({Role.ADMIN, Role.SUPERVISOR, Role.AUDITOR}), "370199"
@@ -179,7 +180,7 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
         ids["earlier"][place] = ids["recommended"][place] = ids["incident"][place]
         ids["roster"][place] = ids["contacts"][place] = await centre.add_user(f"rostered-{place}", Role.WORKER, code)
         ids["area roster"][place] = ids["duty"][place] = ids["figures"][place] = ids["ledger"][place] = code
-        ids["assessment"][place] = ids["noise"][place] = ids["wall"][place] = code
+        ids["assessment"][place] = ids["noise"][place] = ids["wall"][place] = ids["standing"][place] = code
         ids["sighting"][place] = await add_sighting(centre, code)
         ids["cap"][place] = await add_cap_message(centre, ids["incident"][place], code)
         ids["week"][place] = code
