@@ -59,7 +59,13 @@ def node(centre: CentreOnly) -> Iterator[PuppetNode]:
 
 
 def blocked(
-    node: PuppetNode, camera_id: str, severity: Severity, hazard: Hazard | None = None, *, upload: bool = True
+    node: PuppetNode,
+    camera_id: str,
+    severity: Severity,
+    hazard: Hazard | None = None,
+    *,
+    upload: bool = True,
+    drill: bool = False,
 ) -> Episode:
     return node.raise_alert(
         camera_id,
@@ -71,6 +77,7 @@ def blocked(
         zone=[(0.1, 0.5), (0.9, 0.5), (0.75, 1.0), (0.25, 1.0)],
         picture=drawn_jpeg(320, 180),
         upload=upload,
+        drill=drill,
     )
 
 
@@ -105,6 +112,11 @@ def test_an_alert_appears_by_itself_and_is_judged_in_words_on_list_map_and_page(
     corners = panel.get_by_test_id("zone").get_attribute("points") or ""
     assert corners == "128,360 1152,360 960,720 320,720"  # of the alert's 1280x720 picture
     expect(panel.get_by_test_id("picture")).to_contain_text("监测区域")
+    expect(panel.get_by_test_id("recommended-worker")).to_contain_text("网格员")
+    expect(panel.get_by_test_id("recommended-why")).to_contain_text("当班，在办 0 件")
+    expect(page.get_by_test_id("map-incident")).to_have_attribute("data-stage", "waiting")
+    expect(page.get_by_test_id("nodes-online")).to_contain_text("1/1")
+    expect(page.get_by_test_id("drill-banner")).to_have_count(0)
     panel.get_by_test_id("move-false_alarm").click()
     expect(page.get_by_test_id("move-submit")).to_be_disabled()
     page.get_by_test_id("reason-shadow_or_light").check()
@@ -191,6 +203,35 @@ def test_a_worker_takes_arrives_photographs_and_is_told_when_the_camera_sees_it_
         assert box is not None
         assert box["height"] >= 64
     assert complaints(phone) == []
+
+
+def test_a_drill_is_said_above_everything_and_the_strip_tells_how_alerts_come(
+    browser: Browser, centre: CentreOnly, node: PuppetNode
+) -> None:
+    blocked(node, "cam-0", Severity.ORANGE, Hazard.BLOCKED_EXIT, drill=True)
+    page = as_operator(browser, centre)
+    expect(page.get_by_test_id("drill-banner")).to_contain_text("演练", timeout=SOON_MS)
+    expect(page.get_by_test_id("incident-row")).to_contain_text("演练")
+    strip = page.get_by_test_id("health-strip")
+    expect(strip.get_by_test_id("proof")).to_have_class("good", timeout=SOON_MS)
+    expect(strip.get_by_test_id("proof")).to_contain_text("前")
+    expect(strip.get_by_test_id("lag")).to_have_class("good")
+    expect(strip.get_by_test_id("held")).to_have_count(0)
+    page.set_viewport_size({"width": 1366, "height": 768})
+    assert too_wide(page) == []
+    page.get_by_test_id("language").click()
+    expect(page.get_by_test_id("drill-banner")).to_contain_text("rill")
+    assert too_wide(page) == []
+    much = {"held": {"incidents": 3, "alerts": 412}, "lag": {"median_s": 95.0, "alerts": 60}}
+    much |= {"proof": None, "silences_ending": {"count": 2, "first_at": "2026-11-28T08:00:00Z", "within_s": 86400}}
+    page.route("**/api/standing*", lambda route: route.fulfill(json={"at": "2026-11-27T08:00:00Z", **much}))
+    page.reload()
+    expect(strip.get_by_test_id("lag")).to_have_class("bad", timeout=SOON_MS)
+    expect(strip.get_by_test_id("proof")).to_have_class("warn")
+    expect(strip.get_by_test_id("held")).to_contain_text("412")
+    assert too_wide(page) == []
+    strip.get_by_test_id("silences-ending").get_by_role("link").click()
+    expect(page).to_have_url(re.compile(r"/silences"))
 
 
 def test_a_lost_centre_is_said_and_what_was_missed_is_there_afterwards(

@@ -52,6 +52,7 @@ def alike(page: Page, node: PuppetNode) -> None:
     page.get_by_test_id("fold-alike").click()
     expect(page.get_by_test_id("fold")).to_have_count(1)
     expect(page.get_by_test_id("fold")).to_contain_text(f"{ALIKE} 起")
+    expect(page.get_by_test_id("fold-sums")).to_contain_text(f"{ALIKE} 次告警 · {ALIKE} 路摄像机")
     expect(page.get_by_test_id("incident-row")).to_have_count(1)  # severity 1 is not folded
 
 

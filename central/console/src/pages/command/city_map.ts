@@ -221,8 +221,7 @@ export class CityMap {
   }
 
   #newMarker(spot: Spot, isSelected: boolean): Marker {
-    const classes = ["spot", `sev-${spot.severity}`];
-    if (spot.isWaiting) classes.push("waiting");
+    const classes = ["spot", `sev-${spot.severity}`, spot.stage];
     if (spot.isBreached) classes.push("breached");
     if (isSelected) classes.push("selected");
     const count = spot.incidentIds.length > 1 ? String(spot.incidentIds.length) : "";
@@ -237,6 +236,7 @@ export class CityMap {
     made.on("add", () => {
       const element = made.getElement();
       element?.setAttribute("data-testid", "map-incident");
+      element?.setAttribute("data-stage", spot.stage);
       element?.setAttribute("data-incident", spot.incidentIds.join(" "));
     });
     return made.addTo(this.#map);

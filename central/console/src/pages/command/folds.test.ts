@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import type { Incident } from "../../api/types.ts";
-import { foldedRows, foldKey, movesTogether } from "./folds.ts";
+import { foldedRows, foldKey, movesTogether, sumOf } from "./folds.ts";
 
 const parked = (more: object = {}): Incident =>
   ({
@@ -40,4 +40,15 @@ test("a fold stands where its first stands, and one alone is no fold", () => {
       { key: null, ids: ["d"] },
     ],
   );
+});
+
+test("a fold says how many alerts of how many cameras it holds, and since when", () => {
+  const at = (began_at: string, camera_id: string, camera_count: number, alert_count: number): Incident =>
+    parked({ began_at, camera_count, alert_count, place: { camera_id } });
+  const fold = [
+    at("2026-11-27T08:04:00Z", "a", 1, 7),
+    at("2026-11-27T08:00:00Z", "a", 1, 2),
+    at("2026-11-27T08:02:00Z", "b", 2, 3),
+  ];
+  assert.deepEqual(sumOf(fold), { alerts: 12, cameras: 3, sinceMs: Date.parse("2026-11-27T08:00:00Z") });
 });

@@ -29,6 +29,27 @@ export function foldKey(incident: Incident): string | null {
   return `${incident.hazard} ${incident.area.code.slice(0, TOWNSHIP_DIGITS)} ${incident.state}`;
 }
 
+/** What a fold holds, without opening it. `cameras`: those of one camera are one; `sinceMs`: of the earliest. */
+export interface FoldSum {
+  alerts: number;
+  cameras: number;
+  sinceMs: number;
+}
+
+export function sumOf(members: readonly Incident[]): FoldSum {
+  const single = new Set<string>();
+  let cameras = 0;
+  for (const { camera_count, place } of members) {
+    if (camera_count > 1) cameras += camera_count;
+    else single.add(place.camera_id);
+  }
+  return {
+    alerts: members.reduce((sum, one) => sum + one.alert_count, 0),
+    cameras: cameras + single.size,
+    sinceMs: Math.min(...members.map((one) => Date.parse(one.began_at))),
+  };
+}
+
 /** In the order given; a fold stands where its first stands. One alone is no fold. */
 export function foldedRows(ids: readonly string[], keyOf: (id: string) => string | null): FoldedRow[] {
   const rows: FoldedRow[] = [];

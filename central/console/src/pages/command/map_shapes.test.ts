@@ -32,5 +32,10 @@ test("incidents at one place share a marker that shows the first of them; withou
   assert.equal(spots.length, 1);
   assert.deepEqual(spots[0]!.incidentIds, ["a", "b"]);
   assert.equal(spots[0]!.severity, 1);
-  assert.equal(spots[0]!.isWaiting, true);
+  assert.equal(spots[0]!.stage, "waiting", "of two at one place the one that has come least far");
+  const alone = (state: string) => spotsOf([at("a", 117, 1, state)], () => false)[0]!.stage;
+  assert.deepEqual(
+    ["to_check", "unit_told", "dispatched", "arrived", "handled", "long_lived", "of a newer centre"].map(alone),
+    ["waiting", "sent", "sent", "underway", "handled", "kept", "waiting"],
+  );
 });

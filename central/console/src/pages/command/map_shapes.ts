@@ -1,5 +1,5 @@
 /** From what the centre says to what the map draws. Pure. */
-import type { Area, AreaGeometry, Incident, Level, Ring, Severity } from "../../api/types.ts";
+import type { Area, AreaGeometry, Incident, IncidentState, Level, Ring, Severity } from "../../api/types.ts";
 
 export const LEVEL_RANK: Record<Level, number> = { city: 0, county: 1, township: 2, village: 3, grid: 4 };
 
@@ -60,12 +60,38 @@ export function leavesOf(areas: Area[]): Set<string> {
   return new Set(areas.filter((area) => !parents.has(area.code)).map((area) => area.code));
 }
 
+/** How far a case has come, as a marker shows it; the first is what somebody must still do something about. */
+export const STAGES = ["waiting", "sent", "underway", "handled", "kept"] as const;
+export type Stage = (typeof STAGES)[number];
+
+const STAGE_OF: Record<IncidentState, Stage> = {
+  open: "waiting",
+  to_check: "waiting",
+  unit_told: "sent",
+  dispatched: "sent",
+  unit_clearing: "underway",
+  taken: "underway",
+  arrived: "underway",
+  handled: "handled",
+  closed: "handled",
+  long_lived: "kept",
+};
+
+/** A state of a newer centre waits: it must not look done. */
+export function stageOf(state: string): Stage {
+  return STAGE_OF[state as IncidentState] ?? "waiting";
+}
+
+/** Of several at one place the one that has come least far. */
+export function leastFar(one: Stage, other: Stage): Stage {
+  return STAGES.indexOf(one) <= STAGES.indexOf(other) ? one : other;
+}
+
 export interface Spot {
   key: string;
   at: [latitude: number, longitude: number];
   severity: Severity;
-  /** Nobody has judged or taken it yet. */
-  isWaiting: boolean;
+  stage: Stage;
   isBreached: boolean;
   isDrill: boolean;
   /** Most pressing first. */
@@ -83,14 +109,14 @@ export function spotsOf(ordered: Incident[], isBreached: (incident: Incident) =>
     const known = spots.get(key);
     if (known) {
       known.incidentIds.push(incident.incident_id);
-      known.isWaiting ||= incident.state === "open";
+      known.stage = leastFar(known.stage, stageOf(incident.state));
       known.isBreached ||= isBreached(incident);
     } else {
       spots.set(key, {
         key,
         at: [latitude, longitude],
         severity: incident.severity,
-        isWaiting: incident.state === "open",
+        stage: stageOf(incident.state),
         isBreached: isBreached(incident),
         isDrill: incident.drill,
         incidentIds: [incident.incident_id],
