@@ -5,6 +5,7 @@ One installation for the module; each test has cameras of its own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +92,8 @@ def overlapping(page: Page) -> list[str]:
           )].map((one) => [one, one.getBoundingClientRect()]).filter(([, box]) => box.width > 0);
           const found = [];
           for (const [one, a] of parts) for (const [other, b] of parts)
-            if (one !== other && !one.contains(other) && a.left < b.left && a.right > b.left + 1)
+            if (one !== other && !one.contains(other) && a.left < b.left && a.right > b.left + 1
+                && a.top < b.bottom - 1 && b.top < a.bottom - 1)
               found.push(`${one.textContent.trim()} over ${other.textContent.trim()}`);
           return found;
         }"""
@@ -128,6 +130,10 @@ def test_a_case_from_its_alert_to_its_end_by_keys_at_the_desk_and_by_hand_on_the
     phone.get_by_test_id("take").click(timeout=SOON_MS)
     task = phone.get_by_test_id("task-page")
     expect(task).to_have_attribute("data-state", "taken")
+    mark = page.get_by_test_id("map-incident").and_(page.locator(f'[data-incident="{incident}"]'))
+    expect(mark).to_have_attribute("data-stage", "underway", timeout=SOON_MS)
+    expect(mark).to_have_attribute("data-crew", "1")
+    expect(mark).to_have_attribute("title", re.compile("李网格"))
     phone.get_by_test_id("arrive").click()
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(drawn_jpeg(1200, 800))

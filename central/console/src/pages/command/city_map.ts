@@ -32,6 +32,10 @@ const LINES: PathOptions[] = [
   { weight: 1, color: "#2a3c52" },
 ];
 
+/** Somebody is on the way to it, or there. */
+const CREW =
+  '<svg class="crew" viewBox="0 0 12 12" aria-hidden="true"><circle cx="6" cy="3.4" r="2.4"/><path d="M1.2 11.5a4.8 4.8 0 0 1 9.6 0Z"/></svg>';
+
 export interface MapTexts {
   areaName(area: Area): string;
   cameraTip(camera: Camera): string;
@@ -226,7 +230,7 @@ export class CityMap {
     if (isSelected) classes.push("selected");
     const count = spot.incidentIds.length > 1 ? String(spot.incidentIds.length) : "";
     const made = marker(spot.at, {
-      icon: divIcon({ className: classes.join(" "), html: `<i></i><b>${count}</b>`, iconSize: [26 * this.#scale, 26 * this.#scale] }),
+      icon: divIcon({ className: classes.join(" "), html: `<i></i><b>${count}</b>${spot.crew.length > 0 ? CREW : ""}`, iconSize: [26 * this.#scale, 26 * this.#scale] }),
       title: this.#texts.spotTip(spot),
       alt: this.#texts.spotTip(spot),
       keyboard: true,
@@ -237,6 +241,7 @@ export class CityMap {
       const element = made.getElement();
       element?.setAttribute("data-testid", "map-incident");
       element?.setAttribute("data-stage", spot.stage);
+      element?.setAttribute("data-crew", String(spot.crew.length));
       element?.setAttribute("data-incident", spot.incidentIds.join(" "));
     });
     return made.addTo(this.#map);

@@ -25,6 +25,15 @@ test("leaves are the areas nobody names as parent", () => {
   assert.deepEqual([...leavesOf(areas)], ["370102", "370103"]);
 });
 
+test("who has taken a task is shown at its place until it is handled, and who was only asked is not", () => {
+  const at = (state: string, worker: object | null): Incident =>
+    ({ incident_id: state, severity: 2, state, hazard: "crowd", place: { longitude: 117, latitude: 36 }, task: { state, worker } }) as unknown as Incident;
+  const crew = (...cases: Incident[]): number => spotsOf(cases, () => false)[0]!.crew.length;
+  const li = { user_id: "li", display_name: "Li" };
+  assert.deepEqual([at("offered", li), at("taken", li), at("arrived", li), at("handled", li), at("taken", null)].map((one) => crew(one)), [0, 1, 1, 0, 0]);
+  assert.equal(crew(at("taken", li), at("arrived", li)), 2);
+});
+
 test("incidents at one place share a marker that shows the first of them; without a position there is none", () => {
   const at = (id: string, longitude: number | null, severity: number, state = "taken"): Incident =>
     ({ incident_id: id, severity, state, hazard: "crowd", place: { longitude, latitude: 36 } }) as unknown as Incident;

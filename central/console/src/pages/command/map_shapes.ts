@@ -1,5 +1,5 @@
 /** From what the centre says to what the map draws. Pure. */
-import type { Area, AreaGeometry, Incident, IncidentState, Level, Ring, Severity } from "../../api/types.ts";
+import type { Area, AreaGeometry, Incident, IncidentState, Level, Ring, Severity, TaskBrief } from "../../api/types.ts";
 
 export const LEVEL_RANK: Record<Level, number> = { city: 0, county: 1, township: 2, village: 3, grid: 4 };
 
@@ -92,11 +92,19 @@ export interface Spot {
   at: [latitude: number, longitude: number];
   severity: Severity;
   stage: Stage;
+  /** Tasks whose worker is at it, between *take* and the end: shown at the hazard's place, for the page knows no other. */
+  crew: TaskBrief[];
   isBreached: boolean;
   isDrill: boolean;
   /** Most pressing first. */
   incidentIds: string[];
   hazard: string;
+}
+
+const AT_IT = new Set<TaskBrief["state"]>(["taken", "arrived"]);
+
+function crewOf({ task }: Incident): TaskBrief[] {
+  return task?.worker && AT_IT.has(task.state) ? [task] : [];
 }
 
 /** Incidents at one place become one marker; `ordered` is in the order of the queue. */
@@ -110,6 +118,7 @@ export function spotsOf(ordered: Incident[], isBreached: (incident: Incident) =>
     if (known) {
       known.incidentIds.push(incident.incident_id);
       known.stage = leastFar(known.stage, stageOf(incident.state));
+      known.crew.push(...crewOf(incident));
       known.isBreached ||= isBreached(incident);
     } else {
       spots.set(key, {
@@ -117,6 +126,7 @@ export function spotsOf(ordered: Incident[], isBreached: (incident: Incident) =>
         at: [latitude, longitude],
         severity: incident.severity,
         stage: stageOf(incident.state),
+        crew: crewOf(incident),
         isBreached: isBreached(incident),
         isDrill: incident.drill,
         incidentIds: [incident.incident_id],
