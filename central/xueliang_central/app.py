@@ -85,6 +85,7 @@ _FLOW: Final = (
     "lanes",
     "keeping",
     "side_moves",
+    "suspensions",
     "checklists",
     "units",
     "voices",
