@@ -22,7 +22,8 @@ class ClockKind(StrEnum):
     """One running limit. JUDGE starts when the incident opens, TAKE and ARRIVE at dispatch, CHECK when handled.
 
     REMIND and DEADLINE belong to a hazard that is kept open: they end on a day that people have named. REPLY and CLEAR
-    are those of a lane's managing unit that is told first: to answer, and to have cleared.
+    are those of a lane's managing unit that is told first: to answer, and to have cleared. DECIDE and RESUME are those
+    of a suspension: until when it must be approved, and when the task goes on. OVERSEE is that of a supervision.
     """
 
     JUDGE = "judge"
@@ -33,12 +34,16 @@ class ClockKind(StrEnum):
     DEADLINE = "deadline"
     REPLY = "reply"
     CLEAR = "clear"
+    DECIDE = "decide"
+    RESUME = "resume"
+    OVERSEE = "oversee"
 
 
 BY_POLICY: Final = (ClockKind.JUDGE, ClockKind.TAKE, ClockKind.ARRIVE, ClockKind.CHECK)
 DATED: Final = frozenset({ClockKind.REMIND, ClockKind.DEADLINE})
 OF_UNIT: Final = frozenset({ClockKind.REPLY, ClockKind.CLEAR})
-NOT_OF_LIMITS: Final = DATED | OF_UNIT  # whoever knows when they end starts them
+OF_SUSPENSION: Final = frozenset({ClockKind.DECIDE, ClockKind.RESUME})
+NOT_OF_LIMITS: Final = DATED | OF_UNIT | OF_SUSPENSION | {ClockKind.OVERSEE}  # whoever knows when they end starts them
 
 
 @dataclass(frozen=True, slots=True)

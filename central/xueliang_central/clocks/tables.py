@@ -1,4 +1,8 @@
-"""Running time limits as rows. A clock with `next_due_at` and without `stopped_at` is waiting to fire."""
+"""Running time limits as rows. A clock with `next_due_at` and without `stopped_at` is waiting to fire.
+
+A paused one has no `next_due_at`, so that nothing fires it, also not a worker of the release before; `due_at` is what it
+was when it paused until it goes on.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,8 @@ clocks = Table(
     Column("due_at", UtcDateTime, nullable=False),
     Column("next_due_at", UtcDateTime),  # when it fires next: first due_at, then every escalation step
     Column("stopped_at", UtcDateTime),
+    Column("paused_at", UtcDateTime),
+    Column("left_s", Float),  # of a paused one, until it fires next; null: it had nothing left to fire
     Column("breached_at", UtcDateTime),
     Column("escalation_levels", JsonText, nullable=False),  # who is told, in order
     Column("escalate_every_s", Float, nullable=False),

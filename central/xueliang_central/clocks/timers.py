@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import Area, higher
@@ -135,6 +135,32 @@ async def stop_all(
         )
         .values(stopped_at=now, next_due_at=None)
     )
+
+
+async def pause(conn: AsyncConnection, incident_id: str, kinds: Iterable[ClockKind], now: datetime) -> None:
+    """These running clocks of an incident wait until `go_on`: none of them fires."""
+    for row in await _not_stopped(conn, incident_id, clocks.c.paused_at.is_(None)):
+        if row.kind in set(kinds):
+            left_s = None if row.next_due_at is None else (row.next_due_at - now).total_seconds()
+            values = {"paused_at": now, "left_s": left_s, "next_due_at": None}
+            await conn.execute(update(clocks).where(clocks.c.clock_id == row.clock_id).values(**values))
+
+
+async def go_on(conn: AsyncConnection, incident_id: str, now: datetime) -> dict[ClockKind, datetime]:
+    """Paused clocks of an incident run again with what they had left. Returns when each is (or was) due now."""
+    due: dict[ClockKind, datetime] = {}
+    for row in await _not_stopped(conn, incident_id, clocks.c.paused_at.is_not(None)):
+        paused = max(now - row.paused_at, timedelta(0))  # the wall clock may have been set back
+        due[ClockKind(row.kind)] = row.due_at + paused
+        next_due_at = None if row.left_s is None else now + timedelta(seconds=row.left_s)
+        values = {"paused_at": None, "left_s": None, "due_at": row.due_at + paused, "next_due_at": next_due_at}
+        await conn.execute(update(clocks).where(clocks.c.clock_id == row.clock_id).values(**values))
+    return due
+
+
+async def _not_stopped(conn: AsyncConnection, incident_id: str, which: ColumnElement[bool]) -> Sequence[Any]:
+    query = select(clocks).where(clocks.c.incident_id == incident_id, clocks.c.stopped_at.is_(None), which)
+    return (await conn.execute(query)).all()
 
 
 async def share(

@@ -10,8 +10,8 @@ from typing import Any
 
 from xueliang_central.areas.tree import Area, higher
 from xueliang_central.clocks import timers
-from xueliang_central.clocks.limits import OF_UNIT, ClockKind, Firing
-from xueliang_central.dispatch import unit_replies
+from xueliang_central.clocks.limits import OF_SUSPENSION, OF_UNIT, ClockKind, Firing
+from xueliang_central.dispatch import suspending, unit_replies
 from xueliang_central.dispatch.telling import who_is_told
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import CLOCK, Change
@@ -48,6 +48,9 @@ async def _limit_passed(change: Change, clock: Row, incident: Row) -> None:
         return
     if clock["kind"] in OF_UNIT:
         await unit_replies.limit_passed(change, clock, incident)
+        return
+    if clock["kind"] in OF_SUSPENSION:
+        await suspending.clock_fired(change, clock, incident)
         return
     change.note(incident["incident_id"], "limit_passed", CLOCK, **said)
 

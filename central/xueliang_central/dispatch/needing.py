@@ -13,6 +13,7 @@ from xueliang_central.clocks.limits import ClockKind
 from xueliang_central.clocks.tables import clocks
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.incidents.states import State, TaskState
+from xueliang_central.incidents.suspended import Standing
 from xueliang_central.incidents.tables import incidents
 from xueliang_central.store.among import among
 from xueliang_central.units import requests
@@ -24,6 +25,7 @@ _ASKS: Final = frozenset({"task_offered", "task_returned", "task_moved"})
 _RISES: Final = frozenset({"escalated", _REMINDS})
 _CALLS: Final = "help_asked"
 _URGES: Final = "urged"
+_SUSPENSIONS: Final = "suspension_asked"
 _HELD: Final = "canary_held"
 _LIMIT_MET: Final = "limit_met"
 
@@ -34,7 +36,8 @@ async def not_needed(conn: AsyncConnection, notices: Sequence[Row]) -> dict[str,
     An offer: while its task is offered to that person. An escalation: while its clock runs and the case is open;
     one that started later (the deadline was extended) is another. A reminder: while that deadline runs. A request to
     a lane's managing unit: until it replies, or its turn is over. A canary to decide on: while it waits. A call for
-    help: until a desk has answered it, or its task is under way no more. An urging: while the case is where it was.
+    help: until a desk has answered it, or its task is under way no more. A request to suspend: until it is decided or
+    over. An urging: while the case is where it was.
     Anything else (a task was withdrawn): until it is received.
     """
     asks = [row for row in notices if row["kind"] in _ASKS and row["task_id"]]
@@ -48,6 +51,7 @@ async def not_needed(conn: AsyncConnection, notices: Sequence[Row]) -> dict[str,
         **await _canaries_over(conn, held),
         **await _urges_over(conn, [row for row in notices if row["kind"] == _URGES]),
         **await _calls_over(conn, [row for row in notices if row["kind"] == _CALLS]),
+        **await _suspensions_over(conn, [row for row in notices if row["kind"] == _SUSPENSIONS]),
         **of_units,
     }
 
@@ -110,6 +114,25 @@ async def _urges_over(conn: AsyncConnection, urges: Sequence[Row]) -> dict[str, 
     return over
 
 
+async def _suspensions_over(conn: AsyncConnection, asked: Sequence[Row]) -> dict[str, str]:
+    if not asked:
+        return {}
+    wanted = sorted({row["incident_id"] for row in asked})
+    query = select(incidents.c.incident_id, incidents.c.suspension)
+    now = {
+        row.incident_id: row.suspension
+        for row in await conn.execute(query.where(among(conn, incidents.c.incident_id, wanted)))
+    }
+    over: dict[str, str] = {}
+    for row in asked:
+        suspension = now.get(row["incident_id"])
+        if suspension is None or suspension["asked_at"] != row["params"]["asked_at"]:
+            over[row["notice_id"]] = "asked_again"
+        elif suspension["standing"] != Standing.ASKED:
+            over[row["notice_id"]] = str(suspension["standing"])
+    return over
+
+
 async def _escalations_over(conn: AsyncConnection, risen: Sequence[Row]) -> dict[str, str]:
     if not risen:
         return {}
@@ -119,11 +142,15 @@ async def _escalations_over(conn: AsyncConnection, risen: Sequence[Row]) -> dict
     )
     state_of = {row.incident_id: row.state for row in states}
     running = await conn.execute(
-        select(clocks.c.incident_id, clocks.c.kind, clocks.c.started_at).where(
+        select(clocks.c.incident_id, clocks.c.kind, clocks.c.started_at, clocks.c.paused_at).where(
             among(conn, clocks.c.incident_id, wanted), clocks.c.stopped_at.is_(None)
         )
     )
-    runs = {(row.incident_id, row.kind): row.started_at for row in running}
+    runs, paused = {}, set()
+    for row in running:
+        runs[row.incident_id, row.kind] = row.started_at
+        if row.paused_at is not None:
+            paused.add((row.incident_id, row.kind))
     over: dict[str, str] = {}
     for row in risen:
         if state_of.get(row["incident_id"]) in (None, State.CLOSED):
@@ -133,6 +160,8 @@ async def _escalations_over(conn: AsyncConnection, risen: Sequence[Row]) -> dict
         since = runs.get((row["incident_id"], clock))
         if since is None or since > row["created_at"]:
             over[row["notice_id"]] = _LIMIT_MET
+        elif (row["incident_id"], clock) in paused:
+            over[row["notice_id"]] = Standing.SUSPENDED.value
     return over
 
 

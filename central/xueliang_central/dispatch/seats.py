@@ -232,6 +232,7 @@ async def _late(conn: AsyncConnection) -> set[str]:
     query = select(clocks.c.incident_id).where(
         clocks.c.stopped_at.is_(None),
         clocks.c.breached_at.is_not(None),
+        clocks.c.paused_at.is_(None),
         clocks.c.kind.in_([ClockKind.TAKE.value, ClockKind.ARRIVE.value]),
     )
     return set((await conn.execute(query)).scalars())

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from xueliang_central.areas.tree import code_of_path
 from xueliang_central.audit import chain
 from xueliang_central.clocks import timers
-from xueliang_central.dispatch import helping, service
+from xueliang_central.dispatch import helping, service, suspending
 from xueliang_central.dispatch.checking_in import COARSE_M, Fix, checked_in, replaces, told_of
 from xueliang_central.dispatch.tables import task_photos, task_voices
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
@@ -49,6 +49,7 @@ class TaskMove:
         acted_at: when it was done, by the phone's clock: a phone without a connection tells later.
         near: (longitude, latitude) of the phone then, degrees, WGS84.
         fix: a position that the worker told on purpose.
+        until: of ask_suspension, when the task goes on.
     """
 
     move: str
@@ -62,6 +63,7 @@ class TaskMove:
     near: tuple[float, float] | None = None
     fix: Fix | None = None
     voices: Sequence[str] = ()
+    until: datetime | None = None
 
     @property
     def has_words(self) -> bool:
@@ -86,9 +88,10 @@ def may_see_task(actor: Actor, task: Row) -> bool:
     return may_see(actor, task["area_path"]) or may_work(actor, task)
 
 
-def moves_of(actor: Actor, task: Row) -> tuple[str, ...]:
-    """The moves this actor could make now."""
-    return allowed_task_moves(TaskState(task["state"])) if may_work(actor, task) else ()
+def moves_of(actor: Actor, task: Row, incident: Row | None = None) -> tuple[str, ...]:
+    """The moves this actor could make now; with the incident, also as its suspension allows."""
+    moves = allowed_task_moves(TaskState(task["state"])) if may_work(actor, task) else ()
+    return moves if incident is None else suspending.without_impossible(moves, incident)
 
 
 async def move_task(change: Change, actor: Actor, task_id: str, asked: TaskMove) -> datetime | None:
@@ -118,7 +121,11 @@ async def move_task(change: Change, actor: Actor, task_id: str, asked: TaskMove)
         await helping.must_not_flood(change.conn, task, change.now)
     by = By("user", await rosters.display_name_of(change.conn, actor.user_id) or actor.name)
     task = await _write(change, actor, task, asked, incident)
-    incident = await _move_incident(change, incident, task, asked, by)
+    if asked.move in suspending.WORKERS:
+        about = suspending.Suspension(asked.version, asked.reason_code, asked.note, asked.until)
+        incident = await suspending.work_on(change, actor, incident, task, asked.move, about, by)
+    else:
+        incident = await _move_incident(change, incident, task, asked, by)
     if asked.move == "help":
         await helping.tell_desk(change, incident, task)
     if asked.move == "handled":
@@ -157,8 +164,10 @@ def _check(actor: Actor, task: Row, asked: TaskMove) -> None:
         raise MoveRefused("check_in needs a fix: longitude, latitude, accuracy_m, age_s")
     if asked.fix is not None and asked.move not in _TELLS_WHERE:
         raise MoveRefused(f"a fix is told by {' and '.join(sorted(_TELLS_WHERE))} only, not by {asked.move}")
-    if asked.photos and asked.move in _TELLS_WHERE:
+    if asked.photos and asked.move in _TELLS_WHERE | suspending.WORKERS:
         raise MoveRefused(f"{asked.move} takes no photos")
+    if asked.until is not None and asked.move != "ask_suspension":
+        raise MoveRefused(f"until is said by ask_suspension only, not by {asked.move}")
     if len(asked.photos) > MAX_PHOTOS:
         raise MoveRefused(f"at most {MAX_PHOTOS} photos")
     if len(asked.voices) > MAX_VOICES:

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from xueliang_central.incidents.shedding import MOST_SEVERE, NEVER_HELD_HAZARDS, is_collective
 from xueliang_central.incidents.states import State, TaskState
+from xueliang_central.incidents.supervised import is_supervised
+from xueliang_central.incidents.suspended import is_alive
 
 Row = dict[str, Any]
 
@@ -50,6 +52,14 @@ def why_not_merge(into: Row, other: Row, counties: Mapping[str, str]) -> Refusal
     for case in (into, other):
         if case["state"] == State.LONG_LIVED:
             return Refusal("kept_open", f"incident {case['number']} is kept open with a plan of its own: write it off")
+    for case in (into, other):
+        if is_alive(case):
+            text = (
+                f"the task of incident {case['number']} is suspended, or that is asked for: decide or resume it first"
+            )
+            return Refusal("suspended", text)
+    if is_supervised(other):
+        return Refusal("supervised", f"incident {other['number']} is supervised: merge the other one into it")
     if is_collective(into["place_key"]) or is_collective(other["place_key"]):
         return Refusal("collective", "a collective incident stands for many places: split out what belongs together")
     if into["hazard"] != other["hazard"]:

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_central.clocks import timers
 from xueliang_central.clocks.limits import NOT_OF_LIMITS, ClockKind, Limits, choose
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
+from xueliang_central.incidents import supervised, suspended
 from xueliang_central.incidents.change import By, Change
 from xueliang_central.incidents.folding import CLOCK_AHEAD, trusted_began_at
 from xueliang_central.incidents.members import Summary, is_seen_clear, summarise
@@ -185,8 +186,9 @@ async def transition(
         MoveRefused: the table does not allow it from this state.
         Conflict: the incident has changed since it was read.
     """
-    values = _values_after(change, incident, move, also)
+    values = _values_after(change, incident, move, also) | _also_ended(change, incident, move, by)
     await write(change, incident, values)
+    await _end_suspension(change, incident, incident | values, move, by)
     due = await _move_clocks(change, incident | values, move, other_id, due_by)
     _say_moved(change, incident, move, by, params)
     return incident | values, due
@@ -244,6 +246,26 @@ def _values_after(change: Change, incident: Row, move: Move, also: dict[str, Any
     if move.to is State.HANDLED:
         values["handled_at"] = change.now
     return values
+
+
+def _also_ended(change: Change, incident: Row, move: Move, by: By) -> Row:
+    """What a move ends beside its state: a suspension, a supervision. Raises MoveRefused."""
+    values: Row = {}
+    suspension = suspended.after(incident, move, by.name, change.now)
+    if suspension is not None:
+        values["suspension"] = suspension
+    if move.to is State.CLOSED and supervised.is_supervised(incident):
+        values["supervision"] = supervised.ended(incident["supervision"], supervised.CLOSED, by.name, change.now)
+    return values
+
+
+async def _end_suspension(change: Change, before: Row, after: Row, move: Move, by: By) -> None:
+    """Where it was alive before this move and is not after it: before any clock of the move stops or starts."""
+    if not suspended.is_alive(before) or suspended.is_alive(after):
+        return
+    await suspended.let_run(change.conn, before["incident_id"], change.now)
+    if move.name in suspended.ENDS:
+        change.note(before["incident_id"], "suspension_over", by, why=move.name)
 
 
 def _say_moved(change: Change, incident: Row, move: Move, by: By, params: dict[str, Any] | None) -> None:

@@ -8,6 +8,9 @@
     open ──unit_first──▶ unit_told ──unit_clears──▶ unit_clearing ──unit_done──▶ handled   (the lane's managing unit)
                              └── cannot, a limit, severity 1, an operator's dispatch ──▶ dispatched
 
+    taken, arrived: ask_suspension ─▶ suspend ─▶ resume (the state stays, its clocks wait); from any of them but closed:
+    supervise ─▶ end_supervision (a centre above watches)
+
     from any of them but closed: keep_open ──▶ long_lived (a hazard with a plan and a deadline) ──write_off──▶ closed
     from any of them but closed and long_lived: merge (another incident's alerts come here, that one is closed as
     "merged"), split
@@ -34,6 +37,10 @@ from enum import StrEnum
 from typing import Final
 
 from xueliang_central.clocks.limits import ClockKind
+from xueliang_central.incidents.task_states import LIVE_TASK_STATES as LIVE_TASK_STATES
+from xueliang_central.incidents.task_states import TASK_MOVES as TASK_MOVES
+from xueliang_central.incidents.task_states import TaskState as TaskState
+from xueliang_central.incidents.task_states import allowed_task_moves as allowed_task_moves
 
 
 class State(StrEnum):
@@ -73,17 +80,19 @@ class Who(StrEnum):
 
     OPERATOR = "operator"  # a person with the right to judge and dispatch in this area
     SUPERVISOR = "supervisor"  # a supervisor or admin of this area
+    ABOVE = "above"  # an operator of a township, county or city that stands above this area
     WORKER = "worker"  # whoever the task is offered to
     UNIT = "unit"  # the lane's managing unit, by its link or by its gateway
     SYSTEM = "system"  # policy, clocks, the camera
 
 
-ALL_CLOCKS: Final = frozenset(ClockKind)
+EVERY_CLOCK: Final = frozenset(ClockKind)
+ALL_CLOCKS: Final = EVERY_CLOCK - {ClockKind.OVERSEE}  # a supervision goes on until the case is closed or it is ended
 _S = State
 _UNTAKEN: Final = frozenset({_S.OPEN, _S.UNIT_TOLD, _S.DISPATCHED})
 WITH_UNIT: Final = frozenset({_S.UNIT_TOLD, _S.UNIT_CLEARING})
 _OPEN_STATES: Final = frozenset(set(State) - {_S.CLOSED, _S.LONG_LIVED})
-_UNDER_WAY: Final = frozenset({_S.TAKEN, _S.ARRIVED})
+UNDER_WAY: Final = frozenset({_S.TAKEN, _S.ARRIVED})
 _DATED: Final = (ClockKind.REMIND, ClockKind.DEADLINE)
 
 
@@ -169,6 +178,22 @@ def _kept(name: str, who: Who, *, timeline: str, restarts: bool = False, needs_n
     )
 
 
+def _aside(
+    name: str,
+    who: Who,
+    *,
+    stops: ClockKind,
+    timeline: str,
+    starts: ClockKind | None = None,
+    needs_note: bool = False,
+) -> Move:
+    """A move about the suspension of a task that is under way."""
+    started = () if starts is None else (starts,)
+    return _move(
+        name, who, UNDER_WAY, None, stops=[stops], starts=started, needs_note=needs_note, timeline=timeline, aside=True
+    )
+
+
 _SENT: Final = (ClockKind.TAKE, ClockKind.ARRIVE)
 _TABLE: Final = (
     # Judging
@@ -197,7 +222,7 @@ _TABLE: Final = (
             Who.OPERATOR,
             _OPEN_STATES,
             _S.CLOSED,
-            stops=ALL_CLOCKS,
+            stops=EVERY_CLOCK,
             close_reason=reason,
             timeline="closed",
         )
@@ -208,7 +233,7 @@ _TABLE: Final = (
         Who.OPERATOR,
         [_S.OPEN, _S.HANDLED, _S.TO_CHECK],
         _S.CLOSED,
-        stops=ALL_CLOCKS,
+        stops=EVERY_CLOCK,
         close_reason=CloseReason.CHECKED_BY_HAND,
         needs_note=True,
         timeline="closed",
@@ -286,14 +311,14 @@ _TABLE: Final = (
         timeline="returned",
     ),
     # While under way: the worker says where, asks for help, and is told who comes. No clock follows any of it.
-    _move("check_in", Who.WORKER, _UNDER_WAY, None, timeline="checked_in"),
-    _move("help", Who.WORKER, _UNDER_WAY, None, needs_note=True, timeline="help_asked"),
-    _move("answer_help", Who.OPERATOR, _UNDER_WAY, None, needs_note=True, timeline="help_answered", aside=True),
+    _move("check_in", Who.WORKER, UNDER_WAY, None, timeline="checked_in"),
+    _move("help", Who.WORKER, UNDER_WAY, None, needs_note=True, timeline="help_asked"),
+    _move("answer_help", Who.OPERATOR, UNDER_WAY, None, needs_note=True, timeline="help_answered", aside=True),
     # By hand to another person: whose clocks begin anew; the case's own time goes on.
     _move(
         "transfer",
         Who.OPERATOR,
-        [_S.DISPATCHED, *_UNDER_WAY],
+        [_S.DISPATCHED, *UNDER_WAY],
         _S.DISPATCHED,
         stops=_SENT,
         starts=_SENT,
@@ -302,14 +327,53 @@ _TABLE: Final = (
         aside=True,
     ),
     # A reminder to whoever has it to do: the worker, or while it waits for a judgement the desk.
-    _move("urge", Who.OPERATOR, [_S.OPEN, _S.DISPATCHED, *_UNDER_WAY], None, timeline="urged", aside=True),
+    _move("urge", Who.OPERATOR, [_S.OPEN, _S.DISPATCHED, *UNDER_WAY], None, timeline="urged", aside=True),
+    # Suspended for a while by two people: the clocks of the task wait. What the other moves make of a suspension:
+    # `suspended.py`.
+    _move(
+        "ask_suspension",
+        Who.WORKER,
+        UNDER_WAY,
+        None,
+        starts=[ClockKind.DECIDE],
+        needs_note=True,
+        timeline="suspension_asked",
+    ),
+    _aside("suspend", Who.SUPERVISOR, stops=ClockKind.DECIDE, starts=ClockKind.RESUME, timeline="suspended"),
+    _aside("refuse_suspension", Who.SUPERVISOR, stops=ClockKind.DECIDE, needs_note=True, timeline="suspension_refused"),
+    _aside("lapse_suspension", Who.SYSTEM, stops=ClockKind.DECIDE, timeline="suspension_lapsed"),
+    _move("resume", Who.WORKER, UNDER_WAY, None, stops=[ClockKind.RESUME], timeline="resumed"),
+    _aside("resume_by_desk", Who.OPERATOR, stops=ClockKind.RESUME, timeline="resumed"),
+    _aside("resume_by_system", Who.SYSTEM, stops=ClockKind.RESUME, timeline="resumed"),
+    # A centre above watches, with a date; it stays until that centre, one above it or the end of the case ends it.
+    _move(
+        "supervise",
+        Who.ABOVE,
+        set(State) - {_S.CLOSED},
+        None,
+        stops=[ClockKind.OVERSEE],
+        starts=[ClockKind.OVERSEE],
+        needs_note=True,
+        timeline="supervised",
+        aside=True,
+    ),
+    _move(
+        "end_supervision",
+        Who.ABOVE,
+        set(State) - {_S.CLOSED},
+        None,
+        stops=[ClockKind.OVERSEE],
+        needs_note=True,
+        timeline="supervision_ended",
+        aside=True,
+    ),
     # What the camera sees
     _move(
         "verified",
         Who.SYSTEM,
         [_S.HANDLED, _S.TO_CHECK, _S.UNIT_CLEARING],
         _S.CLOSED,
-        stops=ALL_CLOCKS,
+        stops=EVERY_CLOCK,
         close_reason=CloseReason.VERIFIED,
         timeline="verified",
     ),
@@ -318,7 +382,7 @@ _TABLE: Final = (
         Who.SYSTEM,
         _UNTAKEN,
         _S.CLOSED,
-        stops=ALL_CLOCKS,
+        stops=EVERY_CLOCK,
         close_reason=CloseReason.ENDED_BY_ITSELF,
         timeline="closed",
     ),
@@ -344,7 +408,7 @@ _TABLE: Final = (
         Who.SYSTEM,
         _OPEN_STATES,
         _S.CLOSED,
-        stops=ALL_CLOCKS,
+        stops=EVERY_CLOCK,
         close_reason=CloseReason.MERGED,
         timeline="merged",
     ),
@@ -393,7 +457,7 @@ _TABLE: Final = (
         Who.SUPERVISOR,
         [_S.LONG_LIVED],
         _S.CLOSED,
-        stops=ALL_CLOCKS,
+        stops=EVERY_CLOCK,
         close_reason=CloseReason.CHECKED_BY_HAND,
         needs_note=True,
         timeline="closed",
@@ -425,31 +489,3 @@ def allowed_regroupings(state: State) -> tuple[str, ...]:
 def allowed_asides(state: State, who: frozenset[Who]) -> tuple[str, ...]:
     """The side moves with a route of their own that these could make from `state`, in the order of the table."""
     return tuple(move.name for move in _TABLE if move.aside and move.who in who and state in move.sources)
-
-
-class TaskState(StrEnum):
-    OFFERED = "offered"
-    TAKEN = "taken"
-    ARRIVED = "arrived"
-    HANDLED = "handled"
-    WITHDRAWN = "withdrawn"
-    REFUSED = "refused"
-    CLOSED = "closed"
-
-
-LIVE_TASK_STATES: Final = frozenset({TaskState.OFFERED, TaskState.TAKEN, TaskState.ARRIVED, TaskState.HANDLED})
-
-# The worker's moves on a task: from which states, and to which; None: it stays as it is.
-TASK_MOVES: Final[dict[str, tuple[frozenset[TaskState], TaskState | None]]] = {
-    "take": (frozenset({TaskState.OFFERED}), TaskState.TAKEN),
-    "arrive": (frozenset({TaskState.TAKEN}), TaskState.ARRIVED),
-    "handled": (frozenset({TaskState.TAKEN, TaskState.ARRIVED}), TaskState.HANDLED),
-    "refuse": (frozenset({TaskState.OFFERED}), TaskState.REFUSED),
-    "return": (frozenset({TaskState.TAKEN, TaskState.ARRIVED}), TaskState.REFUSED),
-    "check_in": (frozenset({TaskState.TAKEN, TaskState.ARRIVED}), None),
-    "help": (frozenset({TaskState.TAKEN, TaskState.ARRIVED}), None),
-}
-
-
-def allowed_task_moves(state: TaskState) -> tuple[str, ...]:
-    return tuple(name for name, (sources, _) in TASK_MOVES.items() if state in sources)

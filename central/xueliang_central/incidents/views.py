@@ -7,18 +7,22 @@ arrived.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import AreaTree, brief
+from xueliang_central.clocks.limits import ClockKind
 from xueliang_central.clocks.tables import clocks
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.evidence.tables import pictures
+from xueliang_central.incidents.moments import at_text as at_text
 from xueliang_central.incidents.regrouped import history_of, merged_into
 from xueliang_central.incidents.states import LIVE_TASK_STATES, CloseReason, State
+from xueliang_central.incidents.supervised import supervision_view
+from xueliang_central.incidents.suspended import suspension_view
 from xueliang_central.incidents.tables import alerts, expected_pictures, incident_timeline, incidents
 from xueliang_central.store.among import among
 
@@ -27,14 +31,8 @@ View = dict[str, Any]
 
 MOST_SHOWN: Final = 200  # alerts, entries and stills with a case that may have grown for years; pages have the others
 _MAY_BE_OLD: Final = frozenset({State.LONG_LIVED, State.CLOSED})  # nothing is split off these, so not all must be there
+TOLD_ELSEWHERE: Final = (ClockKind.OVERSEE.value, ClockKind.DECIDE.value)
 EVIDENCE: Final = "evidence"  # the kind of picture that nodes send
-
-
-def at_text(at: datetime | None) -> str | None:
-    """ISO 8601, UTC, "Z", milliseconds."""
-    if at is None:
-        return None
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 async def incident_views(conn: AsyncConnection, tree: AreaTree, rows: Sequence[Row]) -> list[View]:
@@ -94,11 +92,16 @@ async def _tasks_of(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, Row]
 
 
 async def _clocks_of(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, Row]:
-    """The running clock of each incident that is due first, or was."""
+    """The running clock of each incident that is due first, or was; one that is paused only where no other runs.
+
+    That of a supervision is told with it (`supervised.py`), and of a request with the suspension.
+    """
     found = await conn.execute(
         select(clocks)
-        .where(among(conn, clocks.c.incident_id, ids), clocks.c.stopped_at.is_(None))
-        .order_by(clocks.c.due_at.desc(), clocks.c.clock_id)
+        .where(
+            among(conn, clocks.c.incident_id, ids), clocks.c.stopped_at.is_(None), clocks.c.kind.not_in(TOLD_ELSEWHERE)
+        )
+        .order_by(clocks.c.paused_at.is_(None), clocks.c.due_at.desc(), clocks.c.clock_id)
     )
     return {row["incident_id"]: dict(row) for row in found.mappings()}
 
@@ -149,6 +152,8 @@ def _incident(tree: AreaTree, row: Row, task: Row | None, clock: Row | None, her
         "task": None if task is None else _task_brief(task),
         "owner_level": row["owner_level"],
         "urged": row["urged"],
+        "suspension": suspension_view(row["suspension"]),
+        "supervision": supervision_view(row["supervision"]),
         "verified": row["verified"],
         "closed_at": at_text(row["closed_at"]),
         "close_reason": row["close_reason"],
@@ -162,6 +167,7 @@ def _clock(clock: Row) -> View:
         "started_at": at_text(clock["started_at"]),
         "due_at": at_text(clock["due_at"]),
         "breached": clock["breached_at"] is not None,
+        "paused_at": at_text(clock["paused_at"]),
         "escalated_to": clock["escalated_to"],
     }
 

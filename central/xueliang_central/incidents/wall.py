@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import AreaTree, brief
 from xueliang_central.cameras.tables import cameras
+from xueliang_central.clocks.limits import ClockKind
 from xueliang_central.clocks.tables import clocks
 from xueliang_central.fleet.overview import AWAY, iso
 from xueliang_central.fleet.tables import camera_states, nodes
@@ -63,7 +64,13 @@ async def counts(conn: AsyncConnection, seen: Seen) -> Row:
     late = (
         select(func.count(clocks.c.incident_id.distinct()))
         .join(incidents, its.incident_id == clocks.c.incident_id)
-        .where(*_open(seen), its.drill.is_(False), clocks.c.stopped_at.is_(None), clocks.c.breached_at.is_not(None))
+        .where(
+            *_open(seen),
+            its.drill.is_(False),
+            clocks.c.stopped_at.is_(None),
+            clocks.c.paused_at.is_(None),
+            clocks.c.breached_at.is_not(None),
+        )
     )
     return {
         "states": {state.value: states[state.value] for state in State if state is not State.CLOSED},
@@ -78,7 +85,7 @@ async def urgent(conn: AsyncConnection, tree: AreaTree, seen: Seen) -> Row:
     its = incidents.c
     due = (
         select(clocks.c.incident_id, func.min(clocks.c.due_at).label("due_at"))
-        .where(clocks.c.stopped_at.is_(None))
+        .where(clocks.c.stopped_at.is_(None), clocks.c.kind != ClockKind.OVERSEE.value)
         .group_by(clocks.c.incident_id)
         .subquery()
     )
@@ -113,7 +120,7 @@ async def _clocks(conn: AsyncConnection, ids: list[str]) -> dict[str, Row]:
     its = clocks.c
     query = (
         select(its.incident_id, its.kind, its.started_at, its.due_at, its.breached_at)
-        .where(among(conn, its.incident_id, ids), its.stopped_at.is_(None))
+        .where(among(conn, its.incident_id, ids), its.stopped_at.is_(None), its.kind != ClockKind.OVERSEE.value)
         .order_by(its.due_at.desc())
     )
     return {

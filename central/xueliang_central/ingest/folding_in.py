@@ -15,6 +15,7 @@ from sqlalchemy import insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from xueliang_central.dispatch import service as dispatch
+from xueliang_central.dispatch.suspending import give_way
 from xueliang_central.dispatch.unit_replies import break_through
 from xueliang_central.errors import DatabaseConflict
 from xueliang_central.incidents import service as incidents
@@ -367,6 +368,6 @@ async def follow_up(
         change, [case for case in fresh if not is_collective(case["place_key"])]
     )
     for incident_id in ordered:
-        now[incident_id] = await break_through(change, now[incident_id])
+        now[incident_id] = await give_way(change, await break_through(change, now[incident_id]))
         await incidents.keep_time(change, now[incident_id])
         await dispatch.see_gone(change, now[incident_id])

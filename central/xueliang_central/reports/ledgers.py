@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import Area, AreaTree, Level, higher
-from xueliang_central.clocks.limits import ClockKind
+from xueliang_central.clocks.limits import OF_SUSPENSION, ClockKind
 from xueliang_central.clocks.tables import clocks, escalations
 from xueliang_central.dispatch.tables import task_photos, tasks
 from xueliang_central.incidents.states import CloseReason
@@ -33,6 +33,7 @@ Row = dict[str, Any]
 Language = Literal["zh", "en"]
 
 PAGE: Final = 500
+_NO_LIMITS: Final = (ClockKind.REMIND.value, *(kind.value for kind in OF_SUSPENSION))  # nobody is late when they fire
 _ZH: Final[Mapping[str, str]] = {
     **HAZARD_ZH,
     "open": "待研判",
@@ -56,6 +57,7 @@ _ZH: Final[Mapping[str, str]] = {
     "deadline": "整改期限",
     "reply": "单位回复",
     "clear": "单位清除",
+    "oversee": "督办期限",
     "unit_told": "已告知管理单位",
     "unit_clearing": "单位清除中",
     "unit_done": "单位已清除",
@@ -154,6 +156,10 @@ COLUMNS: Final[Sequence[tuple[str, str, Callable[[Case], Value]]]] = (
     ("通报·上报层级", "Notice: level told", lambda case: _codes(case.told_level)),
     ("通报·通知人次", "Notice: people told", lambda case: case.told),
     ("通报·督办层级", "Notice: level that follows it up", lambda case: (case.plan["level"],) if case.plan else None),
+    ("督办·督办中心", "Supervision: by", lambda case: _supervision(case).get("area_name")),
+    ("督办·要求", "Supervision: words", lambda case: _supervision(case).get("note")),
+    ("督办·期限", "Supervision: due", lambda case: _moment(_supervision(case).get("due"))),
+    ("督办·结束", "Supervision: ended", lambda case: _moment(_supervision(case).get("ended_at"))),
     ("五到位·责任人", "In place: duty holder", lambda case: _holder(case)),
     ("五到位·措施", "In place: measures", lambda case: case.plan.get("measures") or case.task.get("note")),
     ("五到位·资金", "In place: funds", lambda case: case.plan.get("funds")),
@@ -165,6 +171,16 @@ COLUMNS: Final[Sequence[tuple[str, str, Callable[[Case], Value]]]] = (
 def _of_unit(case: Case) -> Codes | None:
     """What has become of the request to the unit; None: none was told."""
     return (f"unit_{standing(case.request, case.incident['state'])}",) if case.request else None
+
+
+def _supervision(case: Case) -> Row:
+    """The last one; empty: no centre above has supervised it."""
+    found: Row = case.incident["supervision"] or {}
+    return found
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _holder(case: Case) -> str | None:
@@ -241,7 +257,7 @@ async def _cases(conn: AsyncConnection, tree: AreaTree, rows: Sequence[Row]) -> 
         row["incident_id"]: dict(row)
         for row in (await _of(conn, select(unit_requests), unit_requests.c.incident_id, ids)).mappings()
     }
-    is_late = clocks.c.breached_at.is_not(None), clocks.c.kind != ClockKind.REMIND.value
+    is_late = clocks.c.breached_at.is_not(None), clocks.c.kind.not_in(_NO_LIMITS)
     limits = select(clocks.c.incident_id, clocks.c.kind).where(*is_late).order_by(clocks.c.due_at)
     late: dict[str, dict[str, None]] = {incident_id: {} for incident_id in ids}
     for row in await _of(conn, limits, clocks.c.incident_id, ids):

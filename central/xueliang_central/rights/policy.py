@@ -39,6 +39,8 @@ class Permission(StrEnum):
     SEE_CAMERAS = "see_cameras"
     SEE_INCIDENTS = "see_incidents"
     JUDGE_INCIDENTS = "judge_incidents"
+    SUSPEND_TASKS = "suspend_tasks"
+    SUPERVISE_INCIDENTS = "supervise_incidents"
     TELL_PRESENCE = "tell_presence"
     SEE_HAND_OVERS = "see_hand_overs"
     WRITE_HAND_OVERS = "write_hand_overs"
@@ -98,6 +100,10 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.SEE_CAMERAS: _OFFICE,
     Permission.SEE_INCIDENTS: _OFFICE,
     Permission.JUDGE_INCIDENTS: frozenset({Role.ADMIN, Role.OPERATOR, Role.SUPERVISOR}),
+    # That it is another person than who asked is judged with the suspension (dispatch/suspending.py).
+    Permission.SUSPEND_TASKS: frozenset({Role.SUPERVISOR, Role.ADMIN}),
+    # That it is of a centre above is judged with the incident (dispatch/supervising.py).
+    Permission.SUPERVISE_INCIDENTS: frozenset({Role.ADMIN, Role.OPERATOR, Role.SUPERVISOR}),
     Permission.TELL_PRESENCE: frozenset({Role.OPERATOR, Role.SUPERVISOR}),  # who can have a seat
     Permission.SEE_HAND_OVERS: frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN, Role.AUDITOR}),
     Permission.WRITE_HAND_OVERS: frozenset({Role.OPERATOR, Role.SUPERVISOR}),

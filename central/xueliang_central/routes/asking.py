@@ -155,7 +155,7 @@ class FixBody(BaseModel):
 
 
 class TaskMoveBody(_Asked):
-    """take | arrive | handled | refuse | return | check_in | help."""
+    """take | arrive | handled | refuse | return | check_in | help | ask_suspension | resume."""
 
     photos: Annotated[
         Photos, Field(max_length=MAX_PHOTOS, description="Uploaded before, by PUT /api/photos/{sha256}.")
@@ -171,6 +171,7 @@ class TaskMoveBody(_Asked):
         Photos, Field(max_length=MAX_VOICES, description="Voice notes, uploaded before, by PUT /api/voices/{sha256}.")
     ] = ()
     fix: Annotated[FixBody | None, Field(description="A position told on purpose: check_in needs it, help may.")] = None
+    until: Annotated[UtcMoment | None, Field(description="ask_suspension needs it: when the task goes on.")] = None
 
 
 class HelpAnswerBody(BaseModel):

@@ -121,11 +121,12 @@ async def _detail(request: Request, task_id: str, actor: Actor) -> dict[str, Any
         if not may_see_task(actor, row):
             raise NotFound("task")
         view = (await task_views(conn, centre.areas.tree, [row]))[0]
-        lanes = await lanes_of_case(conn, await incidents.load(conn, row["incident_id"]))
+        incident = await incidents.load(conn, row["incident_id"])
+        lanes = await lanes_of_case(conn, incident)
     # Who is on the way may call the unit; the number goes into no list and no event, and is gone with the task.
     is_theirs = row["worker_id"] == actor.user_id and row["state"] in _LIVE
     shown = [case_view(lane, actor, with_phone=is_theirs) for lane in lanes]
-    return {**view, "moves": list(moves_of(actor, row)), "lanes": shown}
+    return {**view, "moves": list(moves_of(actor, row, incident)), "lanes": shown}
 
 
 async def _receive(request: Request, actor: Actor, task_id: str) -> None:

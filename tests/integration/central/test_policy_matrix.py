@@ -278,6 +278,20 @@ async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) ->
         ("hand-over", "/api/hand-overs/{}/acknowledgement", {}, {Role.OPERATOR, Role.SUPERVISOR}),
         ("task", "/api/tasks/{}/moves", {"move": "take", "version": 1}, {*judges, Role.WORKER}),
         ("task", "/api/tasks/{}/transfer", {"version": 1, "note": "another one goes"}, judges),
+        (
+            "task",
+            "/api/tasks/{}/suspension",
+            {"version": 1, "reason_code": "weather", "note": "hail", "until": "2026-12-01T08:00:00Z"},
+            {Role.SUPERVISOR, Role.ADMIN},
+        ),
+        ("task", "/api/tasks/{}/suspension/decision", {"version": 1, "approve": True}, {Role.SUPERVISOR, Role.ADMIN}),
+        ("task", "/api/tasks/{}/resumption", {"version": 1}, judges),
+        (
+            "incident",
+            "/api/incidents/{}/supervision",
+            {"move": "end_supervision", "version": 1, "note": "over"},
+            judges,
+        ),
         ("task", "/api/tasks/{}/help", {"version": 1, "note": "somebody comes"}, judges),
         (
             "incident",

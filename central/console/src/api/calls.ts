@@ -162,6 +162,8 @@ export const incidents = {
   },
   urge: (incidentId: string, version: number, idempotency_key: string) =>
     post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/urge`, { version, idempotency_key }),
+  supervise: (incidentId: string, body: Asked & { move: "supervise" | "end_supervision"; note: string; due?: string }) =>
+    post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/supervision`, body),
   merge: (incidentId: string, body: Merge) =>
     post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/merge`, body),
   split: (incidentId: string, body: Split) =>
@@ -192,6 +194,8 @@ export interface TaskMove {
   acted_at?: string;
   near?: Near;
   fix?: Fix;
+  /** Of ask_suspension. */
+  until?: string;
   idempotency_key: string;
 }
 
@@ -213,6 +217,13 @@ export interface Transfer {
   idempotency_key: string;
 }
 
+/** What every side move carries. `version`: of what it is about. */
+export interface Asked {
+  version: number;
+  note?: string;
+  idempotency_key: string;
+}
+
 export const tasks = {
   open: () => get<{ items: Task[] }>("/api/tasks?state=open"),
   one: (taskId: string) => get<Task>(`/api/tasks/${encodeURIComponent(taskId)}`),
@@ -220,6 +231,12 @@ export const tasks = {
   candidates: (taskId: string) => get<Candidates>(`/api/tasks/${encodeURIComponent(taskId)}/transfer`),
   transfer: (taskId: string, body: Transfer) =>
     post<IncidentDetail>(`/api/tasks/${encodeURIComponent(taskId)}/transfer`, body),
+  suspend: (taskId: string, body: Asked & { reason_code: string; until: string }) =>
+    post<IncidentDetail>(`/api/tasks/${encodeURIComponent(taskId)}/suspension`, body),
+  decideSuspension: (taskId: string, body: Asked & { approve: boolean }) =>
+    post<IncidentDetail>(`/api/tasks/${encodeURIComponent(taskId)}/suspension/decision`, body),
+  resume: (taskId: string, body: Asked) =>
+    post<IncidentDetail>(`/api/tasks/${encodeURIComponent(taskId)}/resumption`, body),
   answerHelp: (taskId: string, body: HelpAnswer) => post<Task>(`/api/tasks/${encodeURIComponent(taskId)}/help`, body),
 };
 

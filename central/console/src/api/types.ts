@@ -101,7 +101,7 @@ export type CloseReason =
   | "ended_by_itself"
   | "checked_by_hand"
   | "merged";
-export type ClockKind = "judge" | "take" | "arrive" | "check" | "remind" | "deadline";
+export type ClockKind = "judge" | "take" | "arrive" | "check" | "remind" | "deadline" | "reply" | "clear" | "resume";
 
 export interface Measure {
   value: number;
@@ -131,6 +131,8 @@ export interface Clock {
   due_at: string;
   breached: boolean;
   escalated_to: Level | null;
+  /** It waits while its task is suspended. */
+  paused_at?: string | null;
 }
 
 export interface Place {
@@ -166,6 +168,10 @@ export interface Incident {
   owner_level: Level;
   /** The last reminder to whoever has it to do. */
   urged?: Urged | null;
+  /** Of its task, the last one. */
+  suspension?: Suspension | null;
+  /** By a centre above, the last one. */
+  supervision?: Supervision | null;
   verified: boolean;
   closed_at: string | null;
   close_reason: CloseReason | null;
@@ -408,7 +414,50 @@ export interface IncidentPage {
 }
 
 /** The side moves with routes of their own that this person could make. */
-export type AsideName = "transfer" | "urge" | "answer_help";
+export type AsideName =
+  | "transfer"
+  | "urge"
+  | "answer_help"
+  | "ask_suspension"
+  | "suspend"
+  | "refuse_suspension"
+  | "resume_by_desk"
+  | "supervise"
+  | "end_supervision";
+
+/** A task waits until a date because two people say so, or somebody has asked for it. */
+export interface Suspension {
+  standing: "asked" | "suspended" | "refused" | "lapsed" | "over";
+  task_id: string;
+  reason_code: string;
+  note: string;
+  until: string;
+  asked_at: string;
+  asked_by: string;
+  decide_by: string;
+  decided_at?: string;
+  decided_by?: string;
+  decision_note?: string | null;
+  ended_at?: string;
+  ended_by?: string;
+  /** The move that ended it. */
+  ended_why?: string;
+}
+
+/** A centre above watches a case until a date (督办). */
+export interface Supervision {
+  area_code: string;
+  area_name: string;
+  area_name_en: string;
+  level: Level;
+  note: string;
+  due: string;
+  since: string;
+  by: string;
+  ended_at: string | null;
+  ended_by?: string;
+  ended_why?: string;
+}
 
 /** How often a case was urged, and the last time: by whom, about which task; null: its judgement. */
 export interface Urged {
@@ -451,7 +500,7 @@ export interface HandedOn {
 }
 
 export type TaskState = "offered" | "taken" | "arrived" | "handled" | "withdrawn" | "refused" | "closed";
-export type TaskMoveName = "take" | "arrive" | "handled" | "refuse" | "return" | "check_in" | "help";
+export type TaskMoveName = "take" | "arrive" | "handled" | "refuse" | "return" | "check_in" | "help" | "ask_suspension" | "resume";
 
 export interface TaskBrief {
   task_id: string;

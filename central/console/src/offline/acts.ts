@@ -10,7 +10,7 @@
 import type { TaskMove } from "../api/calls.ts";
 import type { Fix, Near, Task, TaskMoveName, TaskState } from "../api/types.ts";
 
-export type Given = Pick<TaskMove, "note" | "reason_code" | "photos" | "photos_before" | "fix" | "voices">;
+export type Given = Pick<TaskMove, "note" | "reason_code" | "photos" | "photos_before" | "fix" | "voices" | "until">;
 
 /** Why an act did not get through. `state`: of the task now, where the centre said it. */
 export interface Trouble {
@@ -66,6 +66,8 @@ const FROM: Record<TaskMoveName, readonly TaskState[]> = {
   return: ["taken", "arrived"],
   check_in: ["taken", "arrived"],
   help: ["taken", "arrived"],
+  ask_suspension: ["taken", "arrived"],
+  resume: ["taken", "arrived"],
 };
 /** Null: the task stays as it is. */
 const AFTER: Record<TaskMoveName, TaskState | null> = {
@@ -76,6 +78,8 @@ const AFTER: Record<TaskMoveName, TaskState | null> = {
   return: "refused",
   check_in: null,
   help: null,
+  ask_suspension: null,
+  resume: null,
 };
 
 export const POOR_ABOVE_M = 100;

@@ -270,6 +270,14 @@ const TIMELINE: Record<string, [string, string]> = {
   unit_given_up: ["不再等待管理单位", "The unit is not waited for any longer"],
   task_offered: ["通知处置人员", "Offered to a worker"],
   urged: ["催办", "Urged"],
+  suspension_asked: ["申请挂起", "Asked to suspend"],
+  suspended: ["挂起已批准", "Suspended"],
+  suspension_refused: ["挂起未批准", "Suspension refused"],
+  suspension_lapsed: ["挂起申请无人审批，已失效", "Nobody decided on the suspension in time"],
+  suspension_over: ["挂起随之结束", "The suspension ended with it"],
+  resumed: ["恢复处置，时限继续", "Resumed: the limits go on"],
+  supervised: ["上级督办", "Supervised by a centre above"],
+  supervision_ended: ["督办结束", "Supervision ended"],
   transferred: ["任务转交", "Task handed on"],
   task_withdrawn: ["任务撤回", "Task withdrawn"],
   task_returned: ["任务退回原处置人员", "Task returned to its worker"],
@@ -324,6 +332,8 @@ export function timelineTitle(entry: TimelineEntry): string {
   return known ? known[isChinese.value ? 0 : 1] : entry.kind.replaceAll("_", " ");
 }
 
+const UNTIL = new Set(["suspension_asked", "suspended", "supervised"]);
+
 /** What the entry adds in detail: level told, reason, note, camera; empty when there is nothing to add. */
 export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "hazard">): string {
   const { params } = entry;
@@ -336,7 +346,7 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
   }
   const level = text("level") ?? text("to_level") ?? text("escalated_to");
   const kind = text("clock") ?? text("limit") ?? text("kind");
-  if (kind && ["judge", "take", "arrive", "check", "deadline"].includes(kind)) parts.push(t("clock.over", { kind: tCode("clock", kind) }));
+  if (kind && ["judge", "take", "arrive", "check", "deadline", "oversee"].includes(kind)) parts.push(t("clock.over", { kind: tCode("clock", kind) }));
   const area = text("area_name");
   if (area) parts.push(isChinese.value ? area : (text("area_name_en") ?? area));
   if (level) parts.push(tCode("level", level));
@@ -358,10 +368,14 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
   if (params.back === true) parts.push(isChinese.value ? "席位恢复值守，队列退回" : "the seat is staffed again: back to it");
   if (["task_offered", "escalated", "dealt"].includes(entry.kind) && params.why) parts.push(whyAskedText(params.why as Why));
   const why = text("why");
-  if (why) parts.push(`unitWhy.${why}` in zh ? tCode("unitWhy", why) : tCode("closeReason", why));
+  if (why && entry.kind !== "suspension_over") parts.push(`unitWhy.${why}` in zh ? tCode("unitWhy", why) : tCode("closeReason", why));
   if (entry.kind === "unit_told") parts.push(...[text("unit"), text("lane")].filter((part) => part !== null));
   const closeReason = text("close_reason");
   if (closeReason && entry.kind === "closed") parts.push(tCode("closeReason", closeReason));
+  const askedBy = text("asked_by");
+  if (askedBy) parts.push(isChinese.value ? `${askedBy} 申请` : `asked by ${askedBy}`);
+  const until = text("until") ?? text("due");
+  if (until && UNTIL.has(entry.kind)) parts.push(isChinese.value ? `至 ${momentText(until, Date.parse(entry.at))}` : `until ${momentText(until, Date.parse(entry.at))}`);
   const reasonCode = text("reason_code");
   if (reasonCode) parts.push(tCode("reasonCode", reasonCode));
   const note = text("note");

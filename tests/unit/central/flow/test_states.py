@@ -21,6 +21,7 @@ from xueliang_central.incidents.states import (
     allowed_regroupings,
     allowed_task_moves,
 )
+from xueliang_central.incidents.suspended import ENDS, REFUSED_WHILE
 
 
 @pytest.mark.parametrize(
@@ -67,6 +68,34 @@ def test_every_way_to_closed_stops_every_clock_and_says_why() -> None:
     assert all(move.stops == frozenset(ClockKind) and move.close_reason for move in closing)
 
 
+def test_a_supervision_is_stopped_by_its_own_moves_and_by_the_end_of_the_case_only() -> None:
+    stopping = {move.name for move in MOVES.values() if ClockKind.OVERSEE in move.stops and move.to is not State.CLOSED}
+    assert stopping == {"supervise", "end_supervision"}
+    assert frozenset(ClockKind) - ALL_CLOCKS == {ClockKind.OVERSEE}
+
+
+def test_what_each_move_makes_of_a_suspension() -> None:
+    """docs/moves.md says the same in words: who goes on or ends the task ends the suspension."""
+    assert ENDS == {
+        "arrive",
+        "handled",
+        "return",
+        "transfer",
+        "false_alarm",
+        "permitted",
+        "duplicate",
+        "keep_open",
+        "task_leaves",
+        "task_comes_dispatched",
+        "task_comes_taken",
+        "task_comes_arrived",
+    }
+    assert REFUSED_WHILE == {"urge", "merge", "merged"}
+    page = (REPOSITORY / "docs" / "moves.md").read_text(encoding="utf-8")
+    told = page[page.index("## Suspended for a while") :]
+    assert all(f"`{name}`" in told for name in ENDS | REFUSED_WHILE if not name.startswith("task_comes"))
+
+
 def test_no_state_but_closed_is_left_without_a_clock_on_the_way_in() -> None:
     """Whatever is open has a limit running, so that nothing is forgotten."""
     for move in MOVES.values():
@@ -88,8 +117,8 @@ def test_every_open_incident_can_be_merged_and_split_and_no_closed_or_kept_one()
     [
         (State.OPEN, {"urge"}),
         (State.DISPATCHED, {"transfer", "urge"}),
-        (State.TAKEN, {"answer_help", "transfer", "urge"}),
-        (State.ARRIVED, {"answer_help", "transfer", "urge"}),
+        (State.TAKEN, {"answer_help", "transfer", "urge", "resume_by_desk"}),
+        (State.ARRIVED, {"answer_help", "transfer", "urge", "resume_by_desk"}),
         (State.HANDLED, set()),
         (State.CLOSED, set()),
     ],
@@ -157,10 +186,19 @@ def test_the_page_of_moves_is_the_table() -> None:
 
 def _as_told(move: Move) -> list[str]:
     def kinds(found: frozenset[ClockKind]) -> str:
-        return "all" if found == ALL_CLOCKS else ", ".join(kind.value for kind in ClockKind if kind in found)
+        if found >= ALL_CLOCKS:
+            return "all" + (", oversee" if ClockKind.OVERSEE in found else "")
+        return ", ".join(kind.value for kind in ClockKind if kind in found)
 
     is_open = move.sources == frozenset(State) - {State.CLOSED, State.LONG_LIVED}
-    sources = "any open" if is_open else ", ".join(state.value for state in State if state in move.sources)
+    is_not_closed = move.sources == frozenset(State) - {State.CLOSED}
+    sources = (
+        "any open"
+        if is_open
+        else "any but closed"
+        if is_not_closed
+        else ", ".join(state.value for state in State if state in move.sources)
+    )
     to = "stays" if move.to is None else move.to.value + (f" ({move.close_reason.value})" if move.close_reason else "")
     goes_on = [f"shares {kinds(move.shares)}"] if move.shares else []
     goes_on += [f"brings {kinds(move.brings)}"] if move.brings else []
@@ -176,8 +214,8 @@ def test_every_task_move_is_an_incident_move_of_the_worker() -> None:
     ("state", "moves"),
     [
         (TaskState.OFFERED, ("take", "refuse")),
-        (TaskState.TAKEN, ("arrive", "handled", "return", "check_in", "help")),
-        (TaskState.ARRIVED, ("handled", "return", "check_in", "help")),
+        (TaskState.TAKEN, ("arrive", "handled", "return", "check_in", "help", "ask_suspension", "resume")),
+        (TaskState.ARRIVED, ("handled", "return", "check_in", "help", "ask_suspension", "resume")),
         (TaskState.HANDLED, ()),
         (TaskState.WITHDRAWN, ()),
         (TaskState.CLOSED, ()),

@@ -5,7 +5,7 @@ export type Filter = "all" | "toJudge" | "inHand" | "breached";
 
 export function isBreached(incident: Incident, nowMs: number): boolean {
   const { clock } = incident;
-  return clock !== null && (clock.breached || Date.parse(clock.due_at) <= nowMs);
+  return clock !== null && clock.kind !== "resume" && !clock.paused_at && (clock.breached || Date.parse(clock.due_at) <= nowMs);
 }
 
 export function passes(incident: Incident, filter: Filter, nowMs: number): boolean {
@@ -20,10 +20,15 @@ export function sortedIds(incidents: Iterable<Incident>): string[] {
   return [...incidents].sort(compare).map((incident) => incident.incident_id);
 }
 
+/** The end of a suspension is no limit: until then nobody has to hurry. */
+function dueMs({ clock }: Incident): number {
+  return clock && clock.kind !== "resume" && !clock.paused_at ? Date.parse(clock.due_at) : Number.POSITIVE_INFINITY;
+}
+
 function compare(a: Incident, b: Incident): number {
   if (a.severity !== b.severity) return a.severity - b.severity;
-  const dueA = a.clock ? Date.parse(a.clock.due_at) : Number.POSITIVE_INFINITY;
-  const dueB = b.clock ? Date.parse(b.clock.due_at) : Number.POSITIVE_INFINITY;
+  const dueA = dueMs(a);
+  const dueB = dueMs(b);
   if (dueA !== dueB) return dueA < dueB ? -1 : 1;
   return a.opened_at.localeCompare(b.opened_at) || a.incident_id.localeCompare(b.incident_id);
 }

@@ -49,6 +49,8 @@ export const phone: Record<keyof typeof chinese, string> = {
   "phone.stuck.photo_lost": "The photo or recording is lost from this phone. Take it again and send again.",
   "phone.stuck.earlier": "The step before did not count, so this one was not sent.",
   "phone.stuckRead": "I have read it",
+  "phone.act.ask_suspension": "Request to suspend",
+  "phone.act.resume": "Resume",
   "phone.act.check_in": "Check-in",
   "phone.act.help": "Ask for help",
   "phone.act.take": "Take",

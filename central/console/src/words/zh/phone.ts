@@ -47,6 +47,8 @@ export const phone = {
   "phone.stuck.photo_lost": "照片或录音已从本机丢失，请重新拍照或录音后再提交。",
   "phone.stuck.earlier": "前一步没有生效，这一步没有发送。",
   "phone.stuckRead": "知道了",
+  "phone.act.ask_suspension": "申请挂起",
+  "phone.act.resume": "恢复处置",
   "phone.act.check_in": "位置签到",
   "phone.act.help": "求助",
   "phone.act.take": "接单",

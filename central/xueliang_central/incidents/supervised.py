@@ -1,0 +1,35 @@
+"""A case that a centre above supervises (督办), as it stands on its incident: by whom, with which words, until when (pure).
+
+Invariants
+    - It ends by that centre, by one above it, or with the case; nothing else takes it away.
+    - The last one stays to be read; the timeline has all of them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from xueliang_central.incidents.moments import at_text
+
+Row = dict[str, Any]
+
+CLOSED: Final = "closed"
+_HIDDEN: Final = frozenset({"area_path", "by_id"})
+
+
+def is_supervised(incident: Row) -> bool:
+    supervision = incident.get("supervision")  # what has just been opened has no such column yet
+    return supervision is not None and supervision["ended_at"] is None
+
+
+def ended(supervision: Row, why: str, by: str, now: datetime) -> Row:
+    """`why`: CLOSED, or what that centre said."""
+    return {**supervision, "ended_at": at_text(now), "ended_by": by, "ended_why": why}
+
+
+def supervision_view(supervision: Row | None) -> Row | None:
+    """As the console and the phone see it."""
+    if supervision is None:
+        return None
+    return {name: value for name, value in supervision.items() if name not in _HIDDEN}
