@@ -86,6 +86,7 @@ _FLOW: Final = (
     "lanes",
     "keeping",
     "side_moves",
+    "messages",
     "suspensions",
     "checklists",
     "units",

@@ -56,6 +56,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "due": "2026-11-23T10:00:00Z",
         "idempotency_key": "supervise-c21a",
     },
+    "MessageBody": {"text": "北门有人等您开门，电话已打", "idempotency_key": "message-7710"},
     "UrgeBody": {"version": 3, "note": "学校 20 分钟后放学", "idempotency_key": "urge-90d1"},
     "TransferBody": {
         "version": 2,
@@ -225,6 +226,7 @@ _INCIDENT: Final[dict[str, Any]] = {
     },
     "owner_level": "grid",
     "urged": None,
+    "messages": None,
     "suspension": None,
     "supervision": None,
     "verified": False,

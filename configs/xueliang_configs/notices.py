@@ -42,6 +42,7 @@ class NoticeKind(StrEnum):
     SUSPENSION_REFUSED = "suspension_refused"
     SUSPENSION_LAPSED = "suspension_lapsed"
     TASK_RESUMED = "task_resumed"
+    MESSAGE = "message"
     SUPERVISED = "supervised"
     ESCALATED = "escalated"
     DEADLINE_NEAR = "deadline_near"

@@ -1,4 +1,4 @@
-"""A desk reminds a worker and hands the task on; the phones of both hear of it. A real browser, a real centre."""
+"""A desk and a worker speak, the desk reminds and hands the task on; the phones hear of it. Real browser and centre."""
 
 from __future__ import annotations
 
@@ -25,6 +25,28 @@ def test_a_worker_is_reminded_and_the_task_is_handed_on(browser: Browser, grid: 
     screen.set_viewport_size({"width": 1366, "height": 768})
     sign_in(screen, "operator", grid.password("operator"))
     screen.get_by_test_id("incident-row").locator("button").click(timeout=SOON_MS)
+
+    said = "北门有人开门 <b>不是标记</b>"
+    screen.get_by_test_id("say-text").fill(said, timeout=SOON_MS)
+    screen.get_by_test_id("say-text").press("Enter")
+    expect(screen.get_by_test_id("say-text")).to_have_value("", timeout=SOON_MS)
+    expect(phone.get_by_test_id("message")).to_contain_text(said, timeout=SOON_MS)
+    phone.context.set_offline(True)
+    phone.get_by_test_id("write").tap()
+    phone.get_by_test_id("message-text").fill("好，两分钟到")
+    _fine(phone)
+    _shot(phone, "message-sheet-phone")
+    phone.get_by_test_id("message-send").tap()
+    expect(phone.get_by_test_id("message-unsent")).to_contain_text("还没有发出")
+    assert [entry["kind"] for entry in grid.story(task_id)].count("message") == 1
+    phone.context.set_offline(False)
+    expect(screen.get_by_test_id("message-tag")).to_be_visible(timeout=SOON_MS)
+    expect(screen.get_by_test_id("message").last).to_contain_text("好，两分钟到")
+    expect(phone.get_by_test_id("message-unsent")).to_have_count(0, timeout=SOON_MS)
+    assert [entry["kind"] for entry in grid.story(task_id)].count("message") == 2
+    _fine(phone)
+    _shot(phone, "message-phone")
+    _shot(screen, "message-desk")
 
     screen.get_by_test_id("aside-urge").click(timeout=SOON_MS)
     expect(screen.get_by_test_id("aside-outcome")).to_have_attribute("data-outcome", "done", timeout=SOON_MS)

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from xueliang_central.areas.tree import code_of_path
 from xueliang_central.audit import chain
 from xueliang_central.clocks import timers
-from xueliang_central.dispatch import helping, service, suspending
+from xueliang_central.dispatch import helping, messaging, service, suspending
 from xueliang_central.dispatch.checking_in import COARSE_M, Fix, checked_in, replaces, told_of
 from xueliang_central.dispatch.tables import task_photos, task_voices
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
@@ -35,6 +35,8 @@ MAX_VOICES: Final = 3
 NOTHING_HERE: Final = "nothing_here"  # handled: the worker stood there and saw no hazard
 _TOLD_LATE_AFTER: Final = timedelta(seconds=60)  # sooner is a slow link, and the centre's own time says it well enough
 _TELLS_WHERE: Final = frozenset({"check_in", "help"})
+_SAYS: Final = frozenset({"message"})
+_ASIDE: Final = frozenset({"check_in"}) | _SAYS  # what others decide on the task stays as they saw it
 _DESKS: Final = frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN})
 
 
@@ -119,6 +121,8 @@ async def move_task(change: Change, actor: Actor, task_id: str, asked: TaskMove)
         return done_at
     if asked.move == "help":
         await helping.must_not_flood(change.conn, task, change.now)
+    if asked.move == "message":
+        await messaging.must_not_flood(change.conn, task["incident_id"], change.now)
     by = By("user", await rosters.display_name_of(change.conn, actor.user_id) or actor.name)
     task = await _write(change, actor, task, asked, incident)
     if asked.move in suspending.WORKERS:
@@ -164,7 +168,7 @@ def _check(actor: Actor, task: Row, asked: TaskMove) -> None:
         raise MoveRefused("check_in needs a fix: longitude, latitude, accuracy_m, age_s")
     if asked.fix is not None and asked.move not in _TELLS_WHERE:
         raise MoveRefused(f"a fix is told by {' and '.join(sorted(_TELLS_WHERE))} only, not by {asked.move}")
-    if asked.photos and asked.move in _TELLS_WHERE | suspending.WORKERS:
+    if asked.photos and asked.move in _TELLS_WHERE | _SAYS | suspending.WORKERS:
         raise MoveRefused(f"{asked.move} takes no photos")
     if asked.until is not None and asked.move != "ask_suspension":
         raise MoveRefused(f"until is said by ask_suspension only, not by {asked.move}")
@@ -199,6 +203,8 @@ async def _write(change: Change, actor: Actor, task: Row, asked: TaskMove, incid
             values["checked_in"] = checked_in(asked.fix, incident, _done_at(asked, task, change.now))
         case "help":
             values["help"] = helping.call_of(asked.reason_code, asked.note, asked.fix, incident, change.now)
+        case "message":
+            values["version"] = task["version"]  # nothing of the task changes, and still it must be the one that was seen
         case "take":
             values |= {"taken_at": change.now, "worker_id": actor.user_id}
             if task["worker_id"] != actor.user_id:
@@ -213,7 +219,7 @@ async def _write(change: Change, actor: Actor, task: Row, asked: TaskMove, incid
         await _add_photos(change, actor, task, asked.photos)
     if asked.voices:
         await _add_voices(change, actor, task, asked)
-    return await service.write_task(change, task, values, is_aside=asked.move == "check_in")
+    return await service.write_task(change, task, values, is_aside=asked.move in _ASIDE)
 
 
 async def _missing(change: Change, kind: PictureKind, names: Sequence[str]) -> list[str]:
@@ -275,7 +281,11 @@ async def _move_incident(change: Change, incident: Row, task: Row, asked: TaskMo
     if asked.voices:
         params["voices"] = list(asked.voices)
     params |= _as_told(asked, incident, task, change.now)
-    incident, due = await incidents.transition(change, incident, MOVES[asked.move], by, params=params)
+    also: Row = {}
+    if asked.move == "message":
+        params["from"] = "worker"
+        also["messages"] = messaging.of_worker(incident, asked.note, asked.voices, by, change.now)
+    incident, due = await incidents.transition(change, incident, MOVES[asked.move], by, params=params, also=also)
     if asked.move in {"refuse", "return"}:
         not_these = await service.refused_by(change.conn, incident["incident_id"])
         up = service.asked_after(change, task)

@@ -314,6 +314,9 @@ _TABLE: Final = (
     _move("check_in", Who.WORKER, UNDER_WAY, None, timeline="checked_in"),
     _move("help", Who.WORKER, UNDER_WAY, None, needs_note=True, timeline="help_asked"),
     _move("answer_help", Who.OPERATOR, UNDER_WAY, None, needs_note=True, timeline="help_answered", aside=True),
+    # Words between the worker and the desks: nothing follows from them.
+    _move("message", Who.WORKER, [*UNDER_WAY, _S.HANDLED], None, needs_note=True, timeline="message"),
+    _move("say", Who.OPERATOR, [_S.DISPATCHED, *UNDER_WAY, _S.HANDLED], None, timeline="message", aside=True),
     # By hand to another person: whose clocks begin anew; the case's own time goes on.
     _move(
         "transfer",

@@ -55,6 +55,7 @@ incidents = Table(
     Column("closed_at", UtcDateTime),
     Column("close_reason", String(24)),
     Column("urged", JsonText),  # how often, the last time by whom, and about which task: see dispatch/urging.py
+    Column("messages", JsonText),  # between desks and worker, the newest: see dispatch/messaging.py
     Column("suspension", JsonText),  # of its task, the last one: see incidents/suspended.py
     Column("supervision", JsonText),  # by a centre above, the last one: see incidents/supervised.py
     Column("reopened_count", Integer, nullable=False),

@@ -27,6 +27,7 @@ TASK_MOVES: Final[dict[str, tuple[frozenset[TaskState], TaskState | None]]] = {
     "return": (frozenset({TaskState.TAKEN, TaskState.ARRIVED}), TaskState.REFUSED),
     "check_in": (frozenset({TaskState.TAKEN, TaskState.ARRIVED}), None),
     "help": (frozenset({TaskState.TAKEN, TaskState.ARRIVED}), None),
+    "message": (frozenset({TaskState.TAKEN, TaskState.ARRIVED, TaskState.HANDLED}), None),
     "ask_suspension": (frozenset({TaskState.TAKEN, TaskState.ARRIVED}), None),
     "resume": (frozenset({TaskState.TAKEN, TaskState.ARRIVED}), None),
 }

@@ -152,6 +152,7 @@ def _incident(tree: AreaTree, row: Row, task: Row | None, clock: Row | None, her
         "task": None if task is None else _task_brief(task),
         "owner_level": row["owner_level"],
         "urged": row["urged"],
+        "messages": row["messages"],
         "suspension": suspension_view(row["suspension"]),
         "supervision": supervision_view(row["supervision"]),
         "verified": row["verified"],

@@ -160,6 +160,8 @@ export const incidents = {
     }
     return found;
   },
+  say: (incidentId: string, text: string, idempotency_key: string) =>
+    post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/messages`, { text, idempotency_key }),
   urge: (incidentId: string, version: number, idempotency_key: string) =>
     post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/urge`, { version, idempotency_key }),
   supervise: (incidentId: string, body: Asked & { move: "supervise" | "end_supervision"; note: string; due?: string }) =>

@@ -168,6 +168,7 @@ export interface Incident {
   owner_level: Level;
   /** The last reminder to whoever has it to do. */
   urged?: Urged | null;
+  messages?: Messages | null;
   /** Of its task, the last one. */
   suspension?: Suspension | null;
   /** By a centre above, the last one. */
@@ -416,7 +417,7 @@ export interface IncidentPage {
 /** The side moves with routes of their own that this person could make. */
 export type AsideName =
   | "transfer"
-  | "urge"
+  | "urge" | "say"
   | "answer_help"
   | "ask_suspension"
   | "suspend"
@@ -457,6 +458,21 @@ export interface Supervision {
   ended_at: string | null;
   ended_by?: string;
   ended_why?: string;
+}
+
+/** What a desk or the worker of a case has said; `voices`: notes by hash, of a worker. */
+export interface Message {
+  at: string;
+  by: string;
+  from: "desk" | "worker";
+  text: string;
+  voices?: string[];
+}
+
+/** `items`: the newest few, oldest first; `count`: of all. */
+export interface Messages {
+  count: number;
+  items: Message[];
 }
 
 /** How often a case was urged, and the last time: by whom, about which task; null: its judgement. */
@@ -500,7 +516,7 @@ export interface HandedOn {
 }
 
 export type TaskState = "offered" | "taken" | "arrived" | "handled" | "withdrawn" | "refused" | "closed";
-export type TaskMoveName = "take" | "arrive" | "handled" | "refuse" | "return" | "check_in" | "help" | "ask_suspension" | "resume";
+export type TaskMoveName = "take" | "arrive" | "handled" | "refuse" | "return" | "check_in" | "help" | "message" | "ask_suspension" | "resume";
 
 export interface TaskBrief {
   task_id: string;

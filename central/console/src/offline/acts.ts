@@ -66,6 +66,7 @@ const FROM: Record<TaskMoveName, readonly TaskState[]> = {
   return: ["taken", "arrived"],
   check_in: ["taken", "arrived"],
   help: ["taken", "arrived"],
+  message: ["taken", "arrived", "handled"],
   ask_suspension: ["taken", "arrived"],
   resume: ["taken", "arrived"],
 };
@@ -78,6 +79,7 @@ const AFTER: Record<TaskMoveName, TaskState | null> = {
   return: "refused",
   check_in: null,
   help: null,
+  message: null,
   ask_suspension: null,
   resume: null,
 };

@@ -270,6 +270,7 @@ const TIMELINE: Record<string, [string, string]> = {
   unit_given_up: ["不再等待管理单位", "The unit is not waited for any longer"],
   task_offered: ["通知处置人员", "Offered to a worker"],
   urged: ["催办", "Urged"],
+  message: ["消息", "Message"],
   suspension_asked: ["申请挂起", "Asked to suspend"],
   suspended: ["挂起已批准", "Suspended"],
   suspension_refused: ["挂起未批准", "Suspension refused"],

@@ -116,10 +116,10 @@ def test_every_open_incident_can_be_merged_and_split_and_no_closed_or_kept_one()
     ("state", "moves"),
     [
         (State.OPEN, {"urge"}),
-        (State.DISPATCHED, {"transfer", "urge"}),
-        (State.TAKEN, {"answer_help", "transfer", "urge", "resume_by_desk"}),
-        (State.ARRIVED, {"answer_help", "transfer", "urge", "resume_by_desk"}),
-        (State.HANDLED, set()),
+        (State.DISPATCHED, {"transfer", "urge", "say"}),
+        (State.TAKEN, {"answer_help", "transfer", "urge", "say", "resume_by_desk"}),
+        (State.ARRIVED, {"answer_help", "transfer", "urge", "say", "resume_by_desk"}),
+        (State.HANDLED, {"say"}),
         (State.CLOSED, set()),
     ],
 )
@@ -214,9 +214,9 @@ def test_every_task_move_is_an_incident_move_of_the_worker() -> None:
     ("state", "moves"),
     [
         (TaskState.OFFERED, ("take", "refuse")),
-        (TaskState.TAKEN, ("arrive", "handled", "return", "check_in", "help", "ask_suspension", "resume")),
-        (TaskState.ARRIVED, ("handled", "return", "check_in", "help", "ask_suspension", "resume")),
-        (TaskState.HANDLED, ()),
+        (TaskState.TAKEN, ("arrive", "handled", "return", "check_in", "help", "message", "ask_suspension", "resume")),
+        (TaskState.ARRIVED, ("handled", "return", "check_in", "help", "message", "ask_suspension", "resume")),
+        (TaskState.HANDLED, ("message",)),
         (TaskState.WITHDRAWN, ()),
         (TaskState.CLOSED, ()),
     ],

@@ -2,6 +2,7 @@
 import { wordsOf } from "@/words";
 
 const zh = {
+  "row.message": "新消息",
   "stage.waiting": "待研判",
   "stage.sent": "已派",
   "stage.underway": "处置中",
@@ -108,6 +109,7 @@ const zh = {
   hiddenSeen: "知道了",
 };
 const en: typeof zh = {
+  "row.message": "Message",
   "stage.waiting": "To judge",
   "stage.sent": "Sent",
   "stage.underway": "Under way",

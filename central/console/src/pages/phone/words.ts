@@ -3,6 +3,12 @@ import type { HandedOn, Task, Urged } from "@/api/types";
 import { areaName, wordsOf } from "@/words";
 
 const zh = {
+  "say.title": "发给指挥中心的话",
+  "say.write": "给指挥中心发消息",
+  "say.answer": "回复指挥中心",
+  "say.me": "我",
+  "say.spoken": "（语音）",
+  "say.send": "发送",
   "held.soon": "{seconds} 秒后发送",
   "held.away": "{seconds} 秒内可撤销，有信号后发送",
   "held.undo": "撤销",
@@ -95,6 +101,12 @@ const zh = {
 };
 
 const en: Record<keyof typeof zh, string> = {
+  "say.title": "Message to the centre",
+  "say.write": "Write to the centre",
+  "say.answer": "Answer the centre",
+  "say.me": "Me",
+  "say.spoken": "(spoken)",
+  "say.send": "Send",
   "held.soon": "Sent in {seconds} s",
   "held.away": "Undo within {seconds} s; sent when there is a signal",
   "held.undo": "Undo",

@@ -53,6 +53,7 @@ export const phone: Record<keyof typeof chinese, string> = {
   "phone.act.resume": "Resume",
   "phone.act.check_in": "Check-in",
   "phone.act.help": "Ask for help",
+  "phone.act.message": "Message",
   "phone.act.take": "Take",
   "phone.act.arrive": "Arrived",
   "phone.act.handled": "Handled",

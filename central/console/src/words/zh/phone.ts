@@ -51,6 +51,7 @@ export const phone = {
   "phone.act.resume": "恢复处置",
   "phone.act.check_in": "位置签到",
   "phone.act.help": "求助",
+  "phone.act.message": "消息",
   "phone.act.take": "接单",
   "phone.act.arrive": "到场",
   "phone.act.handled": "处置完成",
