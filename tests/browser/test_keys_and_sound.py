@@ -85,6 +85,7 @@ def test_a_shift_begins_with_a_tone_that_is_heard_and_mute_ends_by_itself(
     browser: Browser, centre: CentreOnly, node: PuppetNode
 ) -> None:
     page = as_operator(browser, centre)
+    page.clock.install()  # runs on by itself, and can be put forward
     page.evaluate(
         """() => {
           window.__tones = 0;
@@ -107,6 +108,7 @@ def test_a_shift_begins_with_a_tone_that_is_heard_and_mute_ends_by_itself(
     page.get_by_test_id("sound-heard").click()
     expect(sound).to_have_attribute("data-sound", "on")
     blocked(node, "cam-1", Severity.ORANGE, Hazard.BLOCKED_EXIT)
+    expect(page.get_by_test_id("command-page")).to_have_class("page flash sev-2", timeout=SOON_MS)
     expect(page.get_by_test_id("incident-row")).to_have_count(2, timeout=SOON_MS)
     page.wait_for_function("() => window.__tones === 7")  # two pairs
     page.keyboard.press("m")
@@ -118,6 +120,13 @@ def test_a_shift_begins_with_a_tone_that_is_heard_and_mute_ends_by_itself(
     assert page.evaluate("window.__tones") == 7
     page.keyboard.press("m")
     expect(sound).to_have_attribute("data-sound", "on")
+    page.route("**/api/**", lambda route: route.abort())  # each answer tells the centre's time, which the page goes by
+    page.keyboard.press("m")
+    page.clock.fast_forward("09:30")
+    expect(page.get_by_test_id("sound-muted")).to_contain_text("00:2", timeout=SOON_MS)
+    page.clock.fast_forward("00:31")
+    expect(sound).to_have_attribute("data-sound", "on")  # nobody has to think of it
+    page.unroute("**/api/**")
     # Chromium remembers presses over a reload of the same page; a browser that was restarted does not.
     page.add_init_script("Object.defineProperty(UserActivation.prototype, 'hasBeenActive', { get: () => false })")
     page.reload()
@@ -128,4 +137,30 @@ def test_a_shift_begins_with_a_tone_that_is_heard_and_mute_ends_by_itself(
     page.get_by_test_id("sound-wake").click()
     expect(sound).to_have_attribute("data-sound", "on")
     expect(page.get_by_test_id("command-page")).to_have_class("page")
+    assert [one for one in complaints(page) if "ERR_FAILED" not in one] == []  # those were aborted above
+
+
+def test_a_page_that_hears_nothing_turns_grey_and_one_that_was_hidden_says_for_how_long(
+    browser: Browser, centre: CentreOnly, node: PuppetNode
+) -> None:
+    page = as_operator(browser, centre)
+    page.clock.install()
+    expect(page.get_by_test_id("link")).to_have_attribute("data-link", "live", timeout=SOON_MS)
+    page.get_by_test_id("sound-start").click()
+    page.get_by_test_id("sound-heard").click()
+    whole = page.get_by_test_id("command-page")
+    expect(whole).to_have_class("page")
+    page.clock.fast_forward(21_000)  # nothing came for so long: the socket is open all the same
+    expect(whole).to_have_class("page grey")
+    expect(page.get_by_test_id("link-lost")).to_be_visible()
+    expect(whole).to_have_class("page", timeout=40_000)  # the next sign of life
+    hide = """(state) => {
+      Object.defineProperty(document, "visibilityState", { value: state, configurable: true });
+      Object.defineProperty(document, "hidden", { value: state === "hidden", configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    page.evaluate(hide, "hidden")
+    page.clock.fast_forward(90_000)
+    page.evaluate(hide, "visible")
+    expect(page.get_by_test_id("was-hidden")).to_contain_text("1分")
     assert complaints(page) == []
