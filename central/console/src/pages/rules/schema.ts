@@ -15,6 +15,7 @@ export interface Shape {
   exclusiveMinimum?: number;
   items?: Shape;
   properties?: Record<string, Shape>;
+  propertyNames?: Shape;
   required?: string[];
   $defs?: Record<string, Shape>;
   discriminator?: { mapping: Record<string, string> };
@@ -102,11 +103,17 @@ export function fieldOf(schema: CameraSchema, name: string, written: Shape, isRe
     byDefault: written.default,
     isRequired,
     mayBeNull: isNullable,
-    choices: (shape.enum ?? []) as (string | number)[],
+    choices: choicesOf(schema, shape),
     least: shape.minimum ?? shape.exclusiveMinimum ?? null,
     most: shape.maximum ?? null,
     help: written.description ?? shape.description ?? "",
   };
+}
+
+/** Of a choice what may be chosen, of a map what its names may be. */
+function choicesOf(schema: CameraSchema, shape: Shape): (string | number)[] {
+  const named = shape.propertyNames ? resolved(schema, shape.propertyNames).enum : undefined;
+  return (shape.enum ?? named ?? []) as (string | number)[];
 }
 
 function kindOf(shape: Shape): FieldKind {
