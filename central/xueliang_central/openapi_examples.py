@@ -192,6 +192,7 @@ _INCIDENT: Final[dict[str, Any]] = {
         "due_at": "2026-11-27T02:17:31.512Z",
         "breached": False,
         "escalated_to": None,
+        "counts": None,
     },
     "task": {
         "task_id": _OTHER_ID,

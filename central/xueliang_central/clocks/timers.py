@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, insert, select, update
@@ -72,7 +72,7 @@ def rows_of(
     for kind in wanted:
         if kind in due:
             continue
-        due[kind] = now + timedelta(seconds=limits.of(kind))
+        due[kind] = limits.due(kind, now)
         if no_later_than is not None:
             due[kind] = min(due[kind], no_later_than)
         rows.append(
@@ -88,6 +88,7 @@ def rows_of(
                 "escalation_levels": [] if kind is ClockKind.CHECK else list(limits.escalate),
                 "escalate_every_s": limits.escalate_every_s,
                 "escalated_steps": 0,
+                "counts": limits.counted(kind),
             }
         )
     return rows, {kind: due[kind] for kind in wanted}
@@ -108,6 +109,7 @@ def dated_row(
         "escalation_levels": list(levels),
         "escalate_every_s": every_s,
         "escalated_steps": 0,
+        "counts": None,
     }
 
 
@@ -189,7 +191,12 @@ async def claim_due(conn: AsyncConnection, now: datetime) -> tuple[dict[str, Any
 async def mark_fired(conn: AsyncConnection, clock: dict[str, Any], now: datetime) -> Firing | None:
     """Take the next step of a claimed clock. None: it was stopped, fired or moved since it was read."""
     firing = fire(
-        clock["escalation_levels"], clock["escalate_every_s"], clock["escalated_steps"], clock["next_due_at"], now
+        clock["escalation_levels"],
+        clock["escalate_every_s"],
+        clock["escalated_steps"],
+        clock["next_due_at"],
+        now,
+        clock["counts"],
     )
     done = await conn.execute(
         update(clocks)

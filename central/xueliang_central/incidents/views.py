@@ -14,6 +14,7 @@ from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import AreaTree, brief
+from xueliang_central.clocks.showing import hours_counted
 from xueliang_central.clocks.tables import clocks
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.evidence.tables import pictures
@@ -163,6 +164,7 @@ def _clock(clock: Row) -> View:
         "due_at": at_text(clock["due_at"]),
         "breached": clock["breached_at"] is not None,
         "escalated_to": clock["escalated_to"],
+        "counts": hours_counted(clock),
     }
 
 
