@@ -77,7 +77,10 @@ class Calendar(Settings):
         for one, other in zip(week, [*week[1:], next_week], strict=True):
             if other[0] < one[1]:
                 raise problem(
-                    "hours_overlap", "expected hours that do not overlap", f"{_say(one)} and {_say(other)}", "make them one"
+                    "hours_overlap",
+                    "expected hours that do not overlap",
+                    f"{_say(one)} and {_say(other)}",
+                    "make them one",
                 )
         return value
 

@@ -118,7 +118,6 @@ class Policy(Settings):
         """True when this row is for the case, for a clock that starts at this moment (aware)."""
         return self.match.takes(case) and (self.when is None or self.when.is_active(at))
 
-
     def limits_counted(self) -> dict[str, float]:
         """Those that count working hours, by their keys, in seconds; `escalate_every_s` goes with each."""
         names = [f"{name}_s" for name in self.counts.limits] if self.counts else []

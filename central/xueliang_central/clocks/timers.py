@@ -17,10 +17,13 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import Area, higher
-from xueliang_central.clocks.limits import ClockKind, Firing, Limits, fire
+from xueliang_central.clocks.limits import BY_POLICY, ClockKind, Firing, Limits, fire, later
 from xueliang_central.clocks.tables import clocks, escalations
 from xueliang_central.incidents.tables import incidents
 from xueliang_central.store.among import among
+
+
+Due = dict[ClockKind, datetime]
 
 
 async def running(conn: AsyncConnection, incident_id: str) -> dict[ClockKind, datetime]:
@@ -117,6 +120,47 @@ async def write(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
     """Clocks of `rows_of` and `dated_row`."""
     if rows:
         await conn.execute(insert(clocks), rows)
+
+
+async def hasten(conn: AsyncConnection, incident_id: str, limits: Limits, now: datetime) -> Due:
+    """Its running clocks of the policy go by these limits from now on, where that is sooner; none gets longer.
+
+    One that has fired keeps its levels, and tells the next of them sooner. Returns those that are due sooner, and when.
+    """
+    kinds = [kind.value for kind in BY_POLICY]
+    found = await conn.execute(
+        select(clocks).where(
+            clocks.c.incident_id == incident_id,
+            clocks.c.kind.in_(kinds),
+            clocks.c.stopped_at.is_(None),
+            clocks.c.next_due_at.is_not(None),
+        )
+    )
+    moved: Due = {}
+    for row in [dict(one) for one in found.mappings()]:
+        kind = ClockKind(row["kind"])
+        values = _hastened(row, kind, limits, now)
+        if "due_at" in values:
+            moved[kind] = values["due_at"]
+        if values:
+            await conn.execute(update(clocks).where(clocks.c.clock_id == row["clock_id"]).values(**values))
+    return moved
+
+
+def _hastened(clock: dict[str, Any], kind: ClockKind, limits: Limits, now: datetime) -> dict[str, Any]:
+    """The columns of a running clock that other limits change."""
+    counts, every_s = limits.counted(kind), limits.escalate_every_s
+    if clock["escalated_steps"]:
+        next_due_at = later(now, every_s, counts)
+        if next_due_at >= clock["next_due_at"]:
+            return {}
+        return {"next_due_at": next_due_at, "escalate_every_s": every_s, "counts": counts}
+    due_at = limits.due(kind, now)
+    levels = [] if kind is ClockKind.CHECK else list(limits.escalate)
+    values = {"escalation_levels": levels, "escalate_every_s": every_s}
+    if due_at < clock["due_at"]:
+        return values | {"due_at": due_at, "next_due_at": due_at, "limit_s": limits.of(kind), "counts": counts}
+    return values if counts else values | {"counts": None}  # every hour counts now; its own date is sooner
 
 
 async def stop(conn: AsyncConnection, incident_id: str, kinds: Iterable[ClockKind], now: datetime) -> None:
