@@ -22,7 +22,6 @@ from xueliang_central.clocks.tables import clocks, escalations
 from xueliang_central.incidents.tables import incidents
 from xueliang_central.store.among import among
 
-
 Due = dict[ClockKind, datetime]
 
 

@@ -44,7 +44,7 @@ async def rise(change: Change, before: Row, case: Row, *, limits: Limits | None 
 
 
 async def send_risen(change: Change, before: Row, case: Row) -> Row:
-    """Where the row of the new severity dispatches by itself, so is what waits for a judgement. The incident after it."""
+    """Where the row of the new severity dispatches by itself, so is what waits for a judgement; the incident after."""
     if case["severity"] >= before["severity"] or case["gone"] or is_collective(case["place_key"]):
         return case
     return await service.dispatch_by_policy(change, case)
