@@ -1,4 +1,4 @@
-"""A limit that counts working hours, in a real browser: the countdown rests, says until when, and shows what is left."""
+"""A limit that counts working hours, in a real browser: the countdown rests, and says until when and what is left."""
 
 from __future__ import annotations
 
