@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from shapely import union_all
@@ -117,7 +117,7 @@ def not_succeeded(tree: AreaTree) -> list[str]:
     """Areas that end while part of them lies in no area of their level that is valid on the day after, in words."""
     notes = []
     for area in tree:
-        if area.valid_to is None or area.polygon.is_empty:
+        if area.valid_to is None or area.valid_to == date.max or area.polygon.is_empty:
             continue
         day = area.valid_to + timedelta(days=1)
         after = [one.polygon for one in tree.at_level(area.level) if one.is_valid(day) and not one.polygon.is_empty]

@@ -27,8 +27,8 @@ async def rise(change: Change, before: Row, case: Row, *, limits: Limits | None 
         return case
     if limits is None:
         limits = _limits_of(change, case)
-    if limits is None:
-        return case
+        if limits is None or limits.as_json() == case["policy"]:
+            return case  # the row of its old severity is that of the new one
     moved = await timers.hasten(change.conn, case["incident_id"], limits, change.now)
     values: Row = {} if limits.as_json() == case["policy"] else {"policy": limits.as_json(), "updated_at": change.now}
     if values:

@@ -245,10 +245,10 @@ async def test_dates_are_stored_told_in_the_diff_and_move_cameras_on_their_day(d
     assert f"~ {city.GRID} grid 区域001: valid_to, valid until 2026-11-23" in lines
     assert f"note: {city.GRID} 区域001 ends on 2026-11-23, and nothing follows in 100% of it" in lines
     successor = city.feature(city.VILLAGE + "009", geometry=city.rectangle(*city.BOXES[city.GRID]))
-    successor["properties"]["valid_from"] = "2026-11-24"
+    successor["properties"] |= {"valid_from": "2026-11-24", "valid_to": "9999-12-31"}  # as code tables say "open"
     dated["features"].append(successor)
     lines = await _take(database, dated)
-    assert f"+ {city.VILLAGE}009 grid 区域009, valid from 2026-11-24" in lines
+    assert f"+ {city.VILLAGE}009 grid 区域009, valid from 2026-11-24 until 9999-12-31" in lines
     assert not [line for line in lines if "nothing follows" in line or "belong to another" in line]
     next_day = START + timedelta(days=1)
     lines = await take_areas(database, city.area_table(dated), at=next_day, remove_missing=False)
