@@ -109,9 +109,11 @@ class Calendar(Settings):
             if off is not None:
                 span = f"{off.first} to {off.last or off.first}"
                 raise problem(
-                    "worked_and_off", "expected a make-up day that is not off as well", f"{one.day}, off by {span}",
+                    "worked_and_off",
+                    "expected a make-up day that is not off as well",
+                    f"{one.day}, off by {span}",
                     "take it out of one of the two",
-                )  # fmt: skip
+                )
             if days.count(one.day) > 1:
                 raise problem("worked_twice", "expected each make-up day once", f"{one.day} twice")
             hours = info.data.get("hours")

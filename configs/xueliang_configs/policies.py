@@ -376,8 +376,9 @@ class PolicyTable(Settings):
     @classmethod
     def _rows_are_whole(cls, rows: tuple[Policy, ...], info: ValidationInfo) -> tuple[Policy, ...]:
         used: set[int] = set()
-        known: dict[tuple[int, ...], tuple[str | None, set[int]]] = {}  # by the rows that take a case: the hour they
-        for case in _all_cases():  # leave out, and which of them decide
+        # By the rows that take a case: the hour they leave out, and which of them decide.
+        known: dict[tuple[int, ...], tuple[str | None, set[int]]] = {}
+        for case in _all_cases():
             takers = tuple(i for i, row in enumerate(rows) if row.match.takes(case))
             if takers not in known:
                 hours = [rows[i].when for i in takers]

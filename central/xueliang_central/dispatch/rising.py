@@ -35,10 +35,8 @@ async def rise(change: Change, before: Row, case: Row, *, limits: Limits | None 
         await incidents.write(change, case, values)
     if moved or values:
         dates = {kind.value: due_at.isoformat() for kind, due_at in sorted(moved.items())}
-        severity = {"severity": case["severity"], "before": before["severity"]}
-        change.note(
-            case["incident_id"], "limits_by_severity", POLICY, **severity, policy_row=limits.row, due=dates
-        )  # fmt: skip
+        said = {"severity": case["severity"], "before": before["severity"], "policy_row": limits.row, "due": dates}
+        change.note(case["incident_id"], "limits_by_severity", POLICY, **said)
     await _tell_task(change, case, moved)
     return case | values
 
