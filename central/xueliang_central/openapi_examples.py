@@ -215,6 +215,7 @@ _INCIDENT: Final[dict[str, Any]] = {
         "breached": False,
         "paused_at": None,
         "escalated_to": None,
+        "counts": None,
     },
     "task": {
         "task_id": _OTHER_ID,

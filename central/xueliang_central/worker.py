@@ -18,6 +18,7 @@ from xueliang_central.cap import service as cap
 from xueliang_central.cap import set_aside
 from xueliang_central.centre import Centre
 from xueliang_central.clocks import timers
+from xueliang_central.clocks.steadiness import HOLD_S, Steadiness, look
 from xueliang_central.dispatch import seats
 from xueliang_central.dispatch.escalating import fire_next
 from xueliang_central.dispatch.needing import not_needed
@@ -72,6 +73,8 @@ class Worker:
         self._database = centre.database
         self._rulebook = Rulebook.of(centre.areas, centre.policies)
         self._wall = centre.wall
+        self._mono = centre.mono
+        self._steady: Steadiness | None = None
         self._areas = centre.areas
         self._notice_rules = centre.policies.notices
         chosen = centre.settings.notices
@@ -120,7 +123,7 @@ class Worker:
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._repeat("clocks", self.fire_due, LOOK_S))
+            tasks.create_task(self._repeat("clocks", self.fire_steadily, LOOK_S))
             tasks.create_task(self._repeat("letting_go", self.let_go, FOLDING_S))
             tasks.create_task(self._repeat("settling", self.settle, FOLDING_S))
             tasks.create_task(self._repeat("seats", self.deal, FOLDING_S))
@@ -143,6 +146,14 @@ class Worker:
             tasks.create_task(self._repeat("webhooks", self.teller.look, FOLDING_S))
             tasks.create_task(self._repeat("call_backs", self.forget_call_backs, CALL_BACKS_S))
             tasks.create_task(self._repeat("partitions", self._partitions, PARTITIONS_S))
+
+    async def fire_steadily(self) -> int:
+        """`fire_due`, but nothing while the clock is ahead of what it was: it may be set right again."""
+        self._steady, step_s = look(self._steady, self._wall().timestamp(), self._mono())
+        if step_s:
+            self.counts["clock_set"] += 1
+            log.warning("the clock was set", extra={"step_s": round(step_s), "holds_s": HOLD_S if step_s > 0 else 0})
+        return 0 if self._steady.doubted_s is not None else await self.fire_due()
 
     async def fire_due(self) -> int:
         """Fire every clock that is due now, some in each transaction; returns how many.

@@ -68,7 +68,7 @@ def load_centre(path: Path | str, environment: Mapping[str, str] | None = None) 
 
 def load_policies(path: Path | str) -> PolicyTable:
     """policies.yaml. Raises ConfigError with every problem."""
-    return _load(Path(path), PolicyTable, None)
+    return _load(Path(path), PolicyTable, None, _policy_checks)
 
 
 def check_channels(config: CentreConfig, policies: PolicyTable) -> None:
@@ -327,6 +327,17 @@ def _rules_file_checks(value: Any) -> Iterator[Found]:
 def _register_checks(value: Any) -> Iterator[Found]:
     for key, first, name in _repeated(_items(value, "cameras"), "camera_id", ("cameras",)):
         yield key, f'camera_id "{name}" is used twice, first by cameras.{first}', "give each camera an id of its own"
+
+
+def _policy_checks(value: Any) -> Iterator[Found]:
+    calendars = value.get("calendars") if isinstance(value, dict) else None
+    there = sorted(str(name) for name in calendars) if isinstance(calendars, dict) else []
+    for index, row in _items(value, "policies"):
+        counts = row.get("counts")
+        name = counts.get("calendar") if isinstance(counts, dict) else None
+        if isinstance(name, str) and name not in there:
+            hint = f"there: {', '.join(there)}" if there else "describe it under calendars"
+            yield ("policies", index, "counts", "calendar"), f'expected a name of calendars, got "{name[:40]}"', hint
 
 
 def _lane_checks(value: Any) -> Iterator[Found]:

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from xueliang_alerts.contract import Hazard, Severity
+from xueliang_configs.calendars import Calendar, CalendarName, Counts, too_slow
 from xueliang_configs.checklists import MOST_STEPS, ChecklistStep, steps_for
 from xueliang_configs.hours_covered import first_gap, is_of_use
 from xueliang_configs.notices import LadderStep, NoticeRules
@@ -73,6 +74,9 @@ class Policy(Settings):
         default=None,
         description="Only for clocks that start in these hours; null: at any hour. auto_dispatch goes by the opening.",
     )
+    counts: Counts | None = Field(
+        default=None, description="Which of its limits count working hours only; null: none, every hour counts."
+    )
     judge_s: Limit = Field(description="An operator must have judged it this long after it opened.")
     take_s: Limit = Field(description="A grid worker must have taken the task this long after dispatch.")
     arrive_s: Limit = Field(description="The worker must be there this long after dispatch; not below take_s.")
@@ -113,6 +117,11 @@ class Policy(Settings):
     def takes(self, case: Case, at: datetime) -> bool:
         """True when this row is for the case, for a clock that starts at this moment (aware)."""
         return self.match.takes(case) and (self.when is None or self.when.is_active(at))
+
+    def limits_counted(self) -> dict[str, float]:
+        """Those that count working hours, by their keys, in seconds; `escalate_every_s` goes with each."""
+        names = [f"{name}_s" for name in self.counts.limits] if self.counts else []
+        return {name: getattr(self, name) for name in (*names, *(["escalate_every_s"] if names else []))}
 
 
 class UnitFirst(Settings):
@@ -293,9 +302,42 @@ def _say(case: Case) -> str:
     return f"hazard={hazard.value}, severity={severity.value}, place_class={place_class.value}, level={level.value}"
 
 
+def _refuse_resting(rows: tuple[Policy, ...], deciding: list[int], case: Case) -> None:
+    """Nothing urgent waits for working hours unless its row says so."""
+    hazard, severity, _, _ = case
+    if hazard is not Hazard.FIRE_SMOKE and severity > Severity.ORANGE:
+        return
+    for i in deciding:
+        counts = rows[i].counts
+        if counts is not None and not counts.urgent:
+            raise problem(
+                "policy_rests",
+                "expected fire and severity 1 and 2 to count every hour",
+                f"row {i}, which counts calendar {counts.calendar} for {_say(case)}",
+                "put a row without counts above it, or say urgent: true in counts",
+            )
+
+
+def _refuse_too_slow(rows: tuple[Policy, ...], calendars: dict[str, Calendar]) -> None:
+    for i, row in enumerate(rows):
+        calendar = calendars.get(row.counts.calendar) if row.counts else None  # one that is not there: loading says so
+        for name, limit_s in row.limits_counted().items():
+            if calendar is not None and row.counts is not None and too_slow(limit_s, calendar):
+                raise problem(
+                    "policy_slow",
+                    "expected limits that pass within a year",
+                    f"row {i}: {name} {limit_s:g} at {calendar.week_s} working seconds a week of calendar "
+                    f"{row.counts.calendar}",
+                    "a shorter limit, or more hours",
+                )
+
+
 class PolicyTable(Settings):
     """policies.yaml: rows in order, first match wins."""
 
+    calendars: dict[CalendarName, Calendar] = Field(
+        default={}, max_length=20, description="Working hours by name, for `counts` of a row."
+    )
     policies: tuple[Policy, ...] = Field(
         min_length=1,
         max_length=200,
@@ -332,16 +374,18 @@ class PolicyTable(Settings):
 
     @field_validator("policies")
     @classmethod
-    def _rows_are_whole(cls, rows: tuple[Policy, ...]) -> tuple[Policy, ...]:
+    def _rows_are_whole(cls, rows: tuple[Policy, ...], info: ValidationInfo) -> tuple[Policy, ...]:
         used: set[int] = set()
-        known: dict[tuple[int, ...], str | None] = {}  # by the rows that take a case: the hour they leave out
+        # By the rows that take a case: the hour they leave out, and which of them decide.
+        known: dict[tuple[int, ...], tuple[str | None, set[int]]] = {}
         for case in _all_cases():
             takers = tuple(i for i, row in enumerate(rows) if row.match.takes(case))
             if takers not in known:
                 hours = [rows[i].when for i in takers]
-                known[takers] = first_gap(hours) if takers else ""
-                used |= {i for place, i in enumerate(takers) if is_of_use(hours[place], hours[:place])}
-            gap = known[takers]
+                deciding = {i for place, i in enumerate(takers) if is_of_use(hours[place], hours[:place])}
+                known[takers] = first_gap(hours) if takers else "", deciding
+                used |= deciding
+            gap, deciding = known[takers]
             if gap is not None:
                 at = f" on {gap}" if gap else ""
                 raise problem(
@@ -352,6 +396,7 @@ class PolicyTable(Settings):
                     if gap
                     else "end with a row without match: it takes what the others leave",
                 )
+            _refuse_resting(rows, sorted(deciding), case)
         idle = next((i for i in range(len(rows)) if i not in used), None)
         if idle is not None:
             raise problem(
@@ -360,6 +405,7 @@ class PolicyTable(Settings):
                 f"row {idle}, whose every case is taken by a row above it",
                 "move it up, or take it out",
             )
+        _refuse_too_slow(rows, info.data.get("calendars", {}))
         return rows
 
     @field_validator("checklists")

@@ -127,7 +127,8 @@ def zone_of(name: str) -> tzinfo:
         raise
 
 
-def _known_zone(name: str) -> str:
+def known_zone(name: str) -> str:
+    """The name, of a zone that this machine knows; for validators."""
     try:
         zone_of(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -139,7 +140,7 @@ def _known_zone(name: str) -> str:
 class Schedule(Settings):
     """When a rule may raise. What is raised already is watched to its end, also outside."""
 
-    time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
+    time_zone: Annotated[str, AfterValidator(known_zone)] = Field(
         default=DEFAULT_TIME_ZONE, description="IANA name of the local time that bands are written in."
     )
     bands: tuple[TimeBand, ...] = Field(min_length=1, max_length=32, description="When the rule may raise.")

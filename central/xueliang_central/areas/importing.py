@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
+from shapely import union_all
 from shapely.geometry import shape
 from shapely.validation import explain_validity
 from sqlalchemy import Column, Select, delete, insert, select, update
@@ -49,11 +50,21 @@ class AreaDiff:
 
     def lines(self) -> list[str]:
         """For the operator: one line per area, then the sums, then the notes."""
-        told = [f"+ {area.code} {area.level.value} {area.name}" for area in self.added]
-        told += [f"~ {area.code} {area.level.value} {area.name}: {', '.join(what)}" for area, what in self.changed]
+        told = [f"+ {area.code} {area.level.value} {area.name}{_span(area)}" for area in self.added]
+        told += [
+            f"~ {area.code} {area.level.value} {area.name}: {', '.join(what)}{_span(area)}"
+            for area, what in self.changed
+        ]
         told += [f"- {area.code} {area.level.value} {area.name}" for area in self.removed]
         sums = f"{len(self.added)} added, {len(self.changed)} changed, {len(self.removed)} removed"
         return [*told, f"{sums}, {self.unchanged} unchanged", *(f"note: {note}" for note in self.notes)]
+
+
+def _span(area: Area) -> str:
+    """ ", valid from 2027-01-01 until 2027-12-31"; empty for one without dates."""
+    begins = f" from {area.valid_from}" if area.valid_from else ""
+    ends = f" until {area.valid_to}" if area.valid_to else ""
+    return f", valid{begins}{ends}" if begins or ends else ""
 
 
 def areas_of(table: AreaTable) -> list[Area]:
@@ -102,6 +113,20 @@ def odd_ones(tree: AreaTree) -> list[str]:
     return notes
 
 
+def not_succeeded(tree: AreaTree) -> list[str]:
+    """Areas that end while part of them lies in no area of their level that is valid on the day after, in words."""
+    notes = []
+    for area in tree:
+        if area.valid_to is None or area.valid_to == date.max or area.polygon.is_empty:
+            continue
+        day = area.valid_to + timedelta(days=1)
+        after = [one.polygon for one in tree.at_level(area.level) if one.is_valid(day) and not one.polygon.is_empty]
+        left = area.polygon.difference(union_all(after)).area / area.polygon.area if after else 1.0
+        if left > 1 - _MIN_INSIDE_PARENT:
+            notes.append(f"{area.code} {area.name} ends on {area.valid_to}, and nothing follows in {left:.0%} of it")
+    return notes
+
+
 def diff(before: AreaTree, after: Sequence[Area], *, remove_missing: bool) -> AreaDiff:
     """What taking these areas changes."""
     added, changed = [], []
@@ -118,7 +143,8 @@ def diff(before: AreaTree, after: Sequence[Area], *, remove_missing: bool) -> Ar
     unchanged = len(after) - len(added) - len(changed)
     removed_codes = {area.code for area in removed}
     kept = [area for area in before if area.code not in named and area.code not in removed_codes]
-    notes = odd_ones(AreaTree([*kept, *after]))
+    tree = AreaTree([*kept, *after])
+    notes = [*odd_ones(tree), *not_succeeded(tree)]
     return AreaDiff(tuple(added), tuple(changed), tuple(reversed(removed)), unchanged, tuple(notes))
 
 

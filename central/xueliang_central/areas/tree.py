@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from shapely.geometry import Polygon, shape
@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_central.areas.tables import area_imports, areas
 from xueliang_central.errors import NotFound
 from xueliang_central.store.database import Database
+from xueliang_configs.schedules import DEFAULT_TIME_ZONE, zone_of
 from xueliang_configs.values import AreaLevel
 
 Level = AreaLevel
@@ -33,6 +34,8 @@ CODE_LENGTHS: Final[Mapping[Level, int]] = {
 }
 LEVEL_OF_LENGTH: Final[Mapping[int, Level]] = {length: level for level, length in CODE_LENGTHS.items()}
 _LENGTHS: Final = tuple(CODE_LENGTHS.values())
+_ZONE: Final = zone_of(DEFAULT_TIME_ZONE)
+_DAYS_KEPT: Final = 8  # trees of single days: today's, and those of alerts that come late
 
 
 def higher(one: Level | str, other: Level | str) -> Level:
@@ -51,6 +54,11 @@ def path_by_code(code: str) -> str:
     return "/".join(code[:length] for length in _LENGTHS if length <= len(code))
 
 
+def day_of(at: datetime) -> date:
+    """The local day of a moment (aware), for `AreaTree.on`."""
+    return at.astimezone(UTC).astimezone(_ZONE).date()
+
+
 def code_of_path(path: str) -> str:
     """The last part of a path: the area itself."""
     return path.rsplit("/", 1)[-1]
@@ -65,6 +73,7 @@ class Area:
         path: the codes from the root to here, joined by "/".
         polygon: shapely Polygon or MultiPolygon, WGS84 degrees (longitude, latitude); empty when none was imported.
         geometry: the same as GeoJSON, as imported; None when none was.
+        valid_from, valid_to: first and last local day on which it is an area; None: always was, until further notice.
     """
 
     code: str
@@ -78,6 +87,10 @@ class Area:
     valid_from: date | None = None
     valid_to: date | None = None
 
+    def is_valid(self, day: date) -> bool:
+        """Is it an area on this local day?"""
+        return (self.valid_from is None or self.valid_from <= day) and (self.valid_to is None or day <= self.valid_to)
+
 
 class AreaTree:
     """All areas, by code. An empty tree is normal before the first import."""
@@ -87,6 +100,20 @@ class AreaTree:
         self._children: dict[str | None, list[Area]] = {}
         for area in self._by_code.values():
             self._children.setdefault(area.parent, []).append(area)
+        self._is_dated = any(area.valid_from or area.valid_to for area in self._by_code.values())
+        self._on_days: dict[date, AreaTree] = {}
+
+    def on(self, day: date) -> AreaTree:
+        """Those that are valid on this local day; where no root is, all of them: nothing is dropped."""
+        if not self._is_dated:
+            return self
+        if day not in self._on_days:
+            kept = [area for area in self if area.is_valid(day)]
+            is_whole = len(kept) == len(self) or all(area.parent is not None for area in kept)
+            if len(self._on_days) >= _DAYS_KEPT:
+                self._on_days.clear()
+            self._on_days[day] = self if is_whole else AreaTree(kept)
+        return self._on_days[day]
 
     def __len__(self) -> int:
         return len(self._by_code)

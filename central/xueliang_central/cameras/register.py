@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_alerts.contract import ID_PATTERN
 from xueliang_central.areas.locating import locate
-from xueliang_central.areas.tree import AreaTree
+from xueliang_central.areas.tree import AreaTree, day_of
 from xueliang_central.audit import chain
 from xueliang_central.cameras.gate import digest_of
 from xueliang_central.cameras.tables import cameras
@@ -123,11 +123,11 @@ def check_places(places: Sequence[CameraPlace], tree: AreaTree) -> list[str]:
     return problems
 
 
-def _row(place: CameraPlace, tree: AreaTree) -> dict[str, Any]:
+def _row(place: CameraPlace, tree: AreaTree, at: datetime) -> dict[str, Any]:
     if place.area_code is not None:
         code, located, note = place.area_code, ASSIGNED, "assigned to this area"
     else:
-        found = locate(tree, place.longitude, place.latitude)
+        found = locate(tree.on(day_of(at)), place.longitude, place.latitude)
         code, located, note = found.code or "", found.how, found.note
     return {
         "camera_id": place.camera_id,
@@ -162,7 +162,7 @@ async def upsert_cameras(
     added: list[str] = []
     changed: list[str] = []
     for place in sorted(places, key=lambda place: place.camera_id):
-        row = _row(place, tree)
+        row = _row(place, tree, at)
         before = known.get(place.camera_id)
         if before is None:
             added.append(place.camera_id)
@@ -194,7 +194,7 @@ async def relocate(conn: AsyncConnection, tree: AreaTree, *, at: datetime) -> in
     moved = 0
     for row in found.mappings().all():
         place = replace(_place(row), area_code=None)
-        values = _row(place, tree)
+        values = _row(place, tree, at)
         if any(row[name] != value for name, value in values.items()):
             moved += 1
             await conn.execute(

@@ -3,17 +3,20 @@
 The table is ordered and the first row that matches wins; its last row matches everything (`xueliang_configs.policies`
 refuses a table with a hole, also at some hour). The limits chosen are written into the incident: a table changed at
 noon does not move the clocks of what opened at eleven. Where the hour decides, all rows of the case are written with
-it, and each clock that starts takes the one that holds then; a clock that runs is not moved.
+it, and each clock that starts takes the one that holds then; a clock that runs is not moved. A row that counts working
+hours is written with its calendar, for the same reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+from xueliang_central.clocks.working_time import due_after, periods_between
+from xueliang_configs.calendars import Calendar
 from xueliang_configs.policies import ANY, Policy, PolicyTable
 from xueliang_configs.schedules import Schedule
 
@@ -58,6 +61,8 @@ class Limits:
         reopen_window_s: raised again within this after closing: the same incident, reopened.
         by_hour: where rows with hours are for this case: its rows in order, each as JSON with its `when` (null: at any
             hour), the last of which takes what the others leave. Empty: this row at any hour.
+        counts: which limits count working hours only, and of which calendar: {"calendar": its name, "limits": kinds,
+            "as": a `Calendar` as JSON}. None: every hour counts.
     """
 
     row: int
@@ -70,6 +75,7 @@ class Limits:
     escalate_every_s: float
     reopen_window_s: float
     by_hour: tuple[dict[str, Any], ...] = ()
+    counts: dict[str, Any] | None = None
 
     def at(self, now: datetime) -> Limits:
         """Those of a clock that starts at this moment (aware)."""
@@ -95,16 +101,47 @@ class Limits:
             ClockKind.CHECK: self.check_s,
         }[kind]
 
+    def due(self, kind: ClockKind, start: datetime) -> datetime:
+        """When a clock of this kind that starts at this moment (aware) is due."""
+        return later(start, self.of(kind), self.counted(kind))
+
+    def counted(self, kind: ClockKind) -> dict[str, Any] | None:
+        """What a clock of this kind counts, as `later` takes it; None: every hour."""
+        if self.counts is None or kind.value not in self.counts["limits"]:
+            return None
+        return {name: self.counts[name] for name in ("calendar", "as")}
+
     def as_json(self) -> dict[str, Any]:
-        own = {name: value for name, value in asdict(self).items() if name != "by_hour"} | {
-            "escalate": list(self.escalate)
-        }
-        return own | {"by_hour": list(self.by_hour)} if self.by_hour else own
+        own = {one.name: getattr(self, one.name) for one in fields(self)} | {"escalate": list(self.escalate)}
+        left_out = {name for name in ("by_hour", "counts") if not own[name]}
+        own["by_hour"] = list(self.by_hour)
+        return {name: value for name, value in own.items() if name not in left_out}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Limits:
         by_hour = tuple(value.get("by_hour", ()))
         return cls(**{**value, "escalate": tuple(value["escalate"]), "by_hour": by_hour})
+
+
+def later(start: datetime, seconds: float, counted: Mapping[str, Any] | None) -> datetime:
+    """The moment so many seconds after this one (aware), of which only working hours count where a clock says so."""
+    if counted is None:
+        return start + timedelta(seconds=seconds)
+    return due_after(calendar_of(counted), start, seconds)
+
+
+def seconds_between(start: datetime, end: datetime, counted: Mapping[str, Any] | None) -> float:
+    """What `later` needs to come from one moment to the other; negative where `end` lies before."""
+    if end < start:
+        return -seconds_between(end, start, counted)
+    if counted is None:
+        return (end - start).total_seconds()
+    return sum((until - begin).total_seconds() for begin, until in periods_between(calendar_of(counted), start, end))
+
+
+def calendar_of(counted: Mapping[str, Any]) -> Calendar:
+    """The calendar that a clock was started with."""
+    return Calendar.model_validate(counted["as"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +167,10 @@ class PolicyRow:
 
 def rows_of(table: PolicyTable) -> tuple[PolicyRow, ...]:
     """The operator's table as plain rows."""
-    return tuple(_row_of(number, policy) for number, policy in enumerate(table.policies))
+    return tuple(_row_of(number, policy, table.calendars) for number, policy in enumerate(table.policies))
 
 
-def _row_of(number: int, policy: Policy) -> PolicyRow:
+def _row_of(number: int, policy: Policy, calendars: Mapping[str, Calendar]) -> PolicyRow:
     limits = Limits(
         row=number,
         judge_s=policy.judge_s,
@@ -144,6 +181,7 @@ def _row_of(number: int, policy: Policy) -> PolicyRow:
         escalate=tuple(level.value for level in policy.escalate),
         escalate_every_s=policy.escalate_every_s,
         reopen_window_s=policy.reopen_window_s,
+        counts=_counts_of(policy, calendars),
     )
     match = policy.match
     return PolicyRow(
@@ -154,6 +192,13 @@ def _row_of(number: int, policy: Policy) -> PolicyRow:
         levels=None if match.level == ANY else frozenset(str(level.value) for level in match.level),
         when=policy.when,
     )
+
+
+def _counts_of(policy: Policy, calendars: Mapping[str, Calendar]) -> dict[str, Any] | None:
+    if policy.counts is None:
+        return None
+    hours = calendars[policy.counts.calendar].model_dump(mode="json", exclude_defaults=True)
+    return {"calendar": policy.counts.calendar, "limits": list(policy.counts.limits), "as": hours}
 
 
 def choose(
@@ -198,16 +243,24 @@ class Firing:
     next_due_at: datetime | None
 
 
-def fire(levels: Sequence[str], every_s: float, steps_done: int, due_at: datetime, now: datetime) -> Firing:
+def fire(
+    levels: Sequence[str],
+    every_s: float,
+    steps_done: int,
+    due_at: datetime,
+    now: datetime,
+    counted: Mapping[str, Any] | None = None,
+) -> Firing:
     """The next step of a clock that is due.
 
-    The next firing is `every_s` after this one was due. After an outage of the worker it is `every_s` after *now*
-    instead: every level gets its time to act, instead of all of them being told in one second.
+    The next firing is `every_s` after this one was due, in working hours where the clock counts these. After an outage
+    of the worker it is `every_s` after *now* instead: every level gets its time to act, instead of all of them being
+    told in one second.
     """
     level = levels[steps_done] if steps_done < len(levels) else None
     more = steps_done + 1 < len(levels)
     next_due_at = None
     if more:
-        planned = due_at + timedelta(seconds=every_s)
-        next_due_at = planned if planned > now else now + timedelta(seconds=every_s)
+        planned = later(due_at, every_s, counted)
+        next_due_at = planned if planned > now else later(now, every_s, counted)
     return Firing(steps_done + 1, level, next_due_at)

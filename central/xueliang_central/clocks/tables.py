@@ -28,6 +28,7 @@ clocks = Table(
     Column("escalate_every_s", Float, nullable=False),
     Column("escalated_steps", Integer, nullable=False),
     Column("escalated_to", String(16)),
+    Column("counts", JsonText),  # which hours count, as `limits.Limits.counted`; null: every hour
 )
 _waiting = text("stopped_at is null and next_due_at is not null")
 Index("clocks_due", clocks.c.next_due_at, postgresql_where=_waiting, sqlite_where=_waiting)

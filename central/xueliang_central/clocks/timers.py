@@ -17,10 +17,12 @@ from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import Area, higher
-from xueliang_central.clocks.limits import ClockKind, Firing, Limits, fire
+from xueliang_central.clocks.limits import BY_POLICY, ClockKind, Firing, Limits, fire, later, seconds_between
 from xueliang_central.clocks.tables import clocks, escalations
 from xueliang_central.incidents.tables import incidents
 from xueliang_central.store.among import among
+
+Due = dict[ClockKind, datetime]
 
 
 async def running(conn: AsyncConnection, incident_id: str) -> dict[ClockKind, datetime]:
@@ -72,7 +74,7 @@ def rows_of(
     for kind in wanted:
         if kind in due:
             continue
-        due[kind] = now + timedelta(seconds=limits.of(kind))
+        due[kind] = limits.due(kind, now)
         if no_later_than is not None:
             due[kind] = min(due[kind], no_later_than)
         rows.append(
@@ -88,6 +90,7 @@ def rows_of(
                 "escalation_levels": [] if kind is ClockKind.CHECK else list(limits.escalate),
                 "escalate_every_s": limits.escalate_every_s,
                 "escalated_steps": 0,
+                "counts": limits.counted(kind),
             }
         )
     return rows, {kind: due[kind] for kind in wanted}
@@ -108,6 +111,7 @@ def dated_row(
         "escalation_levels": list(levels),
         "escalate_every_s": every_s,
         "escalated_steps": 0,
+        "counts": None,
     }
 
 
@@ -115,6 +119,47 @@ async def write(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
     """Clocks of `rows_of` and `dated_row`."""
     if rows:
         await conn.execute(insert(clocks), rows)
+
+
+async def hasten(conn: AsyncConnection, incident_id: str, limits: Limits, now: datetime) -> Due:
+    """Its running clocks of the policy go by these limits from now on, where that is sooner; none gets longer.
+
+    One that has fired keeps its levels, and tells the next of them sooner. Returns those that are due sooner, and when.
+    """
+    kinds = [kind.value for kind in BY_POLICY]
+    found = await conn.execute(
+        select(clocks).where(
+            clocks.c.incident_id == incident_id,
+            clocks.c.kind.in_(kinds),
+            clocks.c.stopped_at.is_(None),
+            clocks.c.next_due_at.is_not(None),
+        )
+    )
+    moved: Due = {}
+    for row in [dict(one) for one in found.mappings()]:
+        kind = ClockKind(row["kind"])
+        values = _hastened(row, kind, limits, now)
+        if "due_at" in values:
+            moved[kind] = values["due_at"]
+        if values:
+            await conn.execute(update(clocks).where(clocks.c.clock_id == row["clock_id"]).values(**values))
+    return moved
+
+
+def _hastened(clock: dict[str, Any], kind: ClockKind, limits: Limits, now: datetime) -> dict[str, Any]:
+    """The columns of a running clock that other limits change."""
+    counts, every_s = limits.counted(kind), limits.escalate_every_s
+    if clock["escalated_steps"]:
+        next_due_at = later(now, every_s, counts)
+        if next_due_at >= clock["next_due_at"]:
+            return {}
+        return {"next_due_at": next_due_at, "escalate_every_s": every_s, "counts": counts}
+    due_at = limits.due(kind, now)
+    levels = [] if kind is ClockKind.CHECK else list(limits.escalate)
+    values = {"escalation_levels": levels, "escalate_every_s": every_s}
+    if due_at < clock["due_at"]:
+        return values | {"due_at": due_at, "next_due_at": due_at, "limit_s": limits.of(kind), "counts": counts}
+    return values if counts else values | {"counts": None}  # every hour counts now; its own date is sooner
 
 
 async def stop(conn: AsyncConnection, incident_id: str, kinds: Iterable[ClockKind], now: datetime) -> None:
@@ -141,7 +186,7 @@ async def pause(conn: AsyncConnection, incident_id: str, kinds: Iterable[ClockKi
     """These running clocks of an incident wait until `go_on`: none of them fires."""
     for row in await _not_stopped(conn, incident_id, clocks.c.paused_at.is_(None)):
         if row.kind in set(kinds):
-            left_s = None if row.next_due_at is None else (row.next_due_at - now).total_seconds()
+            left_s = None if row.next_due_at is None else seconds_between(now, row.next_due_at, row.counts)
             values = {"paused_at": now, "left_s": left_s, "next_due_at": None}
             await conn.execute(update(clocks).where(clocks.c.clock_id == row.clock_id).values(**values))
 
@@ -151,9 +196,11 @@ async def go_on(conn: AsyncConnection, incident_id: str, now: datetime) -> dict[
     due: dict[ClockKind, datetime] = {}
     for row in await _not_stopped(conn, incident_id, clocks.c.paused_at.is_not(None)):
         paused = max(now - row.paused_at, timedelta(0))  # the wall clock may have been set back
-        due[ClockKind(row.kind)] = row.due_at + paused
-        next_due_at = None if row.left_s is None else now + timedelta(seconds=row.left_s)
-        values = {"paused_at": None, "left_s": None, "due_at": row.due_at + paused, "next_due_at": next_due_at}
+        next_due_at = None if row.left_s is None else later(now, row.left_s, row.counts)
+        has_fired = next_due_at is None or row.escalated_steps > 0
+        due_at = row.due_at + paused if has_fired else next_due_at
+        due[ClockKind(row.kind)] = due_at
+        values = {"paused_at": None, "left_s": None, "due_at": due_at, "next_due_at": next_due_at}
         await conn.execute(update(clocks).where(clocks.c.clock_id == row.clock_id).values(**values))
     return due
 
@@ -215,7 +262,12 @@ async def claim_due(conn: AsyncConnection, now: datetime) -> tuple[dict[str, Any
 async def mark_fired(conn: AsyncConnection, clock: dict[str, Any], now: datetime) -> Firing | None:
     """Take the next step of a claimed clock. None: it was stopped, fired or moved since it was read."""
     firing = fire(
-        clock["escalation_levels"], clock["escalate_every_s"], clock["escalated_steps"], clock["next_due_at"], now
+        clock["escalation_levels"],
+        clock["escalate_every_s"],
+        clock["escalated_steps"],
+        clock["next_due_at"],
+        now,
+        clock["counts"],
     )
     done = await conn.execute(
         update(clocks)

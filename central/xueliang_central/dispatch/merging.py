@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xueliang_central.areas.tree import Area, AreaTree, Level
+from xueliang_central.clocks.limits import Limits
 from xueliang_central.dispatch import service
 from xueliang_central.dispatch.judging import JUDGES
 from xueliang_central.dispatch.regrouping import (
@@ -19,6 +20,7 @@ from xueliang_central.dispatch.regrouping import (
     record,
     repeated,
 )
+from xueliang_central.dispatch.rising import rise, send_risen
 from xueliang_central.dispatch.unit_replies import break_through
 from xueliang_central.errors import MoveRefused, NotAllowed
 from xueliang_central.incidents import service as incidents
@@ -128,6 +130,7 @@ async def _merge(
         member |= {"incident_id": into["incident_id"], "area_path": into["area_path"]}
     other = await incidents.refresh(change, other, [])
     into = await incidents.refresh(change, into, locked.members)
+    into = await rise(change, both[0], into, limits=Limits.from_json(into["policy"]))  # the rows of the more severe
     await follow_places(change, locked.members, locked.routes, (into, other), merged=other)
     before = both[0]["policy"] if into["policy"] != both[0]["policy"] else None
     more = {"idempotency_key": key, "task_id": task_id, "policy_before": before}
@@ -135,6 +138,7 @@ async def _merge(
     detail = {**said, "absorbed": other["number"], "into": into["number"], "alerts": len(moved), "task_id": task_id}
     await record(change, actor, "incident.merge", into["incident_id"], detail)
     await record(change, actor, "incident.merged", other["incident_id"], detail)
+    into = await send_risen(change, both[0], into)
     into = await break_through(change, into)  # what came may be of severity 1
     await service.see_gone(change, into)
 

@@ -9,6 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import AreaTree
+from xueliang_central.clocks.limits import ClockKind
+from xueliang_central.clocks.showing import hours_of_tasks
 from xueliang_central.dispatch.looked_again import looked_again_of
 from xueliang_central.dispatch.tables import task_photos, task_voices
 from xueliang_central.incidents.views import area_view, at_text, incident_views_by_id, worker_view
@@ -42,6 +44,7 @@ async def task_views(conn: AsyncConnection, tree: AreaTree, rows: Sequence[Row])
     for row in heard.mappings():
         said = {"sha256": row["sha256"], "at": at_text(row["added_at"]), "move": row["move"]}
         voices[row["task_id"]].append(said)
+    hours = await hours_of_tasks(conn, list(incidents))
     looked_again = await looked_again_of(conn, rows)
     return [
         {
@@ -51,7 +54,12 @@ async def task_views(conn: AsyncConnection, tree: AreaTree, rows: Sequence[Row])
             "worker": worker_view(row),
             "area": area_view(tree, row["area_code"]),
             **{name: at_text(row[name]) for name in _TIMES},
-            "limits": {"take_due_at": at_text(row["take_due_at"]), "arrive_due_at": at_text(row["arrive_due_at"])},
+            "limits": {
+                "take_due_at": at_text(row["take_due_at"]),
+                "arrive_due_at": at_text(row["arrive_due_at"]),
+                "take_counts": hours[row["incident_id"]].get(ClockKind.TAKE),
+                "arrive_counts": hours[row["incident_id"]].get(ClockKind.ARRIVE),
+            },
             "photos": photos[row["task_id"]],
             "voices": voices[row["task_id"]],
             "note": row["note"],

@@ -21,10 +21,11 @@ from sqlalchemy import delete, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from xueliang_alerts.contract import Position
+from xueliang_central.areas.tree import day_of
 from xueliang_central.cameras.register import places_of
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.incidents.change import Change
-from xueliang_central.incidents.folding import Group
+from xueliang_central.incidents.folding import Group, trusted_began_at
 from xueliang_central.incidents.regrouping_tables import hand_places
 from xueliang_central.incidents.reported import is_reported, reported_route
 from xueliang_central.incidents.routing import Route, route
@@ -68,7 +69,8 @@ async def routes_of(change: Change, rows: Sequence[Row]) -> dict[str, Route]:
         position = Position(longitude=row["longitude"], latitude=row["latitude"]) if has_position else None
         place = places.get(row["camera_id"])
         near = areas_of_node.get(row["node_id"], [])
-        found_at = route(row["camera_id"], place, position, near, change.tree)
+        began_at = trusted_began_at(row["began_at"], row["first_received_at"], row["clock_state"])
+        found_at = route(row["camera_id"], place, position, near, change.tree, day_of(began_at))
         routes[row["alert_id"]] = reported_route(found_at, row) if is_reported(row) else found_at
     return routes
 

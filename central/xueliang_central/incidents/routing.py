@@ -2,13 +2,15 @@
 
 The camera's place in the register decides; a camera that is not in it is placed by the position the node sent; without
 that, one level above the areas of the node's other cameras; at the very least the root. What is not plainly in a grid
-is marked `misplaced` and never dropped.
+is marked `misplaced` and never dropped. Only areas that are valid on the day of the alert are gone to: where the
+register's own has ended, or has not begun, the place of the camera decides which succeeds it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from xueliang_alerts.contract import Position
 from xueliang_central.areas.locating import locate
@@ -39,12 +41,18 @@ class Route:
 
 
 def route(
-    camera_id: str, place: CameraPlace | None, position: Position | None, node_areas: Sequence[str], tree: AreaTree
+    camera_id: str,
+    place: CameraPlace | None,
+    position: Position | None,
+    node_areas: Sequence[str],
+    tree: AreaTree,
+    day: date,
 ) -> Route:
     """Where an alert of this camera goes.
 
     Args:
         node_areas: codes of the areas of the node's registered cameras.
+        day: the local day on which the alert began.
 
     Raises:
         NoAreas: the tree is empty.
@@ -52,24 +60,26 @@ def route(
     if not len(tree):
         raise NoAreas
     if place is not None:
-        return _by_register(place, tree)
+        return _by_register(place, tree, day)
+    valid = tree.on(day)
     if position is not None:
-        found = locate(tree, position.longitude, position.latitude)
+        found = locate(valid, position.longitude, position.latitude)
         area = tree.get(found.code) if found.code else tree.roots()[0]
         why = _why("position", f"not in the register; {found.note}", area, how=found.how)
         return Route(area, camera_id, "other", position.longitude, position.latitude, found.how != "inside", why)
-    area = _above(node_areas, tree)
+    area = _above(node_areas, valid)
     why = _why("not_registered", "not in the register and without a position: one level up", area, how="level_up")
     return Route(area, camera_id, "other", None, None, True, why)
 
 
-def _by_register(place: CameraPlace, tree: AreaTree) -> Route:
+def _by_register(place: CameraPlace, tree: AreaTree, day: date) -> Route:
     area = tree.find(place.area_code)
     misplaced, note, how = place.is_misplaced, place.located_note, place.located
-    if area is None:  # registered before its area was imported, or the area has gone since
-        found = locate(tree, place.longitude, place.latitude)
+    if area is None or area.code not in tree.on(day):  # its area came later, has gone since, or is not valid then
+        found = locate(tree.on(day), place.longitude, place.latitude)
+        ended = "" if area is None else f"{area.code} is not valid on {day}; "
         area = tree.get(found.code) if found.code else tree.roots()[0]
-        misplaced, note, how = found.how != "inside", found.note, found.how
+        misplaced, note, how = found.how != "inside", ended + found.note, found.how
     code = "assigned" if how == ASSIGNED else "polygon"
     why = _why(code, f"register: {note}", area, how=how)
     return Route(area, place.name, place.place_class, place.longitude, place.latitude, misplaced, why)

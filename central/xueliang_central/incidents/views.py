@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import AreaTree, brief
 from xueliang_central.clocks.limits import ClockKind
+from xueliang_central.clocks.showing import hours_counted
 from xueliang_central.clocks.tables import clocks
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.evidence.tables import pictures
@@ -170,6 +171,7 @@ def _clock(clock: Row) -> View:
         "breached": clock["breached_at"] is not None,
         "paused_at": at_text(clock["paused_at"]),
         "escalated_to": clock["escalated_to"],
+        "counts": hours_counted(clock),
     }
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_central.areas.tree import AreaTree, brief
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.clocks.limits import ClockKind
+from xueliang_central.clocks.showing import hours_counted
 from xueliang_central.clocks.tables import clocks
 from xueliang_central.fleet.overview import AWAY, iso
 from xueliang_central.fleet.tables import camera_states, nodes
@@ -119,18 +120,19 @@ async def _clocks(conn: AsyncConnection, ids: list[str]) -> dict[str, Row]:
     """The running clock of each that is due first."""
     its = clocks.c
     query = (
-        select(its.incident_id, its.kind, its.started_at, its.due_at, its.breached_at)
+        select(its.incident_id, its.kind, its.started_at, its.due_at, its.breached_at, its.counts)
         .where(among(conn, its.incident_id, ids), its.stopped_at.is_(None), its.kind != ClockKind.OVERSEE.value)
         .order_by(its.due_at.desc())
     )
     return {
-        row.incident_id: {
-            "kind": row.kind,
-            "started_at": iso(row.started_at),
-            "due_at": iso(row.due_at),
-            "breached": row.breached_at is not None,
+        row["incident_id"]: {
+            "kind": row["kind"],
+            "started_at": iso(row["started_at"]),
+            "due_at": iso(row["due_at"]),
+            "breached": row["breached_at"] is not None,
+            "counts": hours_counted(dict(row)),
         }
-        for row in await conn.execute(query)
+        for row in (await conn.execute(query)).mappings()
     }
 
 

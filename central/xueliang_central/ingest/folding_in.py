@@ -15,6 +15,7 @@ from sqlalchemy import insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from xueliang_central.dispatch import service as dispatch
+from xueliang_central.dispatch.rising import rise, send_risen
 from xueliang_central.dispatch.suspending import give_way
 from xueliang_central.dispatch.unit_replies import break_through
 from xueliang_central.errors import DatabaseConflict
@@ -361,6 +362,7 @@ async def follow_up(
     members |= await incidents.members_of(change.conn, [one for one in ordered if one not in members])
     now = await incidents.refresh_all(change, [cases[one] for one in ordered], members, counted)
     for incident_id in ordered:
+        now[incident_id] = await rise(change, cases[incident_id], now[incident_id])
         if incident_id in reopened:
             now[incident_id] = await dispatch.reopen(change, now[incident_id], CAMERA, reopened[incident_id].why)
     fresh = [now[incident_id] for incident_id in ordered if incident_id in opened and members[incident_id]]
@@ -368,6 +370,7 @@ async def follow_up(
         change, [case for case in fresh if not is_collective(case["place_key"])]
     )
     for incident_id in ordered:
+        now[incident_id] = await send_risen(change, cases[incident_id], now[incident_id])
         now[incident_id] = await give_way(change, await break_through(change, now[incident_id]))
         await incidents.keep_time(change, now[incident_id])
         await dispatch.see_gone(change, now[incident_id])

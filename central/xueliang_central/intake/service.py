@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_alerts.contract import NotUnderstood, Phase, content_hash
 from xueliang_alerts.stations import Signal, read_signal
 from xueliang_central.areas.locating import locate
-from xueliang_central.areas.tree import Area
+from xueliang_central.areas.tree import Area, day_of
 from xueliang_central.audit import chain
 from xueliang_central.errors import CentralError, Conflict, MoveRefused
 from xueliang_central.incidents.change import Change
@@ -170,7 +170,7 @@ async def _outcome(conn: AsyncConnection, sighting_id: str, alert_id: str, *, is
 
 
 def _area_at(change: Change, place: tuple[float, float]) -> Area:
-    code = locate(change.tree, *place).code
+    code = locate(change.tree.on(day_of(change.now)), *place).code
     if code is None:
         raise NoAreas
     return change.tree.get(code)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,9 @@ from xueliang_central.administration import take_areas, take_cameras
 from xueliang_central.areas.datums import from_wgs84
 from xueliang_central.areas.tables import area_imports, areas
 from xueliang_central.areas.tree import AreaBook, load_tree
-from xueliang_central.cameras.register import place_of, upsert_cameras
+from xueliang_central.cameras.register import place_of, places_of, upsert_cameras
 from xueliang_central.errors import ImportRefused
+from xueliang_central.incidents.routing import route
 from xueliang_central.incidents.tables import incidents
 from xueliang_central.rights.scope import Role
 from xueliang_central.store.database import Database
@@ -228,3 +231,34 @@ async def test_a_position_of_a_chinese_map_is_kept_as_wgs84_and_found_in_its_gri
             assert place.latitude == pytest.approx(true.latitude, abs=1e-7)
             assert (place.area_code, place.located) == (city.GRID, "inside")
             assert (place.purpose, place.legal_basis) == ("消防通道", "条例第三条")
+
+
+async def test_dates_are_stored_told_in_the_diff_and_move_cameras_on_their_day(database: Database) -> None:
+    await _take(database, city.city_geojson())
+    async with database.transaction() as conn:
+        located = replace(camera("lane", city.GRID), area_code=None)
+        await upsert_cameras(conn, [located, camera("assigned", city.GRID)], await load_tree(conn), at=START)
+    dated = city.city_geojson()
+    ended = next(one for one in dated["features"] if one["properties"]["code"] == city.GRID)
+    ended["properties"]["valid_to"] = "2026-11-23"
+    lines = await _take(database, dated)
+    assert f"~ {city.GRID} grid 区域001: valid_to, valid until 2026-11-23" in lines
+    assert f"note: {city.GRID} 区域001 ends on 2026-11-23, and nothing follows in 100% of it" in lines
+    successor = city.feature(city.VILLAGE + "009", geometry=city.rectangle(*city.BOXES[city.GRID]))
+    successor["properties"] |= {"valid_from": "2026-11-24", "valid_to": "9999-12-31"}  # as code tables say "open"
+    dated["features"].append(successor)
+    lines = await _take(database, dated)
+    assert f"+ {city.VILLAGE}009 grid 区域009, valid from 2026-11-24 until 9999-12-31" in lines
+    assert not [line for line in lines if "nothing follows" in line or "belong to another" in line]
+    next_day = START + timedelta(days=1)
+    lines = await take_areas(database, city.area_table(dated), at=next_day, remove_missing=False)
+    assert lines[-1] == "1 cameras belong to another area now"
+    async with database.reading() as conn:
+        tree = await load_tree(conn)
+        places = await places_of(conn, ["lane", "assigned"])
+    assert tree.get(city.GRID).valid_to == date(2026, 11, 23)
+    assert (places["lane"].area_code, places["assigned"].area_code) == (city.VILLAGE + "009", city.GRID)
+    for day, wanted in ((date(2026, 11, 23), city.GRID), (date(2026, 11, 24), city.VILLAGE + "009")):
+        for camera_id in places:  # also the one that somebody has assigned to what has ended, and back before it began
+            found = route(camera_id, places[camera_id], None, [], tree, day)
+            assert found.area.code == wanted, (camera_id, day, found.why)

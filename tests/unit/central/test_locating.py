@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import date
 
 import pytest
 from shapely.geometry import Point, box
@@ -107,3 +108,28 @@ def test_paths_and_kin() -> None:
     assert above is not None
     assert above.code == city.SOUTH
     assert tree.ancestor_at(city.WEST, Level.GRID) is None
+
+
+def test_on_a_day_only_what_is_valid_then_is_gone_to() -> None:
+    dated = city.city_geojson()
+    for feature in dated["features"]:
+        if feature["properties"]["code"] == city.GRID:
+            feature["properties"]["valid_to"] = "2026-12-31"
+    successor = city.feature(city.VILLAGE + "009", geometry=city.rectangle(117.0, 36.0, 117.1, 36.4))
+    successor["properties"]["valid_from"] = "2027-01-01"
+    tree = AreaTree(areas_of(city.area_table({**dated, "features": [*dated["features"], successor]})))
+
+    def code_on(day: str) -> str | None:
+        return locate(tree.on(date.fromisoformat(day)), 117.05, 36.2).code
+
+    assert (code_on("2026-12-31"), code_on("2027-01-01")) == (city.GRID, city.VILLAGE + "009")
+    assert tree.on(date(2026, 12, 31)) is tree.on(date(2026, 12, 31))
+    assert city.city_tree().on(date(2026, 12, 31)) is not None
+
+
+def test_where_everything_has_ended_nothing_is_dropped() -> None:
+    ended = city.city_geojson()
+    for feature in ended["features"]:
+        feature["properties"]["valid_to"] = "2026-12-31"
+    tree = AreaTree(areas_of(city.area_table(ended)))
+    assert tree.on(date(2027, 1, 1)) is tree

@@ -125,6 +125,12 @@ export interface Picture {
   zone_xyn?: [number, number][] | null;
 }
 
+/** A clock that counts working hours only: the working time between its start and its due, as pairs of moments. */
+export interface HoursCounted {
+  calendar: string;
+  periods: [string, string][];
+}
+
 export interface Clock {
   kind: ClockKind;
   started_at: string;
@@ -133,6 +139,8 @@ export interface Clock {
   escalated_to: Level | null;
   /** It waits while its task is suspended. */
   paused_at?: string | null;
+  /** null: every hour counts. */
+  counts?: HoursCounted | null;
 }
 
 export interface Place {
@@ -571,7 +579,12 @@ export interface Task {
   taken_at: string | null;
   arrived_at: string | null;
   handled_at: string | null;
-  limits: { take_due_at: string | null; arrive_due_at: string | null };
+  limits: {
+    take_due_at: string | null;
+    arrive_due_at: string | null;
+    take_counts?: HoursCounted | null;
+    arrive_counts?: HoursCounted | null;
+  };
   photos: { sha256: string; at: string }[];
   /** Voice notes, and with which move each came. */
   voices?: { sha256: string; at: string; move: TaskMoveName }[];

@@ -1,12 +1,13 @@
 /** What a wall of screens is told; loaded with its page. No person is in any of it. */
 import { get } from "./http.ts";
-import type { AreaName, Clock, Severity } from "./types.ts";
+import type { AreaName, Clock, HoursCounted, Severity } from "./types.ts";
 
 export interface WallClock {
   kind: Clock["kind"];
   started_at: string;
   due_at: string;
   breached: boolean;
+  counts?: HoursCounted | null;
 }
 
 export interface WallRow {

@@ -144,6 +144,7 @@ export const en: Record<WordKey, string> = {
   "clock.over": "{kind} overdue",
   "clock.escalated": "Escalated to {level}",
   "clock.due": "due {at}",
+  "clock.rests": "rests until {at}",
 
   "level.city": "city",
   "level.county": "county",

@@ -6,7 +6,7 @@ import type { Says } from "@/api/looks";
 import type { CheckIn, Incident, Reason, Regrouping, Severity, TimelineEntry, Why } from "@/api/types";
 
 import { measureText, objectsText } from "./facts";
-import { areaName, isChinese, language, momentText, span, t, tCode } from "./index";
+import { areaName, clockTime, isChinese, language, momentText, span, t, tCode } from "./index";
 import { lookText } from "./looks";
 import { zh } from "./zh";
 
@@ -254,6 +254,7 @@ const TIMELINE: Record<string, [string, string]> = {
   alert_ended: ["观察中断，现场情况未知", "Observation ended; the place is unknown"],
   alert_updated: ["告警更新", "Alert updated"],
   severity_raised: ["级别升高", "Severity raised"],
+  limits_by_severity: ["按新级别收紧时限", "Limits of the new severity"],
   alerts_left: ["告警已转入另一事件", "Alerts left for another incident"],
   alerts_taken_over: ["转入另一事件中的告警", "Alerts taken over from another incident"],
   let_out: ["静默中的告警已转出", "A silenced alert was let out"],
@@ -353,6 +354,10 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
   if (level) parts.push(tCode("level", level));
   if (entry.kind === "severity_raised" && typeof params.severity === "number") {
     parts.push(tCode("severity.short", String(params.severity)));
+  }
+  if (entry.kind === "limits_by_severity" && params.due && typeof params.due === "object") {
+    const due = Object.entries(params.due as Record<string, string>);
+    parts.push(...due.map(([clock, moment]) => `${tCode("clock", clock)} ${t("clock.due", { at: clockTime(moment) })}`));
   }
   const number = text("number");
   if (number && "other_id" in params) parts.push(number);

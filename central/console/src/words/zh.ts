@@ -143,6 +143,7 @@ export const zh = {
   "clock.over": "{kind}超时",
   "clock.escalated": "督办 · 已报{level}",
   "clock.due": "{at} 到期",
+  "clock.rests": "休息至 {at}",
 
   "level.city": "市级",
   "level.county": "县区",
