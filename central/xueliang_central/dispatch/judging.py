@@ -69,6 +69,10 @@ async def move_incident(change: Change, actor: Actor, incident_id: str, asked: I
     by = By("user", await rosters.display_name_of(change.conn, actor.user_id) or actor.name)
     params = {name: value for name, value in (("reason_code", asked.reason_code), ("note", asked.note)) if value}
     move = MOVES[asked.move]
+    if move.to is State.DISPATCHED and incident["gone"]:
+        stands = {"sent_when_gone": True}  # this person has seen that it is gone, and sends somebody all the same
+        await incidents.write(change, incident, stands)
+        incident |= stands
     if asked.move == "confirm" and await tell_first(change, incident, by, at_opening=False, params=params):
         pass  # judged, and the lane's managing unit has it first
     elif move.to is State.DISPATCHED:

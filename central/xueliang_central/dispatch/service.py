@@ -29,6 +29,7 @@ from xueliang_central.errors import Conflict, NotFound
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import CAMERA, POLICY, By, Change, Rulebook
 from xueliang_central.incidents.regrouping import is_urgent
+from xueliang_central.incidents.reviewing import review_at_end
 from xueliang_central.incidents.shedding import HELD, collective_of, stays_open_s
 from xueliang_central.incidents.states import LIVE_TASK_STATES, MOVES, Move, State, TaskState
 from xueliang_central.notices import outbox
@@ -315,11 +316,19 @@ def waits_for_a_person(incident: Row) -> bool:
     return incident["state"] == State.OPEN and incident["alert_count"] > 0 and is_urgent(incident)
 
 
+def stands(incident: Row) -> bool:
+    """A person sent somebody although it was gone already: that holds until somebody closes it or has handled it.
+
+    The same as in `incidents.tables.SETTLES`.
+    """
+    return bool(incident["sent_when_gone"]) and incident["alert_count"] > 0
+
+
 async def see_gone(change: Change, incident: Row, *, has_settled: bool = False) -> Row:
     """Every member was seen clear: what that means depends on how far the case has come.
 
     Not taken yet: it ended by itself and the task is withdrawn; at once, or when it has settled (`settles_s`). Fire and
-    severity 1 that nobody has judged stay in the queue.
+    severity 1 that nobody has judged stay in the queue, and what a person has sent somebody to although it was gone.
     Handled: verified and closed, by the same camera; but not when its alerts have all left it, which no camera saw:
     that waits for a check by hand. Taken: somebody is on the way and will say what was found; then it is verified at
     once.
@@ -328,11 +337,13 @@ async def see_gone(change: Change, incident: Row, *, has_settled: bool = False) 
     if not incident["gone"]:
         return incident
     if state in MOVES["ended_by_itself"].sources:
-        if waits_for_a_person(incident):
+        if waits_for_a_person(incident) or stands(incident):
             return incident
         if not has_settled and settles_s(incident, change.rulebook, change.now) > 0:
             return incident
-        incident, _ = await incidents.transition(change, incident, MOVES["ended_by_itself"], CAMERA)
+        review = await review_at_end(change, incident)
+        also = {"review": review}
+        incident, _ = await incidents.transition(change, incident, MOVES["ended_by_itself"], CAMERA, also=also)
         await withdraw(change, incident, CAMERA, "ended_by_itself")
     elif state in MOVES["verified"].sources and incident["alert_count"] > 0:
         incident, _ = await incidents.transition(change, incident, MOVES["verified"], CAMERA)

@@ -15,4 +15,5 @@ def asides_for(actor: Actor, incident: Row) -> tuple[str, ...]:
     """In the order of the table of moves; whether there is what a move is about is judged when it is made."""
     if actor.role not in JUDGES or not may_see(actor, incident["area_path"]):
         return ()
-    return allowed_asides(State(incident["state"]), frozenset({Who.OPERATOR}))
+    possible = allowed_asides(State(incident["state"]), frozenset({Who.OPERATOR}))
+    return tuple(move for move in possible if move != "review" or incident["review"] is not None)

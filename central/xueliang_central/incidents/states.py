@@ -303,6 +303,8 @@ _TABLE: Final = (
     ),
     # A reminder to whoever has it to do: the worker, or while it waits for a judgement the desk.
     _move("urge", Who.OPERATOR, [_S.OPEN, _S.DISPATCHED, *_UNDER_WAY], None, timeline="urged", aside=True),
+    # What it was, said afterwards of a case that ended before anybody had judged it (incidents/reviewing.py).
+    _move("review", Who.OPERATOR, [_S.CLOSED], None, timeline="reviewed", aside=True),
     # What the camera sees
     _move(
         "verified",

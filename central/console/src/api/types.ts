@@ -169,6 +169,8 @@ export interface Incident {
   verified: boolean;
   closed_at: string | null;
   close_reason: CloseReason | null;
+  /** Of what ended by itself before it was judged: "waiting", or what a review said. Null: nothing to review. */
+  review: "waiting" | "true_hazard" | "false_alarm" | "permitted" | "no_answer" | null;
   /** The incident its alerts are in now. */
   merged_into?: IncidentName | null;
   version: number;
@@ -408,7 +410,7 @@ export interface IncidentPage {
 }
 
 /** The side moves with routes of their own that this person could make. */
-export type AsideName = "transfer" | "urge" | "answer_help";
+export type AsideName = "transfer" | "urge" | "answer_help" | "review";
 
 /** How often a case was urged, and the last time: by whom, about which task; null: its judgement. */
 export interface Urged {

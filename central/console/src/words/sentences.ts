@@ -303,6 +303,7 @@ const TIMELINE: Record<string, [string, string]> = {
   task_came_along: ["任务随之转入", "The task came along"],
   task_went_back: ["任务随之退回，等待研判", "The task went back; waits for a judgement"],
   reopened: ["重新打开", "Reopened"],
+  reviewed: ["自行恢复后复核", "Reviewed after it ended by itself"],
   looked: ["让摄像机当场查看", "Camera asked to look"],
   looked_again: ["处置后摄像机复看", "Camera looked again after “handled”"],
   picture_received: ["现场画面已收到", "Picture received"],
@@ -347,6 +348,7 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
   if (number && "other_id" in params) parts.push(number);
   if (typeof params.alerts === "number") parts.push(t("count.alerts", { count: params.alerts }));
   if (entry.kind === "checklist") parts.push(ticksText(params.steps));
+  if (entry.kind === "reviewed") parts.push(tCode("review", text("answer")));
   const worker = text("worker") ?? text("worker_name");
   if (worker) parts.push(worker);
   if (entry.kind === "urged" && figure("count")) parts.push(isChinese.value ? `第 ${figure("count")} 次` : `no. ${figure("count")}`);
