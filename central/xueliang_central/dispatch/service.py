@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_central.areas.neighbouring import neighbours
 from xueliang_central.areas.tree import Area
 from xueliang_central.clocks.limits import ClockKind, Limits
+from xueliang_central.dispatch.last_check_ins import checked_in_near, last_check_ins
 from xueliang_central.dispatch.recommending import (
     NEIGHBOUR,
     TRANSFERRED,
@@ -152,11 +153,13 @@ async def dispatch_all_by_policy(change: Change, cases: Sequence[Row]) -> dict[s
     areas = [change.tree.get(case["area_code"]) for case, _ in moved]
     duty, beside = await _duty_for(change, areas)
     in_hand = await live_counts(change.conn, [person.user_id for person in (*duty.present, *duty.off)])
+    check_ins = await last_check_ins(change, in_hand)
     given: list[Row] = []
     notices: list[Row] = []
     for (case, due), area in zip(moved, areas, strict=True):
         chain, near = _chain(change, area), beside.get(area.code, ())
-        choice = recommend(chain, duty, in_hand, neighbours=near, not_these=frozenset())
+        told = checked_in_near(case, check_ins, change.now)
+        choice = recommend(chain, duty, in_hand, neighbours=near, not_these=frozenset(), check_ins=told)
         if choice.person is not None:  # the next of these must know
             in_hand[choice.person.user_id] = in_hand.get(choice.person.user_id, 0) + 1
         given.append(_task_of(change, case, area, choice, due))
@@ -178,14 +181,18 @@ async def offer(
     not_these: frozenset[str] = frozenset(),
 ) -> Row:
     """A new task for whoever is on duty in `area`, in a grid beside it, or at the next level above."""
-    return await give(change, incident, area, await recommended(change, area, not_these), due, by)
+    return await give(change, incident, area, await recommended(change, incident, area, not_these), due, by)
 
 
-async def recommended(change: Change, area: Area, not_these: frozenset[str]) -> Recommendation:
-    """Who should be asked now, of those who are left."""
+async def recommended(change: Change, incident: Row, area: Area, not_these: frozenset[str]) -> Recommendation:
+    """Who should be asked now, of those who are left. `area`: that is asked first."""
     duty, beside = await _duty_for(change, [area])
     in_hand = await live_counts(change.conn, [person.user_id for person in (*duty.present, *duty.off)])
-    return recommend(_chain(change, area), duty, in_hand, neighbours=beside.get(area.code, ()), not_these=not_these)
+    near = beside.get(area.code, ())
+    told = checked_in_near(incident, await last_check_ins(change, in_hand), change.now)
+    return recommend(
+        _chain(change, area), duty, in_hand, neighbours=near, not_these=not_these, check_ins=told
+    )
 
 
 async def give(

@@ -542,7 +542,8 @@ export interface Fleet {
   nodes: FleetNode[];
 }
 
-export type SilenceKind = "silence" | "maintenance" | "event";
+/** "fault" is made by the centre while a camera sees wrongly; the others by people. */
+export type SilenceKind = "silence" | "maintenance" | "event" | "fault";
 export type Day = "mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun";
 
 /** `until` not after `start`: over midnight. Local time of `time_zone`. */

@@ -1,12 +1,16 @@
-"""What ended by itself before it was judged is reviewed; what a person sends somebody to although it is gone stands.
+"""What ended by itself before it was judged is reviewed; what a person sends somebody to although it is gone stands;
+what a fault of a camera mutes.
 
-Only adds: the release before runs on it. What has ended so already waits to be reviewed, too.
+Only adds: the release before runs on it until a camera has a fault, whose kind of silence it does not know: so every
+process is new before nodes speak again. What has ended so already waits to be reviewed, too.
 """
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+
+from xueliang_central.store.metadata import JsonText
 
 revision = "0041"
 down_revision = "0038"
@@ -32,6 +36,7 @@ def upgrade() -> None:
     op.add_column("incidents", sa.Column("sent_when_gone", sa.Boolean(), nullable=False, server_default=sa.false()))
     for name in _COUNTS:
         op.add_column("rollups", sa.Column(f"ended_{name}", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("silences", sa.Column("hazards", JsonText(), nullable=True))
     op.execute(_WAITS)
     columns = ["review", "opened_at", "incident_id", "area_path"]
     op.create_index("incidents_to_review", "incidents", columns, postgresql_where=_ENDED, sqlite_where=_ENDED)
