@@ -64,4 +64,5 @@ def _apart_m(incident: Row, row: Row) -> int | None:
     ends = (incident["longitude"], incident["latitude"], row["longitude"], row["latitude"])
     if row["told_m"] is None or any(end is None for end in ends):
         return None
-    return math.ceil((distance_m(*ends) + row["told_m"]) / COARSE_M) * COARSE_M
+    most_m: float = distance_m(*ends) + row["told_m"]
+    return math.ceil(most_m / COARSE_M) * COARSE_M

@@ -66,7 +66,7 @@ def page(actor: Actor, wanted: Wanted, before: tuple[datetime, str] | None, limi
     return query.order_by(rows.c.opened_at.desc(), rows.c.incident_id.desc()).limit(limit)
 
 
-def waiting(actor: Actor, wanted: Wanted) -> Select[tuple[int]]:
+def waiting(actor: Actor, wanted: Wanted) -> Select[Any]:
     """How many wait to be looked at; MOST_COUNTED: these or more."""
     some = _of(select(rows.c.incident_id), actor, wanted).limit(MOST_COUNTED)
     return select(func.count()).select_from(some.subquery())

@@ -190,9 +190,7 @@ async def recommended(change: Change, incident: Row, area: Area, not_these: froz
     in_hand = await live_counts(change.conn, [person.user_id for person in (*duty.present, *duty.off)])
     near = beside.get(area.code, ())
     told = checked_in_near(incident, await last_check_ins(change, in_hand), change.now)
-    return recommend(
-        _chain(change, area), duty, in_hand, neighbours=near, not_these=not_these, check_ins=told
-    )
+    return recommend(_chain(change, area), duty, in_hand, neighbours=near, not_these=not_these, check_ins=told)
 
 
 async def give(

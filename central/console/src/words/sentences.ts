@@ -219,7 +219,7 @@ export const whyFoldedText = (why: Why): string => whyText(why, FOLDED);
 const whyLetOutText = (why: Why): string => whyText(why, LET_OUT);
 
 /** When somebody under way has told the own position, and how far from here that was at most, by a press; empty: nothing told, or too long ago. */
-function checkInText(told: unknown): string {
+function lastCheckInText(told: unknown): string {
   if (typeof told !== "object" || told === null) return "";
   const { age_s, camera_name, apart_m } = told as { age_s: number; camera_name: string; apart_m: number | null };
   const words = { ago: span(Math.max(60, age_s)), place: camera_name, far: apart_m ?? 0 };
@@ -231,7 +231,7 @@ function whyAskedText(why: Why): string {
   if (!why || typeof why === "string") return whyText(why, ASKED);
   const about = why.about ?? {};
   const area = isChinese.value ? about.area_name : (about.area_name_en ?? about.area_name);
-  const said = whyText({ ...why, about: { ...about, area } }, ASKED) + checkInText(about.check_in);
+  const said = whyText({ ...why, about: { ...about, area } }, ASKED) + lastCheckInText(about.check_in);
   return [...(why.steps ?? []).map(whyAskedText), said].join(isChinese.value ? "；" : "; ");
 }
 

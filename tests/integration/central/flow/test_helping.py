@@ -326,7 +326,9 @@ async def test_what_is_offered_to_a_disabled_account_is_offered_to_somebody_else
     by_state = {row["state"]: row for row in await stage.rows(tasks)}
     assert by_state["withdrawn"]["reason_code"] == "account_disabled"
     assert by_state["offered"]["worker_id"] == other.user_id
-    assert by_state["offered"]["take_due_at"] == clock() + timedelta(seconds=60), "the other person hears of it only now"
+    assert by_state["offered"]["take_due_at"] == clock() + timedelta(seconds=60), (
+        "the other person hears of it only now"
+    )
     assert (await stage.story())[-2:] == ["transferred", "task_offered"]
     assert [row["user_id"] for row in await _told(stage, "task_offered")] == [offered["worker_id"], other.user_id]
 

@@ -74,7 +74,10 @@ async def test_what_ended_unjudged_is_reviewed_counts_as_judged_and_sends_nobody
     east, far, other = sorted(await stage.rows(incidents), key=lambda row: row["number"])
     await stage.judge(LI, other["incident_id"], "confirm", other["version"])
     await stage.take(
-        *(cleared(number, camera_id=one["camera_id"], hazard=PARKED) for number, one in ((4, east), (5, far), (6, other)))
+        *(
+            cleared(number, camera_id=one["camera_id"], hazard=PARKED)
+            for number, one in ((4, east), (5, far), (6, other))
+        )
     )
     east, far, other = [await _case(stage, one["incident_id"]) for one in (east, far, other)]
     assert {one["close_reason"] for one in (east, far, other)} == {"ended_by_itself"}
@@ -150,7 +153,9 @@ async def test_pages_filters_and_what_is_refused(stage: Stage, clock: HandClock,
                 break
             cursor = f"&cursor={page['next_cursor']}"
         assert seen == [*ids[:7], ids[10], ids[7]]
-        assert await _listed(client, f"?area={OTHER_GRID}") == await _listed(client, "?camera_id=other-gate") == [ids[7]]
+        assert (
+            await _listed(client, f"?area={OTHER_GRID}") == await _listed(client, "?camera_id=other-gate") == [ids[7]]
+        )
         assert await _listed(client, "?day=2026-11-22") == [ids[7]]
         assert await _listed(client, "?hazard=crowd") == []
         assert (await client.get(f"/api/reviews/count?area={OTHER_GRID}")).json()["waiting"] == 1
