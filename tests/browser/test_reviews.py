@@ -1,4 +1,4 @@
-"""The review of what ended by itself in a real browser: many at once by keys, and one that comes back meanwhile stays."""
+"""The review of what ended by itself in a real browser: many at once by keys; one that comes back meanwhile stays."""
 
 from __future__ import annotations
 

@@ -41,7 +41,8 @@ Row = dict[str, Any]
 ASKED: Final = "help_asked"
 ANSWERED: Final = "help_answered"
 UNTOLD: Final = Counter("central_help_untold", "Calls for help that no desk could be told")
-CALLS_AN_HOUR: Final = 12  # of one task, so that nobody loses calls by those of who had it before: each is a notice that goes the hardest way
+# Of one task, so that nobody loses calls by those of who had it before: each is a notice that goes the hardest way.
+CALLS_AN_HOUR: Final = 12
 _HOUR: Final = timedelta(hours=1)
 
 

@@ -29,7 +29,8 @@ _UNDER_WAY = (TaskState.TAKEN.value, TaskState.ARRIVED.value)
 
 async def last_check_ins(change: Change, user_ids: Collection[str]) -> dict[str, Row]:
     """By person the last check-in that still counts, and the camera of its task: at, told_m (from that camera; None:
-    not known, or not well), camera_name, longitude, latitude. `user_ids`: of those with tasks in hand; nobody else can have one."""
+    not known, or not well), camera_name, longitude, latitude. `user_ids`: of those with tasks in hand; nobody else can
+    have one."""
     counts_s = change.rulebook.check_in_counts_s
     if not user_ids or counts_s <= 0:
         return {}

@@ -29,7 +29,8 @@ async def is_any(conn: AsyncConnection) -> bool:
 
 
 async def reoffer_next(change: Change) -> bool:
-    """Offer one of them anew; False: there is none, or it is moving just now. Nobody serves the place: it waits there, and its clock escalates."""
+    """Offer one of them anew; False: there is none, or it is moving just now. Where nobody serves the place it waits
+    there, and its clock escalates."""
     first = (await change.conn.execute(_offered().order_by(tasks.c.offered_at, tasks.c.task_id).limit(1))).first()
     if first is None:
         return False

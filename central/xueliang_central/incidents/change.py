@@ -30,9 +30,9 @@ from xueliang_configs.policies import PolicyTable, UnitFirst
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
-    """What the centre decides by: the area tree, the policy table, each hazard's folding rule, shedding, silencing, what a
-    camera's fault mutes, seating (None: nothing is dealt to seats), of which cases a lane's managing unit is told first, what an operator
-    looks at by hazard."""
+    """What the centre decides by: the area tree, the policy table, each hazard's folding rule, shedding, silencing,
+    seating (None: nothing is dealt to seats), of which cases a lane's managing unit is told first, what an operator
+    looks at by hazard, what a camera's fault mutes."""
 
     areas: AreaBook
     policies: Sequence[PolicyRow]

@@ -25,7 +25,8 @@ _BY_CLOSING: Final = {
 
 
 def judgement(incident: Row, entries: Sequence[Row]) -> str:
-    """`incident`: its close_reason and its review. `entries`: of its timeline, in their order, those of the kinds `SPEAKING` at least."""
+    """`incident`: its close_reason and its review. `entries`: of its timeline, in their order, those of the kinds
+    `SPEAKING` at least."""
     by_closing = _BY_CLOSING.get(incident["close_reason"] or "")
     if by_closing is not None:
         return by_closing

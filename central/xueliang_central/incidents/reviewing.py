@@ -1,4 +1,4 @@
-"""What ended before anybody had judged it waits to be looked at afterwards; what is said of it then counts as a judgement.
+"""What ended before anybody had judged it waits to be reviewed; what is said of it then counts as a judgement.
 
 Invariants
     - `review` of an incident is null, unless it is closed as *ended by itself*, is no drill, has alerts, and nobody had

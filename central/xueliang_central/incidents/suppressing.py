@@ -1,8 +1,9 @@
 """Which alerts are held back by a silence, a maintenance window, a known event or a fault of their camera (pure).
 
-One mechanism, three kinds that people make. A *silence* is somebody's decision of the moment, a *maintenance window* is planned work on
-cameras or a node (camera faults only), a *known event* is a calendar entry of one hazard, once or by weekly bands. A
-*fault* is made by the centre while a camera says that it sees wrongly: what its rules tell meanwhile is not believed.
+One mechanism, three kinds that people make. A *silence* is somebody's decision of the moment, a *maintenance window* is
+planned work on cameras or a node (camera faults only), a *known event* is a calendar entry of one hazard, once or by
+weekly bands. A *fault* is made by the centre while a camera says that it sees wrongly: what its rules tell meanwhile is
+not believed.
 
 Invariants
     - Fire and smoke, severity 1 and drills are never held back (`shedding.may_be_held`, the same rule).
@@ -100,7 +101,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """One of any kind, as it holds. Fields have the names of the columns. `hazards`: of a fault, those that it mutes."""
+    """One of any kind, as it holds. Fields have the names of the columns. `hazards`: of a fault, what it mutes."""
 
     silence_id: str
     kind: Kind

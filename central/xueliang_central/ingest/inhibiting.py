@@ -36,9 +36,10 @@ async def follow(change: Change, merged: Mapping[str, Row], routes: Mapping[str,
             continue
         if row["phase"] == Phase.CLEARED:
             over.append(alert_id)
-        elif alert_id in routes and change.rulebook.inhibition.mutes(row):
-            if await faults.begin(change, row, routes[alert_id].area):
-                await _mark_open(change, row["camera_id"])
+            continue
+        is_new = alert_id in routes and change.rulebook.inhibition.mutes(row)
+        if is_new and await faults.begin(change, row, routes[alert_id].area):
+            await _mark_open(change, row["camera_id"])
     if over:
         await faults.end(change, over)
 
