@@ -63,6 +63,7 @@ _ROUTERS: Final = (
 
 _FLOW: Final = (
     "many_incidents",
+    "reviews",
     "incidents",
     "regrouping",
     "seats",

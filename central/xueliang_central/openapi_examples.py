@@ -33,6 +33,12 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "reason_code": "shadow_or_light",
         "idempotency_key": "together-31c8",
     },
+    "ReviewBody": {
+        "answer": "false_alarm",
+        "cases": [{"incident_id": _INCIDENT_ID, "version": 2}, {"incident_id": _OTHER_ID, "version": 2}],
+        "reason_code": "shadow_or_light",
+        "idempotency_key": "review-72aa",
+    },
     "NewLiveRight": {"until": "2026-12-31T16:00:00Z", "why": "元旦保障期间看住消防通道"},
     "LiveBody": {"purpose": "incident", "note": "消防车能否从北门进入", "incident_id": _INCIDENT_ID},
     "SuspensionBody": {
@@ -233,6 +239,7 @@ _INCIDENT: Final[dict[str, Any]] = {
     "verified": False,
     "closed_at": None,
     "close_reason": None,
+    "review": None,
     "version": 2,
     "merged_into": None,
 }

@@ -19,7 +19,7 @@ from xueliang_central.cap import set_aside
 from xueliang_central.centre import Centre
 from xueliang_central.clocks import timers
 from xueliang_central.clocks.steadiness import HOLD_S, Steadiness, look
-from xueliang_central.dispatch import seats
+from xueliang_central.dispatch import reoffering, seats
 from xueliang_central.dispatch.escalating import fire_next
 from xueliang_central.dispatch.needing import not_needed
 from xueliang_central.dispatch.publishing import changing
@@ -126,6 +126,7 @@ class Worker:
             tasks.create_task(self._repeat("clocks", self.fire_steadily, LOOK_S))
             tasks.create_task(self._repeat("letting_go", self.let_go, FOLDING_S))
             tasks.create_task(self._repeat("settling", self.settle, FOLDING_S))
+            tasks.create_task(self._repeat("reoffering", self.reoffer, FOLDING_S))
             tasks.create_task(self._repeat("seats", self.deal, FOLDING_S))
             tasks.create_task(self._repeat("presence", self.listen, PRESENCE_S))
             tasks.create_task(self._repeat("forgetting_seats", self.forget_seats, FORGET_S))
@@ -207,6 +208,20 @@ class Worker:
             ended = await releasing.settle(change)
         self.counts["folded_again"] += ended
         return ended
+
+    async def reoffer(self) -> int:
+        """Offer tasks of disabled accounts to others; returns how many."""
+        done = 0
+        while True:
+            async with self._database.reading() as conn:
+                if not await reoffering.is_any(conn):
+                    break
+            async with changing(self._database, self._rulebook, self._wall) as change:
+                if not await reoffering.reoffer_next(change):
+                    break
+            done += 1
+        self.counts["reoffered"] += done
+        return done
 
     async def deal(self) -> int:
         """Deal what is new to the seats of desks, and show what has waited long enough; returns how much was done."""

@@ -12,6 +12,7 @@ from xueliang_alerts.contract import Hazard, Severity
 from xueliang_configs.calendars import Calendar, CalendarName, Counts, too_slow
 from xueliang_configs.checklists import MOST_STEPS, ChecklistStep, steps_for
 from xueliang_configs.hours_covered import first_gap, is_of_use
+from xueliang_configs.inhibition import Inhibition
 from xueliang_configs.notices import LadderStep, NoticeRules
 from xueliang_configs.schedules import Schedule
 from xueliang_configs.sharing import Sharing
@@ -354,6 +355,9 @@ class PolicyTable(Settings):
     silencing: Silencing = Field(
         default=Silencing(), description="Silences, maintenance windows and known events: their longest, and proposals."
     )
+    inhibition: Inhibition = Field(
+        default=Inhibition(), description="Which faults of a camera mute what else it tells, until they are over."
+    )
     notices: NoticeRules = Field(
         default=NoticeRules(), description="Who is told by which channel, when nothing says that it was received."
     )
@@ -367,6 +371,11 @@ class PolicyTable(Settings):
         default={},
         description="What an operator looks at before judging, by hazard, in the place of the steps that are shipped; "
         "an empty list: none. Never compulsory.",
+    )
+    check_in_counts_s: Annotated[float, Field(ge=0, le=86_400)] = Field(
+        default=1_800.0,
+        description="For so long after a worker under way has told by a press where that is, it is a reason for who is "
+        "sent next; 0: never.",
     )
     sharing: Sharing | None = Field(
         default=None, description="What is told to other systems as CAP 1.2 messages; left out: nothing."

@@ -104,7 +104,7 @@ class FreshLooks:
         camera, now = self._camera_of(command.camera_id), self._mono()
         if camera is None:
             return "no_such_camera", f'camera_id: no "{command.camera_id}" on this node'
-        asked, is_away = _Asked(command, now), camera.is_overdue
+        asked, is_away = _Asked(command, now), camera.is_overdue and not camera.lacks_time
         with self._guard:
             if self._in_hand is not None:
                 return "too_many", f"this node is looking at {self._in_hand.command.camera_id} for somebody: ask again"
@@ -178,7 +178,10 @@ class FreshLooks:
         wanted = self._wanted
         if wanted is None or self._mono() - wanted.asked_mono_s < self._wait_s or not self._take(wanted):
             return
-        self._looked.put(_Looked(wanted, Present(Says.CANNOT_SEE, why="no_picture_came")))
+        camera = self._camera_of(wanted.command.camera_id)
+        lacks_time = camera is not None and camera.is_overdue and camera.lacks_time
+        why = "no_time" if lacks_time else "no_picture_came"  # it sends, and this node does not get to it
+        self._looked.put(_Looked(wanted, Present(Says.CANNOT_SEE, why=why)))
 
     def _answer(self, looked: _Looked) -> None:
         command, present, still = looked.asked.command, looked.present, looked.still

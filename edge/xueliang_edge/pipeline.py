@@ -480,7 +480,7 @@ class Pipeline:
         """No picture for too long: offline, unless it sends and we are the ones who have no time for it."""
         health = self._capture.health(camera.config.camera_id)
         is_sending = health.last_packet_mono_s is not None and now - health.last_packet_mono_s < SENDING_WITHIN_S
-        is_ours = is_sending or not health.is_watched
+        is_ours = camera.lacks_time = is_sending or not health.is_watched
         if not camera.is_overdue:
             camera.is_overdue = True
             log.warning(

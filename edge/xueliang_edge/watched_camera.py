@@ -105,6 +105,7 @@ class WatchedCamera:
         self.unknown: Counter[str] = Counter()
         self.last_offline_mono_s = float("-inf")
         self.is_overdue = False
+        self.lacks_time = False  # overdue, and by this node: it sends, or it is not watched
         self.view: ViewSign = GOOD_VIEW
         self.view_since_mono_s: float | None = None
         self.last_view_id: str | None = None

@@ -23,6 +23,7 @@ DESK_PAGES: Final = (
     "/reports",
     "/live/cam-0",
     "/noise",
+    "/reviews",
     "/wall",
     "/sightings",
     "/releases",

@@ -105,6 +105,12 @@ export const router = createRouter({
       meta: { for: "command", theme: "dark" },
     },
     {
+      path: "/reviews",
+      name: "reviews",
+      component: () => import("@/pages/reviews/ReviewsPage.vue"),
+      meta: { for: "command", theme: "dark" },
+    },
+    {
       path: "/wall",
       name: "wall",
       component: () => import("@/pages/wall/WallPage.vue"),

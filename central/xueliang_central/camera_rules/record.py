@@ -50,7 +50,7 @@ async def recorded_alerts(
     """In their order, drills left out; of more than `ALERTS_AT_MOST` the newest."""
     its = alerts.c
     query = (
-        select(alerts, incidents.c.close_reason)
+        select(alerts, incidents.c.close_reason, incidents.c.review)
         .join(incidents, incidents.c.incident_id == its.incident_id)
         .where(
             and_(its.camera_id == camera_id, its.rule_id == rule_id, its.drill.is_(False)),

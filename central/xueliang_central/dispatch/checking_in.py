@@ -3,7 +3,8 @@
 Invariants
     - The position itself is never kept: only its distance from the incident's camera.
     - The distance to ten metres stands on the task alone, until the task ends; the timeline keeps it to 100 m.
-    - Nothing follows from it: no clock, no move, no judgement of the person.
+    - Nothing follows from it: no clock, no move, no judgement of the person. For a while it is a reason for who is sent
+      next (`last_check_ins`).
 """
 
 from __future__ import annotations

@@ -41,7 +41,8 @@ Row = dict[str, Any]
 ASKED: Final = "help_asked"
 ANSWERED: Final = "help_answered"
 UNTOLD: Final = Counter("central_help_untold", "Calls for help that no desk could be told")
-CALLS_AN_HOUR: Final = 12  # of one incident: each is a notice that goes the hardest way
+# Of one task, so that nobody loses calls by those of who had it before: each is a notice that goes the hardest way.
+CALLS_AN_HOUR: Final = 12
 _HOUR: Final = timedelta(hours=1)
 
 
@@ -80,12 +81,12 @@ async def must_not_flood(conn: AsyncConnection, task: Row, now: datetime) -> Non
     """Raises Throttled."""
     entry = incident_timeline.c
     query = (
-        select(entry.at)
+        select(entry.at, entry.params)
         .where(entry.incident_id == task["incident_id"], entry.kind == ASKED, entry.at > now - _HOUR)
         .order_by(entry.at.desc())
-        .limit(CALLS_AN_HOUR)
     )
-    told_at = list((await conn.execute(query)).scalars())
+    found = [row.at for row in await conn.execute(query) if row.params.get("task_id") == task["task_id"]]
+    told_at = found[:CALLS_AN_HOUR]
     if len(told_at) == CALLS_AN_HOUR:
         wait_s = max(1, round((told_at[-1] + _HOUR - now).total_seconds()))
         detail = f"the desk was told {CALLS_AN_HOUR} different calls for help within the hour: phone it"

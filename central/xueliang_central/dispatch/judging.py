@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from xueliang_alerts.contract import Hazard
 from xueliang_central.audit import chain
 from xueliang_central.dispatch import service, unit_replies
 from xueliang_central.dispatch.unit_first import tell_first
@@ -20,11 +21,12 @@ from xueliang_central.incidents.tables import incidents as incident_rows
 from xueliang_central.incidents.views import at_text
 from xueliang_central.people import rosters
 from xueliang_central.rights.scope import Actor, Role, may_see
-from xueliang_central.silences import proposals
+from xueliang_central.silences import faults, proposals
 
 Row = dict[str, Any]
 
 _SAID = frozenset(move.timeline for move in MOVES.values() if move.who is Who.OPERATOR and not move.keeps)
+_NO_FAULT = frozenset({"false_alarm", "close"})  # of a camera: it sees, whatever its node says
 JUDGES = frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN})
 
 
@@ -69,6 +71,10 @@ async def move_incident(change: Change, actor: Actor, incident_id: str, asked: I
     by = By("user", await rosters.display_name_of(change.conn, actor.user_id) or actor.name)
     params = {name: value for name, value in (("reason_code", asked.reason_code), ("note", asked.note)) if value}
     move = MOVES[asked.move]
+    if move.to is State.DISPATCHED and incident["gone"]:
+        stands = {"sent_when_gone": True}  # this person has seen that it is gone, and sends somebody all the same
+        await incidents.write(change, incident, stands)
+        incident |= stands
     if asked.move == "confirm" and await tell_first(change, incident, by, at_opening=False, params=params):
         pass  # judged, and the lane's managing unit has it first
     elif move.to is State.DISPATCHED:
@@ -84,6 +90,8 @@ async def move_incident(change: Change, actor: Actor, incident_id: str, asked: I
         await service.withdraw(change, incident, by, str(incident["close_reason"]))
         if incident["close_reason"] == CloseReason.PERMITTED:
             await proposals.consider(change, incident)
+        if asked.move in _NO_FAULT and incident["hazard"] == Hazard.CAMERA_FAULT:
+            await faults.end_of(change, incident_id, by=by.name)
     await chain.record(
         change.conn,
         actor=actor.name,

@@ -1,7 +1,8 @@
 """What a person looks at a case for: to judge it, for a task of the own, or because they look it up.
 
 *judge* is a case of the own queue: it was dealt to this person's seat; or it is open and the own desk owns its judging;
-or it is open and is dealt to nobody, so that everybody sees one list; or this person has moved it within the hour.
+or it is open and is dealt to nobody, so that everybody sees one list; or it has ended by itself and waits to be
+reviewed, which is one list too; or this person has moved it within the hour.
 Everything else that a desk may see is *lookup*: other desks' cases, and what is over.
 """
 
@@ -18,12 +19,14 @@ from xueliang_central.areas.tree import LEVEL_OF_LENGTH
 from xueliang_central.audit.tables import audit_records
 from xueliang_central.dispatch.judging import JUDGES
 from xueliang_central.dispatch.seat_tables import seat_cases, seat_rows
+from xueliang_central.incidents.reviewing import WAITING
 from xueliang_central.incidents.states import State
 from xueliang_central.incidents.tables import incidents
 from xueliang_central.rights.scope import Actor, Role
 
 STILL_AT_HAND: Final = timedelta(hours=1)
 VIEWED: Final = "incident.viewed"
+_ASKED: Final = ("state", "review", "owner_level", "area_path")
 
 
 class Purpose(StrEnum):
@@ -39,7 +42,7 @@ async def purpose_of(conn: AsyncConnection, actor: Actor, incident_id: str | Non
     if incident_id is None or actor.role not in JUDGES:
         return Purpose.LOOKUP
     query = (
-        select(incidents.c.state, incidents.c.owner_level, incidents.c.area_path, seat_rows.c.seat_id)
+        select(*(incidents.c[name] for name in _ASKED), seat_rows.c.seat_id)
         .outerjoin(seat_cases, seat_cases.c.incident_id == incidents.c.incident_id)
         .outerjoin(seat_rows, seat_rows.c.row_id == seat_cases.c.row_id)
         .where(incidents.c.incident_id == incident_id)
@@ -55,7 +58,7 @@ def _is_in_own_queue(actor: Actor, case: dict[str, Any]) -> bool:
     if case["seat_id"] == actor.user_id:
         return True
     if case["state"] == State.CLOSED:
-        return False
+        return bool(case["review"] == WAITING)
     return case["seat_id"] is None or _owning_desk(case) == actor.area_path.rpartition("/")[2]
 
 

@@ -7,6 +7,7 @@ late is better than nobody. Every step that was passed over is part of the why.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +16,33 @@ from xueliang_central.areas.tree import Area, Level
 from xueliang_central.people.duty import Duty, Person
 
 Why = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedIn:
+    """Where somebody under way was last, told on purpose by a press; the position itself is not known any more.
+
+    Attributes:
+        age_s: how long ago.
+        camera_name: of the task on which it was told.
+        apart_m: so far from the place in question at most, to 100 m; None: it is not known.
+    """
+
+    age_s: float
+    camera_name: str
+    apart_m: int | None
+
+    @property
+    def text(self) -> str:
+        far = "" if self.apart_m is None else f", at most {self.apart_m} m from here"
+        return f"checked in {max(1, round(self.age_s / 60))} min ago on the way to {self.camera_name}{far}"
+
+    def as_json(self) -> Why:
+        return {"age_s": round(self.age_s), "camera_name": self.camera_name, "apart_m": self.apart_m}
+
+
+CheckIns = Mapping[str, CheckedIn]
+NO_CHECK_INS: Final[CheckIns] = {}
 NEIGHBOUR: Final = "neighbour_on_duty"
 TRANSFERRED: Final = "transferred"
 FROM_ELSEWHERE: Final = frozenset({NEIGHBOUR, TRANSFERRED})  # whose worker may be of another area than the task
@@ -56,6 +84,7 @@ def recommend(
     *,
     neighbours: Sequence[Area] = (),
     not_these: frozenset[str],
+    check_ins: CheckIns = NO_CHECK_INS,
 ) -> Recommendation:
     """The person for a place.
 
@@ -65,24 +94,28 @@ def recommend(
         live_tasks: by user_id, how many tasks that person has in hand; absent: none.
         neighbours: grids beside the first area, in the order in which they are asked.
         not_these: who has refused or given back already.
+        check_ins: by user_id, of those who have told where they are not too long ago. Of several with as many tasks in
+            hand the nearest is asked.
     """
     asked = chain[0]
     steps: list[Why] = []
     present = [person for person in duty.present if person.user_id not in not_these]
     for area in chain:
-        person = _least_loaded(_serving(present, area), live_tasks)
+        person = _first(_serving(present, area), live_tasks, check_ins)
         if person is not None:
-            return Recommendation(area, person, _why_chosen(asked, area, person, live_tasks, duty, steps))
+            why = _why_chosen(asked, area, person, live_tasks, duty, steps)
+            return Recommendation(area, person, _with_check_in(why, check_ins.get(person.user_id)))
         steps.append(_why_passed_over(area, duty))
         if area is asked and needs_neighbours(area, duty):
             for beside in neighbours:
-                person = _least_loaded(_serving(present, beside), live_tasks)
+                person = _first(_serving(present, beside), live_tasks, check_ins)
                 if person is not None:
-                    return Recommendation(beside, person, _why_neighbour(asked, beside, person, live_tasks, steps))
+                    why = _why_neighbour(asked, beside, person, live_tasks, steps)
+                    return Recommendation(beside, person, _with_check_in(why, check_ins.get(person.user_id)))
             steps.append(_why_no_neighbour(asked, len(neighbours)))
     off = [person for person in duty.off if person.user_id not in not_these]
     for area in chain:
-        person = _least_loaded(_serving(off, area), live_tasks)
+        person = _first(_serving(off, area), live_tasks, check_ins)
         if person is not None:
             text = f"nobody is on duty from this {asked.level.value} up: the {person.role} of the {area.level.value}"
             return Recommendation(area, person, _why("nobody_on_duty", f"{text} is asked off duty", area, asked, steps))
@@ -99,8 +132,15 @@ def _serving(people: Iterable[Person], area: Area) -> list[Person]:
     return []
 
 
-def _least_loaded(people: Sequence[Person], live_tasks: Mapping[str, int]) -> Person | None:
-    return min(people, key=lambda found: (live_tasks.get(found.user_id, 0), found.user_id), default=None)
+def _first(people: Sequence[Person], live_tasks: Mapping[str, int], check_ins: CheckIns) -> Person | None:
+    """With the fewest tasks in hand; of these who was nearest at the last check-in."""
+
+    def order(found: Person) -> tuple[int, float, str]:
+        told = check_ins.get(found.user_id)
+        apart_m = math.inf if told is None or told.apart_m is None else told.apart_m
+        return live_tasks.get(found.user_id, 0), apart_m, found.user_id
+
+    return min(people, key=order, default=None)
 
 
 def _why_chosen(
@@ -124,6 +164,12 @@ def _why_neighbour(
     text = f"nobody of the grid is on duty: the worker of the grid beside it, {where}, tasks in hand: {in_hand}"
     more: Why = {"role": person.role, "in_hand": in_hand, "same_village": beside.parent == asked.parent}
     return _why(NEIGHBOUR, text, beside, asked, steps, **more)
+
+
+def _with_check_in(why: Why, told: CheckedIn | None) -> Why:
+    if told is None:
+        return why
+    return why | {"text": f"{why['text']}; {told.text}", "about": why["about"] | {"check_in": told.as_json()}}
 
 
 def why_transferred(asked: Area, area: Area, person: Person, in_hand: int, *, is_on_duty: bool) -> Why:

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_central.areas.neighbouring import neighbours
 from xueliang_central.areas.tree import Area
 from xueliang_central.clocks.limits import ClockKind, Limits
+from xueliang_central.dispatch.last_check_ins import checked_in_near, last_check_ins
 from xueliang_central.dispatch.recommending import (
     NEIGHBOUR,
     TRANSFERRED,
@@ -29,6 +30,7 @@ from xueliang_central.errors import Conflict, NotFound
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import CAMERA, POLICY, By, Change, Rulebook
 from xueliang_central.incidents.regrouping import is_urgent
+from xueliang_central.incidents.reviewing import review_at_end
 from xueliang_central.incidents.shedding import HELD, collective_of, stays_open_s
 from xueliang_central.incidents.states import LIVE_TASK_STATES, MOVES, Move, State, TaskState
 from xueliang_central.notices import outbox
@@ -151,11 +153,13 @@ async def dispatch_all_by_policy(change: Change, cases: Sequence[Row]) -> dict[s
     areas = [change.tree.get(case["area_code"]) for case, _ in moved]
     duty, beside = await _duty_for(change, areas)
     in_hand = await live_counts(change.conn, [person.user_id for person in (*duty.present, *duty.off)])
+    check_ins = await last_check_ins(change, in_hand)
     given: list[Row] = []
     notices: list[Row] = []
     for (case, due), area in zip(moved, areas, strict=True):
         chain, near = _chain(change, area), beside.get(area.code, ())
-        choice = recommend(chain, duty, in_hand, neighbours=near, not_these=frozenset())
+        told = checked_in_near(case, check_ins, change.now)
+        choice = recommend(chain, duty, in_hand, neighbours=near, not_these=frozenset(), check_ins=told)
         if choice.person is not None:  # the next of these must know
             in_hand[choice.person.user_id] = in_hand.get(choice.person.user_id, 0) + 1
         given.append(_task_of(change, case, area, choice, due))
@@ -177,14 +181,16 @@ async def offer(
     not_these: frozenset[str] = frozenset(),
 ) -> Row:
     """A new task for whoever is on duty in `area`, in a grid beside it, or at the next level above."""
-    return await give(change, incident, area, await recommended(change, area, not_these), due, by)
+    return await give(change, incident, area, await recommended(change, incident, area, not_these), due, by)
 
 
-async def recommended(change: Change, area: Area, not_these: frozenset[str]) -> Recommendation:
-    """Who should be asked now, of those who are left."""
+async def recommended(change: Change, incident: Row, area: Area, not_these: frozenset[str]) -> Recommendation:
+    """Who should be asked now, of those who are left. `area`: that is asked first."""
     duty, beside = await _duty_for(change, [area])
     in_hand = await live_counts(change.conn, [person.user_id for person in (*duty.present, *duty.off)])
-    return recommend(_chain(change, area), duty, in_hand, neighbours=beside.get(area.code, ()), not_these=not_these)
+    near = beside.get(area.code, ())
+    told = checked_in_near(incident, await last_check_ins(change, in_hand), change.now)
+    return recommend(_chain(change, area), duty, in_hand, neighbours=near, not_these=not_these, check_ins=told)
 
 
 async def give(
@@ -315,11 +321,19 @@ def waits_for_a_person(incident: Row) -> bool:
     return incident["state"] == State.OPEN and incident["alert_count"] > 0 and is_urgent(incident)
 
 
+def stands(incident: Row) -> bool:
+    """A person sent somebody although it was gone already: that holds until somebody closes it or has handled it.
+
+    The same as in `incidents.tables.SETTLES`.
+    """
+    return bool(incident["sent_when_gone"]) and incident["alert_count"] > 0
+
+
 async def see_gone(change: Change, incident: Row, *, has_settled: bool = False) -> Row:
     """Every member was seen clear: what that means depends on how far the case has come.
 
     Not taken yet: it ended by itself and the task is withdrawn; at once, or when it has settled (`settles_s`). Fire and
-    severity 1 that nobody has judged stay in the queue.
+    severity 1 that nobody has judged stay in the queue, and what a person has sent somebody to although it was gone.
     Handled: verified and closed, by the same camera; but not when its alerts have all left it, which no camera saw:
     that waits for a check by hand. Taken: somebody is on the way and will say what was found; then it is verified at
     once.
@@ -328,11 +342,13 @@ async def see_gone(change: Change, incident: Row, *, has_settled: bool = False) 
     if not incident["gone"]:
         return incident
     if state in MOVES["ended_by_itself"].sources:
-        if waits_for_a_person(incident):
+        if waits_for_a_person(incident) or stands(incident):
             return incident
         if not has_settled and settles_s(incident, change.rulebook, change.now) > 0:
             return incident
-        incident, _ = await incidents.transition(change, incident, MOVES["ended_by_itself"], CAMERA)
+        review = await review_at_end(change, incident)
+        also = {"review": review}
+        incident, _ = await incidents.transition(change, incident, MOVES["ended_by_itself"], CAMERA, also=also)
         await withdraw(change, incident, CAMERA, "ended_by_itself")
     elif state in MOVES["verified"].sources and incident["alert_count"] > 0:
         incident, _ = await incidents.transition(change, incident, MOVES["verified"], CAMERA)

@@ -23,4 +23,6 @@ def asides_for(actor: Actor, incident: Row) -> tuple[str, ...]:
     not_now = REFUSED_WHILE if standing_of(incident) is Standing.SUSPENDED else frozenset()
     simple = allowed_asides(State(incident["state"]), frozenset({Who.OPERATOR}))
     plain = tuple(name for name in simple if name not in _OF_SUSPENSION | not_now)
+    if incident["review"] is None:
+        plain = tuple(name for name in plain if name != "review")
     return (*plain, *suspensions_for(actor, incident), *supervisions_for(actor, incident))

@@ -18,8 +18,9 @@ from xueliang_central.audit import chain
 from xueliang_central.incidents.views import at_text
 from xueliang_central.people import presence, rosters
 from xueliang_central.people.presence import Heard, has_left, heard, is_back
-from xueliang_central.people.tables import seat_presence
+from xueliang_central.people.tables import seat_presence, shifts
 from xueliang_central.rights.scope import Actor, may_see
+from xueliang_central.rights.tables import users
 from xueliang_central.store import events
 from xueliang_central.store.database import Database
 
@@ -139,6 +140,14 @@ async def _desks(conn: AsyncConnection, user_ids: Iterable[str], now: datetime) 
     return found
 
 
+async def _desks_before(conn: AsyncConnection, user_id: str) -> list[str]:
+    """Where who is at no desk now may have been at one: who sees these must not go on seeing that seat."""
+    query = select(shifts.c.area_code).where(shifts.c.user_id == user_id, shifts.c.area_code.is_not(None)).distinct()
+    found = set((await conn.execute(query)).scalars())
+    own = (await conn.execute(select(users.c.area_code).where(users.c.user_id == user_id))).scalar_one_or_none()
+    return sorted(found | ({own} if own is not None else set()))
+
+
 async def _change(
     conn: AsyncConnection,
     tree: AreaTree,
@@ -154,11 +163,12 @@ async def _change(
     if not await presence.mark(conn, user_id, since, told_at):
         return False
     codes = desks.get(user_id, [])
+    told = codes or await _desks_before(conn, user_id)
     action = "seat.unstaffed" if since else "seat.staffed" if codes else "seat.off_duty"
     await chain.record(
         conn, actor=by, action=action, object_kind="seat", object_id=user_id, detail={"desks": codes}, at=now
     )
-    for area in filter(None, map(tree.find, codes)):
+    for area in filter(None, map(tree.find, told)):
         body = {"seat": {"desk": brief(area), "unstaffed_since": at_text(since)}}
         await events.append(conn, kind="seat", area_path=area.path, body=body, at=now)
     return True

@@ -110,7 +110,7 @@ async def _choice(
     """Who is asked. Raises NotFound, MoveRefused."""
     if worker_id is not None:
         return await _named(change, actor, place, worker_id)
-    choice = await service.recommended(change, place, await _not_these(change.conn, incident, task))
+    choice = await service.recommended(change, incident, place, await _not_these(change.conn, incident, task))
     if choice.person is None:
         raise MoveRefused("nobody else can be recommended: name somebody", reason="nobody_else")
     return choice
@@ -169,7 +169,7 @@ async def candidates(change: Change, actor: Actor, task_id: str, area_code: str 
     accounts = await people_where(change.conn, in_area(users.c.area_path, around.path), users.c.role.in_(rosters.GOES))
     found = [rosters.as_person(one) for one in accounts if one.user_id != task["worker_id"]]
     people = [one for one in found if one.area_code in change.tree and _may_go(change.tree, one)]
-    best = (await service.recommended(change, place, await _not_these(change.conn, incident, task))).person
+    best = (await service.recommended(change, incident, place, await _not_these(change.conn, incident, task))).person
     shown = people[:MOST_NAMED] + ([best] if best is not None else [])
     ids = list(dict.fromkeys(one.user_id for one in shown))
     duty = await rosters.duty_of_people(change.conn, ids, change.now)

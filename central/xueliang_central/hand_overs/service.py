@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_central.areas.tree import AreaTree, code_of_path
 from xueliang_central.audit import chain
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
-from xueliang_central.hand_overs.facts import facts_of
 from xueliang_central.hand_overs.tables import hand_overs
 from xueliang_central.incidents.views import area_view, at_text
 from xueliang_central.people import rosters
@@ -26,20 +25,20 @@ Record = dict[str, Any]
 
 
 async def write(
-    conn: AsyncConnection, tree: AreaTree, actor: Actor, hand_over_id: str, words: str, now: datetime
+    conn: AsyncConnection, actor: Actor, hand_over_id: str, words: str, facts: Record, now: datetime
 ) -> bool:
-    """Save a note of the actor's own area with the facts of this moment. False: the same person has saved the same
-    words under this id before. Raises Conflict when the id is another note's."""
-    if await _is_saved(conn, actor, hand_over_id, words):
+    """Save a note of the actor's own area with the facts of this moment (`facts_of`, read before: a whole city's take
+    long, and nobody should wait for them). False: the same person has saved the same words under this id before.
+    Raises Conflict when the id is another note's."""
+    if await is_saved(conn, actor, hand_over_id, words):
         return False
     name = await rosters.display_name_of(conn, actor.user_id) or actor.name
     row: Record = {"hand_over_id": hand_over_id, "area_path": actor.area_path, "words": words, "written_at": now}
     row |= {"area_code": code_of_path(actor.area_path), "writer_id": actor.user_id, "writer_name": name}
-    facts = await facts_of(conn, tree, actor.area_path, now)
     dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
     saved = dialect.insert(hand_overs).values(row | {"facts": facts}).on_conflict_do_nothing()
     if not (await conn.execute(saved)).rowcount:  # the same request, sent twice at once
-        await _is_saved(conn, actor, hand_over_id, words)
+        await is_saved(conn, actor, hand_over_id, words)
         return False
     totals = {name: value["total"] for name, value in facts.items() if isinstance(value, dict)}
     await _record(conn, actor, "hand_over.written", hand_over_id, {"area_code": row["area_code"], **totals}, now)
@@ -47,7 +46,7 @@ async def write(
     return True
 
 
-async def _is_saved(conn: AsyncConnection, actor: Actor, hand_over_id: str, words: str) -> bool:
+async def is_saved(conn: AsyncConnection, actor: Actor, hand_over_id: str, words: str) -> bool:
     """This very note is there. Raises Conflict: another one is, under its id."""
     found = (await conn.execute(select(hand_overs).where(hand_overs.c.hand_over_id == hand_over_id))).mappings().first()
     if found is None:

@@ -22,7 +22,7 @@ from xueliang_central.clocks.limits import PolicyRow, rows_of
 from xueliang_central.incidents.folding import FoldingRule
 from xueliang_central.incidents.seating import SeatingRule, seating_of
 from xueliang_central.incidents.shedding import SheddingRule
-from xueliang_central.incidents.suppressing import SilencingRule
+from xueliang_central.incidents.suppressing import InhibitionRule, SilencingRule
 from xueliang_central.incidents.tables import incident_timeline
 from xueliang_configs.checklists import ChecklistStep
 from xueliang_configs.policies import PolicyTable, UnitFirst
@@ -32,7 +32,7 @@ from xueliang_configs.policies import PolicyTable, UnitFirst
 class Rulebook:
     """What the centre decides by: the area tree, the policy table, each hazard's folding rule, shedding, silencing,
     seating (None: nothing is dealt to seats), of which cases a lane's managing unit is told first, what an operator
-    looks at by hazard."""
+    looks at by hazard, what a camera's fault mutes."""
 
     areas: AreaBook
     policies: Sequence[PolicyRow]
@@ -42,6 +42,8 @@ class Rulebook:
     seating: SeatingRule | None = None
     unit_first: Sequence[UnitFirst] = ()
     checklists: Mapping[str, Sequence[ChecklistStep]] = field(default_factory=dict)
+    inhibition: InhibitionRule = field(default_factory=InhibitionRule)
+    check_in_counts_s: float = 1800.0  # a worker's check-in is a reason for who is sent; 0: never
 
     @property
     def tree(self) -> AreaTree:
@@ -54,7 +56,11 @@ class Rulebook:
         silencing = SilencingRule(**table.silencing.model_dump())
         steps = {hazard.value: table.checklist_for(hazard) for hazard in Hazard}
         folding, seating = folding_of(table), seating_of(table)
-        return cls(areas, rows_of(table), folding, shedding, silencing, seating, table.unit_first, steps)
+        muted = table.inhibition
+        inhibition = InhibitionRule(muted.faults, tuple(hazard.value for hazard in muted.hazards))
+        told_s = table.check_in_counts_s
+        rows, unit_first = rows_of(table), table.unit_first
+        return cls(areas, rows, folding, shedding, silencing, seating, unit_first, steps, inhibition, told_s)
 
     @property
     def longest_memory_s(self) -> float:

@@ -28,6 +28,7 @@ from xueliang_central.incidents.change import Change
 from xueliang_central.incidents.folding import Group, trusted_began_at
 from xueliang_central.incidents.regrouping_tables import hand_places
 from xueliang_central.incidents.reported import is_reported, reported_route
+from xueliang_central.incidents.reviewing import folded_as
 from xueliang_central.incidents.routing import Route, route
 from xueliang_central.incidents.states import CloseReason
 from xueliang_central.store.among import pairs_among
@@ -101,7 +102,7 @@ def group_of(row: Row) -> Group:
         began_at=row["began_at"],
         last_observed_at=row["last_observed_at"],
         closed_at=row["closed_at"],
-        close_reason=row["close_reason"],
+        close_reason=folded_as(row),
         reopen_window_s=row["policy"]["reopen_window_s"],
     )
 

@@ -25,10 +25,13 @@ _BY_CLOSING: Final = {
 
 
 def judgement(incident: Row, entries: Sequence[Row]) -> str:
-    """`entries`: of its timeline, in their order, those of the kinds `SPEAKING` at least."""
+    """`incident`: its close_reason and its review. `entries`: of its timeline, in their order, those of the kinds
+    `SPEAKING` at least."""
     by_closing = _BY_CLOSING.get(incident["close_reason"] or "")
     if by_closing is not None:
         return by_closing
+    if incident["review"] in JUDGEMENTS:  # said when it was over (`reviewing`)
+        return str(incident["review"])
     handled = [entry for entry in entries if entry["kind"] == "handled"]
     if handled:
         return "nothing_here" if handled[-1]["params"].get("reason_code") == _NOTHING_HERE else "true_hazard"

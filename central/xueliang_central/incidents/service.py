@@ -25,6 +25,7 @@ from xueliang_central.incidents.folding import CLOCK_AHEAD, trusted_began_at
 from xueliang_central.incidents.members import Summary, is_seen_clear, summarise
 from xueliang_central.incidents.old_members import Counted, with_counts
 from xueliang_central.incidents.reported import said_by
+from xueliang_central.incidents.reviewing import WAITING
 from xueliang_central.incidents.routing import Route
 from xueliang_central.incidents.shedding import is_collective
 from xueliang_central.incidents.states import CloseReason, Move, State, Who, allowed
@@ -142,6 +143,8 @@ async def open_incident(
         "verified": False,
         "closed_at": None,
         "close_reason": None,
+        "review": None,
+        "sent_when_gone": False,
         "reopened_count": 0,
         "version": 1,
     }
@@ -149,6 +152,7 @@ async def open_incident(
     if is_over:
         ended = CloseReason.ENDED_BY_ITSELF.value
         row |= {"state": State.CLOSED.value, "closed_at": change.now, "close_reason": ended}
+        row["review"] = None if row["drill"] else WAITING
     opened = Opened() if later is None else later
     opened.incidents.append(row)
     change.note(
@@ -239,9 +243,10 @@ def _values_after(change: Change, incident: Row, move: Move, also: dict[str, Any
     if move.to is State.CLOSED and move.close_reason is not None:
         verified = move.close_reason is CloseReason.VERIFIED
         values |= {"closed_at": change.now, "close_reason": move.close_reason.value, "verified": verified}
-    if state is State.CLOSED and move.to is not State.CLOSED:
+    if state is State.CLOSED and move.to is not None:
         again = incident["reopened_count"] + 1
         values |= {"closed_at": None, "close_reason": None, "verified": False, "handled_at": None}
+        values |= {"review": None, "sent_when_gone": False}
         values["reopened_count"] = again
     if move.to is State.HANDLED:
         values["handled_at"] = change.now

@@ -370,6 +370,8 @@ _TABLE: Final = (
         timeline="supervision_ended",
         aside=True,
     ),
+    # What it was, said afterwards of a case that ended before anybody had judged it (incidents/reviewing.py).
+    _move("review", Who.OPERATOR, [_S.CLOSED], None, timeline="reviewed", aside=True),
     # What the camera sees
     _move(
         "verified",

@@ -1,7 +1,9 @@
-"""Which alerts are held back by a silence, a maintenance window or a known event, and why (pure).
+"""Which alerts are held back by a silence, a maintenance window, a known event or a fault of their camera (pure).
 
-One mechanism, three kinds. A *silence* is somebody's decision of the moment, a *maintenance window* is planned work on
-cameras or a node (camera faults only), a *known event* is a calendar entry of one hazard, once or by weekly bands.
+One mechanism, three kinds that people make. A *silence* is somebody's decision of the moment, a *maintenance window* is
+planned work on cameras or a node (camera faults only), a *known event* is a calendar entry of one hazard, once or by
+weekly bands. A *fault* is made by the centre while a camera says that it sees wrongly: what its rules tell meanwhile is
+not believed.
 
 Invariants
     - Fire and smoke, severity 1 and drills are never held back (`shedding.may_be_held`, the same rule).
@@ -37,6 +39,21 @@ class Kind(StrEnum):
     SILENCE = "silence"
     MAINTENANCE = "maintenance"
     EVENT = "event"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True, slots=True)
+class InhibitionRule:
+    """The operator's policy; see `xueliang_configs.inhibition.Inhibition`, whose fields have the same names."""
+
+    faults: tuple[str, ...] = ("black", "covered", "frozen", "moved")
+    hazards: tuple[str, ...] = ()
+
+    def mutes(self, row: Mapping[str, Any]) -> bool:
+        """Does this alert (a row of `alerts`) say that what its camera tells is not to be believed?"""
+        codes = {f"camera_{fault}" for fault in self.faults}
+        is_fault = row["hazard"] == NODE_HAZARD and row["reason"]["code"] in codes
+        return is_fault and bool(self.hazards) and not row["drill"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +101,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """One of any kind, as it holds. Fields have the names of the columns."""
+    """One of any kind, as it holds. Fields have the names of the columns. `hazards`: of a fault, what it mutes."""
 
     silence_id: str
     kind: Kind
@@ -100,6 +117,7 @@ class Silence:
     ends_at: datetime
     weekly: Schedule | None = None
     closed_at: datetime | None = None
+    hazards: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +137,9 @@ def silence_of(row: Mapping[str, Any]) -> Silence:
     """A row of `silences`."""
     plain = {name: row[name] for name in Silence.__dataclass_fields__}
     weekly = None if row["weekly"] is None else Schedule.model_validate(row["weekly"])
-    return Silence(**{**plain, "kind": Kind(row["kind"]), "severities": tuple(row["severities"]), "weekly": weekly})
+    hazards = None if row["hazards"] is None else tuple(row["hazards"])
+    told = {"kind": Kind(row["kind"]), "severities": tuple(row["severities"]), "weekly": weekly, "hazards": hazards}
+    return Silence(**{**plain, **told})
 
 
 def starts(asked: Asked, now: datetime) -> datetime:
@@ -200,6 +220,8 @@ def takes(silence: Silence, subject: Subject) -> bool:
     """Is this alert meant by it? Says nothing of the time."""
     if not may_be_held(subject.hazard, subject.severity, subject.drill) or subject.severity not in silence.severities:
         return False
+    if silence.hazards is not None and subject.hazard not in silence.hazards:
+        return False
     hazard = NODE_HAZARD if silence.kind is Kind.MAINTENANCE else silence.hazard
     wanted = {
         "hazard": hazard,
@@ -224,6 +246,9 @@ def choose(
 
 def why_hidden(silence: Silence) -> dict[str, object]:
     """{code, text, about}: the console translates by code, text is English."""
+    if silence.kind is Kind.FAULT:
+        text = f"its camera sees wrongly since {_at(silence.starts_at)}: {silence.reason}"
+        return {"code": "hidden_by_fault", "text": text, "about": _about(silence)}
     name = {Kind.SILENCE: "silenced", Kind.MAINTENANCE: "in maintenance", Kind.EVENT: "a known event"}[silence.kind]
     text = f"{name} by {silence.owner_name} until {_at(silence.ends_at)}: {silence.reason}"
     return {"code": f"hidden_by_{silence.kind.value}", "text": text, "about": _about(silence)}
@@ -235,6 +260,8 @@ def why_let_out(silence: Silence, subject: Subject, now: datetime) -> dict[str, 
         code, text = "severity_breaks_through", "its severity has risen to 1, which is never silenced"
     elif not takes(silence, subject):
         code, text = "no_longer_meant", "it has changed, and the silence that hid it does not mean it any more"
+    elif silence.kind is Kind.FAULT and not is_in_force(silence, now):
+        code, text = "fault_over", "the fault of its camera is over, and it is still there"
     elif not is_in_force(silence, now):
         code, text = "silence_over", f"the {silence.kind.value} of {silence.owner_name} is over, and it is still there"
     else:

@@ -54,6 +54,8 @@ incidents = Table(
     Column("verified", Boolean, nullable=False),
     Column("closed_at", UtcDateTime),
     Column("close_reason", String(24)),
+    Column("review", String(12)),  # of what ended before it was judged: see incidents/reviewing.py
+    Column("sent_when_gone", Boolean, nullable=False, default=False),  # a person sent somebody all the same: it stands
     Column("urged", JsonText),  # how often, the last time by whom, and about which task: see dispatch/urging.py
     Column("messages", JsonText),  # between desks and worker, the newest: see dispatch/messaging.py
     Column("suspension", JsonText),  # of its task, the last one: see incidents/suspended.py
@@ -82,9 +84,19 @@ HOLDS: Final = "place_key LIKE '~%' AND NOT gone"
 _GONE: Final = "gone AND state IN ('open', 'dispatched', 'unit_told')"
 # Fire and severity 1 wait for somebody's judgement however long they are gone (`dispatch.service.waits_for_a_person`).
 _WAITS: Final = "state = 'open' AND alert_count > 0 AND (hazard = 'fire_smoke' OR severity = 1)"
-SETTLES: Final = f"{_GONE} AND NOT ({_WAITS})"
+# A person sent somebody although it was gone: it stands until somebody has said what became of it.
+_STANDS: Final = "sent_when_gone AND alert_count > 0"
+SETTLES: Final = f"{_GONE} AND NOT ({_WAITS}) AND NOT ({_STANDS})"
 Index("incidents_that_hold", incidents.c.incident_id, postgresql_where=text(HOLDS), sqlite_where=text(HOLDS))
 Index("incidents_that_settle", incidents.c.incident_id, postgresql_where=text(_GONE), sqlite_where=text(_GONE))
+# What ended before it was judged, the newest first; `area_path` so that a scope is counted from the index alone.
+ENDED_UNJUDGED: Final = "review IS NOT NULL"
+Index(
+    "incidents_to_review",
+    *(incidents.c[name] for name in ("review", "opened_at", "incident_id", "area_path")),
+    postgresql_where=text(ENDED_UNJUDGED),
+    sqlite_where=text(ENDED_UNJUDGED),
+)
 
 # What the command page counts by area, while it has not all of them.
 IS_OPEN: Final = "state <> 'closed'"

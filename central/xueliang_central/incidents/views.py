@@ -159,6 +159,7 @@ def _incident(tree: AreaTree, row: Row, task: Row | None, clock: Row | None, her
         "verified": row["verified"],
         "closed_at": at_text(row["closed_at"]),
         "close_reason": row["close_reason"],
+        "review": row["review"],
         "version": row["version"],
     }
 

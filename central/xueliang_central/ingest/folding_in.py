@@ -43,7 +43,7 @@ from xueliang_central.incidents.shedding import Holding, is_collective
 from xueliang_central.incidents.states import State
 from xueliang_central.incidents.tables import alerts, expected_pictures
 from xueliang_central.incidents.tables import incidents as incident_rows
-from xueliang_central.ingest import holding, node_faults, silencing
+from xueliang_central.ingest import holding, inhibiting, node_faults, silencing
 from xueliang_central.store.among import among, pairs_among
 
 Row = dict[str, Any]
@@ -94,6 +94,7 @@ async def place_all(change: Change, merged: dict[str, Row], known: Mapping[str, 
     cases = await lock_incidents(change, touched, groups | counties)
     await _are_where_they_were(change, known)
     await silencing.lock(change, hidden)
+    await inhibiting.follow(change, merged, routes)
     places = groups_of(cases, by_hand)
     open_places = {
         (one.area_code, one.hazard, one.drill, one.place_key) for one in places.values() if one.closed_at is None
@@ -111,6 +112,7 @@ async def place_all(change: Change, merged: dict[str, Row], known: Mapping[str, 
     reopened, emptied = await _place(change, new, merged, routes, cases, places, held, by_hand)
     await _write_alerts(change, merged, known, cases)
     await silencing.show(change, sorted_, merged)
+    await inhibiting.mark(change, [merged[alert_id] for alert_id in new])
     touched = {merged[alert_id]["incident_id"] for alert_id in merged} | emptied
     opened = set(cases) - before
     members: dict[str, list[Row]] = {} if emptied else {incident_id: [] for incident_id in opened}

@@ -119,7 +119,7 @@ def _row(
 
 async def _cases(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, Row]:
     its = incidents.c
-    query = select(its.incident_id, its.area_path, its.hazard, its.opened_at, its.close_reason).where(
+    query = select(its.incident_id, its.area_path, its.hazard, its.opened_at, its.close_reason, its.review).where(
         among(conn, its.incident_id, ids), its.drill.is_(False)
     )
     rows = [dict(row) for row in (await conn.execute(query)).mappings()]

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from xueliang_central.clocks.limits import BY_POLICY, ClockKind
 from xueliang_central.incidents.judging import JUDGEMENTS, JUDGING, judgement
+from xueliang_central.incidents.reviewing import ANSWERS
 from xueliang_central.incidents.states import CloseReason, State
 from xueliang_central.reports.histograms import one
 
@@ -30,6 +31,8 @@ COUNTS: Final = (
     "merged",  # into another incident: counted here only
     *JUDGEMENTS,
     "ended_by_itself",
+    "ended_waiting",  # of them: nobody has judged or reviewed it
+    *(f"ended_{answer}" for answer in ANSWERS),  # of them: what a review has said
     "dispatched",
     "returned",  # refused or given back, once or oftener
     "closed",
@@ -89,6 +92,7 @@ def facts_of(incident: Row, entries: Sequence[Row], clocks: Sequence[Row]) -> Fa
         "folded": max(0, incident["alert_count"] - 1),
         judgement(incident, entries): 1,
         "ended_by_itself": int(incident["close_reason"] == CloseReason.ENDED_BY_ITSELF),
+        **_of_review(incident["review"]),
         "dispatched": int(any(entry["kind"] in _SENT for entry in entries)),
         "returned": int(any(entry["kind"] in {"returned", "refused"} for entry in entries)),
         "closed": int(is_closed),
@@ -103,6 +107,10 @@ def facts_of(incident: Row, entries: Sequence[Row], clocks: Sequence[Row]) -> Fa
         if outcome is not None:
             facts.add({f"{clock['kind']}_{outcome}": 1}, 0)
     return facts
+
+
+def _of_review(review: str | None) -> dict[str, int]:
+    return {} if review is None else {f"ended_{review}": 1}
 
 
 def _of_unit(incident: Row, entries: Sequence[Row]) -> dict[str, int]:

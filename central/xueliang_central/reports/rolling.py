@@ -173,7 +173,7 @@ Found = defaultdict[tuple[str, str, bool], Facts]  # by area_code, hazard, drill
 
 async def _of_incidents(conn: AsyncConnection, codes: Sequence[str], period: Period) -> Found:
     opened = incidents.c.opened_at
-    named = ("incident_id", "area_code", "hazard", "drill", "state", "close_reason", "opened_at", "closed_at")
+    named = ("incident_id", "area_code", "hazard", "drill", "state", "close_reason", "review", "opened_at", "closed_at")
     query = select(*(incidents.c[name] for name in (*named, "alert_count"))).where(
         among(conn, incidents.c.area_code, codes), opened >= period.begins_at, opened < period.ends_at
     )

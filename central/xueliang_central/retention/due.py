@@ -85,7 +85,7 @@ def _evidence(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
     if policy.evidence_days is None:
         return None
     keeps = {hazard.value: days for hazard, days in policy.evidence_by_hazard.items()}
-    no_hazard = incidents.c.close_reason.in_(_NO_HAZARD)
+    no_hazard = or_(incidents.c.close_reason.in_(_NO_HAZARD), incidents.c.review.in_(_NO_HAZARD))
     still_kept = case(
         (no_hazard, incidents.c.closed_at >= _before(now, policy.evidence_no_hazard_days)),
         *(

@@ -71,8 +71,13 @@ async def put_hand_over(
 ) -> dict[str, Any]:
     """Save a note of the asker's own area. It does not change any more: 409 for other words under the same id."""
     centre = centre_of(request)
-    async with centre.database.transaction() as conn:
-        is_new = await service.write(conn, centre.areas.tree, actor, hand_over_id, body.words, centre.wall())
+    now = centre.wall()
+    async with centre.database.reading() as conn:
+        is_new = not await service.is_saved(conn, actor, hand_over_id, body.words)
+        facts = await facts_of(conn, centre.areas.tree, actor.area_path, now) if is_new else {}
+    if is_new:
+        async with centre.database.transaction() as conn:
+            is_new = await service.write(conn, actor, hand_over_id, body.words, facts, now)
     if not is_new:
         response.status_code = 200
     return await get_hand_over(request, hand_over_id, actor)

@@ -47,7 +47,9 @@ class _Frozen(BaseModel):
 class SilenceBody(_Frozen):
     """What is to be held back, where, until when and why. Fire and smoke, severity 1 and drills never are."""
 
-    kind: Kind = Field(description="silence: operators. maintenance (camera faults) and event: rule operators.")
+    kind: Literal[Kind.SILENCE, Kind.MAINTENANCE, Kind.EVENT] = Field(
+        description="silence: operators. maintenance (camera faults) and event: rule operators."
+    )
     reason: Annotated[Text, Field(min_length=1, description="Everybody who misses an alert reads it.")]
     ends_at: Annotated[UtcMoment, Field(description="Mandatory; how long at most: `silencing` in the policies.")]
     starts_at: Annotated[UtcMoment | None, Field(description="Left out: now.")] = None

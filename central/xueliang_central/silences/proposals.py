@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy import delete, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.errors import Conflict, MoveRefused, NotAllowed, NotFound
@@ -117,7 +117,10 @@ async def _closings(
             incidents.c.incident_id != incident["incident_id"],
             incidents.c.hazard == incident["hazard"],
             incidents.c.area_path == incident["area_path"],
-            incidents.c.close_reason == CloseReason.PERMITTED.value,
+            or_(
+                incidents.c.close_reason == CloseReason.PERMITTED.value,
+                incidents.c.review == CloseReason.PERMITTED.value,
+            ),
             incidents.c.closed_at >= since,
             incidents.c.drill.is_(False),
         )

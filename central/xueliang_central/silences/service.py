@@ -191,12 +191,13 @@ async def move(change: Change, actor: Actor, silence_id: str, asked: SilenceMove
     if not may_end(actor, row):
         raise NotAllowed("only its owner or a superior ends it early")
     name = await rosters.display_name_of(change.conn, actor.user_id) or actor.name
-    await _close(change, row, "ended", by=name, note=asked.note)
+    await close(change, row, "ended", by=name, note=asked.note)
     said = {} if asked.note is None else {"note": asked.note}
     await record(change, actor.name, "silence.ended", row["silence_id"], said)
 
 
-async def _close(change: Change, row: Row, reason: str, *, by: str | None = None, note: str | None = None) -> None:
+async def close(change: Change, row: Row, reason: str, *, by: str | None = None, note: str | None = None) -> None:
+    """Ended or expired: one that is locked and open."""
     values = {"closed_at": change.now, "close_reason": reason, "closed_by": by, "close_note": note}
     await change.conn.execute(
         update(silences).where(silences.c.silence_id == row["silence_id"]).values(**values, version=row["version"] + 1)
@@ -255,7 +256,7 @@ async def expire(change: Change) -> int:
     """Close what has passed its end; returns how many."""
     rows = await _taken(change, text(OPEN), silences.c.ends_at <= change.now)
     for row in rows:
-        await _close(change, row, "expired")
+        await close(change, row, "expired")
         await record(change, "system", "silence.expired", row["silence_id"], {"ends_at": row["ends_at"].isoformat()})
     return len(rows)
 

@@ -21,13 +21,14 @@ silences: Final = Table(
     "silences",
     metadata,
     Column("silence_id", String(36), primary_key=True),
-    Column("kind", String(12), nullable=False),  # silence | maintenance | event
+    Column("kind", String(12), nullable=False),  # silence | maintenance | event | fault
     Column("area_code", String(15), nullable=False),
     Column("area_path", String(80), nullable=False),  # nothing outside of it is ever hidden
     Column("camera_id", String(64)),
     Column("node_id", String(64)),
     Column("hazard", String(40)),
     Column("rule_id", String(64)),
+    Column("hazards", JsonText),  # of a fault: what it mutes at its camera; null: `hazard` says which
     Column("severities", JsonText, nullable=False),
     Column("reason", String(1000), nullable=False),
     Column("owner_id", String(36), nullable=False),

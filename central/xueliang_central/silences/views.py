@@ -17,7 +17,7 @@ from xueliang_central.silences.tables import silence_alerts, silenced_alerts
 Row = dict[str, Any]
 View = dict[str, Any]
 
-_PLAIN: Final = ("silence_id", "kind", "camera_id", "node_id", "hazard", "rule_id", "severities", "reason")
+_PLAIN: Final = ("silence_id", "kind", "camera_id", "node_id", "hazard", "hazards", "rule_id", "severities", "reason")
 
 
 def state_of(row: Row, now: datetime) -> str:

@@ -87,6 +87,25 @@ async def test_one_more_than_the_norm_elsewhere_raises_one_alarm_an_hour(centre:
     assert await purposes(centre, "evidence.viewed") == {"lookup"}
 
 
+async def test_a_review_of_what_ended_by_itself_is_judging_and_looking_it_up_later_is_not(centre: TestCentre) -> None:
+    await centre.add_user("wang", Role.OPERATOR, city.SOUTH)
+    cases = await add_stills(centre, MOST_AN_HOUR + 3, "closed")
+    async with centre.database.transaction() as conn:
+        await conn.execute(update(incidents).values(close_reason="ended_by_itself", review="waiting"))
+    body = {"answer": "true_hazard", "cases": [{"incident_id": one, "version": 1} for one, _ in cases]}
+    async with centre.signed_in("wang") as client:
+        for _, still in cases:
+            assert (await client.get(f"/api/evidence/{still}")).is_success
+        answer = await client.post("/api/reviews", json=body)
+        assert {one["outcome"] for one in answer.json()["outcomes"]} == {"done"}, answer.text
+        assert await alarms(centre) == []
+        assert await purposes(centre, "evidence.viewed") == {"judge"}
+        centre.clock.advance(3601)
+        for _, still in cases:
+            assert (await client.get(f"/api/evidence/{still}")).is_success
+    assert len(await alarms(centre)) == 1
+
+
 async def test_cases_are_counted_as_pictures_are_and_two_pages_at_once_raise_one(centre: TestCentre) -> None:
     await centre.add_user("wang", Role.OPERATOR, city.SOUTH)
     cases = await add_stills(centre, MOST_AN_HOUR + 2, "closed")

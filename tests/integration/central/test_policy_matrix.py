@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from tests.support import city
 from tests.support.centres import TestCentre, camera
@@ -35,6 +36,7 @@ from tests.support.rows import (
 from xueliang_central.areas.tree import path_by_code
 from xueliang_central.cameras.gate import NEEDED
 from xueliang_central.fleet.nodes import add_node
+from xueliang_central.incidents.tables import incidents
 from xueliang_central.rights.scope import Role
 
 OWN = city.SOUTH
@@ -428,6 +430,34 @@ async def test_many_incidents_are_counted_and_judged_within_the_own_areas_only(c
         assert outcomes == [not visible(place) for place in ids] + [True], (role, moved.text)
     else:
         assert moved.status_code == 403, role
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_what_ended_by_itself_is_listed_and_reviewed_within_the_own_areas_only(
+    centre: TestCentre, role: Role
+) -> None:
+    ids = (await _furnish(centre))["incident"]
+    async with centre.database.transaction() as conn:
+        ended = {"state": "closed", "close_reason": "ended_by_itself", "review": "waiting"}
+        await conn.execute(update(incidents).values(**ended))
+    await centre.add_user("someone", role, OWN)
+    body = {"answer": "permitted", "reason_code": "registered_work"}
+    body["cases"] = [{"incident_id": one, "version": 1} for one in (*ids.values(), NO_SUCH)]
+    mine = {one for place, one in ids.items() if visible(place)}
+    async with centre.signed_in("someone") as client:
+        listed, counted = await client.get("/api/reviews"), await client.get("/api/reviews/count")
+        foreign = await client.get("/api/reviews", params={"area": KINDS["area"].missing})
+        said = await client.post("/api/reviews", json=body)
+    if role in DESKS:
+        assert {one["incident_id"] for one in listed.json()["items"]} == mine, role
+        assert (counted.json(), foreign.status_code) == ({"waiting": len(mine), "is_more": False}, 404), role
+    else:
+        assert (listed.status_code, counted.status_code) == (403, 403), role
+    if role in {Role.ADMIN, Role.OPERATOR, Role.SUPERVISOR}:
+        outcomes = [one["outcome"] == "not_found" for one in said.json()["outcomes"]]
+        assert outcomes == [not visible(place) for place in ids] + [True], (role, said.text)
+    else:
+        assert said.status_code == 403, role
 
 
 @pytest.mark.parametrize("role", list(Role))

@@ -62,7 +62,7 @@ def test_steps_do_not_mix_and_nothing_has_no_percentile() -> None:
 
 def _incident(**named: Any) -> dict[str, Any]:
     row = {"state": "closed", "close_reason": "verified", "opened_at": OPENED, "closed_at": OPENED, "alert_count": 3}
-    return {**row, **named}
+    return {**row, "review": None, **named}
 
 
 def _entry(kind: str, after_s: float, actor: str = "user", **params: Any) -> dict[str, Any]:
@@ -88,6 +88,10 @@ def _clock(kind: str, due_s: float, stopped_s: float | None, *, fired: bool = Fa
         ("false_alarm", {"close_reason": "false_alarm"}, [_entry("closed", 5)]),
         ("permitted", {"close_reason": "permitted"}, [_entry("confirmed", 3), _entry("closed", 5)]),
         ("duplicate", {"close_reason": "duplicate"}, [_entry("closed", 5)]),
+        ("unjudged", {"close_reason": "ended_by_itself", "review": "waiting"}, []),
+        ("unjudged", {"close_reason": "ended_by_itself", "review": "no_answer"}, [_entry("reviewed", 9)]),
+        ("false_alarm", {"close_reason": "ended_by_itself", "review": "false_alarm"}, [_entry("reviewed", 9)]),
+        ("true_hazard", {"close_reason": "ended_by_itself", "review": "true_hazard"}, [_entry("reviewed", 9)]),
     ],
     ids=[
         "waits",
@@ -100,6 +104,10 @@ def _clock(kind: str, due_s: float, stopped_s: float | None, *, fired: bool = Fa
         "false",
         "permitted",
         "duplicate",
+        "waits for its review",
+        "reviewed, not to be told",
+        "reviewed: false",
+        "reviewed: true",
     ],
 )
 def test_each_incident_has_one_judgement(judgement: str, incident: Any, entries: Any) -> None:

@@ -176,6 +176,17 @@ def test_a_camera_that_is_away_is_answered_at_once(tmp_path: Path) -> None:
     assert (one.answers[0].says, one.answers[0].why) == (Says.CANNOT_SEE, "offline")
 
 
+def test_a_camera_that_sends_while_its_node_has_no_time_is_not_called_offline(tmp_path: Path) -> None:
+    with node(tmp_path, wait_s=6.0) as one:
+        one.world.pass_time(10)
+        one.world.capture.away.add("lane")  # no look comes, and its packets do
+        one.world.pass_time(90)
+        one.ask()
+        one.world.pass_time(7)
+        wait_until(lambda: one.answers, what="an answer without a look")
+    assert (one.answers[0].says, one.answers[0].why) == (Says.CANNOT_SEE, "no_time")
+
+
 def test_no_picture_is_waited_for_and_then_given_up(tmp_path: Path) -> None:
     with node(tmp_path, wait_s=6.0) as one:
         one.world.pass_time(10)

@@ -184,6 +184,8 @@ export interface Incident {
   verified: boolean;
   closed_at: string | null;
   close_reason: CloseReason | null;
+  /** Of what ended by itself before it was judged: "waiting", or what a review said. Null: nothing to review. */
+  review: "waiting" | "true_hazard" | "false_alarm" | "permitted" | "no_answer" | null;
   /** The incident its alerts are in now. */
   merged_into?: IncidentName | null;
   version: number;
@@ -425,14 +427,16 @@ export interface IncidentPage {
 /** The side moves with routes of their own that this person could make. */
 export type AsideName =
   | "transfer"
-  | "urge" | "say"
+  | "urge"
+  | "say"
   | "answer_help"
   | "ask_suspension"
   | "suspend"
   | "refuse_suspension"
   | "resume_by_desk"
   | "supervise"
-  | "end_supervision";
+  | "end_supervision"
+  | "review";
 
 /** A task waits until a date because two people say so, or somebody has asked for it. */
 export interface Suspension {
@@ -625,7 +629,8 @@ export interface Fleet {
   nodes: FleetNode[];
 }
 
-export type SilenceKind = "silence" | "maintenance" | "event";
+/** "fault" is made by the centre while a camera sees wrongly; the others by people. */
+export type SilenceKind = "silence" | "maintenance" | "event" | "fault";
 export type Day = "mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun";
 
 /** `until` not after `start`: over midnight. Local time of `time_zone`. */

@@ -7,6 +7,7 @@ const DESK: readonly Role[] = ["admin", "operator", "supervisor"];
 const ROLES = {
   see_reports: OFFICE,
   see_noise: OFFICE,
+  see_reviews: OFFICE,
   export_ledger: ["supervisor", "admin", "auditor"],
   see_sightings: OFFICE,
   report_sightings: DESK,

@@ -179,6 +179,7 @@ const LET_OUT: Record<string, [string, string]> = {
   severity_breaks_through: ["级别升至最高，突破{owner}的静默（{reason}）", "its severity has risen to 1: it breaks through the silence of {owner} ({reason})"],
   no_longer_meant: ["已不在{owner}的静默范围内（{reason}）", "the silence of {owner} does not mean it any more ({reason})"],
   silence_over: ["{owner}的静默已结束（{reason}），隐患仍在", "the silence of {owner} is over ({reason}), and it is still there"],
+  fault_over: ["摄像机故障已解除，隐患仍在", "the camera sees again, and it is still there"],
   place_is_open: ["此处已有未办结事件，转入该事件", "an incident is open at its place: it belongs there"],
 };
 
@@ -217,12 +218,20 @@ function numberText(value: unknown): string {
 export const whyFoldedText = (why: Why): string => whyText(why, FOLDED);
 const whyLetOutText = (why: Why): string => whyText(why, LET_OUT);
 
+/** When somebody under way has told the own position, and how far from here that was at most, by a press; empty: nothing told, or too long ago. */
+function lastCheckInText(told: unknown): string {
+  if (typeof told !== "object" || told === null) return "";
+  const { age_s, camera_name, apart_m } = told as { age_s: number; camera_name: string; apart_m: number | null };
+  const words = { ago: span(Math.max(60, age_s)), place: camera_name, far: apart_m ?? 0 };
+  return t(apart_m === null ? "why.checkedIn" : "why.checkedInNear", words);
+}
+
 /** Each area that was passed over, then who was asked or told. */
 export function whyAskedText(why: Why): string {
   if (!why || typeof why === "string") return whyText(why, ASKED);
   const about = why.about ?? {};
   const area = isChinese.value ? about.area_name : (about.area_name_en ?? about.area_name);
-  const said = whyText({ ...why, about: { ...about, area } }, ASKED);
+  const said = whyText({ ...why, about: { ...about, area } }, ASKED) + lastCheckInText(about.check_in);
   return [...(why.steps ?? []).map(whyAskedText), said].join(isChinese.value ? "；" : "; ");
 }
 
@@ -258,6 +267,7 @@ const TIMELINE: Record<string, [string, string]> = {
   alerts_left: ["告警已转入另一事件", "Alerts left for another incident"],
   alerts_taken_over: ["转入另一事件中的告警", "Alerts taken over from another incident"],
   let_out: ["静默中的告警已转出", "A silenced alert was let out"],
+  camera_faulty: ["摄像机画面异常，请谨慎研判", "Its camera sees wrongly: judge with care"],
   dealt: ["送达席位", "Dealt to a seat"],
   let_through: ["签批前暂存的告警已转入", "An alert held until its camera was released"],
   checklist: ["研判核对", "Checklist"],
@@ -313,6 +323,7 @@ const TIMELINE: Record<string, [string, string]> = {
   task_came_along: ["任务随之转入", "The task came along"],
   task_went_back: ["任务随之退回，等待研判", "The task went back; waits for a judgement"],
   reopened: ["重新打开", "Reopened"],
+  reviewed: ["自行恢复后复核", "Reviewed after it ended by itself"],
   looked: ["让摄像机当场查看", "Camera asked to look"],
   looked_again: ["处置后摄像机复看", "Camera looked again after “handled”"],
   picture_received: ["现场画面已收到", "Picture received"],
@@ -363,6 +374,7 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
   if (number && "other_id" in params) parts.push(number);
   if (typeof params.alerts === "number") parts.push(t("count.alerts", { count: params.alerts }));
   if (entry.kind === "checklist") parts.push(ticksText(params.steps));
+  if (entry.kind === "reviewed") parts.push(tCode("review", text("answer")));
   const worker = text("worker") ?? text("worker_name");
   if (worker) parts.push(worker);
   if (entry.kind === "urged" && figure("count")) parts.push(isChinese.value ? `第 ${figure("count")} 次` : `no. ${figure("count")}`);

@@ -18,10 +18,13 @@ from tests.integration.central.flow.stage import (
     ZHOU,
     HandClock,
     Stage,
+    alert,
     cleared,
     raised,
+    received,
 )
 from tests.integration.central.flow.test_regrouping import by_number, merge, two
+from xueliang_alerts.contract import Hazard, Phase
 from xueliang_central.areas.tree import AreaTree
 from xueliang_central.audit import chain
 from xueliang_central.audit.tables import audit_records
@@ -29,8 +32,10 @@ from xueliang_central.dispatch.checking_in import Fix
 from xueliang_central.dispatch.helping import CALLS_AN_HOUR, UNTOLD, HelpAnswer, answer
 from xueliang_central.dispatch.needing import not_needed
 from xueliang_central.dispatch.publishing import changing
+from xueliang_central.dispatch.reoffering import reoffer_next
+from xueliang_central.dispatch.tables import tasks
 from xueliang_central.errors import Conflict, MoveRefused, NotFound, Throttled
-from xueliang_central.incidents.tables import incident_timeline
+from xueliang_central.incidents.tables import incident_timeline, incidents
 from xueliang_central.notices.ladder import ALWAYS_GOES
 from xueliang_central.notices.tables import notices
 from xueliang_central.rights.scope import Actor
@@ -272,6 +277,60 @@ async def test_different_calls_are_twelve_an_hour(stage: Stage, clock: HandClock
     clock.forward(refused.value.retry_after_s)
     await stage.work_on(worker, "help", reason_code="danger")
     assert len(await _told(stage, "help_asked")) == CALLS_AN_HOUR + 1
+    before = (await stage.task())["task_id"]
+    await stage.work_on(worker, "return", reason_code="cannot_handle")
+    new = next(row for row in await stage.rows(tasks) if row["task_id"] != before)
+    for version, move in enumerate(("take", "help"), start=1):  # those of another task are not this person's
+        await stage.work(LI, new["task_id"], move, version, reason_code="danger" if move == "help" else None)
+    assert len(await _told(stage, "help_asked")) == CALLS_AN_HOUR + 2
+
+
+async def test_a_check_in_is_a_reason_for_who_is_sent_next_until_it_is_too_old(stage: Stage, clock: HandClock) -> None:
+    worker = await _under_way(stage, clock)
+    async with stage.database.transaction() as conn:
+        await conn.execute(update(users).where(users.c.user_id != worker.user_id).values(disabled=True))
+    await stage.work_on(worker, "check_in", fix=HERE)
+    clock.forward(240)
+    reasons: list[Any] = []
+    for number, forward_s in enumerate((0, 1_561), start=2):
+        clock.forward(forward_s)
+        hazard = Hazard.CROWD if number == 2 else Hazard.BLOCKED_EXIT
+        body = alert(Phase.RAISED, 1, camera_id="far-gate", hazard=hazard, began_at=clock())
+        await stage.take(received(body, number, at=clock()))
+        case = next(row for row in await stage.rows(incidents) if row["hazard"] == hazard)
+        await stage.judge(LI, case["incident_id"], "confirm", case["version"])
+        task = next(row for row in await stage.rows(tasks) if row["incident_id"] == case["incident_id"])
+        assert task["worker_id"] == worker.user_id
+        reasons.append(task["why_offered"]["about"].get("check_in"))
+    near, old = reasons
+    assert (near["age_s"], near["camera_name"], near["apart_m"]) == (240, "东巷", 600)
+    assert old is None
+    assert str(HERE.longitude) not in str(await stage.rows(tasks))
+
+
+async def test_what_is_offered_to_a_disabled_account_is_offered_to_somebody_else(
+    stage: Stage, clock: HandClock
+) -> None:
+    await stage.take(raised())
+    offered = await stage.task()
+    other = ZHOU if offered["worker_id"] == WANG.user_id else WANG
+    clock.forward(30)
+    async with changing(stage.database, stage.rulebook, clock) as change:
+        assert not await reoffer_next(change)
+    async with stage.database.transaction() as conn:
+        await conn.execute(update(users).where(users.c.user_id == offered["worker_id"]).values(disabled=True))
+    async with changing(stage.database, stage.rulebook, clock) as change:
+        assert await reoffer_next(change)
+    async with changing(stage.database, stage.rulebook, clock) as change:
+        assert not await reoffer_next(change)
+    by_state = {row["state"]: row for row in await stage.rows(tasks)}
+    assert by_state["withdrawn"]["reason_code"] == "account_disabled"
+    assert by_state["offered"]["worker_id"] == other.user_id
+    assert by_state["offered"]["take_due_at"] == clock() + timedelta(seconds=60), (
+        "the other person hears of it only now"
+    )
+    assert (await stage.story())[-2:] == ["transferred", "task_offered"]
+    assert [row["user_id"] for row in await _told(stage, "task_offered")] == [offered["worker_id"], other.user_id]
 
 
 async def test_check_ins_within_half_a_minute_are_one(stage: Stage, clock: HandClock) -> None:

@@ -130,8 +130,18 @@ async def test_fire_and_severity_1_wait_for_a_judgement_when_they_are_gone(
     clock.forward(61)
     async with changing(stage.database, stage.rulebook, clock) as change:
         await releasing.settle(change)
-    found = {row["hazard"]: row for row in await stage.rows(incidents)}
-    assert found[hazard.value]["close_reason"] == "ended_by_itself"
+        async with stage.database.reading() as conn:
+            assert not await releasing.is_any_settled(conn, stage.rulebook, clock())
+    # Said once more by the camera, still gone: whom a person has sent goes all the same, and says what is there.
+    await stage.take(received(alert(Phase.CLEARED, 3, hazard=hazard, severity=severity, seen_s=90), 5))
+    sent = {row["hazard"]: row for row in await stage.rows(incidents)}[hazard.value]
+    assert (sent["state"], sent["gone"]) == ("dispatched", True)
+    task = next(row for row in await stage.rows(tasks) if row["incident_id"] == sent["incident_id"])
+    assert task["state"] == "offered"
+    await stage.work(WANG, task["task_id"], "take", 1)
+    await stage.work(WANG, task["task_id"], "handled", 2, photos=(PHOTO,))
+    ended = {row["hazard"]: row for row in await stage.rows(incidents)}[hazard.value]
+    assert (ended["state"], ended["close_reason"], ended["review"]) == ("closed", "verified", None)
 
 
 @pytest.mark.parametrize("end_reason", [EndReason.VIEW_LOST, EndReason.NODE_STOPPED, EndReason.RULE_CHANGED])

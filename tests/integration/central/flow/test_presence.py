@@ -218,6 +218,9 @@ async def test_whoever_goes_off_duty_is_forgotten_and_has_a_whole_limit_at_the_n
     assert await watch.passes(5, QIN) == 1
     assert await watch.unstaffed() == set()
     assert [action for action, _ in await watch.recorded()] == ["seat.unstaffed", "seat.off_duty"]
+    told = [row["body"]["seat"]["unstaffed_since"] for row in await watch.stage.rows(events) if row["kind"] == "seat"]
+    assert told[-1] is None, "the desks above hear that the line is over, too"
+    assert any(told)
 
 
 async def test_a_limit_that_passes_is_told_to_the_next_desk_that_is_heard(watch: Watch) -> None:

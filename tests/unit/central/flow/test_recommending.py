@@ -6,7 +6,7 @@ import pytest
 from shapely.geometry import Point
 
 from xueliang_central.areas.tree import Area, Level
-from xueliang_central.dispatch.recommending import needs_neighbours, recommend
+from xueliang_central.dispatch.recommending import CheckedIn, needs_neighbours, recommend
 from xueliang_central.people.duty import Duty, Person
 
 
@@ -130,6 +130,18 @@ def test_the_why_tells_grid_shift_and_load() -> None:
     why = recommend(CHAIN, Duty(present=(WANG,)), {"u1": 2}, not_these=frozenset()).why
     assert why["text"] == "worker of this grid, on duty by the roster, tasks in hand: 2"
     assert (why["about"]["in_hand"], why["about"]["is_rostered"]) == (2, True)
+
+
+def test_of_two_with_as_many_tasks_the_nearest_by_check_in_is_asked_and_the_why_says_so() -> None:
+    told = {"u1": CheckedIn(250.0, "East lane", None), "u2": CheckedIn(130.0, "West lane", 400)}
+    duty = Duty(present=(WANG, ZHOU))
+    found = recommend(CHAIN, duty, {"u1": 1, "u2": 1}, not_these=frozenset(), check_ins=told)
+    assert found.person == ZHOU
+    assert found.why["text"].endswith("checked in 2 min ago on the way to West lane, at most 400 m from here")
+    assert found.why["about"]["check_in"] == {"age_s": 130, "camera_name": "West lane", "apart_m": 400}
+    free = recommend(CHAIN, duty, {"u2": 1}, not_these=frozenset(), check_ins=told)
+    assert free.person == WANG, "who has less in hand goes first"
+    assert "check_in" not in recommend(CHAIN, duty, {}, not_these=frozenset()).why["about"]
 
 
 def test_neighbours_are_looked_for_only_where_a_grids_own_workers_are_all_off_duty() -> None:

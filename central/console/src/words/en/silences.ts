@@ -51,6 +51,7 @@ export const silences: Record<keyof typeof chinese, string> = {
   "silenceKind.silence": "Silence",
   "silenceKind.maintenance": "Maintenance",
   "silenceKind.event": "Known event",
+  "silenceKind.fault": "Camera sees wrongly",
 
   "scope.area_code": "Area",
   "scope.camera_id": "Camera",

@@ -49,6 +49,7 @@ export const silences = {
   "silenceKind.silence": "静默",
   "silenceKind.maintenance": "维护窗口",
   "silenceKind.event": "已知活动",
+  "silenceKind.fault": "摄像机画面异常",
 
   "scope.area_code": "区域",
   "scope.camera_id": "摄像机",
