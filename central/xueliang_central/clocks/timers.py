@@ -285,5 +285,5 @@ def _shown(one: Fired) -> str | None:
 
 def _setting(*names: str) -> Update:
     """These columns of a clock; its parameters have other names than the columns."""
-    values = {name: bindparam(f"new_{name}") for name in names}
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
     return update(clocks).where(clocks.c.clock_id == bindparam("its_clock_id")).values(values)
