@@ -61,7 +61,7 @@ class AfterHandled:
             self._operator.move_incident(self._incident_id, "close", reason_code="seen")
             self._operator.move_incident(self._incident_id, "reopen", note="仍在")
             case = self._operator.incident(self._incident_id)
-        if case["state"] == "open":
+        if case["task"] is None or case["state"] in {"open", "unit_told", "unit_clearing"}:
             case = self._operator.move_incident(self._incident_id, "dispatch")
         return str(case["task"]["task_id"])
 
