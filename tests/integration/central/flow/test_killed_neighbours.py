@@ -102,7 +102,7 @@ async def _stored(stage: Stage) -> int:
 
 
 async def _flows(stage: Stage, spools: dict[str, Spool], number: int) -> int:
-    """The alerts of one round: some are stored, and as many again have just been accepted. How many there are by now."""
+    """The alerts of one round: some are stored, as many again have just been accepted. How many there are by now."""
     half = EPISODES // 2
     before, give_up_at = number * RECORDS, system_mono() + 60
     produce(spools, range(number * EPISODES, number * EPISODES + half))
