@@ -43,7 +43,7 @@ from xueliang_central.audit import chain
 from xueliang_central.audit.tables import audit_records
 from xueliang_central.dispatch.seat_tables import case_claims
 from xueliang_central.dispatch.tables import tasks
-from xueliang_central.incidents.tables import incidents
+from xueliang_central.incidents.tables import alerts, incident_timeline, incidents
 from xueliang_central.notices.tables import notices
 from xueliang_central.rights import people
 from xueliang_central.rights.accounts import CSRF_HEADER, SESSION_COOKIE, csrf_of, token_hash
@@ -55,7 +55,7 @@ __all__ = ["door"]
 
 AT_ONCE = 8
 Row = dict[str, Any]
-LANE, CROWD = Hazard.FIRE_LANE_OBSTRUCTION, Hazard.CROWD
+LANE, CROWD, FIRE = Hazard.FIRE_LANE_OBSTRUCTION, Hazard.CROWD, Hazard.FIRE_SMOKE
 
 
 @dataclass(frozen=True)
@@ -136,13 +136,14 @@ async def origins(database: Database, database_url: str, tmp_path: Path) -> Asyn
         yield found
 
 
-async def _opens(stage: Stage, number: int, hazard: Hazard) -> Row:
-    """A new case, the newest of all; `number` from 1, of its message."""
-    at = system_wall()
-    began_at = at - timedelta(seconds=number)  # else it would be the same alert
-    await stage.take(received(alert(Phase.RAISED, 1, hazard=hazard, began_at=began_at), number, at=at))
+async def _opens(stage: Stage, hazard: Hazard, camera_id: str) -> Row:
+    """A new case, the newest of all."""
+    at, number = system_wall(), await stage.count(alerts) + 1
+    began_at = at - timedelta(seconds=number)  # else two of one camera would be the same alert
+    told = alert(Phase.RAISED, 1, hazard=hazard, camera_id=camera_id, began_at=began_at)
+    await stage.take(received(told, number, at=at))
     newest = max(await stage.rows(incidents), key=lambda row: str(row["number"]))
-    assert newest["hazard"] == hazard.value
+    assert (newest["hazard"], newest["camera_id"]) == (hazard.value, camera_id)
     return newest
 
 
@@ -176,32 +177,42 @@ class Clicks:
         assert recorded == 1, f"{action} is recorded {recorded} times"
 
 
-@pytest.mark.parametrize("same_key", [True, False], ids=["one key", "a key each"])
-async def test_a_move_asked_many_times_at_once_is_made_once(origins: Origins, same_key: bool) -> None:
-    """A case through its moves, each asked AT_ONCE times; then another that is judged and sent by hand."""
-    stage, clicks = origins.stage, Clicks(origins, same_key=same_key)
-    lane = await _opens(stage, 1, LANE)
-    await clicks.case(CHEN, lane, "urge", path="urge")
-    task, lane = await stage.task(), await _case(stage, lane)
-    other = ZHOU if task["worker_id"] == WANG.user_id else WANG
-    await clicks.task(LI, task, "transfer", path="transfer", reason_code="overloaded", worker_id=other.user_id)
-    assert await stage.count(tasks) == 2, "one new task"
-    task = next(row for row in await stage.rows(tasks) if row["state"] == "offered")
-    for move, more in (("take", {}), ("arrive", {}), ("handled", {"photos": [PHOTO]})):
-        await clicks.task(other, await _task(stage, task), move, move=move, **more)
-    story = await stage.story()
-    assert [story.count(kind) for kind in ("urged", "transferred", "taken", "arrived", "handled")] == [1] * 5
-    await clicks.case(LI, await _case(stage, lane), "close", move="close", reason_code="seen")
-
-    crowd = await _opens(stage, 2, CROWD)
-    await clicks.case(LI, crowd, "confirm", move="confirm", note="seen")
-    await clicks.case(LI, await _case(stage, crowd), "dispatch", move="dispatch")
-    assert await stage.count(tasks) == 3, "one task by the dispatch"
-    await clicks.case(LI, await _case(stage, crowd), "false_alarm", move="false_alarm", reason_code="shadow")
+async def test_a_move_asked_many_times_at_once_is_made_once(origins: Origins) -> None:
+    stage = origins.stage
+    for same_key, camera_id in ((True, "lane-east"), (False, "far-gate")):
+        await _through_its_moves(stage, Clicks(origins, same_key=same_key), camera_id)
     told = Counter(row["idempotency_key"] for row in await stage.rows(notices))
     assert set(told.values()) == {1}
     async with stage.database.reading() as conn:
         assert (await chain.verify(conn)).is_whole
+
+
+async def _through_its_moves(stage: Stage, clicks: Clicks, camera_id: str) -> None:
+    """A case of this camera through its moves, each asked AT_ONCE times; then two that are judged by hand."""
+    lane = await _opens(stage, LANE, camera_id)
+    await clicks.case(CHEN, lane, "urge", path="urge")
+    [task] = await _tasks(stage, lane)
+    other = ZHOU if task["worker_id"] == WANG.user_id else WANG
+    await clicks.task(LI, task, "transfer", path="transfer", reason_code="overloaded", worker_id=other.user_id)
+    [task] = [row for row in await _tasks(stage, lane) if row["task_id"] != task["task_id"]]
+    for move, more in (("take", {}), ("arrive", {}), ("handled", {"photos": [PHOTO]})):
+        await clicks.task(other, await _task(stage, task), move, move=move, **more)
+    rows = await stage.rows(incident_timeline)
+    story = [row["kind"] for row in rows if row["incident_id"] == lane["incident_id"]]
+    assert [story.count(kind) for kind in ("urged", "transferred", "taken", "arrived", "handled")] == [1] * 5
+    await clicks.case(LI, await _case(stage, lane), "close", move="close", reason_code="seen")
+
+    crowd = await _opens(stage, CROWD, camera_id)
+    await clicks.case(LI, crowd, "confirm", move="confirm", note="seen")
+    assert len(await _tasks(stage, crowd)) == 1
+    await clicks.case(LI, await _case(stage, crowd), "false_alarm", move="false_alarm", reason_code="shadow")
+    fire = await _opens(stage, FIRE, camera_id)
+    await clicks.case(LI, fire, "dispatch", move="dispatch")
+    assert len(await _tasks(stage, fire)) == 1
+
+
+async def _tasks(stage: Stage, incident: Row) -> list[Row]:
+    return [row for row in await stage.rows(tasks) if row["incident_id"] == incident["incident_id"]]
 
 
 async def _case(stage: Stage, incident: Row) -> Row:
@@ -212,9 +223,22 @@ async def _task(stage: Stage, task: Row) -> Row:
     return next(row for row in await stage.rows(tasks) if row["task_id"] == task["task_id"])
 
 
-async def test_a_case_opened_by_many_pages_at_once_is_claimed_once(origins: Origins) -> None:
-    crowd = await _opens(origins.stage, 1, CROWD)
-    body = {"opened": [crowd["incident_id"]]}
+async def test_what_several_ask_at_once_is_done_for_one_of_them(origins: Origins) -> None:
+    """A case that many pages open, a key for two cases, and a task that two workers take."""
+    stage = origins.stage
+    crowd, fire = await _opens(stage, CROWD, "lane-east"), await _opens(stage, FIRE, "lane-east")
+    await _is_claimed_once(origins, crowd)
+    await _one_key_is_for_one_case(origins, crowd, fire)
+    for hazard, camera_id in ((LANE, "lane-east"), (CROWD, "far-gate"), (FIRE, "far-gate")):
+        case = await _opens(stage, hazard, camera_id)
+        if case["state"] == "open":
+            await stage.judge(LI, case["incident_id"], "dispatch", case["version"])
+        [task] = await _tasks(stage, case)
+        await _one_has_it_and_the_others_hear_who(origins, task)
+
+
+async def _is_claimed_once(origins: Origins, case: Row) -> None:
+    body = {"opened": [case["incident_id"]]}
     asked = [Asked(LI if number % 2 else CHEN, "/api/seat/claims", body) for number in range(AT_ONCE)]
     answers = await origins.at_once(*asked)
     assert {answer.status_code for answer in answers} == {200}
@@ -223,40 +247,26 @@ async def test_a_case_opened_by_many_pages_at_once_is_claimed_once(origins: Orig
     assert whose == {claim["user_id"]}, "everyone is told of the same one"
 
 
-async def test_one_key_for_two_cases_at_once_is_for_one_of_them(origins: Origins) -> None:
-    stage = origins.stage
-    first = await _opens(stage, 1, CROWD)
-    second = await _opens(stage, 2, Hazard.FIRE_SMOKE)
+async def _one_key_is_for_one_case(origins: Origins, first: Row, second: Row) -> None:
     cases = [first["incident_id"], second["incident_id"]] * (AT_ONCE // 2)
     body = {"move": "confirm", "version": 1, "note": "seen", "idempotency_key": "the same for both"}
     answers = await origins.at_once(*(Asked(LI, f"/api/incidents/{case}/moves", body) for case in cases))
     statuses = Counter(answer.status_code for answer in answers)
     assert statuses == {200: AT_ONCE // 2, 422: AT_ONCE // 2}, [answer.text for answer in answers]
-    rows = await stage.rows(audit_records)
-    assert sum(row["action"] == "incident.confirm" for row in rows) == 1
+    assert sum([await _recorded(origins.stage, "incident.confirm", case) for case in set(cases)]) == 1
 
 
-async def test_of_two_workers_who_take_a_task_at_once_one_has_it_and_the_other_hears_who(origins: Origins) -> None:
-    stage = origins.stage
-    for number, hazard in enumerate((LANE, CROWD, Hazard.FIRE_SMOKE), start=1):
-        case = await _opens(stage, number, hazard)
-        if case["state"] == "open":
-            await stage.judge(LI, case["incident_id"], "dispatch", case["version"])
-        task = next(row for row in await stage.rows(tasks) if row["incident_id"] == case["incident_id"])
-        path, body = f"/api/tasks/{task['task_id']}/moves", {"move": "take", "version": task["version"]}
-        asked = [WANG if at % 2 else ZHOU for at in range(AT_ONCE)]
-        answers = await origins.at_once(*(Asked(who, path, body) for who in asked))
-        has_it = (await _task(stage, task))["worker_name"]
-        assert sorted(answer.status_code for answer in answers) == [200] + [409] * (AT_ONCE - 1)
-        refused = [answer.json() for answer in answers if answer.status_code == 409]
-        assert {(one["code"], one["taken_by"]) for one in refused} == {("conflict", has_it)}
-        in_words = [
-            answer.json()["detail"]
-            for who, answer in zip(asked, answers, strict=True)
-            if who.name.title() != has_it and answer.status_code == 409
-        ]
-        assert set(in_words) == {f"{has_it} has taken this task"}
-        assert await _recorded(stage, "task.take", task["task_id"]) == 1
+async def _one_has_it_and_the_others_hear_who(origins: Origins, task: Row) -> None:
+    path, body = f"/api/tasks/{task['task_id']}/moves", {"move": "take", "version": task["version"]}
+    asked = [WANG if at % 2 else ZHOU for at in range(AT_ONCE)]
+    answers = await origins.at_once(*(Asked(who, path, body) for who in asked))
+    assert sorted(answer.status_code for answer in answers) == [200] + [409] * (AT_ONCE - 1)
+    has_it = (await _task(origins.stage, task))["worker_name"]
+    refused = [(who, one.json()) for who, one in zip(asked, answers, strict=True) if one.status_code == 409]
+    assert {(said["code"], said["taken_by"]) for _, said in refused} == {("conflict", has_it)}
+    in_words = {said["detail"] for who, said in refused if who.name.title() != has_it}
+    assert in_words == {f"{has_it} has taken this task"}
+    assert await _recorded(origins.stage, "task.take", task["task_id"]) == 1
 
 
 async def test_who_takes_a_moment_later_hears_who_has_it_too(stage: Stage, door: Door) -> None:
