@@ -243,6 +243,24 @@ async def test_limits_that_pass_together_share_a_transaction(
     assert sorted(together.values()) == [CASES - 20, 20]
 
 
+async def test_two_limits_of_one_case_that_pass_together_both_fire(
+    stage: Stage, clock: HandClock, tmp_path: Path
+) -> None:
+    await stage.take(raised())  # sent by its policy: to take within 60 s, to arrive within 180 s
+    clock.forward(181)
+    worker = _worker(stage.database, tmp_path, clock)
+    await worker._rulebook.areas.refresh(stage.database)
+    await worker.fire_due()
+    kinds = {row["clock_id"]: row["kind"] for row in await stage.rows(clocks)}
+    fired = sorted((kinds[row["clock_id"]], row["step"], row["level"]) for row in await stage.rows(escalations))
+    assert fired == [("arrive", 1, "village"), ("take", 1, "village")]
+    assert [kind for kind in await stage.story() if kind in {"limit_passed", "escalated"}] == [
+        *("limit_passed", "escalated"),
+        *("limit_passed", "escalated"),
+    ]
+    assert (await stage.one_incident())["owner_level"] == "village"
+
+
 async def test_a_limit_that_cannot_pass_undoes_none_that_was_due_before_it(
     stage: Stage, clock: HandClock, tmp_path: Path
 ) -> None:
