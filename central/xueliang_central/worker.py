@@ -20,7 +20,7 @@ from xueliang_central.centre import Centre
 from xueliang_central.clocks import timers
 from xueliang_central.clocks.steadiness import HOLD_S, Steadiness, look
 from xueliang_central.dispatch import reoffering, seats
-from xueliang_central.dispatch.escalating import fire_next
+from xueliang_central.dispatch.escalating import fire_some
 from xueliang_central.dispatch.needing import not_needed
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.staffing import Listener
@@ -47,7 +47,7 @@ from xueliang_central.webhooks.telling import Teller
 log = logging.getLogger(__name__)
 
 LOOK_S: Final = 0.25  # a clock started by another process is seen within this
-CLOCKS_AT_ONCE: Final = 20  # in one transaction, whose incidents wait for its end
+CLOCKS_AT_ONCE: Final = 100  # in one transaction, whose incidents wait for its end
 NOTICES_S: Final = 0.5
 FOLDING_S: Final = 1.0
 GATE_S: Final = 5.0  # from the signature to the first of the alerts that were held
@@ -176,10 +176,8 @@ class Worker:
         return fired
 
     async def _fire_some(self, most: int) -> int:
-        some = 0
         async with changing(self._database, self._rulebook, self._wall) as change:
-            while some < most and await fire_next(change):
-                some += 1
+            some = await fire_some(change, most)
         self.counts["clocks_fired"] += some
         return some
 

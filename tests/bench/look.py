@@ -1,4 +1,5 @@
-"""A fresh look from the key to the picture: what the case panel waits for, over a LAN and over 64 kbit/s.
+"""A fresh look from the key to the picture: what the case panel waits for, over a LAN and over 64 kbit/s; and what a
+worker's phone waits for after *handled*, over a LAN.
 
     ./run bench look [--quick]
 
@@ -21,6 +22,8 @@ import numpy as np
 
 from tests.bench.deadline import deadline, left_of_quick_s
 from tests.bench.figures import Figures
+from tests.bench.look_after_handled import KEYS as HANDLED_KEYS
+from tests.bench.look_after_handled import AfterHandled
 from tests.support.thin_link import ThinLink
 from xueliang_alerts.clocks import system_mono
 from xueliang_demo.api_client import Person
@@ -34,6 +37,7 @@ FOLDER: Final = Path(".run/bench")
 BOX: Final = FOLDER / "box-look"
 THIN_BYTES_PER_S: Final = 8_000.0  # 64 kbit/s
 QUICK_LOOKS, FULL_LOOKS = (3, 1), (20, 6)
+QUICK_HANDLED, FULL_HANDLED = 1, 10
 BETWEEN_S: Final = 3.5  # a person may ask for one camera every 3 s
 FULL_LIMIT_S: Final = 380.0
 STILL_LIMIT_S: Final = 60.0
@@ -51,6 +55,7 @@ KEYS = (
     "look_preview_max_bytes",
     "look_still_max_bytes",
     "look_without_preview_count",
+    *HANDLED_KEYS,
 )
 
 
@@ -109,6 +114,7 @@ def measure(quick: bool, figures: Figures) -> None:
         try:
             with deadline(left_s if quick else FULL_LIMIT_S):
                 installation.start_programs_for(with_urls(plan, stage.open()))
+                _after_handled(installation, QUICK_HANDLED if quick else FULL_HANDLED, figures)
                 _look(installation, link, QUICK_LOOKS if quick else FULL_LOOKS, figures)
         finally:
             installation.kill()
@@ -127,6 +133,18 @@ def _look(installation: Installation, link: ThinLink, looks: tuple[int, int], fi
             found.one(person, incident_id)
             figures |= _figures(name, found) | _sizes(list(by_line.values()))
     person.close()
+
+
+def _after_handled(installation: Installation, count: int, figures: Figures) -> None:
+    operator, worker = installation.log_in("operator"), installation.log_in("worker")
+    found = AfterHandled(operator, worker, _open_incident(installation, operator))
+    for _ in range(count):
+        time.sleep(BETWEEN_S)
+        installation.must_run()
+        found.one()
+        figures |= found.figures()
+    operator.close()
+    worker.close()
 
 
 def _open_incident(installation: Installation, person: Person) -> str:

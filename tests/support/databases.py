@@ -8,6 +8,7 @@ Where there are no PostgreSQL programs the tests on it fail in CI; elsewhere the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import getpass
 import os
@@ -18,7 +19,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,12 +37,34 @@ _ACCOUNT = "postgres"  # PostgreSQL refuses to run as root: there its own accoun
 THROWAWAY = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "32MB"}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Postgres:
     """A running throwaway cluster."""
 
     socket_dir: Path
     user: str
+    command: Sequence[str]
+    _server: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """On the data that is there; returns when it answers."""
+        null = subprocess.DEVNULL
+        self._server = subprocess.Popen(self.command, stdout=null, stderr=null, cwd="/")
+        _wait_until_up(self, self._server)
+
+    def stop(self) -> None:
+        if self._server is not None:
+            _stop(self._server, self.socket_dir / "data")
+
+    def kill(self) -> None:
+        """SIGKILL of the postmaster and of every process of the cluster: nothing is written on the way out."""
+        postmaster = psutil.Process(self._postmaster())
+        for process in (postmaster, *postmaster.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        if self._server is not None:
+            self._server.wait(30)  # what runs it under another account ends with it
+            self._server = None
 
     def url(self, name: str) -> str:
         return f"postgresql+asyncpg://{self.user}@localhost/{name}?host={self.socket_dir}"  # the socket counts
@@ -145,18 +168,12 @@ def running_postgres(chosen: Mapping[str, str] = THROWAWAY) -> Iterator[Postgres
             **chosen,
         }
         options = [item for name, value in settings.items() for item in ("-c", f"{name}={value}")]
-        server = subprocess.Popen(
-            [*prefix, str(programs / "postgres"), "-D", str(data), *options],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-        )
+        postgres = Postgres(folder, user, [*prefix, str(programs / "postgres"), "-D", str(data), *options])
         try:
-            postgres = Postgres(folder, user)
-            _wait_until_up(postgres, server)
+            postgres.start()
             yield postgres
         finally:
-            _stop(server, data)
+            postgres.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

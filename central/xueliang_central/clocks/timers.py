@@ -1,19 +1,20 @@
 """Clocks as rows: started and stopped with the move that causes it, claimed when due, fired exactly once.
 
-Exactly once: a firing is an update that names the step it expects, plus a row in `escalations` keyed by (clock, step),
-in the transaction of everything the firing causes. A process killed anywhere leaves either all of it or none.
+Exactly once: a firing is an update of the clock, which is held, plus a row in `escalations` keyed by (clock, step), in
+the transaction of everything the firing causes. A process killed anywhere leaves either all of it or none.
 On PostgreSQL several workers claim with `for update skip locked` on the *incident*, the row every other change of the
-case locks first too; SQLite has one writer.
+case locks first too, and then hold the clock; SQLite has one writer.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, Update, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import Area, higher
@@ -242,75 +243,127 @@ async def next_due_at(conn: AsyncConnection) -> datetime | None:
     return earliest
 
 
-async def claim_due(conn: AsyncConnection, now: datetime) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """One due clock and its incident, both as rows, locked until the end of the transaction. None: none is due."""
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A due clock and its incident, both as rows, locked until the end of the transaction."""
+
+    clock: dict[str, Any]
+    incident: dict[str, Any]
+
+
+async def claim_due(conn: AsyncConnection, now: datetime, most: int) -> tuple[int, list[Claimed]]:
+    """Due clocks with their incidents, those due first, one of an incident; and how many were found.
+
+    0 were found: none is due, or other workers have them. Fewer may be claimed than were found: one that was stopped
+    or moved while its incident was waited for, and the second of an incident, which the first may change.
+    """
     found = await conn.execute(
-        select(clocks)
+        select(clocks.c.clock_id, clocks.c.incident_id)
         .join(incidents, incidents.c.incident_id == clocks.c.incident_id)
         .where(clocks.c.next_due_at <= now, clocks.c.stopped_at.is_(None))
         .order_by(clocks.c.next_due_at, clocks.c.clock_id)
-        .limit(1)
+        .limit(most)
         .with_for_update(of=incidents, skip_locked=True)
     )
-    row = found.mappings().one_or_none()
-    if row is None:
-        return None
-    case = await conn.execute(select(incidents).where(incidents.c.incident_id == row["incident_id"]))
-    return dict(row), dict(case.mappings().one())
-
-
-async def mark_fired(conn: AsyncConnection, clock: dict[str, Any], now: datetime) -> Firing | None:
-    """Take the next step of a claimed clock. None: it was stopped, fired or moved since it was read."""
-    firing = fire(
-        clock["escalation_levels"],
-        clock["escalate_every_s"],
-        clock["escalated_steps"],
-        clock["next_due_at"],
-        now,
-        clock["counts"],
+    first: dict[str, str] = {}
+    seen = 0
+    for row in found:
+        seen += 1
+        first.setdefault(row.incident_id, row.clock_id)
+    if not first:
+        return seen, []
+    cases = await conn.execute(select(incidents).where(among(conn, incidents.c.incident_id, first)))
+    case_of = {row["incident_id"]: dict(row) for row in cases.mappings()}
+    # Again, and held: the statement that locked the incidents read the clocks as they were before it waited.
+    its_clocks = await conn.execute(
+        select(clocks)
+        .where(among(conn, clocks.c.clock_id, first.values()))
+        .where(clocks.c.next_due_at <= now, clocks.c.stopped_at.is_(None))
+        .order_by(clocks.c.next_due_at, clocks.c.clock_id)
+        .with_for_update()
     )
-    done = await conn.execute(
-        update(clocks)
-        .where(
-            clocks.c.clock_id == clock["clock_id"],
-            clocks.c.incident_id == clock["incident_id"],  # it may have gone to another with its task
-            clocks.c.stopped_at.is_(None),
-            clocks.c.escalated_steps == clock["escalated_steps"],
-            clocks.c.next_due_at == clock["next_due_at"],
-        )
-        .values(
-            escalated_steps=firing.step,
-            escalated_to=firing.level or clock["escalated_to"],
-            breached_at=clock["breached_at"] or now,
-            next_due_at=firing.next_due_at,
-        )
-    )
-    return firing if done.rowcount == 1 else None
+    rows = [dict(row) for row in its_clocks.mappings()]
+    return seen, [
+        Claimed(row, case_of[row["incident_id"]])
+        for row in rows
+        if first.get(row["incident_id"]) == row["clock_id"]  # it may have gone to another incident with its task
+    ]
 
 
-async def record_firing(
-    conn: AsyncConnection,
-    clock: dict[str, Any],
-    firing: Firing,
-    *,
-    area: Area | None,
-    told: int,
-    now: datetime,
-) -> None:
-    """The row that makes this step unrepeatable. `area`: whose desk was told, which may stand above the level due."""
-    level = firing.level
-    if area is not None:
-        level = area.level.value
-        shown = higher(clock["escalated_to"] or level, level).value
-        await conn.execute(update(clocks).where(clocks.c.clock_id == clock["clock_id"]).values(escalated_to=shown))
-    await conn.execute(
-        insert(escalations).values(
-            clock_id=clock["clock_id"],
-            step=firing.step,
-            level=level,
-            area_code=None if area is None else area.code,
-            told=told,
-            due_at=clock["next_due_at"],
-            fired_at=now,
+async def mark_fired(conn: AsyncConnection, held: Sequence[dict[str, Any]], now: datetime) -> list[Firing]:
+    """Take the next step of these clocks, which this transaction holds; what it is, in their order."""
+    firings = [
+        fire(
+            clock["escalation_levels"],
+            clock["escalate_every_s"],
+            clock["escalated_steps"],
+            clock["next_due_at"],
+            now,
+            clock["counts"],
         )
-    )
+        for clock in held
+    ]
+    values = [
+        {
+            "its_clock_id": clock["clock_id"],
+            "new_escalated_steps": firing.step,
+            "new_escalated_to": firing.level or clock["escalated_to"],
+            "new_breached_at": clock["breached_at"] or now,
+            "new_next_due_at": firing.next_due_at,
+        }
+        for clock, firing in zip(held, firings, strict=True)
+    ]
+    await conn.execute(_setting("escalated_steps", "escalated_to", "breached_at", "next_due_at"), values)
+    return firings
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """A step that a clock has taken. `area`: whose desk was told, which may stand above the level due."""
+
+    clock: dict[str, Any]
+    firing: Firing
+    area: Area | None
+    told: int
+
+    @property
+    def level(self) -> str | None:
+        return self.firing.level if self.area is None else self.area.level.value
+
+
+async def record_fired(conn: AsyncConnection, fired: Sequence[Fired], now: datetime) -> None:
+    """The rows that make these steps unrepeatable."""
+    risen = [
+        {"its_clock_id": one.clock["clock_id"], "new_escalated_to": shown}
+        for one in fired
+        if (shown := _shown(one)) != (one.firing.level or one.clock["escalated_to"])
+    ]
+    if risen:
+        await conn.execute(_setting("escalated_to"), risen)
+    rows = [
+        {
+            "clock_id": one.clock["clock_id"],
+            "step": one.firing.step,
+            "level": one.level,
+            "area_code": None if one.area is None else one.area.code,
+            "told": one.told,
+            "due_at": one.clock["next_due_at"],
+            "fired_at": now,
+        }
+        for one in fired
+    ]
+    await conn.execute(insert(escalations), rows)
+
+
+def _shown(one: Fired) -> str | None:
+    """The highest level that this clock has reached."""
+    before: str | None = one.clock["escalated_to"]
+    if one.area is None:
+        return one.firing.level or before
+    return higher(before or one.area.level.value, one.area.level).value
+
+
+def _setting(*names: str) -> Update:
+    """These columns of a clock; its parameters have other names than the columns."""
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+    return update(clocks).where(clocks.c.clock_id == bindparam("its_clock_id")).values(values)

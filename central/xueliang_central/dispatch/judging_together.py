@@ -46,6 +46,7 @@ async def judge_each(
 
     Raises:
         MoveRefused: nothing was judged: not such a move, an incident is named twice, or the reason is missing.
+        NotSignedIn: the account was changed while it went through the cases; the rest was not judged.
     """
     if asked.move not in TOGETHER:
         raise MoveRefused(f"{asked.move[:24]} is made one by one", moves=list(TOGETHER))
@@ -56,7 +57,7 @@ async def judge_each(
     outcomes: list[Record] = []
     for incident_id, version in asked.cases:
         try:
-            async with changing(database, rulebook, wall) as change:
+            async with changing(database, rulebook, wall, actor=actor) as change:
                 incident = await incidents.load(change.conn, incident_id, lock=True)
                 if not may_see(actor, incident["area_path"]):
                     raise NotFound("incident")

@@ -14,6 +14,8 @@ from xueliang_central.dispatch.views import task_views
 from xueliang_central.incidents.change import Change, Rulebook
 from xueliang_central.incidents.tables import incidents
 from xueliang_central.incidents.views import incident_views
+from xueliang_central.rights import people
+from xueliang_central.rights.scope import Actor
 from xueliang_central.silences.tables import calendar_proposals, silences
 from xueliang_central.silences.views import proposal_view, silence_views
 from xueliang_central.store import events
@@ -22,9 +24,16 @@ from xueliang_central.store.database import Database
 
 
 @asynccontextmanager
-async def changing(database: Database, rulebook: Rulebook, wall: Callable[[], datetime]) -> AsyncIterator[Change]:
-    """A transaction of the flow: committed at the end of the block with its timeline and events, or nothing of it."""
+async def changing(
+    database: Database, rulebook: Rulebook, wall: Callable[[], datetime], *, actor: Actor | None = None
+) -> AsyncIterator[Change]:
+    """A transaction of the flow: committed at the end of the block with its timeline and events, or nothing of it.
+
+    `actor`: the person who asks for it. Raises NotSignedIn when that account has been changed since the request came.
+    """
     async with database.transaction() as conn:
+        if actor is not None:
+            await people.must_stand(conn, actor)
         change = Change(conn, wall(), rulebook)
         yield change
         await publish(change)

@@ -90,6 +90,12 @@ def may_see_task(actor: Actor, task: Row) -> bool:
     return may_see(actor, task["area_path"]) or may_work(actor, task)
 
 
+def _was_faster(actor: Actor, task: Row, asked: TaskMove) -> bool:
+    """Somebody else has taken what this worker's area was asked too, and this one still sees it as it was before."""
+    was_asked = actor.role is Role.WORKER and task["area_code"] == code_of_path(actor.area_path)
+    return was_asked and asked.move == "take" and task["taken_at"] is not None and asked.version < task["version"]
+
+
 def moves_of(actor: Actor, task: Row, incident: Row | None = None) -> tuple[str, ...]:
     """The moves this actor could make now; with the incident, also as its suspension allows."""
     moves = allowed_task_moves(TaskState(task["state"])) if may_work(actor, task) else ()
@@ -104,11 +110,11 @@ async def move_task(change: Change, actor: Actor, task_id: str, asked: TaskMove)
 
     Raises:
         NotFound: no such task, or not one this actor may see.
-        Conflict: the task has changed since the actor saw it.
+        Conflict: the task has changed since the actor saw it; `taken_by` names who has taken it.
         MoveRefused: not possible now, or something is missing.
     """
     task = await service.load_task(change.conn, task_id)
-    if not may_see_task(actor, task):
+    if not may_see_task(actor, task) and not _was_faster(actor, task, asked):
         raise NotFound("task")
     incident = await incidents.load(change.conn, task["incident_id"], lock=True)
     task = await service.load_task(change.conn, task_id)  # again: it may have changed while waiting for the lock
@@ -151,7 +157,7 @@ def _check(actor: Actor, task: Row, asked: TaskMove) -> None:
     if asked.move not in TASK_MOVES:
         raise MoveRefused(f"no such move: {asked.move[:24]}", moves=list(TASK_MOVES))
     if task["version"] != asked.version:
-        raise Conflict("the task has changed meanwhile", version=task["version"], state=task["state"])
+        raise _changed(actor, task)
     state = TaskState(task["state"])
     if state not in TASK_MOVES[asked.move][0]:
         possible = list(allowed_task_moves(state))
@@ -178,6 +184,13 @@ def _check(actor: Actor, task: Row, asked: TaskMove) -> None:
         raise MoveRefused(f"at most {MAX_VOICES} voice notes")
     if MOVES[asked.move].needs_note and not (asked.reason_code or asked.has_words):
         raise MoveRefused(f"{asked.move} needs a reason_code, a note or a voice note")
+
+
+def _changed(actor: Actor, task: Row) -> Conflict:
+    taken_by = task["worker_name"] if task["taken_at"] is not None else None
+    is_anothers = taken_by is not None and task["worker_id"] != actor.user_id
+    detail = f"{taken_by} has taken this task" if is_anothers else "the task has changed meanwhile"
+    return Conflict(detail, version=task["version"], state=task["state"], taken_by=taken_by)
 
 
 def _repeated(task: Row, asked: TaskMove, incident: Row, done_at: datetime, now: datetime) -> Row | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from xueliang_central.errors import MoveRefused
 from xueliang_central.incidents.change import Change
@@ -17,17 +18,17 @@ async def seen_before(change: Change, actor: Actor, key: str | None, object_id: 
     """
     if key is None:
         return False
+    dialect = postgresql if change.conn.dialect.name == "postgresql" else sqlite
+    row = {"actor_id": actor.user_id, "idempotency_key": key, "object_id": object_id, "move": move, "at": change.now}
+    # The lock is of one object: two requests for two of them may bring the same key at once, and one waits here.
+    noted = await change.conn.execute(dialect.insert(move_keys).values(row).on_conflict_do_nothing())
+    if noted.rowcount == 1:
+        return False
     found = await change.conn.execute(
-        select(move_keys).where(move_keys.c.actor_id == actor.user_id, move_keys.c.idempotency_key == key)
-    )
-    row = found.mappings().one_or_none()
-    if row is not None:
-        if (row["object_id"], row["move"]) != (object_id, move):
-            raise MoveRefused("this idempotency_key was used for another request")
-        return True
-    await change.conn.execute(
-        insert(move_keys).values(
-            actor_id=actor.user_id, idempotency_key=key, object_id=object_id, move=move, at=change.now
+        select(move_keys.c.object_id, move_keys.c.move).where(
+            move_keys.c.actor_id == actor.user_id, move_keys.c.idempotency_key == key
         )
     )
-    return False
+    if tuple(found.one()) != (object_id, move):
+        raise MoveRefused("this idempotency_key was used for another request")
+    return True

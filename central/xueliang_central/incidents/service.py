@@ -208,7 +208,7 @@ async def transition_all(
     """
     after = [case | _values_after(change, case, move, None) for case in cases]
     names = sorted({name for case, row in zip(cases, after, strict=True) for name in row if case[name] != row[name]})
-    await _write_all(change, after, names)
+    await write_all(change, after, names)
     ids = [case["incident_id"] for case in cases]
     if move.stops:
         await timers.stop_all(change.conn, ids, move.stops, change.now)
@@ -292,7 +292,7 @@ async def write(change: Change, incident: Row, values: Row) -> None:
     change.touch(incident["incident_id"])
 
 
-async def _write_all(change: Change, rows: Sequence[Row], names: Sequence[str]) -> None:
+async def write_all(change: Change, rows: Sequence[Row], names: Sequence[str]) -> None:
     """These columns of incidents that this transaction has locked or opened: their version need not be asked."""
     if not rows or not names:
         return
@@ -396,7 +396,7 @@ async def refresh_all(
         after[incident_id] = case | values
         if values:
             changed.append(after[incident_id])
-    await _write_all(change, changed, [*Summary.__dataclass_fields__, "updated_at"])
+    await write_all(change, changed, [*Summary.__dataclass_fields__, "updated_at"])
     for case in cases:
         _say_severity(change, case, after[case["incident_id"]]["severity"])
     return after

@@ -28,6 +28,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from prometheus_client import Counter as Total
+from prometheus_client import Gauge
+
 from xueliang_alerts.forwarder import ForwarderSettings
 from xueliang_alerts.transport import Incoming
 from xueliang_central.ingest.admission import Received
@@ -52,6 +55,13 @@ REFILLS_S: Final = 5.0
 WINDOW: Final = ForwarderSettings().fresh_window
 COPIES_SOUGHT: Final = 64
 LONGEST_STORY: Final = 1_000  # messages of one alert in one batch
+# The broker has a queue for each shard, and keeps there what is not acknowledged.
+UNACKNOWLEDGED: Final = Gauge(
+    "central_ingest_unacknowledged", "Messages of a shard's queue that are read and not yet in a batch", ["shard"]
+)
+LEFT_AT_BROKER: Final = Total(
+    "central_ingest_left_at_broker", "Messages that found no room and were left in their shard's queue", ["shard"]
+)
 
 
 @dataclass(slots=True)
@@ -173,7 +183,10 @@ class Waiting:
         with self._door:
             has_room = self.size_bytes + held.size_bytes <= limit_bytes
             self.size_bytes += held.size_bytes if has_room else 0
-        if not has_room:
+        if has_room:
+            UNACKNOWLEDGED.labels(_shard_of(item.topic)).inc()
+        else:
+            LEFT_AT_BROKER.labels(_shard_of(item.topic)).inc()
             self.counts["left_at_broker"] += 1
             if not self._has_left_some:
                 log.warning("no room for more of the backlog", extra={"bytes": self.size_bytes})
@@ -381,6 +394,8 @@ class Waiting:
     def _forget_bytes(self, gone: Collection[Held]) -> None:
         with self._door:
             self.size_bytes -= sum(one.size_bytes for one in gone)
+        for one in gone:
+            UNACKNOWLEDGED.labels(_shard_of(one.received.topic)).dec()
 
     def forget(self, shards: Collection[str]) -> None:
         """What came for these shards is another's now; the broker gives it to whoever serves them."""

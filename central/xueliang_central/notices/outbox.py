@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.notices.tables import notices
 from xueliang_central.store import events
+from xueliang_central.store.among import among
 
 log = logging.getLogger(__name__)
 
@@ -116,8 +117,11 @@ async def claim(conn: AsyncConnection, now: datetime, *, limit: int = 50) -> lis
     return [dict(row) for row in found.mappings()]
 
 
-async def mark_sent(conn: AsyncConnection, notice: dict[str, Any], now: datetime) -> None:
-    await _mark(conn, notice, sent_at=now, next_try_at=None, attempts=notice["attempts"] + 1)
+async def mark_sent(conn: AsyncConnection, notice_ids: Collection[str], now: datetime) -> None:
+    if not notice_ids:
+        return
+    sent = update(notices).where(among(conn, notices.c.notice_id, notice_ids))
+    await conn.execute(sent.values(sent_at=now, next_try_at=None, attempts=notices.c.attempts + 1))
 
 
 async def mark_failed(conn: AsyncConnection, notice: dict[str, Any], error: str, now: datetime) -> None:
@@ -136,11 +140,13 @@ async def _mark(conn: AsyncConnection, notice: dict[str, Any], **values: Any) ->
 async def deliver(conn: AsyncConnection, now: datetime, *, channel: Channel = to_stream, limit: int = 50) -> int:
     """Send what is due, in this transaction; returns how many were tried."""
     due = await claim(conn, now, limit=limit)
+    sent: list[str] = []
     for notice in due:
         try:
             await channel(conn, notice, now)
         except (OSError, ValueError) as error:  # what an adapter may raise for a target that is down or refuses
             await mark_failed(conn, notice, type(error).__name__, now)
         else:
-            await mark_sent(conn, notice, now)
+            sent.append(notice["notice_id"])
+    await mark_sent(conn, sent, now)
     return len(due)

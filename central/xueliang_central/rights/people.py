@@ -14,9 +14,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.audit import chain
-from xueliang_central.errors import Conflict, MoveRefused, NotFound
+from xueliang_central.errors import Conflict, MoveRefused, NotFound, NotSignedIn
 from xueliang_central.rights.administrators import Standing, administered_as, why_not
-from xueliang_central.rights.scope import Role
+from xueliang_central.rights.scope import Actor, Role
 from xueliang_central.rights.tables import grants, second_steps, sessions, users
 
 MAX_HOLDER: Final = 128
@@ -26,6 +26,19 @@ USERNAME_PATTERN: Final = re.compile(r"^[a-z0-9][a-z0-9._-]{0,63}$")
 async def hold(conn: AsyncConnection, user_id: str) -> Row[Any] | None:
     """The person's row, held until the transaction ends: of two that open and end sessions one waits for the other."""
     return (await conn.execute(select(users).where(users.c.user_id == user_id).with_for_update())).one_or_none()
+
+
+async def must_stand(conn: AsyncConnection, actor: Actor) -> None:
+    """The account is as it was when its request was let in, and stays so until the transaction ends.
+
+    Between the two somebody may have disabled it, moved it, or given it another role, which ends its sessions. Locked
+    first of all, and shared: what one person asks for at once does not wait for each other. Never with `hold` of the
+    same person after it. Raises NotSignedIn.
+    """
+    asked = select(users.c.role, users.c.area_path, users.c.disabled).where(users.c.user_id == actor.user_id)
+    row = (await conn.execute(asked.with_for_update(read=True))).one_or_none()
+    if row is None or row.disabled or (row.role, row.area_path) != (actor.role.value, actor.area_path):
+        raise NotSignedIn("the account was changed in this moment")
 
 
 async def add_user(

@@ -39,6 +39,6 @@ async def post_ticks(
     """Tick steps of the hazard's checklist; one entry of the timeline says which. Answers with the incident after it.
     Never asked for before a move. 422: the incident is closed, or a step is not of its hazard."""
     centre = centre_of(request)
-    async with changing(centre.database, rulebook_of(request), centre.wall) as change:
+    async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
         await tick(change, actor, incident_id, Ticks(body.steps, body.idempotency_key))
     return await incident_shown(request, incident_id, actor)

@@ -159,7 +159,7 @@ async def post_move(
 ) -> dict[str, Any]:
     """Make a move; answers with the incident after it. 409: it has changed since `version`. 422: not possible now."""
     centre = centre_of(request)
-    async with changing(centre.database, rulebook_of(request), centre.wall) as change:
+    async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
         await move_incident(change, actor, incident_id, IncidentMove(**body.model_dump()))
     return await incident_shown(request, incident_id, actor)
 

@@ -65,6 +65,6 @@ async def post_keeping(
     centre = centre_of(request)
     plain = body.model_dump(exclude={"plan"})
     plan = None if body.plan is None else Plan(**body.plan.model_dump(mode="json"))
-    async with changing(centre.database, rulebook_of(request), centre.wall) as change:
+    async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
         await keep(change, actor, incident_id, Keeping(**plain, plan=plan))
     return await incident_shown(request, incident_id, actor)

@@ -79,7 +79,7 @@ async def post_merge(
 ) -> dict[str, Any]:
     """Merge `other_id` into this incident; answers with this one. 409: one has changed. 422: `reason` says why not."""
     centre = centre_of(request)
-    async with changing(centre.database, rulebook_of(request), centre.wall) as change:
+    async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
         await merge_incidents(change, actor, incident_id, Merge(**body.model_dump()))
     return await incident_shown(request, incident_id, actor)
 
@@ -93,7 +93,7 @@ async def post_split(
 ) -> dict[str, Any]:
     """Split alerts off; answers with this incident and `split_off`, where they are now. 409 and 422 as in merge."""
     centre = centre_of(request)
-    async with changing(centre.database, rulebook_of(request), centre.wall) as change:
+    async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
         other_id = await split_incident(change, actor, incident_id, Split(**body.model_dump()))
     view = await incident_shown(request, incident_id, actor)
     async with centre.database.reading() as conn:

@@ -13,6 +13,7 @@ from xueliang_central.dispatch.claiming import RENEW_EVERY_S, Said, claims_seen,
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.seat_judging import RowMove, judge_row, seat_view
 from xueliang_central.dispatch.staffing import presence_view, say_present, silent_desks
+from xueliang_central.rights.people import must_stand
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor
 from xueliang_central.routes.asking import MOST_TOGETHER, AnId, SeveralBody, rulebook_of
@@ -113,6 +114,7 @@ async def post_claims(
     centre = centre_of(request)
     said = Said(body.opened, body.left, body.takes_over)
     async with centre.database.transaction() as conn:
+        await must_stand(conn, actor)
         claims = await say_open(conn, actor, said, centre.wall())
     return {"items": claims, "renew_every_s": RENEW_EVERY_S}
 
@@ -129,6 +131,6 @@ async def post_row_move(
     centre = centre_of(request)
     cases = tuple((case.incident_id, case.version) for case in body.cases)
     asked = RowMove(body.move, cases, body.reason_code, body.note, body.idempotency_key)
-    async with changing(centre.database, rulebook_of(request), centre.wall) as change:
+    async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
         await judge_row(change, actor, row_id, asked)
     return await get_seat(request, actor)

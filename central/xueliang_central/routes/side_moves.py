@@ -83,7 +83,7 @@ async def post_transfer(
     """Hand it on; answers with the incident after it. 409: the task has changed since `version`. 422: it is not under
     way or offered, or that person cannot be asked."""
     centre = centre_of(request)
-    async with changing(centre.database, rulebook_of(request), centre.wall) as change:
+    async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
         asked = transferring.Transfer(**body.model_dump())
         incident_id = await transferring.transfer(change, actor, task_id, asked)
     return await incident_shown(request, incident_id, actor)
@@ -99,6 +99,6 @@ async def post_urge(
     """Remind the worker, or while it waits for a judgement the desk below; answers with the incident after it. 409: it
     has changed since `version`. 422: nobody has it to do, or it was urged within the minute (`possible_at`)."""
     centre = centre_of(request)
-    async with changing(centre.database, rulebook_of(request), centre.wall) as change:
+    async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
         await urging.urge(change, actor, incident_id, urging.Urge(**body.model_dump()))
     return await incident_shown(request, incident_id, actor)

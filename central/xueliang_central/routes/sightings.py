@@ -115,7 +115,7 @@ async def post_sighting(
     centre = centre_of(request)
     if body.call_back is not None and actor.role is Role.WORKER:
         raise MoveRefused("call_back is for residents; a worker's desk knows the worker")
-    async with changing(centre.database, rulebook_of(request), centre.wall) as change:
+    async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
         asked = PersonsSighting(
             channel="worker" if actor.role is Role.WORKER else "resident",
             hazard=body.hazard.value,

@@ -118,7 +118,7 @@ async def post_silence(
 ) -> dict[str, Any]:
     """Make one; the same request with the same key answers with the first. 422 `silence_refused`: every problem."""
     centre = centre_of(request)
-    async with changing(centre.database, rulebook_of(request), centre.wall) as change:
+    async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
         silence_id = await service.make(change, actor, body.asked(), key=body.idempotency_key)
     return await _silence(request, silence_id, actor)
 
@@ -169,7 +169,7 @@ async def post_silence_move(
 ) -> dict[str, Any]:
     """End it early: its owner, or a superior. What is still there asks within a second. 409: changed meanwhile."""
     centre = centre_of(request)
-    async with changing(centre.database, rulebook_of(request), centre.wall) as change:
+    async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
         await service.move(change, actor, silence_id, service.SilenceMove(**body.model_dump()))
     return await _silence(request, silence_id, actor)
 
@@ -209,7 +209,7 @@ async def post_proposal_move(
 ) -> dict[str, Any]:
     """Accept: an event is made of it, in the answerer's name. Refuse: these closings propose nothing again."""
     centre = centre_of(request)
-    async with changing(centre.database, rulebook_of(request), centre.wall) as change:
+    async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
         await proposals.move(change, actor, proposal_id, proposals.ProposalMove(**body.model_dump()))
     return await _proposal(request, proposal_id, actor)
 

@@ -83,9 +83,10 @@ async def post_move(
     body: TaskMoveBody,
     actor: Annotated[Actor, Depends(require(Permission.WORK_TASKS))],
 ) -> dict[str, Any]:
-    """Make a move; answers with the task after it. 409: it has changed since `version`. 422: not possible now."""
+    """Make a move; answers with the task after it. 409: it has changed since `version`;
+    `taken_by` names who has taken it. 422: not possible now."""
     centre = centre_of(request)
-    async with changing(centre.database, rulebook_of(request), centre.wall) as change:
+    async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
         near = None if body.near is None else (body.near.longitude, body.near.latitude)
         fix = None if body.fix is None else Fix(**body.fix.model_dump())
         asked = TaskMove(**body.model_dump(exclude={"near", "fix"}), near=near, fix=fix)
@@ -109,7 +110,7 @@ async def answer_help(
     409: the task has changed since `version`. 422: nobody has asked, or the task is not under way any more.
     """
     centre = centre_of(request)
-    async with changing(centre.database, rulebook_of(request), centre.wall) as change:
+    async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
         await helping.answer(change, actor, task_id, helping.HelpAnswer(**body.model_dump()))
     return await _detail(request, task_id, actor)
 

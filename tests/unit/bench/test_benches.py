@@ -18,7 +18,13 @@ from tests.bench.figures import Figures
 PROMISED = {
     "areas": {"places", "places_routed_otherwise"},
     "noise": {"city_month_p50_ms", "city_month_max_ms", "alerts", "incidents"},
-    "look": {"look_lan_max_s", "look_thin_max_s", "look_preview_max_bytes", "look_thin_still_p50_s"},
+    "look": {
+        "look_lan_max_s",
+        "look_thin_max_s",
+        "look_preview_max_bytes",
+        "look_thin_still_p50_s",
+        "look_handled_max_s",
+    },
     "api": {"requests", "5xx", "admin_requests", "admin_5xx", "worker_requests", "worker_5xx"},
     "backtest": {
         "backtest_7_days_s",

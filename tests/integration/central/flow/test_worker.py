@@ -38,7 +38,7 @@ from xueliang_central.notices.tables import notices
 from xueliang_central.running import centre_on
 from xueliang_central.store.database import Database
 from xueliang_central.store.tables import events
-from xueliang_central.worker import CLOCKS_AT_ONCE, Worker
+from xueliang_central.worker import Worker
 from xueliang_configs.policies import PolicyTable
 
 CASES = 24  # each with three levels to tell: 72 firings
@@ -229,7 +229,10 @@ async def test_a_case_of_an_area_that_has_gone_holds_up_no_other_clock(
     assert await worker.fire_due() >= 2
 
 
-async def test_limits_that_pass_together_share_a_transaction(stage: Stage, clock: HandClock, tmp_path: Path) -> None:
+async def test_limits_that_pass_together_share_a_transaction(
+    stage: Stage, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xueliang_central.worker.CLOCKS_AT_ONCE", 20)
     await _many_due(stage, clock, CASES)
     clock.forward(61)
     asked = iter(range(10_000))
@@ -237,7 +240,25 @@ async def test_limits_that_pass_together_share_a_transaction(stage: Stage, clock
     await worker._rulebook.areas.refresh(stage.database)
     assert await worker.fire_due() == CASES
     together = Counter(row["fired_at"] for row in await stage.rows(escalations))
-    assert sorted(together.values()) == [CASES - CLOCKS_AT_ONCE, CLOCKS_AT_ONCE]
+    assert sorted(together.values()) == [CASES - 20, 20]
+
+
+async def test_two_limits_of_one_case_that_pass_together_both_fire(
+    stage: Stage, clock: HandClock, tmp_path: Path
+) -> None:
+    await stage.take(raised())  # sent by its policy: to take within 60 s, to arrive within 180 s
+    clock.forward(181)
+    worker = _worker(stage.database, tmp_path, clock)
+    await worker._rulebook.areas.refresh(stage.database)
+    await worker.fire_due()
+    kinds = {row["clock_id"]: row["kind"] for row in await stage.rows(clocks)}
+    fired = sorted((kinds[row["clock_id"]], row["step"], row["level"]) for row in await stage.rows(escalations))
+    assert fired == [("arrive", 1, "village"), ("take", 1, "village")]
+    assert [kind for kind in await stage.story() if kind in {"limit_passed", "escalated"}] == [
+        *("limit_passed", "escalated"),
+        *("limit_passed", "escalated"),
+    ]
+    assert (await stage.one_incident())["owner_level"] == "village"
 
 
 async def test_a_limit_that_cannot_pass_undoes_none_that_was_due_before_it(

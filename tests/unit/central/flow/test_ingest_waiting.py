@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from tests.integration.central.flow.stage import NOON, HandClock, alert, received
 from xueliang_alerts.contract import Alert, ClockState, Gap, Phase
@@ -235,13 +236,22 @@ def test_only_the_newest_status_of_a_node_waits_and_it_alone_is_not_acknowledged
     assert desk.acknowledged == [b"1", b"2"]
 
 
+def told_of(name: str) -> float:
+    """What /metrics says, over all shards."""
+    samples = [sample for metric in REGISTRY.collect() for sample in metric.samples]
+    return sum(sample.value for sample in samples if sample.name == name)
+
+
 def test_what_finds_no_room_stays_at_the_broker_until_there_is_room_again() -> None:
     size = len(old(1).payload) + BOOKKEEPING_BYTES
     desk, told = Desk(limit_bytes=10 * size), []
+    before, left_before = told_of("central_ingest_unacknowledged"), told_of("central_ingest_left_at_broker_total")
     desk.waiting.on_room(lambda: told.append(True))
     with pytest.raises(queue.Full):
         backlog(desk, 20)
     assert desk.waiting.counts["left_at_broker"] == 1
+    assert told_of("central_ingest_unacknowledged") - before == 10
+    assert told_of("central_ingest_left_at_broker_total") - left_before == 1
     assert desk.waiting.size_bytes <= 10 * size
     desk.put(fresh(1))  # has some room of its own
     assert fresh(1).payload in desk.take(4)
@@ -251,6 +261,7 @@ def test_what_finds_no_room_stays_at_the_broker_until_there_is_room_again() -> N
         assert desk.take(4)
     assert told == [True]
     assert desk.waiting.size_bytes == 0
+    assert told_of("central_ingest_unacknowledged") == before
     backlog(desk, 2, first=5000)
 
 
