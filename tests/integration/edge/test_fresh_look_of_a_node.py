@@ -51,7 +51,7 @@ class Asker:
         if isinstance(result, LookResult):
             self._answers.put(result)
 
-    def look(self, camera_id: str, rule_id: str = "lane") -> LookResult:
+    def look(self, camera_id: str, rule_id: str | None = "lane") -> LookResult:
         self._asked += 1
         command = LookCommand(
             command="look",
@@ -86,6 +86,7 @@ def test_a_lane_is_clear_and_then_blocked_and_an_absent_camera_is_said_to_be_awa
             blocked = asker.look("lane-east")
             node.until(lambda health: health["counters"]["fresh_looks"].get("answered") == 2, "both are counted")
             kept = {path.name.rpartition("-")[2].removesuffix(".jpg") for path in _waiting(tmp_path)}
+            all_of_it, gone_too = asker.look("lane-east", None), asker.look("lane-west", None)
             away = asker.look("lane-west")
             unknown = asker.look("lane-north")
     assert (empty.says, empty.has_alert, empty.error) == (Says.CLEAR, False, None)
@@ -100,6 +101,11 @@ def test_a_lane_is_clear_and_then_blocked_and_an_absent_camera_is_said_to_be_awa
     small = cv2.imdecode(np.frombuffer(base64.b64decode(blocked.preview), np.uint8), cv2.IMREAD_COLOR)
     assert small is not None
     assert max(small.shape[:2]) <= 640
+    assert (all_of_it.says, all_of_it.why, all_of_it.no_picture, all_of_it.measures) == (Says.NO_RULE, None, None, {})
+    assert all_of_it.still is not None
+    assert all_of_it.still.sha256 != blocked.still.sha256  # the street beside the lane is this moment's as well
+    assert (gone_too.says, gone_too.preview) == (Says.CANNOT_SEE, None)
+    assert gone_too.why in ("offline", "no_picture_came")
     assert (away.says, away.preview, away.still) == (Says.CANNOT_SEE, None, None)
     assert away.why in ("offline", "no_picture_came")
     assert 'no "lane-north" on this node' in (unknown.error or "")
