@@ -57,7 +57,9 @@ class RulesProposed(_Frozen):
     """All rules of the camera as they shall be; a setting that a rule leaves out is inherited from the areas above,
     else has its default. What is left out of place_class, look_every_s and ground stays as it is."""
 
-    settings: dict[str, Any] = Field(description="`rules`, `place_class`, `look_every_s`, `ground`, as in the node's settings.")
+    settings: dict[str, Any] = Field(
+        description="`rules`, `place_class`, `look_every_s`, `ground`, as in the node's settings."
+    )
     why: Annotated[WhyRules, Field(min_length=1)]
     based_on: BasedOn
     live_why: LiveWhy = None
