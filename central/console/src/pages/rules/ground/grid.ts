@@ -6,7 +6,7 @@ export interface GridLine {
   key: string;
   from: Point;
   to: Point;
-  /** Every fifth: drawn stronger, and with its metres where it leaves the picture. */
+  /** Every fifth: drawn stronger, and with its metres where it leaves the picture and there is room for them. */
   isStrong: boolean;
   metres: number;
   label: Point | null;
@@ -41,7 +41,9 @@ export function gridOf(ground: Ground): Grid {
       const cut = inPicture(inverse, ...ends);
       if (!cut) continue;
       const isStrong = metres % strong === 0;
-      lines.push({ key: `${axis} ${number}`, from: cut[0], to: cut[1], isStrong, metres, label: isStrong ? lowest(cut) : null });
+      const label = isStrong ? lowest(cut) : null;
+      const isFree = label !== null && lines.every((one) => one.label === null || !isBeside(one.label, label));
+      lines.push({ key: `${axis} ${number}`, from: cut[0], to: cut[1], isStrong, metres, label: isFree ? label : null });
     }
   }
   return { lines, step_m, strong_m: strong };
@@ -101,5 +103,8 @@ function inPicture(inverse: readonly number[], from: Point, to: Point): [Point, 
   };
   return [at(low), at(high)];
 }
+
+/** Two labels there would lie one over the other. */
+const isBeside = ([x1, y1]: Point, [x2, y2]: Point): boolean => Math.abs(x1 - x2) < 0.06 && Math.abs(y1 - y2) < 0.045;
 
 const lowest = ([one, other]: [Point, Point]): Point => (one[1] >= other[1] ? one : other);

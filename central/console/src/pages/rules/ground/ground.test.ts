@@ -100,8 +100,15 @@ test("the grid has a line a metre, every fifth strong and named within the pictu
   assert.ok(lines.length > 15 && lines.length < 60, String(lines.length));
   for (const line of lines) {
     for (const value of [...line.from, ...line.to]) assert.ok(value > -1e-6 && value < 1 + 1e-6, line.key);
-    assert.equal(line.label !== null, line.metres % 5 === 0);
+    assert.equal(line.isStrong, line.metres % 5 === 0);
+    if (!line.isStrong) assert.equal(line.label, null);
   }
+});
+
+test("no label lies over another", () => {
+  const labels = gridOf(ground(BAY)).lines.flatMap(({ label }) => (label ? [label] : []));
+  assert.ok(labels.length >= 4);
+  for (const [x, y] of labels) assert.equal(labels.filter(([a, b]) => Math.abs(a - x) < 0.06 && Math.abs(b - y) < 0.045).length, 1);
 });
 
 test("a wide place has fewer lines, not a grey surface", () => {
