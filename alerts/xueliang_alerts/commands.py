@@ -112,13 +112,17 @@ class ResultPage(_Commands):
 
 
 class LookCommand(_Commands):
-    """Look at a camera now: what a rule of it says at this moment, and a masked still."""
+    """Look at a camera now: what a rule of it says at this moment, and a masked still.
+
+    Attributes:
+        rule_id: None: no rule is asked about; the still shows the whole picture, as rules are drawn over it.
+    """
 
     command: Literal["look"]
     request_id: RequestId
     expires_at: UtcTime
     camera_id: Id
-    rule_id: Id
+    rule_id: Id | None = None
 
 
 class Says(StrEnum):
@@ -132,6 +136,8 @@ class Says(StrEnum):
     """The rule's schedule is over: it does not judge now."""
     CANNOT_SEE = "cannot_see"
     """There was no picture, or none that shows the place: `why` says which."""
+    NO_RULE = "no_rule"
+    """Nobody asked about a rule: there is a picture, and nothing is said of it."""
 
 
 class FullStill(_Commands):

@@ -281,6 +281,14 @@ ANSWERS: Final[dict[tuple[str, str], Any]] = {
         ]
     },
     ("get", "/api/incidents"): {"items": [_INCIDENT], "next_cursor": None},
+    ("post", "/api/cameras/{camera_id}/still"): {
+        "observed_at": "2026-11-27T02:20:30.412Z",
+        "why": None,
+        "preview": "/9j/4AAQSkZJRg…",
+        "no_picture": None,
+        "still_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "frame_size_wh": [1280, 720],
+    },
     ("post", "/api/incidents/{incident_id}/look"): {
         "camera_id": "quancheng-east-01",
         "rule_id": "lane",

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, field_validator
 
 from xueliang_configs.areas import AreaCode
+from xueliang_configs.ground import GroundSettings
 from xueliang_configs.rules import Rule, at_place
 from xueliang_configs.values import CameraUrl, Name, PlaceClass, PlainId, Polygon, PositiveSeconds, Settings, problem
 
@@ -40,6 +41,11 @@ class CameraConfig(Settings):
     place_class: PlaceClass = Field(default=PlaceClass.OTHER, description="What kind of place it watches.")
     look_every_s: Annotated[float, Field(ge=0.05, le=600.0)] | None = Field(
         default=None, description="Seconds between two looks; null: what the rules need."
+    )
+    ground: GroundSettings | None = Field(
+        default=None,
+        description="Where the picture's points lie on the ground: who draws rules then sees metres. No rule judges by "
+        "it; a crowd rule has its own.",
     )
     privacy_zones: tuple[Polygon, ...] = Field(
         default=(), max_length=32, description="Filled solid in every picture before anything else sees it."
@@ -91,6 +97,11 @@ class CameraRules(Settings):
     look_every_s: Annotated[float, Field(ge=0.05, le=600.0)] | None = Field(
         default=None, description="Seconds between two looks; null: what the rules need; left out: as it is."
     )
+    ground: GroundSettings | None = Field(
+        default=None,
+        description="Where the picture's points lie on the ground, for who draws rules; null: not known; left out: as "
+        "it is.",
+    )
     rules: tuple[Rule, ...] = Field(max_length=64, description="All its rules: one that is left out is taken out.")
 
     @property
@@ -100,8 +111,12 @@ class CameraRules(Settings):
 
     @property
     def digest(self) -> str:
-        """sha256 of what is written. Node and centre compare it: both must say all of a camera, null where it is."""
-        return hashlib.sha256(json.dumps(self.as_written, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        """sha256 of what is written. Node and centre compare it: both must say all of a camera, null where it is.
+
+        A ground that is not known counts as one that is not said: releases before it never say it.
+        """
+        said = {name: value for name, value in self.as_written.items() if name != "ground" or value is not None}
+        return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 class RulesFile(Settings):

@@ -112,7 +112,8 @@ class FireLaneScene:
         seed: clothes, vehicles, houses.
         hour, is_raining: the light.
 
-    `lane_polygon_xyxyn` is the marked lane as shares of the picture, clipped to it.
+    `lane_polygon_xyxyn` is the marked lane as shares of the picture, clipped to it; `camera` knows where each metre of
+    the ground is seen.
     """
 
     ARRIVE_S = 4.0
@@ -138,6 +139,7 @@ class FireLaneScene:
         camera = Camera(size_wh, (-5.0, -1.5, 7.2), 18.0, 23.5, 64.0)
         light = make_light(hour, is_raining)
         self._stage = Stage(camera, light, street_background(plan, camera, light, seed), seed)
+        self.camera = camera
         assert plan.lane_x_m is not None
         (x1, x2), (y1, y2) = plan.lane_x_m, plan.lane_y_m
         self.lane_polygon_xyxyn = camera.ground_polygon_xyxyn([(x1, y1), (x2, y1), (x2, y2), (x1, y2)])

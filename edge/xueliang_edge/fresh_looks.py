@@ -1,4 +1,5 @@
-"""A look that somebody at the centre asks for: what the rule says now, and a masked still of this moment.
+"""A look that somebody at the centre asks for: what the rule says now, and a masked still of this moment; without a
+rule the still alone, of the whole picture, for who draws rules over it.
 
 Invariants
     - The look is one of the main path: the camera's next picture is hurried, judged by its rules like any other, and
@@ -31,6 +32,7 @@ from xueliang_edge.evidence.stills import Still
 from xueliang_edge.evidence.uploading import EvidenceStore
 from xueliang_edge.looks import Look
 from xueliang_edge.observations import Observation
+from xueliang_edge.rules.judge import why_not_seen
 from xueliang_edge.rules.present import Present
 from xueliang_edge.watched_camera import WatchedCamera
 
@@ -143,6 +145,8 @@ class FreshLooks:
         self, wanted: _Asked, camera: WatchedCamera, look: Look | None, observations: Sequence[Observation]
     ) -> _Looked:
         rule_id = wanted.command.rule_id
+        if rule_id is None:
+            return self._look_at_all(wanted, camera, look, observations)
         rule = next((one for one in camera.config.rules if one.rule_id == rule_id), None)
         present = camera.judge.present(rule_id, observations)
         if rule is None or present is None:
@@ -150,6 +154,14 @@ class FreshLooks:
             return _Looked(wanted, None, error=why)
         boxes = present.figure.boxes_xyxyn if present.figure is not None else ()
         return _Looked(wanted, present, look, self._gatherer.fresh(camera.config, rule, boxes, look))
+
+    def _look_at_all(
+        self, wanted: _Asked, camera: WatchedCamera, look: Look | None, observations: Sequence[Observation]
+    ) -> _Looked:
+        if look is None:
+            why = why_not_seen(observations[0]) if observations else "not_judged"
+            return _Looked(wanted, Present(Says.CANNOT_SEE, why=why))
+        return _Looked(wanted, Present(Says.NO_RULE), look, self._gatherer.whole(camera.config, look))
 
     def _take(self, wanted: _Asked) -> bool:
         """It is wanted no more: one of the main path and the thread gets it. False: the other one did."""

@@ -1,6 +1,7 @@
 """The pictures of the README and the docs, taken from a running demo: python -m tests.support.screenshots [--out DIR]
 
-A lorry blocks the rendered fire lane, the operator's and the grid worker's pages are photographed. Look at them after.
+A lorry blocks the rendered fire lane, the operator's, the grid worker's and the rule operator's pages are
+photographed. Look at them after.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from playwright.sync_api import Page
 
 from tests.support.browser import desk, handset, open_browser, sign_in
 from xueliang_demo.city import DEMO, make_city
-from xueliang_demo.demo_plan import demo_plan, with_urls
+from xueliang_demo.demo_plan import LANE_CAMERA, demo_plan, with_urls
 from xueliang_demo.installation import Installation
 from xueliang_demo.theatre import Stage
 
@@ -33,6 +34,29 @@ def shoot(page: Page, path: Path) -> None:
         image = cv2.imread(str(path))
         assert image is not None
         cv2.imwrite(str(path), image // 16 * 16 + 8, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+
+
+_FOUR_PLACES_M = ((-7.0, 10.0), (1.0, 10.0), (1.0, 14.0), (-7.0, 14.0))  # along the marked lane, 8 m by 4 m
+
+
+def shoot_tuning(page: Page, stage: Stage, out: Path) -> None:
+    """The lane's rules on a fresh picture, and the ground's grid over it."""
+    page.goto(f"/rules/{LANE_CAMERA}")
+    page.get_by_test_id("edit-rules").click()
+    page.keyboard.press("l")
+    page.locator('[data-testid="fresh-still"][data-full="true"]').wait_for(timeout=60_000)
+    page.get_by_test_id("ground-open").click()
+    frame = page.get_by_test_id("ground-frame").bounding_box()
+    assert frame is not None
+    for share_x, share_y in stage.lane.camera.ground_polygon_xyxyn(list(_FOUR_PLACES_M)):
+        page.mouse.click(frame["x"] + share_x * frame["width"], frame["y"] + share_y * frame["height"])
+    page.get_by_test_id("ground-width").fill("8")
+    page.get_by_test_id("ground-depth").fill("4")
+    page.get_by_test_id("ground-fill").click()
+    page.get_by_test_id("ground-open").click()
+    page.get_by_test_id("ground-grid").wait_for()
+    page.wait_for_timeout(800)
+    shoot(page, out / "rules.png")
 
 
 def take(folder: Path, out: Path) -> None:
@@ -56,6 +80,9 @@ def take(folder: Path, out: Path) -> None:
             command.locator("img").first.wait_for(timeout=30_000)
             command.wait_for_timeout(3_000)  # the map's tiles of polygons and the picture settle; nothing is asserted
             shoot(command, out / "command.png")
+            rules = desk(browser, installation.origin)
+            sign_in(rules, "admin", installation.password_of("admin"))
+            shoot_tuning(rules, stage, out)
             phone = handset(browser, installation.origin)
             sign_in(phone, "worker", installation.password_of("worker"))
             card = phone.get_by_test_id("task-card").first

@@ -118,7 +118,7 @@ def differences(before: Row, after: Row) -> tuple[Difference, ...]:
 
 
 def _differences(before: Row, after: Row) -> Iterator[Difference]:
-    for name in ("place_class", "look_every_s"):
+    for name in ("place_class", "look_every_s", "ground"):
         if before.get(name) != after.get(name):
             yield Difference(name, before.get(name), after.get(name))
     old, new = ({rule["rule_id"]: rule for rule in one["rules"]} for one in (before, after))

@@ -36,7 +36,7 @@ Row = dict[str, Any]
 _OPEN: Final = VersionState.PROPOSED.value
 _HAVE_RUN: Final = [one.value for one in (VersionState.RAN, VersionState.DESIRED, VersionState.REPLACED)]
 _PUT_IN_FORCE: Final = [VersionState.DESIRED.value, VersionState.REPLACED.value]
-_LEFT_AS_IT_IS: Final = ("place_class", "look_every_s")
+_LEFT_AS_IT_IS: Final = ("place_class", "look_every_s", "ground")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,8 @@ class Proposal:
     """What a person asks for.
 
     Attributes:
-        settings: `rules` as the camera says them itself, and what of `place_class` and `look_every_s` is to change.
+        settings: `rules` as the camera says them itself, and what of `place_class`, `look_every_s` and `ground` is to
+            change.
         based_on: the newest version the person saw; 0: there was none.
         restores: the version whose content it is.
         new_in_shadow: the first rules that are put in force on a camera start in the shadow.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Column, Date, Float, Index, String, Table
+from sqlalchemy import Column, Date, Float, Index, Integer, String, Table
 
 from xueliang_central.store.metadata import AREA_PATH_LENGTH, UtcDateTime, metadata
 
@@ -38,6 +38,17 @@ cameras: Final = Table(
     Column("updated_at", UtcDateTime, nullable=False),
     Index(None, "area_path"),
     Index(None, "node_id"),
+)
+
+camera_stills: Final = Table(  # the last one that somebody who tunes its rules asked for; see `stills.py`
+    "camera_stills",
+    metadata,
+    Column("camera_id", String(63), primary_key=True),
+    Column("sha256", String(64), nullable=False, index=True),
+    Column("node_id", String(63), nullable=False),  # who took it; what another one hands in is not it
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("observed_at", UtcDateTime, nullable=False),
 )
 
 installation: Final = Table(

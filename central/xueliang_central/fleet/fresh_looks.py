@@ -61,8 +61,8 @@ class FreshLooks:
             wait_s = max(1, round(times[0] + AT_ONCE * EVERY_S - now))
             raise Throttled(f"this camera was looked at {AT_ONCE} times just now", retry_after_s=wait_s)
 
-    async def ask(self, node_id: str, camera_id: str, rule_id: str) -> LookResult:
-        """What the node says.
+    async def ask(self, node_id: str, camera_id: str, rule_id: str | None) -> LookResult:
+        """What the node says of a rule; of none: a still of the whole picture.
 
         Raises:
             LookRefused: the node's words why it does not look.

@@ -33,4 +33,5 @@ async def newest_still(conn: AsyncConnection, actor: Actor, camera_id: str) -> d
     if found is None:
         return None
     at = found["observed_at"].isoformat().replace("+00:00", "Z")
-    return {"sha256": found["sha256"], "frame_size_wh": found["frame_size_wh"], "observed_at": at}
+    size_wh = found["frame_size_wh"]
+    return {"sha256": found["sha256"], "frame_size_wh": size_wh, "observed_at": at, "is_asked_for": False}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -18,6 +19,7 @@ from xueliang_central.camera_rules.levels import levels_of
 from xueliang_central.camera_rules.tables import rule_versions
 from xueliang_central.camera_rules.views import desired_of, report_of, rules_body, version_view
 from xueliang_central.cameras.gate import day_of, standing_of
+from xueliang_central.cameras.stills import still_of
 from xueliang_central.centre import centre_of
 from xueliang_central.errors import NotFound, RulesProblem, RulesRefused
 from xueliang_central.incidents.stills import newest_still
@@ -53,9 +55,11 @@ class _Frozen(BaseModel):
 
 class RulesProposed(_Frozen):
     """All rules of the camera as they shall be; a setting that a rule leaves out is inherited from the areas above,
-    else has its default. What is left out of place_class and look_every_s stays as it is."""
+    else has its default. What is left out of place_class, look_every_s and ground stays as it is."""
 
-    settings: dict[str, Any] = Field(description="`rules`, `place_class`, `look_every_s`, as in the node's settings.")
+    settings: dict[str, Any] = Field(
+        description="`rules`, `place_class`, `look_every_s`, `ground`, as in the node's settings."
+    )
     why: Annotated[WhyRules, Field(min_length=1)]
     based_on: BasedOn
     live_why: LiveWhy = None
@@ -88,9 +92,10 @@ class RulesMove(_Frozen):
 async def get_rules(request: Request, camera_id: CameraId, actor: Sees) -> dict[str, Any]:
     """What is wanted, what runs, and whether they agree; settings of both, null: not known, whole ones: what in them is
     inherited from which area is beside them. `levels`: what the areas above say, by hazard. `still`: the newest masked
-    picture of it that this actor may see, null: none. `may_change`: this actor may propose and roll back.
-    `release`: may it be analysed; `is_stopped`: no rules are sent for it, and its alerts are held.
-    `new_in_shadow_hours`: what is proposed would be its first rules and start in the shadow, for so long at least."""
+    picture of it that this actor may see, of an alert or asked for (`is_asked_for`), null: none. `may_change`: this
+    actor may propose and roll back. `release`: may it be analysed; `is_stopped`: no rules are sent for it, and its
+    alerts are held. `new_in_shadow_hours`: what is proposed would be its first rules and start in the shadow, for so
+    long at least."""
     centre = centre_of(request)
     async with centre.database.reading() as conn:
         camera = await service.camera_of(conn, actor, camera_id)
@@ -98,7 +103,7 @@ async def get_rules(request: Request, camera_id: CameraId, actor: Sees) -> dict[
         is_stopped = await centre.gate.is_closed_to(conn, camera, centre.wall())
         body = await rules_body(conn, camera)
         desired, report = await desired_of(conn, camera_id), await report_of(conn, camera_id, camera["node_id"])
-        still = await newest_still(conn, actor, camera_id)
+        stills = [await newest_still(conn, actor, camera_id), await still_of(conn, actor, camera_id)]
         levels = await levels_of(conn, camera_id, camera["area_path"])
         running = None if report is None else await inherited_in_running(conn, camera_id, report["digest"])
         chosen = centre.settings.new_rules
@@ -109,7 +114,7 @@ async def get_rules(request: Request, camera_id: CameraId, actor: Sees) -> dict[
         "new_in_shadow_hours": chosen.shadow_hours if is_new else None,
         "name": camera["name"],
         "may_change": service.may_change(actor, camera),
-        "still": still,
+        "still": max(filter(None, stills), key=lambda one: datetime.fromisoformat(one["observed_at"]), default=None),
         "release": {"state": standing.state.value, "missing": list(standing.missing), "is_stopped": is_stopped},
         "desired_settings": desired["settings"] if desired is not None else None,
         "running_settings": report["settings"] if report is not None else None,

@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_alerts.contract import SHA256_PATTERN
 from xueliang_central.audit import chain
+from xueliang_central.camera_rules.views import tell as tell_rules
+from xueliang_central.cameras.stills import camera_showing, cameras_waiting_for
 from xueliang_central.centre import Centre, centre_of
 from xueliang_central.dispatch.bulk_reads import note_read
 from xueliang_central.dispatch.publishing import changing
@@ -25,7 +27,7 @@ from xueliang_central.incidents.change import By, Change, Rulebook
 from xueliang_central.incidents.tables import expected_pictures
 from xueliang_central.kept_open.tables import hazard_photos
 from xueliang_central.lanes.tables import lanes
-from xueliang_central.rights.policy import Permission, require, require_node
+from xueliang_central.rights.policy import Permission, allows, require, require_node
 from xueliang_central.rights.scope import Actor, Role, in_scope
 
 router: Final = APIRouter(tags=["pictures"])
@@ -66,7 +68,8 @@ async def put_evidence(
 
 
 async def _tell(change: Change, sha256: str, by: By) -> None:
-    """One line in the timeline of each incident that has been waiting for this picture; its worker is told too."""
+    """One line in the timeline of each incident that has been waiting for this picture; its worker is told too, and
+    who has its camera's rules open."""
     waiting = await change.conn.execute(
         select(expected_pictures.c.incident_id, expected_pictures.c.kind)
         .where(expected_pictures.c.sha256 == sha256)
@@ -76,6 +79,8 @@ async def _tell(change: Change, sha256: str, by: By) -> None:
         change.note(row.incident_id, "picture_received", by, sha256=sha256, still=row.kind)
         if (task := await live_task(change.conn, row.incident_id)) is not None:
             change.touch_task(task["task_id"])
+    for camera_id in await cameras_waiting_for(change.conn, sha256):
+        await tell_rules(change.conn, camera_id, change.now)
 
 
 @router.head("/api/evidence/{sha256}")
@@ -90,14 +95,17 @@ async def has_evidence(request: Request, sha256: Sha256, _node_id: Annotated[str
 async def get_evidence(
     request: Request, sha256: Sha256, actor: Annotated[Actor, Depends(require(Permission.SEE_PICTURES))]
 ) -> Response:
-    """A still of an incident in scope; a worker sees those of own tasks."""
+    """A still of an incident in scope; a worker sees those of own tasks. Of a camera in scope the one that was asked
+    for to tune its rules: who may see rules."""
     centre = centre_of(request)
     async with centre.database.reading() as conn:
-        incident_id = await _incident_showing(conn, sha256, actor)
+        incident_id = about = await _incident_showing(conn, sha256, actor)
+        if about is None and allows(actor.role, Permission.SEE_RULES):
+            about = await camera_showing(conn, actor, sha256)
         picture = await find(conn, PictureKind.EVIDENCE, sha256)
-    if incident_id is None or picture is None:
+    if about is None or picture is None:
         raise NotFound
-    return await show(centre, picture, actor, incident_id, case_id=incident_id)
+    return await show(centre, picture, actor, about, case_id=incident_id)
 
 
 async def _incident_showing(conn: AsyncConnection, sha256: str, actor: Actor) -> str | None:

@@ -20,7 +20,7 @@ from xueliang_configs.cameras import CameraConfig
 from xueliang_configs.rules import PlacedRule, Rule, has_place
 from xueliang_edge.detection import DetectionService, StillRequest
 from xueliang_edge.evidence.masking import Refused
-from xueliang_edge.evidence.stills import Region, Still
+from xueliang_edge.evidence.stills import Polygon, Region, Still
 from xueliang_edge.looks import Look, PictureHandle, SceneHandle
 from xueliang_edge.rules.episodes import Decision
 
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 STILL_TIMEOUT_S: Final = 2.0  # five passes of a compact detector take 0.1 s; an alert waits no longer than this
 STILLS_AT_MOST: Final = 3
+WHOLE_PICTURE_XYN: Final[Polygon] = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 
 
 class StillKeeper(Protocol):
@@ -99,20 +100,33 @@ class Gatherer:
             return Refused("no_place")
         if look is None:
             return Refused("no_picture")
-        return self._made(camera, rule, np.asarray(boxes_xyxyn, np.float32), look, EvidenceKind.CONFIRM)
+        return self._made(camera, rule.zone, np.asarray(boxes_xyxyn, np.float32), look, EvidenceKind.CONFIRM)
+
+    def whole(self, camera: CameraConfig, look: Look | None) -> Still | Refused:
+        """A still of all that a camera shows now, for who draws rules over it; masked as any other, kept nowhere."""
+        if self._store is None:
+            return Refused("no_centre")
+        if look is None:
+            return Refused("no_picture")
+        return self._made(camera, WHOLE_PICTURE_XYN, np.zeros((0, 4), np.float32), look, EvidenceKind.CONFIRM)
 
     def _composed(
         self, camera: CameraConfig, rule: PlacedRule, decision: Decision, look: Look | None, kind: EvidenceKind
     ) -> Still | Refused:
         if look is None:
             return Refused("no_picture")
-        return self._made(camera, rule, np.asarray(decision.boxes_xyxyn, np.float32), look, kind)
+        return self._made(camera, rule.zone, np.asarray(decision.boxes_xyxyn, np.float32), look, kind)
 
     def _made(
-        self, camera: CameraConfig, rule: PlacedRule, boxes_xyxyn: NDArray[np.float32], look: Look, kind: EvidenceKind
+        self,
+        camera: CameraConfig,
+        zone_xyn: Polygon,
+        boxes_xyxyn: NDArray[np.float32],
+        look: Look,
+        kind: EvidenceKind,
     ) -> Still | Refused:
         privacy = tuple(tuple(zone) for zone in camera.privacy_zones)
-        region = Region(tuple(rule.zone), boxes_xyxyn.reshape(-1, 4), privacy)
+        region = Region(tuple(zone_xyn), boxes_xyxyn.reshape(-1, 4), privacy)
         request = StillRequest(look.handle, kind, region)
         deadline_mono_s = self._mono() + STILL_TIMEOUT_S
         scene = self._lend_scene(look.handle, deadline_mono_s) if self._lend_scene is not None else None

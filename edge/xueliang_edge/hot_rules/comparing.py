@@ -15,7 +15,7 @@ from xueliang_edge.detection import OpenedModel
 from xueliang_edge.health import RuleNotRunning
 from xueliang_edge.reporting import rules_not_running
 
-TAKEN_HOT: Final = ("place_class", "look_every_s", "rules")
+TAKEN_HOT: Final = ("place_class", "look_every_s", "ground", "rules")
 NEEDS_RESTART: Final = ("url", "sub_url", "privacy_zones", "stall_after_s", "views")  # the capture process has them
 SAYS_NOTHING: Final = ("camera_id", "name")  # what it is known by; the name is only for people who read the file
 RESTART: Final = "restart the node for this"
@@ -65,10 +65,12 @@ def able(camera: CameraConfig, not_running: Iterable[RuleNotRunning]) -> CameraC
 
 
 def hot_part(camera: CameraConfig) -> CameraRules:
-    """The part of a camera that may change while the node runs."""
-    return CameraRules.model_validate(
-        {"camera_id": camera.camera_id} | {name: getattr(camera, name) for name in TAKEN_HOT}
-    )
+    """The part of a camera that may change while the node runs.
+
+    A ground that is not known is not said: a centre of before there was one reads the rest.
+    """
+    said = {name: getattr(camera, name) for name in TAKEN_HOT if name != "ground" or camera.ground is not None}
+    return CameraRules.model_validate({"camera_id": camera.camera_id} | said)
 
 
 def with_hot_part(camera: CameraConfig, part: CameraRules) -> CameraConfig:

@@ -70,6 +70,11 @@ def propose(camera: CameraConfig, view_id: str, shift_xyn: XY, at: Any) -> Propo
             moved.append(str(rule["rule_id"]))
         except ValueError as error:
             problems.append(f"rule {rule['rule_id']}: {error}: draw it anew")
+    if not camera.told_apart:  # else nobody knows of which view it is
+        try:
+            _move_ground(part.get("ground") or {}, shift_xyn)
+        except ValueError as error:
+            problems.append(f"ground: {error}: find its points anew")
     if not problems:
         try:
             CameraRules.model_validate(deepcopy(part))
@@ -97,16 +102,19 @@ def _move(rule: dict[str, Any], shift: XY) -> None:
     if rule.get("exclude_zones"):
         kept = [_clipped([_moved(one, shift) for one in zone]) for zone in rule["exclude_zones"]]
         rule["exclude_zones"] = [zone for zone in kept if len(zone) >= 3]
-    ground = rule.get("ground") or {}
+    _move_ground(rule.get("ground") or {}, shift)
+    for place in ("near", "far"):
+        if rule.get("heights"):
+            height = rule["heights"][place]
+            height["y"] = _point((0.5, height["y"]), (0.0, shift[1]), "a height of it")[1]
+
+
+def _move_ground(ground: dict[str, Any], shift: XY) -> None:
     for pair in ground.get("points") or ():
         pair["picture"] = _point(pair["picture"], shift, "a point of its ground")
     if ground.get("rectangle"):
         corners = ground["rectangle"]["corners"]
         ground["rectangle"]["corners"] = [_point(one, shift, "a corner of its ground") for one in corners]
-    for place in ("near", "far"):
-        if rule.get("heights"):
-            height = rule["heights"][place]
-            height["y"] = _point((0.5, height["y"]), (0.0, shift[1]), "a height of it")[1]
 
 
 def _moved(point: Sequence[float], shift: XY) -> list[float]:

@@ -114,7 +114,7 @@ class CameraJudge:
             return Present(Says.CANNOT_SEE, has_alert=running.state.episode.open is not None, why="other_view")
         said = present_of(running.state.episode, here.observed_mono_s)
         if said.says is Says.CANNOT_SEE:
-            return replace(said, why=_why_not_seen(here))
+            return replace(said, why=why_not_seen(here))
         measured = hazard.measure((here,), rule)[0]
         figure = hazard.present_figure(running.state, measured, rule) if hazard.present_figure else None
         return replace(said, figure=figure)
@@ -236,7 +236,7 @@ def _adapter(state_type: type[Any]) -> TypeAdapter[Any]:
     return _ADAPTERS[state_type]
 
 
-def _why_not_seen(observation: Observation) -> str:
+def why_not_seen(observation: Observation) -> str:
     """In a word that stays; "not_judged": its picture is good, and an older look than the last."""
     if observation.view_fault is not None:
         return observation.view_fault.value

@@ -341,6 +341,7 @@ async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) ->
             {"rule_id": "lane"},
             {Role.RULE_OPERATOR, Role.ADMIN},
         ),
+        ("rules", "/api/cameras/{}/still", {}, {Role.RULE_OPERATOR, Role.ADMIN}),
         ("rules", "/api/cameras/{}/rules/check", {"settings": {"rules": []}}, {Role.RULE_OPERATOR, Role.ADMIN}),
         ("rules", "/api/cameras/{}/rules/rollback", {"version": 1, "based_on": 1}, {Role.RULE_OPERATOR, Role.ADMIN}),
         (

@@ -165,6 +165,24 @@ def test_a_camera_that_shows_nothing_is_said_to_see_nothing(tmp_path: Path) -> N
     assert one.requests == []
 
 
+def test_without_a_rule_the_whole_picture_is_masked_and_no_rule_is_spoken_of(tmp_path: Path) -> None:
+    with node(tmp_path) as one:
+        one.world.pass_time(10)
+        one.ask(rule_id=None)
+        told = one.answer()
+        wait_until(lambda: one.store.pending_count() == 1, what="the full still, for the uploader")
+        one.world.capture.view = ViewSign(ViewFault.MOVED, figure=0.3)
+        one.world.pass_time(5)
+        one.ask(rule_id=None)
+        moved = one.answer()
+    assert (told.says, told.measures, told.has_alert, told.since) == (Says.NO_RULE, {}, False, None)
+    assert told.still is not None
+    (request,) = one.requests
+    assert request.region.zone_xyn == ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+    # The privacy zones lie where the picture was: of one that looks elsewhere there is no still.
+    assert (moved.says, moved.why, moved.still) == (Says.CANNOT_SEE, "moved", None)
+
+
 def test_a_camera_that_is_away_is_answered_at_once(tmp_path: Path) -> None:
     with node(tmp_path) as one:
         one.world.pass_time(10)

@@ -15,7 +15,7 @@ from tests.unit.edge.hot_node import START, ZONE, Started, camera, rule, said
 from tests.unit.edge.test_rules_not_running import knows
 from xueliang_configs.cameras import CameraConfig, CameraRules
 from xueliang_edge.capture.orders import RenewView
-from xueliang_edge.hot_rules.comparing import NEEDS_RESTART, SAYS_NOTHING, TAKEN_HOT, digest_of
+from xueliang_edge.hot_rules.comparing import NEEDS_RESTART, SAYS_NOTHING, TAKEN_HOT, digest_of, hot_part
 from xueliang_edge.hot_rules.following import RulesFollower
 from xueliang_edge.hot_rules.orders import ViewAsked, new_order
 from xueliang_edge.hot_rules.realigning import ProposalFiles
@@ -51,6 +51,23 @@ def test_a_changed_rule_is_taken_for_its_camera_alone(node: Started) -> None:
     assert follower.refused == ()
     assert node.story() == [(1, "file"), (2, "file")]
     assert node.story("west") == [(1, "file")]
+
+
+def test_a_ground_is_taken_and_taken_away_without_a_restart_and_not_said_where_there_is_none(node: Started) -> None:
+    points = (([0.3, 0.56], [0, 0]), ([0.7, 0.56], [4, 0]), ([0.63, 0.13], [4, 6]), ([0.37, 0.13], [0, 6]))
+    ground = {"points": [{"picture": picture, "metres": metres} for picture, metres in points]}
+    follower = node.start()
+    before = digest_of(follower.running["east"].configured)
+    node.write(camera("east", ground=ground), camera("west"))
+    node.polls(follower)
+    (taken,) = node.main_path.taken
+    assert taken.config.ground is not None
+    assert digest_of(taken.config) != before
+    node.write(camera("east"), camera("west"))
+    node.polls(follower)
+    assert node.main_path.taken[-1].config.ground is None
+    assert digest_of(node.main_path.taken[-1].config) == before
+    assert "ground" not in hot_part(node.main_path.taken[-1].config).as_written  # centres of before know no such word
 
 
 def test_a_file_is_read_only_once_it_has_not_changed_for_a_poll(node: Started) -> None:

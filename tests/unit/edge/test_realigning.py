@@ -53,6 +53,17 @@ def test_everything_that_is_a_place_moves_and_what_is_outside_is_cut_off() -> No
     assert np.array(rules["l"]["line"]) == pytest.approx(np.array([[0.25, 0.4], [0.85, 0.4]]))
 
 
+def test_the_ground_moves_with_the_only_view_and_stays_where_nobody_knows_of_which_it_is() -> None:
+    points = (([0.3, 0.56], [0, 0]), ([0.7, 0.56], [4, 0]), ([0.63, 0.23], [4, 6]), ([0.37, 0.23], [0, 6]))
+    ground = {"points": [{"picture": picture, "metres": metres} for picture, metres in points]}
+    for views, first in ((["gate"], [0.35, 0.46]), (["gate", "yard"], [0.3, 0.56])):
+        named = [{"view_id": one, "name": one} for one in views]
+        settings = camera_settings("ptz", rule("a"), views=named, ground=ground)
+        part = propose(CameraConfig.model_validate(settings), "gate", SHIFT, START).cameras_part
+        assert part is not None
+        assert part["ground"]["points"][0]["picture"] == pytest.approx(first)
+
+
 def test_a_rule_that_leaves_the_picture_is_told_and_nothing_can_be_applied() -> None:
     one = propose(turning(rule("a", zone=[[0.2, 0.0], [0.4, 0.0], [0.4, 0.08]])), "gate", SHIFT, START)
     assert one.cameras_part is None

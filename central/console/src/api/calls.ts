@@ -303,6 +303,7 @@ export const notices = {
 export const places = {
   areas: () => get<{ areas: Area[] }>("/api/areas"),
   cameras: () => get<{ cameras: Camera[] }>("/api/cameras"),
+  camera: (cameraId: string) => get<Camera>(`/api/cameras/${encodeURIComponent(cameraId)}`),
   fleet: () => get<Fleet>("/api/fleet"),
   node: (nodeId: string) => get<FleetNode>(`/api/fleet/${encodeURIComponent(nodeId)}`),
 };

@@ -79,6 +79,17 @@ export type Inherited = Record<string, Record<string, AreaName>>;
 /** hazard → setting → what the areas above say. */
 export type LevelsAbove = Record<string, Record<string, { value: unknown; area: AreaName }>>;
 
+/** What the zones are drawn over. */
+export interface CameraStill {
+  sha256: string;
+  frame_size_wh: [number, number] | null;
+  observed_at: string;
+  /** Somebody asked for it to tune the rules; else it is of an alert. */
+  is_asked_for: boolean;
+  /** The small picture, as an address, while the full one is on its way. */
+  preview?: string;
+}
+
 export interface CameraRulesNow extends CameraRulesBody {
   name: string;
   may_change: boolean;
@@ -86,7 +97,7 @@ export interface CameraRulesNow extends CameraRulesBody {
   release: { state: string; missing: string[]; is_stopped: boolean };
   /** What is proposed would be its first rules and start in the shadow, for so long; null: it would not. */
   new_in_shadow_hours: number | null;
-  still: { sha256: string; frame_size_wh: [number, number] | null; observed_at: string } | null;
+  still: CameraStill | null;
   desired_settings: Settings | null;
   running_settings: Settings | null;
   desired_inherited: Inherited;

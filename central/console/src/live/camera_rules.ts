@@ -4,7 +4,7 @@ import { computed, onScopeDispose, ref, shallowRef } from "vue";
 import { places } from "@/api/calls";
 import { ApiProblem } from "@/api/http";
 import { rules, type CameraRulesNow, type Standing, type Version } from "@/api/rules";
-import type { Area, FleetNode } from "@/api/types";
+import type { Area, Camera, FleetNode } from "@/api/types";
 
 import { listen } from "./feed";
 
@@ -72,6 +72,7 @@ export function useCameraRules(cameraId: string) {
   const versions = shallowRef<Version[]>([]);
   const nextBefore = ref<number | null>(null);
   const node = shallowRef<FleetNode | null>(null);
+  const camera = shallowRef<Camera | null>(null);
   const isMissing = ref(false);
   const hasFailed = ref(false);
   let asked = 0;
@@ -88,6 +89,7 @@ export function useCameraRules(cameraId: string) {
       versions.value = [...page.items, ...earlier];
       hasFailed.value = false;
       void readNode(body.node_id);
+      void places.camera(cameraId).then((found) => (camera.value = found)).catch(() => undefined);
     } catch (error) {
       if (mine !== asked) return;
       if (error instanceof ApiProblem && error.status === 404) isMissing.value = true;
@@ -114,6 +116,7 @@ export function useCameraRules(cameraId: string) {
   const stopListening = listen({
     onEvent: (event) => {
       if (event.kind === "camera_rules" && event.camera_rules.camera_id === cameraId) ask();
+      if (event.kind === "camera" && event.camera.camera_id === cameraId) camera.value = event.camera;
       if (event.kind === "node" && event.node.node_id === now.value?.node_id) ask();
     },
     onResume: ask,
@@ -132,5 +135,5 @@ export function useCameraRules(cameraId: string) {
     return same.find((one) => one.state === "desired") ?? same.find((one) => ["ran", "replaced"].includes(one.state)) ?? null;
   });
   const isSilent = computed(() => node.value !== null && SILENT.has(node.value.state));
-  return { now, versions, nextBefore, node, isMissing, hasFailed, isSilent, running, read, readEarlier };
+  return { now, versions, nextBefore, node, camera, isMissing, hasFailed, isSilent, running, read, readEarlier };
 }

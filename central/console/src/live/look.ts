@@ -1,15 +1,15 @@
-/** Asking a camera of a case to look now: one question at a time, given up when the case is left. */
-import { onScopeDispose, ref, watch, type Ref } from "vue";
+/** Asking a camera to look now: one question at a time, given up when what it is about is left. */
+import { onScopeDispose, ref, shallowRef, watch, type Ref } from "vue";
 
 import { ApiProblem } from "@/api/http";
-import { lookNow, type FreshLook } from "@/api/looks";
 
 /** The centre ends a look after 20 s; a browser that hears nothing of that ends it itself. */
 const LONGEST_MS = 30_000;
 const TICK_MS = 100;
 
-export function useLook(incidentId: Ref<string>) {
-  const answer = ref<FreshLook | null>(null);
+/** `put`: the question, about what `about` names. */
+export function useLook<Answer>(about: Ref<string>, put: (about: string, signal: AbortSignal) => Promise<Answer>) {
+  const answer = shallowRef<Answer | null>(null);
   /** Why there is none: the centre's code, or "no_answer", and its words. */
   const problem = ref<{ code: string; why: string } | null>(null);
   const isAsking = ref(false);
@@ -27,7 +27,7 @@ export function useLook(incidentId: Ref<string>) {
     waitedMs.value = 0;
     problem.value = null;
     try {
-      const found = await lookNow(incidentId.value, mine.signal);
+      const found = await put(about.value, mine.signal);
       if (giveUp === mine) answer.value = found;
     } catch (error) {
       if (giveUp === mine) problem.value = told(error);
@@ -41,11 +41,12 @@ export function useLook(incidentId: Ref<string>) {
   function forget(): void {
     giveUp?.abort();
     giveUp = null;
-    answer.value = problem.value = null;
+    answer.value = null;
+    problem.value = null;
     isAsking.value = false;
   }
 
-  watch(incidentId, forget);
+  watch(about, forget);
   onScopeDispose(forget);
   return { answer, problem, isAsking, waitedMs, ask };
 }

@@ -136,6 +136,10 @@ const MASKING = new Set(["no_centre", "no_place", "no_picture", "no_preview", "t
 const BUSY = new Set(["late", "detector_late", "detector_busy", "detector_down", "picture_gone"]);
 
 export function noPictureText(code: string): string {
+  return look("noPicture", { why: noPictureWhy(code) });
+}
+
+export function noPictureWhy(code: string): string {
   const known = BUSY.has(code) ? "busy" : MASKING.has(code) ? code : "other";
-  return look("noPicture", { why: lookCode("noPicture", known) });
+  return lookCode("noPicture", known);
 }

@@ -11,6 +11,8 @@ export interface RuleSettings {
   camera_id?: string;
   place_class?: string;
   look_every_s?: number | null;
+  /** Where the picture's points lie on the ground; null: not known any more. */
+  ground?: unknown;
   rules: Rule[];
 }
 

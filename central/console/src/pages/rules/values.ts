@@ -3,6 +3,7 @@ import { isChinese, tCode } from "@/words";
 import { severityName } from "@/words/sentences";
 import type { Severity } from "@/api/types";
 
+import { pairsOf } from "./ground/ground";
 import { unitOf } from "./setting_words";
 import { r } from "./words";
 
@@ -12,6 +13,7 @@ export function valueText(name: string, value: unknown): string {
   if (typeof value === "boolean") return r(value ? "edit.yes" : "edit.no");
   if (name === "severity") return severityName(value as Severity);
   if (name === "place_class") return tCode("place", String(value));
+  if (name === "ground") return groundText(value);
   if (name === "hazard") return tCode("hazard", String(value));
   if (typeof value === "number") {
     const unit = unitOf(name);
@@ -19,6 +21,13 @@ export function valueText(name: string, value: unknown): string {
   }
   if (Array.isArray(value) && value.every((one) => typeof one === "string")) return value.join(isChinese.value ? "、" : ", ");
   return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** Each point, so that two calibrations read otherwise where they are. */
+function groundText(value: unknown): string {
+  const share = (part: number): string => `${Math.round(part * 1000) / 10}%`;
+  const points = pairsOf(value).map(({ picture: [across, down], metres: [x, y] }) => `(${share(across)}, ${share(down)}) = (${x}, ${y}) m`);
+  return points.length ? points.join("; ") : JSON.stringify(value);
 }
 
 /** Why a second person must agree, as the centre's deciding.py words it; what this version does not know stays as it is. */

@@ -1,0 +1,19 @@
+/** A masked still of what a camera shows now, asked for to draw its rules over it. */
+import { ask } from "./http.ts";
+
+export interface FreshStill {
+  /** When the picture was taken; null: there is none. */
+  observed_at: string | null;
+  /** There was no picture: a code. */
+  why: string | null;
+  /** JPEG, base64. */
+  preview: string | null;
+  /** There was a picture, and nothing of it is shown: a code. */
+  no_picture: string | null;
+  /** The still in full: the camera's newest, once it has come. */
+  still_sha256: string | null;
+  frame_size_wh: [number, number] | null;
+}
+
+export const takeStill = (cameraId: string, signal: AbortSignal) =>
+  ask<FreshStill>(`/api/cameras/${encodeURIComponent(cameraId)}/still`, {}, signal);
