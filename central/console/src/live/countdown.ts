@@ -1,7 +1,7 @@
 /** How much of a running clock's limit is left, and how that looks: fine, short, over. */
 import { computed } from "vue";
 
-import { now } from "@/live/now";
+import { isCentreTime, now } from "@/live/now";
 
 /** Moments as ISO 8601. */
 export interface Running {
@@ -12,7 +12,7 @@ export interface Running {
 
 const SHORT_SHARE = 0.34;
 
-/** `running`: null while no clock runs. */
+/** `running`: null while no clock runs. By this device's own clock nothing is over: only the centre's word counts then. */
 export function useCountdown(running: () => Running | null) {
   const leftS = computed(() => {
     const clock = running();
@@ -20,7 +20,7 @@ export function useCountdown(running: () => Running | null) {
   });
   const isOver = computed(() => {
     const clock = running();
-    return clock !== null && (clock.breached || leftS.value <= 0);
+    return clock !== null && (clock.breached || (isCentreTime.value && leftS.value <= 0));
   });
   const share = computed(() => {
     const clock = running();

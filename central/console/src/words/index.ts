@@ -2,7 +2,7 @@
 import { computed, ref, watchEffect } from "vue";
 
 import { en } from "./en.ts";
-import { spanText, type Language } from "./spans.ts";
+import { aboutText, spanText, type Language } from "./spans.ts";
 import { zh, type WordKey } from "./zh.ts";
 
 export type { WordKey } from "./zh.ts";
@@ -56,6 +56,10 @@ export function areaName(area: { name: string; name_en?: string | null }): strin
 
 export function span(seconds: number): string {
   return spanText(seconds, language.value);
+}
+
+export function about(seconds: number): string {
+  return aboutText(seconds, language.value);
 }
 
 const locale = computed(() => (language.value === "zh" ? "zh-CN" : "en-GB"));
