@@ -1,7 +1,6 @@
 /** Every call of the console, one line each. */
 import { get, post, remove } from "./http.ts";
 import type {
-  Account,
   Area,
   BulkRead,
   CalendarProposal,
@@ -69,11 +68,6 @@ export const secondFactor = {
   start: () => post<Enrolment>("/api/session/second-factor", {}),
   confirm: (code: string) => post<RecoveryCodes>("/api/session/second-factor/confirm", { code }),
   renewCodes: (code: string) => post<RecoveryCodes>("/api/session/second-factor/recovery-codes", { code }),
-};
-
-export const accounts = {
-  all: () => get<{ users: Account[] }>("/api/users"),
-  forgetSecondFactor: (userId: string) => remove(`/api/users/${encodeURIComponent(userId)}/second-factor`),
 };
 
 export interface IncidentMove {

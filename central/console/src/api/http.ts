@@ -89,6 +89,11 @@ export async function put<T>(path: string, body: unknown): Promise<T> {
   return call<T>("PUT", path, body);
 }
 
+/** With a method that has no function of its own. */
+export async function request<T>(method: "PATCH", path: string, body: unknown): Promise<T> {
+  return call<T>(method, path, body);
+}
+
 export async function remove(path: string): Promise<void> {
   await call<unknown>("DELETE", path);
 }

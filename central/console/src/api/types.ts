@@ -48,18 +48,6 @@ export interface WaysToSignIn {
 }
 
 /** An account as its security administrator sees it. */
-export interface Account {
-  user_id: string;
-  username: string;
-  display_name: string;
-  role: Role;
-  area_code: string;
-  holder: string | null;
-  disabled: boolean;
-  has_second_factor: boolean;
-  breach: string | null;
-}
-
 export interface Session {
   user: User;
   second_factor: SecondFactor;

@@ -26,8 +26,10 @@ export function t(key: WordKey, params: Params = {}): string {
   return filled((language.value === "zh" ? zh : en)[key], params);
 }
 
+/** "{count} alert{count|s}": what stands behind the bar is for every count but one. */
 function filled(text: string, params: Params): string {
-  return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(params[name] ?? whole));
+  const worded = text.replace(/\{(\w+)\|([^{}]*)\}/g, (_, name: string, more: string) => (Number(params[name]) === 1 ? "" : more));
+  return worded.replace(/\{(\w+)\}/g, (whole, name: string) => String(params[name] ?? whole));
 }
 
 /** The words of a page that is loaded when somebody opens it: both languages, one switch. */

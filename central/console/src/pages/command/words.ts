@@ -2,6 +2,9 @@
 import { wordsOf } from "@/words";
 
 const zh = {
+  "camera.close": "关闭摄像机卡片",
+  "camera.since": "自 {at}",
+  "camera.rules": "规则",
   "keys.title": "键盘操作",
   "keys.open": "键盘操作说明（?）",
   "keys.down": "下一条",
@@ -92,6 +95,9 @@ const zh = {
   hiddenSeen: "知道了",
 };
 const en: typeof zh = {
+  "camera.close": "Close the camera card",
+  "camera.since": "since {at}",
+  "camera.rules": "Rules",
   "keys.title": "Keys",
   "keys.open": "Keys (?)",
   "keys.down": "Next row",
