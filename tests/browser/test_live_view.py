@@ -99,7 +99,7 @@ def test_the_way_from_a_case_and_from_a_camera_of_the_map_is_there_for_who_has_t
 
 
 def picked_camera(page: Page) -> Locator:
-    """The card of some camera, clicked on the map's canvas as a person does: groups go closer until one stands alone."""
+    """The card of some camera, clicked on the map as a person does: groups go closer until one stands alone."""
     page.get_by_role("button", name="关闭详情").click()
     canvas = page.get_by_test_id("map").locator(".canvas")
     card = page.get_by_test_id("camera-card")

@@ -151,8 +151,8 @@ export const incidents = {
     }
     return found;
   },
-  urge: (incidentId: string, version: number, idempotency_key: string) =>
-    post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/urge`, { version, idempotency_key }),
+  urge: (incidentId: string, body: { version: number; note?: string; idempotency_key: string }) =>
+    post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/urge`, body),
   merge: (incidentId: string, body: Merge) =>
     post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/merge`, body),
   split: (incidentId: string, body: Split) =>
@@ -208,7 +208,9 @@ export const tasks = {
   open: () => get<{ items: Task[] }>("/api/tasks?state=open"),
   one: (taskId: string) => get<Task>(`/api/tasks/${encodeURIComponent(taskId)}`),
   move: (taskId: string, body: TaskMove) => post<Task>(`/api/tasks/${encodeURIComponent(taskId)}/moves`, body),
-  candidates: (taskId: string) => get<Candidates>(`/api/tasks/${encodeURIComponent(taskId)}/transfer`),
+  /** Of the village, or of another area by its code. */
+  candidates: (taskId: string, area = "") =>
+    get<Candidates>(`/api/tasks/${encodeURIComponent(taskId)}/transfer${area ? `?area=${encodeURIComponent(area)}` : ""}`),
   transfer: (taskId: string, body: Transfer) =>
     post<IncidentDetail>(`/api/tasks/${encodeURIComponent(taskId)}/transfer`, body),
   answerHelp: (taskId: string, body: HelpAnswer) => post<Task>(`/api/tasks/${encodeURIComponent(taskId)}/help`, body),

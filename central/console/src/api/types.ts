@@ -3,6 +3,7 @@
  * Times are ISO-8601 UTC text. A field added by a newer centre is ignored here.
  */
 
+import type { KeepMove } from "./keeping.ts";
 import type { Says } from "./looks.ts";
 
 export type Role = "admin" | "security" | "operator" | "rule_operator" | "supervisor" | "worker" | "auditor" | "viewer";
@@ -362,6 +363,7 @@ export interface IncidentDetail extends Incident {
   moves: MoveName[];
   may_regroup?: RegroupName[];
   may_aside?: AsideName[];
+  may_keep?: KeepMove[];
 }
 
 /** One that was at this place before. */

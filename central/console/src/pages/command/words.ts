@@ -2,6 +2,7 @@
 import { wordsOf } from "@/words";
 
 const zh = {
+  "urged.tag": "催办 {count}",
   "camera.close": "关闭摄像机卡片",
   "camera.since": "自 {at}",
   "camera.rules": "规则",
@@ -95,6 +96,7 @@ const zh = {
   hiddenSeen: "知道了",
 };
 const en: typeof zh = {
+  "urged.tag": "reminded {count}×",
   "camera.close": "Close the camera card",
   "camera.since": "since {at}",
   "camera.rules": "Rules",
