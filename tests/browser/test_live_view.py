@@ -100,7 +100,10 @@ def test_the_way_from_a_case_and_from_a_camera_of_the_map_is_there_for_who_has_t
 
 def picked_camera(page: Page) -> Locator:
     """The card of some camera, clicked on the map as a person does: groups go closer until one stands alone."""
-    page.get_by_role("button", name="关闭详情").click()
+    expect(page.get_by_test_id("map")).to_have_attribute("data-cameras", "4", timeout=SOON_MS)
+    closer = page.get_by_role("button", name="关闭详情")
+    if closer.count():
+        closer.click()
     canvas = page.get_by_test_id("map").locator(".canvas")
     card = page.get_by_test_id("camera-card")
     for _ in range(12):
@@ -110,11 +113,11 @@ def picked_camera(page: Page) -> Locator:
         picture = cv2.imdecode(np.frombuffer(canvas.screenshot(), np.uint8), cv2.IMREAD_COLOR)
         assert picture is not None
         picture[-60:] = 0  # the legend has a dot of its own
-        for colour in (DOT_BGR, GROUP_BGR):
+        for colour, reach_px in ((DOT_BGR, 6), (GROUP_BGR, 26)):
             rows, columns = np.nonzero(np.abs(picture.astype(int) - colour).max(axis=2) < 12)
             if len(rows) == 0:
                 continue
-            near = np.hypot(rows - rows[0], columns - columns[0]) < 40
+            near = np.hypot(rows - rows[0], columns - columns[0]) < reach_px
             page.mouse.click(box["x"] + float(columns[near].mean()), box["y"] + float(rows[near].mean()))
             break
         if card.count():

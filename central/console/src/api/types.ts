@@ -499,6 +499,8 @@ export interface Task {
   looked_again?: LookedAgain | null;
   /** An operator has given it to another person. */
   handed_on?: HandedOn | null;
+  /** Of a task that is asked for by itself: the lanes that its cameras watch, the number whole for who has the task. */
+  lanes?: CaseLane[];
   version: number;
   incident: Incident;
 }
