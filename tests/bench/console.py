@@ -84,14 +84,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--heap-minutes", type=float, default=0.0, metavar="M", help="watch the command page's heap for so long"
     )
     group.add_argument(
-        "--screen", type=_size, default=SCREEN_WH, metavar="WxH", help="of the command page, in pixels; default 1366x768"
+        "--screen",
+        type=_size,
+        default=SCREEN_WH,
+        metavar="WxH",
+        help="of the command page, in pixels; default 1366x768",
     )
 
 
 def _size(told: str) -> tuple[int, int]:
     width, by, height = told.partition("x")
     if not (by and width.isdecimal() and height.isdecimal() and min(int(width), int(height)) >= 320):
-        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT of 320 pixels or more, for example 1920x1080, got {told!r}")
+        raise argparse.ArgumentTypeError(
+            f"expected WIDTHxHEIGHT of 320 pixels or more, for example 1920x1080, got {told!r}"
+        )
     return int(width), int(height)
 
 

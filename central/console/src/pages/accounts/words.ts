@@ -13,6 +13,7 @@ const zh = {
   "doesNot.security": "看不到任何街面画面与事件",
   "does.auditor": "查看一切，包括账号与审计记录",
   "doesNot.auditor": "不能修改任何内容",
+  "three.refused": "三员不得互相改任，且每人须有持有人编号。",
   "three.you": "您",
   "three.count": "本区域 {count} 人",
   find: "查找姓名、用户名、持有人编号、区域",
@@ -91,6 +92,7 @@ const en: typeof zh = {
   "doesNot.security": "sees nothing of the streets",
   "does.auditor": "sees everything, accounts and the audit record too",
   "doesNot.auditor": "changes nothing",
+  "three.refused": "One of the three never becomes another, and each names its holder.",
   "three.you": "you",
   "three.count": "{count} in your areas",
   find: "Find name, user name, holder, area",
@@ -161,6 +163,9 @@ const en: typeof zh = {
 
 export const { t: a, code: aCode } = wordsOf<keyof typeof zh>(zh, en);
 
-export function failureText(error: unknown): string {
-  return error instanceof ApiProblem ? a("refused", { why: error.message }) : a("failed");
+/** `isOfThree`: the role that was asked for is one of the three administrators, whose rule is said beside the centre's words. */
+export function failureText(error: unknown, isOfThree = false): string {
+  if (!(error instanceof ApiProblem)) return a("failed");
+  const said = a("refused", { why: error.message });
+  return isOfThree && error.status === 422 ? `${a("three.refused")} ${said}` : said;
 }
