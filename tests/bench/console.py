@@ -2,6 +2,7 @@
 
     ./run bench console                         all but the heap
     ./run bench console --parts command,axe     of command, axe, phone, taps, whatif
+    ./run bench console --parts command --screen 1920x1080
     ./run bench console --parts command --heap-minutes 30
 
 The command page is that of a city of 3,600 areas, 30,000 cameras and 500 open incidents, with PostgreSQL, a broker, an
@@ -51,6 +52,7 @@ from xueliang_central.store.database import Database
 
 FOLDER: Final = Path(".run/bench/console")
 PARTS: Final = ("command", "axe", "phone", "taps", "whatif")
+SCREEN_WH: Final = (1366, 768)
 OPEN: Final = 500
 PAST: Final = Past(2_000, OPEN, 20)
 _AREAS = 1 + COUNTIES * (1 + TOWNSHIPS * (1 + VILLAGES * (1 + GRIDS)))
@@ -81,6 +83,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--heap-minutes", type=float, default=0.0, metavar="M", help="watch the command page's heap for so long"
     )
+    group.add_argument(
+        "--screen",
+        type=_size,
+        default=SCREEN_WH,
+        metavar="WxH",
+        help="of the command page, in pixels; default 1366x768",
+    )
+
+
+def _size(told: str) -> tuple[int, int]:
+    width, by, height = told.partition("x")
+    if not (by and width.isdecimal() and height.isdecimal() and min(int(width), int(height)) >= 320):
+        raise argparse.ArgumentTypeError(
+            f"expected WIDTHxHEIGHT of 320 pixels or more, for example 1920x1080, got {told!r}"
+        )
+    return int(width), int(height)
 
 
 def measure(options: argparse.Namespace, figures: Figures) -> None:
@@ -113,8 +131,8 @@ def _command(options: argparse.Namespace, figures: Figures) -> None:
         origin = f"http://127.0.0.1:{port}"
         # The browser's thread has a running event loop: what asks the database comes before or after.
         with open_browser() as browser:
-            _sizes(browser, origin, seat, figures)
-            _openings(browser, origin, seat, 2 if options.quick else 5, figures)
+            _sizes(options, browser, origin, seat, figures)
+            _openings(options, browser, origin, seat, 2 if options.quick else 5, figures)
             told, seen = _live(options, system, browser, origin, seat, figures)
         cameras = asyncio.run(_cameras_of(system.database_url, list(seen)))
     first = {camera: seen[incident] for incident, camera in cameras.items()}
@@ -125,26 +143,28 @@ def _command(options: argparse.Namespace, figures: Figures) -> None:
         figures["alert_visible_p50_s"], figures["alert_visible_p99_s"] = float(p50), float(p99)
 
 
-def _openings(browser: Browser, origin: str, seat: Viewer, times: int, figures: Figures) -> None:
+def _openings(
+    options: argparse.Namespace, browser: Browser, origin: str, seat: Viewer, times: int, figures: Figures
+) -> None:
     found = []
     for _ in range(times):
-        with closed_after(city_desk(browser, origin, seat.token, WHOLE)) as page:
+        with closed_after(city_desk(browser, origin, seat.token, WHOLE, options.screen)) as page:
             found.append(opened(page, 300.0))
     figures["command_interactive_s"] = statistics.median(one.interactive_s for one in found)
     figures["command_queue_s"] = statistics.median(one.rows_s for one in found)
-    with closed_after(city_desk(browser, origin, seat.token, WHOLE)) as page:
+    with closed_after(city_desk(browser, origin, seat.token, WHOLE, options.screen)) as page:
         opened(page, 300.0)
         moved = panned(page)
         page.screenshot(path=str(FOLDER / "command.png"))  # to look at
         figures["map_fps"], figures["map_worst_frame_ms"] = moved.fps, moved.worst_ms
 
 
-def _sizes(browser: Browser, origin: str, seat: Viewer, figures: Figures) -> None:
+def _sizes(options: argparse.Namespace, browser: Browser, origin: str, seat: Viewer, figures: Figures) -> None:
     with closed_after(desk(browser, origin)) as page:
         page.goto("/login")
         page.get_by_test_id("username").wait_for()
         figures["base_js_kb"] = scripts_kb(requested(page))
-    with closed_after(city_desk(browser, origin, seat.token, WHOLE)) as page:
+    with closed_after(city_desk(browser, origin, seat.token, WHOLE, options.screen)) as page:
         opened(page, 300.0)
         figures["map_js_kb"] = scripts_kb(requested(page))
 
@@ -158,7 +178,7 @@ def _live(
     """
     fleet = Fleet([system.broker.centre_link("bench-0")])
     load = Told(system, fleet, seed=2)
-    with closed_after(city_desk(browser, origin, seat.token, WHOLE)) as page:
+    with closed_after(city_desk(browser, origin, seat.token, WHOLE, options.screen)) as page:
         opened(page, 300.0)  # nothing of the opening is measured here
         _offer(load, 35.0, page)
         watch_rows(page)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.test_phone_offline import SMALL, SOON_MS, Grid, grid, until
+from tests.browser.test_phone_offline import SMALL, SOON_MS, Grid, grid, is_installed, until
 from tests.support.browser import complaints, drawn_jpeg, handset, sign_in, too_wide
 from tests.support.legible import faults
 
@@ -34,6 +35,8 @@ SHIFTED = """(byMs) => {
   };
 }"""
 YEAR_MS = 365 * 86_400_000
+# The limits are 20 s and 120 s: by either phone's own clock more than this would be left or over.
+FAR_S = 400
 
 
 def _phone(browser: Browser, grid: Grid, by_ms: int = 0) -> Page:
@@ -110,7 +113,7 @@ def test_every_text_field_of_a_task_has_a_voice_note_beside_it(browser: Browser,
 
 @pytest.mark.parametrize(
     ("by_ms", "said"),
-    [(YEAR_MS, "手机时间快了365天"), (-600_000, "手机时间慢了")],
+    [(YEAR_MS, "手机时间快了365天"), (-600_000, "手机时间慢了10分")],
     ids=["a year ahead", "ten minutes behind"],
 )
 def test_a_wrong_phone_clock_is_said_and_the_centres_time_counts(
@@ -125,15 +128,34 @@ def test_a_wrong_phone_clock_is_said_and_the_centres_time_counts(
     card = phone.locator(f'[data-testid="task-card"][data-task="{task_id}"]')
     card.locator(".open").tap(timeout=SOON_MS)
     expect(wrong).to_be_visible()
-    clock = phone.get_by_test_id("task-page").locator(".num").first
-    expect(clock).to_be_visible()
-    assert "超时" not in phone.get_by_test_id("task-page").inner_text(), "limits follow the centre's clock"
+    clock = phone.get_by_test_id("task-page").get_by_test_id("task-clock")
+    assert _seconds(clock.inner_text()) < FAR_S, "limits follow the centre's clock, from the first paint on"
+    is_installed(phone)
+    phone.context.set_offline(True)
+    phone.reload()  # what is kept is shown, and no answer has told this page what the time is
+    expect(clock).to_have_attribute("data-known", "false", timeout=SOON_MS)
+    expect(clock).to_have_text(re.compile(r"请在 .*\d\d:\d\d:\d\d 前接单"))
+    assert "超时" not in phone.get_by_test_id("task-page").inner_text()
+    expect(wrong).to_have_count(0)
+    assert faults(phone) == []
+    phone.context.set_offline(False)
+    expect(clock).to_have_attribute("data-known", "true", timeout=SOON_MS)
+    assert _seconds(clock.inner_text()) < FAR_S
+    expect(wrong).to_contain_text(said)
     phone.get_by_test_id("take").tap()
     until(lambda: grid.state(task_id) == "taken")
     (taken,) = [entry for entry in grid.story(task_id) if entry["kind"] == "taken"]
     assert "acted_at" not in taken["params"], "told by the centre's time it is not late"
-    phone.get_by_test_id("language").tap() if phone.get_by_test_id("language").count() else None
-    assert complaints(phone) == []
+    assert [said for said in complaints(phone) if "ERR_INTERNET_DISCONNECTED" not in said] == []
+
+
+def _seconds(text: str) -> int:
+    """Of a countdown, "01:23" or "1:02:03", whichever side of the limit it is."""
+    (told,) = re.findall(r"\d+(?::\d\d)+", text)
+    seconds = 0
+    for part in str(told).split(":"):
+        seconds = seconds * 60 + int(part)
+    return seconds
 
 
 def test_a_phone_clock_that_is_nearly_right_is_not_spoken_of(browser: Browser, grid: Grid) -> None:

@@ -124,10 +124,11 @@ def test_an_approver_enrols_and_is_asked_from_then_on(
         expect(keeper.get_by_test_id("must-enrol")).to_be_visible()
         _enrol(keeper)
         keeper.get_by_test_id("codes-kept").click()
-        keeper.on("dialog", lambda dialog: dialog.accept())
-        row = keeper.locator("[data-user=head]")
-        row.get_by_test_id("forget").click()
-        expect(row.get_by_test_id("forget")).to_have_count(0)
+        keeper.locator("[data-testid=account][data-user=head]").get_by_test_id("account-manage").click()
+        keeper.get_by_test_id("account-forget").click()
+        keeper.get_by_test_id("account-forget").click()  # asked a second time
+        expect(keeper.get_by_test_id("accounts-said")).to_contain_text("已重置双因素")
+        expect(keeper.get_by_test_id("account-forget")).to_have_count(0)
         assert too_wide(keeper) == []
         assert _refused(keeper) == []
     sign_in(page, "head", centre.password_of("head"))

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import create_engine, insert
 
 from tests.support.browser import asked_elsewhere, complaints, desk, drawn_jpeg, handset, sign_in, too_wide
+from tests.support.pictures_for_people import shoot
 from tests.support.puppet_node import CentreOnly, PuppetNode
 from tests.support.rows import filled
 from xueliang_alerts.clocks import system_wall
@@ -130,6 +131,22 @@ def _add_lane(installation: CentreOnly) -> None:
     engine.dispose()
 
 
+# All that the phone keeps of tasks, as text.
+KEPT = """() => new Promise((resolve, reject) => {
+  const asked = indexedDB.open("xueliang-phone");
+  asked.onerror = () => reject(asked.error);
+  asked.onsuccess = () => {
+    const read = asked.result.transaction("singles").objectStore("singles").get("seen");
+    read.onsuccess = () => { asked.result.close(); resolve(JSON.stringify(read.result ?? null)); };
+  };
+})"""
+
+
+def until_kept(phone: Page) -> None:
+    """The task is on the device, as it was after it was taken."""
+    wait_until(lambda: '"state":"taken"' in phone.evaluate(KEPT), "the task on the device", SOON_MS / 1000)
+
+
 def _panel(browser: Browser, lane: Lane) -> Page:
     page = desk(browser, lane.centre.origin)
     sign_in(page, "operator", lane.centre.password_of("operator"))
@@ -173,6 +190,18 @@ def test_a_unit_that_cannot_says_so_and_an_operator_dispatches_without_waiting(b
     operator = _panel(browser, lane)
     operator.get_by_test_id("move-dispatch").click()
     expect(operator.get_by_test_id("unit-state")).to_have_attribute("data-state", "bypassed")
+
+    phone = handset(browser, lane.centre.origin)
+    sign_in(phone, "wang", lane.centre.password_of("wang"))
+    phone.locator('[data-testid="task-card"] .open').tap()
+    expect(phone.get_by_test_id("task-lanes")).to_contain_text(HOSTILE)  # as text
+    expect(phone.get_by_test_id("call-unit")).to_have_attribute("href", "tel:05311190")
+    shoot(phone, "task-lanes")
+    assert too_wide(phone) == []
+    phone.get_by_test_id("take").tap()
+    expect(phone.get_by_test_id("task-page")).to_have_attribute("data-state", "taken")
+    until_kept(phone)
+    assert "1190" not in phone.evaluate(KEPT), "the number is kept on no phone"
 
     page = handset(browser, lane.centre.origin)
     page.goto(link)

@@ -30,6 +30,7 @@ DESK_PAGES: Final = (
     "/notices",
     "/hand-overs",
 )
+KEEPER_PAGES: Final = ("/accounts", "/account")
 PHONE_PAGES: Final = ("/phone", "/phone/shifts", "/account")
 ANYBODYS: Final = ("/login", "/unit", "/no-such-page")
 PRESSED_OPEN: Final = ("/incidents/:incidentId", "/phone/tasks/:taskId")
@@ -37,7 +38,7 @@ PRESSED_OPEN: Final = ("/incidents/:incidentId", "/phone/tasks/:taskId")
 
 def not_looked_at() -> list[str]:
     """Paths of the router that `every_page` does not open."""
-    opened = {"/", *DESK_PAGES, *PHONE_PAGES, *ANYBODYS, *PRESSED_OPEN, "/:rest(.*)*"}
+    opened = {"/", *DESK_PAGES, *KEEPER_PAGES, *PHONE_PAGES, *ANYBODYS, *PRESSED_OPEN, "/:rest(.*)*"}
     declared = re.findall(r'^\s+path: "([^"]+)",$', ROUTER.read_text(), flags=re.MULTILINE)
     missing = []
     for path in declared:
@@ -68,7 +69,13 @@ def every_page(browser: Browser, place: Small) -> tuple[list[str], int]:
         fresh.goto(path)
         look(fresh, path)
     fresh.context.close()
-    for who, paths in (("chief", ("/", *DESK_PAGES)), ("ruler", ("/rules/cam-0",)), ("worker", PHONE_PAGES)):
+    rounds: tuple[tuple[str, tuple[str, ...]], ...] = (
+        ("chief", ("/", *DESK_PAGES)),
+        ("ruler", ("/rules/cam-0",)),
+        ("keeper", KEEPER_PAGES),
+        ("worker", PHONE_PAGES),
+    )
+    for who, paths in rounds:
         page = place.page(browser, who)
         for language in ("zh", "en"):
             if language == "en":

@@ -92,6 +92,7 @@ def small(folder: Path, policies: Mapping[str, Any] = POLICIES, *, is_hostile: b
         Account("ruler", "rule_operator", root, f"{before}规则员"),
         Account("chief", "supervisor", root, f"{before}带班长"),
         Account("worker", "worker", grid.code, f"{before}李网格"),
+        Account("keeper", "security", root, f"{before}安全员"),
     )
     camera = CameraConfig.model_validate(
         {"camera_id": "cam-0", "name": "cam-0", "url": "file:none.mp4", "rules": [RUNNING]}

@@ -7,9 +7,9 @@ declare module "vue-router" {
   interface RouteMeta {
     /**
      * "anyone" needs no session, "self" needs one; "worker" is the phone; the rest of the roles share "command". "wall"
-     * is theirs too, and all that a screen on a wall has.
+     * is theirs too, and all that a screen on a wall has. "accounts" is for who keeps the accounts and who audits them.
      */
-    for: "anyone" | "self" | "command" | "worker" | "wall";
+    for: "anyone" | "self" | "command" | "worker" | "wall" | "accounts";
     theme: "dark" | "light";
   }
 }
@@ -59,6 +59,12 @@ export const router = createRouter({
       name: "account",
       component: () => import("@/pages/account/AccountPage.vue"),
       meta: { for: "self", theme: "dark" },
+    },
+    {
+      path: "/accounts",
+      name: "accounts",
+      component: () => import("@/pages/accounts/AccountsPage.vue"),
+      meta: { for: "accounts", theme: "dark" },
     },
     {
       path: "/rules",
@@ -175,7 +181,8 @@ export const router = createRouter({
 });
 
 export function homeOfUser(): RouteLocationRaw {
-  if (mustEnrol.value || keepsAccounts.value) return { name: "account" };
+  if (mustEnrol.value) return { name: "account" };
+  if (keepsAccounts.value) return { name: "accounts" };
   if (isWall.value) return { name: "wall" };
   return isWorker.value ? { name: "phone" } : { name: "command" };
 }
@@ -190,7 +197,9 @@ router.beforeEach(async (to) => {
   if (held.value) return { name: "login" }; // somebody else's unsent work: decided there
   if (!user.value) return { name: "login", query: to.fullPath === "/" ? {} : { back: to.fullPath } };
   if (to.meta.for === "self") return true;
-  if (mustEnrol.value || keepsAccounts.value) return { name: "account" };
+  if (mustEnrol.value) return { name: "account" };
+  if (to.meta.for === "accounts") return keepsAccounts.value || user.value.role === "auditor" ? true : homeOfUser();
+  if (keepsAccounts.value) return homeOfUser();
   if (isWorker.value) return to.meta.for === "worker" ? true : homeOfUser();
   const isForMe = to.meta.for === "wall" || (to.meta.for === "command" && !isWall.value);
   return isForMe ? true : homeOfUser();

@@ -37,6 +37,7 @@ Row = dict[str, Any]
 
 MAX_PHOTOS: Final = 12
 _SUPERVISORS: Final = frozenset({Role.SUPERVISOR, Role.ADMIN})
+_DECISIONS: Final = frozenset({"extend", "refuse_extension"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,17 @@ def keepings_for(actor: Actor, incident: Row) -> tuple[str, ...]:
         return ()  # what burns is put out; and a collective incident is many places
     who = {Who.OPERATOR, Who.SUPERVISOR} if actor.role in _SUPERVISORS else {Who.OPERATOR}
     return allowed_keepings(State(incident["state"]), frozenset(who))
+
+
+async def keepings_now(conn: AsyncConnection, actor: Actor, incident: Row) -> tuple[str, ...]:
+    """As `keepings_for`, less a decision where nothing is asked for, or about the actor's own wish."""
+    possible = keepings_for(actor, incident)
+    if not _DECISIONS & set(possible):
+        return possible
+    plan = await plan_of(conn, incident["incident_id"])
+    if plan is not None and plan["asked_deadline"] is not None and plan["asked_by_id"] != actor.user_id:
+        return possible
+    return tuple(one for one in possible if one not in _DECISIONS)
 
 
 async def plan_of(conn: AsyncConnection, incident_id: str) -> Row | None:

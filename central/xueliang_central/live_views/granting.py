@@ -9,6 +9,7 @@ Invariants
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -60,6 +61,12 @@ async def until_when(conn: AsyncConnection, actor: Actor, at: datetime) -> datet
     )
     until: datetime | None = found.scalar_one_or_none()
     return until
+
+
+async def standing(conn: AsyncConnection, at: datetime) -> Mapping[str, Row]:
+    """Every right that has not ended, by user_id: few, for each was given to one person by hand."""
+    found = await conn.execute(select(live_rights).where(live_rights.c.until_at > at))
+    return {row.user_id: dict(row._mapping) for row in found}
 
 
 async def must_hold(conn: AsyncConnection, actor: Actor, at: datetime) -> datetime:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_central.centre import centre_of
 from xueliang_central.dispatch.bulk_reads import note_read
 from xueliang_central.dispatch.judging import IncidentMove, move_incident, moves_for
-from xueliang_central.dispatch.keeping import keepings_for, plan_view
+from xueliang_central.dispatch.keeping import keepings_now, plan_view
 from xueliang_central.dispatch.merging import regroupings_for
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.purposes import VIEWED, purpose_of
@@ -214,6 +214,7 @@ async def incident_shown(request: Request, incident_id: str, actor: Actor) -> di
         tree, lanes, plan = centre.areas.tree, await lanes_of_case(conn, row), await plan_view(conn, incident_id)
         view = await incident_detail(conn, tree, row, moves_for(actor, row), regroupings_for(actor, row))
         unit = await unit_of_case(conn, row, actor)
+        keepings = await keepings_now(conn, actor, row)
         steps = await checklist_view(conn, incident_id, rulebook_of(request).checklist(row["hazard"]))
     shown = {
         "checklist": steps,
@@ -222,5 +223,5 @@ async def incident_shown(request: Request, incident_id: str, actor: Actor) -> di
         "lanes": [case_view(lane, actor) for lane in lanes],
         "kept_open": plan,
     }
-    may = {"may_keep": list(keepings_for(actor, row)), "may_aside": list(asides_for(actor, row))}
+    may = {"may_keep": list(keepings), "may_aside": list(asides_for(actor, row))}
     return {**view, **shown, **may}

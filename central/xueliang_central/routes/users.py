@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from xueliang_central.centre import centre_of
+from xueliang_central.areas.tree import brief
+from xueliang_central.centre import Centre, centre_of
+from xueliang_central.live_views import granting
 from xueliang_central.rights import keeping
 from xueliang_central.rights.passwords import hash_password
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor, Role
+from xueliang_central.routes.accounts import AreaBrief
+from xueliang_central.routes.live_rights import LiveRight
 
 router: Final = APIRouter(prefix="/api/users", tags=["users"])
 
@@ -28,11 +34,13 @@ class Account(BaseModel):
     display_name: str
     role: str
     area_code: str
+    area: AreaBrief | None = Field(description="Null: the register has this area no more.")
     holder: str | None
     disabled: bool
     created_at: datetime
     has_second_factor: bool
     breach: str | None = Field(description="Why it breaks the rule of the three administrators; null: it does not.")
+    live_right: LiveRight | None = Field(description="Null: none, it has ended, or the role cannot have it.")
 
 
 class Accounts(BaseModel):
@@ -63,12 +71,24 @@ class Change(BaseModel):
     disabled: bool | None = None
 
 
+def _told(centre: Centre, one: keeping.Account, rights: Mapping[str, granting.Row]) -> Account:
+    area = centre.areas.tree.find(one.area_code)
+    right = rights.get(one.user_id) if one.role in granting.HOLDERS else None
+    return Account(
+        **asdict(one),
+        area=None if area is None else AreaBrief(**brief(area)),
+        live_right=None if right is None else LiveRight(**right),
+    )
+
+
 @router.get("")
 async def list_users(request: Request, actor: Annotated[Actor, Depends(require(Permission.SEE_ACCOUNTS))]) -> Accounts:
-    """Every account of the own areas, by user name."""
-    async with centre_of(request).database.reading() as conn:
+    """Every account of the own areas, by user name, with the right to watch live where somebody has it."""
+    centre = centre_of(request)
+    async with centre.database.reading() as conn:
         found = await keeping.accounts_of(conn, actor)
-    return Accounts(users=[Account.model_validate(one, from_attributes=True) for one in found])
+        rights = await granting.standing(conn, centre.wall())
+    return Accounts(users=[_told(centre, one, rights) for one in found])
 
 
 @router.post("", status_code=201)
@@ -79,7 +99,7 @@ async def add_user(wanted: NewAccount, request: Request, actor: Keeper) -> Accou
     values = wanted.model_dump(exclude={"password"})
     async with centre.database.transaction() as conn:
         made = await keeping.add(conn, centre.areas.tree, actor, password_hash=hashed, at=centre.wall(), **values)
-    return Account.model_validate(made, from_attributes=True)
+    return _told(centre, made, {})
 
 
 @router.patch("/{user_id}")
@@ -91,7 +111,8 @@ async def change_user(user_id: str, wanted: Change, request: Request, actor: Kee
         values["password_hash"] = await hash_password(wanted.password)
     async with centre.database.transaction() as conn:
         made = await keeping.change(conn, centre.areas.tree, actor, user_id, values, at=centre.wall())
-    return Account.model_validate(made, from_attributes=True)
+        rights = await granting.standing(conn, centre.wall())
+    return _told(centre, made, rights)
 
 
 @router.delete("/{user_id}/second-factor", status_code=204)

@@ -78,9 +78,10 @@ class Opened:
     interactive_s: float
 
 
-def city_desk(browser: Browser, origin: str, token: str, whole: Whole) -> Page:
-    """A page of somebody who is signed in; the next `goto` is measured."""
-    page = desk(browser, origin)
+def city_desk(browser: Browser, origin: str, token: str, whole: Whole, size_wh: tuple[int, int]) -> Page:
+    """A page of somebody who is signed in, on a screen of this size; the next `goto` is measured."""
+    width, height = size_wh
+    page = desk(browser, origin, width=width, height=height)
     page.context.add_cookies([{"name": _SESSION, "value": token, "url": origin}])
     script = _READY.strip()
     for name, value in (

@@ -625,6 +625,8 @@ async def test_no_role_watches_live_and_one_alone_gives_the_right(centre: TestCe
                 assert given.status_code == missing.status_code == 403, (role, place)
             elif visible(place):
                 assert given.status_code == 200, (place, given.text)
+                listed = {one["user_id"]: one for one in (await client.get("/api/users")).json()["users"]}
+                assert listed[people[place]]["live_right"] == given.json()
                 assert (await client.delete(f"/api/users/{people[place]}/live-right")).status_code == 204
             else:
                 assert _same(given, missing), (place, given.text)

@@ -1,7 +1,6 @@
 /** Every call of the console, one line each. */
 import { get, post, remove } from "./http.ts";
 import type {
-  Account,
   Area,
   BulkRead,
   CalendarProposal,
@@ -70,11 +69,6 @@ export const secondFactor = {
   start: () => post<Enrolment>("/api/session/second-factor", {}),
   confirm: (code: string) => post<RecoveryCodes>("/api/session/second-factor/confirm", { code }),
   renewCodes: (code: string) => post<RecoveryCodes>("/api/session/second-factor/recovery-codes", { code }),
-};
-
-export const accounts = {
-  all: () => get<{ users: Account[] }>("/api/users"),
-  forgetSecondFactor: (userId: string) => remove(`/api/users/${encodeURIComponent(userId)}/second-factor`),
 };
 
 export interface IncidentMove {
@@ -162,8 +156,8 @@ export const incidents = {
   },
   say: (incidentId: string, text: string, idempotency_key: string) =>
     post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/messages`, { text, idempotency_key }),
-  urge: (incidentId: string, version: number, idempotency_key: string) =>
-    post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/urge`, { version, idempotency_key }),
+  urge: (incidentId: string, body: { version: number; note?: string; idempotency_key: string }) =>
+    post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/urge`, body),
   supervise: (incidentId: string, body: Asked & { move: "supervise" | "end_supervision"; note: string; due?: string }) =>
     post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/supervision`, body),
   merge: (incidentId: string, body: Merge) =>
@@ -230,7 +224,9 @@ export const tasks = {
   open: () => get<{ items: Task[] }>("/api/tasks?state=open"),
   one: (taskId: string) => get<Task>(`/api/tasks/${encodeURIComponent(taskId)}`),
   move: (taskId: string, body: TaskMove) => post<Task>(`/api/tasks/${encodeURIComponent(taskId)}/moves`, body),
-  candidates: (taskId: string) => get<Candidates>(`/api/tasks/${encodeURIComponent(taskId)}/transfer`),
+  /** Of the village, or of another area by its code. */
+  candidates: (taskId: string, area = "") =>
+    get<Candidates>(`/api/tasks/${encodeURIComponent(taskId)}/transfer${area ? `?area=${encodeURIComponent(area)}` : ""}`),
   transfer: (taskId: string, body: Transfer) =>
     post<IncidentDetail>(`/api/tasks/${encodeURIComponent(taskId)}/transfer`, body),
   suspend: (taskId: string, body: Asked & { reason_code: string; until: string }) =>

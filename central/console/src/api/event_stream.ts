@@ -73,6 +73,7 @@ export class EventStream {
     try {
       const headers: Record<string, string> = { Accept: "text/event-stream" };
       if (this.#lastId !== null) headers["Last-Event-ID"] = this.#lastId;
+      const askedAtMs = performance.now();
       const response = await fetch("/api/events", {
         headers,
         credentials: "same-origin",
@@ -82,7 +83,7 @@ export class EventStream {
       this.#isSignedOut = response.status === 401;
       if (this.#isSignedOut) signedOut();
       if (!response.ok || !response.body) return false;
-      noteServerTime(response.headers.get("Date"));
+      noteServerTime(response.headers.get("Date"), askedAtMs);
       this.#owner.onOpen(this.#hasBeenOpen);
       this.#hasBeenOpen = true;
       const parser = new SseParser();

@@ -23,9 +23,12 @@ export class NoAnswer extends Error {
   }
 }
 
+/** The centre's time in an answer, and how long that answer took. */
+type ServerTime = (serverMs: number, tookMs: number) => void;
+
 let csrf = "";
 let onSignedOut: () => Promise<boolean> = async () => false;
-let onServerTime: (serverMs: number) => void = () => undefined;
+let onServerTime: ServerTime = () => undefined;
 let renew: (sentWith: string) => Promise<boolean> = async () => false;
 
 export function useCsrf(token: string): void {
@@ -41,7 +44,7 @@ export function whenSignedOut(handler: () => Promise<boolean>): void {
   onSignedOut = handler;
 }
 
-export function whenServerTime(handler: (serverMs: number) => void): void {
+export function whenServerTime(handler: ServerTime): void {
   onServerTime = handler;
 }
 
@@ -63,9 +66,10 @@ export function signedOut(): void {
   void onSignedOut();
 }
 
-export function noteServerTime(dateHeader: string | null): void {
+/** `askedAtMs`: by `performance.now()`, which no owner sets. */
+export function noteServerTime(dateHeader: string | null, askedAtMs: number): void {
   const serverMs = dateHeader ? Date.parse(dateHeader) : Number.NaN;
-  if (Number.isFinite(serverMs)) onServerTime(serverMs);
+  if (Number.isFinite(serverMs)) onServerTime(serverMs, performance.now() - askedAtMs);
 }
 
 export async function get<T>(path: string): Promise<T> {
@@ -83,6 +87,11 @@ export async function ask<T>(path: string, body: unknown, signal: AbortSignal): 
 
 export async function put<T>(path: string, body: unknown): Promise<T> {
   return call<T>("PUT", path, body);
+}
+
+/** With a method that has no function of its own. */
+export async function request<T>(method: "PATCH", path: string, body: unknown): Promise<T> {
+  return call<T>(method, path, body);
 }
 
 export async function remove(path: string): Promise<void> {
@@ -124,6 +133,7 @@ interface Asked {
 export async function answered(method: string, path: string, asked: Asked): Promise<Response> {
   const headers: Record<string, string> = { Accept: "application/json", ...asked.headers };
   if (asked.body !== undefined) headers["Content-Type"] = "application/json";
+  const askedAtMs = performance.now();
   try {
     const response = await fetch(path, {
       method,
@@ -133,7 +143,7 @@ export async function answered(method: string, path: string, asked: Asked): Prom
       cache: "no-store",
       signal: asked.signal ?? AbortSignal.timeout(TIMEOUT_MS),
     });
-    noteServerTime(response.headers.get("Date"));
+    noteServerTime(response.headers.get("Date"), askedAtMs);
     return response;
   } catch (error) {
     throw new NoAnswer(error);

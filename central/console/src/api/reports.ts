@@ -82,12 +82,13 @@ export const reports = {
   /** The whole file; without a deadline, for a large one takes minutes. */
   async ledger(asked: LedgerAsked): Promise<{ name: string; content: Blob }> {
     let response: Response;
+    const askedAtMs = performance.now();
     try {
       response = await fetch(`/api/reports/ledger?${query({ ...asked })}`, { credentials: "same-origin", cache: "no-store" });
     } catch (error) {
       throw new NoAnswer(error);
     }
-    noteServerTime(response.headers.get("Date"));
+    noteServerTime(response.headers.get("Date"), askedAtMs);
     if (!response.ok) {
       if (response.status === 401) signedOut();
       throw new ApiProblem(response.status, asProblem(await response.json().catch(() => null), response.status));

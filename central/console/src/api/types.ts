@@ -3,6 +3,7 @@
  * Times are ISO-8601 UTC text. A field added by a newer centre is ignored here.
  */
 
+import type { KeepMove } from "./keeping.ts";
 import type { Says } from "./looks.ts";
 
 export type Role = "admin" | "security" | "operator" | "rule_operator" | "supervisor" | "worker" | "auditor" | "viewer";
@@ -48,18 +49,6 @@ export interface WaysToSignIn {
 }
 
 /** An account as its security administrator sees it. */
-export interface Account {
-  user_id: string;
-  username: string;
-  display_name: string;
-  role: Role;
-  area_code: string;
-  holder: string | null;
-  disabled: boolean;
-  has_second_factor: boolean;
-  breach: string | null;
-}
-
 export interface Session {
   user: User;
   second_factor: SecondFactor;
@@ -391,6 +380,7 @@ export interface IncidentDetail extends Incident {
   moves: MoveName[];
   may_regroup?: RegroupName[];
   may_aside?: AsideName[];
+  may_keep?: KeepMove[];
 }
 
 /** One that was at this place before. */
@@ -598,6 +588,8 @@ export interface Task {
   looked_again?: LookedAgain | null;
   /** An operator has given it to another person. */
   handed_on?: HandedOn | null;
+  /** Of a task that is asked for by itself: the lanes that its cameras watch, the number whole for who has the task. */
+  lanes?: CaseLane[];
   version: number;
   incident: Incident;
 }

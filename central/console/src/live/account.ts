@@ -24,7 +24,7 @@ export const user = ref<User | null>(null);
 export const isWorker = computed(() => user.value?.role === "worker");
 /** A screen on a wall, and nobody before it. */
 export const isWall = computed(() => user.value?.role === "viewer");
-/** Keeps the accounts, and sees nothing of the streets: the account page is where this person works. */
+/** Keeps the accounts, and sees nothing of the streets: the accounts page is where this person works. */
 export const keepsAccounts = computed(() => user.value?.role === "security");
 export const factor = ref<SecondFactor | null>(null);
 /** The centre answers nothing else before a second factor is enrolled. */

@@ -2,7 +2,7 @@
 import { computed } from "vue";
 
 import type { HoursCounted } from "@/api/types";
-import { now } from "@/live/now";
+import { isCentreTime, now } from "@/live/now";
 import { restsUntil, workedFromS } from "@/live/working_hours";
 
 /** Moments as ISO 8601. `counts`: working hours only; none: every hour. */
@@ -21,7 +21,10 @@ export function secondsLeft(clock: Omit<Running, "started_at" | "breached">, atM
   return clock.counts && untilDue > 0 ? workedFromS(clock.counts, atMs) : untilDue;
 }
 
-/** `running`: null while no clock runs. `rests`: the moment until which nothing of its limit passes, or null. */
+/**
+ * `running`: null while no clock runs. `rests`: the moment until which nothing of its limit passes, or null. By this
+ * device's own clock nothing is over: only the centre's word counts then.
+ */
 export function useCountdown(running: () => Running | null) {
   const leftS = computed(() => {
     const clock = running();
@@ -29,7 +32,7 @@ export function useCountdown(running: () => Running | null) {
   });
   const isOver = computed(() => {
     const clock = running();
-    return clock !== null && (clock.breached || leftS.value <= 0);
+    return clock !== null && (clock.breached || (isCentreTime.value && leftS.value <= 0));
   });
   const rests = computed(() => {
     const clock = running();

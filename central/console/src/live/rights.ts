@@ -21,6 +21,8 @@ const ROLES = {
   manage_notices: ["admin"],
   answer_help: DESK,
   look_now: ["admin", "operator", "supervisor", "rule_operator"],
+  watch_live: ["operator", "supervisor"], // and only who was given it: live/live_right.ts
+  see_accounts: ["auditor"], // a security administrator is led there
   change_rules: ["rule_operator", "admin"],
 } satisfies Record<string, readonly Role[]>;
 

@@ -71,8 +71,8 @@ export function looseOf(photos: readonly KeptPhoto[], acts: readonly Act[]): Kep
   return photos.filter((photo) => !taken.has(photo.sha256));
 }
 
-/** Text only: no picture of a place is kept on a phone, not even its name. */
-export function withoutPictures(task: Task): Task {
+/** Text only: no picture of a place is kept on a phone, not even its name, and no telephone number of a lane's unit. */
+export function asKept({ lanes: _, ...task }: Task): Task {
   return { ...task, incident: { ...task.incident, picture: null } };
 }
 
@@ -145,7 +145,7 @@ export class KeptInMemory implements Kept {
   }
 
   async putSeenTasks(seen: SeenTasks): Promise<void> {
-    this.#seen = { at: seen.at, tasks: seen.tasks.map(withoutPictures) };
+    this.#seen = { at: seen.at, tasks: seen.tasks.map(asKept) };
   }
 
   async forgetTasks(): Promise<void> {

@@ -9,7 +9,7 @@ import Dexie, { liveQuery, type EntityTable, type Table } from "dexie";
 
 import type { Act, NewAct } from "./acts.ts";
 import { heldForMs } from "./holding.ts";
-import { withoutPictures, type Kept, type KeptPhoto, type Owner, type SeenTasks } from "./kept.ts";
+import { asKept, type Kept, type KeptPhoto, type Owner, type SeenTasks } from "./kept.ts";
 
 const NAME = "xueliang-phone";
 
@@ -127,7 +127,7 @@ export class KeptInBrowser implements Kept {
 
   async putSeenTasks(seen: SeenTasks): Promise<void> {
     // By way of JSON: what a page shows is made of proxies, which cannot be stored.
-    const tasks = JSON.parse(JSON.stringify(seen.tasks.map(withoutPictures))) as SeenTasks["tasks"];
+    const tasks = JSON.parse(JSON.stringify(seen.tasks.map(asKept))) as SeenTasks["tasks"];
     await this.#db.singles.put({ id: "seen", seen: { at: seen.at, tasks } });
   }
 

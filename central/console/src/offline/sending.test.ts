@@ -5,7 +5,7 @@ import type { TaskMove } from "../api/calls.ts";
 import { ApiProblem, NoAnswer } from "../api/http.ts";
 import type { Task, TaskState } from "../api/types.ts";
 import { claim, endReading, KEPT_FOR_MS, ownerWithoutCentre, unsentOf } from "./device.ts";
-import { KeptInMemory, looseOf, withoutPictures, type KeptPhoto } from "./kept.ts";
+import { KeptInMemory, looseOf, asKept, type KeptPhoto } from "./kept.ts";
 import { act, ME, task } from "./made_up.ts";
 import { Sender, type Centre } from "./sending.ts";
 
@@ -210,7 +210,7 @@ test("tasks are read without the centre for a shift, not after the session's end
   await claim(kept, LI, 1_000);
   await kept.putSeenTasks({ at: "2026-11-26T04:00:00Z", tasks: [task("taken", 4)] });
   assert.equal((await kept.seenTasks())?.tasks[0]?.incident.picture, null);
-  assert.equal(withoutPictures(task("taken", 4)).incident.picture, null);
+  assert.equal(asKept(task("taken", 4)).incident.picture, null);
   assert.equal((await ownerWithoutCentre(kept, 1_000 + KEPT_FOR_MS - 1))?.user_id, ME);
   assert.equal(await ownerWithoutCentre(kept, 1_000 + KEPT_FOR_MS), null);
   assert.equal(await kept.seenTasks(), null);

@@ -88,8 +88,8 @@ export const en: Record<WordKey, string> = {
   "queue.newHeld": "{count} new below; sorted again when the pointer leaves",
   "queue.failed": "The incident list could not be loaded",
 
-  "count.alerts": "{count} alerts",
-  "count.cameras": "{count} cameras",
+  "count.alerts": "{count} alert{count|s}",
+  "count.cameras": "{count} camera{count|s}",
 
   "span.lasting": "for {span}",
   "span.gone": "Seen clear",
@@ -369,7 +369,7 @@ export const en: Record<WordKey, string> = {
   "told.ago": "{span} ago",
   "case.voice": "Voice note",
   "told.notAsked": "The camera does not answer: the desk will look",
-  "told.voices": "{count} voice note(s)",
+  "told.voices": "{count} voice note{count|s}",
   "case.checkedIn": "Checked in",
   "help.tag": "Help",
   "told.late": "done at {at} by the phone's clock, told when it had a signal",

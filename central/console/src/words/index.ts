@@ -2,7 +2,7 @@
 import { computed, ref, watchEffect } from "vue";
 
 import { en } from "./en.ts";
-import { spanText, type Language } from "./spans.ts";
+import { aboutText, spanText, type Language } from "./spans.ts";
 import { zh, type WordKey } from "./zh.ts";
 
 export type { WordKey } from "./zh.ts";
@@ -26,8 +26,10 @@ export function t(key: WordKey, params: Params = {}): string {
   return filled((language.value === "zh" ? zh : en)[key], params);
 }
 
+/** "{count} alert{count|s}": what stands behind the bar is for every count but one. */
 function filled(text: string, params: Params): string {
-  return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(params[name] ?? whole));
+  const worded = text.replace(/\{(\w+)\|([^{}]*)\}/g, (_, name: string, more: string) => (Number(params[name]) === 1 ? "" : more));
+  return worded.replace(/\{(\w+)\}/g, (whole, name: string) => String(params[name] ?? whole));
 }
 
 /** The words of a page that is loaded when somebody opens it: both languages, one switch. */
@@ -56,6 +58,10 @@ export function areaName(area: { name: string; name_en?: string | null }): strin
 
 export function span(seconds: number): string {
   return spanText(seconds, language.value);
+}
+
+export function about(seconds: number): string {
+  return aboutText(seconds, language.value);
 }
 
 const locale = computed(() => (language.value === "zh" ? "zh-CN" : "en-GB"));

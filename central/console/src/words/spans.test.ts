@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { en } from "./en.ts";
 import { measureText, objectsText } from "./facts.ts";
-import { countdownText, spanText } from "./spans.ts";
+import { aboutText, countdownText, spanText } from "./spans.ts";
 import { zh } from "./zh.ts";
 
 test("spans show their two largest units", () => {
@@ -13,6 +13,17 @@ test("spans show their two largest units", () => {
   assert.equal(spanText(100_000, "zh"), "1天3小时");
   assert.equal(spanText(192, "en"), "3 min 12 s");
   assert.equal(spanText(-4, "en"), "0 s");
+});
+
+test("about how long is rounded, and says no unit that is nothing", () => {
+  assert.equal(aboutText(365 * 86_400 - 1, "zh"), "365天");
+  assert.equal(aboutText(365 * 86_400 + 900, "zh"), "365天");
+  assert.equal(aboutText(599.6, "zh"), "10分");
+  assert.equal(aboutText(600.4, "en"), "10 min");
+  assert.equal(aboutText(3_599, "zh"), "1小时00分");
+  assert.equal(aboutText(86_399, "zh"), "1天");
+  assert.equal(aboutText(100_000, "zh"), "1天4小时");
+  assert.equal(aboutText(86_400 - 31, "zh"), "23小时59分");
 });
 
 test("countdowns keep their width below an hour", () => {

@@ -19,6 +19,16 @@ export function spanText(seconds: number, language: Language): string {
   return `${whole}${unit.second}`;
 }
 
+/** About how long, to the nearest minute, from a day on to the nearest hour: "365天", "2小时05分", "10分". */
+export function aboutText(seconds: number, language: Language): string {
+  const unitS = seconds < 86_400 - 30 ? 60 : 3600;
+  const rounded = Math.max(60, Math.round(seconds / unitS) * unitS);
+  const unit = UNITS[language];
+  if (rounded % 86_400 === 0) return `${rounded / 86_400}${unit.day}`.trim();
+  if (rounded < 3600) return `${rounded / 60}${unit.minute}`.trim();
+  return spanText(rounded, language);
+}
+
 /** "01:23", or "1:02:03" from an hour on. The sign is the caller's to say in words. */
 export function countdownText(seconds: number): string {
   const whole = Math.abs(Math.trunc(seconds));

@@ -255,11 +255,18 @@ async def test_over_http_the_list_the_plan_and_what_each_may_do(stage: Stage, do
         refused = await client.post(f"{path}/kept-open", json={**body, "plan": {**plan, "funds": ""}})
         after = await client.post(f"{path}/kept-open", json=body)
         listed = (await client.get("/api/incidents?state=long_lived")).json()["items"]
+        wish = {"move": "ask_extension", "version": after.json()["version"], "note": "a part is missing"}
+        own = await client.post(
+            f"{path}/kept-open", json={**wish, "deadline": (DEADLINE + timedelta(days=9)).isoformat()}
+        )
     async with door.client(LI) as client:
         seen = (await client.get(path)).json()
     assert (before["may_keep"], before["kept_open"], refused.status_code) == (["keep_open"], None, 422)
     assert after.status_code == 200, after.text
     assert after.json()["kept_open"]["funds"] == PLAN.funds
+    assert own.status_code == 200, own.text
+    for told, why in ((after, "nothing is asked for"), (own, "nobody decides about the own wish")):
+        assert not {"extend", "refuse_extension"} & set(told.json()["may_keep"]), why
     assert [item["incident_id"] for item in listed] == [case["incident_id"]]
     assert (seen["moves"], seen["may_keep"], seen["may_regroup"]) == ([], ["follow_up", "ask_extension"], [])
 

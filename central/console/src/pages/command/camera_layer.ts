@@ -14,15 +14,17 @@ const CONE_PX = 34;
 
 export class CameraLayer extends CanvasLayer {
   readonly #tip: (camera: Camera) => string;
+  readonly #onPick: (cameraId: string) => void;
   readonly #placed = new Map<string, Placed>();
   #all: Placed[] = [];
   #shown: InView = { clusters: [], singles: [] };
   #tooltip: Tooltip | null = null;
   #frame = 0;
 
-  constructor(tip: (camera: Camera) => string) {
+  constructor(tip: (camera: Camera) => string, onPick: (cameraId: string) => void) {
     super("cameras", "420", 0.3); // over the polygons, under the names
     this.#tip = tip;
+    this.#onPick = onPick;
   }
 
   setCameras(cameras: Iterable<Camera>): void {
@@ -103,9 +105,11 @@ export class CameraLayer extends CanvasLayer {
     this.#tooltip = null;
   }
 
-  /** A click on a cluster goes closer. */
+  /** A click on a cluster goes closer, one on a camera picks it. */
   #open(event: LeafletMouseEvent): void {
     const at = this.#under(event);
+    const one = nearest(this.#shown.singles, at, REACH_PX);
+    if (one) return this.#onPick(one.placed.camera.camera_id);
     const cluster = this.#shown.clusters.find((one) => Math.hypot(one.x - at.x, one.y - at.y) <= radiusOf(one.count));
     if (!cluster) return;
     DomEvent.stop(event.originalEvent);

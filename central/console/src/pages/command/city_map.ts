@@ -42,6 +42,11 @@ export interface MapTexts {
   spotTip(spot: Spot): string;
 }
 
+export interface MapPicks {
+  incident(incidentId: string): void;
+  camera(cameraId: string): void;
+}
+
 export class CityMap {
   readonly #map: LeafletMap;
   readonly #labels: LabelLayer;
@@ -51,7 +56,7 @@ export class CityMap {
   readonly #leafPaths = new Map<string, Path>();
   readonly #tinted = new Map<string, number>();
   readonly #texts: MapTexts;
-  readonly #onSelect: (incidentId: string) => void;
+  readonly #picks: MapPicks;
   readonly #scale: number;
   #whole: Bounds | null = null;
   #narrowed: Bounds | null = null;
@@ -61,11 +66,11 @@ export class CityMap {
   #shown: [latitude: number, longitude: number] | null = null;
 
   /** `scale`: how large names and markers are; 1 is for a desk, a wall is seen from further away. */
-  constructor(element: HTMLElement, texts: MapTexts, onSelect: (incidentId: string) => void, scale = 1) {
+  constructor(element: HTMLElement, texts: MapTexts, picks: MapPicks, scale = 1) {
     this.#labels = new LabelLayer(scale);
     this.#scale = scale;
     this.#texts = texts;
-    this.#onSelect = onSelect;
+    this.#picks = picks;
     this.#map = leafletMap(element, {
       preferCanvas: true,
       renderer: areaCanvas({ padding: 0.4 }),
@@ -81,7 +86,7 @@ export class CityMap {
       element.addEventListener(by, () => (this.#isAsFitted = false), { passive: true });
     }
     this.#areaLayer = layerGroup().addTo(this.#map);
-    this.#cameras = new CameraLayer(texts.cameraTip).addTo(this.#map);
+    this.#cameras = new CameraLayer(texts.cameraTip, picks.camera).addTo(this.#map);
     this.#labels.addTo(this.#map);
   }
 
@@ -236,7 +241,7 @@ export class CityMap {
       keyboard: true,
       zIndexOffset: (5 - spot.severity) * 1000 + (isSelected ? 10_000 : 0),
     });
-    made.on("click", () => this.#onSelect(spot.incidentIds[0]!));
+    made.on("click", () => this.#picks.incident(spot.incidentIds[0]!));
     made.on("add", () => {
       const element = made.getElement();
       element?.setAttribute("data-testid", "map-incident");

@@ -81,6 +81,8 @@ export const phone: Record<keyof typeof chinese, string> = {
   "phone.waitCheckDetail": "You may leave. If the hazard is still there the task comes back.",
   "phone.refused": "Refused, given back to the centre",
   "phone.closed": "Task closed",
+  "phone.takeBy": "Take before {at}",
+  "phone.arriveBy": "Arrive before {at}",
   "phone.takeLeft": "Take within {left}",
   "phone.arriveLeft": "Arrive within {left}",
   "phone.takeOver": "Take overdue by {left}",

@@ -79,6 +79,8 @@ export const phone = {
   "phone.waitCheckDetail": "可以离开；如隐患仍在，任务会退回给您。",
   "phone.refused": "已拒绝，任务已退回中心",
   "phone.closed": "任务已办结",
+  "phone.takeBy": "请在 {at} 前接单",
+  "phone.arriveBy": "请在 {at} 前到场",
   "phone.takeLeft": "请在 {left} 内接单",
   "phone.arriveLeft": "请在 {left} 内到场",
   "phone.takeOver": "接单已超时 {left}",
