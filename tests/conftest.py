@@ -21,13 +21,18 @@ WHOLE_SYSTEMS = ("tests/browser/", "tests/e2e/")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """With `-n N`: the tests of a file stay together, whole systems run one after another in one process."""
+    """With `-n N`: the tests of a file stay together, whole systems run one after another in one process.
+
+    In the order in which they were found: whole systems take longest and begin first, units are short and fill what is
+    left at the end. By itself xdist begins with the files of most tests, whatever they cost.
+    """
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             return "whole systems" if nodeid.startswith(WHOLE_SYSTEMS) else nodeid.split("::", 1)[0]
 
+    config.option.loadscopereorder = False
     return ByFile(config, log)
 
 

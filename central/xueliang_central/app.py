@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import cache
 from typing import Final
 
 from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from xueliang_central.centre import Centre
@@ -142,5 +144,18 @@ def bare_app(lifespan: Lifespan | None = None) -> FastAPI:
         undeclared = undeclared_routes(router)
         if undeclared:
             raise RuntimeError(f"no policy declared: {', '.join(undeclared)}")
-        app.include_router(router)
+    app.router.routes.extend(_routes())
     return app
+
+
+@cache
+def _routes() -> tuple[BaseRoute, ...]:
+    """All of them, as an application serves them.
+
+    They hold nothing of one application, and the framework takes longer to make them than to answer dozens of
+    requests: a process that makes many applications (tests do) makes them once.
+    """
+    gathered = APIRouter()
+    for router in all_routers():
+        gathered.include_router(router)
+    return tuple(gathered.routes)

@@ -12,6 +12,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -65,14 +66,28 @@ class AskedCentre:
 def asked_centre() -> Iterator[AskedCentre]:
     """One in an empty folder, with a person of each role who is named like it."""
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as loop:
-        database = loop.run(Database.open(f"sqlite+aiosqlite:///{folder}/centre.db"))
+        path = Path(folder) / "centre.db"
+        path.write_bytes(_with_its_schema())
+        database = loop.run(Database.open(f"sqlite+aiosqlite:///{path}"))
         try:
-            loop.run(database.migrate())
             asked = AskedCentre(loop.run(build_centre(database, Path(folder) / "data")), loop)
             loop.run(_furnish(asked))
             yield asked
         finally:
             loop.run(database.close())
+
+
+@cache
+def _with_its_schema() -> bytes:
+    """An empty database, as a file."""
+    with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as loop:
+        path = Path(folder) / "centre.db"
+        database = loop.run(Database.open(f"sqlite+aiosqlite:///{path}"))
+        try:
+            loop.run(database.migrate())
+        finally:
+            loop.run(database.close())
+        return path.read_bytes()
 
 
 async def _furnish(asked: AskedCentre) -> None:

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 CLIENT_ID: Final = "xueliang-centre"
 CLIENT_SECRET: Final = "not:a/secret"
+LETS_GO_AFTER_S: Final = 30.0  # who waits for "hang" longer gets no answer at all
 DISCOVERY: Final = "/.well-known/openid-configuration"
 
 
@@ -90,7 +91,7 @@ class IdentityProvider:
         self._server.server_close()
 
     def hang(self) -> None:
-        self._let_go.wait(30)
+        self._let_go.wait(LETS_GO_AFTER_S)
 
     def described(self) -> dict[str, Any]:
         shown = {

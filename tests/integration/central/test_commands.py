@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -102,6 +103,23 @@ def _import_city(config: Path, folder: Path) -> None:
     _must(config, "import-areas", str(folder / "areas.geojson"))
 
 
+@pytest.fixture(scope="module")
+def city_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a centre has in its folder after `init` and `import-areas`, to be copied."""
+    folder = tmp_path_factory.mktemp("city")
+    config = _write_config(folder)
+    _must(config, "init")
+    _import_city(config, folder)
+    return folder / "data"
+
+
+@pytest.fixture
+def city_folder(city_data: Path, tmp_path: Path) -> Path:
+    """A folder whose centre knows the small city."""
+    shutil.copytree(city_data, tmp_path / "data")
+    return tmp_path
+
+
 def test_from_nothing_to_a_signed_in_operator(tmp_path: Path) -> None:
     config = _write_config(tmp_path)
     assert "ready" in _must(config, "init")
@@ -137,13 +155,11 @@ def test_from_nothing_to_a_signed_in_operator(tmp_path: Path) -> None:
     assert PASSWORD not in log
 
 
-def test_rosters_are_tried_and_taken_from_a_table(tmp_path: Path) -> None:
-    config = _write_config(tmp_path)
-    _must(config, "init")
-    _import_city(config, tmp_path)
+def test_rosters_are_tried_and_taken_from_a_table(city_folder: Path) -> None:
+    config = _write_config(city_folder)
     wang = ("add-user", "--username", "wang", "--role", "worker", "--area", city.GRID, "--password-stdin")
     _must(config, *wang, stdin=f"{PASSWORD}\n")
-    table = tmp_path / "rosters.csv"
+    table = city_folder / "rosters.csv"
     table.write_text("username,kind,days,start,until\nwang,weekly,mon-fri,8 Uhr,18:00\nli,weekly,sat,08:00,18:00\n")
     done = _run(config, "import-rosters", str(table), "--dry-run")
     assert done.returncode == 2
@@ -156,18 +172,16 @@ def test_rosters_are_tried_and_taken_from_a_table(tmp_path: Path) -> None:
     assert "dry run: nothing was changed" in _must(config, "import-rosters", str(table), "--dry-run")
     assert "~ wang: 1 shifts (had 0)" in _must(config, "import-rosters", str(table)), "the dry run has taken nothing"
     assert "0 rosters changed, 1 unchanged" in _must(config, "import-rosters", str(table))
-    assert _run(config, "import-rosters", str(tmp_path / "none.csv")).returncode == 2
+    assert _run(config, "import-rosters", str(city_folder / "none.csv")).returncode == 2
     assert "the audit chain is whole" in _must(config, "verify-audit")
 
 
-def test_lanes_are_tried_and_taken_from_a_file(tmp_path: Path) -> None:
-    config = _write_config(tmp_path)
-    _must(config, "init")
-    _import_city(config, tmp_path)
+def test_lanes_are_tried_and_taken_from_a_file(city_folder: Path) -> None:
+    config = _write_config(city_folder)
     said = {"lane_id": "east-alley", "name": "东巷", "unit": "东巷物业", "duty_phone": "0531-8000 0119", "width_m": 4}
     line = {"type": "LineString", "coordinates": [[117.05, 36.2], [117.051, 36.2]]}
     feature = {"type": "Feature", "properties": said, "geometry": line}
-    path = tmp_path / "lanes.geojson"
+    path = city_folder / "lanes.geojson"
     path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
     tried = _must(config, "import-lanes", str(path), "--dry-run")
     assert tried.splitlines()[-1] == "dry run: nothing was changed"
@@ -180,16 +194,14 @@ def test_lanes_are_tried_and_taken_from_a_file(tmp_path: Path) -> None:
     assert "lanes.0" in refused.stderr
 
 
-def test_addresses_are_tried_and_taken_from_a_table_and_never_printed(tmp_path: Path) -> None:
+def test_addresses_are_tried_and_taken_from_a_table_and_never_printed(city_folder: Path) -> None:
     mail = {"kind": "email", "host": "10.0.0.1", "sender": "centre@city.example"}
     sms = {"kind": "http", "url": "https://sms.example/send?to={address}", "method": "GET"}
-    config = _write_config(tmp_path, notices={"channels": {"mail": mail, "sms": sms}})
-    _must(config, "init")
-    _import_city(config, tmp_path)
+    config = _write_config(city_folder, notices={"channels": {"mail": mail, "sms": sms}})
     for name in ("wang", "li"):
         person = ("add-user", "--username", name, "--role", "worker", "--area", city.GRID, "--password-stdin")
         _must(config, *person, stdin=f"{PASSWORD}\n")
-    table = tmp_path / "people.csv"
+    table = city_folder / "people.csv"
     table.write_text("username,mail,sms\nwang,13800000001,13800000001\n13800000002,a@b.example,\n")
     done = _run(config, "import-contacts", str(table), "--dry-run")
     assert done.returncode == 2
@@ -225,15 +237,13 @@ def test_the_pages_about_cameras_are_written(tmp_path: Path) -> None:
     assert (tmp_path / "notices" / "index.html").is_file()
 
 
-def test_a_broken_audit_chain_is_exit_1(tmp_path: Path) -> None:
+def test_a_broken_audit_chain_is_exit_1(city_folder: Path) -> None:
     import sqlite3
 
-    config = _write_config(tmp_path)
-    _must(config, "init")
-    _import_city(config, tmp_path)
+    config = _write_config(city_folder)
     head = _must(config, "verify-audit").split()[-1]
     _must(config, "verify-audit", "--known-head", head)
-    connection = sqlite3.connect(tmp_path / "data" / "centre.db")
+    connection = sqlite3.connect(city_folder / "data" / "centre.db")
     connection.execute("update audit_records set actor = 'somebody else'")
     connection.commit()
     connection.close()
@@ -256,10 +266,8 @@ def test_bad_files_are_exit_2_with_every_problem(tmp_path: Path) -> None:
     assert _run(good, "import-areas", str(tmp_path / "areas.geojson")).returncode == 2
 
 
-def test_a_station_that_was_registered_is_heard_as_the_page_says(tmp_path: Path) -> None:
-    config = _write_config(tmp_path)
-    _must(config, "init")
-    _import_city(config, tmp_path)
+def test_a_station_that_was_registered_is_heard_as_the_page_says(city_folder: Path) -> None:
+    config = _write_config(city_folder)
     key = _must(config, "add-source", "--source-id", "gauge", "--area", city.SOUTH, "--place", "117.05,36.2").strip()
     signal_ = {"key": "1", "hazard": "water_level", "severity": 2, "text": "31 cm"}
     at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
@@ -295,11 +303,9 @@ def test_a_station_that_was_registered_is_heard_as_the_page_says(tmp_path: Path)
     ],
 )
 def test_what_cannot_be_added_is_exit_1_in_plain_words(
-    tmp_path: Path, arguments: tuple[str, ...], stdin: str, says: str
+    city_folder: Path, arguments: tuple[str, ...], stdin: str, says: str
 ) -> None:
-    config = _write_config(tmp_path)
-    _must(config, "init")
-    _import_city(config, tmp_path)
+    config = _write_config(city_folder)
     done = _run(config, *arguments, stdin=stdin)
     assert done.returncode == 1
     assert says in done.stderr

@@ -22,7 +22,14 @@ from sqlalchemy import select, update
 
 from tests.support import city
 from tests.support.centres import ORIGIN, PASSWORD, TestCentre, build_centre
-from tests.support.identity_provider import CLIENT_ID, CLIENT_SECRET, DISCOVERY, IdentityProvider, Key
+from tests.support.identity_provider import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    DISCOVERY,
+    LETS_GO_AFTER_S,
+    IdentityProvider,
+    Key,
+)
 from xueliang_central.audit.tables import audit_records
 from xueliang_central.rights.accounts import forget_old
 from xueliang_central.rights.scope import Role
@@ -31,7 +38,8 @@ from xueliang_central.rights.tables import sessions, sign_on_trips, users
 from xueliang_central.rights.totp import code_of, step_of
 from xueliang_central.store.database import Database
 
-PATIENCE_S = 0.6
+PATIENT_S = 60.0  # a provider that answers is never given up, however busy the machine is
+HASTY_S = 0.6  # where it will not answer
 HOLDER = "no-wang"  # of the person whom `add_user("wang")` adds
 
 
@@ -51,10 +59,14 @@ def _settings(issuer: str, **chosen: Any) -> SignOnSettings:
 @asynccontextmanager
 async def _centre(database: Database, folder: Path, settings: SignOnSettings) -> AsyncIterator[TestCentre]:
     made = await build_centre(database, folder / "data", sign_on=settings)
-    provider = Provider(settings, made.clock.mono, ask_within_s=PATIENCE_S)
-    object.__setattr__(made.centre, "provider", provider)  # as configured, with less patience
+    _ask_within(PATIENT_S, made, settings)
     await made.add_user("wang", Role.OPERATOR, city.SOUTH)
     yield made
+
+
+def _ask_within(seconds: float, centre: TestCentre, settings: SignOnSettings) -> None:
+    """Its provider as configured, with another patience."""
+    object.__setattr__(centre.centre, "provider", Provider(settings, centre.clock.mono, ask_within_s=seconds))
 
 
 @pytest.fixture
@@ -251,6 +263,7 @@ FAULTS = [
     ("list", "nonsense"),
     ("huge", "nonsense"),
 ]
+ENDLESS = ("hang", "drip")
 
 
 @pytest.mark.parametrize(("fault", "reason"), FAULTS, ids=[fault for fault, _ in FAULTS])
@@ -259,15 +272,26 @@ async def test_a_provider_that_misbehaves_is_told_and_local_sign_in_stays(
     street: TestCentre, provider: IdentityProvider, path: str, fault: str, reason: str
 ) -> None:
     provider.faults[path] = fault
+    if fault in ENDLESS:
+        _ask_within(HASTY_S, street, _settings(provider.issuer))
     async with street.client() as client:
         began = time.monotonic()
         assert await _sign_on(client) == f"/login?sso={reason}"
-        assert time.monotonic() - began < PATIENCE_S + 5
+        assert time.monotonic() - began < LETS_GO_AFTER_S, "given up before the provider gave up"
         assert provider.asked["/elsewhere"] == 0, "a redirect is not followed"
         local = await client.post("/api/session", json={"username": "wang", "password": PASSWORD})
         assert local.status_code == 200
         provider.faults.clear()
-        assert await _sign_on(client) == "/login?sso=done", "and when it is well again, it works again"
+        assert await _well_again(client) == "/login?sso=done", "and when it is well again, it works again"
+
+
+async def _well_again(client: httpx.AsyncClient) -> str:
+    """Where the browser ends: with little patience on a busy machine, not always at the first try."""
+    for _ in range(20):
+        end = await _sign_on(client)
+        if end != "/login?sso=unavailable":
+            break
+    return end
 
 
 async def test_a_provider_that_is_away_is_told(database: Database, tmp_path: Path) -> None:

@@ -310,8 +310,9 @@ async function dismissAct(act: Act): Promise<void> {
 }
 
 /** Throws when the file is no picture. */
-async function addPhoto(taskId: string, part: PhotoPart, file: Blob): Promise<void> {
+async function addPhoto(taskId: string, part: PhotoPart, file: Blob, prepared?: (sha256: string) => void): Promise<void> {
   const { bytes, sha256 } = await preparePhoto(file);
+  prepared?.(sha256);
   await keepFile({ sha256, taskId, part }, bytes, "image/jpeg");
 }
 
