@@ -16,7 +16,11 @@ const apartMs = ref(0);
 /** Seconds that this device's clock is ahead of the centre's, negative: behind. Null: near enough, or not known yet. */
 export const clockAheadS = computed(() => (Math.abs(apartMs.value) > WRONG_MS ? -apartMs.value / 1000 : null));
 
+/** The centre has told its time since this page was opened; before that `now` is the device's own. */
+export const hasCentreTime = ref(false);
+
 whenServerTime((serverMs) => {
+  hasCentreTime.value = true;
   const apart = serverMs + 500 - Date.now();
   if (Math.abs(apart - offsetMs) > NOISE_MS) offsetMs = Math.abs(apart) > NOISE_MS ? apart : 0;
   apartMs.value = offsetMs;
