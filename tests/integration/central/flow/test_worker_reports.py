@@ -50,6 +50,9 @@ async def test_a_worker_recognises_an_incident_and_the_report_joins_it_with_its_
         case = (await desk.get(f"/api/incidents/{first['incident_id']}")).json()
         (told,) = (entry for entry in case["timeline"] if entry["kind"] == "reported")
         assert (told["params"], told["actor"]["name"]) == ({"photos": [photo]}, "wang 先生")
+        for kind in ("photos", "unnamed_pictures"):
+            async with people.database.reading() as conn:
+                assert not await is_any_due(conn, kind, KEEP_A_MONTH, people.clock.at + timedelta(days=40)), "its case is open"
         move = {"move": "false_alarm", "version": case["version"], "reason_code": "other", "note": "n"}
         assert (await desk.post(f"/api/incidents/{first['incident_id']}/moves", json=move)).status_code == 200
         own = (await client.get("/api/sightings/own")).json()["items"]
@@ -60,9 +63,6 @@ async def test_a_worker_recognises_an_incident_and_the_report_joins_it_with_its_
         late = sighting(idempotency_key="d", same_as=first["incident_id"], longitude=PLACE[0] + 0.004)
         opened = (await client.post("/api/sightings", json=late)).json()
         assert opened["incident"]["number"] not in {first["number"], apart["incident"]["number"]}  # over by then
-    for kind in ("photos", "unnamed_pictures"):
-        async with people.database.reading() as conn:
-            assert not await is_any_due(conn, kind, KEEP_A_MONTH, people.clock.at + timedelta(days=40)), "its case is open"
     async with people.database.transaction() as conn:
         await conn.execute(update(incidents).values(state="closed", closed_at=people.clock.at))
     async with people.database.reading() as conn:

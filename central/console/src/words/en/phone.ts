@@ -60,7 +60,7 @@ export const phone: Record<keyof typeof chinese, string> = {
   "phone.updateReady": "A new version is ready; it starts the next time you open this.",
   "phone.updateNow": "Start it now",
   "phone.install": "Install on this phone",
-  "phone.plainHttp": "This address is not encrypted (http): the page cannot open without a signal. Ask for https.",
+  "phone.plainHttp": "This address is not encrypted (http), so the browser gives no opening without a signal, no position, no recording and no encrypted keeping: unsent photographs are lost when this page is closed. With a signal you can take, photograph and finish as usual. Ask the administrator for https.",
   "phone.photoPreparing": "Preparing the photo…",
   "phone.photoSending": "Sending {percent}%",
   "phone.photoSent": "Sent",

@@ -58,7 +58,7 @@ export const phone = {
   "phone.updateReady": "新版本已备好，下次打开时启用。",
   "phone.updateNow": "现在启用",
   "phone.install": "安装到桌面",
-  "phone.plainHttp": "此地址未加密（http）：没有信号时打不开本页，请联系管理员启用 https。",
+  "phone.plainHttp": "此地址未加密（http），浏览器因此不给：没有信号时打开本页、位置、录音、照片加密保存（关闭本页会丢失未发送的照片）。有信号时可照常接单、拍照、完成。请联系管理员启用 https。",
   "phone.photoPreparing": "正在处理照片…",
   "phone.photoSending": "正在上传 {percent}%",
   "phone.photoSent": "已上传",
