@@ -33,6 +33,14 @@ class Person:
     def tasks(self, state: str = "all") -> list[dict[str, Any]]:
         return list(self._get("/api/tasks", {"state": state})["items"])
 
+    def sightings(self) -> list[dict[str, Any]]:
+        return list(self._get("/api/sightings")["items"])
+
+    def photo(self, sha256: str) -> bytes:
+        answer = self._http.get(f"/api/photos/{sha256}")
+        answer.raise_for_status()
+        return answer.content
+
     def task(self, task_id: str) -> dict[str, Any]:
         return self._get(f"/api/tasks/{task_id}")
 

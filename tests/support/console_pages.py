@@ -31,7 +31,7 @@ DESK_PAGES: Final = (
     "/hand-overs",
 )
 KEEPER_PAGES: Final = ("/accounts", "/account")
-PHONE_PAGES: Final = ("/phone", "/phone/shifts", "/account")
+PHONE_PAGES: Final = ("/phone", "/phone/shifts", "/phone/report", "/phone/reports", "/account")
 ANYBODYS: Final = ("/login", "/unit", "/no-such-page")
 PRESSED_OPEN: Final = ("/incidents/:incidentId", "/phone/tasks/:taskId")
 

@@ -1,4 +1,4 @@
-"""Whether the phone can be pressed with gloves and read in sunlight: measured on the page as the browser drew it."""
+"""Whether the phone can be pressed with gloves and one thumb and read in sunlight: measured on the page as drawn."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from playwright.sync_api import Page
 LEAST_TARGET_PX: Final = 64
 LEAST_TEXT_PX: Final = 20
 LEAST_CONTRAST: Final = 7.0
+LEAST_THUMB: Final = 0.55  # of the height, from the top: what the thumb of a hand reaches on a 5-inch screen
 
 # A control inside a label, or a hidden one that a press elsewhere reaches (file input), is pressed by way of that one.
 # Contrast is WCAG's, against the nearest opaque ground behind the text.
-_MEASURE: Final = """([target, text, contrast]) => {
+# The page's main button (`data-main`) lies in the lower part, where the thumb of the hand that holds the phone is; under a
+# sheet that covers the page there is none to press.
+_MEASURE: Final = """([target, text, contrast, thumb]) => {
   const found = [];
   const root = document.querySelector(".phone");
   const words = (one) => (one.textContent || one.getAttribute("aria-label") || "").trim().slice(0, 30);
@@ -25,6 +28,12 @@ _MEASURE: Final = """([target, text, contrast]) => {
     const box = one.getBoundingClientRect();
     if (box.width < target || box.height < target)
       found.push(`target ${Math.round(box.width)}x${Math.round(box.height)}: ${name(one)}`);
+  }
+  const main = [...root.querySelectorAll("[data-main]")].filter(isShown);
+  if (main.length > 0 && !root.querySelector(".sheet")) {
+    const lowest = Math.max(...main.map((one) => one.getBoundingClientRect().top / innerHeight));
+    const end = Math.max(...main.map((one) => one.getBoundingClientRect().bottom));
+    if (lowest < thumb || end > innerHeight + 1) found.push(`thumb ${lowest.toFixed(2)}: ${name(main[0])}`);
   }
   const parts = (colour) => (colour.match(/[\\d.]+/g) || []).map(Number);
   const linear = (c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
@@ -51,5 +60,6 @@ _MEASURE: Final = """([target, text, contrast]) => {
 
 
 def faults(page: Page) -> list[str]:
-    """Targets below 64 px, text below 20 px and contrast below 7:1 on the phone's page as it stands; empty: none."""
-    return list(page.evaluate(_MEASURE, [LEAST_TARGET_PX, LEAST_TEXT_PX, LEAST_CONTRAST]))
+    """Targets below 64 px, text below 20 px, contrast below 7:1 and a main button out of the thumb's reach, on the phone's
+    page as it stands; empty: none."""
+    return list(page.evaluate(_MEASURE, [LEAST_TARGET_PX, LEAST_TEXT_PX, LEAST_CONTRAST, LEAST_THUMB]))

@@ -54,13 +54,13 @@ class Small:
         sign_in_at(page, who, self.centre.password_of(who))
         return page
 
-    def have_tasks(self) -> None:
+    def have_tasks(self) -> list[Episode]:
         """One at each camera, offered to the worker."""
-        for number in range(CAMERAS):
-            self.raise_one(number)
+        episodes = [self.raise_one(number) for number in range(CAMERAS)]
         person = self.centre.log_in("worker")
         wait_until(lambda: len(person.tasks()) >= CAMERAS, "the tasks", SOON_MS / 1000)
         person.close()
+        return episodes
 
     def raise_one(self, camera: int, severity: Severity = Severity.ORANGE) -> Episode:
         return self.node.raise_alert(

@@ -15,7 +15,7 @@ declare module "vue-router" {
 }
 
 /** The phone's pages are one file: a phone that has shown one without a connection can show the other. */
-function phonePage(name: "TaskListPage" | "TaskPage" | "MyShiftsPage") {
+function phonePage(name: "TaskListPage" | "TaskPage" | "MyShiftsPage" | "ReportPage" | "OwnReportsPage") {
   return () => import("@/pages/phone").then((pages) => pages[name]);
 }
 
@@ -156,6 +156,18 @@ export const router = createRouter({
       path: "/phone/shifts",
       name: "my-shifts",
       component: phonePage("MyShiftsPage"),
+      meta: { for: "worker", theme: "light" },
+    },
+    {
+      path: "/phone/report",
+      name: "report",
+      component: phonePage("ReportPage"),
+      meta: { for: "worker", theme: "light" },
+    },
+    {
+      path: "/phone/reports",
+      name: "own-reports",
+      component: phonePage("OwnReportsPage"),
       meta: { for: "worker", theme: "light" },
     },
     {

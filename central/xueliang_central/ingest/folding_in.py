@@ -49,6 +49,7 @@ from xueliang_central.store.among import among, pairs_among
 Row = dict[str, Any]
 
 _NOBODY: Final[Mapping[str, list[Row]]] = {}
+_NOTHING: Final[Mapping[str, Row]] = {}
 
 
 async def known_alerts(change: Change, alert_ids: Sequence[str]) -> dict[str, Row]:
@@ -77,20 +78,29 @@ async def fold_in(
     return await place_all(change, merged, known, hidden)
 
 
-async def place_all(change: Change, merged: dict[str, Row], known: Mapping[str, Row], hidden: Mapping[str, Row]) -> int:
+async def place_all(
+    change: Change,
+    merged: dict[str, Row],
+    known: Mapping[str, Row],
+    hidden: Mapping[str, Row],
+    told_same: Mapping[str, Row] = _NOTHING,
+) -> int:
     """Write these alerts where they belong: behind a silence, or in incidents; returns how many are newly hidden.
 
-    `merged`: by alert_id, as they are now; `known` and `hidden` as in `fold_in`, as they were.
+    `merged`: by alert_id, as they are now; `known` and `hidden` as in `fold_in`, as they were. `told_same`: by
+    alert_id, the open incident that whoever told recognised it as; one that has closed meanwhile is passed over.
     """
     new = [alert_id for alert_id in merged if alert_id not in known]
     routes = await routes_of(change, [merged[alert_id] for alert_id in new])
     counties = holding.counties_of(change, ((routes[alert_id], merged[alert_id]) for alert_id in new))
     nodes = node_faults.nodes_of(change, [merged[alert_id] for alert_id in new])
     groups = {(routes[alert_id].area.code, merged[alert_id]["hazard"]) for alert_id in new}
+    groups |= {(case["area_code"], case["hazard"]) for case in told_same.values()}
     await lock_groups(change, groups | counties)
     by_hand = await hand_places_in(change, groups)
     touched = {row["incident_id"] for row in known.values()} | {place.incident_id for place in by_hand}
     touched.update(await node_faults.open_of(change, nodes))
+    touched.update(case["incident_id"] for case in told_same.values())
     cases = await lock_incidents(change, touched, groups | counties)
     await _are_where_they_were(change, known)
     await silencing.lock(change, hidden)
@@ -109,7 +119,7 @@ async def place_all(change: Change, merged: dict[str, Row], known: Mapping[str, 
     before = set(cases)
     held = await holding.load(change, counties, cases, merged, fresh)
     await node_faults.load(change, held, nodes, cases, merged)
-    reopened, emptied = await _place(change, new, merged, routes, cases, places, held, by_hand)
+    reopened, emptied = await _place(change, new, merged, routes, cases, places, held, by_hand, told_same)
     await _write_alerts(change, merged, known, cases)
     await silencing.show(change, sorted_, merged)
     await inhibiting.mark(change, [merged[alert_id] for alert_id in new])
@@ -169,6 +179,7 @@ async def _place(
     groups: dict[str, Group],
     held: holding.Counties,
     by_hand: Sequence[HandPlace],
+    told_same: Mapping[str, Row],
 ) -> tuple[dict[str, Decision], set[str]]:
     """Decide where each new alert belongs, opening incidents where needed.
 
@@ -180,7 +191,7 @@ async def _place(
     arrivals = [arrival_of(merged[alert_id], routes[alert_id]) for alert_id in new]
     for arrival in sorted(arrivals, key=lambda item: (item.is_gone, item.began_at, item.alert_id)):
         row, route_ = merged[arrival.alert_id], routes[arrival.alert_id]
-        decision = await decide_in(change, arrival, row, groups, cases, reopened)
+        decision = _as_told(arrival, told_same, cases) or await decide_in(change, arrival, row, groups, cases, reopened)
         place_key: str | None = None
         along: tuple[str, ...] = ()
         kept = await _kept(change, held, decision, arrival, row, route_, cases)
@@ -211,6 +222,16 @@ async def _place(
         held.note(cases[incident_id], merged[arrival.alert_id], arrival, change.now)
     await incidents.write_opened(change, opened_here)
     return reopened, emptied
+
+
+def _as_told(arrival: Arrival, told_same: Mapping[str, Row], cases: Mapping[str, Row]) -> Decision | None:
+    """None: nobody recognised it, or what it was recognised as is open no more."""
+    case = cases[told_same[arrival.alert_id]["incident_id"]] if arrival.alert_id in told_same else None
+    if case is None or case["closed_at"] is not None:
+        return None
+    about: dict[str, object] = {"number": case["number"], "area_code": arrival.area_code, "hazard": arrival.hazard}
+    text = f"whoever reported it recognised incident {case['number']}"
+    return Decision(Fold.JOIN, case["incident_id"], {"code": "told_same", "text": text, "about": about})
 
 
 async def decide_in(

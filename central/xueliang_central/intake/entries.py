@@ -34,6 +34,7 @@ class PersonsSighting:
     longitude: float
     latitude: float
     drill: bool
+    doubt: str = ""  # what the place's name says of how well it is known
 
 
 def episode_of(source_id: str, signal: Signal) -> str:
@@ -77,7 +78,7 @@ def row_of_signal(
 
 
 def row_of_sighting(sighting_id: str, sighting: PersonsSighting, received_at: datetime) -> Row:
-    name = PLACE_NAMES[sighting.channel]
+    name = PLACE_NAMES[sighting.channel] + sighting.doubt
     reason = {"code": f"{sighting.channel}_sighting", "text": sighting.text, "about": {"place": name}}
     return _row(
         alert_id=sighting_id,

@@ -67,6 +67,28 @@ async def same_nearby(
     return sorted(near, key=lambda one: (one.distance_m, one.incident["incident_id"]))[:MOST_SAME]
 
 
+async def same_in_area(conn: AsyncConnection, hazard: str, middle: tuple[float, float], area_path: str) -> list[Same]:
+    """The same without a position: of the whole area and below, newest first, with the distance from its middle."""
+    found = await conn.execute(
+        select(incidents)
+        .where(
+            incidents.c.hazard == hazard,
+            incidents.c.state != State.CLOSED.value,
+            incidents.c.drill.is_(False),
+            or_(incidents.c.area_path == area_path, incidents.c.area_path.startswith(f"{area_path}/", autoescape=True)),
+        )
+        .order_by(incidents.c.opened_at.desc(), incidents.c.incident_id)
+        .limit(MOST_SAME)
+    )
+    return [Same(dict(row), _apart_m(row, middle)) for row in found.mappings()]
+
+
+def _apart_m(row: Any, place: tuple[float, float]) -> float:
+    if row["longitude"] is None or row["latitude"] is None:
+        return 0.0
+    return distance_m(row["longitude"], row["latitude"], *place)
+
+
 @dataclass(frozen=True, slots=True)
 class Watching:
     """A rule that was to see a reported hazard."""

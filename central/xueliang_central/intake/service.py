@@ -7,6 +7,7 @@ is told. What is not signed rightly is not kept at all: strangers must not push 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -20,13 +21,14 @@ from xueliang_central.areas.locating import locate
 from xueliang_central.areas.tree import Area, day_of
 from xueliang_central.audit import chain
 from xueliang_central.errors import CentralError, Conflict, MoveRefused
-from xueliang_central.incidents.change import Change
+from xueliang_central.incidents.change import By, Change
 from xueliang_central.incidents.routing import NoAreas
 from xueliang_central.incidents.tables import alerts, incidents
 from xueliang_central.ingest import quarantine, silencing
 from xueliang_central.ingest.admission import INTAKE_TOPIC, Received, Refusal, RefusalKind
 from xueliang_central.ingest.folding_in import known_alerts, place_all
 from xueliang_central.intake.entries import PersonsSighting, merged, row_of_sighting, row_of_signal
+from xueliang_central.intake.files import name_files
 from xueliang_central.intake.nearby import silent_rules
 from xueliang_central.intake.nearest import NEAR_KEPT, Near, nearest
 from xueliang_central.intake.tables import missed_hazards, sightings, sources
@@ -110,8 +112,20 @@ async def take_signal(change: Change, source: Row, signal: Signal, place: tuple[
     return await _take(change, row, sighting, actor=f"source:{source_id}")
 
 
+@dataclass(frozen=True, slots=True)
+class Besides:
+    """What comes with a person's sighting. `call_back`: by a desk; the rest: by a worker."""
+
+    call_back: CallBack | None = None
+    accuracy_m: float | None = None
+    is_place_good: bool = True
+    photos: Sequence[str] = ()
+    voices: Sequence[str] = ()
+    same_as: str | None = None  # the incident that the worker recognised
+
+
 async def take_sighting(
-    change: Change, actor: Actor, asked: PersonsSighting, *, key: str, hash_: str, call_back: CallBack | None, name: str
+    change: Change, actor: Actor, asked: PersonsSighting, *, key: str, hash_: str, besides: Besides, name: str
 ) -> Taken:
     """A worker's own sighting, or a desk's on behalf of a resident.
 
@@ -136,9 +150,32 @@ async def take_sighting(
     sighting = _sighting_row(change, row, area, asked.channel, actor.user_id, name, key, hash_) | {
         "sighting_id": sighting_id
     }
-    if call_back is not None:
+    if (call_back := besides.call_back) is not None:
         sighting |= {"call_back": call_back.number, "call_back_until": call_back.until}
-    return await _take(change, row, sighting, actor=actor.name)
+    sighting["accuracy_m"] = besides.accuracy_m
+    same = await _recognised(change, actor, besides.same_as, asked)
+    taken = await _take(change, row, sighting, actor=actor.name, same=same, may_be_missed=besides.is_place_good)
+    await name_files(change, actor, sighting, besides.photos, besides.voices)
+    if taken.incident_id is not None and (besides.photos or besides.voices):
+        said = {"photos": list(besides.photos), "voices": list(besides.voices)}
+        change.note(taken.incident_id, "reported", By("user", name), **{key: one for key, one in said.items() if one})
+    return taken
+
+
+async def _recognised(change: Change, actor: Actor, incident_id: str | None, asked: PersonsSighting) -> Row | None:
+    """The open incident of that hazard; None: it is over by now, and the report stands for itself.
+
+    Raises MoveRefused for one that is out of sight or about something else.
+    """
+    if incident_id is None:
+        return None
+    found = await change.conn.execute(select(incidents).where(incidents.c.incident_id == incident_id))
+    case = found.mappings().one_or_none()
+    if case is None or not may_see(actor, case["area_path"]):
+        raise MoveRefused("same_as: no such incident in your areas")
+    if (case["hazard"], case["drill"]) != (asked.hazard, asked.drill):
+        raise MoveRefused("same_as: that incident is about another hazard", hazard=case["hazard"])
+    return None if case["closed_at"] is not None else dict(case)
 
 
 async def _lock(change: Change, table: Any, which: Any) -> None:
@@ -194,20 +231,24 @@ def _sighting_row(
         "received_at": change.now,
         "call_back": None,
         "call_back_until": None,
+        "accuracy_m": None,
     }
 
 
-async def _take(change: Change, row: Row, sighting: Row, *, actor: str) -> Taken:
+async def _take(
+    change: Change, row: Row, sighting: Row, *, actor: str, same: Row | None = None, may_be_missed: bool = True
+) -> Taken:
     """The alert where it belongs, then the sighting, the silent rules and the audit record."""
     alert_id = row["alert_id"]
     known = await known_alerts(change, [alert_id])
     hidden = {} if known else await silencing.known_hidden(change.conn, [alert_id])
     before = known.get(alert_id) or (silencing.as_alert(hidden[alert_id]) if hidden else None)
-    await place_all(change, {alert_id: merged(before, row)}, known, hidden)
+    told_same = {} if same is None else {alert_id: same}
+    await place_all(change, {alert_id: merged(before, row)}, known, hidden, told_same)
     near = await nearest(change.conn, (row["longitude"], row["latitude"]))
     cameras = [{name: getattr(one, name) for name in NEAR_KEPT} for one in near]
     await change.conn.execute(insert(sightings), {**sighting, "cameras": cameras})
-    if before is None and row["phase"] != Phase.CLEARED and not row["drill"]:
+    if may_be_missed and before is None and row["phase"] != Phase.CLEARED and not row["drill"]:
         await _mark_missed(change, sighting, near)
     detail = {name: sighting[name] for name in ("channel", "hazard", "severity", "area_code", "alert_id")}
     await chain.record(

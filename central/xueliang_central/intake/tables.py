@@ -50,6 +50,7 @@ sightings: Final = Table(
     Column("seen_at", UtcDateTime, nullable=False),  # by the clock of whoever told
     Column("received_at", UtcDateTime, nullable=False),
     Column("cameras", JsonText, nullable=False),  # the nearest: [{camera_id, distance_m, bearing_deg, looks_there}]
+    Column("accuracy_m", Float),  # of the place, as the phone told it; null: not told
     Column("call_back", String(24)),
     Column("call_back_until", UtcDateTime),
     UniqueConstraint("by_id", "idempotency_key"),
@@ -64,6 +65,17 @@ refused_signals: Final = Table(  # over MQTT, by every ingest process: a few row
 )
 Index("sightings_by_scope", sightings.c.area_path, sightings.c.received_at)
 Index("sightings_to_forget", sightings.c.call_back_until)
+
+sighting_files: Final = Table(  # what a worker photographed or spoke for an own report; deleted as a task's photos are
+    "sighting_files",
+    metadata,
+    Column("sighting_id", String(36), ForeignKey("sightings.sighting_id", ondelete="CASCADE"), primary_key=True),
+    Column("sha256", String(64), primary_key=True),
+    Column("kind", String(10), nullable=False),  # photo | voice
+    Column("area_path", String(80), nullable=False),  # of the sighting: who may see it
+    Column("added_at", UtcDateTime, nullable=False),
+)
+Index("sighting_files_by_sha256", sighting_files.c.sha256)
 
 missed_hazards: Final = Table(
     "missed_hazards",

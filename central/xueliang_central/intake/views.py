@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_central.areas.tree import AreaTree
 from xueliang_central.cameras.register import places_of
 from xueliang_central.incidents.views import area_view, at_text
+from xueliang_central.intake.files import files_of
 from xueliang_central.intake.nearby import Same, has_spoken
 from xueliang_central.intake.nearest import Near
 from xueliang_central.intake.service import incidents_of
@@ -32,6 +33,7 @@ _PLAIN = (
     "longitude",
     "latitude",
     "text",
+    "accuracy_m",
 )
 
 
@@ -50,8 +52,10 @@ async def sighting_views(conn: AsyncConnection, tree: AreaTree, rows: Sequence[R
     for row in marked.mappings():
         if row["camera_id"] in seen:
             missed[row["sighting_id"]].append({"camera_id": row["camera_id"], "rule_id": row["rule_id"]})
+    files = await files_of(conn, [row["sighting_id"] for row in rows])
     return [
         {name: row[name] for name in _PLAIN}
+        | files[row["sighting_id"]]
         | {
             "area": area_view(tree, row["area_code"]),
             "seen_at": at_text(row["seen_at"]),

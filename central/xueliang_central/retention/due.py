@@ -20,7 +20,7 @@ from xueliang_central.incidents.reported import BY_RESIDENT, BY_WORKER
 from xueliang_central.incidents.states import CloseReason, State
 from xueliang_central.incidents.tables import alerts, expected_pictures, incidents
 from xueliang_central.ingest.tables import gated_alerts, spool_records
-from xueliang_central.intake.tables import sightings
+from xueliang_central.intake.tables import sighting_files, sightings
 from xueliang_central.kept_open.tables import hazard_photos
 from xueliang_central.lanes.tables import lanes
 from xueliang_central.noise.tables import noise_state
@@ -108,7 +108,7 @@ def _evidence(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
 
 
 def _photos(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
-    """Photos and voice notes that came with a task, and photos of what is kept open."""
+    """Photos and voice notes that came with a task or a worker's report, and photos of what is kept open."""
     if policy.photos_days is None:
         return None
     cut = _before(now, policy.photos_days)
@@ -129,18 +129,25 @@ def _photos(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
     of_kept = and_(hazard_photos.c.sha256 == pictures.c.sha256, pictures.c.kind == PictureKind.PHOTO.value)
     kept_case = incidents.c.incident_id == hazard_photos.c.incident_id
     kept_needed = or_(incidents.c.state != State.CLOSED.value, incidents.c.closed_at >= cut, _is_held_there())
+    of_report = and_(sighting_files.c.sha256 == pictures.c.sha256, sighting_files.c.kind == pictures.c.kind)
+    in_report = and_(
+        sightings.c.sighting_id == sighting_files.c.sighting_id,
+        alerts.c.alert_id == sightings.c.alert_id,
+        incidents.c.incident_id == alerts.c.incident_id,
+    )
     return _pictures(None, cut).where(
-        or_(exists().where(photo), exists().where(voice), exists().where(of_kept)),
+        or_(exists().where(photo), exists().where(voice), exists().where(of_kept), exists().where(of_report)),
         ~exists().where(photo, of_photo, in_case, needed),
         ~exists().where(voice, of_voice, in_case, needed),
         ~exists().where(of_kept, kept_case, kept_needed),
+        ~exists().where(of_report, in_report, kept_needed),
         ~_MARKS_A_LANE,
     )
 
 
 def _unnamed(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
-    """No alert, task or kept hazard has ever named it, and no lane does now; an alert that is held may name what its
-    node has sent."""
+    """No alert, task, report or kept hazard has ever named it, and no lane does now; an alert that is held may name
+    what its node has sent."""
     if policy.unnamed_pictures_days is None:
         return None
     return _pictures(None, _before(now, policy.unnamed_pictures_days)).where(
@@ -148,6 +155,7 @@ def _unnamed(policy: RetentionConfig, now: datetime) -> Select[Any] | None:
         ~exists().where(task_photos.c.sha256 == pictures.c.sha256),
         ~exists().where(task_voices.c.sha256 == pictures.c.sha256),
         ~exists().where(hazard_photos.c.sha256 == pictures.c.sha256),
+        ~exists().where(sighting_files.c.sha256 == pictures.c.sha256),
         ~exists().where("node:" + gated_alerts.c.node_id == pictures.c.received_from),
         ~_MARKS_A_LANE,
     )

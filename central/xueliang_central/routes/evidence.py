@@ -25,6 +25,7 @@ from xueliang_central.evidence.pieces import Pieces, piece_of
 from xueliang_central.evidence.tables import pictures
 from xueliang_central.incidents.change import By, Change, Rulebook
 from xueliang_central.incidents.tables import expected_pictures
+from xueliang_central.intake.files import is_shown_by_a_report
 from xueliang_central.kept_open.tables import hazard_photos
 from xueliang_central.lanes.tables import lanes
 from xueliang_central.rights.policy import Permission, allows, require, require_node
@@ -202,7 +203,7 @@ async def _note_sent(centre: Centre, picture: Picture, actor: Actor) -> bool:
 async def get_photo(
     request: Request, sha256: Sha256, actor: Annotated[Actor, Depends(require(Permission.SEE_PICTURES))]
 ) -> Response:
-    """A photo of a task in scope, one that shows a lane or a kept hazard in scope, or one's own."""
+    """A photo of a task or a report in scope, one that shows a lane or a kept hazard in scope, or one's own."""
     centre = centre_of(request)
     async with centre.database.reading() as conn:
         picture = await find(conn, PictureKind.PHOTO, sha256)
@@ -236,6 +237,8 @@ async def _may_see_photo(conn: AsyncConnection, sha256: str, actor: Actor) -> bo
         for query in (marks, follows):
             if (await conn.execute(query.limit(1))).one_or_none() is not None:
                 return True
+        if await is_shown_by_a_report(conn, PictureKind.PHOTO, sha256, actor):
+            return True
     return (await conn.execute(named.limit(1))).one_or_none() is not None
 
 

@@ -20,8 +20,10 @@ from xueliang_central.incidents.tables import incidents
 from xueliang_central.incidents.views import at_text
 from xueliang_central.intake import service
 from xueliang_central.intake.entries import PersonsSighting
-from xueliang_central.intake.nearby import same_nearby
+from xueliang_central.intake.files import MAX_PHOTOS, MAX_VOICES
+from xueliang_central.intake.nearby import same_in_area, same_nearby
 from xueliang_central.intake.nearest import nearest
+from xueliang_central.intake.placing import told_place
 from xueliang_central.intake.tables import missed_hazards, sightings
 from xueliang_central.intake.views import missed_views, nearby_view, sighting_views
 from xueliang_central.people import rosters
@@ -32,6 +34,7 @@ from xueliang_central.routes.asking import (
     SAME_AGAIN,
     AnId,
     Key,
+    Photos,
     Text,
     UtcMoment,
     cursor_of,
@@ -79,13 +82,36 @@ class SightingBody(BaseModel):
 
     hazard: CityHazard
     severity: Severity
-    longitude: Annotated[float, Field(ge=-180, le=180, description="WGS84.")]
-    latitude: Annotated[float, Field(ge=-90, le=90)]
-    text: Annotated[Text, Field(min_length=1, max_length=400), AfterValidator(_about_things)]
+    longitude: Annotated[
+        float | None, Field(ge=-180, le=180, description="WGS84. Left out by a worker: somewhere in the own area.")
+    ] = None
+    latitude: Annotated[float | None, Field(ge=-90, le=90)] = None
+    text: Annotated[
+        Text, Field(max_length=400, description="A worker may leave it out."), AfterValidator(_about_things)
+    ] = ""
     seen_at: Annotated[UtcMoment | None, Field(description="Left out: now.")] = None
     drill: bool = False
     call_back: CallBackBody | None = None
     idempotency_key: Key
+    accuracy_m: Annotated[
+        float | None, Field(ge=0, le=1_000_000, description="Of the position, as the phone says.")
+    ] = None
+    photos: Annotated[Photos, Field(max_length=MAX_PHOTOS, description="Of a worker, uploaded before.")] = ()
+    voices: Annotated[Photos, Field(max_length=MAX_VOICES, description="Of a worker, uploaded before.")] = ()
+    same_as: Annotated[AnId | None, Field(description="The open incident that a worker recognised: it joins it.")] = (
+        None
+    )
+
+    @property
+    def hash(self) -> str:
+        """Without the number: it could be found from its hash, long after it was erased. What came later into this body
+        counts only where it is given: a phone that reported before an update repeats itself after it."""
+        unsaid = {name for name in _LATER if not getattr(self, name)}
+        return content_hash(self.model_dump_json(exclude={"call_back"} | unsaid).encode())
+
+
+_LATER: Final = ("accuracy_m", "photos", "voices", "same_as")
+_NO_WORDS: Final = "（没有文字说明）"
 
 
 @router.get("/api/sightings/nearby")
@@ -93,12 +119,19 @@ async def get_nearby(
     request: Request,
     actor: Annotated[Actor, Depends(require(Permission.REPORT_SIGHTINGS))],
     hazard: CityHazard,
-    longitude: Longitude,
-    latitude: Latitude,
+    longitude: Longitude | None = None,
+    latitude: Latitude | None = None,
 ) -> dict[str, Any]:
-    """Before reporting: open incidents of this hazard that may be the same, and the cameras that may see the place."""
-    place = (longitude, latitude)
-    async with centre_of(request).database.reading() as conn:
+    """Before reporting: open incidents of this hazard that may be the same, and the cameras that may see the place.
+
+    Without a position: the newest of the asker's own area, with the distance from its middle.
+    """
+    centre = centre_of(request)
+    told = told_place(centre.areas.tree, actor, longitude, latitude, None)
+    place = (told.longitude, told.latitude)
+    async with centre.database.reading() as conn:
+        if told.area is not None:
+            return nearby_view(await same_in_area(conn, hazard.value, place, actor.area_path), [], actor)
         same = await same_nearby(conn, hazard.value, place, in_scope(incidents.c.area_path, actor))
         near = await nearest(conn, place)
     return nearby_view(same, near, actor)
@@ -115,26 +148,29 @@ async def post_sighting(
     centre = centre_of(request)
     if body.call_back is not None and actor.role is Role.WORKER:
         raise MoveRefused("call_back is for residents; a worker's desk knows the worker")
+    if actor.role is not Role.WORKER:
+        _must_be_told_by_a_desk(body)
     async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
+        told = told_place(change.tree, actor, body.longitude, body.latitude, body.accuracy_m)
         asked = PersonsSighting(
             channel="worker" if actor.role is Role.WORKER else "resident",
             hazard=body.hazard.value,
             severity=int(body.severity),
-            text=body.text,
+            text=body.text or _NO_WORDS,
             seen_at=body.seen_at or change.now,
-            longitude=body.longitude,
-            latitude=body.latitude,
+            longitude=told.longitude,
+            latitude=told.latitude,
             drill=body.drill,
+            doubt=told.doubt,
         )
         call_back = None
         if body.call_back is not None:
             until = change.now + timedelta(hours=body.call_back.hours)
             call_back = service.CallBack(body.call_back.number, until)
         name = await rosters.display_name_of(change.conn, actor.user_id) or actor.name
-        # Without the number: it could be found from its hash, long after it was erased.
-        hash_ = content_hash(body.model_dump_json(exclude={"call_back"}).encode())
+        besides = service.Besides(call_back, told.accuracy_m, told.is_good, body.photos, body.voices, body.same_as)
         taken = await service.take_sighting(
-            change, actor, asked, key=body.idempotency_key, hash_=hash_, call_back=call_back, name=name
+            change, actor, asked, key=body.idempotency_key, hash_=body.hash, besides=besides, name=name
         )
     if taken.is_repeated:
         response.status_code = 200
@@ -159,6 +195,24 @@ async def list_sightings(
         items = await sighting_views(conn, centre.areas.tree, found[:limit], actor)
     last = found[limit - 1] if len(found) > limit else None
     return {"items": items, "next_cursor": cursor_of(last["received_at"], last["sighting_id"]) if last else None}
+
+
+@router.get("/api/sightings/own")
+async def list_own(
+    request: Request,
+    actor: Annotated[Actor, Depends(require(Permission.REPORT_SIGHTINGS))],
+    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 30,
+) -> dict[str, Any]:
+    """What the asker reported, newest first, and what became of each: its incident's state, and why it was closed."""
+    newest_first = (
+        select(sightings)
+        .where(sightings.c.by_id == actor.user_id)
+        .order_by(sightings.c.received_at.desc(), sightings.c.sighting_id.desc())
+    )
+    centre = centre_of(request)
+    async with centre.database.reading() as conn:
+        rows = [dict(row) for row in (await conn.execute(newest_first.limit(limit))).mappings()]
+        return {"items": await sighting_views(conn, centre.areas.tree, rows, actor)}
 
 
 @router.get("/api/sightings/{sighting_id}")
@@ -211,6 +265,16 @@ async def list_missed(
     async with centre_of(request).database.reading() as conn:
         rows = [dict(row) for row in (await conn.execute(newest_first.limit(limit))).mappings()]
         return {"items": await missed_views(conn, rows)}
+
+
+def _must_be_told_by_a_desk(body: SightingBody) -> None:
+    """A resident's place and words are asked for; photos and what was recognised are a worker's to tell."""
+    if body.longitude is None or body.latitude is None:
+        raise MoveRefused("body.longitude, body.latitude: needed, a desk stands elsewhere")
+    if not body.text.strip():
+        raise MoveRefused("body.text: expected what the resident told")
+    if body.photos or body.voices or body.same_as or body.accuracy_m is not None:
+        raise MoveRefused("photos, voices, same_as and accuracy_m are for a worker's own report")
 
 
 async def _seen(conn: AsyncConnection, sighting_id: str, actor: Actor) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from xueliang_central.errors import NotFound
 from xueliang_central.evidence.pictures import PictureKind, find
 from xueliang_central.evidence.pieces import Pieces
 from xueliang_central.evidence.tables import pictures
+from xueliang_central.intake.files import is_shown_by_a_report
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor, Role, in_scope
 from xueliang_central.routes.evidence import (
@@ -74,7 +75,7 @@ async def put_voice(
 async def get_voice(
     request: Request, sha256: Sha256, actor: Annotated[Actor, Depends(require(Permission.SEE_PICTURES))]
 ) -> Response:
-    """A voice note of a task in scope, or one's own."""
+    """A voice note of a task or a report in scope, or one's own."""
     centre = centre_of(request)
     async with centre.database.reading() as conn:
         voice = await find(conn, PictureKind.VOICE, sha256)
@@ -97,4 +98,6 @@ async def _may_hear(conn: AsyncConnection, sha256: str, actor: Actor) -> bool:
         named = named.where(task_voices.c.task_id.in_(select(tasks.c.task_id).where(own_task(actor))))
     else:
         named = named.where(in_scope(task_voices.c.area_path, actor))
+        if await is_shown_by_a_report(conn, PictureKind.VOICE, sha256, actor):
+            return True
     return (await conn.execute(named.limit(1))).one_or_none() is not None

@@ -9,14 +9,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from tests.bench.figures import Figures
-from tests.support.browser import handset
+from tests.support.browser import drawn_jpeg, handset
 from tests.support.console_pages import every_page
 from tests.support.small_city import Small, open_page, small
 from tests.support.trying_node import HOUR_S, LEFT, RIGHT, keep_a_day, trying_node
+from tests.support.puppet_node import Episode
 from xueliang_alerts.clocks import system_wall
+from xueliang_alerts.contract import Reason
+from xueliang_demo.processes import wait_until
 
 KEYS: Final = (
     "axe_serious",
@@ -28,6 +31,8 @@ KEYS: Final = (
     "what_if_24_h_s",
 )
 # 1.6 Mbit/s down, 0.75 up, 300 ms there and back: what WebPageTest calls 3G.
+SOON_S: Final = 30.0
+GONE: Final = Reason(code="lane_clear", text="lane clear for 30 s", about={"place": "lane"})
 SLOW: Final = {"offline": False, "latency": 300, "downloadThroughput": 200_000, "uploadThroughput": 96_000}
 
 
@@ -35,7 +40,7 @@ def measure(parts: Collection[str], browser: Browser, folder: Path, figures: Fig
     if not {"axe", "phone", "taps", "whatif"} & set(parts):
         return
     with small(folder) as place:
-        place.have_tasks()
+        episodes = place.have_tasks()
         if "axe" in parts:
             found, figures["axe_pages"] = every_page(browser, place)
             figures["axe_serious"] = len(found)
@@ -47,7 +52,7 @@ def measure(parts: Collection[str], browser: Browser, folder: Path, figures: Fig
             figures["what_if_24_h_s"] = _what_if(browser, place)
         if "taps" in parts:
             taps = 150 if is_quick else 1_000
-            figures["stray_taps"], figures["stray_tap_wrong_closes"] = taps, _taps(browser, place, taps)
+            figures["stray_taps"], figures["stray_tap_wrong_closes"] = taps, _taps(browser, place, taps, episodes)
 
 
 def _phone(browser: Browser, place: Small) -> tuple[float, float]:
@@ -94,16 +99,32 @@ def _what_if(browser: Browser, place: Small) -> float:
     return max(waits)
 
 
-def _taps(browser: Browser, place: Small, taps: int) -> int:
-    """Tasks that a blind thumb has closed, by taps anywhere, over tasks in every state. The seed is fixed."""
+def _taps(browser: Browser, place: Small, taps: int, episodes: list[Episode]) -> int:
+    """Tasks that a blind thumb has closed, by taps anywhere, over tasks in every state: of the two that are arrived one
+    has a photograph kept and one is seen clear, so that both can be finished. The seed is fixed."""
     person = place.centre.log_in("worker")
-    tasks = [str(one["task_id"]) for one in person.tasks()]
+    found = sorted(person.tasks(), key=lambda one: str(one["incident"]["place"]["camera_name"]))  # as the episodes
+    tasks = [str(one["task_id"]) for one in found]
     for task_id in tasks[1:4]:
         person.move_task(task_id, "take")
     for task_id in tasks[2:4]:
         person.move_task(task_id, "arrive")
+    place.node.see_clear(episodes[3], reason=GONE)
+    wait_until(lambda: not person.task(tasks[3])["incident"]["still_present"], "seen clear", SOON_S)
     before = _closed(person)
-    page = place.page(browser, "worker")
+
+    def phone() -> Page:
+        """A new one has no photograph kept."""
+        opened = place.page(browser, "worker")
+        opened.goto(f"/phone/tasks/{tasks[2]}")
+        if person.task(tasks[2])["state"] == "arrived":
+            photo = {"name": "after.jpg", "mimeType": "image/jpeg", "buffer": drawn_jpeg(1200, 800)}
+            opened.get_by_test_id("photo-input").set_input_files(photo)  # type: ignore[arg-type]
+            opened.locator("[data-testid=photo][data-photo=sent]").wait_for()
+            opened.wait_for_function("() => !document.querySelector('[data-testid=handled]').disabled")
+        return opened
+
+    page = phone()
     rng = random.Random(11)
     starts: list[Callable[[], Any]] = [lambda: page.goto("/phone")]
     starts += [lambda task_id=task_id: page.goto(f"/phone/tasks/{task_id}") for task_id in tasks]
@@ -111,7 +132,7 @@ def _taps(browser: Browser, place: Small, taps: int) -> int:
         if number % 25 == 0 or "/phone" not in page.url:
             if "/login" in page.url or "/account" in page.url:
                 page.context.close()
-                page = place.page(browser, "worker")
+                page = phone()
             starts[(number // 25) % len(starts)]()
             page.wait_for_timeout(500)
         page.touchscreen.tap(rng.uniform(2, 388), rng.uniform(2, 842))

@@ -1,4 +1,6 @@
 /** A photograph from the phone's camera, made small, or a voice note: named by its hash, sent in pieces that a break does not undo. */
+import { burnIn, stripOf } from "./burnt.ts";
+import { PhotoRefused, checkPicture } from "./picture_files.ts";
 import { ApiProblem, NoAnswer, asProblem, csrfToken, isStaleToken, renewToken, signedOut } from "./http.ts";
 import { sha256Hex } from "./sha256.ts";
 
@@ -14,17 +16,26 @@ export interface PreparedPhoto {
   sha256: string;
 }
 
-/** Redraws the picture (so no EXIF, no position leaves the phone) with its longest edge at most LONGEST_EDGE_PX. */
-export async function preparePhoto(file: Blob): Promise<PreparedPhoto> {
-  const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
+/**
+ * Redraws the picture (so no EXIF, no position leaves the phone) with its longest edge at most LONGEST_EDGE_PX, and the
+ * lines `said` in a strip below it. Throws PhotoRefused before anything is decoded that a weak phone could not.
+ */
+export async function preparePhoto(file: Blob, said: readonly string[]): Promise<PreparedPhoto> {
+  const what = await checkPicture(file);
+  const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" }).catch(() => {
+    throw new PhotoRefused("no_picture", what);
+  });
   const scale = Math.min(1, LONGEST_EDGE_PX / Math.max(bitmap.width, bitmap.height));
+  const strip = stripOf(said, Math.max(1, Math.round(bitmap.width * scale)));
+  const height = Math.max(1, Math.round((bitmap.height * strip.width) / bitmap.width));
   const canvas = document.createElement("canvas");
-  canvas.width = Math.max(1, Math.round(bitmap.width * scale));
-  canvas.height = Math.max(1, Math.round(bitmap.height * scale));
+  canvas.width = strip.width;
+  canvas.height = height + strip.height;
   const context = canvas.getContext("2d");
   if (!context) throw new Error("no canvas");
-  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  context.drawImage(bitmap, 0, 0, strip.width, height);
   bitmap.close();
+  burnIn(context, strip, height);
   const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/jpeg", JPEG_QUALITY));
   if (!blob) throw new Error("the picture could not be encoded");
   const bytes = new Uint8Array(await blob.arrayBuffer());

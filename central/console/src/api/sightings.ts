@@ -31,6 +31,10 @@ export interface Sighting {
   missed_by: { camera_id: string; rule_id: string }[];
   /** There is a number to call until then. */
   call_back_until: string | null;
+  /** Of the place, as a worker's phone told it. */
+  accuracy_m: number | null;
+  photos: string[];
+  voices: string[];
 }
 
 export interface Missed {
@@ -56,19 +60,26 @@ export interface Source {
 }
 
 export interface Nearby {
-  incidents: { incident_id: string; number: string; severity: Severity; state: string; camera_name: string; distance_m: number }[];
+  incidents: { incident_id: string; number: string; severity: Severity; state: string; camera_name: string; distance_m: number; opened_at: string }[];
   cameras: NearCamera[];
 }
 
 export interface NewSighting {
   hazard: string;
   severity: number;
-  longitude: number;
-  latitude: number;
+  /** Left out by a worker whose phone knows no position: somewhere in the own area. */
+  longitude?: number;
+  latitude?: number;
   text: string;
   drill: boolean;
   call_back?: { number: string; hours: number };
   idempotency_key: string;
+  /** Of a worker's own report. */
+  seen_at?: string;
+  accuracy_m?: number;
+  photos?: string[];
+  voices?: string[];
+  same_as?: string;
 }
 
 export const sightings = {
@@ -79,6 +90,10 @@ export const sightings = {
     ),
   nearby: (hazard: string, longitude: number, latitude: number) =>
     get<Nearby>(`/api/sightings/nearby?hazard=${encodeURIComponent(hazard)}&longitude=${longitude}&latitude=${latitude}`),
+  /** Without a position: the newest of the own area. */
+  inArea: (hazard: string) => get<Nearby>(`/api/sightings/nearby?hazard=${encodeURIComponent(hazard)}`),
+  /** What this worker reported, newest first. */
+  own: () => get<{ items: Sighting[] }>("/api/sightings/own"),
   report: (body: NewSighting) => post<Sighting & { why_folded: Why }>("/api/sightings", body),
   /** Each view is a record of the audit chain. */
   callBack: (sightingId: string) =>

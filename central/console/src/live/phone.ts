@@ -13,10 +13,11 @@ import { computed, effectScope, reactive, ref, shallowRef, watch } from "vue";
 import { tasks as calls } from "@/api/calls";
 import { ApiProblem } from "@/api/http";
 import { preparePhoto, sendPhoto } from "@/api/photos";
+import { sightings } from "@/api/sightings";
 import { randomId } from "@/api/random_id";
 import { sha256Hex } from "@/api/sha256";
 import type { CentreEvent, Task, TaskMoveName } from "@/api/types";
-import { filesOf, isWaiting, taskAsIf, versionFor, type Act, type Given } from "@/offline/acts";
+import { REPORT, filesOf, isWaiting, taskAsIf, versionFor, type Act, type Given } from "@/offline/acts";
 import { endReading, keptHere } from "@/offline/device";
 import { HOLD_MS, heldForMs, holdOf, untilNextMs } from "@/offline/holding";
 import { looseOf, type Kept, type KeptPhoto, type PhotoPart, type VoicePart } from "@/offline/kept";
@@ -199,8 +200,10 @@ async function start(): Promise<void> {
   isLasting.value = here.isLasting;
   sender = new Sender(
     here,
-    { move: calls.move, task: calls.one, sendPhoto },
+    { move: calls.move, task: calls.one, report: sightings.report, sendPhoto },
     { onTask: onSent, onProgress: (sha256, share) => progress.set(sha256, share) },
+    Date.now,
+    () => now.value,
   );
   acts.value = mineOf(await here.acts());
   stopWatching = here.watch((allActs, allPhotos) => {
@@ -292,7 +295,7 @@ async function undo(act: Act): Promise<boolean> {
   const taken = (await kept?.undoAct(act.n, Date.now).catch(() => null)) ?? null;
   if (!kept || !taken) return false;
   acts.value = mineOf(await kept.acts());
-  if (taken.move === "handled") undone.set(taken.taskId, taken.given); // last: the page looks at the task as it is again
+  if (taken.move === "handled" || taken.move === REPORT) undone.set(taken.taskId, taken.given); // last: the page looks at the task as it is again
   return true;
 }
 
@@ -309,9 +312,18 @@ async function dismissAct(act: Act): Promise<void> {
   await kept?.dropPhotos(filesOf(act));
 }
 
-/** Throws when the file is no picture. */
-async function addPhoto(taskId: string, part: PhotoPart, file: Blob, prepared?: (sha256: string) => void): Promise<void> {
-  const { bytes, sha256 } = await preparePhoto(file);
+/**
+ * `said`: the lines that are drawn into it. `prepared`: what it will be kept as, before it is. Throws PhotoRefused when
+ * the file is no picture, or too large for a phone.
+ */
+async function addPhoto(
+  taskId: string,
+  part: PhotoPart,
+  file: Blob,
+  said: readonly string[],
+  prepared?: (sha256: string) => void,
+): Promise<void> {
+  const { bytes, sha256 } = await preparePhoto(file, said);
   prepared?.(sha256);
   await keepFile({ sha256, taskId, part }, bytes, "image/jpeg");
 }

@@ -8,9 +8,19 @@
  *     one before it left, and only when that left the task as the worker expected.
  */
 import type { TaskMove } from "../api/calls.ts";
+import type { NewSighting } from "../api/sightings.ts";
 import type { Fix, Near, Task, TaskMoveName, TaskState } from "../api/types.ts";
 
-export type Given = Pick<TaskMove, "note" | "reason_code" | "photos" | "photos_before" | "fix" | "voices" | "until">;
+/** What a worker reports of the own accord, but for its files. */
+export type Report = Pick<NewSighting, "hazard" | "severity" | "longitude" | "latitude" | "accuracy_m" | "same_as" | "text">;
+
+export type Given = Pick<TaskMove, "note" | "reason_code" | "photos" | "photos_before" | "fix" | "voices" | "until"> & {
+  report?: Report;
+};
+
+/** An own report is an act of no task: `REPORT` stands for one, so that reports go in the order they were made. */
+export const REPORT = "report";
+export type ActName = TaskMoveName | typeof REPORT;
 
 /** Why an act did not get through. `state`: of the task now, where the centre said it. */
 export interface Trouble {
@@ -28,7 +38,7 @@ export interface Act {
   key: string;
   userId: string;
   taskId: string;
-  move: TaskMoveName;
+  move: ActName;
   /** The state of the task that the worker saw, acts before this one included. */
   from: TaskState;
   version: number | null;
@@ -58,7 +68,7 @@ export type Verdict =
   | { kind: "sign_in" }
   | { kind: "stuck"; trouble: Trouble };
 
-const FROM: Record<TaskMoveName, readonly TaskState[]> = {
+const FROM: Record<ActName, readonly TaskState[]> = {
   take: ["offered"],
   arrive: ["taken"],
   handled: ["taken", "arrived"],
@@ -69,9 +79,10 @@ const FROM: Record<TaskMoveName, readonly TaskState[]> = {
   message: ["taken", "arrived", "handled"],
   ask_suspension: ["taken", "arrived"],
   resume: ["taken", "arrived"],
+  report: [],
 };
 /** Null: the task stays as it is. */
-const AFTER: Record<TaskMoveName, TaskState | null> = {
+const AFTER: Record<ActName, TaskState | null> = {
   take: "taken",
   arrive: "arrived",
   handled: "handled",
@@ -82,6 +93,7 @@ const AFTER: Record<TaskMoveName, TaskState | null> = {
   message: null,
   ask_suspension: null,
   resume: null,
+  report: null,
 };
 
 export const POOR_ABOVE_M = 100;
@@ -140,9 +152,18 @@ export function judge(act: Act, answer: Answer): Verdict {
   return { kind: "stuck", trouble: { kind: "refused", state: task.state, why: answer.detail } };
 }
 
+/** The same for an own report, which no task decides about: nothing can have moved on. */
+export function judgeReport(status: number, detail: string): Verdict {
+  if (status === 401) return { kind: "sign_in" };
+  if (status === 403 || status === 429 || status >= 500) return { kind: "later" };
+  return { kind: "stuck", trouble: { kind: "refused", why: detail } };
+}
+
 /** What is stuck is never sent: its exact place is not kept. */
-function bare({ fix: _gone, ...given }: Given): Given {
-  return given;
+function bare({ fix: _gone, report, ...given }: Given): Given {
+  if (!report) return given;
+  const { longitude: _east, latitude: _north, accuracy_m: _wide, ...said } = report;
+  return { ...given, report: said };
 }
 
 /** The acts on the same task after one that was sent: the next gets its version, or all of them are stuck. */
@@ -166,7 +187,26 @@ export function afterStuck(stuck: Act, trouble: Trouble, rest: readonly Act[]): 
 
 export function bodyOf(act: Act, version: number): TaskMove {
   const near = act.near ? { near: act.near } : {};
+  if (act.move === REPORT) throw new Error("a report is no move of a task"); // sending.ts asks before
   return { move: act.move, version, idempotency_key: act.key, acted_at: act.at, ...near, ...act.given };
+}
+
+/** The centre takes no report of another week or of the future: a time that cannot be is a wrong clock, and says nothing. */
+const SEEN_WITHIN_MS = 7 * 86_400_000;
+
+/** `nowMs`: by the centre's clock where it is known. */
+export function reportOf(act: Act, nowMs: number): NewSighting {
+  const { report, photos = [], voices = [] } = act.given;
+  if (!report) throw new Error("a report without what it tells");
+  const agoMs = nowMs - Date.parse(act.at);
+  return {
+    ...report,
+    drill: false,
+    idempotency_key: act.key,
+    ...(agoMs >= 0 && agoMs < SEEN_WITHIN_MS ? { seen_at: act.at } : {}),
+    ...(photos.length ? { photos } : {}),
+    ...(voices.length ? { voices } : {}),
+  };
 }
 
 function isOthers(task: Task, userId: string): boolean {

@@ -9,16 +9,15 @@
  *   - What follows a held act on its task waits behind it; other tasks go on.
  *   - A clock that was set back holds nothing for longer: what would last more than HOLD_MS is over.
  */
-import type { TaskMoveName } from "../api/types.ts";
-import { isWaiting, type Act } from "./acts.ts";
+import { isWaiting, type Act, type ActName } from "./acts.ts";
 
 export const HOLD_MS = 10_000;
 
 /** Take and arrive go at once: a limit runs against them, and giving the task back takes both away again. */
-const HELD_MOVES: ReadonlySet<TaskMoveName> = new Set(["handled", "refuse", "return", "check_in", "help"]);
+const HELD_MOVES: ReadonlySet<ActName> = new Set(["handled", "refuse", "return", "check_in", "help", "report"]);
 
 /** When an act made now may be sent; undefined: at once. */
-export function holdOf(move: TaskMoveName, nowMs: number): number | undefined {
+export function holdOf(move: ActName, nowMs: number): number | undefined {
   return HELD_MOVES.has(move) ? nowMs + HOLD_MS : undefined;
 }
 

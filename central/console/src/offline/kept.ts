@@ -6,9 +6,9 @@ import type { Task, User } from "../api/types.ts";
 import { filesOf, type Act, type NewAct } from "./acts.ts";
 import { heldForMs } from "./holding.ts";
 
-export type PhotoPart = "before" | "after";
-/** A voice note belongs to one text field: the report, or the reason of another act. */
-export type VoicePart = "voice-handled" | "voice-reason";
+export type PhotoPart = "before" | "after" | "report";
+/** A voice note belongs to one text field: what was done, the reason of another act, or an own report. */
+export type VoicePart = "voice-handled" | "voice-reason" | "voice-report";
 
 /** A photograph taken for a task, or a voice note spoken for it; its bytes lie apart, and go once the centre has them. */
 export interface KeptPhoto {

@@ -1,6 +1,6 @@
 /** Tasks, acts and answers for tests. */
-import type { Task, TaskMoveName, TaskState } from "../api/types.ts";
-import type { Act, Answer } from "./acts.ts";
+import type { Task, TaskState } from "../api/types.ts";
+import type { Act, ActName, Answer } from "./acts.ts";
 
 export const ME = "u-1";
 
@@ -21,7 +21,7 @@ export function task(state: TaskState, version: number, workerId: string | null 
   return made as Task;
 }
 
-export function act(n: number, move: TaskMoveName, more: Partial<Act>): Act {
+export function act(n: number, move: ActName, more: Partial<Act>): Act {
   return {
     n,
     key: `key-${n}`,

@@ -3,8 +3,10 @@ import { test } from "node:test";
 
 import type { TaskMove } from "../api/calls.ts";
 import { ApiProblem, NoAnswer } from "../api/http.ts";
+import type { NewSighting } from "../api/sightings.ts";
 import type { Task, TaskState } from "../api/types.ts";
 import { claim, endReading, KEPT_FOR_MS, ownerWithoutCentre, unsentOf } from "./device.ts";
+import type { Act } from "./acts.ts";
 import { KeptInMemory, looseOf, asKept, type KeptPhoto } from "./kept.ts";
 import { act, ME, task } from "./made_up.ts";
 import { Sender, type Centre } from "./sending.ts";
@@ -37,6 +39,17 @@ class FakeCentre implements Centre {
   async task(): Promise<Task> {
     this.#reach();
     return this.now;
+  }
+
+  readonly reports: NewSighting[] = [];
+  refusesReports = 0;
+
+  async report(body: NewSighting): Promise<void> {
+    this.#reach();
+    if (this.refusesReports) throw refusal(this.refusesReports);
+    if (!this.#keys.has(body.idempotency_key)) this.reports.push(body);
+    this.#keys.add(body.idempotency_key);
+    if (this.losesAnswer) throw new NoAnswer("cut");
   }
 
   async sendPhoto(sha256: string, _bytes: unknown, _onProgress: unknown, type?: string): Promise<void> {
@@ -180,6 +193,45 @@ test("a held act is not sent before its time, what was made before it is; undone
   await sender.send(ME);
   await sender.send(ME);
   assert.deepEqual(centre.done, ["take", "arrive", "handled"], "once, when its time is over");
+});
+
+const SAID = { hazard: "fire_smoke", severity: 2, longitude: 117, latitude: 36, accuracy_m: 20, text: "" };
+const report = (key: string, more: Partial<Act> = {}) =>
+  act(0, "report", { key, taskId: "report", given: { report: SAID, photos: ["p1"] }, ...more });
+
+test("an own report goes once, with its photographs before it, whatever answer was lost", async () => {
+  const kept = new KeptInMemory();
+  const centre = new FakeCentre();
+  const seenMs = Date.parse("2026-11-26T04:00:00Z");
+  const sender = new Sender(kept, centre, { onTask: () => undefined, onProgress: () => undefined }, () => seenMs + 8 * 3_600_000);
+  await kept.addPhoto(photo("p1"), new Uint8Array([1, 2, 3]));
+  await kept.addAct(report("r1"));
+  centre.losesAnswer = true;
+  assert.equal(await sender.send(ME), "later");
+  centre.losesAnswer = false;
+  assert.equal(await sender.send(ME), "done");
+  assert.deepEqual(centre.reports, [{ ...SAID, drill: false, idempotency_key: "r1", seen_at: "2026-11-26T04:00:00Z", photos: ["p1"] }]);
+  assert.deepEqual([centre.photos, await kept.acts(), await kept.photos()], [["p1"], [], []]);
+  await kept.addAct(report("r2", { at: "2025-11-26T04:00:00Z", given: { report: SAID } }));
+  await sender.send(ME);
+  assert.equal(centre.reports[1]?.seen_at, undefined, "by a clock that was a year behind");
+});
+
+test("a report that is refused stays with the reason and without its place; the next goes on", async () => {
+  const kept = new KeptInMemory();
+  const centre = new FakeCentre();
+  const sender = new Sender(kept, centre, { onTask: () => undefined, onProgress: () => undefined });
+  await kept.addAct(report("r1", { given: { report: SAID } }));
+  centre.refusesReports = 503;
+  assert.equal(await sender.send(ME), "later");
+  centre.refusesReports = 422;
+  assert.equal(await sender.send(ME), "done");
+  centre.refusesReports = 0;
+  await kept.addAct(report("r2", { given: { report: SAID } }));
+  assert.equal(await sender.send(ME), "done");
+  const left = await kept.acts();
+  assert.deepEqual(left.map(({ key, trouble, given }) => [key, trouble?.kind, given.report?.longitude]), [["r1", "refused", undefined]]);
+  assert.equal(centre.reports.length, 1);
 });
 
 const LI = { user_id: ME, username: "li", display_name: "李", role: "worker", area: { code: "1", name: "g", level: "grid" } } as const;

@@ -12,8 +12,21 @@
  */
 import type { TaskMove } from "../api/calls.ts";
 import { ApiProblem } from "../api/http.ts";
+import type { NewSighting } from "../api/sightings.ts";
 import type { Task } from "../api/types.ts";
-import { afterSent, afterStuck, bodyOf, filesOf, judge, type Act, type Answer, type Trouble } from "./acts.ts";
+import {
+  REPORT,
+  afterSent,
+  afterStuck,
+  bodyOf,
+  filesOf,
+  judge,
+  judgeReport,
+  reportOf,
+  type Act,
+  type Answer,
+  type Trouble,
+} from "./acts.ts";
 import { nextToSend } from "./holding.ts";
 import type { Kept } from "./kept.ts";
 
@@ -23,6 +36,7 @@ const MOST_REPEATS = 4;
 export interface Centre {
   move(taskId: string, body: TaskMove): Promise<Task>;
   task(taskId: string): Promise<Task>;
+  report(body: NewSighting): Promise<unknown>;
   sendPhoto(sha256: string, bytes: Uint8Array<ArrayBuffer>, onProgress: (share: number) => void, type?: string): Promise<void>;
 }
 
@@ -42,14 +56,17 @@ export class Sender {
   readonly #centre: Centre;
   readonly #told: Told;
   readonly #nowMs: () => number;
+  readonly #centreNowMs: () => number;
   #pass: Promise<PassEnd> | null = null;
   #isAskedAgain = false;
 
-  constructor(kept: Kept, centre: Centre, told: Told, nowMs: () => number = Date.now) {
+  /** `nowMs`: by the phone's clock, which holds are counted by; `centreNowMs`: by the centre's, as far as it is known. */
+  constructor(kept: Kept, centre: Centre, told: Told, nowMs: () => number = Date.now, centreNowMs: () => number = nowMs) {
     this.#kept = kept;
     this.#centre = centre;
     this.#told = told;
     this.#nowMs = nowMs;
+    this.#centreNowMs = centreNowMs;
   }
 
   /** Sends what this person has waiting; what belongs to somebody else is not touched. */
@@ -96,6 +113,7 @@ export class Sender {
       if (end === "later" || end === "sign_in") return end;
       if (end !== "next") return this.#stick(act, end);
     }
+    if (act.move === REPORT) return this.#sendReport(act);
     let version = act.version ?? (await this.#versionNow(act));
     if (typeof version === "string") return version;
     for (let repeat = 0; repeat < MOST_REPEATS; repeat += 1) {
@@ -110,6 +128,20 @@ export class Sender {
       return verdict.kind === "sign_in" ? "sign_in" : "later";
     }
     return "later";
+  }
+
+  async #sendReport(act: Act): Promise<StepEnd> {
+    try {
+      await this.#centre.report(reportOf(act, this.#centreNowMs()));
+    } catch (error) {
+      if (!(error instanceof ApiProblem)) return "later";
+      const verdict = judgeReport(error.status, error.message);
+      if (verdict.kind === "stuck") return this.#stick(act, verdict.trouble);
+      return verdict.kind === "sign_in" ? "sign_in" : "later";
+    }
+    await this.#kept.changeActs([act.n], []);
+    await this.#kept.dropPhotos(filesOf(act));
+    return "next";
   }
 
   /** For an act whose forerunner was sent before it was on the list: the task must stand as the worker expected. */
@@ -148,7 +180,8 @@ export class Sender {
   }
 
   async #stick(act: Act, trouble: Trouble, answer?: Answer): Promise<StepEnd> {
-    await this.#kept.changeActs([], afterStuck(act, trouble, await this.#kept.acts()));
+    const rest = act.move === REPORT ? [] : await this.#kept.acts(); // no report needs the one before it
+    await this.#kept.changeActs([], afterStuck(act, trouble, rest));
     if (answer?.kind === "problem" && answer.task) this.#told.onTask(answer.task);
     return "next";
   }

@@ -164,6 +164,7 @@ const FOLDED: Record<string, [string, string]> = {
   flapping: ["{window_s} 秒内反复告警 {raised} 次，单独成案，只提示一次", "raised {raised} times in {window_s} s: flapping, shown once"],
   outlasted: ["已持续 {there_s} 秒，单独成案", "there for {there_s} s: an incident of its own"],
   severity: ["级别升至最高，单独成案", "its severity has risen to 1: an incident of its own"],
+  told_same: ["上报人认出是事件 {number}，归并为一起", "whoever reported it recognised {number}"],
   ended_before_known: ["收到时已结束，仅作记录，不派人", "over before it was known: recorded, nobody sent"],
 };
 
@@ -326,6 +327,7 @@ const TIMELINE: Record<string, [string, string]> = {
   reviewed: ["自行恢复后复核", "Reviewed after it ended by itself"],
   looked: ["让摄像机当场查看", "Camera asked to look"],
   looked_again: ["处置后摄像机复看", "Camera looked again after “handled”"],
+  reported: ["网格员上报，附照片或录音", "Reported by a worker, with photos or voice notes"],
   picture_received: ["现场画面已收到", "Picture received"],
   photo_received: ["处置照片已收到", "Photo received"],
   to_check: ["等待人工核查", "Waiting for a check by hand"],

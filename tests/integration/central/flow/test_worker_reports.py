@@ -1,0 +1,102 @@
+"""A worker's own report: with photos, joined to what the worker recognised, and without a position."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import update
+
+from tests.integration.central.flow.test_intake import PLACE, people, rows, sighting, watch
+from tests.support.centres import TestCentre
+from tests.support.pictures import jpeg, sha256
+from xueliang_central.incidents.tables import incidents
+from xueliang_central.intake.tables import sightings
+from xueliang_central.retention.removing import is_any_due
+from xueliang_configs.retention import RetentionConfig
+
+__all__ = ["people"]  # the fixture
+
+KEEP_A_MONTH = RetentionConfig(photos_days=30, unnamed_pictures_days=30)
+
+
+async def put_photo(client: httpx.AsyncClient, data: bytes) -> str:
+    name = sha256(data)
+    answer = await client.put(f"/api/photos/{name}", content=data, headers={"content-type": "image/jpeg"})
+    assert answer.status_code == 201, answer.text
+    return name
+
+
+async def test_a_worker_recognises_an_incident_and_the_report_joins_it_with_its_photo(people: TestCentre) -> None:
+    far = {"longitude": PLACE[0] + 0.0015}  # 135 m: folding alone would open another
+    async with people.signed_in("wang") as client, people.signed_in("li") as desk, people.signed_in("chen") as stranger:
+        photo = await put_photo(client, jpeg(filler=b"van"))
+        first = (await client.post("/api/sightings", json=sighting())).json()["incident"]
+        body = sighting(
+            idempotency_key="b", text="", same_as=first["incident_id"], photos=[photo], accuracy_m=20, **far
+        )
+        taken = await client.post("/api/sightings", json=body)
+        assert taken.status_code == 201, taken.text
+        assert taken.json()["why_folded"]["code"] == "told_same"
+        assert taken.json()["incident"] == first
+        assert (taken.json()["photos"], taken.json()["voices"], taken.json()["accuracy_m"]) == ([photo], [], 20)
+        assert (await client.post("/api/sightings", json=body)).status_code == 200
+        apart = (await client.post("/api/sightings", json=sighting(idempotency_key="c", **far))).json()
+        assert apart["incident"]["number"] != first["number"]
+        assert (await desk.get(f"/api/photos/{photo}")).status_code == 200
+        assert (await stranger.get(f"/api/photos/{photo}")).status_code == 404
+        case = (await desk.get(f"/api/incidents/{first['incident_id']}")).json()
+        (told,) = (entry for entry in case["timeline"] if entry["kind"] == "reported")
+        assert (told["params"], told["actor"]["name"]) == ({"photos": [photo]}, "wang 先生")
+        for kind in ("photos", "unnamed_pictures"):
+            async with people.database.reading() as conn:
+                assert not await is_any_due(conn, kind, KEEP_A_MONTH, people.clock.at + timedelta(days=40)), "its case is open"
+        move = {"move": "false_alarm", "version": case["version"], "reason_code": "other", "note": "n"}
+        assert (await desk.post(f"/api/incidents/{first['incident_id']}/moves", json=move)).status_code == 200
+        own = (await client.get("/api/sightings/own")).json()["items"]
+        became = {one["sighting_id"]: one["incident"]["close_reason"] for one in own}
+        assert became[taken.json()["sighting_id"]] == "false_alarm"
+        assert len(own) == 3
+        assert (await desk.get("/api/sightings/own")).json()["items"] == []
+        late = sighting(idempotency_key="d", same_as=first["incident_id"], longitude=PLACE[0] + 0.004)
+        opened = (await client.post("/api/sightings", json=late)).json()
+        assert opened["incident"]["number"] not in {first["number"], apart["incident"]["number"]}  # over by then
+    async with people.database.transaction() as conn:
+        await conn.execute(update(incidents).values(state="closed", closed_at=people.clock.at))
+    async with people.database.reading() as conn:
+        assert await is_any_due(conn, "photos", KEEP_A_MONTH, people.clock.at + timedelta(days=40))
+        assert not await is_any_due(conn, "unnamed_pictures", KEEP_A_MONTH, people.clock.at + timedelta(days=40))
+
+
+async def test_without_a_position_the_own_area_is_told_and_says_so(people: TestCentre) -> None:
+    await watch(people, "here", PLACE)
+    body = {name: said for name, said in sighting(text="").items() if name not in {"longitude", "latitude"}}
+    async with people.signed_in("wang") as client:
+        made = (await client.post("/api/sightings", json=body)).json()
+        found = (await client.get("/api/sightings/nearby", params={"hazard": body["hazard"]})).json()
+        wide = (await client.post("/api/sightings", json=sighting(idempotency_key="w", accuracy_m=350))).json()
+    assert made["missed_by"] == wide["missed_by"] == []  # nobody knows that the camera should have seen it
+    assert made["accuracy_m"] > 1_000
+    assert [one["number"] for one in found["incidents"]] == [made["incident"]["number"]]
+    names = {row["camera_name"] for row in await rows(people, incidents)}
+    assert any("没有定位" in name for name in names), names
+
+
+@pytest.mark.parametrize(
+    ("who", "changes", "said"),
+    [
+        ("wang", {"same_as": "00000000-0000-4000-8000-000000000000"}, "no such incident"),
+        ("wang", {"photos": ["0" * 64]}, "upload the photos"),
+        ("li", {"photos": ["0" * 64]}, "for a worker's own report"),
+        ("li", {"longitude": None}, "a desk stands elsewhere"),
+    ],
+)
+async def test_a_report_that_names_what_is_not_there_is_refused(
+    people: TestCentre, who: str, changes: dict[str, Any], said: str
+) -> None:
+    async with people.signed_in(who) as client:
+        answer = await client.post("/api/sightings", json=sighting(**changes))
+    assert (answer.status_code, said in answer.text) == (422, True), answer.text
+    assert await rows(people, sightings) == await rows(people, incidents) == []
