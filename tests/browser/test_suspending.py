@@ -60,21 +60,21 @@ def test_a_task_waits_because_two_people_say_so_and_goes_on(browser: Browser, gr
     expect(sheet.get_by_test_id("suspend-submit")).to_be_disabled()
     sheet.get_by_test_id("suspend-note").fill("院门上锁，业主四点回来")
     sheet.get_by_test_id("hours-2").click()
-    _fine(phone)
     _shot(phone, "suspend-sheet")
+    _fine(phone)
     sheet.get_by_test_id("suspend-submit").click()
     state = phone.get_by_test_id("suspension")
     expect(state).to_have_attribute("data-standing", "asked", timeout=SOON_MS)
     expect(phone.get_by_test_id("task-clock")).to_have_attribute("data-kind", "arrive")
-    _fine(phone)
     _shot(phone, "suspend-asked-phone")
+    _fine(phone)
 
     expect(row.get_by_test_id("mark-asked")).to_have_text("挂起待批", timeout=SOON_MS)
     card = screen.get_by_test_id("case-suspension")
     expect(card).to_contain_text("李网格 申请挂起")
     expect(card.get_by_test_id("suspension-refuse")).to_be_disabled()
-    assert serious(screen) == []
     _shot(screen, "suspend-desk-asked")
+    assert serious(screen) == []
     card.get_by_test_id("decision-note").fill("同意")
     card.get_by_test_id("suspension-approve").click()
     expect(card).to_have_attribute("data-standing", "suspended", timeout=SOON_MS)
@@ -87,16 +87,16 @@ def test_a_task_waits_because_two_people_say_so_and_goes_on(browser: Browser, gr
     screen.get_by_test_id("aside-supervise").click()
     dialog = screen.get_by_test_id("until-dialog")
     dialog.get_by_test_id("until-note").fill("本月第三次，请当日办结")
-    assert serious(screen) == []
     _shot(screen, "supervise-dialog")
+    assert serious(screen) == []
     dialog.get_by_test_id("until-submit").click()
     expect(screen.get_by_test_id("case-supervision")).to_contain_text("本月第三次", timeout=SOON_MS)
     expect(row.get_by_test_id("mark-supervised")).to_have_text("市级督办", timeout=SOON_MS)
     expect(phone.get_by_test_id("supervised")).to_contain_text("本月第三次", timeout=SOON_MS)
-    assert serious(screen) == []
     _shot(screen, "suspend-desk-suspended")
-    _fine(phone)
     _shot(phone, "suspended-phone")
+    assert serious(screen) == []
+    _fine(phone)
 
     phone.get_by_test_id("resume").click()
     expect(state).to_have_attribute("data-standing", "over", timeout=SOON_MS)
