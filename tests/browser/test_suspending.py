@@ -18,7 +18,6 @@ from xueliang_demo.city import DEMO, make_city
 from xueliang_demo.demo_plan import POLICIES
 from xueliang_demo.installation import Account, Plan, WatchedCamera
 
-
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
 

@@ -7,12 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
 
 from tests.integration.central.flow.stage import (
     GRID,
     LI,
-    MAYOR,
     PEOPLE,
     VILLAGE,
     HandClock,
