@@ -1,7 +1,7 @@
 """Running time limits as rows. A clock with `next_due_at` and without `stopped_at` is waiting to fire.
 
-A paused one has no `next_due_at`, so that nothing fires it, also not a worker of the release before; `due_at` is what it
-was when it paused until it goes on.
+A paused one has no `next_due_at`, so that nothing fires it, also not a worker of the release before; its `due_at` is
+that of when it paused until it goes on.
 """
 
 from __future__ import annotations

@@ -147,10 +147,10 @@ async def _escalations_over(conn: AsyncConnection, risen: Sequence[Row]) -> dict
         )
     )
     runs, paused = {}, set()
-    for row in running:
-        runs[row.incident_id, row.kind] = row.started_at
-        if row.paused_at is not None:
-            paused.add((row.incident_id, row.kind))
+    for one in running:
+        runs[one.incident_id, one.kind] = one.started_at
+        if one.paused_at is not None:
+            paused.add((one.incident_id, one.kind))
     over: dict[str, str] = {}
     for row in risen:
         if state_of.get(row["incident_id"]) in (None, State.CLOSED):

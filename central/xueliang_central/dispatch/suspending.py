@@ -165,7 +165,7 @@ async def ask_for_worker(change: Change, actor: Actor, task_id: str, asked: Susp
 
 
 async def decide(change: Change, actor: Actor, task_id: str, asked: Suspension, *, approve: bool) -> str:
-    """Another person than who asked agrees or does not. Returns the incident it is about. Raises as `ask_for_worker`."""
+    """Another person than who asked agrees, or not. Returns the incident it is about. Raises as `ask_for_worker`."""
     incident, task = await _locked(change, actor, task_id, SUPERVISORS)
     name = "suspend" if approve else "refuse_suspension"
     if await seen_before(change, actor, asked.idempotency_key, task_id, name):
@@ -204,7 +204,7 @@ async def decide(change: Change, actor: Actor, task_id: str, asked: Suspension, 
 
 
 async def resume_by_desk(change: Change, actor: Actor, task_id: str, asked: Suspension) -> str:
-    """A desk of the place lets it go on before the date. Returns the incident it is about. Raises as `ask_for_worker`."""
+    """A desk of the place lets it go on now. Returns the incident it is about. Raises as `ask_for_worker`."""
     incident, task = await _locked(change, actor, task_id, JUDGES)
     if await seen_before(change, actor, asked.idempotency_key, task_id, "resume_by_desk"):
         return str(incident["incident_id"])

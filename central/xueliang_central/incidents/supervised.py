@@ -1,4 +1,4 @@
-"""A case that a centre above supervises (督办), as it stands on its incident: by whom, with which words, until when (pure).
+"""A case that a centre above supervises (督办), as it stands on its incident: by whom, why, until when (pure).
 
 Invariants
     - It ends by that centre, by one above it, or with the case; nothing else takes it away.

@@ -1,4 +1,4 @@
-"""A task that is suspended for a while, as it stands on its incident; what every move makes of it (pure but for `let_run`).
+"""A task that is suspended, as it stands on its incident, and what every move makes of it (pure but for `let_run`).
 
 It stands on the incident and not on the task, because the table of moves is what ends it, and because the incident is
 the row that every move locks first. One live task, so one suspension; the last one stays to be read, the timeline has
@@ -10,7 +10,7 @@ all of them.
       └── a move of ENDS but arrive ──▶ over
 
 Invariants
-    - What is asked pauses nothing. Only while `suspended` do clocks wait, and they go on in the transaction that ends it.
+    - What is asked pauses nothing. Only while `suspended` do clocks wait; they go on in the transaction that ends it.
     - `ended_why` names the move that ended it.
 """
 

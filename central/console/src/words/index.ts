@@ -78,3 +78,8 @@ export function momentText(iso: string, nowMs: number): string {
   if (at.toDateString() === new Date(nowMs).toDateString()) return time;
   return `${String(at.getMonth() + 1).padStart(2, "0")}-${String(at.getDate()).padStart(2, "0")} ${time}`;
 }
+
+/** The same to the minute: of a date that people have named. */
+export function minuteText(iso: string, nowMs: number): string {
+  return momentText(iso, nowMs).slice(0, -3);
+}

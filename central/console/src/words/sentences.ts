@@ -6,7 +6,7 @@ import type { Says } from "@/api/looks";
 import type { CheckIn, Incident, Reason, Regrouping, Severity, TimelineEntry, Why } from "@/api/types";
 
 import { measureText, objectsText } from "./facts";
-import { areaName, clockTime, isChinese, language, momentText, span, t, tCode } from "./index";
+import { areaName, clockTime, isChinese, language, minuteText, momentText, span, t, tCode } from "./index";
 import { lookText } from "./looks";
 import { zh } from "./zh";
 
@@ -395,7 +395,7 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
   const askedBy = text("asked_by");
   if (askedBy) parts.push(isChinese.value ? `${askedBy} 申请` : `asked by ${askedBy}`);
   const until = text("until") ?? text("due");
-  if (until && UNTIL.has(entry.kind)) parts.push(isChinese.value ? `至 ${momentText(until, Date.parse(entry.at))}` : `until ${momentText(until, Date.parse(entry.at))}`);
+  if (until && UNTIL.has(entry.kind)) parts.push(isChinese.value ? `至 ${minuteText(until, Date.parse(entry.at))}` : `until ${minuteText(until, Date.parse(entry.at))}`);
   const reasonCode = text("reason_code");
   if (reasonCode) parts.push(tCode("reasonCode", reasonCode));
   const note = text("note");

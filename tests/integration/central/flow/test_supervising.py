@@ -63,7 +63,11 @@ async def test_a_township_watches_until_a_day_and_the_levels_above_hear_when_it_
     task = await stage.task()
     await _supervise(stage, CHEN)
     case = await stage.one_incident()
-    assert (case["state"], case["supervision"]["level"], case["supervision"]["by"]) == ("dispatched", "township", "Chen")
+    assert (case["state"], case["supervision"]["level"], case["supervision"]["by"]) == (
+        "dispatched",
+        "township",
+        "Chen",
+    )
     told = {(row["kind"], row["user_id"]) for row in await stage.rows(notices)}
     assert {("supervised", LI.user_id), ("supervised", task["worker_id"])} <= told
     shown = [row["body"]["incident"] for row in await stage.rows(events) if row["kind"] == "incident"][-1]

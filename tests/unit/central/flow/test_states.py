@@ -76,7 +76,7 @@ def test_a_supervision_is_stopped_by_its_own_moves_and_by_the_end_of_the_case_on
 
 def test_what_each_move_makes_of_a_suspension() -> None:
     """docs/moves.md says the same in words: who goes on or ends the task ends the suspension."""
-    assert ENDS == {
+    assert {
         "arrive",
         "handled",
         "return",
@@ -89,8 +89,8 @@ def test_what_each_move_makes_of_a_suspension() -> None:
         "task_comes_dispatched",
         "task_comes_taken",
         "task_comes_arrived",
-    }
-    assert REFUSED_WHILE == {"urge", "merge", "merged"}
+    } == ENDS
+    assert {"urge", "merge", "merged"} == REFUSED_WHILE
     page = (REPOSITORY / "docs" / "moves.md").read_text(encoding="utf-8")
     told = page[page.index("## Suspended for a while") :]
     assert all(f"`{name}`" in told for name in ENDS | REFUSED_WHILE if not name.startswith("task_comes"))
