@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -73,3 +74,20 @@ def test_by_phase_it_is_judge_take_arrive() -> None:
     for place, level in product(PlaceClass, AreaLevel):
         found = row("by_phase", place, level)
         assert (found.judge_s, found.take_s, found.arrive_s) == (60, 180, 300)
+
+
+def test_the_working_hours_of_the_page_are_a_good_file(tmp_path: Path) -> None:
+    page = (REPOSITORY / "docs" / "policies.md").read_text(encoding="utf-8")
+    block = next(one for one in page.split("```yaml\n")[1:] if one.startswith("calendars:")).partition("```")[0]
+    path = tmp_path / "policies.yaml"
+    path.write_text(block, encoding="utf-8")
+    found = load_policies(path)
+    assert found.policies[0].limits_counted() == {
+        "take_s": 7200,
+        "arrive_s": 28800,
+        "check_s": 600,
+        "escalate_every_s": 60,
+    }
+    office = found.calendars["office"]
+    assert [band.start // 60 for band in office.bands_on(date(2026, 10, 10))] == [8, 14]
+    assert [office.bands_on(date(2026, 10, day)) for day in (1, 7, 11)] == [(), (), ()]
