@@ -24,7 +24,14 @@ from tests.support.fixtures import leave_out
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 CONSOLE_BUILD: Final = REPOSITORY / "central/xueliang_central/console_build"
 # As root in a container: no sandbox of its own, and /dev/shm is small.
-FLAGS: Final = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-3d-apis", "--hide-scrollbars", "--no-proxy-server")
+FLAGS: Final = (
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--disable-3d-apis",
+    "--hide-scrollbars",
+    "--no-proxy-server",
+)
 # A page that is not signed in asks once who it is; the browser writes the 401 to its console by itself.
 EXPECTED: Final = ("the server responded with a status of 401",)
 

@@ -217,7 +217,9 @@ async def _write(change: Change, actor: Actor, task: Row, asked: TaskMove, incid
         case "help":
             values["help"] = helping.call_of(asked.reason_code, asked.note, asked.fix, incident, change.now)
         case "message":
-            values["version"] = task["version"]  # nothing of the task changes, and still it must be the one that was seen
+            values["version"] = task[
+                "version"
+            ]  # nothing of the task changes, and still it must be the one that was seen
         case "take":
             values |= {"taken_at": change.now, "worker_id": actor.user_id}
             if task["worker_id"] != actor.user_id:

@@ -11,7 +11,7 @@ from alembic import op
 from xueliang_central.store.metadata import JsonText
 
 revision = "0040"
-down_revision = "0038"
+down_revision = "0039"
 branch_labels = None
 depends_on = None
 

@@ -13,7 +13,7 @@ from alembic import op
 from xueliang_central.store.metadata import JsonText
 
 revision = "0041"
-down_revision = "0038"
+down_revision = "0040"
 branch_labels = None
 depends_on = None
 

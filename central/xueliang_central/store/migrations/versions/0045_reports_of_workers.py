@@ -11,7 +11,7 @@ from alembic import op
 from xueliang_central.store.metadata import UtcDateTime
 
 revision = "0045"
-down_revision = "0038"
+down_revision = "0042"
 branch_labels = None
 depends_on = None
 
