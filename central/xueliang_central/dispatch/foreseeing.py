@@ -35,7 +35,7 @@ async def who_would_go(change: Change, actor: Actor, incident_id: str) -> Row:
     if incident["state"] != State.OPEN:
         return {"recommended": None, "why": None, "unit": None}
     place = service.place_of(change, incident["area_code"])
-    choice = await service.recommended(change, place, frozenset())
+    choice = await service.recommended(change, incident, place, frozenset())
     return {"recommended": _named(choice), "why": choice.why, "unit": await _unit(change, incident)}
 
 
