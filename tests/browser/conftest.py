@@ -1,4 +1,4 @@
-"""One chromium for the tests of a file."""
+"""One chromium for the tests of a file; the pages of a test go with it."""
 
 from __future__ import annotations
 
@@ -16,3 +16,12 @@ def browser() -> Iterator[Browser]:
     require_console()
     with open_browser() as opened:
         yield opened
+
+
+@pytest.fixture(autouse=True)
+def closed_pages(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A page that stayed open would ask for its centre, which is gone, as long as the tests of the file last."""
+    opened: Browser | None = request.getfixturevalue("browser") if "browser" in request.fixturenames else None
+    yield
+    for context in opened.contexts if opened else ():
+        context.close()
