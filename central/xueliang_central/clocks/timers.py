@@ -198,8 +198,9 @@ async def go_on(conn: AsyncConnection, incident_id: str, now: datetime) -> dict[
     for row in await _not_stopped(conn, incident_id, clocks.c.paused_at.is_not(None)):
         paused = max(now - row.paused_at, timedelta(0))  # the wall clock may have been set back
         next_due_at = None if row.left_s is None else later(now, row.left_s, row.counts)
-        is_to_fire_first = next_due_at is not None and row.escalated_steps == 0
-        due_at: datetime = next_due_at if is_to_fire_first else row.due_at + paused
+        due_at: datetime = row.due_at + paused
+        if next_due_at is not None and row.escalated_steps == 0:
+            due_at = next_due_at
         due[ClockKind(row.kind)] = due_at
         values = {"paused_at": None, "left_s": None, "due_at": due_at, "next_due_at": next_due_at}
         await conn.execute(update(clocks).where(clocks.c.clock_id == row.clock_id).values(**values))

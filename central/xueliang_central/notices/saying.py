@@ -50,7 +50,7 @@ _KIND: Final = {
         "suspension_refused": "The suspension was refused, please go on",
         "suspension_lapsed": "Nobody decided on the suspension in time, please go on",
         "task_resumed": "The suspension is over, please go on",
-        "message": "A message from the command centre",
+        "message": "The command centre has written to you",
         "supervised": "A centre above supervises this, please finish by the date",
         "escalated": "A limit has passed, please see to it",
         "deadline_near": "The deadline of a hazard kept open is near",
