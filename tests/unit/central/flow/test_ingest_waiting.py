@@ -250,7 +250,7 @@ def test_what_finds_no_room_stays_at_the_broker_until_there_is_room_again() -> N
     with pytest.raises(queue.Full):
         backlog(desk, 20)
     assert desk.waiting.counts["left_at_broker"] == 1
-    assert told_of("central_ingest_unacknowledged") - before == 10
+    assert told_of("central_ingest_unacknowledged") - before == desk.waiting.messages > 0
     assert told_of("central_ingest_left_at_broker_total") - left_before == 1
     assert desk.waiting.size_bytes <= 10 * size
     desk.put(fresh(1))  # has some room of its own
