@@ -161,6 +161,7 @@ async function endDueSession(opened: Session): Promise<void> {
 export async function restore(): Promise<User | null> {
   if (hasAnswer || user.value) return user.value;
   const asked = ask();
+  asked.catch(() => undefined); // without a connection it fails while the device is still asked whose phone this is
   const owner = await ownerOfPhone();
   if (!owner) {
     await asked;

@@ -263,6 +263,8 @@ test("tasks are read without the centre for a shift, not after the session's end
   await kept.putSeenTasks({ at: "2026-11-26T04:00:00Z", tasks: [task("taken", 4)] });
   assert.equal((await kept.seenTasks())?.tasks[0]?.incident.picture, null);
   assert.equal(asKept(task("taken", 4)).incident.picture, null);
+  const lane = { lane_id: "east", name: "East Lane", unit: "property", marking_photo: null, duty_phone: "0531 1190" };
+  assert.ok(!JSON.stringify(asKept({ ...task("taken", 4), lanes: [lane] })).includes("0531"), "no number is kept");
   assert.equal((await ownerWithoutCentre(kept, 1_000 + KEPT_FOR_MS - 1))?.user_id, ME);
   assert.equal(await ownerWithoutCentre(kept, 1_000 + KEPT_FOR_MS), null);
   assert.equal(await kept.seenTasks(), null);
