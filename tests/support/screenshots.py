@@ -82,9 +82,6 @@ def take(folder: Path, out: Path) -> None:
             command.locator("img").first.wait_for(timeout=30_000)
             command.wait_for_timeout(3_000)  # the map's tiles of polygons and the picture settle; nothing is asserted
             shoot(command, out / "command.png")
-            rules = desk(browser, installation.origin)
-            sign_in(rules, "admin", installation.password_of("admin"))
-            shoot_tuning(rules, stage, out)
             phone = handset(browser, installation.origin)
             sign_in(phone, "worker", installation.password_of("worker"))
             card = phone.get_by_test_id("task-card").first
@@ -98,6 +95,9 @@ def take(folder: Path, out: Path) -> None:
             command.locator("text=EN").first.click()
             command.wait_for_timeout(800)
             shoot(command, out / "command-english.png")
+            rules = desk(browser, installation.origin)
+            sign_in(rules, "admin", installation.password_of("admin"))
+            shoot_tuning(rules, stage, out)
     finally:
         installation.stop()
         stage.close()
