@@ -46,15 +46,17 @@ def shoot_tuning(page: Page, stage: Stage, out: Path) -> None:
     page.keyboard.press("l")
     page.locator('[data-testid="fresh-still"][data-full="true"]').wait_for(timeout=60_000)
     page.get_by_test_id("ground-open").click()
-    frame = page.get_by_test_id("ground-frame").bounding_box()
-    assert frame is not None
+    frame = page.get_by_test_id("ground-frame")
     for share_x, share_y in stage.lane.camera.ground_polygon_xyxyn(list(_FOUR_PLACES_M)):
-        page.mouse.click(frame["x"] + share_x * frame["width"], frame["y"] + share_y * frame["height"])
+        box = frame.bounding_box()
+        assert box is not None
+        frame.click(position={"x": share_x * box["width"], "y": share_y * box["height"]})
     page.get_by_test_id("ground-width").fill("8")
     page.get_by_test_id("ground-depth").fill("4")
     page.get_by_test_id("ground-fill").click()
     page.get_by_test_id("ground-open").click()
     page.get_by_test_id("ground-grid").wait_for()
+    page.get_by_test_id("tune-status").scroll_into_view_if_needed()
     page.wait_for_timeout(800)
     shoot(page, out / "rules.png")
 
@@ -80,9 +82,6 @@ def take(folder: Path, out: Path) -> None:
             command.locator("img").first.wait_for(timeout=30_000)
             command.wait_for_timeout(3_000)  # the map's tiles of polygons and the picture settle; nothing is asserted
             shoot(command, out / "command.png")
-            rules = desk(browser, installation.origin)
-            sign_in(rules, "admin", installation.password_of("admin"))
-            shoot_tuning(rules, stage, out)
             phone = handset(browser, installation.origin)
             sign_in(phone, "worker", installation.password_of("worker"))
             card = phone.get_by_test_id("task-card").first
@@ -96,6 +95,9 @@ def take(folder: Path, out: Path) -> None:
             command.locator("text=EN").first.click()
             command.wait_for_timeout(800)
             shoot(command, out / "command-english.png")
+            rules = desk(browser, installation.origin)
+            sign_in(rules, "admin", installation.password_of("admin"))
+            shoot_tuning(rules, stage, out)
     finally:
         installation.stop()
         stage.close()
