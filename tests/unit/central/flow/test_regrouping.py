@@ -35,6 +35,7 @@ def case(incident_id: str = "i1", **more: Any) -> Row:
         "last_observed_at": NOON,
         "closed_at": None,
         "close_reason": None,
+        "review": None,
         "policy": {"reopen_window_s": 900},
     }
     row |= more
