@@ -112,6 +112,7 @@ def test_lists_with_a_cursor_are_those_that_are_named() -> None:
         "calendar-proposals",
         "sightings",
         "messages",
+        "reviews",
     }
 
 

@@ -47,6 +47,7 @@ class Capture:
         self.clock = clock
         self.away: set[str] = set()
         self.sends = True  # an away camera sends no packets; False: nobody does
+        self.unserved: set[str] = set()  # they send, and this node does not get to them
         self.paces: dict[str, Pace] = {}
         self.last_s: dict[str, float] = {}
         self.out: dict[PictureHandle, float] = {}
@@ -69,7 +70,7 @@ class Capture:
         due = [
             name
             for name, pace in self.paces.items()
-            if name not in self.away
+            if name not in self.away | self.unserved
             and not self.is_ended
             and now - self.last_s.get(name, -1e9) >= pace.gap_s - 1e-6
             and all(handle.camera_id != name for handle in self.out)

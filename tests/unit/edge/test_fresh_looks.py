@@ -197,7 +197,7 @@ def test_a_camera_that_is_away_is_answered_at_once(tmp_path: Path) -> None:
 def test_a_camera_that_sends_while_its_node_has_no_time_is_not_called_offline(tmp_path: Path) -> None:
     with node(tmp_path, wait_s=6.0) as one:
         one.world.pass_time(10)
-        one.world.capture.away.add("lane")  # no look comes, and its packets do
+        one.world.capture.unserved.add("lane")
         one.world.pass_time(90)
         one.ask()
         one.world.pass_time(7)
