@@ -98,7 +98,11 @@ def test_what_is_open_nearby_is_asked_about_first_and_joined(browser: Browser, g
     expect(own).to_contain_text("照片 1 张")
     _fine(phone, "own-reports")
     (told,) = grid.desk.sightings()
-    assert (told["incident"]["incident_id"], told["accuracy_m"], len(told["photos"])) == (incident["incident_id"], 15, 1)
+    assert (told["incident"]["incident_id"], told["accuracy_m"], len(told["photos"])) == (
+        incident["incident_id"],
+        15,
+        1,
+    )
     until(lambda: kept_on(phone)["photos"] == kept_on(phone)["acts"] == 0)
     assert grid.desk.incident(incident["incident_id"])["alert_count"] == 2
 

@@ -52,7 +52,9 @@ async def test_a_worker_recognises_an_incident_and_the_report_joins_it_with_its_
         assert (told["params"], told["actor"]["name"]) == ({"photos": [photo]}, "wang 先生")
         for kind in ("photos", "unnamed_pictures"):
             async with people.database.reading() as conn:
-                assert not await is_any_due(conn, kind, KEEP_A_MONTH, people.clock.at + timedelta(days=40)), "its case is open"
+                assert not await is_any_due(conn, kind, KEEP_A_MONTH, people.clock.at + timedelta(days=40)), (
+                    "its case is open"
+                )
         move = {"move": "false_alarm", "version": case["version"], "reason_code": "other", "note": "n"}
         assert (await desk.post(f"/api/incidents/{first['incident_id']}/moves", json=move)).status_code == 200
         own = (await client.get("/api/sightings/own")).json()["items"]
