@@ -1,5 +1,6 @@
-"""Eight hours without a signal, a browser that is killed in the middle, and pieces of photographs that break on the way:
-everything is at the centre afterwards, once. What waits meanwhile cannot be read out of the storage as a picture.
+"""Eight hours without a signal, a browser that is killed in the middle, pieces of photographs that break on the way.
+
+Everything is at the centre afterwards, once. What waits meanwhile cannot be read out of the storage as a picture.
 
 Few acts; `XUELIANG_FAULTS=full` makes 50 of them with 50 photographs.
 """

@@ -1,4 +1,4 @@
-"""The phone without a trusted certificate: by plain http from a name that is not this machine, which no browser trusts."""
+"""The phone without a trusted certificate: plain http from a name that is not this machine, which no browser trusts."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ LEAST_THUMB: Final = 0.55  # of the height, from the top: what the thumb of a ha
 
 # A control inside a label, or a hidden one that a press elsewhere reaches (file input), is pressed by way of that one.
 # Contrast is WCAG's, against the nearest opaque ground behind the text.
-# The page's main button (`data-main`) lies in the lower part, where the thumb of the hand that holds the phone is; under a
-# sheet that covers the page there is none to press.
+# The page's main button (`data-main`) lies in the lower part, where the thumb of the hand that holds the phone is;
+# under a sheet that covers the page there is none to press.
 _MEASURE: Final = """([target, text, contrast, thumb]) => {
   const found = [];
   const root = document.querySelector(".phone");
@@ -60,6 +60,6 @@ _MEASURE: Final = """([target, text, contrast, thumb]) => {
 
 
 def faults(page: Page) -> list[str]:
-    """Targets below 64 px, text below 20 px, contrast below 7:1 and a main button out of the thumb's reach, on the phone's
-    page as it stands; empty: none."""
+    """Targets below 64 px, text below 20 px, contrast below 7:1 and a main button out of the thumb's reach, on the
+    phone's page as it stands; empty: none."""
     return list(page.evaluate(_MEASURE, [LEAST_TARGET_PX, LEAST_TEXT_PX, LEAST_CONTRAST, LEAST_THUMB]))

@@ -14,9 +14,9 @@ from playwright.sync_api import Browser, Page
 from tests.bench.figures import Figures
 from tests.support.browser import drawn_jpeg, handset
 from tests.support.console_pages import every_page
+from tests.support.puppet_node import Episode
 from tests.support.small_city import Small, open_page, small
 from tests.support.trying_node import HOUR_S, LEFT, RIGHT, keep_a_day, trying_node
-from tests.support.puppet_node import Episode
 from xueliang_alerts.clocks import system_wall
 from xueliang_alerts.contract import Reason
 from xueliang_demo.processes import wait_until
