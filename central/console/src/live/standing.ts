@@ -1,4 +1,4 @@
-/** How the way of an alert stands, asked every READ_MS while the page is looked at. */
+/** How the way of an alert stands, asked every READ_MS while the page is looked at, and soon after something came. */
 import { onScopeDispose, shallowRef, watch, type Ref } from "vue";
 
 import { standing as calls, type Standing } from "@/api/standing";
@@ -6,6 +6,7 @@ import { standing as calls, type Standing } from "@/api/standing";
 import { listen } from "./feed";
 
 const READ_MS = 30_000;
+const AFTER_NEWS_MS = 5_000; // not at every event of a storm
 
 /** Null: the centre has not answered yet, or no longer does. `areaCode`: the area looked at; null: all of one's own. */
 export function useStanding(areaCode: Ref<string | null>) {
@@ -19,18 +20,25 @@ export function useStanding(areaCode: Ref<string | null>) {
     if (mine === reading) standing.value = found;
   }
 
+  let soon: ReturnType<typeof setTimeout> | undefined;
+  function readNews(): void {
+    soon = undefined;
+    void read();
+  }
+
   watch(areaCode, () => void read(), { immediate: true });
   const timer = setInterval(() => void read(), READ_MS);
   const whenSeen = (): void => void read();
   document.addEventListener("visibilitychange", whenSeen);
   const stopListening = listen({
     onEvent: (event) => {
-      if (event.kind === "silence") void read();
+      if (event.kind === "silence" || event.kind === "incident") soon ??= setTimeout(readNews, AFTER_NEWS_MS);
     },
     onResume: () => void read(),
   });
   onScopeDispose(() => {
     clearInterval(timer);
+    clearTimeout(soon);
     document.removeEventListener("visibilitychange", whenSeen);
     stopListening();
     reading += 1;

@@ -15,12 +15,15 @@ import {
   type PathOptions,
 } from "leaflet";
 
+import type { Lane } from "@/api/lanes";
 import type { Area, Camera } from "@/api/types";
 
 import { areaCanvas } from "./area_canvas";
 import { CameraLayer } from "./camera_layer";
 import { LabelLayer } from "./label_layer";
+import { LaneLayer } from "./lane_layer";
 import { LEVEL_RANK, boundsOf, labelPoint, leavesOf, type Bounds, type Spot } from "./map_shapes";
+import type { Place } from "./near";
 
 const SEVERITY_COLOURS = ["", "#ff5257", "#ff9a3c", "#f5cf3f", "#4aa3ff"] as const;
 const PLAIN_FILL = "#3d6ea8";
@@ -45,11 +48,14 @@ export interface MapTexts {
 export interface MapPicks {
   incident(incidentId: string): void;
   camera(cameraId: string): void;
+  /** Any place of the map, whatever lies there. */
+  place?(at: Place): void;
 }
 
 export class CityMap {
   readonly #map: LeafletMap;
   readonly #labels: LabelLayer;
+  readonly #lanes: LaneLayer;
   readonly #areaLayer: LayerGroup;
   readonly #cameras: CameraLayer;
   readonly #markers = new Map<string, { marker: Marker; look: string }>();
@@ -86,6 +92,8 @@ export class CityMap {
       element.addEventListener(by, () => (this.#isAsFitted = false), { passive: true });
     }
     this.#areaLayer = layerGroup().addTo(this.#map);
+    this.#lanes = new LaneLayer().addTo(this.#map);
+    this.#map.on("click", ({ latlng }) => picks.place?.([latlng.lat, latlng.lng]));
     this.#cameras = new CameraLayer(texts.cameraTip, picks.camera).addTo(this.#map);
     this.#labels.addTo(this.#map);
   }
@@ -250,6 +258,16 @@ export class CityMap {
       element?.setAttribute("data-incident", spot.incidentIds.join(" "));
     });
     return made.addTo(this.#map);
+  }
+
+  setLanes(lanes: readonly Lane[], tip: (lane: Lane) => string): void {
+    this.#lanes.setLanes(lanes, tip);
+  }
+
+  /** The circle within which somebody looks; null: nobody does. */
+  setNear(at: Place | null): void {
+    if (at) this.#isAsFitted = false;
+    this.#lanes.setNear(this.#map, at);
   }
 
   /** Bring a place into view without moving the map when it is already there. */

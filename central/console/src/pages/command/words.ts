@@ -2,6 +2,18 @@
 import { wordsOf } from "@/words";
 
 const zh = {
+  "lanes.show": "消防通道",
+  "lanes.failed": "通道台账没有读到，请再按一次。",
+  "lanes.cut": "通道较多，仅显示前 {count} 条。",
+  "near.show": "500 米内",
+  "near.pick": "点地图上一处，查看 500 米内有什么",
+  "near.title": "{metres} 米内",
+  "near.close": "关闭",
+  "near.metres": "{metres} 米",
+  "near.incidents": "未办结事件 {count} 起",
+  "near.lanes": "消防通道 {count} 条",
+  "near.lanesUnread": "消防通道：台账没有读到",
+  "near.cameras": "摄像机 {count} 路",
   "row.message": "新消息",
   "stage.waiting": "待研判",
   "stage.sent": "已派",
@@ -113,6 +125,18 @@ const zh = {
   hiddenSeen: "知道了",
 };
 const en: typeof zh = {
+  "lanes.show": "Fire lanes",
+  "lanes.failed": "The register of lanes was not read; press again.",
+  "lanes.cut": "There are more; the first {count} are shown.",
+  "near.show": "Within 500 m",
+  "near.pick": "Press a place of the map to see what lies within 500 m",
+  "near.title": "Within {metres} m",
+  "near.close": "Close",
+  "near.metres": "{metres} m",
+  "near.incidents": "Open incidents: {count}",
+  "near.lanes": "Fire lanes: {count}",
+  "near.lanesUnread": "Fire lanes: the register was not read",
+  "near.cameras": "Cameras: {count}",
   "row.message": "Message",
   "stage.waiting": "To judge",
   "stage.sent": "Sent",
