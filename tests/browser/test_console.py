@@ -9,14 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.support.browser import (
-    complaints,
-    desk,
-    drawn_jpeg,
-    handset,
-    sign_in,
-    too_wide,
-)
+from tests.support.browser import PRESS_MS, complaints, desk, drawn_jpeg, handset, sign_in, too_wide
 from tests.support.puppet_node import CentreOnly, Episode, PuppetNode
 from xueliang_alerts.contract import Hazard, Measure, Reason, Severity
 from xueliang_demo.city import DEMO, make_city
@@ -194,7 +187,7 @@ def test_a_worker_takes_arrives_photographs_and_is_told_when_the_camera_sees_it_
     photo.write_bytes(drawn_jpeg(3000, 2000))
     phone.get_by_test_id("photo-input").set_input_files(photo)
     expect(phone.get_by_test_id("photo")).to_have_attribute("data-photo", "sent", timeout=SOON_MS)
-    phone.get_by_test_id("handled").click()
+    phone.get_by_test_id("handled").click(delay=PRESS_MS)
     expect(task).to_have_attribute("data-state", "handled")
     node.see_clear(episode, reason=CLEAR)
     expect(task).to_have_attribute("data-state", "closed", timeout=HELD_MS + SOON_MS)

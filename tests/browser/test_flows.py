@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
 from tests.browser.test_console import CLEAR, SOON_MS, blocked
-from tests.support.browser import complaints, desk, drawn_jpeg, handset, sign_in, too_wide
+from tests.support.browser import PRESS_MS, complaints, desk, drawn_jpeg, handset, sign_in, too_wide
 from tests.support.puppet_node import CentreOnly, PuppetNode
 from tests.support.thin_link import ThinLink
 from xueliang_alerts.contract import Hazard, Severity
@@ -140,7 +140,7 @@ def test_a_case_from_its_alert_to_its_end_by_keys_at_the_desk_and_by_hand_on_the
     phone.get_by_test_id("photo-input").set_input_files(photo)
     expect(phone.get_by_test_id("photo")).to_have_attribute("data-photo", "sent", timeout=SOON_MS)
     assert too_wide(phone) == []
-    phone.get_by_test_id("handled").click()
+    phone.get_by_test_id("handled").click(delay=PRESS_MS)
     expect(task).to_have_attribute("data-state", "handled", timeout=SOON_MS)
     stage.node.see_clear(episode, reason=CLEAR)
     expect(task).to_have_attribute("data-state", "closed", timeout=SOON_MS)

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, Route, exp
 
 from tests.browser.test_phone_offline import SMALL, SOON_MS, Grid, grid, is_installed, kept_on, opened
 from tests.browser.test_phone_taps import SHIFTED
-from tests.support.browser import FLAGS, chromium_path, sign_in
+from tests.support.browser import FLAGS, PRESS_MS, chromium_path, sign_in
 from tests.support.fault_cameras.watching import counted
 from xueliang_demo.processes import wait_until
 
@@ -156,7 +156,7 @@ def test_a_day_without_a_signal_arrives_whole_and_once(browser: Browser, grid: G
         assert read["opens"], "what is sealed is the photograph"
         assert read["sealed"] >= REPORTS + PHOTOS_OF_TASK
         assert (read["jpeg"], read["plain"], read["blobs"]) == (0, 0, 0), read
-        phone.page.get_by_test_id("handled").click()
+        phone.page.get_by_test_id("handled").click(delay=PRESS_MS)
         expect(phone.page.get_by_test_id("task-page")).to_have_attribute("data-state", "handled")
     made = 3 * TASKS + REPORTS
     photos = PHOTOS_OF_TASK * TASKS + REPORTS

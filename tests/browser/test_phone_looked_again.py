@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.test_phone_offline import SOON_MS, Grid, grid, photograph, small_phone
 from tests.browser.test_phone_undo import arrived
 from tests.support.accessibility import require_axe, serious
-from tests.support.browser import complaints, drawn_jpeg, too_wide
+from tests.support.browser import PRESS_MS, complaints, drawn_jpeg, too_wide
 from tests.support.looking_node import looking_node
 from xueliang_alerts.clocks import system_wall
 from xueliang_alerts.commands import FullStill, LookCommand, LookResult, Says
@@ -51,7 +51,7 @@ def handled(phone: Page, grid: Grid, camera: int, folder: Path) -> str:
     arrived(phone, task_id)
     photograph(phone, folder)
     expect(phone.locator("[data-testid=photo][data-photo=sent]")).to_have_count(1, timeout=SOON_MS)
-    phone.get_by_test_id("handled").click()
+    phone.get_by_test_id("handled").click(delay=PRESS_MS)
     return task_id
 
 

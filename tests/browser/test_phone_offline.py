@@ -205,7 +205,7 @@ def test_what_is_done_without_a_connection_survives_a_reload_and_arrives_exactly
     expect(phone.locator('[data-photo="kept"]')).to_have_count(1, timeout=SOON_MS)
     photograph(phone, tmp_path, 1400)
     expect(phone.locator('[data-photo="kept"]')).to_have_count(2, timeout=SOON_MS)
-    phone.get_by_test_id("handled").click()
+    phone.get_by_test_id("handled").click(delay=PRESS_MS)
     expect(task).to_have_attribute("data-state", "handled")
     expect(phone.get_by_test_id("waiting")).to_have_attribute("data-count", "3")
     assert too_wide(phone) == []
@@ -307,7 +307,7 @@ def test_nothing_here_goes_with_a_photo_and_the_desk_reads_it(browser: Browser, 
     # By its state: for a moment the list has both what is being prepared and what is kept.
     expect(phone.locator("[data-testid=photo][data-photo=sent]")).to_have_count(1, timeout=SOON_MS)
     expect(phone.get_by_test_id("photo")).to_have_count(1)
-    phone.get_by_test_id("nothing-here").click()
+    phone.get_by_test_id("nothing-here").click(delay=PRESS_MS)
     expect(phone.get_by_test_id("saving")).to_have_attribute("data-saving", "saved", timeout=SOON_MS)
     (handled,) = (entry["params"] for entry in grid.story(task_id) if entry["kind"] == "handled")
     assert handled["reason_code"] == "nothing_here"
@@ -438,7 +438,7 @@ def test_a_killed_browser_loses_nothing(browser: Browser, grid: Grid, tmp_path: 
     expect(page.get_by_test_id("waiting")).to_have_attribute("data-count", "2", timeout=SOON_MS)
     opened(page, task_id)
     expect(page.locator('[data-photo="kept"]')).to_have_count(1, timeout=SOON_MS)
-    page.get_by_test_id("handled").click()
+    page.get_by_test_id("handled").click(delay=PRESS_MS)
     expect(page.get_by_test_id("waiting")).to_have_attribute("data-count", "3")
     context.set_offline(False)
 

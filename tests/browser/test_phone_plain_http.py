@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.test_phone_offline import SOON_MS, Grid, grid, opened, photograph, until
-from tests.support.browser import FLAGS, chromium_path, handset, sign_in, too_wide
+from tests.support.browser import FLAGS, PRESS_MS, chromium_path, handset, sign_in, too_wide
 from tests.support.legible import faults
 
 __all__ = ["grid"]  # the fixture
@@ -42,7 +42,7 @@ def test_by_plain_http_a_task_is_taken_photographed_and_finished_and_what_is_mis
         photograph(phone, tmp_path)
         expect(phone.locator("[data-testid=photo][data-photo=sent]")).to_have_count(1, timeout=SOON_MS)
         assert too_wide(phone) == []
-        phone.get_by_test_id("handled").click()
+        phone.get_by_test_id("handled").click(delay=PRESS_MS)
         until(lambda: grid.state(task_id) == "handled")
         assert len(grid.desk.task(task_id)["photos"]) == 1
         phone.goto("/phone/report")

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.test_phone_offline import SOON_MS, Grid, grid, kept_on, photograph, small_phone, until
 from tests.support.accessibility import require_axe, serious
-from tests.support.browser import complaints, desk, sign_in, too_wide
+from tests.support.browser import PRESS_MS, complaints, desk, sign_in, too_wide
 from tests.support.legible import faults
 
 __all__ = ["grid"]  # the fixture
@@ -192,7 +192,7 @@ def test_time_place_and_incident_are_drawn_into_the_photograph(
     expect(phone.locator("[data-testid=photo][data-photo=sent]")).to_have_count(1, timeout=SOON_MS)
     first, last = sorted((next(iter(seconds)), str(phone.evaluate(moment))))
     times = np.arange(np.datetime64(first) - 2, np.datetime64(last) + 3, np.timedelta64(1, "s"))
-    phone.get_by_test_id("handled").click()
+    phone.get_by_test_id("handled").click(delay=PRESS_MS)
     until(lambda: grid.state(task_id) == "handled")
     (photo,) = grid.desk.task(task_id)["photos"]
     kept = grid.desk.photo(photo["sha256"])

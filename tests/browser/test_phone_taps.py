@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.test_phone_offline import SMALL, SOON_MS, Grid, grid, is_installed, until
-from tests.support.browser import complaints, drawn_jpeg, handset, sign_in, too_wide
+from tests.support.browser import PRESS_MS, complaints, drawn_jpeg, handset, sign_in, too_wide
 from tests.support.legible import faults
 
 __all__ = ["grid"]  # the fixture
@@ -68,7 +68,7 @@ def test_a_task_is_taken_and_finished_in_four_taps_without_a_word_typed(
     chooser.value.set_files(file)  # the camera's own shutter is not the page's
     expect(phone.locator("[data-testid=photo]")).to_have_count(1, timeout=SOON_MS)
     expect(phone.get_by_test_id("handled")).to_be_enabled(timeout=SOON_MS)
-    phone.get_by_test_id("handled").tap()
+    phone.get_by_test_id("handled").click(delay=PRESS_MS)
     held = phone.get_by_test_id("held-act")
     expect(held).to_be_visible()
     expect(held.get_by_test_id("undo")).to_be_visible()  # what cannot be taken back waits for ten seconds

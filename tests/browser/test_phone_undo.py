@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.test_phone_offline import SOON_MS, Grid, grid, kept_on, opened, photograph, small_phone, until
 from tests.support.accessibility import require_axe, serious
-from tests.support.browser import complaints, too_wide
+from tests.support.browser import PRESS_MS, complaints, too_wide
 
 __all__ = ["grid"]  # the fixture
 
@@ -34,7 +34,7 @@ def test_a_report_is_undone_with_its_photo_and_words_and_goes_once_when_it_is_no
     photograph(phone, tmp_path)
     expect(phone.locator("[data-testid=photo][data-photo=sent]")).to_have_count(1, timeout=SOON_MS)
     phone.get_by_test_id("handled-note").fill("已通知车主挪车")
-    phone.get_by_test_id("handled").click()
+    phone.get_by_test_id("handled").click(delay=PRESS_MS)
     task, held = phone.get_by_test_id("task-page"), phone.get_by_test_id("held-act")
     expect(task).to_have_attribute("data-state", "handled")
     expect(held).to_contain_text("秒后发送")
@@ -53,7 +53,7 @@ def test_a_report_is_undone_with_its_photo_and_words_and_goes_once_when_it_is_no
     expect(phone.get_by_test_id("handled-note")).to_have_value("已通知车主挪车")
     assert grid.state(task_id) == "arrived"
 
-    phone.get_by_test_id("handled").click()
+    phone.get_by_test_id("handled").click(delay=PRESS_MS)
     expect(held).to_be_visible()
     assert grid.state(task_id) == "arrived"
     expect(held).to_have_count(0, timeout=SOON_MS)

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.test_phone_offline import SOON_MS, Grid, grid, kept_on, opened, small_phone, until
 from tests.support.accessibility import require_axe, serious
-from tests.support.browser import FLAGS, chromium_path, complaints, desk, require_console, sign_in, too_wide
+from tests.support.browser import FLAGS, PRESS_MS, chromium_path, complaints, desk, require_console, sign_in, too_wide
 from tests.support.legible import faults
 
 __all__ = ["grid"]  # the fixture
@@ -83,7 +83,7 @@ def test_a_report_is_spoken_without_a_signal_and_heard_at_the_desk(talking: Brow
     expect(voice).to_have_attribute("data-voice", "kept", timeout=SOON_MS)
     assert (kept_on(phone)["photos"], kept_on(phone)["bytes"]) == (1, 1)
     phone.get_by_test_id("without-photo").click()
-    phone.get_by_test_id("handled").click()
+    phone.get_by_test_id("handled").click(delay=PRESS_MS)
     expect(phone.get_by_test_id("task-page")).to_have_attribute("data-state", "handled")
     assert grid.state(task_id) == "arrived"
     phone.context.set_offline(False)

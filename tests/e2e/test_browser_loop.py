@@ -299,7 +299,7 @@ def test_the_worker_deals_with_it_and_the_operator_sees_it_cleared_verified_and_
     phone.get_by_test_id("photo-input").set_input_files(photo)
     expect(phone.get_by_test_id("photo")).to_have_attribute("data-photo", "sent", timeout=SOON_MS)
     assert too_wide(phone) == []
-    phone.get_by_test_id("handled").click()
+    phone.get_by_test_id("handled").click(delay=PRESS_MS)
     expect(task).to_have_attribute("data-state", "handled", timeout=SOON_MS)
     expect(panel.get_by_test_id("state")).to_have_text("已处置", timeout=SOON_MS)
     expect(panel.get_by_test_id("site-photos").locator("img")).to_have_count(1, timeout=SOON_MS)

@@ -24,6 +24,7 @@ from tests.support.fixtures import leave_out
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 CONSOLE_BUILD: Final = REPOSITORY / "central/xueliang_central/console_build"
 # As root in a container: no sandbox of its own, and /dev/shm is small.
+PRESS_MS: Final = 800  # how long a button is pressed that ends a task: longer than HoldButton.vue asks for
 FLAGS: Final = (
     "--no-sandbox",
     "--disable-dev-shm-usage",

@@ -3,6 +3,8 @@ import type { HandedOn, Task, Urged } from "@/api/types";
 import { areaName, wordsOf } from "@/words";
 
 const zh = {
+  "hold.hint": "按住",
+  "hold.longer": "请按住不放，直到填满",
   "say.title": "发给指挥中心的话",
   "say.write": "给指挥中心发消息",
   "say.answer": "回复指挥中心",
@@ -106,6 +108,8 @@ const zh = {
 };
 
 const en: Record<keyof typeof zh, string> = {
+  "hold.hint": "hold",
+  "hold.longer": "Keep it pressed until it is full",
   "say.title": "Message to the centre",
   "say.write": "Write to the centre",
   "say.answer": "Answer the centre",
