@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 from tests.support.browser import (
     CONSOLE_BUILD,
     FLAGS,
+    PRESS_MS,
     chromium_path,
     complaints,
     drawn_jpeg,

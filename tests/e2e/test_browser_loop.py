@@ -20,6 +20,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support.browser import (
+    PRESS_MS,
     asked_elsewhere,
     chromium_path,
     complaints,
