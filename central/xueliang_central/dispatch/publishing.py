@@ -25,15 +25,21 @@ from xueliang_central.store.database import Database
 
 @asynccontextmanager
 async def changing(
-    database: Database, rulebook: Rulebook, wall: Callable[[], datetime], *, actor: Actor | None = None
+    database: Database,
+    rulebook: Rulebook,
+    wall: Callable[[], datetime],
+    *,
+    actor: Actor | None = None,
+    alone: bool = False,
 ) -> AsyncIterator[Change]:
     """A transaction of the flow: committed at the end of the block with its timeline and events, or nothing of it.
 
-    `actor`: the person who asks for it. Raises NotSignedIn when that account has been changed since the request came.
+    `actor`: the person who asks for it; `alone`: one request of that person at a time. Raises NotSignedIn when that
+    account has been changed since the request came.
     """
     async with database.transaction() as conn:
         if actor is not None:
-            await people.must_stand(conn, actor)
+            await people.must_stand(conn, actor, alone=alone)
         change = Change(conn, wall(), rulebook)
         yield change
         await publish(change)

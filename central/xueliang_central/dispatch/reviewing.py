@@ -101,6 +101,7 @@ async def review_each(
 
     Raises:
         MoveRefused: nothing was said of any: no such answer, an incident is named twice, or the reason is missing.
+        NotSignedIn: the account was changed meanwhile; the rest was not reviewed.
     """
     if said.answer not in ANSWERS:
         raise MoveRefused(f"no such answer: {said.answer[:24]}", answers=list(ANSWERS))
@@ -112,7 +113,7 @@ async def review_each(
     for incident_id, version in said.cases:
         incident: Record = {}
         try:
-            async with changing(database, rulebook, wall) as change:
+            async with changing(database, rulebook, wall, actor=actor) as change:
                 incident = await incidents.load(change.conn, incident_id, lock=True)
                 await _review(change, actor, incident, said, version)
         except NotFound as error:

@@ -191,7 +191,9 @@ async def _place(
     arrivals = [arrival_of(merged[alert_id], routes[alert_id]) for alert_id in new]
     for arrival in sorted(arrivals, key=lambda item: (item.is_gone, item.began_at, item.alert_id)):
         row, route_ = merged[arrival.alert_id], routes[arrival.alert_id]
-        decision = _as_told(arrival, told_same, cases) or await decide_in(change, arrival, row, groups, cases, reopened)
+        decision = _as_told(arrival, row, told_same, cases) or await decide_in(
+            change, arrival, row, groups, cases, reopened
+        )
         place_key: str | None = None
         along: tuple[str, ...] = ()
         kept = await _kept(change, held, decision, arrival, row, route_, cases)
@@ -224,10 +226,11 @@ async def _place(
     return reopened, emptied
 
 
-def _as_told(arrival: Arrival, told_same: Mapping[str, Row], cases: Mapping[str, Row]) -> Decision | None:
-    """None: nobody recognised it, or what it was recognised as is open no more."""
+def _as_told(arrival: Arrival, row: Row, told_same: Mapping[str, Row], cases: Mapping[str, Row]) -> Decision | None:
+    """None: nobody recognised it, what it was recognised as is open no more, or it is urgent and there nobody would be
+    asked about it."""
     case = cases[told_same[arrival.alert_id]["incident_id"]] if arrival.alert_id in told_same else None
-    if case is None or case["closed_at"] is not None:
+    if case is None or case["closed_at"] is not None or (is_urgent(row) and State(case["state"]) in SETTLED):
         return None
     about: dict[str, object] = {"number": case["number"], "area_code": arrival.area_code, "hazard": arrival.hazard}
     text = f"whoever reported it recognised incident {case['number']}"

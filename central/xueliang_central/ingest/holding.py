@@ -251,7 +251,8 @@ async def is_unjudged(change: Change, decision: Decision, cases: Mapping[str, Ro
     """It would open an incident, or reopen one that ended by itself before anybody was sent: nobody judged it true."""
     if decision.fold is not Fold.REOPEN or decision.incident_id is None:
         return decision.fold is Fold.OPEN
-    if cases[decision.incident_id]["close_reason"] != CloseReason.ENDED_BY_ITSELF:
+    case = cases[decision.incident_id]
+    if case["close_reason"] != CloseReason.ENDED_BY_ITSELF or case["review"] == "true_hazard":
         return False
     return await dispatch.latest_task(change.conn, decision.incident_id) is None
 

@@ -71,7 +71,7 @@ sighting_files: Final = Table(  # what a worker photographed or spoke for an own
     metadata,
     Column("sighting_id", String(36), ForeignKey("sightings.sighting_id", ondelete="CASCADE"), primary_key=True),
     Column("sha256", String(64), primary_key=True),
-    Column("kind", String(10), nullable=False),  # photo | voice
+    Column("kind", String(10), primary_key=True),  # photo | voice
     Column("area_path", String(80), nullable=False),  # of the sighting: who may see it
     Column("added_at", UtcDateTime, nullable=False),
 )

@@ -28,15 +28,18 @@ async def hold(conn: AsyncConnection, user_id: str) -> Row[Any] | None:
     return (await conn.execute(select(users).where(users.c.user_id == user_id).with_for_update())).one_or_none()
 
 
-async def must_stand(conn: AsyncConnection, actor: Actor) -> None:
+async def must_stand(conn: AsyncConnection, actor: Actor, *, alone: bool = False) -> None:
     """The account is as it was when its request was let in, and stays so until the transaction ends.
 
     Between the two somebody may have disabled it, moved it, or given it another role, which ends its sessions. Locked
-    first of all, and shared: what one person asks for at once does not wait for each other. Never with `hold` of the
-    same person after it. Raises NotSignedIn.
+    first of all, and shared: what one person asks for at once does not wait for each other. `alone`: it does, because
+    what follows locks the person's row too; two that share it and then want it alone would wait for each other for
+    ever. Never with `hold` of the same person after it. Raises NotSignedIn.
     """
     asked = select(users.c.role, users.c.area_path, users.c.disabled).where(users.c.user_id == actor.user_id)
-    row = (await conn.execute(asked.with_for_update(read=True))).one_or_none()
+    # key_share: what only refers to the row need not wait
+    held = asked.with_for_update(key_share=True) if alone else asked.with_for_update(read=True)
+    row = (await conn.execute(held)).one_or_none()
     if row is None or row.disabled or (row.role, row.area_path) != (actor.role.value, actor.area_path):
         raise NotSignedIn("the account was changed in this moment")
 

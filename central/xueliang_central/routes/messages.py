@@ -35,6 +35,6 @@ async def post_message(
     """Say something to whoever has the task; the timeline keeps it. Answers with the incident after it. 422: nobody has
     its task. 429: too many within the hour."""
     centre = centre_of(request)
-    async with changing(centre.database, rulebook_of(request), centre.wall) as change:
+    async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
         await say(change, actor, incident_id, Message(body.text, body.idempotency_key))
     return await incident_shown(request, incident_id, actor)

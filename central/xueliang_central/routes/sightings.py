@@ -150,7 +150,7 @@ async def post_sighting(
         raise MoveRefused("call_back is for residents; a worker's desk knows the worker")
     if actor.role is not Role.WORKER:
         _must_be_told_by_a_desk(body)
-    async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
+    async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor, alone=True) as change:
         told = told_place(change.tree, actor, body.longitude, body.latitude, body.accuracy_m)
         asked = PersonsSighting(
             channel="worker" if actor.role is Role.WORKER else "resident",

@@ -65,7 +65,7 @@ async def post_suspension(
     """Ask for a worker who cannot; another person decides. Answers with the incident after it. 409: the task has
     changed since `version`. 422: it is not under way, is urgent, or is suspended already."""
     centre = centre_of(request)
-    async with changing(centre.database, rulebook_of(request), centre.wall) as change:
+    async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
         asked = suspending.Suspension(**body.model_dump())
         incident_id = await suspending.ask_for_worker(change, actor, task_id, asked)
     return await incident_shown(request, incident_id, actor)
@@ -81,7 +81,7 @@ async def post_decision(
     """Decide what another person has asked for; answers with the incident after it. 409: the task has changed since
     `version`. 422: nothing is asked for, or this person has asked or has the task."""
     centre = centre_of(request)
-    async with changing(centre.database, rulebook_of(request), centre.wall) as change:
+    async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
         asked = suspending.Suspension(**body.model_dump(exclude={"approve"}))
         incident_id = await suspending.decide(change, actor, task_id, asked, approve=body.approve)
     return await incident_shown(request, incident_id, actor)
@@ -97,7 +97,7 @@ async def post_resumption(
     """Let a suspended task go on before its date; answers with the incident after it. 409: the task has changed since
     `version`. 422: it is not suspended."""
     centre = centre_of(request)
-    async with changing(centre.database, rulebook_of(request), centre.wall) as change:
+    async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
         asked = suspending.Suspension(**body.model_dump())
         incident_id = await suspending.resume_by_desk(change, actor, task_id, asked)
     return await incident_shown(request, incident_id, actor)
@@ -113,6 +113,6 @@ async def post_supervision(
     """Supervise, or end it; answers with the incident after it. 409: it has changed since `version`. 422: this centre
     does not stand above the place, or not above the one that supervises."""
     centre = centre_of(request)
-    async with changing(centre.database, rulebook_of(request), centre.wall) as change:
+    async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
         await supervising.supervise(change, actor, incident_id, supervising.Supervision(**body.model_dump()))
     return await incident_shown(request, incident_id, actor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -102,3 +103,28 @@ async def test_a_report_that_names_what_is_not_there_is_refused(
         answer = await client.post("/api/sightings", json=sighting(**changes))
     assert (answer.status_code, said in answer.text) == (422, True), answer.text
     assert await rows(people, sightings) == await rows(people, incidents) == []
+
+
+async def test_what_is_urgent_does_not_go_into_what_is_settled_whoever_recognises_it(people: TestCentre) -> None:
+    far = {"longitude": PLACE[0] + 0.0015}  # folding alone would open another
+    async with people.signed_in("wang") as client:
+        first = (await client.post("/api/sightings", json=sighting())).json()["incident"]
+        for state in ("handled", "to_check", "long_lived"):
+            async with people.database.transaction() as conn:
+                of_it = incidents.c.incident_id == first["incident_id"]
+                await conn.execute(update(incidents).where(of_it).values(state=state))
+            mild = sighting(idempotency_key=f"m {state}", same_as=first["incident_id"], **far)
+            assert (await client.post("/api/sightings", json=mild)).json()["incident"]["number"] == first["number"]
+            grave = sighting(idempotency_key=f"g {state}", same_as=first["incident_id"], severity=1, **far)
+            apart = (await client.post("/api/sightings", json=grave)).json()["incident"]
+            assert apart["number"] != first["number"], "there nobody would be asked about it"
+            async with people.database.transaction() as conn:
+                others = incidents.c.incident_id != first["incident_id"]
+                await conn.execute(update(incidents).where(others).values(state="closed", closed_at=people.clock.at))
+
+
+async def test_two_reports_of_one_person_in_one_moment_are_both_taken(people: TestCentre) -> None:
+    async with people.signed_in("wang") as client:
+        bodies = [sighting(idempotency_key=f"k{number}") for number in range(8)]
+        answers = await asyncio.gather(*(client.post("/api/sightings", json=body) for body in bodies))
+    assert [answer.status_code for answer in answers] == [201] * 8, [answer.text for answer in answers]

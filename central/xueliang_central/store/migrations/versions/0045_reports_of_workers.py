@@ -31,7 +31,7 @@ def upgrade() -> None:
             name=op.f("fk_sighting_files_sighting_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("sighting_id", "sha256", name=op.f("pk_sighting_files")),
+        sa.PrimaryKeyConstraint("sighting_id", "sha256", "kind", name=op.f("pk_sighting_files")),
     )
     op.create_index("sighting_files_by_sha256", "sighting_files", ["sha256"])
 
