@@ -233,7 +233,8 @@ def _values_after(change: Change, incident: Row, move: Move, also: dict[str, Any
         possible = allowed(state, move.who)
         raise MoveRefused(f"{move.name} is not possible while {state.value}", state=state.value, moves=list(possible))
     values: Row = {"updated_at": change.now, **(also or {})}
-    if move.to is not None or move.who is not Who.WORKER:  # what a worker tells changes nothing that a desk decides on
+    # What a worker tells, or a desk says to the worker, changes nothing that anybody decides on.
+    if move.to is not None or (move.who is not Who.WORKER and move.name != "say"):
         values["version"] = incident["version"] + 1
     policy: Row = values.get("policy") or incident["policy"]
     if move.starts - NOT_OF_LIMITS and policy.get("by_hour"):  # its clocks go by the hour at which they start

@@ -6,7 +6,7 @@ import type { Says } from "@/api/looks";
 import type { CheckIn, Incident, Reason, Regrouping, Severity, TimelineEntry, Why } from "@/api/types";
 
 import { measureText, objectsText } from "./facts";
-import { areaName, clockTime, isChinese, language, minuteText, momentText, span, t, tCode } from "./index";
+import { areaName, isChinese, language, minuteText, momentText, span, t, tCode } from "./index";
 import { lookText } from "./looks";
 import { zh } from "./zh";
 
@@ -370,7 +370,7 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
   }
   if (entry.kind === "limits_by_severity" && params.due && typeof params.due === "object") {
     const due = Object.entries(params.due as Record<string, string>);
-    parts.push(...due.map(([clock, moment]) => `${tCode("clock", clock)} ${t("clock.due", { at: clockTime(moment) })}`));
+    parts.push(...due.map(([clock, moment]) => `${tCode("clock", clock)} ${t("clock.due", { at: momentText(moment, Date.parse(entry.at)) })}`));
   }
   const number = text("number");
   if (number && "other_id" in params) parts.push(number);
