@@ -119,7 +119,7 @@ async def test_every_page_is_read_once(stage: Stage, monkeypatch: Any) -> None:
 
 def test_headings_are_those_of_the_four_parts_and_five_places() -> None:
     parts = {zh.split("·")[0] for zh, _, _ in COLUMNS}
-    assert parts == {"清单", "交办", "台账", "销号", "通报", "五到位"}
+    assert parts == {"清单", "交办", "台账", "销号", "通报", "五到位", "督办"}
     assert [zh.split("·")[1] for zh, _, _ in COLUMNS if zh.startswith("五到位")] == [
         "责任人",
         "措施",

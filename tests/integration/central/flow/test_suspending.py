@@ -24,6 +24,7 @@ from tests.integration.central.flow.stage import (
 )
 from tests.integration.central.flow.test_rollups import roll
 from tests.integration.central.flow.test_worker import _run_worker
+from tests.integration.central.flow.worker_process import CLOCKS_AT_ONCE
 from xueliang_alerts.contract import Hazard, Phase
 from xueliang_central.areas.tree import AreaBook
 from xueliang_central.audit import chain
@@ -43,7 +44,6 @@ from xueliang_central.notices.tables import notices
 from xueliang_central.reports.tables import rollups
 from xueliang_central.rights.scope import Actor, Role
 from xueliang_central.store.database import Database
-from xueliang_central.worker import CLOCKS_AT_ONCE
 from xueliang_configs.policies import PolicyTable
 
 SUN = actor(Role.SUPERVISOR, VILLAGE, "sun")

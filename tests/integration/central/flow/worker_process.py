@@ -9,11 +9,13 @@ from pathlib import Path
 
 from tests.integration.central.flow.stage import POLICIES
 from xueliang_alerts.clocks import system_mono, system_wall
+from xueliang_central import worker as work
 from xueliang_central.centre import Settings
 from xueliang_central.running import centre_on
 from xueliang_central.store.database import Database
-from xueliang_central.worker import Worker
 from xueliang_configs.policies import PolicyTable
+
+CLOCKS_AT_ONCE = 20  # so that a few dozen clocks need more than one transaction
 
 
 async def main(url: str) -> None:
@@ -21,7 +23,8 @@ async def main(url: str) -> None:
     table = PolicyTable.model_validate(POLICIES)
     centre = centre_on(database, Settings(Path(tempfile.gettempdir())), table, wall=system_wall, mono=system_mono)
     await centre.areas.refresh(database)
-    worker = Worker(centre)
+    work.CLOCKS_AT_ONCE = CLOCKS_AT_ONCE  # type: ignore[misc]
+    worker = work.Worker(centre)
     while await worker.fire_due():
         pass
     await database.close()
