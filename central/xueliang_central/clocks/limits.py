@@ -9,10 +9,12 @@ hours is written with its calendar, for the same reason.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 from xueliang_central.clocks.working_time import due_after, periods_between
@@ -141,7 +143,12 @@ def seconds_between(start: datetime, end: datetime, counted: Mapping[str, Any] |
 
 def calendar_of(counted: Mapping[str, Any]) -> Calendar:
     """The calendar that a clock was started with."""
-    return Calendar.model_validate(counted["as"])
+    return _calendar_read(json.dumps(counted["as"], sort_keys=True))
+
+
+@lru_cache(maxsize=64)  # a county has a few calendars, in a few versions; each clock that is shown asks for its own
+def _calendar_read(written: str) -> Calendar:
+    return Calendar.model_validate_json(written)
 
 
 @dataclass(frozen=True, slots=True)

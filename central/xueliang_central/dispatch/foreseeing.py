@@ -36,7 +36,7 @@ async def who_would_go(change: Change, actor: Actor, incident_id: str) -> Row:
         return {"recommended": None, "why": None, "unit": None}
     place = service.place_of(change, incident["area_code"])
     choice = await service.recommended(change, incident, place, frozenset())
-    return {"recommended": _named(choice), "why": choice.why, "unit": await _unit(change, incident)}
+    return {"recommended": _named(choice), "why": choice.why_now, "unit": await _unit(change, incident)}
 
 
 def _named(choice: Recommendation) -> Row | None:

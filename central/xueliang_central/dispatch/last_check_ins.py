@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from xueliang_central.areas.tree import Area
 from xueliang_central.dispatch.checking_in import COARSE_M
 from xueliang_central.dispatch.recommending import CheckedIn
 from xueliang_central.dispatch.tables import tasks
@@ -20,6 +21,7 @@ from xueliang_central.incidents.change import Change
 from xueliang_central.incidents.folding import distance_m
 from xueliang_central.incidents.states import TaskState
 from xueliang_central.incidents.tables import incidents
+from xueliang_central.rights.scope import within
 from xueliang_central.store.among import among
 
 Row = dict[str, Any]
@@ -29,14 +31,14 @@ _UNDER_WAY = (TaskState.TAKEN.value, TaskState.ARRIVED.value)
 
 async def last_check_ins(change: Change, user_ids: Collection[str]) -> dict[str, Row]:
     """By person the last check-in that still counts, and the camera of its task: at, told_m (from that camera; None:
-    not known, or not well), camera_name, longitude, latitude. `user_ids`: of those with tasks in hand; nobody else can
-    have one."""
+    not known, or not well), area_path, camera_name, longitude, latitude. `user_ids`: of those with tasks in hand;
+    nobody else can have one."""
     counts_s = change.rulebook.check_in_counts_s
     if not user_ids or counts_s <= 0:
         return {}
     its = incidents.c
     query = (
-        select(tasks.c.worker_id, tasks.c.checked_in, its.camera_name, its.longitude, its.latitude)
+        select(tasks.c.worker_id, tasks.c.checked_in, its.area_path, its.camera_name, its.longitude, its.latitude)
         .join(incidents, its.incident_id == tasks.c.incident_id)
         .where(among(change.conn, tasks.c.worker_id, sorted(user_ids)), tasks.c.state.in_(_UNDER_WAY))
     )
@@ -48,15 +50,23 @@ async def last_check_ins(change: Change, user_ids: Collection[str]) -> dict[str,
         before = last.get(row["worker_id"])
         if (change.now - at).total_seconds() <= counts_s and (before is None or before["at"] < at):
             told_m = None if row["checked_in"]["is_inaccurate"] else row["checked_in"]["distance_m"]
-            of_camera = {name: row[name] for name in ("camera_name", "longitude", "latitude")}
+            of_camera = {name: row[name] for name in ("area_path", "camera_name", "longitude", "latitude")}
             last[row["worker_id"]] = {"at": at, "told_m": told_m, **of_camera}
     return last
 
 
-def checked_in_near(incident: Row, last: Mapping[str, Row], now: datetime) -> dict[str, CheckedIn]:
-    """The same as seen from the place of an incident."""
+def checked_in_near(incident: Row, asked: Area, last: Mapping[str, Row], now: datetime) -> dict[str, CheckedIn]:
+    """The same as seen from the place of an incident.
+
+    `asked`: the area that is asked first. Whoever reads the reasons need not see more than this area, so what lies
+    elsewhere is not named.
+    """
     return {
-        user_id: CheckedIn(max(0.0, (now - row["at"]).total_seconds()), row["camera_name"], _apart_m(incident, row))
+        user_id: CheckedIn(
+            age_s=max(0.0, (now - row["at"]).total_seconds()),
+            camera_name=row["camera_name"] if within(row["area_path"], asked.path) else None,
+            apart_m=_apart_m(incident, row),
+        )
         for user_id, row in last.items()
     }
 

@@ -11,8 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_central.camera_rules.tables import rule_canaries
 from xueliang_central.clocks.limits import ClockKind
 from xueliang_central.clocks.tables import clocks
+from xueliang_central.dispatch.messaging import SAID
+from xueliang_central.dispatch.supervising import SUPERVISED
+from xueliang_central.dispatch.suspending import ASKED, TOLD
 from xueliang_central.dispatch.tables import tasks
-from xueliang_central.incidents.states import State, TaskState
+from xueliang_central.incidents.states import LIVE_TASK_STATES, UNDER_WAY, State, TaskState
+from xueliang_central.incidents.supervised import is_supervised
 from xueliang_central.incidents.suspended import Standing
 from xueliang_central.incidents.tables import incidents
 from xueliang_central.store.among import among
@@ -25,7 +29,7 @@ _ASKS: Final = frozenset({"task_offered", "task_returned", "task_moved"})
 _RISES: Final = frozenset({"escalated", _REMINDS})
 _CALLS: Final = "help_asked"
 _URGES: Final = "urged"
-_SUSPENSIONS: Final = "suspension_asked"
+_SUSPENSIONS: Final = {ASKED: Standing.ASKED} | {kind: standing for standing, kind in TOLD.items()}
 _HELD: Final = "canary_held"
 _LIMIT_MET: Final = "limit_met"
 
@@ -36,8 +40,9 @@ async def not_needed(conn: AsyncConnection, notices: Sequence[Row]) -> dict[str,
     An offer: while its task is offered to that person. An escalation: while its clock runs and the case is open;
     one that started later (the deadline was extended) is another. A reminder: while that deadline runs. A request to
     a lane's managing unit: until it replies, or its turn is over. A canary to decide on: while it waits. A call for
-    help: until a desk has answered it, or its task is under way no more. A request to suspend: until it is decided or
-    over. An urging: while the case is where it was.
+    help: until a desk has answered it, or its task is under way no more. A request to suspend, and what has become of
+    it: while that suspension stands so, and the case is under way. An urging: while the case is where it was. A
+    supervision: while it lasts, until that date. A message: while that person has the task.
     Anything else (a task was withdrawn): until it is received.
     """
     asks = [row for row in notices if row["kind"] in _ASKS and row["task_id"]]
@@ -51,7 +56,9 @@ async def not_needed(conn: AsyncConnection, notices: Sequence[Row]) -> dict[str,
         **await _canaries_over(conn, held),
         **await _urges_over(conn, [row for row in notices if row["kind"] == _URGES]),
         **await _calls_over(conn, [row for row in notices if row["kind"] == _CALLS]),
-        **await _suspensions_over(conn, [row for row in notices if row["kind"] == _SUSPENSIONS]),
+        **await _suspensions_over(conn, [row for row in notices if row["kind"] in _SUSPENSIONS]),
+        **await _supervisions_over(conn, [row for row in notices if row["kind"] == SUPERVISED]),
+        **await _messages_over(conn, [row for row in notices if row["kind"] == SAID and row["task_id"]]),
         **of_units,
     }
 
@@ -118,18 +125,55 @@ async def _suspensions_over(conn: AsyncConnection, asked: Sequence[Row]) -> dict
     if not asked:
         return {}
     wanted = sorted({row["incident_id"] for row in asked})
-    query = select(incidents.c.incident_id, incidents.c.suspension)
+    query = select(incidents.c.incident_id, incidents.c.state, incidents.c.suspension)
     now = {
-        row.incident_id: row.suspension
-        for row in await conn.execute(query.where(among(conn, incidents.c.incident_id, wanted)))
+        row.incident_id: row for row in await conn.execute(query.where(among(conn, incidents.c.incident_id, wanted)))
     }
     over: dict[str, str] = {}
     for row in asked:
-        suspension = now.get(row["incident_id"])
-        if suspension is None or suspension["asked_at"] != row["params"]["asked_at"]:
+        case = now.get(row["incident_id"])
+        suspension = None if case is None else case.suspension
+        if case is None or suspension is None or suspension["asked_at"] != row["params"]["asked_at"]:
             over[row["notice_id"]] = "asked_again"
-        elif suspension["standing"] != Standing.ASKED:
+        elif suspension["standing"] != _SUSPENSIONS[row["kind"]]:
             over[row["notice_id"]] = str(suspension["standing"])
+        elif case.state not in UNDER_WAY:
+            over[row["notice_id"]] = str(case.state)
+    return over
+
+
+async def _supervisions_over(conn: AsyncConnection, told: Sequence[Row]) -> dict[str, str]:
+    if not told:
+        return {}
+    wanted = sorted({row["incident_id"] for row in told})
+    query = select(incidents.c.incident_id, incidents.c.supervision)
+    found = await conn.execute(query.where(among(conn, incidents.c.incident_id, wanted)))
+    now = {row["incident_id"]: dict(row) for row in found.mappings()}
+    over: dict[str, str] = {}
+    for row in told:
+        case = now.get(row["incident_id"])
+        if case is None or not is_supervised(case):
+            over[row["notice_id"]] = "supervision_over"
+        elif case["supervision"]["due"] != row["params"]["due"]:
+            over[row["notice_id"]] = "another_date"
+    return over
+
+
+async def _messages_over(conn: AsyncConnection, said: Sequence[Row]) -> dict[str, str]:
+    if not said:
+        return {}
+    query = select(tasks.c.task_id, tasks.c.state, tasks.c.worker_id)
+    wanted = sorted({row["task_id"] for row in said})
+    now = {row.task_id: row for row in await conn.execute(query.where(among(conn, tasks.c.task_id, wanted)))}
+    over: dict[str, str] = {}
+    for row in said:
+        task = now.get(row["task_id"])
+        if task is None:
+            over[row["notice_id"]] = "no_task"
+        elif task.state not in LIVE_TASK_STATES:
+            over[row["notice_id"]] = str(task.state)
+        elif task.worker_id != row["user_id"]:
+            over[row["notice_id"]] = "given_to_another"
     return over
 
 

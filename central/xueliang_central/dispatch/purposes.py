@@ -19,14 +19,14 @@ from xueliang_central.areas.tree import LEVEL_OF_LENGTH
 from xueliang_central.audit.tables import audit_records
 from xueliang_central.dispatch.judging import JUDGES
 from xueliang_central.dispatch.seat_tables import seat_cases, seat_rows
-from xueliang_central.incidents.reviewing import WAITING
+from xueliang_central.incidents.reviewing import is_to_review
 from xueliang_central.incidents.states import State
 from xueliang_central.incidents.tables import incidents
 from xueliang_central.rights.scope import Actor, Role
 
 STILL_AT_HAND: Final = timedelta(hours=1)
 VIEWED: Final = "incident.viewed"
-_ASKED: Final = ("state", "review", "owner_level", "area_path")
+_ASKED: Final = ("state", "review", "opened_at", "owner_level", "area_path")
 
 
 class Purpose(StrEnum):
@@ -50,15 +50,15 @@ async def purpose_of(conn: AsyncConnection, actor: Actor, incident_id: str | Non
     case = (await conn.execute(query)).mappings().one_or_none()
     if case is None:
         return Purpose.LOOKUP
-    is_own = _is_in_own_queue(actor, dict(case)) or await _has_moved(conn, actor, incident_id, now)
+    is_own = _is_in_own_queue(actor, dict(case), now) or await _has_moved(conn, actor, incident_id, now)
     return Purpose.JUDGE if is_own else Purpose.LOOKUP
 
 
-def _is_in_own_queue(actor: Actor, case: dict[str, Any]) -> bool:
+def _is_in_own_queue(actor: Actor, case: dict[str, Any], now: datetime) -> bool:
     if case["seat_id"] == actor.user_id:
         return True
     if case["state"] == State.CLOSED:
-        return bool(case["review"] == WAITING)
+        return is_to_review(case, now)
     return case["seat_id"] is None or _owning_desk(case) == actor.area_path.rpartition("/")[2]
 
 

@@ -24,18 +24,19 @@ class CheckedIn:
 
     Attributes:
         age_s: how long ago.
-        camera_name: of the task on which it was told.
+        camera_name: of the task on which it was told; None: that place is not of the area that is asked.
         apart_m: so far from the place in question at most, to 100 m; None: it is not known.
     """
 
     age_s: float
-    camera_name: str
+    camera_name: str | None
     apart_m: int | None
 
     @property
     def text(self) -> str:
         far = "" if self.apart_m is None else f", at most {self.apart_m} m from here"
-        return f"checked in {max(1, round(self.age_s / 60))} min ago on the way to {self.camera_name}{far}"
+        ago = f"{max(1, round(self.age_s / 60))} min ago"
+        return f"checked in {ago} on the way to {self.camera_name or 'another place'}{far}"
 
     def as_json(self) -> Why:
         return {"age_s": round(self.age_s), "camera_name": self.camera_name, "apart_m": self.apart_m}
@@ -43,6 +44,7 @@ class CheckedIn:
 
 CheckIns = Mapping[str, CheckedIn]
 NO_CHECK_INS: Final[CheckIns] = {}
+_HAS_CHECKED_IN: Final = "; has checked in on the way"
 NEIGHBOUR: Final = "neighbour_on_duty"
 TRANSFERRED: Final = "transferred"
 FROM_ELSEWHERE: Final = frozenset({NEIGHBOUR, TRANSFERRED})  # whose worker may be of another area than the task
@@ -54,12 +56,24 @@ class Recommendation:
 
     Attributes:
         area: whose person it is.
-        why: code, text and `about`; `steps`: the same of each area that was passed over, in order.
+        why: code, text and `about`; `steps`: the same of each area that was passed over, in order. It is kept for
+            years with the task and in the timeline, so it names no place, distance or time of a check-in.
+        checked_in: the last one of that person, while it counts.
     """
 
     area: Area
     person: Person | None
     why: Why
+    checked_in: CheckedIn | None = None
+
+    @property
+    def why_now(self) -> Why:
+        """With the check-in itself, for an answer that nobody keeps."""
+        if self.checked_in is None:
+            return self.why
+        text, about = self.why["text"].removesuffix(_HAS_CHECKED_IN), self.why["about"]
+        told = {"text": f"{text}; {self.checked_in.text}", "about": about | {"check_in": self.checked_in.as_json()}}
+        return self.why | told
 
 
 # In a grid only its worker goes. Above, whoever sits there: a worker if there is one, else the desk.
@@ -104,14 +118,14 @@ def recommend(
         person = _first(_serving(present, area), live_tasks, check_ins)
         if person is not None:
             why = _why_chosen(asked, area, person, live_tasks, duty, steps)
-            return Recommendation(area, person, _with_check_in(why, check_ins.get(person.user_id)))
+            return _chosen(area, person, why, check_ins)
         steps.append(_why_passed_over(area, duty))
         if area is asked and needs_neighbours(area, duty):
             for beside in neighbours:
                 person = _first(_serving(present, beside), live_tasks, check_ins)
                 if person is not None:
                     why = _why_neighbour(asked, beside, person, live_tasks, steps)
-                    return Recommendation(beside, person, _with_check_in(why, check_ins.get(person.user_id)))
+                    return _chosen(beside, person, why, check_ins)
             steps.append(_why_no_neighbour(asked, len(neighbours)))
     off = [person for person in duty.off if person.user_id not in not_these]
     for area in chain:
@@ -166,10 +180,11 @@ def _why_neighbour(
     return _why(NEIGHBOUR, text, beside, asked, steps, **more)
 
 
-def _with_check_in(why: Why, told: CheckedIn | None) -> Why:
-    if told is None:
-        return why
-    return why | {"text": f"{why['text']}; {told.text}", "about": why["about"] | {"check_in": told.as_json()}}
+def _chosen(area: Area, person: Person, why: Why, check_ins: CheckIns) -> Recommendation:
+    told = check_ins.get(person.user_id)
+    if told is not None:
+        why = why | {"text": why["text"] + _HAS_CHECKED_IN, "about": why["about"] | {"check_in": True}}
+    return Recommendation(area, person, why, told)
 
 
 def why_transferred(asked: Area, area: Area, person: Person, in_hand: int, *, is_on_duty: bool) -> Why:

@@ -20,7 +20,7 @@ from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import By, Change, Rulebook
 from xueliang_central.incidents.moving import seen_before
-from xueliang_central.incidents.reviewing import ANSWERS, ASKS_WHY, WAITING
+from xueliang_central.incidents.reviewing import ANSWERS, ASKS_WHY, WAITING, WINDOW
 from xueliang_central.incidents.shedding import may_be_held
 from xueliang_central.incidents.states import MOVES, CloseReason
 from xueliang_central.incidents.tables import incidents as rows
@@ -38,7 +38,8 @@ _KEY_LENGTH: Final = 80  # of a request's key; with an incident's id behind it, 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which of them. `area_path`: of this area and below it. `day`: local, on which it opened, as reports count it."""
+    """Which of those that opened within WINDOW. `area_path`: of this area and below it. `day`: local, on which it
+    opened, as reports count it."""
 
     which: Literal["waiting", "reviewed", "all"] = "waiting"
     area_path: str | None = None
@@ -58,22 +59,22 @@ class Said:
     idempotency_key: str | None = None
 
 
-def page(actor: Actor, wanted: Wanted, before: tuple[datetime, str] | None, limit: int) -> Select[Any]:
+def page(actor: Actor, wanted: Wanted, before: tuple[datetime, str] | None, limit: int, now: datetime) -> Select[Any]:
     """Rows of `incidents`, the last opened first. `before`: the last one of the page before."""
-    query = _of(select(rows), actor, wanted)
+    query = _of(select(rows), actor, wanted, now)
     if before is not None:
         query = query.where(tuple_(rows.c.opened_at, rows.c.incident_id) < before)
     return query.order_by(rows.c.opened_at.desc(), rows.c.incident_id.desc()).limit(limit)
 
 
-def waiting(actor: Actor, wanted: Wanted) -> Select[Any]:
+def waiting(actor: Actor, wanted: Wanted, now: datetime) -> Select[Any]:
     """How many wait to be looked at; MOST_COUNTED: these or more."""
-    some = _of(select(rows.c.incident_id), actor, wanted).limit(MOST_COUNTED)
+    some = _of(select(rows.c.incident_id), actor, wanted, now).limit(MOST_COUNTED)
     return select(func.count()).select_from(some.subquery())
 
 
-def _of(query: Select[Any], actor: Actor, wanted: Wanted) -> Select[Any]:
-    query = scoped(query, rows.c.area_path, actor)
+def _of(query: Select[Any], actor: Actor, wanted: Wanted, now: datetime) -> Select[Any]:
+    query = scoped(query, rows.c.area_path, actor).where(rows.c.opened_at > now - WINDOW)
     if wanted.which == "waiting":
         query = query.where(rows.c.review == WAITING)
     elif wanted.which == "reviewed":

@@ -158,7 +158,7 @@ async def dispatch_all_by_policy(change: Change, cases: Sequence[Row]) -> dict[s
     notices: list[Row] = []
     for (case, due), area in zip(moved, areas, strict=True):
         chain, near = _chain(change, area), beside.get(area.code, ())
-        told = checked_in_near(case, check_ins, change.now)
+        told = checked_in_near(case, area, check_ins, change.now)
         choice = recommend(chain, duty, in_hand, neighbours=near, not_these=frozenset(), check_ins=told)
         if choice.person is not None:  # the next of these must know
             in_hand[choice.person.user_id] = in_hand.get(choice.person.user_id, 0) + 1
@@ -189,7 +189,7 @@ async def recommended(change: Change, incident: Row, area: Area, not_these: froz
     duty, beside = await _duty_for(change, [area])
     in_hand = await live_counts(change.conn, [person.user_id for person in (*duty.present, *duty.off)])
     near = beside.get(area.code, ())
-    told = checked_in_near(incident, await last_check_ins(change, in_hand), change.now)
+    told = checked_in_near(incident, area, await last_check_ins(change, in_hand), change.now)
     return recommend(_chain(change, area), duty, in_hand, neighbours=near, not_these=not_these, check_ins=told)
 
 

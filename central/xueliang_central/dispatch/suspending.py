@@ -37,7 +37,7 @@ DECIDE_WITHIN: Final = timedelta(minutes=30)  # an approval that comes later is 
 LONGEST: Final = timedelta(days=7)  # what needs longer is kept open with a plan
 WORKERS: Final = frozenset({"ask_suspension", "resume"})
 ASKED: Final = "suspension_asked"
-_TOLD: Final = {
+TOLD: Final = {
     Standing.SUSPENDED: "suspension_approved",
     Standing.REFUSED: "suspension_refused",
     Standing.LAPSED: "suspension_lapsed",
@@ -296,7 +296,7 @@ async def _tell_supervisors(change: Change, incident: Row, asker: Actor) -> None
 async def _tell(change: Change, incident: Row, task: Row) -> None:
     """The worker, and who has asked in that one's place, hear what has become of it."""
     suspension = incident["suspension"]
-    kind = _TOLD[Standing(suspension["standing"])]
+    kind = TOLD[Standing(suspension["standing"])]
     user_ids = {one for one in (task["worker_id"], suspension["asked_by_id"]) if one is not None}
     await _put(change, incident, kind, sorted(user_ids), task["area_path"])
 

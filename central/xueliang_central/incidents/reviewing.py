@@ -12,6 +12,7 @@ Invariants
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -24,6 +25,9 @@ from xueliang_central.incidents.tables import incident_timeline
 WAITING: Final = "waiting"
 NO_ANSWER: Final = "no_answer"  # looked at, and it cannot be told
 ANSWERS: Final = ("true_hazard", "false_alarm", "permitted", NO_ANSWER)
+# What opened longer ago is left as it is: nobody remembers the place any more, the noise board and the false-alarm
+# rate look at weeks, and a list that nobody could ever empty would hide what is new. Migration 0041 has the same.
+WINDOW: Final = timedelta(days=30)
 # Many put away by one press: never without a reason.
 ASKS_WHY: Final = frozenset({"false_alarm", "permitted"})
 _NO_HAZARD: Final = frozenset({CloseReason.FALSE_ALARM, CloseReason.PERMITTED})
@@ -40,6 +44,11 @@ async def review_at_end(change: Change, incident: Mapping[str, Any]) -> str | No
     said = [dict(one) for one in (await change.conn.execute(query.order_by(its.entry_id))).mappings()]
     said += [entry for entry in change.entries if entry["incident_id"] == incident["incident_id"]]
     return WAITING if judgement({"close_reason": None, "review": None}, said) == "unjudged" else None
+
+
+def is_to_review(incident: Mapping[str, Any], now: datetime) -> bool:
+    """It waits, and opened within WINDOW."""
+    return bool(incident["review"] == WAITING and incident["opened_at"] > now - WINDOW)
 
 
 def folded_as(incident: Mapping[str, Any]) -> str | None:

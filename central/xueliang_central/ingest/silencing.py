@@ -29,7 +29,7 @@ from xueliang_central.incidents.grouping import Place
 from xueliang_central.incidents.members import is_seen_clear
 from xueliang_central.incidents.routing import Route
 from xueliang_central.incidents.service import update_alerts
-from xueliang_central.incidents.suppressing import Silence, Subject, choose, is_in_force, why_hidden, why_let_out
+from xueliang_central.incidents.suppressing import Silence, Subject, choose, why_hidden, why_let_out
 from xueliang_central.incidents.tables import alert_columns
 from xueliang_central.silences import service
 from xueliang_central.silences.tables import HIDDEN, silence_alerts, silenced_alerts
@@ -207,7 +207,7 @@ async def show(change: Change, sorted_: Sorted, rows: Mapping[str, Row]) -> None
 
 async def is_any_to_let_out(conn: AsyncConnection, now: datetime) -> bool:
     """Asked by reading, so that an idle worker never takes the writer's place."""
-    return bool(await _past(conn, now))
+    return bool(await service.hiding_past(conn, now))
 
 
 async def to_let_out(conn: AsyncConnection, now: datetime, *, only: str | None = None) -> dict[str, Row]:
@@ -215,19 +215,12 @@ async def to_let_out(conn: AsyncConnection, now: datetime, *, only: str | None =
 
     `only`: of it this alert.
     """
-    past = await _past(conn, now)
+    past = await service.hiding_past(conn, now)
     wanted = [silenced_alerts.c.alert_id == only] if only is not None else []
     found = await conn.execute(
         select(silenced_alerts)
-        .where(text(HIDDEN), silenced_alerts.c.silence_id.in_(past), *wanted)
+        .where(text(HIDDEN), among(conn, silenced_alerts.c.silence_id, past), *wanted)
         .order_by(silenced_alerts.c.severity, silenced_alerts.c.first_received_at, silenced_alerts.c.alert_id)
         .limit(AT_ONCE)
     )
     return {row["alert_id"]: dict(row) for row in found.mappings()}
-
-
-async def _past(conn: AsyncConnection, now: datetime) -> list[str]:
-    """The silences that hide something and are not in force."""
-    found = await conn.execute(select(silenced_alerts.c.silence_id).where(text(HIDDEN)).distinct())
-    hiding = await service.by_id(conn, found.scalars().all())
-    return sorted(one.silence_id for one in hiding.values() if not is_in_force(one, now))

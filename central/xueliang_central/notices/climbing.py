@@ -7,13 +7,25 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from xueliang_central.notices.ladder import BUDGET_OVER, End, Go, HeldBy, Hold, Person, Skip, Standing, next_move
+from xueliang_central.notices.ladder import (
+    BESIDE,
+    BUDGET_OVER,
+    End,
+    Go,
+    HeldBy,
+    Hold,
+    Person,
+    Skip,
+    Standing,
+    next_move,
+)
 from xueliang_central.notices.tables import contacts, notice_steps, notices
 from xueliang_central.store.among import among
 from xueliang_central.store.claims import skip_taken
@@ -57,8 +69,11 @@ async def climb(conn: AsyncConnection, rules: NoticeRules, not_needed: NotNeeded
         steps, values = _up(row, person, over.get(row["notice_id"]), rules, now, counts)
         if steps:
             await conn.execute(insert(notice_steps), steps)
-            told = sum(step["state"] == "waiting" for step in steps)
-            people[row["user_id"]] = Person(person.addresses, (*person.told_at, *[now] * told))
+            told = [now for step in steps if step["state"] == "waiting"]
+            if row["kind"] in BESIDE:
+                people[row["user_id"]] = replace(person, told_beside_at=(*person.told_beside_at, *told))
+            else:
+                people[row["user_id"]] = replace(person, told_at=(*person.told_at, *told))
         await conn.execute(update(notices).where(notices.c.notice_id == row["notice_id"]).values(**values))
     return counts
 
@@ -127,8 +142,10 @@ async def _people(conn: AsyncConnection, user_ids: Collection[str], now: datetim
     for row in await conn.execute(select(contacts).where(among(conn, contacts.c.user_id, sorted(user_ids)))):
         addresses[row.user_id][row.channel] = row.address
     told: dict[str, list[datetime]] = defaultdict(list)
+    beside: dict[str, list[datetime]] = defaultdict(list)
     made = await conn.execute(
-        select(notice_steps.c.user_id, notice_steps.c.made_at)
+        select(notice_steps.c.user_id, notice_steps.c.made_at, notices.c.kind)
+        .join(notices, notices.c.notice_id == notice_steps.c.notice_id)
         .where(
             among(conn, notice_steps.c.user_id, sorted(user_ids)),
             notice_steps.c.made_at > now - BUDGET_OVER,
@@ -137,5 +154,5 @@ async def _people(conn: AsyncConnection, user_ids: Collection[str], now: datetim
         .order_by(notice_steps.c.made_at)
     )
     for row in made:
-        told[row.user_id].append(row.made_at)
-    return {user_id: Person(addresses[user_id], told[user_id]) for user_id in user_ids}
+        (beside if row.kind in BESIDE else told)[row.user_id].append(row.made_at)
+    return {user_id: Person(addresses[user_id], told[user_id], beside[user_id]) for user_id in user_ids}

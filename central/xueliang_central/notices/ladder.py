@@ -18,6 +18,7 @@ from xueliang_configs.schedules import Schedule
 
 ALWAYS_GOES: Final = 1  # the severity that no budget and no quiet hours hold back
 UNTIL_ANSWERED: Final = frozenset({"help_asked"})  # a page that shows it is no answer, and no clock asks for one
+BESIDE: Final = frozenset({"message"})  # counts against no budget but its own kind's: an offer must still get through
 TOO_OLD: Final = timedelta(hours=12)  # by then every clock of a case has told its levels; nobody is woken for it
 BUDGET_OVER: Final = timedelta(hours=1)
 _MINUTE: Final = timedelta(minutes=1)
@@ -35,11 +36,13 @@ class Person:
 
     Attributes:
         addresses: by channel.
-        told_at: when messages were made for this person within the last hour, oldest first.
+        told_at: when messages were made for this person within the last hour, oldest first; without those of `BESIDE`.
+        told_beside_at: the same of kinds in `BESIDE`.
     """
 
     addresses: Mapping[str, str]
     told_at: Sequence[datetime] = ()
+    told_beside_at: Sequence[datetime] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ def next_move(standing: Standing, person: Person, rules: NoticeRules, now: datet
         return Hold(first_at, None)
     if step.channel not in person.addresses:
         return Skip(standing.next_step, step.channel, "no_address")
-    held = None if standing.severity == ALWAYS_GOES else _held(person, rules, now)
+    held = None if standing.severity == ALWAYS_GOES else _held(standing, person, rules, now)
     if held is not None:
         return held
     return Go(standing.next_step, step.channel, _next_at(steps, standing.next_step, now))
@@ -125,10 +128,11 @@ def _next_at(steps: Sequence[LadderStep], step: int, now: datetime) -> datetime 
     return now + timedelta(seconds=after[0].after_s) if after else None
 
 
-def _held(person: Person, rules: NoticeRules, now: datetime) -> Hold | None:
+def _held(standing: Standing, person: Person, rules: NoticeRules, now: datetime) -> Hold | None:
     if rules.quiet is not None and rules.quiet.is_active(now):
         return Hold(quiet_until(rules.quiet, now), HeldBy.QUIET)
-    told = [at for at in person.told_at if at > now - BUDGET_OVER]
+    counted = sorted([*person.told_at, *(person.told_beside_at if standing.kind in BESIDE else ())])
+    told = [at for at in counted if at > now - BUDGET_OVER]
     if len(told) >= rules.per_hour:
         return Hold(told[-rules.per_hour] + BUDGET_OVER, HeldBy.BUDGET)
     return None

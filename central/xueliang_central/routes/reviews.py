@@ -57,12 +57,13 @@ async def list_reviews(
     limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 50,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> dict[str, Any]:
-    """Incidents that ended before anybody judged them, the last opened first, within the actor's areas; `review` is
-    `waiting` or what was said. `next_cursor` null on the last page. 404: no `area` that the actor may see."""
+    """Incidents of the last 30 days that ended before anybody judged them, the last opened first, within the actor's
+    areas; `review` is `waiting` or what was said. `next_cursor` null on the last page. 404: no `area` that the actor
+    may see."""
+    centre = centre_of(request)
     path = None if area is None else path_seen(request, actor, area)
     wanted = Wanted(which, path, None if hazard is None else hazard.value, camera_id, day)
-    query = reviewing.page(actor, wanted, None if cursor is None else read_cursor(cursor), limit + 1)
-    centre = centre_of(request)
+    query = reviewing.page(actor, wanted, None if cursor is None else read_cursor(cursor), limit + 1, centre.wall())
     async with centre.database.reading() as conn:
         found = [dict(row) for row in (await conn.execute(query)).mappings()]
         items = await incident_views(conn, centre.areas.tree, found[:limit])
@@ -76,10 +77,13 @@ async def get_count(
     actor: Annotated[Actor, Depends(require(Permission.SEE_INCIDENTS))],
     area: Area = None,
 ) -> dict[str, Any]:
-    """How many wait to be looked at; `is_more`: at least so many. 404: no `area` that the actor may see."""
+    """How many of the last 30 days wait to be looked at; `is_more`: at least so many. 404: no `area` that the
+    actor may see."""
     path = None if area is None else path_seen(request, actor, area)
-    async with centre_of(request).database.reading() as conn:
-        count = (await conn.execute(reviewing.waiting(actor, Wanted(area_path=path)))).scalar_one()
+    centre = centre_of(request)
+    query = reviewing.waiting(actor, Wanted(area_path=path), centre.wall())
+    async with centre.database.reading() as conn:
+        count = (await conn.execute(query)).scalar_one()
     return {"waiting": count, "is_more": count == MOST_COUNTED}
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from xueliang_central.incidents.suppressing import Kind
 from xueliang_central.silences.tables import OPEN, silences
 
 SOON: Final = timedelta(hours=24)  # the console marks the same ones on its page of silences
@@ -17,10 +18,18 @@ SOON: Final = timedelta(hours=24)  # the console marks the same ones on its page
 async def ending_soon(
     conn: AsyncConnection, here: Callable[[ColumnElement[str]], ColumnElement[bool]], now: datetime
 ) -> dict[str, Any]:
-    """How many that are in force now end within SOON, and when the first one does. `here`: of an area's path."""
+    """How many that people made and are in force now end within SOON, and when the first one does.
+
+    `here`: of an area's path. That of a camera's fault ends with the fault; nobody made it, nobody is to look at it.
+    """
     its = silences.c
     query = select(func.count(), func.min(its.ends_at)).where(
-        text(OPEN), here(its.area_path), its.starts_at <= now, its.ends_at > now, its.ends_at <= now + SOON
+        text(OPEN),
+        its.kind != Kind.FAULT.value,
+        here(its.area_path),
+        its.starts_at <= now,
+        its.ends_at > now,
+        its.ends_at <= now + SOON,
     )
     total, first = (await conn.execute(query)).one()
     first_at = None if first is None else first.isoformat(timespec="milliseconds").replace("+00:00", "Z")

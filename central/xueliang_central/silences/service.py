@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, delete, exists, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, String, cast, delete, exists, insert, not_, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import code_of_path
@@ -26,10 +26,10 @@ from xueliang_central.fleet.tables import nodes
 from xueliang_central.incidents.change import Change
 from xueliang_central.incidents.moving import seen_before
 from xueliang_central.incidents.node_failures import NODE_HAZARD
-from xueliang_central.incidents.suppressing import Asked, Kind, Silence, problems_of, silence_of, starts
+from xueliang_central.incidents.suppressing import Asked, Kind, Silence, is_in_force, problems_of, silence_of, starts
 from xueliang_central.people import rosters
 from xueliang_central.rights.scope import Actor, Role, may_see, within
-from xueliang_central.silences.tables import OPEN, calendar_proposals, silence_alerts, silenced_alerts, silences
+from xueliang_central.silences.tables import HIDDEN, OPEN, calendar_proposals, silence_alerts, silenced_alerts, silences
 from xueliang_central.store.among import among
 
 Row = dict[str, Any]
@@ -242,8 +242,24 @@ def _with_those_above(path: str) -> list[str]:
 
 async def by_id(conn: AsyncConnection, ids: Iterable[str]) -> dict[str, Silence]:
     """These silences, whatever their state."""
-    found = await conn.execute(select(silences).where(silences.c.silence_id.in_(sorted(set(ids)))))
+    found = await conn.execute(select(silences).where(among(conn, silences.c.silence_id, sorted(set(ids)))))
     return {row["silence_id"]: silence_of(dict(row)) for row in found.mappings()}
+
+
+async def hiding_past(conn: AsyncConnection, now: datetime) -> list[str]:
+    """Those that hide something and are not in force, in order.
+
+    The database says so of all but those with hours: faults are as many as cameras, and this is asked every second.
+    """
+    its = silences.c
+    hides = exists().where(silenced_alerts.c.silence_id == its.silence_id, text(HIDDEN))
+    is_past = or_(its.closed_at.is_not(None), its.ends_at <= now, its.starts_at > now)
+    past = await conn.execute(select(its.silence_id).where(hides, is_past))
+    found = [str(silence_id) for silence_id in past.scalars()]
+    has_hours = cast(its.weekly, String) != "null"  # None is NULL in SQLite, and a JSON null in PostgreSQL
+    with_hours = await conn.execute(select(silences).where(hides, not_(is_past), has_hours))
+    rest = (silence_of(dict(row)) for row in with_hours.mappings())
+    return sorted([*found, *(one.silence_id for one in rest if not is_in_force(one, now))])
 
 
 async def is_any_due(conn: AsyncConnection, now: datetime) -> bool:

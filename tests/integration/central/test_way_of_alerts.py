@@ -76,3 +76,14 @@ async def test_a_silence_that_ends_after_a_day_or_has_not_begun_does_not_end_soo
         async with centre.database.transaction() as conn:
             await conn.execute(update(silences).where(silences.c.silence_id == silence).values(**times))
     assert (await standing(centre))["silences_ending"]["count"] == 0
+
+
+async def test_what_a_fault_of_a_camera_mutes_does_not_end_soon(centre: TestCentre) -> None:
+    await centre.add_user("desk", Role.OPERATOR, city.WEST)
+    now = centre.clock.at
+    silence = await add_silence(centre, city.GRID)
+    for kind, count in (("fault", 0), ("silence", 1)):
+        values = {"kind": kind, "starts_at": now, "ends_at": now + timedelta(hours=3)}
+        async with centre.database.transaction() as conn:
+            await conn.execute(update(silences).where(silences.c.silence_id == silence).values(**values))
+        assert (await standing(centre))["silences_ending"]["count"] == count

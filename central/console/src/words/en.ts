@@ -329,6 +329,8 @@ export const en: Record<WordKey, string> = {
   "why.members": "Each alert ({count})",
   "why.more": "Show all {count}",
   "why.limits": "compared within {radius} m and {window}",
+  "why.hasCheckedIn": "; has told on the way where that was",
+  "why.anotherPlace": "another place",
   "why.checkedIn": "; told {ago} ago where that was, with the task at {place}",
   "why.checkedInNear": "; told {ago} ago where that was, with the task at {place}: at most {far} m from here",
   "why.byWayOf": " (the place came by hand from {number})",

@@ -219,11 +219,13 @@ function numberText(value: unknown): string {
 export const whyFoldedText = (why: Why): string => whyText(why, FOLDED);
 const whyLetOutText = (why: Why): string => whyText(why, LET_OUT);
 
-/** When somebody under way has told the own position, and how far from here that was at most, by a press; empty: nothing told, or too long ago. */
+/** When somebody under way has told the own position, and how far from here that was at most, by a press; of what is kept, only that it was told; empty: nothing told, or too long ago. */
 function lastCheckInText(told: unknown): string {
+  if (told === true) return t("why.hasCheckedIn");
   if (typeof told !== "object" || told === null) return "";
-  const { age_s, camera_name, apart_m } = told as { age_s: number; camera_name: string; apart_m: number | null };
-  const words = { ago: span(Math.max(60, age_s)), place: camera_name, far: apart_m ?? 0 };
+  const { age_s, camera_name, apart_m } = told as { age_s: number; camera_name: string | null; apart_m: number | null };
+  const place = camera_name === null ? t("why.anotherPlace") : isChinese.value ? `“${camera_name}”` : camera_name;
+  const words = { ago: span(Math.max(60, age_s)), place, far: apart_m ?? 0 };
   return t(apart_m === null ? "why.checkedIn" : "why.checkedInNear", words);
 }
 

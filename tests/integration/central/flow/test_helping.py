@@ -12,8 +12,10 @@ from tests.integration.central.flow.stage import (
     CHEN,
     CITY,
     LI,
+    OTHER_GRID,
     STRANGER,
     TOWNSHIP,
+    VILLAGE,
     WANG,
     ZHOU,
     HandClock,
@@ -29,7 +31,9 @@ from xueliang_central.areas.tree import AreaTree
 from xueliang_central.audit import chain
 from xueliang_central.audit.tables import audit_records
 from xueliang_central.dispatch.checking_in import Fix
+from xueliang_central.dispatch.foreseeing import who_would_go
 from xueliang_central.dispatch.helping import CALLS_AN_HOUR, UNTOLD, HelpAnswer, answer
+from xueliang_central.dispatch.last_check_ins import checked_in_near, last_check_ins
 from xueliang_central.dispatch.needing import not_needed
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.reoffering import reoffer_next
@@ -292,20 +296,43 @@ async def test_a_check_in_is_a_reason_for_who_is_sent_next_until_it_is_too_old(s
     await stage.work_on(worker, "check_in", fix=HERE)
     clock.forward(240)
     reasons: list[Any] = []
+    seen: list[dict[str, Any]] = []
     for number, forward_s in enumerate((0, 1_561), start=2):
         clock.forward(forward_s)
         hazard = Hazard.CROWD if number == 2 else Hazard.BLOCKED_EXIT
         body = alert(Phase.RAISED, 1, camera_id="far-gate", hazard=hazard, began_at=clock())
         await stage.take(received(body, number, at=clock()))
         case = next(row for row in await stage.rows(incidents) if row["hazard"] == hazard)
+        async with changing(stage.database, stage.rulebook, clock) as change:
+            seen.append(await who_would_go(change, LI, case["incident_id"]))
         await stage.judge(LI, case["incident_id"], "confirm", case["version"])
         task = next(row for row in await stage.rows(tasks) if row["incident_id"] == case["incident_id"])
         assert task["worker_id"] == worker.user_id
         reasons.append(task["why_offered"]["about"].get("check_in"))
     near, old = reasons
-    assert (near["age_s"], near["camera_name"], near["apart_m"]) == (240, "东巷", 600)
-    assert old is None
+    assert (near, old) == (True, None)
+    foreseen = [(case["why"]["about"].get("check_in") or {}, case["why"]["text"]) for case in seen]
+    assert foreseen[0][0] == {"age_s": 240, "camera_name": "东巷", "apart_m": 600}
+    assert foreseen[1][0] == {}
+    kept = str(await stage.rows(tasks)) + str(await stage.rows(incident_timeline))
+    assert "600 m from here" in foreseen[0][1]
+    assert "from here" not in kept
+    assert "apart_m" not in kept
     assert str(HERE.longitude) not in str(await stage.rows(tasks))
+
+
+async def test_a_check_in_elsewhere_names_no_place(stage: Stage, clock: HandClock) -> None:
+    worker = await _under_way(stage, clock)
+    await stage.work_on(worker, "check_in", fix=HERE)
+    async with changing(stage.database, stage.rulebook, clock) as change:
+        last = await last_check_ins(change, [worker.user_id])
+        there = {"longitude": 117.015, "latitude": 36.005}
+        asked = (stage.rulebook.areas.tree.get(code) for code in (VILLAGE, OTHER_GRID))
+        inside, outside = (checked_in_near(there, area, last, clock())[worker.user_id] for area in asked)
+    assert inside.camera_name == "东巷"
+    assert outside.camera_name is None
+    assert outside.apart_m is not None
+    assert "on the way to another place, at most" in outside.text
 
 
 async def test_what_is_offered_to_a_disabled_account_is_offered_to_somebody_else(

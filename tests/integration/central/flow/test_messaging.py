@@ -21,6 +21,7 @@ from tests.integration.central.flow.stage import (
 )
 from xueliang_central.clocks.tables import clocks
 from xueliang_central.dispatch.messaging import MOST_AN_HOUR, MOST_KEPT, Message, say
+from xueliang_central.dispatch.needing import not_needed
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.errors import MoveRefused, NotFound, Throttled
 from xueliang_central.incidents.tables import incident_timeline
@@ -126,3 +127,15 @@ async def test_after_so_many_within_the_hour_people_phone(stage: Stage, clock: H
     clock.forward(timedelta(hours=1).total_seconds())
     await _says(stage, LI, "an hour later")
     assert len([row for row in await stage.rows(incident_timeline) if row["kind"] == "message"]) == MOST_AN_HOUR + 1
+
+
+async def test_a_message_is_told_on_only_while_that_person_has_the_task(stage: Stage) -> None:
+    worker = await _worker(stage)
+    await stage.work_on(worker, "take")
+    await _says(stage, LI, "哪个单元门？")
+    told = [row for row in await stage.rows(notices) if row["kind"] == "message"]
+    async with stage.database.reading() as conn:
+        assert await not_needed(conn, told) == {}
+    await stage.work_on(worker, "return", reason_code="cannot_handle")
+    async with stage.database.reading() as conn:
+        assert list((await not_needed(conn, told)).values()) == ["refused"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import httpx
@@ -33,8 +34,10 @@ from xueliang_central.audit import chain
 from xueliang_central.audit.tables import audit_records
 from xueliang_central.camera_rules.record import recorded_alerts
 from xueliang_central.dispatch import reviewing
+from xueliang_central.dispatch.purposes import Purpose, purpose_of
 from xueliang_central.dispatch.reviewing import Wanted
 from xueliang_central.dispatch.tables import tasks
+from xueliang_central.incidents.reviewing import WINDOW
 from xueliang_central.incidents.tables import incident_timeline, incidents
 from xueliang_central.noise import following
 from xueliang_central.noise.tables import noise_cases
@@ -178,10 +181,38 @@ async def test_pages_filters_and_what_is_refused(stage: Stage, clock: HandClock,
     assert kinds == ["reviewed"] * 3
 
 
+async def test_what_opened_long_ago_is_no_work_that_waits(stage: Stage, door: Door) -> None:
+    ended = {"state": "closed", "close_reason": "ended_by_itself", "closed_at": NOON}
+    now, young, old = stage.clock(), timedelta(days=30) - timedelta(minutes=1), timedelta(days=30)
+    recent, past, past_answered = await opened(
+        stage,
+        _row(stage, GRID, **ended, review="waiting", opened_at=now - young),
+        _row(stage, GRID, **ended, review="waiting", opened_at=now - old),
+        _row(stage, GRID, **ended, review="true_hazard", opened_at=now - old),
+    )
+    async with door.client(LI) as client:
+        assert await _listed(client) == await _listed(client, "?which=all") == [recent]
+        assert (await client.get("/api/reviews/count")).json() == {"waiting": 1, "is_more": False}
+    async with stage.database.reading() as conn:
+        purposes = [await purpose_of(conn, LI, one, now) for one in (recent, past, past_answered)]
+    assert purposes == [Purpose.JUDGE, Purpose.LOOKUP, Purpose.LOOKUP]
+
+
+async def test_of_what_ended_before_there_was_a_review_only_what_is_listed_waits(stage: Stage) -> None:
+    migration = import_module("xueliang_central.store.migrations.versions.0041_review_of_what_ended")
+    ended = {"state": "closed", "close_reason": "ended_by_itself", "closed_at": NOON, "alert_count": 1, "review": None}
+    rows = [_row(stage, GRID, **ended, opened_at=NOON - timedelta(days=days)) for days in (29, 31)]
+    recent, past = await opened(stage, *rows)
+    async with stage.database.transaction() as conn:
+        await conn.execute(migration.waits(NOON))
+    assert {row["incident_id"]: row["review"] for row in await stage.rows(incidents)} == {recent: "waiting", past: None}
+    assert migration._WINDOW == WINDOW
+
+
 async def test_counting_and_listing_read_the_index_of_what_ended(stage: Stage) -> None:
     """Else a centre with a million closed incidents reads all of them for the number in its menu."""
     await opened(stage, *(_row(stage, GRID, state="closed", close_reason="verified") for _ in range(200)))
-    for query in (reviewing.waiting(MAYOR, Wanted()), reviewing.page(MAYOR, Wanted(), None, 51)):
+    for query in (reviewing.waiting(MAYOR, Wanted(), NOON), reviewing.page(MAYOR, Wanted(), None, 51, NOON)):
         async with stage.database.transaction() as conn:
             is_sqlite = conn.dialect.name == "sqlite"
             if not is_sqlite:

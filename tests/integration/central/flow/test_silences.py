@@ -33,7 +33,7 @@ from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.errors import Conflict, DatabaseConflict, MoveRefused, NotAllowed, NotFound, SilenceRefused
 from xueliang_central.incidents.change import Change
-from xueliang_central.incidents.suppressing import Asked, Kind
+from xueliang_central.incidents.suppressing import Asked, Kind, Silence, silence_of
 from xueliang_central.incidents.tables import alerts, expected_pictures, incident_timeline, incidents
 from xueliang_central.ingest import folding_in, releasing
 from xueliang_central.notices.tables import notices
@@ -366,6 +366,39 @@ async def test_a_market_day_over_midnight_hides_its_hours_and_no_others(stage: S
     assert {row["camera_id"] for row in opened} == {"far-gate", "other-gate"}
     (event,) = await stage.rows(silences)
     assert event["closed_at"] is None
+
+
+async def test_of_what_hides_only_silences_with_hours_are_read_each_second(
+    stage: Stage, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weekly = Schedule.model_validate({"bands": [{"days": ["mon"], "start": "11:00", "until": "13:00"}]})
+    of_all_hours = [await make(stage, camera_id=camera_id) for camera_id in ("lane-east", "far-gate")]
+    market = await make(stage, TUNER, Kind.EVENT, camera_id="other-gate", hazard="crowd", weekly=weekly)
+    for camera_id in ("lane-east", "far-gate"):
+        await node.says(camera_id=camera_id)
+    await node.says(camera_id="other-gate", hazard=Hazard.CROWD, severity=3)
+    read: list[str] = []
+
+    def reading(row: dict[str, Any]) -> Silence:
+        read.append(row["silence_id"])
+        return silence_of(row)
+
+    monkeypatch.setattr(service, "silence_of", reading)
+    async with stage.database.reading() as conn:
+        assert await service.hiding_past(conn, stage.clock()) == []
+        assert read == [market], "the others are as many as cameras with a fault"
+        assert await service.hiding_past(conn, stage.clock() + timedelta(seconds=5400)) == [market]
+        assert await service.hiding_past(conn, stage.clock() + DAY) == sorted([*of_all_hours, market])
+        assert read == [market] * 2
+
+
+async def test_silences_are_found_by_more_ids_than_a_statement_takes_values(stage: Stage) -> None:
+    if stage.database.dialect != "postgresql":
+        pytest.skip("SQLite takes as many")
+    async with stage.database.reading() as conn:
+        silence_id = await make(stage)
+        many = [str(number) for number in range(40_000)]
+        assert set(await service.by_id(conn, [*many, silence_id])) == {silence_id}
 
 
 async def test_a_camera_that_moves_to_another_area_leaves_its_silence(stage: Stage, node: Node) -> None:

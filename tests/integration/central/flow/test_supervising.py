@@ -22,6 +22,7 @@ from tests.integration.central.flow.stage import (
 from xueliang_central.areas.tree import load_tree
 from xueliang_central.audit import chain
 from xueliang_central.clocks.tables import clocks
+from xueliang_central.dispatch.needing import not_needed
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.side_moves import asides_for
 from xueliang_central.dispatch.supervising import Supervision, supervise
@@ -136,3 +137,23 @@ async def test_who_may_supervise_and_who_may_end_it(stage: Stage, clock: HandClo
     assert "oversee" not in await _running(stage)
     await _supervise(stage, actor(Role.OPERATOR, TOWNSHIP, "chen"))
     assert (await stage.story()).count("supervised") == 3
+
+
+async def test_a_supervision_is_told_on_only_while_it_lasts_until_that_date(stage: Stage, clock: HandClock) -> None:
+    await stage.take(raised())
+
+    async def over() -> list[str]:
+        told = [
+            row for row in await stage.rows(notices) if row["kind"] == "supervised" and row["user_id"] == LI.user_id
+        ]
+        async with stage.database.reading() as conn:
+            ended = await not_needed(conn, told)
+        return [ended.get(row["notice_id"], "needed") for row in sorted(told, key=lambda row: row["created_at"])]
+
+    await _supervise(stage, CHEN)
+    assert await over() == ["needed"]
+    clock.forward(60)
+    await _supervise(stage, CHEN, due=clock() + 2 * DAY)
+    assert await over() == ["another_date", "needed"]
+    await _supervise(stage, CHEN, "end_supervision")
+    assert await over() == ["supervision_over"] * 2

@@ -314,3 +314,28 @@ async def test_a_date_that_passed_while_workers_were_killed_resumes_each_task_on
     assert all(35_000 < one <= 36_000 for one in left), "what was left, from when it fired"
     assert (await stage.story()).count("resumed") == CASES
     assert {row["suspension"]["ended_why"] for row in await stage.rows(incidents)} == {"resume_by_system"}
+
+
+async def test_what_became_of_a_request_is_told_on_only_while_it_stands_so(stage: Stage, clock: HandClock) -> None:
+    worker = await _taken(stage)
+
+    async def over(kind: str) -> set[str]:
+        told = [row for row in await stage.rows(notices) if row["kind"] == kind]
+        assert told
+        async with stage.database.reading() as conn:
+            return {(await not_needed(conn, told)).get(row["notice_id"], "needed") for row in told}
+
+    await _ask(stage, worker)
+    await _decide(stage, SUN)
+    assert await over("suspension_approved") == {"needed"}
+    clock.forward(60)
+    await _resume(stage, LI)
+    assert await over("suspension_approved") == {"over"}
+    assert await over("task_resumed") == {"needed"}
+    clock.forward(60)
+    await _ask(stage, worker)
+    assert await over("task_resumed") == {"asked_again"}
+    await _decide(stage, SUN, approve=False, note="go on")
+    assert await over("suspension_refused") == {"needed"}
+    await stage.work_on(worker, "return", reason_code="cannot_handle")
+    assert await over("suspension_refused") == {"dispatched"}

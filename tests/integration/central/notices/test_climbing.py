@@ -223,6 +223,16 @@ async def test_a_budget_holds_back_counts_and_lets_go_later(city: City) -> None:
     assert [row["held_by"] for row in await city.stage.rows(notices)] == [None] * 4
 
 
+async def test_messages_of_a_desk_use_nothing_of_the_budget_that_offers_need(city: City) -> None:
+    async with city.worker({"per_hour": 2, "ladders": [{"steps": LADDER[:1]}]}) as worker:
+        await _many(city, 3, kind="message")
+        assert await city.turn(worker) == ["wecom", "wecom"], "among themselves they have no more than others"
+        await _many(city, 3)
+        assert await city.turn(worker) == ["wecom", "wecom"]
+        waiting = [row["kind"] for row in await city.stage.rows(notices) if row["held_by"] == "budget"]
+    assert sorted(waiting) == ["message", "task_withdrawn"]
+
+
 async def test_severity_1_passes_every_budget_and_quiet_hours(city: City) -> None:
     quiet = {"bands": [{"start": "00:00", "until": "24:00"}]}
     async with city.worker({"per_hour": 1, "quiet": quiet, "ladders": [{"steps": LADDER[:1]}]}) as worker:

@@ -137,8 +137,11 @@ def test_of_two_with_as_many_tasks_the_nearest_by_check_in_is_asked_and_the_why_
     duty = Duty(present=(WANG, ZHOU))
     found = recommend(CHAIN, duty, {"u1": 1, "u2": 1}, not_these=frozenset(), check_ins=told)
     assert found.person == ZHOU
-    assert found.why["text"].endswith("checked in 2 min ago on the way to West lane, at most 400 m from here")
-    assert found.why["about"]["check_in"] == {"age_s": 130, "camera_name": "West lane", "apart_m": 400}
+    said = "checked in 2 min ago on the way to West lane, at most 400 m from here"
+    assert found.why_now["text"].endswith(f"hand: 1; {said}")
+    assert found.why_now["about"]["check_in"] == {"age_s": 130, "camera_name": "West lane", "apart_m": 400}
+    assert found.why["text"].endswith("hand: 1; has checked in on the way")
+    assert found.why["about"]["check_in"] is True
     free = recommend(CHAIN, duty, {"u2": 1}, not_these=frozenset(), check_ins=told)
     assert free.person == WANG, "who has less in hand goes first"
     assert "check_in" not in recommend(CHAIN, duty, {}, not_these=frozenset()).why["about"]

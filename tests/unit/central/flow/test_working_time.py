@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xueliang_central.clocks.limits import ClockKind, Limits, choose, fire, rows_of
+from xueliang_central.clocks.limits import ClockKind, Limits, calendar_of, choose, fire, rows_of
 from xueliang_central.clocks.working_time import due_after, periods_between
 from xueliang_configs.calendars import Calendar
 from xueliang_configs.policies import PolicyTable
@@ -194,3 +194,11 @@ def test_a_row_for_what_others_leave_may_rest_when_the_urgent_is_taken_above_it(
         }
     )
     assert table.policies[2].counts is not None
+
+
+def test_a_calendar_that_many_clocks_have_is_validated_once() -> None:
+    of_one = calendar_of({"calendar": "office", "as": OFFICE})
+    of_another = calendar_of({"calendar": "desk", "as": dict(reversed(json.loads(json.dumps(OFFICE)).items()))})
+    assert of_one is of_another
+    assert of_one == Calendar.model_validate(OFFICE)
+    assert calendar_of({"as": {**OFFICE, "days_off": []}}) != of_one
