@@ -176,11 +176,16 @@ export function afterSent(sent: Act, task: Task, rest: readonly Act[]): Act[] {
   return following.map((act, index) => ({ ...act, given: bare(act.given), trouble: index === 0 ? trouble : { kind: "earlier" } }));
 }
 
-/** The act with its trouble, and those after it on the same task, which cannot go without it. */
+/**
+ * The act with its trouble, and those after it on the same task, which cannot go without it. One that leaves the task as
+ * it is takes nothing with it: what follows does not rest on it, and asks the centre how the task stands.
+ */
 export function afterStuck(stuck: Act, trouble: Trouble, rest: readonly Act[]): Act[] {
   const following = rest.filter((act) => act.taskId === stuck.taskId && act.n > stuck.n && isWaiting(act));
+  const first = { ...stuck, given: bare(stuck.given), trouble };
+  if (AFTER[stuck.move] === null) return following[0] ? [first, { ...following[0], version: null }] : [first];
   return [
-    { ...stuck, given: bare(stuck.given), trouble },
+    first,
     ...following.map((act) => ({ ...act, given: bare(act.given), trouble: { kind: "earlier" as const } })),
   ];
 }

@@ -18,6 +18,8 @@ class FakeCentre implements Centre {
   now: Task = task("offered", 3);
   isAway = false;
   losesAnswer = false;
+  /** By move: the status it is refused with. */
+  readonly refuses = new Map<string, number>();
   readonly done: string[] = [];
   readonly photos: string[] = [];
   readonly types: string[] = [];
@@ -26,6 +28,7 @@ class FakeCentre implements Centre {
   async move(_taskId: string, body: TaskMove): Promise<Task> {
     this.#reach();
     if (this.#keys.has(body.idempotency_key)) return this.now;
+    if (this.refuses.has(body.move)) throw refusal(this.refuses.get(body.move)!);
     if (body.version !== this.now.version) throw refusal(409);
     const files = [...(body.photos ?? []), ...(body.voices ?? [])];
     if (files.some((sha256) => !this.photos.includes(sha256))) throw refusal(422);
@@ -135,6 +138,19 @@ test("a version that moved without changing the question is tried again on the n
   centre.now = task("offered", 12);
   assert.equal(await sender.send(ME), "done");
   assert.deepEqual(centre.done, ["take", "arrive", "handled"]);
+});
+
+test("a refused act that leaves the task as it is takes nothing down with it: the work after it is sent", async () => {
+  const { kept, centre, sender } = await phone();
+  await kept.changeActs([1, 2, 3], []);
+  centre.now = task("taken", 4, ME);
+  centre.refuses.set("resume", 422);
+  await kept.addAct(act(0, "resume", { key: "k4", from: "taken", version: 4 }));
+  await kept.addAct(act(0, "arrive", { key: "k5", from: "taken" }));
+  await kept.addAct(act(0, "handled", { key: "k6", from: "arrived", given: { photos: ["p1"] } }));
+  assert.equal(await sender.send(ME), "done");
+  assert.deepEqual([centre.done, centre.photos], [["arrive", "handled"], ["p1"]]);
+  assert.deepEqual((await kept.acts()).map(({ move, trouble }) => [move, trouble?.kind]), [["resume", "refused"]]);
 });
 
 test("an act made while the one before it was just being sent finds its version", async () => {
