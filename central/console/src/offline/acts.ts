@@ -48,7 +48,7 @@ export interface Act {
   /** Until then it can be undone and is not sent; absent: it goes at once. By the phone's own clock. */
   heldUntilMs?: number;
   near: Near | null;
-  /** What it was about, to be said also when the task is out of sight. */
+  /** What it was about, to be said also when the task is out of sight; of an own report the area, never the exact place. */
   about: { hazard: string; place: string };
   trouble: Trouble | null;
 }

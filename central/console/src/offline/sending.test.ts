@@ -247,6 +247,7 @@ test("a report that is refused stays with the reason and without its place; the 
   assert.equal(await sender.send(ME), "done");
   const left = await kept.acts();
   assert.deepEqual(left.map(({ key, trouble, given }) => [key, trouble?.kind, given.report?.longitude]), [["r1", "refused", undefined]]);
+  assert.ok(!JSON.stringify(left).includes("117"));
   assert.equal(centre.reports.length, 1);
 });
 
