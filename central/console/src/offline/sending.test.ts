@@ -24,6 +24,7 @@ class FakeCentre implements Centre {
   readonly photos: string[] = [];
   readonly types: string[] = [];
   readonly #keys = new Set<string>();
+  readonly #told = new Map<string, string>();
 
   async move(_taskId: string, body: TaskMove): Promise<Task> {
     this.#reach();
@@ -50,8 +51,11 @@ class FakeCentre implements Centre {
   async report(body: NewSighting): Promise<void> {
     this.#reach();
     if (this.refusesReports) throw refusal(this.refusesReports);
-    if (!this.#keys.has(body.idempotency_key)) this.reports.push(body);
-    this.#keys.add(body.idempotency_key);
+    const { seen_at: _, ...told } = body; // the centre's hash leaves it out (routes/sightings.py)
+    const before = this.#told.get(body.idempotency_key);
+    if (before !== undefined && before !== JSON.stringify(told)) throw refusal(409);
+    if (before === undefined) this.reports.push(body);
+    this.#told.set(body.idempotency_key, JSON.stringify(told));
     if (this.losesAnswer) throw new NoAnswer("cut");
   }
 
@@ -219,12 +223,14 @@ test("an own report goes once, with its photographs before it, whatever answer w
   const kept = new KeptInMemory();
   const centre = new FakeCentre();
   const seenMs = Date.parse("2026-11-26T04:00:00Z");
-  const sender = new Sender(kept, centre, { onTask: () => undefined, onProgress: () => undefined }, () => seenMs + 8 * 3_600_000);
+  let nowMs = seenMs + 8 * 3_600_000;
+  const sender = new Sender(kept, centre, { onTask: () => undefined, onProgress: () => undefined }, () => nowMs);
   await kept.addPhoto(photo("p1"), new Uint8Array([1, 2, 3]));
   await kept.addAct(report("r1"));
   centre.losesAnswer = true;
   assert.equal(await sender.send(ME), "later");
   centre.losesAnswer = false;
+  nowMs = seenMs - 60_000; // the phone has learnt the centre's time meanwhile, and tells no time of its own any more
   assert.equal(await sender.send(ME), "done");
   assert.deepEqual(centre.reports, [{ ...SAID, drill: false, idempotency_key: "r1", seen_at: "2026-11-26T04:00:00Z", photos: ["p1"] }]);
   assert.deepEqual([centre.photos, await kept.acts(), await kept.photos()], [["p1"], [], []]);
