@@ -190,6 +190,14 @@ export function afterStuck(stuck: Act, trouble: Trouble, rest: readonly Act[]): 
   ];
 }
 
+/** Those after an act that was undone on its task which took it for done: they follow on what the worker saw before it. */
+export function afterUndone(undone: Act, rest: readonly Act[]): Act[] {
+  const after = AFTER[undone.move];
+  return rest
+    .filter((act) => act.taskId === undone.taskId && act.n > undone.n && isWaiting(act) && after !== null && act.from === after)
+    .map((act) => ({ ...act, from: undone.from }));
+}
+
 export function bodyOf(act: Act, version: number): TaskMove {
   const near = act.near ? { near: act.near } : {};
   if (act.move === REPORT) throw new Error("a report is no move of a task"); // sending.ts asks before

@@ -11,7 +11,7 @@ import { KeptInMemory, looseOf, asKept, type KeptPhoto } from "./kept.ts";
 import { act, ME, task } from "./made_up.ts";
 import { Sender, type Centre } from "./sending.ts";
 
-const AFTER: Record<string, TaskState> = { take: "taken", arrive: "arrived", handled: "handled", help: "taken" };
+const AFTER: Record<string, TaskState> = { take: "taken", arrive: "arrived", handled: "handled", help: "taken", message: "arrived" };
 
 /** A centre with its rules: versions, keys, photos first. `isAway` and `losesAnswer` are the network. */
 class FakeCentre implements Centre {
@@ -213,6 +213,17 @@ test("a held act is not sent before its time, what was made before it is; undone
   await sender.send(ME);
   await sender.send(ME);
   assert.deepEqual(centre.done, ["take", "arrive", "handled"], "once, when its time is over");
+});
+
+test("undone, an act leaves the message that was written after it to be sent", async () => {
+  const { kept, centre, sender } = await phone();
+  await kept.changeActs([1, 2, 3], []);
+  centre.now = task("arrived", 5, ME);
+  await kept.addAct(act(0, "handled", { key: "k4", from: "arrived", version: 5, heldUntilMs: Date.now() + 9_000 }));
+  await kept.addAct(act(0, "message", { key: "k5", from: "handled", given: { note: "还有一辆" } }));
+  assert.equal((await kept.undoAct(4, Date.now))?.move, "handled");
+  assert.equal(await sender.send(ME), "done");
+  assert.deepEqual([centre.done, await kept.acts()], [["message"], []]);
 });
 
 const SAID = { hazard: "fire_smoke", severity: 2, longitude: 117, latitude: 36, accuracy_m: 20, text: "" };
