@@ -65,6 +65,8 @@ export type Verdict =
   | { kind: "sent" }
   | { kind: "again"; version: number }
   | { kind: "later" }
+  /** Too much of this just now: what it is about waits, the rest goes on. */
+  | { kind: "throttled" }
   | { kind: "sign_in" }
   | { kind: "stuck"; trouble: Trouble };
 
@@ -140,7 +142,8 @@ export function judge(act: Act, answer: Answer): Verdict {
   if (answer.kind === "no_answer") return { kind: "later" };
   const { status, task } = answer;
   if (status === 401) return { kind: "sign_in" };
-  if (status === 403 || status === 429 || status >= 500) return { kind: "later" };
+  if (status === 429) return { kind: "throttled" };
+  if (status === 403 || status >= 500) return { kind: "later" };
   if (task === undefined) return { kind: "later" }; // without knowing how the task stands nothing can be said about it
   if (task === null || isOthers(task, act.userId)) return { kind: "stuck", trouble: { kind: "not_yours" } };
   if (status === 409) {
@@ -155,7 +158,8 @@ export function judge(act: Act, answer: Answer): Verdict {
 /** The same for an own report, which no task decides about: nothing can have moved on. */
 export function judgeReport(status: number, detail: string): Verdict {
   if (status === 401) return { kind: "sign_in" };
-  if (status === 403 || status === 429 || status >= 500) return { kind: "later" };
+  if (status === 429) return { kind: "throttled" };
+  if (status === 403 || status >= 500) return { kind: "later" };
   return { kind: "stuck", trouble: { kind: "refused", why: detail } };
 }
 

@@ -215,6 +215,20 @@ test("a held act is not sent before its time, what was made before it is; undone
   assert.deepEqual(centre.done, ["take", "arrive", "handled"], "once, when its time is over");
 });
 
+test("a message too many waits with its task, and holds up no other task and no report", async () => {
+  const { kept, centre, sender } = await phone();
+  await kept.changeActs([1, 2, 3], []);
+  centre.now = task("arrived", 5, ME);
+  centre.refuses.set("message", 429);
+  await kept.addAct(act(0, "message", { key: "k4", from: "arrived", version: 5, taskId: "other", given: { note: "还在" } }));
+  await kept.addAct(act(0, "handled", { key: "k5", from: "arrived", taskId: "other" }));
+  await kept.addAct(act(0, "handled", { key: "k6", from: "arrived", version: 5 }));
+  await kept.addAct(report("r1", { given: { report: SAID } }));
+  assert.equal(await sender.send(ME), "later");
+  assert.deepEqual([centre.done, centre.reports.length, centre.photos], [["handled"], 1, ["p1"]]);
+  assert.deepEqual((await kept.acts()).map(({ key, trouble }) => [key, trouble]), [["k4", null], ["k5", null]]);
+});
+
 test("undone, an act leaves the message that was written after it to be sent", async () => {
   const { kept, centre, sender } = await phone();
   await kept.changeActs([1, 2, 3], []);
