@@ -105,9 +105,11 @@ class SightingBody(BaseModel):
     @property
     def hash(self) -> str:
         """Without the number: it could be found from its hash, long after it was erased. What came later into this body
-        counts only where it is given: a phone that reported before an update repeats itself after it."""
+        counts only where it is given: a phone that reported before an update repeats itself after it. `seen_at` counts
+        for nothing: a phone tells it only while it fits its clock, which may be another one by the next try."""
         unsaid = {name for name in _LATER if not getattr(self, name)}
-        return content_hash(self.model_dump_json(exclude={"call_back"} | unsaid).encode())
+        timeless = self.model_copy(update={"seen_at": None})
+        return content_hash(timeless.model_dump_json(exclude={"call_back"} | unsaid).encode())
 
 
 _LATER: Final = ("accuracy_m", "photos", "voices", "same_as")

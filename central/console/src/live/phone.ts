@@ -296,6 +296,7 @@ async function undo(act: Act): Promise<boolean> {
   if (!kept || !taken) return false;
   acts.value = mineOf(await kept.acts());
   if (taken.move === "handled" || taken.move === REPORT) undone.set(taken.taskId, taken.given); // last: the page looks at the task as it is again
+  void sendNow(); // what waited behind it
   return true;
 }
 

@@ -10,8 +10,8 @@ import { holdOf } from "@/offline/holding";
 import { user } from "./account";
 import { now } from "./now";
 
-/** False: the device did not take it, and nothing was done. `place`: as it is said of it on the phone. */
-export async function keepReport(said: Report, photos: string[], voices: string[], place: string): Promise<boolean> {
+/** False: the device did not take it, and nothing was done. `area`: said of it on the phone, also when it was refused: never the exact place. */
+export async function keepReport(said: Report, photos: string[], voices: string[], area: string): Promise<boolean> {
   if (!user.value) return false;
   try {
     const here = await keptHere();
@@ -26,7 +26,7 @@ export async function keepReport(said: Report, photos: string[], voices: string[
       at: new Date(now.value).toISOString(),
       heldUntilMs: holdOf(REPORT, Date.now()),
       near: null,
-      about: { hazard: said.hazard, place },
+      about: { hazard: said.hazard, place: area },
       trouble: null,
     });
   } catch {

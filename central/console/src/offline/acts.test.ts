@@ -36,7 +36,7 @@ test("only the first act on a task has a version of its own", () => {
 for (const [name, answer, expected] of [
   ["no answer waits", { kind: "no_answer" }, { kind: "later" }],
   ["a session that is over asks to sign in", problem(401, null), { kind: "sign_in" }],
-  ["too many requests wait", problem(429, task("offered", 3)), { kind: "later" }],
+  ["too many requests: this one waits", problem(429, task("offered", 3)), { kind: "throttled" }],
   ["a fault of the centre waits", problem(500, task("offered", 3)), { kind: "later" }],
   ["refused, and nobody says how the task stands: waits", problem(409, undefined), { kind: "later" }],
   ["numbers moved on: again on the new version", problem(409, task("offered", 5)), { kind: "again", version: 5 }],

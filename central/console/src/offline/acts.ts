@@ -48,7 +48,7 @@ export interface Act {
   /** Until then it can be undone and is not sent; absent: it goes at once. By the phone's own clock. */
   heldUntilMs?: number;
   near: Near | null;
-  /** What it was about, to be said also when the task is out of sight. */
+  /** What it was about, to be said also when the task is out of sight; of an own report the area, never the exact place. */
   about: { hazard: string; place: string };
   trouble: Trouble | null;
 }
@@ -65,6 +65,8 @@ export type Verdict =
   | { kind: "sent" }
   | { kind: "again"; version: number }
   | { kind: "later" }
+  /** Too much of this just now: what it is about waits, the rest goes on. */
+  | { kind: "throttled" }
   | { kind: "sign_in" }
   | { kind: "stuck"; trouble: Trouble };
 
@@ -140,7 +142,8 @@ export function judge(act: Act, answer: Answer): Verdict {
   if (answer.kind === "no_answer") return { kind: "later" };
   const { status, task } = answer;
   if (status === 401) return { kind: "sign_in" };
-  if (status === 403 || status === 429 || status >= 500) return { kind: "later" };
+  if (status === 429) return { kind: "throttled" };
+  if (status === 403 || status >= 500) return { kind: "later" };
   if (task === undefined) return { kind: "later" }; // without knowing how the task stands nothing can be said about it
   if (task === null || isOthers(task, act.userId)) return { kind: "stuck", trouble: { kind: "not_yours" } };
   if (status === 409) {
@@ -155,7 +158,8 @@ export function judge(act: Act, answer: Answer): Verdict {
 /** The same for an own report, which no task decides about: nothing can have moved on. */
 export function judgeReport(status: number, detail: string): Verdict {
   if (status === 401) return { kind: "sign_in" };
-  if (status === 403 || status === 429 || status >= 500) return { kind: "later" };
+  if (status === 429) return { kind: "throttled" };
+  if (status === 403 || status >= 500) return { kind: "later" };
   return { kind: "stuck", trouble: { kind: "refused", why: detail } };
 }
 
@@ -176,13 +180,26 @@ export function afterSent(sent: Act, task: Task, rest: readonly Act[]): Act[] {
   return following.map((act, index) => ({ ...act, given: bare(act.given), trouble: index === 0 ? trouble : { kind: "earlier" } }));
 }
 
-/** The act with its trouble, and those after it on the same task, which cannot go without it. */
+/**
+ * The act with its trouble, and those after it on the same task, which cannot go without it. One that leaves the task as
+ * it is takes nothing with it: what follows does not rest on it, and asks the centre how the task stands.
+ */
 export function afterStuck(stuck: Act, trouble: Trouble, rest: readonly Act[]): Act[] {
   const following = rest.filter((act) => act.taskId === stuck.taskId && act.n > stuck.n && isWaiting(act));
+  const first = { ...stuck, given: bare(stuck.given), trouble };
+  if (AFTER[stuck.move] === null) return following[0] ? [first, { ...following[0], version: null }] : [first];
   return [
-    { ...stuck, given: bare(stuck.given), trouble },
+    first,
     ...following.map((act) => ({ ...act, given: bare(act.given), trouble: { kind: "earlier" as const } })),
   ];
+}
+
+/** Those after an act that was undone on its task which took it for done: they follow on what the worker saw before it. */
+export function afterUndone(undone: Act, rest: readonly Act[]): Act[] {
+  const after = AFTER[undone.move];
+  return rest
+    .filter((act) => act.taskId === undone.taskId && act.n > undone.n && isWaiting(act) && after !== null && act.from === after)
+    .map((act) => ({ ...act, from: undone.from }));
 }
 
 export function bodyOf(act: Act, version: number): TaskMove {

@@ -27,9 +27,9 @@ export function heldForMs(act: Act, nowMs: number): number {
   return isWaiting(act) && leftMs > 0 && leftMs <= HOLD_MS ? leftMs : 0;
 }
 
-/** The first act of this person that may be sent. */
-export function nextToSend(acts: readonly Act[], userId: string, nowMs: number): Act | undefined {
-  const behind = new Set<string>();
+/** The first act of this person that may be sent; `left`: tasks whose acts are left for another time. */
+export function nextToSend(acts: readonly Act[], userId: string, nowMs: number, left: Iterable<string> = []): Act | undefined {
+  const behind = new Set<string>(left);
   for (const act of acts) {
     if (act.userId !== userId || !isWaiting(act) || behind.has(act.taskId)) continue;
     if (heldForMs(act, nowMs) === 0) return act;

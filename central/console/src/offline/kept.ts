@@ -3,7 +3,7 @@
  * `kept_in_browser.ts` is the real one; the one in memory serves tests, and browsers that offer no storage.
  */
 import type { Task, User } from "../api/types.ts";
-import { filesOf, type Act, type NewAct } from "./acts.ts";
+import { afterUndone, filesOf, type Act, type NewAct } from "./acts.ts";
 import { heldForMs } from "./holding.ts";
 
 export type PhotoPart = "before" | "after" | "report";
@@ -45,7 +45,10 @@ export interface Kept {
   addAct(act: NewAct): Promise<void>;
   /** In one step: takes these acts off the list and writes those that are still on it. */
   changeActs(sent: readonly number[], changed: readonly Act[]): Promise<void>;
-  /** In one step: takes the act off the list if it is still held at that moment; null when it is not. */
+  /**
+   * In one step: takes the act off the list if it is still held at that moment, and lets those after it follow on what
+   * was before it; null when it is not.
+   */
   undoAct(n: number, nowMs: () => number): Promise<Act | null>;
   photos(): Promise<KeptPhoto[]>;
   addPhoto(photo: KeptPhoto, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
@@ -106,6 +109,7 @@ export class KeptInMemory implements Kept {
     const act = this.#acts.get(n);
     if (!act || heldForMs(act, nowMs()) === 0) return null;
     this.#acts.delete(n);
+    for (const one of afterUndone(act, [...this.#acts.values()])) this.#acts.set(one.n, one);
     this.#tell();
     return act;
   }

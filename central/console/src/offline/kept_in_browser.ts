@@ -7,7 +7,7 @@
  */
 import Dexie, { liveQuery, type EntityTable, type Table } from "dexie";
 
-import type { Act, NewAct } from "./acts.ts";
+import { afterUndone, type Act, type NewAct } from "./acts.ts";
 import { heldForMs } from "./holding.ts";
 import { asKept, type Kept, type KeptPhoto, type Owner, type SeenTasks } from "./kept.ts";
 
@@ -70,6 +70,7 @@ export class KeptInBrowser implements Kept {
       const act = await this.#db.acts.get(n);
       if (!act || heldForMs(act, nowMs()) === 0) return null;
       await this.#db.acts.delete(n);
+      await this.#db.acts.bulkPut(afterUndone(act, await this.#db.acts.toArray()));
       return act;
     });
   }

@@ -11,21 +11,25 @@ import { KeptInMemory, looseOf, asKept, type KeptPhoto } from "./kept.ts";
 import { act, ME, task } from "./made_up.ts";
 import { Sender, type Centre } from "./sending.ts";
 
-const AFTER: Record<string, TaskState> = { take: "taken", arrive: "arrived", handled: "handled", help: "taken" };
+const AFTER: Record<string, TaskState> = { take: "taken", arrive: "arrived", handled: "handled", help: "taken", message: "arrived" };
 
 /** A centre with its rules: versions, keys, photos first. `isAway` and `losesAnswer` are the network. */
 class FakeCentre implements Centre {
   now: Task = task("offered", 3);
   isAway = false;
   losesAnswer = false;
+  /** By move: the status it is refused with. */
+  readonly refuses = new Map<string, number>();
   readonly done: string[] = [];
   readonly photos: string[] = [];
   readonly types: string[] = [];
   readonly #keys = new Set<string>();
+  readonly #told = new Map<string, string>();
 
   async move(_taskId: string, body: TaskMove): Promise<Task> {
     this.#reach();
     if (this.#keys.has(body.idempotency_key)) return this.now;
+    if (this.refuses.has(body.move)) throw refusal(this.refuses.get(body.move)!);
     if (body.version !== this.now.version) throw refusal(409);
     const files = [...(body.photos ?? []), ...(body.voices ?? [])];
     if (files.some((sha256) => !this.photos.includes(sha256))) throw refusal(422);
@@ -47,8 +51,11 @@ class FakeCentre implements Centre {
   async report(body: NewSighting): Promise<void> {
     this.#reach();
     if (this.refusesReports) throw refusal(this.refusesReports);
-    if (!this.#keys.has(body.idempotency_key)) this.reports.push(body);
-    this.#keys.add(body.idempotency_key);
+    const { seen_at: _, ...told } = body; // the centre's hash leaves it out (routes/sightings.py)
+    const before = this.#told.get(body.idempotency_key);
+    if (before !== undefined && before !== JSON.stringify(told)) throw refusal(409);
+    if (before === undefined) this.reports.push(body);
+    this.#told.set(body.idempotency_key, JSON.stringify(told));
     if (this.losesAnswer) throw new NoAnswer("cut");
   }
 
@@ -137,6 +144,19 @@ test("a version that moved without changing the question is tried again on the n
   assert.deepEqual(centre.done, ["take", "arrive", "handled"]);
 });
 
+test("a refused act that leaves the task as it is takes nothing down with it: the work after it is sent", async () => {
+  const { kept, centre, sender } = await phone();
+  await kept.changeActs([1, 2, 3], []);
+  centre.now = task("taken", 4, ME);
+  centre.refuses.set("resume", 422);
+  await kept.addAct(act(0, "resume", { key: "k4", from: "taken", version: 4 }));
+  await kept.addAct(act(0, "arrive", { key: "k5", from: "taken" }));
+  await kept.addAct(act(0, "handled", { key: "k6", from: "arrived", given: { photos: ["p1"] } }));
+  assert.equal(await sender.send(ME), "done");
+  assert.deepEqual([centre.done, centre.photos], [["arrive", "handled"], ["p1"]]);
+  assert.deepEqual((await kept.acts()).map(({ move, trouble }) => [move, trouble?.kind]), [["resume", "refused"]]);
+});
+
 test("an act made while the one before it was just being sent finds its version", async () => {
   const { kept, centre, sender } = await phone();
   await kept.wipe();
@@ -195,6 +215,31 @@ test("a held act is not sent before its time, what was made before it is; undone
   assert.deepEqual(centre.done, ["take", "arrive", "handled"], "once, when its time is over");
 });
 
+test("a message too many waits with its task, and holds up no other task and no report", async () => {
+  const { kept, centre, sender } = await phone();
+  await kept.changeActs([1, 2, 3], []);
+  centre.now = task("arrived", 5, ME);
+  centre.refuses.set("message", 429);
+  await kept.addAct(act(0, "message", { key: "k4", from: "arrived", version: 5, taskId: "other", given: { note: "还在" } }));
+  await kept.addAct(act(0, "handled", { key: "k5", from: "arrived", taskId: "other" }));
+  await kept.addAct(act(0, "handled", { key: "k6", from: "arrived", version: 5 }));
+  await kept.addAct(report("r1", { given: { report: SAID } }));
+  assert.equal(await sender.send(ME), "later");
+  assert.deepEqual([centre.done, centre.reports.length, centre.photos], [["handled"], 1, ["p1"]]);
+  assert.deepEqual((await kept.acts()).map(({ key, trouble }) => [key, trouble]), [["k4", null], ["k5", null]]);
+});
+
+test("undone, an act leaves the message that was written after it to be sent", async () => {
+  const { kept, centre, sender } = await phone();
+  await kept.changeActs([1, 2, 3], []);
+  centre.now = task("arrived", 5, ME);
+  await kept.addAct(act(0, "handled", { key: "k4", from: "arrived", version: 5, heldUntilMs: Date.now() + 9_000 }));
+  await kept.addAct(act(0, "message", { key: "k5", from: "handled", given: { note: "还有一辆" } }));
+  assert.equal((await kept.undoAct(4, Date.now))?.move, "handled");
+  assert.equal(await sender.send(ME), "done");
+  assert.deepEqual([centre.done, await kept.acts()], [["message"], []]);
+});
+
 const SAID = { hazard: "fire_smoke", severity: 2, longitude: 117, latitude: 36, accuracy_m: 20, text: "" };
 const report = (key: string, more: Partial<Act> = {}) =>
   act(0, "report", { key, taskId: "report", given: { report: SAID, photos: ["p1"] }, ...more });
@@ -203,12 +248,14 @@ test("an own report goes once, with its photographs before it, whatever answer w
   const kept = new KeptInMemory();
   const centre = new FakeCentre();
   const seenMs = Date.parse("2026-11-26T04:00:00Z");
-  const sender = new Sender(kept, centre, { onTask: () => undefined, onProgress: () => undefined }, () => seenMs + 8 * 3_600_000);
+  let nowMs = seenMs + 8 * 3_600_000;
+  const sender = new Sender(kept, centre, { onTask: () => undefined, onProgress: () => undefined }, () => nowMs);
   await kept.addPhoto(photo("p1"), new Uint8Array([1, 2, 3]));
   await kept.addAct(report("r1"));
   centre.losesAnswer = true;
   assert.equal(await sender.send(ME), "later");
   centre.losesAnswer = false;
+  nowMs = seenMs - 60_000; // the phone has learnt the centre's time meanwhile, and tells no time of its own any more
   assert.equal(await sender.send(ME), "done");
   assert.deepEqual(centre.reports, [{ ...SAID, drill: false, idempotency_key: "r1", seen_at: "2026-11-26T04:00:00Z", photos: ["p1"] }]);
   assert.deepEqual([centre.photos, await kept.acts(), await kept.photos()], [["p1"], [], []]);
@@ -231,6 +278,7 @@ test("a report that is refused stays with the reason and without its place; the 
   assert.equal(await sender.send(ME), "done");
   const left = await kept.acts();
   assert.deepEqual(left.map(({ key, trouble, given }) => [key, trouble?.kind, given.report?.longitude]), [["r1", "refused", undefined]]);
+  assert.ok(!JSON.stringify(left).includes("117"));
   assert.equal(centre.reports.length, 1);
 });
 

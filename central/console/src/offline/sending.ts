@@ -8,6 +8,7 @@
  *     answered. Killed in between, it is sent again with its key, and the centre answers what it answered.
  *   - A held act (holding.ts) is not sent before its time; the clock is read before the list, so that an act that was
  *     undone in time cannot be on it.
+ *   - A task, or the own reports, of which the centre takes no more just now is left for the next pass; others go on.
  *   - Bytes of a photograph go only after the centre has said that it has them.
  */
 import type { TaskMove } from "../api/calls.ts";
@@ -40,7 +41,7 @@ export interface Centre {
   sendPhoto(sha256: string, bytes: Uint8Array<ArrayBuffer>, onProgress: (share: number) => void, type?: string): Promise<void>;
 }
 
-/** "done": nothing waits any more. "later": the centre is away. "sign_in": the session is over. */
+/** "done": nothing waits any more. "later": the centre is away, or takes no more just now. "sign_in": the session is over. */
 export type PassEnd = "done" | "later" | "sign_in";
 
 export interface Told {
@@ -49,7 +50,7 @@ export interface Told {
 }
 
 /** How one thing of a pass ended. */
-type StepEnd = "next" | "later" | "sign_in";
+type StepEnd = "next" | "later" | "throttled" | "sign_in";
 
 export class Sender {
   readonly #kept: Kept;
@@ -92,19 +93,21 @@ export class Sender {
   }
 
   async #onePass(userId: string): Promise<PassEnd> {
+    const throttled = new Set<string>();
     for (;;) {
       const nowMs = this.#nowMs();
-      const act = nextToSend(await this.#kept.acts(), userId, nowMs);
+      const act = nextToSend(await this.#kept.acts(), userId, nowMs, throttled);
       if (!act) break;
       const end = await this.#sendAct(act);
-      if (end !== "next") return end;
+      if (end === "throttled") throttled.add(act.taskId);
+      else if (end !== "next") return end;
     }
     for (const photo of await this.#kept.photos()) {
       if (photo.userId !== userId || photo.received || photo.refused !== null) continue;
       const end = await this.#sendPhoto(photo.sha256);
       if (end === "later" || end === "sign_in") return end;
     }
-    return "done";
+    return throttled.size > 0 ? "later" : "done";
   }
 
   async #sendAct(act: Act): Promise<StepEnd> {
@@ -125,7 +128,7 @@ export class Sender {
       }
       if (verdict.kind === "stuck") return this.#stick(act, verdict.trouble, answer);
       if (verdict.kind === "sent" && answer.kind === "done") return this.#settle(act, answer.task);
-      return verdict.kind === "sign_in" ? "sign_in" : "later";
+      return verdict.kind === "sign_in" || verdict.kind === "throttled" ? verdict.kind : "later";
     }
     return "later";
   }
@@ -137,7 +140,7 @@ export class Sender {
       if (!(error instanceof ApiProblem)) return "later";
       const verdict = judgeReport(error.status, error.message);
       if (verdict.kind === "stuck") return this.#stick(act, verdict.trouble);
-      return verdict.kind === "sign_in" ? "sign_in" : "later";
+      return verdict.kind === "sign_in" || verdict.kind === "throttled" ? verdict.kind : "later";
     }
     await this.#kept.changeActs([act.n], []);
     await this.#kept.dropPhotos(filesOf(act));
@@ -187,7 +190,7 @@ export class Sender {
   }
 
   /** "next" once the centre has it; a Trouble when it never will. */
-  async #sendPhoto(sha256: string): Promise<StepEnd | Trouble> {
+  async #sendPhoto(sha256: string): Promise<"next" | "later" | "sign_in" | Trouble> {
     const photo = (await this.#kept.photos()).find((one) => one.sha256 === sha256);
     if (photo?.received) return "next";
     const bytes = photo ? await this.#kept.photoBytes(sha256) : null;
