@@ -8,15 +8,16 @@ import { listen } from "./feed";
 const READ_MS = 30_000;
 const AFTER_NEWS_MS = 5_000; // not at every event of a storm
 
-/** Null: the centre has not answered yet, or no longer does. `areaCode`: the area looked at; null: all of one's own. */
-export function useStanding(areaCode: Ref<string | null>) {
+/** Null: the centre has not answered yet, or no longer does. `areaCode`: the area looked at; null: all of one's own; undefined: not known yet. */
+export function useStanding(areaCode: Ref<string | null | undefined>) {
   const standing = shallowRef<Standing | null>(null);
   let reading = 0;
 
   async function read(): Promise<void> {
-    if (document.hidden) return;
+    const area = areaCode.value;
+    if (document.hidden || area === undefined) return;
     const mine = (reading += 1);
-    const found = await calls.read(areaCode.value).catch(() => null);
+    const found = await calls.read(area).catch(() => null);
     if (mine === reading) standing.value = found;
   }
 
