@@ -34,6 +34,7 @@ from xueliang_central.clocks.tables import clocks
 from xueliang_central.dispatch.merging import Merge, merge_incidents
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.splitting import Split, split_incident
+from xueliang_central.dispatch.suspending import Suspension, decide
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.errors import Conflict, DatabaseConflict, MoveRefused, NotFound
 from xueliang_central.incidents.regrouping_tables import hand_places, regroupings
@@ -558,6 +559,38 @@ async def test_undone_the_task_goes_back_and_what_is_left_waits(stage: Stage, cl
     assert (await stage.task())["incident_id"] == back["incident_id"]
     assert await running(stage, back) == due
     assert set(await running(stage, into)) == {"judge"}
+
+
+async def test_undone_no_suspended_task_goes_back(stage: Stage, clock: HandClock) -> None:
+    """Asked for or approved: nothing moves until it is resumed, then the task goes back and its clock runs."""
+    into, other = await two(stage, clock)
+    await stage.judge(LI, other["incident_id"], "confirm", other["version"])
+    into, other = await by_number(stage)
+    await merge(stage, LI, into, other)
+    worker = WANG if (await stage.task())["worker_id"] == WANG.user_id else ZHOU
+    await stage.work_on(worker, "take")
+    said = {"reason_code": "no_access", "note": "locked", "until": clock() + timedelta(hours=1)}
+    await stage.work_on(worker, "ask_suspension", **said)
+
+    async def why_not() -> Any:
+        into = (await by_number(stage))[0]
+        with pytest.raises(MoveRefused, match="resume it first") as caught:
+            await split(stage, LI, into, absorbed_id=other["incident_id"])
+        assert [row["alert_count"] for row in await by_number(stage)] == [2, 0]
+        return caught.value.extra["reason"]
+
+    assert await why_not() == "suspended"
+    task = await stage.task()
+    async with changing(stage.database, stage.rulebook, clock) as change:
+        await decide(change, MAYOR, task["task_id"], Suspension(task["version"]), approve=True)
+    assert await why_not() == "suspended"
+    await stage.work_on(worker, "resume")
+    into = (await by_number(stage))[0]
+    await split(stage, LI, into, absorbed_id=other["incident_id"])
+    into, back = await by_number(stage)
+    assert (into["state"], back["state"]) == ("open", "taken")
+    [arrive] = [row for row in await stage.rows(clocks) if row["kind"] == "arrive" and row["stopped_at"] is None]
+    assert (arrive["incident_id"], arrive["next_due_at"]) == (back["incident_id"], arrive["due_at"])
 
 
 async def test_a_split_is_undone_by_merging(stage: Stage, clock: HandClock) -> None:
