@@ -264,5 +264,6 @@ async def _task_back(change: Change, case: Row, absorbed: Row, task: Row, by: By
     """The task goes back with its clocks; what is left waits to be judged."""
     absorbed = await bring_task(change, task, case, absorbed, by)
     params = {"task_id": task["task_id"], "number": absorbed["number"]}
-    case, _ = await incidents.transition(change, case, MOVES["task_leaves"], by, params=params)
+    also = {"sent_when_gone": False}  # whoever was sent has gone with the task
+    case, _ = await incidents.transition(change, case, MOVES["task_leaves"], by, params=params, also=also)
     return case, absorbed
