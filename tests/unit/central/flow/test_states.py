@@ -119,6 +119,7 @@ def test_every_open_incident_can_be_merged_and_split_and_no_closed_or_kept_one()
         (State.TAKEN, {"answer_help", "transfer", "urge", "say", "resume_by_desk"}),
         (State.ARRIVED, {"answer_help", "transfer", "urge", "say", "resume_by_desk"}),
         (State.HANDLED, {"say"}),
+        (State.TO_CHECK, {"say"}),
         (State.CLOSED, {"review"}),
     ],
 )
