@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Update, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Update, bindparam, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import Area, higher
@@ -125,7 +125,8 @@ async def write(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
 async def hasten(conn: AsyncConnection, incident_id: str, limits: Limits, now: datetime) -> Due:
     """Its running clocks of the policy go by these limits from now on, where that is sooner; none gets longer.
 
-    One that has fired keeps its levels, and tells the next of them sooner. Returns those that are due sooner, and when.
+    One that has fired keeps its levels, and tells the next of them sooner. One that is paused has less left, where that
+    is sooner if it went on now. Returns those that are due sooner, and when; when a paused one is due nobody knows.
     """
     kinds = [kind.value for kind in BY_POLICY]
     found = await conn.execute(
@@ -133,13 +134,13 @@ async def hasten(conn: AsyncConnection, incident_id: str, limits: Limits, now: d
             clocks.c.incident_id == incident_id,
             clocks.c.kind.in_(kinds),
             clocks.c.stopped_at.is_(None),
-            clocks.c.next_due_at.is_not(None),
+            or_(clocks.c.next_due_at.is_not(None), clocks.c.left_s.is_not(None)),
         )
     )
     moved: Due = {}
     for row in [dict(one) for one in found.mappings()]:
         kind = ClockKind(row["kind"])
-        values = _hastened(row, kind, limits, now)
+        values = (_hastened if row["paused_at"] is None else _hastened_paused)(row, kind, limits, now)
         if "due_at" in values:
             moved[kind] = values["due_at"]
         if values:
@@ -161,6 +162,24 @@ def _hastened(clock: dict[str, Any], kind: ClockKind, limits: Limits, now: datet
     if due_at < clock["due_at"]:
         return values | {"due_at": due_at, "next_due_at": due_at, "limit_s": limits.of(kind), "counts": counts}
     return values if counts else values | {"counts": None}  # every hour counts now; its own date is sooner
+
+
+def _hastened_paused(clock: dict[str, Any], kind: ClockKind, limits: Limits, now: datetime) -> dict[str, Any]:
+    """The columns of a paused clock, which has something left, that other limits change."""
+    counts, every_s = limits.counted(kind), limits.escalate_every_s
+    is_first = clock["escalated_steps"] == 0
+    limit_s = limits.of(kind) if is_first else every_s
+    values: dict[str, Any] = {"escalate_every_s": every_s}
+    if is_first:
+        values["escalation_levels"] = [] if kind is ClockKind.CHECK else list(limits.escalate)
+    if counts is None:  # every hour counts now: what is left is no longer than it was
+        left_s = min(limit_s, clock["left_s"])
+    elif later(now, limit_s, counts) < later(now, clock["left_s"], clock["counts"]):
+        left_s = limit_s
+    else:
+        return values if is_first else {}
+    values |= {"left_s": left_s, "counts": counts}
+    return values | {"limit_s": limit_s} if is_first and left_s == limit_s else values
 
 
 async def stop(conn: AsyncConnection, incident_id: str, kinds: Iterable[ClockKind], now: datetime) -> None:

@@ -99,7 +99,10 @@ async def called(change: Change, actor: Actor) -> By:
 
 
 async def bring_task(change: Change, task: Row, came_from: Row, into: Row, by: By) -> Row:
-    """The task goes on for the other incident, with its state and its clocks; its worker is told."""
+    """The task goes on for the other incident, with its state and its clocks; its worker is told.
+
+    Whom a person has sent although all was gone stands there as well: else it would end by itself over that task.
+    """
     move = MOVES[f"task_comes_{_state_for(task).value}"]
     into, _ = await incidents.transition(
         change,
@@ -107,7 +110,7 @@ async def bring_task(change: Change, task: Row, came_from: Row, into: Row, by: B
         move,
         by,
         params={"task_id": task["task_id"], "worker": task["worker_name"], "number": came_from["number"]},
-        also={"handled_at": None},
+        also={"handled_at": None, "sent_when_gone": into["sent_when_gone"] or came_from["sent_when_gone"]},
         other_id=came_from["incident_id"],
     )
     # How far its worker was from the other camera says nothing here.

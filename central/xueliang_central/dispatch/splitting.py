@@ -37,6 +37,7 @@ from xueliang_central.incidents.regrouping import UNDER_WAY
 from xueliang_central.incidents.routing import Route
 from xueliang_central.incidents.shedding import is_collective
 from xueliang_central.incidents.states import MOVES, CloseReason, State
+from xueliang_central.incidents.suspended import is_alive
 from xueliang_central.incidents.tables import incidents as incident_rows
 from xueliang_central.rights.scope import Actor, may_see
 
@@ -217,6 +218,7 @@ async def _give_back(change: Change, actor: Actor, locked: Locked, case: Row, as
     if not moved:
         raise MoveRefused(f"nothing of incident {absorbed['number']} is here any more", reason="nothing_here")
     _something_stays(locked, case, moved)
+    task = await _task_going_back(change, case, merge)
     by = await called(change, actor)
     due_by = await _judgement_due(change, case)
     absorbed, _ = await incidents.transition(
@@ -225,9 +227,11 @@ async def _give_back(change: Change, actor: Actor, locked: Locked, case: Row, as
     params = {**said, **_about(absorbed, moved)}
     also = {"policy": merge["policy_before"]} if merge["policy_before"] else None
     case, _ = await incidents.transition(change, case, MOVES["split"], by, params=params, also=also)
-    case, absorbed, task_id = await _task_back(change, case, absorbed, merge, by)
+    if task is not None:
+        case, absorbed = await _task_back(change, case, absorbed, task, by)
+    more = {"task_id": None if task is None else task["task_id"]}
     absorbed = await _hand_over(
-        change, actor, locked, (case, absorbed), moved, by, "undo", said, asked.idempotency_key, task_id=task_id
+        change, actor, locked, (case, absorbed), moved, by, "undo", said, asked.idempotency_key, **more
     )
     await service.dispatch_by_policy(change, await service.see_gone(change, absorbed))
     return str(absorbed["incident_id"])
@@ -239,16 +243,27 @@ def _came_from(member: Row, merge: Row, absorbed: Row) -> bool:
     return member["alert_id"] in merge["alert_ids"] or by_way_of == absorbed["number"]
 
 
-async def _task_back(change: Change, case: Row, absorbed: Row, merge: Row, by: By) -> tuple[Row, Row, str | None]:
-    """The task that came with the merge goes back, while somebody is under way for it; what is left waits to be judged.
+async def _task_going_back(change: Change, case: Row, merge: Row) -> Row | None:
+    """The task that came with the merge, while somebody is under way for it.
 
     Where it has been handled meanwhile it stays: it was handled for the whole.
+
+    Raises:
+        MoveRefused: it is suspended, or that is asked for: both belong to the incident that it would leave.
     """
     task = await service.live_task(change.conn, case["incident_id"])
     if task is None or task["task_id"] != merge["task_id"] or task["state"] not in UNDER_WAY:
-        return case, absorbed, None
+        return None
+    if is_alive(case):
+        detail = f"the task of incident {case['number']} is suspended, or that is asked for: decide or resume it first"
+        raise MoveRefused(detail, reason="suspended")
+    return task
+
+
+async def _task_back(change: Change, case: Row, absorbed: Row, task: Row, by: By) -> tuple[Row, Row]:
+    """The task goes back with its clocks; what is left waits to be judged."""
     absorbed = await bring_task(change, task, case, absorbed, by)
-    case, _ = await incidents.transition(
-        change, case, MOVES["task_leaves"], by, params={"task_id": task["task_id"], "number": absorbed["number"]}
-    )
-    return case, absorbed, task["task_id"]
+    params = {"task_id": task["task_id"], "number": absorbed["number"]}
+    also = {"sent_when_gone": False}  # whoever was sent has gone with the task
+    case, _ = await incidents.transition(change, case, MOVES["task_leaves"], by, params=params, also=also)
+    return case, absorbed

@@ -194,6 +194,7 @@ def _aside(
     )
 
 
+_SPOKEN_TO: Final = frozenset({_S.DISPATCHED, *UNDER_WAY, _S.HANDLED, _S.TO_CHECK})
 _SENT: Final = (ClockKind.TAKE, ClockKind.ARRIVE)
 _TABLE: Final = (
     # Judging
@@ -315,8 +316,8 @@ _TABLE: Final = (
     _move("help", Who.WORKER, UNDER_WAY, None, needs_note=True, timeline="help_asked"),
     _move("answer_help", Who.OPERATOR, UNDER_WAY, None, needs_note=True, timeline="help_answered", aside=True),
     # Words between the worker and the desks: nothing follows from them.
-    _move("message", Who.WORKER, [*UNDER_WAY, _S.HANDLED], None, needs_note=True, timeline="message"),
-    _move("say", Who.OPERATOR, [_S.DISPATCHED, *UNDER_WAY, _S.HANDLED], None, timeline="message", aside=True),
+    _move("message", Who.WORKER, [*UNDER_WAY, _S.HANDLED, _S.TO_CHECK], None, needs_note=True, timeline="message"),
+    _move("say", Who.OPERATOR, _SPOKEN_TO, None, timeline="message", aside=True),
     # By hand to another person: whose clocks begin anew; the case's own time goes on.
     _move(
         "transfer",

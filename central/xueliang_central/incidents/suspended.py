@@ -42,8 +42,9 @@ class Standing(StrEnum):
 
 
 PAUSED: Final = (ClockKind.TAKE, ClockKind.ARRIVE)
-REFUSED_WHILE: Final = frozenset({"urge", "merge", "merged"})
-"""Not possible while suspended: nobody is reminded of what may wait, and no approval is lost in a merge."""
+REFUSED_WHILE: Final = frozenset({"urge", "merge", "merged", "task_leaves"})
+"""Not possible while suspended: nobody is reminded of what may wait, and no approval is lost in a merge or its undoing.
+"""
 ENDS: Final = frozenset(
     name
     for name, move in MOVES.items()

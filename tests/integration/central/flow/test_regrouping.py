@@ -16,6 +16,7 @@ from tests.integration.central.flow.stage import (
     LI,
     MAYOR,
     NOON,
+    POLICIES,
     STRANGER,
     WANG,
     ZHOU,
@@ -23,6 +24,7 @@ from tests.integration.central.flow.stage import (
     Stage,
     actor,
     alert,
+    build,
     cleared,
     raised,
     received,
@@ -34,12 +36,15 @@ from xueliang_central.clocks.tables import clocks
 from xueliang_central.dispatch.merging import Merge, merge_incidents
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.splitting import Split, split_incident
+from xueliang_central.dispatch.suspending import Suspension, decide
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.errors import Conflict, DatabaseConflict, MoveRefused, NotFound
 from xueliang_central.incidents.regrouping_tables import hand_places, regroupings
 from xueliang_central.incidents.tables import alerts, expected_pictures, incident_timeline, incidents
+from xueliang_central.ingest import releasing
 from xueliang_central.notices.tables import notices
 from xueliang_central.rights.scope import Actor, Role
+from xueliang_central.store.database import Database
 from xueliang_central.store.tables import events
 
 GRID_DESK = actor(Role.OPERATOR, GRID, "grid-desk")
@@ -214,6 +219,36 @@ async def test_the_only_task_goes_along_with_its_clocks(stage: Stage, clock: Han
     who = WANG if moved["worker_id"] == WANG.user_id else ZHOU
     await stage.work_on(who, "take")
     assert (await by_number(stage))[0]["state"] == "taken"
+
+
+async def test_whom_a_person_sent_although_it_was_gone_goes_after_a_merge_as_well(
+    database: Database, clock: HandClock
+) -> None:
+    """Both are gone and would end by themselves; undone, the one without the task does and the other stands again."""
+    settling = {**POLICIES, "folding": {EXIT.value: {"settle_s": 60}}}
+    stage = await build(database, clock, policies=settling)
+
+    async def settle() -> list[tuple[str, str | None]]:
+        clock.forward(61)
+        async with changing(stage.database, stage.rulebook, clock) as change:
+            await releasing.settle(change)
+        return [(row["state"], row["close_reason"]) for row in await by_number(stage)]
+
+    into, other = await two(stage, clock)
+    began_at = NOON + timedelta(seconds=20)
+    gone = alert(Phase.CLEARED, 2, camera_id="far-gate", hazard=EXIT, began_at=began_at)
+    await stage.take(cleared(3, hazard=EXIT), received(gone, 4))
+    into, other = await by_number(stage)
+    await stage.judge(LI, other["incident_id"], "confirm", other["version"])
+    into, other = await by_number(stage)
+    assert [(row["gone"], row["sent_when_gone"]) for row in (into, other)] == [(True, False), (True, True)]
+    await merge(stage, LI, into, other)
+    assert await settle() == [("dispatched", None), ("closed", "merged")]
+    assert (await stage.task())["state"] == "offered"
+    into = (await by_number(stage))[0]
+    await split(stage, LI, into, absorbed_id=other["incident_id"])
+    assert await settle() == [("closed", "ended_by_itself"), ("dispatched", None)]
+    assert (await stage.task())["state"] == "offered"
 
 
 async def test_two_live_tasks_need_a_word_and_the_other_is_withdrawn(stage: Stage, clock: HandClock) -> None:
@@ -558,6 +593,38 @@ async def test_undone_the_task_goes_back_and_what_is_left_waits(stage: Stage, cl
     assert (await stage.task())["incident_id"] == back["incident_id"]
     assert await running(stage, back) == due
     assert set(await running(stage, into)) == {"judge"}
+
+
+async def test_undone_no_suspended_task_goes_back(stage: Stage, clock: HandClock) -> None:
+    """Asked for or approved: nothing moves until it is resumed, then the task goes back and its clock runs."""
+    into, other = await two(stage, clock)
+    await stage.judge(LI, other["incident_id"], "confirm", other["version"])
+    into, other = await by_number(stage)
+    await merge(stage, LI, into, other)
+    worker = WANG if (await stage.task())["worker_id"] == WANG.user_id else ZHOU
+    await stage.work_on(worker, "take")
+    said = {"reason_code": "no_access", "note": "locked", "until": clock() + timedelta(hours=1)}
+    await stage.work_on(worker, "ask_suspension", **said)
+
+    async def why_not() -> Any:
+        into = (await by_number(stage))[0]
+        with pytest.raises(MoveRefused, match="resume it first") as caught:
+            await split(stage, LI, into, absorbed_id=other["incident_id"])
+        assert [row["alert_count"] for row in await by_number(stage)] == [2, 0]
+        return caught.value.extra["reason"]
+
+    assert await why_not() == "suspended"
+    task = await stage.task()
+    async with changing(stage.database, stage.rulebook, clock) as change:
+        await decide(change, MAYOR, task["task_id"], Suspension(task["version"]), approve=True)
+    assert await why_not() == "suspended"
+    await stage.work_on(worker, "resume")
+    into = (await by_number(stage))[0]
+    await split(stage, LI, into, absorbed_id=other["incident_id"])
+    into, back = await by_number(stage)
+    assert (into["state"], back["state"]) == ("open", "taken")
+    [arrive] = [row for row in await stage.rows(clocks) if row["kind"] == "arrive" and row["stopped_at"] is None]
+    assert (arrive["incident_id"], arrive["next_due_at"]) == (back["incident_id"], arrive["due_at"])
 
 
 async def test_a_split_is_undone_by_merging(stage: Stage, clock: HandClock) -> None:

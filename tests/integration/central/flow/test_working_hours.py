@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.integration.central.flow.stage import LI, WANG, HandClock, Stage, alert, build, received
+import pytest
+
+from tests.integration.central.flow.stage import LI, MAYOR, WANG, HandClock, Stage, alert, build, received
 from xueliang_alerts.contract import Hazard, Phase
 from xueliang_central.clocks.tables import clocks
+from xueliang_central.dispatch.publishing import changing
+from xueliang_central.dispatch.suspending import Suspension, decide, resume_by_desk
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.dispatch.views import task_views
 from xueliang_central.incidents.tables import incident_timeline
@@ -147,3 +151,40 @@ async def test_a_milder_row_moves_nothing_and_what_has_fired_hears_its_next_leve
     assert await _due(stage) == due
     [clock] = [row for row in await stage.rows(clocks) if row["stopped_at"] is None]
     assert (clock["next_due_at"], clock["escalation_levels"]) == (now + timedelta(seconds=60), ["village", "city"])
+
+
+@pytest.mark.parametrize(
+    ("severity", "limit_s", "levels"),
+    [(1, 7200, ["township", "city"]), (2, 300, ["village", "township", "county", "city"])],
+)
+async def test_a_rise_of_severity_while_it_is_suspended_ends_the_rest_as_well(
+    database: Database, severity: int, limit_s: float, levels: list[str]
+) -> None:
+    """Severity 1 goes on at once, another one when the desk says so: both by the new limits, at every hour."""
+    stage, incident = await _opened(database)
+    await stage.judge(LI, incident["incident_id"], "confirm", incident["version"])
+    await stage.work_on(WANG, "take")
+    said = {"reason_code": "no_access", "note": "锁门", "until": stage.clock() + timedelta(days=1)}
+    await stage.work_on(WANG, "ask_suspension", **said)
+    task = await stage.task()
+    async with changing(stage.database, stage.rulebook, stage.clock) as change:
+        await decide(change, MAYOR, task["task_id"], Suspension(task["version"]), approve=True)
+    [paused] = [row for row in await stage.rows(clocks) if row["paused_at"] is not None]
+    assert (paused["kind"], paused["left_s"], paused["counts"]["calendar"]) == ("arrive", 7200, "office")
+    stage.clock.forward(600)
+    body = alert(Phase.UPDATED, 2, hazard=Hazard.CROWD, severity=severity, began_at=EVENING, seen_s=600)
+    await stage.take(received(body, 2, at=stage.clock()))
+    why = next(row["params"] for row in await stage.rows(incident_timeline) if row["kind"] == "limits_by_severity")
+    assert why["due"] == {}, "nobody knows when a clock that waits is due"
+    if severity > 1:
+        assert (await stage.one_incident())["suspension"]["standing"] == "suspended"
+        stage.clock.forward(600)
+        version = (await stage.task())["version"]
+        async with changing(stage.database, stage.rulebook, stage.clock) as change:
+            await resume_by_desk(change, LI, task["task_id"], Suspension(version))
+    assert (await stage.one_incident())["suspension"]["standing"] == "over"
+    [arrive] = [row for row in await stage.rows(clocks) if row["stopped_at"] is None]
+    due_at = stage.clock() + timedelta(seconds=limit_s)
+    assert (arrive["due_at"], arrive["next_due_at"], arrive["counts"]) == (due_at, due_at, None)
+    assert (arrive["limit_s"], arrive["escalation_levels"]) == (limit_s, levels)
+    assert (await stage.task())["arrive_due_at"] == due_at

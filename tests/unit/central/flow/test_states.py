@@ -85,12 +85,11 @@ def test_what_each_move_makes_of_a_suspension() -> None:
         "permitted",
         "duplicate",
         "keep_open",
-        "task_leaves",
         "task_comes_dispatched",
         "task_comes_taken",
         "task_comes_arrived",
     } == ENDS
-    assert {"urge", "merge", "merged"} == REFUSED_WHILE
+    assert {"urge", "merge", "merged", "task_leaves"} == REFUSED_WHILE
     page = (REPOSITORY / "docs" / "moves.md").read_text(encoding="utf-8")
     told = page[page.index("## Suspended for a while") :]
     assert all(f"`{name}`" in told for name in ENDS | REFUSED_WHILE if not name.startswith("task_comes"))
@@ -120,6 +119,7 @@ def test_every_open_incident_can_be_merged_and_split_and_no_closed_or_kept_one()
         (State.TAKEN, {"answer_help", "transfer", "urge", "say", "resume_by_desk"}),
         (State.ARRIVED, {"answer_help", "transfer", "urge", "say", "resume_by_desk"}),
         (State.HANDLED, {"say"}),
+        (State.TO_CHECK, {"say"}),
         (State.CLOSED, {"review"}),
     ],
 )
