@@ -169,10 +169,11 @@ def test_a_zone_is_drawn_by_hand_and_a_crossing_one_is_explained(browser: Browse
     frame, told = page.get_by_test_id("zone-frame"), page.get_by_test_id("zone-told")
     expect(frame.locator("img")).to_be_visible(timeout=SOON_MS)  # the still of the alert lies under it
     expect(told).to_contain_text("4 个角")
-    box = frame.bounding_box()
-    assert box is not None
 
     def to(share_x: float, share_y: float) -> tuple[float, float]:
+        frame.scroll_into_view_if_needed()  # a press on a button below may have moved the page
+        box = frame.bounding_box()
+        assert box is not None
         return box["x"] + share_x * box["width"], box["y"] + share_y * box["height"]
 
     page.mouse.move(*to(0.3, 0.45))
