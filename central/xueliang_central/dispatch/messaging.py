@@ -92,6 +92,18 @@ def with_one(before: Row | None, said: Row, by: By, now: datetime) -> Row:
     return {"count": count, "items": [*items, {"at": at_text(now), "by": by.name, **said}][-MOST_KEPT:]}
 
 
+def joined(into: Row | None, came: Row | None) -> Row | None:
+    """What stands on a case to which a task comes with what was said about it; nothing is there twice.
+
+    `count` only grows: a notice of a message is known by it.
+    """
+    if came is None:
+        return into
+    items, count = ([], 0) if into is None else (list(into["items"]), into["count"])
+    new = [one for one in came["items"] if one not in items]
+    return {"count": count + len(new), "items": sorted([*items, *new], key=lambda one: str(one["at"]))[-MOST_KEPT:]}
+
+
 def of_worker(incident: Row, note: str | None, voices: Sequence[str], by: By, now: datetime) -> Row:
     """The same after a worker's message, written or spoken."""
     said: Row = {"from": "worker", "text": (note or "").strip()} | ({"voices": list(voices)} if voices else {})

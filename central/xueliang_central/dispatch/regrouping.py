@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 
 from xueliang_central.audit import chain
 from xueliang_central.dispatch import service
+from xueliang_central.dispatch.messaging import joined
 from xueliang_central.dispatch.tables import task_photos, task_voices
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.incidents import service as incidents
@@ -110,7 +111,11 @@ async def bring_task(change: Change, task: Row, came_from: Row, into: Row, by: B
         move,
         by,
         params={"task_id": task["task_id"], "worker": task["worker_name"], "number": came_from["number"]},
-        also={"handled_at": None, "sent_when_gone": into["sent_when_gone"] or came_from["sent_when_gone"]},
+        also={
+            "handled_at": None,
+            "sent_when_gone": into["sent_when_gone"] or came_from["sent_when_gone"],
+            "messages": joined(into["messages"], came_from["messages"]),
+        },
         other_id=came_from["incident_id"],
     )
     # How far its worker was from the other camera says nothing here.

@@ -20,7 +20,7 @@ from tests.integration.central.flow.stage import (
     raised,
 )
 from xueliang_central.clocks.tables import clocks
-from xueliang_central.dispatch.messaging import MOST_AN_HOUR, MOST_KEPT, Message, say
+from xueliang_central.dispatch.messaging import MOST_AN_HOUR, MOST_KEPT, Message, joined, say
 from xueliang_central.dispatch.needing import not_needed
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.errors import MoveRefused, NotFound, Throttled
@@ -139,3 +139,33 @@ async def test_a_message_is_told_on_only_while_that_person_has_the_task(stage: S
     await stage.work_on(worker, "return", reason_code="cannot_handle")
     async with stage.database.reading() as conn:
         assert list((await not_needed(conn, told)).values()) == ["refused"]
+
+
+def test_what_was_said_comes_along_with_a_task_once() -> None:
+    def kept(*seconds: int) -> dict[str, Any]:
+        items = [
+            {"at": f"2026-11-23T04:00:{one:02}.000Z", "by": "li", "from": "desk", "text": str(one)} for one in seconds
+        ]
+        return {"count": len(items) + 10, "items": items}
+
+    assert joined(None, None) is None
+    assert joined(None, kept(1, 2)) == {"count": 2, "items": kept(1, 2)["items"]}
+    assert joined(kept(1), None) == kept(1)
+    both = joined(kept(1, 3), kept(2, 3))
+    assert both is not None
+    assert ([one["text"] for one in both["items"]], both["count"]) == (["1", "2", "3"], 13)
+    many = joined(kept(*range(6)), kept(*range(3, 9)))
+    assert many is not None
+    assert [one["text"] for one in many["items"]] == ["3", "4", "5", "6", "7", "8"]
+
+
+async def test_both_write_also_while_the_case_is_to_be_checked_by_hand(stage: Stage, clock: HandClock) -> None:
+    worker = await _worker(stage)
+    await stage.work_on(worker, "take")
+    await stage.work_on(worker, "handled", note="gone")
+    clock.forward(301)  # past the check limit: no camera has seen it gone
+    await stage.fire_all()
+    assert (await stage.one_incident())["state"] == "to_check"
+    await _says(stage, LI, "which lane was it?")
+    await stage.work_on(worker, "message", note="the eastern one")
+    assert [one["text"] for one in await _kept(stage)] == ["which lane was it?", "the eastern one"]
