@@ -12,12 +12,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from xueliang_central.dispatch.judging import IncidentMove, move_incident
-from xueliang_central.dispatch.publishing import changing
-from xueliang_central.errors import Conflict, MoveRefused, NotFound
-from xueliang_central.incidents import service as incidents
-from xueliang_central.incidents.change import Rulebook
+from xueliang_central.dispatch.one_by_one import each
+from xueliang_central.errors import MoveRefused
+from xueliang_central.incidents.change import Change, Rulebook
 from xueliang_central.incidents.shedding import may_be_held
-from xueliang_central.rights.scope import Actor, may_see
+from xueliang_central.rights.scope import Actor
 from xueliang_central.store.database import Database
 
 Record = dict[str, Any]
@@ -50,30 +49,16 @@ async def judge_each(
     """
     if asked.move not in TOGETHER:
         raise MoveRefused(f"{asked.move[:24]} is made one by one", moves=list(TOGETHER))
-    if len(dict(asked.cases)) != len(asked.cases):
-        raise MoveRefused("an incident is named twice")
     if asked.move in ASKS_WHY and not (asked.reason_code or (asked.note or "").strip()):
         raise MoveRefused(f"{asked.move} of several incidents needs a reason_code or a note")
-    outcomes: list[Record] = []
-    for incident_id, version in asked.cases:
-        try:
-            async with changing(database, rulebook, wall, actor=actor) as change:
-                incident = await incidents.load(change.conn, incident_id, lock=True)
-                if not may_see(actor, incident["area_path"]):
-                    raise NotFound("incident")
-                if not may_be_held(incident["hazard"], incident["severity"], incident["drill"]):
-                    raise MoveRefused("stands for itself: judge it alone", alone=True)
-                await move_incident(change, actor, incident_id, _move_of(asked, incident_id, version))
-        except NotFound as error:
-            outcomes.append({"incident_id": incident_id, "outcome": "not_found", "detail": error.detail})
-        except (Conflict, MoveRefused) as error:
-            now = {name: incident[name] for name in ("number", "state", "version")}
-            outcome = "conflict" if isinstance(error, Conflict) else "refused"
-            alone = {"stands_alone": bool(error.extra.get("alone"))}
-            outcomes.append({"incident_id": incident_id, "outcome": outcome, "detail": error.detail, **now, **alone})
-        else:
-            outcomes.append({"incident_id": incident_id, "outcome": "done", "number": incident["number"]})
-    return outcomes
+
+    async def judge(change: Change, incident: Record, version: int) -> None:
+        if not may_be_held(incident["hazard"], incident["severity"], incident["drill"]):
+            raise MoveRefused("stands for itself: judge it alone", alone=True)
+        incident_id = str(incident["incident_id"])
+        await move_incident(change, actor, incident_id, _move_of(asked, incident_id, version))
+
+    return await each(database, rulebook, wall, actor, asked.cases, judge)
 
 
 def _move_of(asked: Together, incident_id: str, version: int) -> IncidentMove:

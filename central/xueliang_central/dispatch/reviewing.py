@@ -14,9 +14,9 @@ from typing import Any, Final, Literal
 from sqlalchemy import Select, func, select, tuple_
 
 from xueliang_central.audit import chain
-from xueliang_central.dispatch.publishing import changing
+from xueliang_central.dispatch.one_by_one import each
 from xueliang_central.dispatch.side_moves import asides_for
-from xueliang_central.errors import Conflict, MoveRefused, NotFound
+from xueliang_central.errors import Conflict, MoveRefused
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import By, Change, Rulebook
 from xueliang_central.incidents.moving import seen_before
@@ -26,7 +26,7 @@ from xueliang_central.incidents.states import MOVES, CloseReason
 from xueliang_central.incidents.tables import incidents as rows
 from xueliang_central.people import rosters
 from xueliang_central.reports.periods import Period
-from xueliang_central.rights.scope import Actor, in_area, may_see, scoped
+from xueliang_central.rights.scope import Actor, in_area, scoped
 from xueliang_central.silences import proposals
 from xueliang_central.store.database import Database
 
@@ -106,33 +106,17 @@ async def review_each(
     """
     if said.answer not in ANSWERS:
         raise MoveRefused(f"no such answer: {said.answer[:24]}", answers=list(ANSWERS))
-    if len(dict(said.cases)) != len(said.cases):
-        raise MoveRefused("an incident is named twice")
     if said.answer in ASKS_WHY and not (said.reason_code or (said.note or "").strip()):
         raise MoveRefused(f"{said.answer} needs a reason_code or a note")
-    outcomes: list[Record] = []
-    for incident_id, version in said.cases:
-        incident: Record = {}
-        try:
-            async with changing(database, rulebook, wall, actor=actor) as change:
-                incident = await incidents.load(change.conn, incident_id, lock=True)
-                await _review(change, actor, incident, said, version)
-        except NotFound as error:
-            outcomes.append({"incident_id": incident_id, "outcome": "not_found", "detail": error.detail})
-        except (Conflict, MoveRefused) as error:
-            now = {name: incident[name] for name in ("number", "state", "version")}
-            outcome = "conflict" if isinstance(error, Conflict) else "refused"
-            alone = {"stands_alone": bool(error.extra.get("alone"))}
-            outcomes.append({"incident_id": incident_id, "outcome": outcome, "detail": error.detail, **now, **alone})
-        else:
-            outcomes.append({"incident_id": incident_id, "outcome": "done", "number": incident["number"]})
-    return outcomes
+
+    async def review(change: Change, incident: Record, version: int) -> None:
+        await _review(change, actor, incident, said, version)
+
+    return await each(database, rulebook, wall, actor, said.cases, review)
 
 
 async def _review(change: Change, actor: Actor, incident: Record, said: Said, version: int) -> None:
-    """Raises NotFound, Conflict, MoveRefused."""
-    if not may_see(actor, incident["area_path"]):
-        raise NotFound("incident")
+    """Raises Conflict, MoveRefused."""
     key = None if said.idempotency_key is None else f"{said.idempotency_key[:_KEY_LENGTH]}:{incident['incident_id']}"
     if await seen_before(change, actor, key, incident["incident_id"], "review"):
         return
