@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import Column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.camera_rules.tables import rule_canaries
@@ -63,12 +63,19 @@ async def not_needed(conn: AsyncConnection, notices: Sequence[Row]) -> dict[str,
     }
 
 
+async def _now(
+    conn: AsyncConnection, key: Column[Any], notices: Sequence[Row], *columns: Column[Any]
+) -> dict[str, Any]:
+    """What notices tell of, as it stands: by the key, the rows that are still there."""
+    wanted = sorted({row[key.name] for row in notices})
+    found = await conn.execute(select(key, *columns).where(among(conn, key, wanted)))
+    return {str(row[0]): row for row in found}
+
+
 async def _offers_over(conn: AsyncConnection, asks: Sequence[Row]) -> dict[str, str]:
     if not asks:
         return {}
-    query = select(tasks.c.task_id, tasks.c.state, tasks.c.worker_id)
-    wanted = sorted({row["task_id"] for row in asks})
-    now = {row.task_id: row for row in await conn.execute(query.where(among(conn, tasks.c.task_id, wanted)))}
+    now = await _now(conn, tasks.c.task_id, asks, tasks.c.state, tasks.c.worker_id)
     over: dict[str, str] = {}
     for row in asks:
         task = now.get(row["task_id"])
@@ -87,9 +94,7 @@ async def _offers_over(conn: AsyncConnection, asks: Sequence[Row]) -> dict[str, 
 async def _calls_over(conn: AsyncConnection, calls: Sequence[Row]) -> dict[str, str]:
     if not calls:
         return {}
-    query = select(tasks.c.task_id, tasks.c.state, tasks.c.help)
-    wanted = sorted({row["task_id"] for row in calls})
-    now = {row.task_id: row for row in await conn.execute(query.where(among(conn, tasks.c.task_id, wanted)))}
+    now = await _now(conn, tasks.c.task_id, calls, tasks.c.state, tasks.c.help)
     over: dict[str, str] = {}
     for row in calls:
         task = now.get(row["task_id"])
@@ -108,11 +113,7 @@ async def _urges_over(conn: AsyncConnection, urges: Sequence[Row]) -> dict[str, 
     """Over when the case has moved on since, or its task is another."""
     if not urges:
         return {}
-    wanted = sorted({row["incident_id"] for row in urges})
-    query = select(incidents.c.incident_id, incidents.c.state, incidents.c.urged)
-    now = {
-        one.incident_id: one for one in await conn.execute(query.where(among(conn, incidents.c.incident_id, wanted)))
-    }
+    now = await _now(conn, incidents.c.incident_id, urges, incidents.c.state, incidents.c.urged)
     over: dict[str, str] = {}
     for row in urges:
         case = now.get(row["incident_id"])
@@ -124,11 +125,7 @@ async def _urges_over(conn: AsyncConnection, urges: Sequence[Row]) -> dict[str, 
 async def _suspensions_over(conn: AsyncConnection, asked: Sequence[Row]) -> dict[str, str]:
     if not asked:
         return {}
-    wanted = sorted({row["incident_id"] for row in asked})
-    query = select(incidents.c.incident_id, incidents.c.state, incidents.c.suspension)
-    now = {
-        row.incident_id: row for row in await conn.execute(query.where(among(conn, incidents.c.incident_id, wanted)))
-    }
+    now = await _now(conn, incidents.c.incident_id, asked, incidents.c.state, incidents.c.suspension)
     over: dict[str, str] = {}
     for row in asked:
         case = now.get(row["incident_id"])
@@ -162,9 +159,7 @@ async def _supervisions_over(conn: AsyncConnection, told: Sequence[Row]) -> dict
 async def _messages_over(conn: AsyncConnection, said: Sequence[Row]) -> dict[str, str]:
     if not said:
         return {}
-    query = select(tasks.c.task_id, tasks.c.state, tasks.c.worker_id)
-    wanted = sorted({row["task_id"] for row in said})
-    now = {row.task_id: row for row in await conn.execute(query.where(among(conn, tasks.c.task_id, wanted)))}
+    now = await _now(conn, tasks.c.task_id, said, tasks.c.state, tasks.c.worker_id)
     over: dict[str, str] = {}
     for row in said:
         task = now.get(row["task_id"])
