@@ -51,17 +51,19 @@ def measure(options: argparse.Namespace, figures: Figures) -> None:
     wanted = FULL_PER_ROLE if options.full else QUICK_PER_ROLE if options.quick else PER_ROLE
     made = list(cases(wanted, options.seed))
     print(f"{len(made)} requests are made", flush=True)
-    tallies, spent_s = [], 0.0
+    tallies: list[Tally] = []
+    spent_s = 0.0
     for role in options.roles:
         with asked_centre() as asked:
             before = time.monotonic()
             tallies.append(ask_all(asked, role, made, options.seed))
             spent_s += time.monotonic() - before
         _show(tallies[-1], figures)
-    figures["requests"] = sum(tally.total for tally in tallies)
+    requests = sum(tally.total for tally in tallies)
+    figures["requests"] = requests
     figures["5xx"] = sum(tally.server_errors for tally in tallies)
     figures["not_as_documented"] = sum(tally.not_as_documented for tally in tallies)
-    figures["requests_per_s"] = figures["requests"] / spent_s
+    figures["requests_per_s"] = requests / spent_s
 
 
 def _show(tally: Tally, figures: Figures) -> None:

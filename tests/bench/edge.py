@@ -17,7 +17,8 @@ from tests.bench.edge_bench.clip_cache import ClipsMissing
 from tests.bench.edge_bench.page import write_page
 from tests.bench.edge_bench.phases import PARTS, PEER_CAMERAS, SYSTEMS, Options, Outcome, Phases
 from tests.bench.edge_bench.quick import run_quick
-from tests.bench.edge_bench.report import HEADER, KEYS, Figures, figures_of, machine, plain_table, rows_of
+from tests.bench.edge_bench.report import HEADER, Figures, figures_of, machine, plain_table, rows_of
+from tests.bench.edge_bench.report import KEYS as KEYS
 from tests.bench.edge_bench.soak import run_soak
 from tests.bench.edge_bench.systems import SystemFailed
 from tests.support.fixtures import fixtures_dir

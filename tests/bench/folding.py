@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.bench.city_day.city import CAMERAS, City, make_city
-from tests.bench.city_day.folded import Folding, Incident
+from tests.bench.city_day.folded import Folding, Incident, at
 from tests.bench.city_day.grouping_baseline import grouped
 from tests.bench.city_day.raw_alerts import RawAlert, raw_alerts
 from tests.bench.city_day.scoring import Score, scored
@@ -146,7 +146,7 @@ def _limits(table: PolicyTable, city: City) -> Callable[[Incident], Limit]:
             place_class, level = PlaceClass.OTHER, AreaLevel.COUNTY
         else:
             place_class, level = PlaceClass(classes[incident.place_key]), AreaLevel.GRID
-        limits = choose(rows, incident.hazard, incident.severity, place_class.value, level.value)
+        limits = choose(rows, incident.hazard, incident.severity, place_class.value, level.value, at(incident.began_s))
         return Limit(limits.judge_s, limits.auto_dispatch and level is AreaLevel.GRID)
 
     return limit_of

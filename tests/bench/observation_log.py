@@ -168,7 +168,7 @@ def _parquet(kept: Kept, folder: Path) -> tuple[int | None, float | None]:
     boxes |= {"score": np.rint(arrays.scores * 200).astype(np.uint8), "track": arrays.track_ids}
     boxes |= {"class": arrays.class_ids}
     grids = [row[ROW_HEAD.size + 14 * ROW_HEAD.unpack_from(row)[5] :] for row in kept.rows]
-    rows = {"mono_ms": np.rint(arrays.mono_s * 1000).astype(np.int64), "at_ms": arrays.at_ms}
+    rows: dict[str, Any] = {"mono_ms": np.rint(arrays.mono_s * 1000).astype(np.int64), "at_ms": arrays.at_ms}
     rows |= {"context": arrays.context, "start": arrays.box_start, "count": arrays.box_count, "grid": grids}
     paths = folder / "boxes.parquet", folder / "looks.parquet"
     for path, columns in zip(paths, (boxes, rows), strict=True):

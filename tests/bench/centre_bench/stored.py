@@ -68,4 +68,4 @@ async def make_past(database: Database, past: Past, now: datetime) -> int:
             await conn.execute(text(_INCIDENTS), span | made)
             await conn.execute(text(_ALERTS), span | {"each": past.each})
     async with database.reading() as conn:
-        return (await conn.execute(text("select count(*) from alerts"))).scalar_one()
+        return int((await conn.execute(text("select count(*) from alerts"))).scalar_one())

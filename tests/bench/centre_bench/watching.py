@@ -12,6 +12,7 @@ import json
 import re
 import sys
 import time
+from functools import partial
 from typing import Any, Final
 
 HOST: Final = "127.0.0.1"
@@ -85,12 +86,16 @@ async def watch(port: int, tokens: list[str]) -> dict[str, Any]:
     }
 
 
+def _same(stream: Stream) -> Stream:
+    return stream
+
+
 async def _opened(port: int, token: str) -> Stream:
     """Tried again like a browser's, until it is open."""
     while True:
         opened = asyncio.Event()
         stream = Stream(token, opened)
-        transport, _ = await asyncio.get_running_loop().create_connection(lambda one=stream: one, HOST, port)
+        transport, _ = await asyncio.get_running_loop().create_connection(partial(_same, stream), HOST, port)
         await opened.wait()
         if not stream.problem:
             return stream

@@ -152,7 +152,7 @@ def heap_mb(page: Page, times: int = 3) -> float:
     """What lives on the page's heap after a collection of garbage."""
     session = page.context.new_cdp_session(page)
     try:
-        found = []
+        found: list[float] = []
         for _ in range(times):
             session.send("HeapProfiler.collectGarbage")
             usage: dict[str, Any] = session.send("Runtime.getHeapUsage")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -61,7 +61,7 @@ def _phone(browser: Browser, place: Small) -> tuple[float, float]:
     cookies = page.context.cookies()
     page.context.close()
     phone = handset(browser, place.centre.origin)
-    phone.context.add_cookies(cookies)
+    phone.context.add_cookies(cookies)  # type: ignore[arg-type]
     line = phone.context.new_cdp_session(phone)
     line.send("Network.enable")
     line.send("Network.emulateNetworkConditions", SLOW)
@@ -126,14 +126,13 @@ def _taps(browser: Browser, place: Small, taps: int, episodes: list[Episode]) ->
 
     page = phone()
     rng = random.Random(11)
-    starts: list[Callable[[], Any]] = [lambda: page.goto("/phone")]
-    starts += [lambda task_id=task_id: page.goto(f"/phone/tasks/{task_id}") for task_id in tasks]
+    starts = ["/phone", *(f"/phone/tasks/{task_id}" for task_id in tasks)]
     for number in range(taps):
         if number % 25 == 0 or "/phone" not in page.url:
             if "/login" in page.url or "/account" in page.url:
                 page.context.close()
                 page = phone()
-            starts[(number // 25) % len(starts)]()
+            page.goto(starts[(number // 25) % len(starts)])
             page.wait_for_timeout(500)
         page.touchscreen.tap(rng.uniform(2, 388), rng.uniform(2, 842))
         page.wait_for_timeout(40)

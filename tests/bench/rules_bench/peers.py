@@ -38,7 +38,7 @@ def classes_of(rule: dict[str, Any]) -> tuple[str, ...]:
 
 def frames_of(case: Case) -> int:
     """The dwell in frames: peers are set up with a rate, and keep it."""
-    return max(1, round(case.rule["dwell_s"] / case.gap_s))
+    return max(1, round(float(case.rule["dwell_s"]) / case.gap_s))
 
 
 class ZoneAlert:

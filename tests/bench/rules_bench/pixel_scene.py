@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -76,8 +76,8 @@ class Cast:
         height, width = image.shape[:2]
         mask = np.zeros((height, width), np.float32)
         cv2.fillPoly(mask, [np.rint(np.array(self.outline) * (width, height)).astype(np.int32)], 1.0)
-        mask = cv2.blur(mask, (self.soft_px, self.soft_px))
-        factor = 1 + (self.gain - 1) * share * mask
+        soft = np.asarray(cv2.blur(mask, (self.soft_px, self.soft_px)), np.float32)
+        factor = 1 + (self.gain - 1) * share * soft
         return np.clip(image * factor[..., None], 0, 255).astype(np.uint8)
 
 
@@ -126,7 +126,7 @@ class Disturbed:
         for goods in self.goods:
             image = goods.on(image, t_s)
         if self.light_to != 1.0:
-            image = cv2.convertScaleAbs(image, alpha=1 + (self.light_to - 1) * t_s / length_s)
+            image = _bytes(cv2.convertScaleAbs(image, alpha=1 + (self.light_to - 1) * t_s / length_s))
         for cast in self.casts:
             image = cast.on(image, t_s)
         if self.shadow is not None:
@@ -134,8 +134,12 @@ class Disturbed:
         if self.shake_px:
             x, y = rng.normal(0, self.shake_px, 2)
             moved = np.array([[1, 0, x], [0, 1, y]], dtype=np.float64)
-            image = cv2.warpAffine(image, moved, image.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(image, dtype=np.uint8)
+            image = _bytes(cv2.warpAffine(image, moved, image.shape[1::-1], borderMode=cv2.BORDER_REPLICATE))
+        return image
+
+
+def _bytes(image: Any) -> Image:
+    return np.asarray(image, dtype=np.uint8)
 
 
 def _shaded(image: Image, share: float) -> Image:

@@ -179,7 +179,7 @@ def detail_rows(judged: Sequence[Judged], key: Callable[[Judged], str]) -> list[
 
 def onset_rows(judged: Sequence[Judged]) -> list[tuple[str, ...]]:
     """By the gap between looks, beside what is asked for: half a gap and a second."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for gap, part in groups(judged, lambda one: f"{one.gap_s:g}").items():
         score = score_of(one.by[OURS] for one in part)
         if score.onset_p95_s is not None:
@@ -228,7 +228,7 @@ SUGGESTED_HEADER: Final = (
 
 def suggested_rows(places: Sequence[Suggested]) -> list[tuple[str, ...]]:
     """Each cause, then all false alarms and the true ones of a place."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for one in places:
         name = f"{one.hazard} {one.seed}"
         rows += [(name, cause, str(count), str(one.after.get(cause, 0))) for cause, count in sorted(one.before.items())]
