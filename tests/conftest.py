@@ -16,24 +16,13 @@ from hypothesis import settings
 settings.register_profile("plain", deadline=None)
 settings.load_profile("plain")
 
-WHOLE_SYSTEMS = ("tests/browser/", "tests/e2e/")
-
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """With `-n N`: the tests of a file stay together, whole systems run one after another in one process.
+    """With `-n N`: the tests of a file stay together, at most two whole systems run at a time (tests/support)."""
+    from tests.support.side_by_side import scheduler
 
-    In the order in which they were found: whole systems take longest and begin first, units are short and fill what is
-    left at the end. By itself xdist begins with the files of most tests, whatever they cost.
-    """
-    from xdist.scheduler import LoadScopeScheduling
-
-    class ByFile(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            return "whole systems" if nodeid.startswith(WHOLE_SYSTEMS) else nodeid.split("::", 1)[0]
-
-    config.option.loadscopereorder = False
-    return ByFile(config, log)
+    return scheduler(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

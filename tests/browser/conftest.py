@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.support.browser import chromium_path, open_browser, require_console
+
+# How soon a page says something says how busy the machine is: one that is right goes on at once.
+expect.set_options(timeout=40_000)
 
 
 @pytest.fixture(scope="module")

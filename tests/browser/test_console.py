@@ -23,7 +23,7 @@ BLOCKED = Reason(
 )
 MEASURES = {"share": Measure(value=0.41, unit="share"), "seconds": Measure(value=63, unit="s")}
 CLEAR = Reason(code="lane_clear", text="lane clear for 3 s", about={"place": "lane"})
-SOON_MS = 15_000
+SOON_MS = 40_000
 HELD_MS = 10_000  # a phone holds what was done for so long before it sends it
 FRAME_MS = 2_000  # a machine so busy that a frame is long in coming
 

@@ -23,7 +23,7 @@ from xueliang_demo.installation import Account, Plan, WatchedCamera
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 
-SOON_MS = 20_000
+SOON_MS = 40_000
 NAMED = {
     "holder": "周经理",
     "holder_unit": "东河建设公司",

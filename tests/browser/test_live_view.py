@@ -20,7 +20,7 @@ from xueliang_configs.node import LiveViewConfig
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
-SOON_MS = 30_000
+SOON_MS = 40_000
 BLOCKED = Reason(code="crowded", text="63 people >= 50", about={"place": "lane"})
 # A camera that is well, and a group of such (pages/command/camera_layer.ts).
 DOT_BGR = (0x8E, 0xCF, 0x3F)

@@ -24,7 +24,7 @@ from xueliang_demo.installation import Account, Plan, WatchedCamera
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 
-SOON_MS = 20_000
+SOON_MS = 40_000
 CITY = make_city(DEMO)
 GRID = CITY.of_level("grid")[3]
 PLACE = GRID.polygon.representative_point()
@@ -50,7 +50,6 @@ def give_up_one(installation: CentreOnly) -> None:
 
 @pytest.fixture
 def centre(tmp_path: Path) -> Iterator[CentreOnly]:
-    expect.set_options(timeout=SOON_MS)
     city = CITY.areas[0].code
     cameras = (WatchedCamera("cam-0", "东巷0号", "file:none.mp4", GRID.code, PLACE.x, PLACE.y),)
     accounts = (

@@ -36,7 +36,7 @@ from xueliang_demo.processes import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 
-SOON_MS = 20_000
+SOON_MS = 40_000
 SMALL = {"width": 360, "height": 740}
 BLOCKED = Reason(
     code="lane_blocked", text="lane 41% covered by truck for 63 s >= 60 s", about={"objects": "truck", "place": "lane"}

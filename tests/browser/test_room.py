@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.test_console import SOON_MS, as_operator, blocked, centre, node
-from tests.support.browser import complaints, too_wide
+from tests.support.browser import come_to_rest, complaints, too_wide
 from tests.support.puppet_node import CentreOnly, PuppetNode
 from xueliang_alerts.contract import Hazard, Severity
 
@@ -39,6 +39,7 @@ _CROWDED = """(within) => {
 
 
 def crowded(page: Page, within: str) -> list[str]:
+    come_to_rest(page)
     return list(page.evaluate(_CROWDED, within))
 
 

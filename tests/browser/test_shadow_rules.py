@@ -25,7 +25,7 @@ from xueliang_demo.installation import Account, Plan, WatchedCamera
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
-SOON_MS = 30_000
+SOON_MS = 40_000
 ZONE = [[0.1, 0.5], [0.9, 0.5], [0.9, 0.9], [0.1, 0.9]]
 TRIED = {
     "rule_id": "lane",
@@ -55,7 +55,6 @@ class Stage:
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    expect.set_options(timeout=SOON_MS)
     city = make_city(DEMO)
     grid = city.of_level("grid")[3]
     place = grid.polygon.representative_point()

@@ -20,7 +20,7 @@ from xueliang_demo.installation import Account, Plan, WatchedCamera
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 
-SOON_MS = 15_000
+SOON_MS = 40_000
 BLOCKED = Reason(code="lane_blocked", text="lane 41% covered", about={"objects": "truck", "place": "lane"})
 
 

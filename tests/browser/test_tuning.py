@@ -76,7 +76,6 @@ def put(page: Page, share_x: float, share_y: float) -> None:
 
 
 def test_a_fresh_picture_is_measured_saved_and_kept_when_the_node_goes(browser: Browser, tmp_path: Path) -> None:
-    expect.set_options(timeout=SOON_MS)
     told = Told()
     with centre_of_one(tmp_path) as centre:
         centre.start()

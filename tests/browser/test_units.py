@@ -30,7 +30,7 @@ from xueliang_demo.processes import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 
-SOON_MS = 20_000
+SOON_MS = 40_000
 CITY = make_city(DEMO)
 GRID = CITY.of_level("grid")[3]
 PLACE = GRID.polygon.representative_point()
@@ -93,7 +93,6 @@ class Lane:
 
 @pytest.fixture
 def lane(tmp_path: Path) -> Iterator[Lane]:
-    expect.set_options(timeout=SOON_MS)
     cameras = (WatchedCamera("cam-0", "东巷0号", "file:none.mp4", GRID.code, PLACE.x, PLACE.y),)
     accounts = (
         Account("operator", "operator", CITY.areas[0].code, "值班员"),

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.accessibility import serious
-from tests.support.browser import complaints, desk, drawn_jpeg, requested, sign_in
+from tests.support.browser import come_to_rest, complaints, desk, drawn_jpeg, requested, sign_in
 from tests.support.puppet_node import CentreOnly, PuppetNode
 from xueliang_alerts.contract import Hazard, Reason, Severity
 from xueliang_demo.city import DEMO, make_city
@@ -89,6 +89,7 @@ def shoot(page: Page, name: str) -> None:
 
 def cut_or_small(page: Page) -> list[str]:
     """What is too small to be read from the far side, leaves the screen, or scrolls."""
+    come_to_rest(page)
     return list(
         page.evaluate(
             """(smallest) => {

@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
 log = logging.getLogger(__name__)
 
-SOON_MS = 30_000
+SOON_MS = 40_000
 SILENT_MS = 60_000  # the centre waits 30 s for a next page
 RULE_ID = "fire-lane-obstruction"
 ZONE = [[0.1, 0.5], [0.9, 0.5], [0.9, 0.9], [0.1, 0.9]]
@@ -59,7 +59,6 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 @contextmanager
 def staged(tmp_path: Path, policies: dict[str, Any] = POLICIES) -> Iterator[Stage]:
-    expect.set_options(timeout=SOON_MS)
     city = make_city(DEMO)
     grid = city.of_level("grid")[3]
     place = grid.polygon.representative_point()

@@ -46,7 +46,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
 FOOTAGE = REPOSITORY / ".run/browser/footage"  # rendered once, and again when the drawing code changes
 SEEN_LIVE_WITHIN_S = 10.0  # from the node's verdict to a row on the operator's screen
-SOON_MS = 15_000
+SOON_MS = 40_000
 RAISED_MS = 90_000  # a lorry drives in, stands 8 s, on a busy machine
 GONE_MS = 90_000  # the driver is told, walks, drives off; the lane is clear for 3 s
 TAKE_S = 100  # long enough that the countdown still counts down when a slow machine looks at it

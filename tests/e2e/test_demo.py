@@ -24,6 +24,7 @@ import yaml
 
 from tests.support.clips import moving_box_clip
 from tests.support.fixtures import REPOSITORY
+from tests.support.heard_signals import heard_signals
 from xueliang_demo.api_client import Person
 from xueliang_demo.demo_plan import OWN_CAMERA
 from xueliang_demo.loop_check import PLAYED_HAZARD, STEPS
@@ -96,7 +97,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def demo(folder: Path, *arguments: str) -> Iterator[Demo]:
     log, port = folder.with_name("demo.log"), free_port()
     command = [sys.executable, "-u", "-m", "xueliang_demo.play", "--data", str(folder), "--port", str(port)]
-    with log.open("w") as output:
+    with log.open("w") as output, heard_signals():
         process = subprocess.Popen([*command, *arguments], stdout=output, stderr=output, text=True)
     running = Demo(process, log, f"http://127.0.0.1:{port}", folder)
     try:

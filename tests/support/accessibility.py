@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from playwright.sync_api import Page
 
+from tests.support.browser import come_to_rest
 from tests.support.fixtures import leave_out
 
 AXE: Final = Path(__file__).resolve().parents[2] / "central/console/node_modules/axe-core/axe.min.js"
@@ -34,7 +35,8 @@ def require_axe() -> None:
 
 
 def violations(page: Page) -> list[Violation]:
-    """Of the page as it stands, worst first."""
+    """Of the page when it has come to rest, worst first."""
+    come_to_rest(page)
     # Put in by the browser's own door: the page's policy allows no inline script.
     page.evaluate(AXE.read_text())
     answer: dict[str, Any] = page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")

@@ -138,8 +138,36 @@ def asked_elsewhere(page: Page, origin: str) -> list[str]:
     ]
 
 
+# Two pictures in a row with nothing under way: Vue's transitions begin with the second. What repeats for ever is left
+# out, and so is what stands still by itself (paused).
+_AT_REST: Final = """async (most_ms) => {
+  const until = performance.now() + most_ms;
+  const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+  const picture = () => Promise.race([new Promise(requestAnimationFrame), pause(200)]);
+  const moving = () =>
+    document
+      .getAnimations()
+      .filter((one) => one.playState === "running" && Number.isFinite(one.effect?.getComputedTiming().endTime));
+  for (let still = 0; still < 2 && performance.now() < until; still += 1) {
+    await picture();
+    const all = moving();
+    if (all.length === 0) continue;
+    still = -1;
+    await Promise.race([Promise.allSettled(all.map((one) => one.finished)), pause(until - performance.now())]);
+  }
+}"""
+MOST_MOTION_MS: Final = 5_000
+
+
+def come_to_rest(page: Page) -> None:
+    """Returns when every animation and transition that has an end has ended: what is measured before is half faded in.
+    After `MOST_MOTION_MS` it returns in any case, and what is measured then says what is wrong."""
+    page.evaluate(_AT_REST, MOST_MOTION_MS)
+
+
 def too_wide(page: Page) -> list[str]:
     """What makes the page scroll sideways, or sticks out of the window where nothing around it scrolls or clips."""
+    come_to_rest(page)
     found: list[str] = page.evaluate(
         """() => {
           const width = document.documentElement.clientWidth, found = [];

@@ -6,6 +6,8 @@ from typing import Final
 
 from playwright.sync_api import Page
 
+from tests.support.browser import come_to_rest
+
 LEAST_TARGET_PX: Final = 64
 LEAST_TEXT_PX: Final = 20
 LEAST_CONTRAST: Final = 7.0
@@ -61,5 +63,6 @@ _MEASURE: Final = """([target, text, contrast, thumb]) => {
 
 def faults(page: Page) -> list[str]:
     """Targets below 64 px, text below 20 px, contrast below 7:1 and a main button out of the thumb's reach, on the
-    phone's page as it stands; empty: none."""
+    phone's page when it has come to rest; empty: none."""
+    come_to_rest(page)
     return list(page.evaluate(_MEASURE, [LEAST_TARGET_PX, LEAST_TEXT_PX, LEAST_CONTRAST, LEAST_THUMB]))

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from tests.support.brokers import wait_until
+from tests.support.heard_signals import heard_signals
 from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_alerts.contract import Alert, read_message
 from xueliang_alerts.spool import Spool
@@ -46,7 +47,7 @@ class NodeProcess:
     def start(self, *arguments: str) -> None:
         program = [sys.executable, "-m", "xueliang_edge.cli", "run", "--config", str(self.settings), *arguments]
         command = [*self._prefix, *program]
-        with self.log.open("ab") as output:
+        with self.log.open("ab") as output, heard_signals():
             self._child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=self._environment
             )

@@ -22,6 +22,7 @@ import yaml
 from tests.support import city
 from tests.support.centres import PASSWORD
 from tests.support.databases import Postgres, running_postgres
+from tests.support.heard_signals import heard_signals
 from xueliang_alerts.signing import PublicKey, SigningKey
 
 READY_WITHIN_S = 60.0
@@ -61,7 +62,8 @@ def _served(config: Path) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]
     http = yaml.safe_load(config.read_text())["centre"]["http"]
     log = (config.parent / "serve.log").open("w")
     command = [sys.executable, "-m", "xueliang_central.cli", "--config", str(config), "serve"]
-    server = subprocess.Popen(command, stderr=log, stdout=log, text=True)
+    with heard_signals():
+        server = subprocess.Popen(command, stderr=log, stdout=log, text=True)
     with httpx.Client(base_url=f"http://127.0.0.1:{http['port']}", timeout=20) as client:
         try:
             yield server, client

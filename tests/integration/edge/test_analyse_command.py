@@ -23,6 +23,7 @@ from tests.integration.edge.scenes import FPS, LANE, cut, lane_camera, write_set
 from tests.integration.edge.test_node_recording import play
 from tests.support.brokers import wait_until
 from tests.support.fixtures import require_fixture
+from tests.support.heard_signals import heard_signals
 from tests.support.models import FIRE_MODEL, open_shared_detector, shared_model_path, write_card
 from tests.support.recordings import expected_cases
 from xueliang_configs.loading import load_node
@@ -221,7 +222,9 @@ def test_ctrl_c_leaves_no_file(tmp_path: Path) -> None:
     out = tmp_path / "out"
     settings = write_settings(tmp_path, [crowd_camera()])
     command = [sys.executable, "-m", "xueliang_edge.cli", "analyse", str(clip), "--config", str(settings)]
-    with subprocess.Popen([*command, "--out", str(out)], stderr=subprocess.PIPE, text=True) as running:
+    with heard_signals():
+        running = subprocess.Popen([*command, "--out", str(out)], stderr=subprocess.PIPE, text=True)
+    with running:
         clip_part = out / "annotated.mp4.part"
         wait_until(lambda: clip_part.exists() and clip_part.stat().st_size > 0, what="slides", timeout_s=60)
         running.send_signal(signal.SIGINT)
