@@ -68,7 +68,11 @@ class Kept:
     def worker(self, **policy: Any) -> Worker:
         settings = Settings(self.folder, retention=RetentionConfig(**policy))
         table = PolicyTable.model_validate(POLICIES)
-        made = Worker(centre_on(self.stage.database, settings, table, wall=self.stage.clock, mono=system_mono))
+        made = Worker(
+            centre_on(
+                self.stage.database, settings, table, wall=self.stage.clock, mono=lambda: self.stage.clock().timestamp()
+            )
+        )
         made._rulebook = self.stage.rulebook
         return made
 
