@@ -19,6 +19,7 @@ from xueliang_central.centre import Centre
 from xueliang_central.clocks import timers
 from xueliang_central.clocks.steadiness import SteadyClock
 from xueliang_central.dispatch import reoffering, seats
+from xueliang_central.dispatch.by_calendar import ByCalendar
 from xueliang_central.dispatch.escalating import fire_some
 from xueliang_central.dispatch.needing import not_needed
 from xueliang_central.dispatch.publishing import changing
@@ -31,8 +32,8 @@ from xueliang_central.ingest import gating, releasing, silencing
 from xueliang_central.ingest.partitions import ensure_months
 from xueliang_central.intake import service as intake
 from xueliang_central.intake.signing import FILE_NAME as INTAKE_KEY
-from xueliang_central.noise import following, in_force
 from xueliang_central.jobs import Job, Jobs
+from xueliang_central.noise import following, in_force
 from xueliang_central.notices import climbing, outbox
 from xueliang_central.notices.channels import open_channels
 from xueliang_central.notices.sending import Sender
@@ -55,7 +56,7 @@ GATE_MOST: Final = 1000  # of held alerts in one look, in transactions that leav
 CALL_BACKS_S: Final = 60.0
 PRESENCE_S: Final = 2.0
 CANARIES_S: Final = 5.0
-BY_AREAS_S: Final = 20.0  # after midnight, and after an import
+FOLLOWING_S: Final = 20.0  # how soon after midnight or an import areas are followed, and calendars
 PARTITIONS_S: Final = 6 * 3600.0
 FORGET_S: Final = 3600.0
 ROLL_UP_S: Final = 20.0  # how old a report may be
@@ -97,6 +98,7 @@ class Worker:
             deadline_s=chosen.deadline_s,
         )
         self.by_areas = ByAreas(centre.database, centre.areas, centre.wall)
+        self.by_calendar = ByCalendar(centre.database, self._rulebook, centre.policies.calendars, centre.wall)
         self._sweep = Sweep(
             centre.database, centre.pictures, centre.settings.retention, centre.wall, self.clock.is_steady
         )
@@ -147,7 +149,8 @@ class Worker:
             Job("cap", self.tell_others, FOLDING_S),
             Job("webhooks", self.teller.look, FOLDING_S, held=True),
             Job("call_backs", self.forget_call_backs, CALL_BACKS_S, held=True),
-            Job("by_areas", self.by_areas.look, BY_AREAS_S, held=True),
+            Job("by_areas", self.by_areas.look, FOLLOWING_S, held=True),
+            Job("by_calendar", self.by_calendar.look, FOLLOWING_S, held=True),
             Job("partitions", self._partitions, PARTITIONS_S),
         )
 

@@ -27,7 +27,6 @@ from tests.integration.central.flow.stage import (
 )
 from tests.support.pictures import jpeg, sha256
 from tests.support.rows import filled
-from xueliang_alerts.clocks import system_mono
 from xueliang_alerts.contract import EvidenceRef, Hazard, Phase
 from xueliang_central import administration
 from xueliang_central.audit.tables import audit_records
