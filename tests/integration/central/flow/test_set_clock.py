@@ -80,7 +80,7 @@ async def test_nothing_ends_by_an_hour_that_is_taken_back(database: Database, cl
     table = PolicyTable.model_validate(POLICIES)
     worker = Worker(centre_on(stage.database, Settings(tmp_path), table, wall=machine.wall, mono=machine.mono))
     worker._rulebook = stage.rulebook
-    await make(stage, ends_at=NOON + timedelta(minutes=50), hazards=("intrusion",))
+    await make(stage, ends_at=NOON + timedelta(minutes=50), hazard="intrusion")
     began_at = stage.clock.at
     await stage.take(
         received(alert(Phase.RAISED, 1, hazard=Hazard.INTRUSION), 1),
