@@ -73,8 +73,9 @@ async def follow(
     last_event_id: Annotated[int | None, Header(ge=0, le=2**62)] = None,
     after: Annotated[int | None, Query(ge=0, le=2**62, description="As Last-Event-ID, for a first connection.")] = None,
 ) -> StreamingResponse:
-    """Events in scope: hello, incident, task, camera, camera_gone, node, notice, silence,
-    calendar_proposal, camera_rules, seat, claim, bulk_read, reload; a comment every 15 s. The role `viewer` hears `changed` alone, without what has."""
+    """Events in scope: hello, incident, task, camera, camera_gone, node, notice, silence, calendar_proposal,
+    camera_rules, seat, claim, bulk_read, reload; a comment every 15 s. The role `viewer` hears `changed` alone, without
+    what has."""
     stream = _stream(centre_of(request), actor, request.cookies[SESSION_COOKIE], last_event_id or after)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)

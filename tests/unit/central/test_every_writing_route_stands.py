@@ -28,7 +28,7 @@ ELSEWHERE: Final[dict[str, Callable[..., Any]]] = {
     "POST /api/session/second-factor/recovery-codes": second_factor.renew_codes,
     "POST /api/incidents/moves": one_by_one.each,
     "POST /api/reviews": one_by_one.each,
-    "POST /api/seat/presence": staffing.attend,
+    "POST /api/seat/presence": staffing.say_present,
 }
 WRITES_NOTHING: Final = {
     "POST /api/cameras/{camera_id}/rules/check": "judges a draft",
