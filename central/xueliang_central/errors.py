@@ -42,7 +42,8 @@
     └── ImportRefused             no: the file must be mended; carries every problem
 
 `status`, `code` and `title` are what the HTTP answer says (problem+json); `detail` is safe to show: no path, no SQL,
-no secret.
+no secret. A status of 500 and more speaks of this process and what it cannot do without; what somebody else does not
+answer is 424 (docs/decisions/0059).
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ class CentralError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
     title: ClassVar[str] = "Something went wrong here"
+    retry_after_s: int | None = None  # the header of the answer; None: nothing can be said
 
     def __init__(self, detail: str = "", **extra: Any) -> None:
         super().__init__(detail or self.title)
@@ -66,7 +68,7 @@ class CentralError(Exception):
 
 
 class StoreError(CentralError):
-    pass
+    retry_after_s = 2
 
 
 class DatabaseUnavailable(StoreError):
@@ -137,6 +139,7 @@ class SecondFactorUnreadable(RightsError):
     status = 503
     code = "second_factor_unreadable"
     title = "The second factor cannot be checked now"
+    retry_after_s = 2
 
 
 class SignOnFailed(RightsError):
@@ -147,7 +150,7 @@ class SignOnFailed(RightsError):
     know the person).
     """
 
-    status = 502
+    status = 424  # no answer says it: every route leads back to the sign-in page
     code = "sign_on_failed"
     title = "Signing in at the identity provider failed"
 
@@ -329,7 +332,8 @@ class GivenUp(CentralError):
 
 
 class NodeAway(CentralError):
-    status = 503
+    status = 424
+    retry_after_s = 10
     code = "node_away"
     title = "The node cannot be asked now"
 
@@ -353,7 +357,8 @@ class NodeBusy(CentralError):
 
 
 class NodeSilent(CentralError):
-    status = 504
+    status = 424
+    retry_after_s = 10
     code = "node_silent"
     title = "The node did not answer"
 

@@ -6,8 +6,7 @@
     ./run bench api --roles admin,worker         these alone; the rest is null
 
 The requests are those of `tests/support/generated_requests.py`: made from the OpenAPI document by schemathesis, half of
-them keep to it, half break it. Every answer is judged by the document; what is not as it says is printed. A 503
-`node_away` is counted apart: no node listens to the centre that is asked.
+them keep to it, half break it. Every answer is judged by the document; what is not as it says is printed.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ PER_ROLE: Final = 2_000
 FULL_PER_ROLE: Final = 20_000
 QUICK_PER_ROLE: Final = 400
 SEED: Final = 20261127
-_OF_A_ROLE: Final = ("requests", "5xx", "node_away", "not_as_documented")
+_OF_A_ROLE: Final = ("requests", "5xx", "not_as_documented")
 KEYS: Final = (
     *(f"{role.value}_{what}" for role in Role for what in _OF_A_ROLE),
     "requests",
@@ -71,6 +70,6 @@ def _show(tally: Tally, figures: Figures) -> None:
     print(f"{tally.role.value}: {tally.total} requests ({statuses})", flush=True)
     for kind, told in tally.wrong.items():
         print(f"  NOT AS DOCUMENTED {kind}\n    {told}")
-    values = (tally.total, tally.server_errors, tally.nobody_there, tally.not_as_documented)
+    values = (tally.total, tally.server_errors, tally.not_as_documented)
     for what, value in zip(_OF_A_ROLE, values, strict=True):
         figures[f"{tally.role.value}_{what}"] = value

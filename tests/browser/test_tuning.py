@@ -125,7 +125,7 @@ def test_a_fresh_picture_is_measured_saved_and_kept_when_the_node_goes(browser: 
                 expect(standing).to_have_attribute("data-standing", "ok")  # it comes back as it went
         assert asked == ["cam-gate"] * 2
         assert too_wide(page) == []
-        assert [one for one in complaints(page) if "503" not in one and "422" not in one] == []
+        assert [one for one in complaints(page) if "424" not in one and "422" not in one] == []
         assert asked_elsewhere(page, centre.origin) == []
         assert page.title() != "1"  # of the camera's name nothing runs
 

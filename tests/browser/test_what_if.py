@@ -224,4 +224,4 @@ def test_a_question_is_given_up_and_a_node_that_stops_answering_is_said(browser:
         expect(page.get_by_test_id("whatif-failure")).to_contain_text("节点没有回答", timeout=SILENT_MS)
         expect(page.get_by_test_id("whatif-failure")).to_contain_text("1 pages came")
         expect(page.get_by_test_id("whatif-result")).to_have_count(0)
-    assert [one for one in complaints(page) if "504" not in one] == []
+    assert [one for one in complaints(page) if "424" not in one] == []

@@ -47,8 +47,6 @@ _CHECKS: Final = [
 ]
 _MEMBERS: Final = {"type", "code", "title", "status", "request_id"}
 _SIGNED_OUT: Final = frozenset({"not_signed_in", "cross_site", "second_factor_needed"})
-# The centre asked has neither a broker nor a node that listens: the answer that says so is right.
-NOBODY_THERE: Final = frozenset({"node_away"})
 
 
 @schemathesis.serializer("audio/webm", "audio/mp4")
@@ -62,7 +60,6 @@ class Tally:
 
     role: Role
     statuses: Counter[int] = field(default_factory=Counter)
-    nobody_there: int = 0
     not_as_documented: int = 0
     wrong: dict[str, str] = field(default_factory=dict)
 
@@ -72,8 +69,7 @@ class Tally:
 
     @property
     def server_errors(self) -> int:
-        """Answers of 500 and more, but those that say that no node listens here."""
-        return sum(count for status, count in self.statuses.items() if status >= 500) - self.nobody_there
+        return sum(count for status, count in self.statuses.items() if status >= 500)
 
 
 def cases(total: int, number: int) -> Iterator[Case]:
@@ -197,8 +193,6 @@ def _code(answer: httpx.Response) -> str | None:
 
 def _judge(case: Case, sent: dict[str, Any], answer: httpx.Response, tally: Tally) -> None:
     code = _code(answer)
-    if code in NOBODY_THERE:
-        tally.nobody_there += 1
     faults = list(faults_of(case, answer, code))
     tally.not_as_documented += bool(faults)
     for fault in faults:
@@ -209,7 +203,7 @@ def _judge(case: Case, sent: dict[str, Any], answer: httpx.Response, tally: Tall
 
 def faults_of(case: Case, answer: httpx.Response, code: str | None) -> Iterator[str]:
     """What of this answer is not as it must be."""
-    if answer.status_code >= 500 and code not in NOBODY_THERE:
+    if answer.status_code >= 500:
         yield "a fault of the centre"
     if answer.status_code >= 400 and answer.request.method != "HEAD":
         body = answer.json() if code is not None else {}

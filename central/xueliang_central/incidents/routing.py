@@ -25,6 +25,7 @@ class NoAreas(CentralError):
     status = 503
     code = "no_areas"
     title = "No areas have been imported"
+    retry_after_s = 2
 
 
 @dataclass(frozen=True, slots=True)

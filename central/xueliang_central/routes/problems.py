@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from xueliang_central.errors import CentralError, Throttled
+from xueliang_central.errors import CentralError
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +43,8 @@ async def _central(request: Request, error: Exception) -> Response:
     if error.status >= 500:
         log.warning("request failed", extra={"code": error.code, "request_id": request.scope.get(REQUEST_ID_KEY)})
     answer = _answer(request, error.status, error.code, error.title, error.detail, **error.extra)
-    if isinstance(error, Throttled):
+    if error.retry_after_s is not None:
         answer.headers["retry-after"] = str(error.retry_after_s)
-    elif error.status == 503:
-        answer.headers["retry-after"] = "2"
     return answer
 
 

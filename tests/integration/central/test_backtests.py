@@ -236,11 +236,11 @@ async def test_who_does_not_answer_is_said_and_not_waited_for(centre: TestCentre
             broker.kill()
             await until(lambda: not backtests._transport.state.is_connected, "the connection is lost")  # type: ignore[union-attr]
             away = await ask(client)
-    assert (silent.status_code, silent.json()["code"]) == (504, "node_silent")
+    assert (silent.status_code, silent.json()["code"]) == (424, "node_silent")
     assert "nothing came for 2 s" in silent.json()["detail"]
     assert "1 pages came, then nothing" in half.json()["detail"]
-    assert (lost.status_code, lost.json()["detail"]) == (503, "node edge-01 is lost")
-    assert (away.status_code, away.json()["code"]) == (503, "node_away")
+    assert (lost.status_code, lost.json()["detail"]) == (424, "node edge-01 is lost")
+    assert (away.status_code, away.json()["code"]) == (424, "node_away")
     assert not backtests._waiting
 
 

@@ -111,10 +111,10 @@ async def test_why_there_is_none_is_said_and_the_last_one_stays(centre: TestCent
             centre.centre.fresh_looks._asked.clear()
             answers = [street, away, unmasked, older]
             LookingNode(broker, lambda command: answers.pop(0)(command))
-            # Nothing says when the broker has its subscription: a question before it is lost and answered 504.
+            # Nothing says when the broker has its subscription: a question before it is lost and answered 424.
             first = await take(client)
             for _ in range(3):
-                if first.status_code != 504:
+                if first.status_code != 424:
                     break
                 centre.centre.fresh_looks._asked.clear()
                 first = await take(client)
@@ -127,13 +127,13 @@ async def test_why_there_is_none_is_said_and_the_last_one_stays(centre: TestCent
             await say(centre, NodeState.LOST)
             lost, nobody = await take(client), await take(client, "no-such")
             last = await shown(client)
-    assert (silent.status_code, silent.json()["code"]) == (504, "node_silent")
+    assert (silent.status_code, silent.json()["code"]) == (424, "node_silent")
     assert (offline.json()["why"], offline.json()["preview"]) == ("offline", None)
     assert (masked.json()["no_picture"], masked.json()["still_sha256"]) == ("too_much_moves", None)
     assert (throttled.status_code, throttled.json()["code"]) == (429, "throttled")
     assert (old.status_code, old.json()["code"]) == (422, "look_refused")
     assert "bring it up to date" in old.json()["detail"]
-    assert (lost.status_code, lost.json()["detail"]) == (503, "node edge-01 is lost")
+    assert (lost.status_code, lost.json()["detail"]) == (424, "node edge-01 is lost")
     assert nobody.status_code == 404
     assert last is not None
     assert last["sha256"] == sha256(STILL)

@@ -212,10 +212,10 @@ async def test_who_cannot_be_asked_is_said_in_words(centre: TestCentre, tmp_path
             throttled = await look(client, incident_id)
             nobody = await look(client, str(uuid.uuid4()))
             another = await look(client, incident_id, alert_id=str(uuid.uuid4()))
-    assert (silent.status_code, silent.json()["code"]) == (504, "node_silent")
+    assert (silent.status_code, silent.json()["code"]) == (424, "node_silent")
     assert (old.status_code, old.json()["code"]) == (422, "look_refused")
     assert "older than fresh looks: bring it up to date" in old.json()["detail"]
-    assert (lost.status_code, lost.json()["detail"]) == (503, "node edge-01 is lost")
+    assert (lost.status_code, lost.json()["detail"]) == (424, "node edge-01 is lost")
     assert "no camera watches this" in by_people.json()["detail"]
     assert (throttled.status_code, throttled.json()["code"]) == (429, "throttled")
     assert int(throttled.headers["retry-after"]) >= 1

@@ -142,10 +142,10 @@ async def test_a_node_that_is_too_old_away_or_silent_is_said(centre: TestCentre,
             old = await ask(client)
             await say(centre, NodeState.LOST)
             lost = await ask(client)
-    assert (silent.status_code, silent.json()["code"]) == (504, "node_silent")
+    assert (silent.status_code, silent.json()["code"]) == (424, "node_silent")
     assert (old.status_code, old.json()["code"]) == (422, "node_too_old")
     assert f"node {NODE_ID} is of an older release" in old.json()["detail"]
-    assert (lost.status_code, lost.json()["code"]) == (503, "node_away")
+    assert (lost.status_code, lost.json()["code"]) == (424, "node_away")
 
 
 async def test_who_may_not_try_rules_or_not_see_the_camera_is_refused(centre: TestCentre) -> None:
@@ -168,7 +168,7 @@ async def test_who_may_not_try_rules_or_not_see_the_camera_is_refused(centre: Te
     async with centre.signed_in("operator") as client:
         answers["forbidden"] = await ask(client)
     assert {name: one.status_code for name, one in answers.items()} == {
-        "unheard": 503,
+        "unheard": 424,
         "bad rule": 422,
         "no time": 422,
         "missing": 404,

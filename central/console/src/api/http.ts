@@ -162,9 +162,8 @@ export async function said<T>(response: Response): Promise<T> {
 /** Why the centre refused, or that it did not answer. */
 export async function refusalOf(response: Response): Promise<ApiProblem | NoAnswer> {
   const problem = asProblem(await response.json().catch(() => null), response.status);
-  // A proxy's 502–504 says only that the centre did not answer; the centre's own of a node is an answer.
-  const isOfNode = problem.code === "node_away" || problem.code === "node_silent";
-  if (response.status >= 502 && response.status <= 504 && !isOfNode) return new NoAnswer(problem);
+  // A proxy's 502–504, and the centre's own 503, say only that the centre cannot answer now.
+  if (response.status >= 502 && response.status <= 504) return new NoAnswer(problem);
   return new ApiProblem(response.status, problem);
 }
 
