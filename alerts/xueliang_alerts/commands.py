@@ -39,6 +39,7 @@ LONGEST_WAIT: Final = timedelta(minutes=10)  # a command that may wait longer wo
 PAGES_AT_MOST: Final = 100  # 6 MB: more than a person reads
 PREVIEW_BYTES: Final = 24_000  # as base64 32 kB: 4 s over 64 kbit/s, 8 s where something else takes half of the link
 MARK_CHARACTERS: Final = 160
+VIEWS_AT_MOST: Final = 16  # as a camera has at most in the configuration: 4 KB beside a preview
 JUDGED_AT_MOST: Final = 400  # of at most 122 bytes: 16 KB of a message are left for the rule
 
 RequestId = Annotated[str, Field(pattern=REQUEST_ID_PATTERN)]
@@ -148,6 +149,13 @@ class FullStill(_Commands):
     size_wh: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
 
 
+class NamedView(_Commands):
+    """One of the views of a camera that turns, as its node is configured; see `ViewSettings` of the configuration."""
+
+    view_id: Id
+    name: Annotated[str, Field(min_length=1, max_length=80)]
+
+
 class LookResult(_Commands):
     """The answer to a look: one message. The full still follows it by the way of all stills.
 
@@ -161,6 +169,9 @@ class LookResult(_Commands):
         why: CANNOT_SEE: a stable word for the reason ("offline", "frozen", "covered"…).
         preview: JPEG of the masked still, smaller, base64; at most `PREVIEW_BYTES` of JPEG.
         no_picture: a stable word for why there is no preview ("detector_late", "too_much_moves"…).
+        view_id: the view that the picture shows; None: none of them, or the camera's are not told apart.
+        views: of the camera; empty: it stands still. None: not said, because a rule was asked about, the node cannot
+            look, or it is of a release that does not say it.
         error: why there is no answer, in words.
     """
 
@@ -179,6 +190,8 @@ class LookResult(_Commands):
     )
     no_picture: Annotated[str, Field(max_length=40)] | None = None
     still: FullStill | None = None
+    view_id: Id | None = None
+    views: Annotated[tuple[NamedView, ...], Field(max_length=VIEWS_AT_MOST)] | None = None
     error: Annotated[str, Field(max_length=4000)] | None = None
 
     @model_validator(mode="after")

@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from xueliang_alerts.commands import PREVIEW_BYTES, FullStill, LookCommand, LookResult, Says
+from xueliang_alerts.commands import PREVIEW_BYTES, FullStill, LookCommand, LookResult, NamedView, Says
 from xueliang_alerts.contract import Measure, to_bytes
 from xueliang_edge.evidence.gathering import Gatherer
 from xueliang_edge.evidence.masking import Refused
@@ -215,9 +215,18 @@ class FreshLooks:
             still=FullStill(sha256=still.sha256, bytes=len(still.jpeg), size_wh=still.size_wh)
             if isinstance(still, Still)
             else None,
+            view_id=looked.look.view.view_id if looked.look is not None else None,
+            views=self._views(command),
         )
         if self._say(result, "answered") and isinstance(still, Still) and self._store is not None:
             self._store.keep(still, BEFORE_ALL)
+
+    def _views(self, command: LookCommand) -> tuple[NamedView, ...] | None:
+        """For who draws rules. They need a restart to change: any thread may read them."""
+        camera = self._camera_of(command.camera_id)
+        if camera is None or command.rule_id is not None:
+            return None
+        return tuple(NamedView(view_id=one.view_id, name=one.name) for one in camera.config.views)
 
     def _say(self, result: LookResult, outcome: str) -> bool:
         is_taken = self._publish(to_bytes(result), PUBLISHED_S)

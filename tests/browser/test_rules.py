@@ -210,6 +210,50 @@ def test_a_zone_is_drawn_by_hand_and_a_crossing_one_is_explained(browser: Browse
     assert complaints(page) == []
 
 
+def test_a_line_and_an_excluded_part_are_drawn_and_what_is_wrong_is_said(browser: Browser, stage: Stage) -> None:
+    page = page_of(browser, stage, "ruler")
+    open_camera(page)
+    page.get_by_test_id("edit-rules").click()
+    frame, told = page.get_by_test_id("zone-frame"), page.get_by_test_id("zone-told")
+
+    def press(*corners: tuple[float, float]) -> None:
+        for share_x, share_y in corners:
+            box = frame.bounding_box()
+            assert box is not None
+            frame.click(position={"x": share_x * box["width"], "y": share_y * box["height"]})
+
+    page.get_by_test_id("add-excluded").click()
+    expect(told).to_contain_text("还差 3 个点")
+    press((0.4, 0.5), (0.55, 0.5))
+    expect(told).to_contain_text("还差 1 个点")  # two points are no part of a picture
+    press((0.4, 0.6), (0.55, 0.6))
+    expect(told).to_contain_text("相交")
+    expect(page.get_by_test_id("propose")).to_be_disabled()
+    frame.locator("[data-point='3']").focus()
+    page.keyboard.press("Delete")
+    expect(told).to_contain_text("3 个角")
+    page.get_by_test_id("draw-zone").click()
+    expect(frame.locator("polygon.hatched.dim")).to_have_count(1)  # it lies over its zone
+
+    page.get_by_test_id("add-rule").select_option("line_crossing")
+    expect(told).to_contain_text("还差 2 个点")
+    press((0.2, 0.7))
+    expect(told).to_contain_text("还差 1 个点")
+    expect(page.get_by_test_id("propose")).to_be_disabled()
+    press((0.7, 0.72))
+    expect(told).to_contain_text("方向从 1 指向 2")
+    expect(frame.locator("polyline.line.one")).to_have_count(1)
+    press((0.5, 0.2))  # a line has two ends: a third press adds none
+    expect(frame.locator("[data-point]")).to_have_count(2)
+    expect(field(page, "direction")).to_be_visible()  # of a line a choice, not a drawing
+    propose(page, "加越线")
+    state(page, "in_force")
+    lane, _crowd, crossing = stage.node.runs("cam-east")
+    shape = [[[round(x, 2), round(y, 2)] for x, y in part] for part in (*lane["exclude_zones"], crossing["line"])]
+    assert shape == [[[0.4, 0.5], [0.55, 0.5], [0.4, 0.6]], [[0.2, 0.7], [0.7, 0.72]]]
+    assert complaints(page) == []
+
+
 def test_rules_are_copied_and_come_in_as_text(browser: Browser, stage: Stage) -> None:
     page = page_of(browser, stage, "ruler")
     open_camera(page, "cam-gate")

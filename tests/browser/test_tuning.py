@@ -175,7 +175,7 @@ def _measure(page: Page) -> None:
     page.locator("#metres-4-0").fill("1.2")
     page.keyboard.press("Tab")
     expect(told).to_contain_text("误差：平均")  # a fifth shows how good the others are
-    page.get_by_test_id("ground-pair-4").get_by_role("button").click()
+    page.get_by_test_id("ground-pair-4").get_by_test_id("drop-pair").click()
     page.get_by_test_id("ground-open").click()
     expect(page.get_by_test_id("zone-told")).to_contain_text("平方米")
     expect(page.get_by_test_id("ground-grid")).to_be_visible()

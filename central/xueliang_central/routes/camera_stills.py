@@ -27,6 +27,15 @@ CameraId = Annotated[str, Path(max_length=63)]
 Changes = Annotated[Actor, Depends(require(Permission.CHANGE_RULES))]
 
 
+class View(BaseModel):
+    """One of the views of a camera that turns, as its node knows it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    view_id: str = Field(description="As rules name it.")
+    name: str = Field(description="As people call it.")
+
+
 class StillAnswer(BaseModel):
     """What the node says of its picture, and the small one; the still in full follows."""
 
@@ -40,6 +49,12 @@ class StillAnswer(BaseModel):
     )
     still_sha256: str | None = Field(description="The still in full, under /api/evidence once it has arrived.")
     frame_size_wh: tuple[int, int] | None = Field(description="Pixels of the still in full.")
+    view_id: str | None = Field(
+        description="The view that the picture shows; null: none of them, or the camera's are not told apart."
+    )
+    views: list[View] | None = Field(
+        description="All views of the camera; empty: it stands still; null: a node of a release before says nothing."
+    )
 
 
 @router.post("/{camera_id}/still")
@@ -72,4 +87,8 @@ async def fresh_still(request: Request, response: Response, camera_id: CameraId,
         no_picture=result.no_picture if preview is None else None,
         still_sha256=result.still.sha256 if result.still is not None else None,
         frame_size_wh=result.still.size_wh if result.still is not None else None,
+        view_id=result.view_id,
+        views=None
+        if result.views is None
+        else [View(view_id=one.view_id, name=one.name) for one in result.views],
     )

@@ -24,7 +24,7 @@ from tests.support.brokers import running_broker
 from tests.support.centres import TestCentre
 from tests.support.pictures import jpeg, sha256
 from xueliang_alerts.clocks import system_wall
-from xueliang_alerts.commands import FullStill, LookCommand, LookResult, Says
+from xueliang_alerts.commands import FullStill, LookCommand, LookResult, NamedView, Says
 from xueliang_alerts.contract import NodeState
 from xueliang_central.audit.tables import audit_records
 from xueliang_central.evidence.tables import pictures
@@ -56,8 +56,9 @@ async def test_a_camera_without_an_incident_gives_a_still_that_its_rules_are_dra
     centre: TestCentre, tmp_path: Path
 ) -> None:
     newer = jpeg(1280, 720, filler=b"a minute later")
+    views = (NamedView(view_id="lane", name="消防通道"), NamedView(view_id="square", name="广场"))
     with running_broker("nats", tmp_path, node_ids=[NODE_ID]) as broker:
-        answers = [street, lambda command: street(command, newer)]
+        answers = [street, lambda command: street(command, newer, view_id="square", views=views)]
         node = LookingNode(broker, lambda command: answers.pop(0)(command))
         async with at_the_desk(centre, broker, Role.RULE_OPERATOR) as client:
             assert await shown(client) is None
@@ -83,6 +84,8 @@ async def test_a_camera_without_an_incident_gives_a_still_that_its_rules_are_dra
     assert answer.headers["cache-control"] == "no-store"
     assert base64.b64decode(answer.json()["preview"]) == PREVIEW
     assert [one.rule_id for one in node.commands] == [None, None]
+    assert (answer.json()["view_id"], answer.json()["views"]) == (None, None)  # a node of a release before
+    assert (again.json()["view_id"], [one["name"] for one in again.json()["views"]]) == ("square", ["消防通道", "广场"])
     assert (early.status_code, before) == (404, None)
     assert after is not None
     assert (after["sha256"], after["frame_size_wh"], after["is_asked_for"]) == (sha256(STILL), [1280, 720], True)

@@ -18,6 +18,7 @@ from tests.support.brokers import wait_until
 from tests.unit.edge.pipeline_world import World, camera, seen
 from xueliang_alerts.commands import PREVIEW_BYTES, LookCommand, LookResult, Says, read_result
 from xueliang_alerts.contract import EvidenceKind
+from xueliang_configs.cameras import ViewSettings
 from xueliang_edge.detection import Seen, StillRequest
 from xueliang_edge.evidence.gathering import Gatherer
 from xueliang_edge.evidence.in_hand import StillsInHand
@@ -181,6 +182,30 @@ def test_without_a_rule_the_whole_picture_is_masked_and_no_rule_is_spoken_of(tmp
     assert request.region.zone_xyn == ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
     # The privacy zones lie where the picture was: of one that looks elsewhere there is no still.
     assert (moved.says, moved.why, moved.still) == (Says.CANNOT_SEE, "moved", None)
+
+
+def test_a_camera_that_turns_says_its_views_and_which_one_the_picture_shows(tmp_path: Path) -> None:
+    named = [{"view_id": "lane", "name": "消防通道"}, {"view_id": "square", "name": "广场"}]
+    with node(tmp_path) as one:
+        config = one.world.pipeline.cameras["lane"].config
+        assert config.views == ()
+        one.world.pass_time(10)
+        one.ask(rule_id=None)
+        still = one.answer()
+        views = tuple(ViewSettings.model_validate(view) for view in named)
+        one.world.pipeline.cameras["lane"].config = config.model_copy(update={"views": views})
+        one.world.capture.view = ViewSign(view_id="square")
+        one.world.pass_time(5)
+        one.ask(rule_id=None)
+        turned = one.answer()
+        one.world.pass_time(5)
+        one.ask()
+        of_a_rule = one.answer()
+    assert (still.view_id, still.views) == (None, ())
+    assert turned.view_id == "square"
+    assert turned.views is not None
+    assert [view.model_dump() for view in turned.views] == named
+    assert of_a_rule.views is None  # who judges has no use for them
 
 
 def test_a_camera_that_is_away_is_answered_at_once(tmp_path: Path) -> None:

@@ -13,6 +13,10 @@ export interface FreshStill {
   /** The still in full: the camera's newest, once it has come. */
   still_sha256: string | null;
   frame_size_wh: [number, number] | null;
+  /** The view that it shows; null: none of them, or they are not told apart. */
+  view_id: string | null;
+  /** Of the camera; empty: it stands still; null: its node does not say. */
+  views: { view_id: string; name: string }[] | null;
 }
 
 export const takeStill = (cameraId: string, signal: AbortSignal) =>

@@ -88,6 +88,8 @@ export interface CameraStill {
   is_asked_for: boolean;
   /** The small picture, as an address, while the full one is on its way. */
   preview?: string;
+  /** The full one, as an address in this page: the centre shows the newest of a camera only. */
+  whole?: string;
 }
 
 export interface CameraRulesNow extends CameraRulesBody {

@@ -31,8 +31,8 @@ export function useDraft(start: RuleSettings) {
     set({ ...draft.value, rules: draft.value.rules.map((one, at) => (at === index.value ? changedRule : one)) }, joined);
   }
 
-  function setSetting(name: string, value: unknown): void {
-    if (rule.value) setRule(withSetting(rule.value, name, value));
+  function setSetting(name: string, value: unknown, joined = false): void {
+    if (rule.value) setRule(withSetting(rule.value, name, value), joined);
   }
 
   function choose(at: number): void {

@@ -1,4 +1,5 @@
 /** What a rule may say, read from the centre's JSON Schema: fields of a form, with unit, limits, default and help. Pure. */
+import { limitsOf, partsOf, type Limits, type Part } from "./parts/parts.ts";
 
 export interface Shape {
   $ref?: string;
@@ -16,6 +17,7 @@ export interface Shape {
   items?: Shape;
   properties?: Record<string, Shape>;
   propertyNames?: Shape;
+  additionalProperties?: Shape | boolean;
   required?: string[];
   $defs?: Record<string, Shape>;
   discriminator?: { mapping: Record<string, string> };
@@ -24,8 +26,8 @@ export interface Shape {
 /** What is said of the camera as a whole, beside its rules. */
 export const CAMERA_SETTINGS: readonly string[] = ["place_class", "look_every_s"];
 
-/** How a setting is asked for. "plain": as JSON, for what has parts of its own. */
-export type FieldKind = "number" | "integer" | "yes_no" | "choice" | "words" | "text" | "plain";
+/** How a setting is asked for. "parts": numbers within it; "numbers": one for each name; "plain": as JSON. */
+export type FieldKind = "number" | "integer" | "yes_no" | "choice" | "words" | "text" | "parts" | "numbers" | "ground" | "plain";
 
 export interface Field {
   name: string;
@@ -38,6 +40,10 @@ export interface Field {
   least: number | null;
   most: number | null;
   help: string;
+  /** Of "parts". */
+  parts: Part[] | null;
+  /** Of "numbers": what each of them may be. */
+  each: Limits | null;
 }
 
 export interface CameraSchema extends Shape {
@@ -97,9 +103,10 @@ export function fieldOf(schema: CameraSchema, name: string, written: Shape, isRe
   const options = written.anyOf ?? [];
   const isNullable = options.some((one) => one.type === "null");
   const shape = resolved(schema, isNullable ? { ...written, ...options.find((one) => one.type !== "null") } : written);
+  const parts = shape.type === "object" ? partsOf(schema, { ...shape, default: written.default }) : null;
   return {
     name,
-    kind: kindOf(shape),
+    kind: parts ? "parts" : kindOf(shape),
     byDefault: written.default,
     isRequired,
     mayBeNull: isNullable,
@@ -107,6 +114,8 @@ export function fieldOf(schema: CameraSchema, name: string, written: Shape, isRe
     least: shape.minimum ?? shape.exclusiveMinimum ?? null,
     most: shape.maximum ?? null,
     help: written.description ?? shape.description ?? "",
+    parts,
+    each: eachOf(shape),
   };
 }
 
@@ -116,7 +125,15 @@ function choicesOf(schema: CameraSchema, shape: Shape): (string | number)[] {
   return (shape.enum ?? named ?? []) as (string | number)[];
 }
 
+/** Of a map of numbers what they may be. */
+function eachOf(shape: Shape): Limits | null {
+  const each = shape.additionalProperties;
+  return typeof each === "object" && each.type === "number" ? limitsOf(each) : null;
+}
+
 function kindOf(shape: Shape): FieldKind {
+  if (eachOf(shape)) return "numbers";
+  if (shape.properties?.["points"] && shape.properties["rectangle"]) return "ground";
   if (shape.enum) return "choice";
   if (shape.type === "boolean") return "yes_no";
   if (shape.type === "integer") return "integer";

@@ -102,6 +102,20 @@ export function missOf(ground: Ground, { picture, metres }: Pair): Point {
   return [x / w - picture[0], y / w - picture[1]];
 }
 
+export interface Off {
+  metres: number;
+  pixels: number;
+}
+
+/** How far each pair misses the ground of all, on a picture of so many pixels; empty: exactly four fit whatever they are. */
+export function offsOf(ground: Ground | null, pairs: readonly Pair[], size: readonly [number, number]): Off[] {
+  if (!ground || pairs.length === LEAST_PAIRS) return [];
+  return pairs.map((pair) => {
+    const [x, y] = missOf(ground, pair);
+    return { metres: offOf(ground, pair), pixels: Math.hypot(x * size[0], y * size[1]) };
+  });
+}
+
 /** Square metres of a polygon, and by what share they may be off; null: it reaches above the horizon. */
 export function areaM2(ground: Ground, zone: readonly Point[]): { m2: number; share: number } | null {
   const m2 = plainArea(ground, zone);
