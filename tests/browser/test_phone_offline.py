@@ -37,7 +37,7 @@ from xueliang_demo.processes import wait_until
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 
 SOON_MS = 40_000
-SMALL = {"width": 360, "height": 740}
+SMALL = {"width": 360, "height": 640}  # a 5-inch screen
 BLOCKED = Reason(
     code="lane_blocked", text="lane 41% covered by truck for 63 s >= 60 s", about={"objects": "truck", "place": "lane"}
 )
@@ -117,9 +117,14 @@ def small_phone(browser: Browser, grid: Grid, username: str = "worker", **more: 
     page = handset(browser, grid.centre.origin, **more)
     page.set_viewport_size(SMALL)
     sign_in(page, username, grid.password(username))
-    expect(page.get_by_test_id("phone-page")).to_be_visible()
+    has_its_parts(page)
     is_installed(page)
     return page
+
+
+def has_its_parts(page: Page) -> None:
+    """The list, with what it loads after its first paint: all of it is in one file."""
+    expect(page.get_by_test_id("loud-state")).to_be_visible(timeout=SOON_MS)
 
 
 def is_installed(page: Page) -> None:
@@ -286,6 +291,7 @@ def test_what_the_centre_decided_meanwhile_is_said_and_stays_until_read(browser:
     assert [one.get_attribute("data-kind") for one in stuck.all()] == kinds
     expect(stuck.first).to_contain_text("已撤回")
     expect(stuck.first).to_contain_text("东巷0号")
+    expect(stuck.nth(2)).to_contain_text("任务已由网格值守接走")
     assert too_wide(phone) == []
     phone.reload()
     expect(stuck).to_have_count(len(kinds), timeout=SOON_MS)
@@ -424,6 +430,7 @@ def test_a_killed_browser_loses_nothing(browser: Browser, grid: Grid, tmp_path: 
 
     context, page = start()
     sign_in(page, "worker", grid.password("worker"))
+    has_its_parts(page)
     is_installed(page)
     expect(page.get_by_test_id("task-card")).to_have_count(1, timeout=SOON_MS)
     context.set_offline(True)

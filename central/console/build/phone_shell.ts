@@ -10,16 +10,13 @@ import type { Shell } from "../src/offline/shell.ts";
 import { phoneIcon } from "./phone_icon.ts";
 
 const WORKER = "phone-worker.js";
+/** index.html, asking at once for the files that the list needs instead of one after the other. */
+const PAGE = "phone.html";
 const PLACE = "__PHONE_SHELL__";
 /** Sources of the pages that a phone shows, the sign-in included; what they import comes along. */
-const PAGES = [
-  "src/main.ts",
-  "src/pages/phone/index.ts",
-  "src/pages/phone/LoudBar.vue",
-  "src/pages/phone/MapLinks.vue",
-  "src/pages/login/LoginPage.vue",
-  "src/offline/device.ts",
-];
+const PAGES = ["src/main.ts", "src/pages/phone/index.ts", "src/pages/login/LoginPage.vue"];
+/** What these load later belongs to the program as well; the router's other pages do not. */
+const LOADED_LATER = /\/src\/(pages\/phone|offline)\//;
 
 const MANIFEST = {
   id: "/phone",
@@ -51,12 +48,15 @@ export function phoneShell(): Plugin {
     generateBundle: {
       order: "post",
       handler(_options, bundle) {
-        const page = bundle["index.html"];
+        const index = bundle["index.html"];
         const worker = bundle[WORKER];
-        if (page?.type !== "asset" || worker?.type !== "chunk") throw new Error("no index.html or no worker in the build");
+        if (index?.type !== "asset" || worker?.type !== "chunk") throw new Error("no index.html or no worker in the build");
         if (worker.imports.length > 0) throw new Error(`${WORKER} must stand alone, it imports ${worker.imports.join(", ")}`);
         const files = filesOf(bundle);
-        const pageSha256 = createHash("sha256").update(page.source).digest("hex");
+        const start = String(index.source);
+        const page = start.replace("  </head>", `${linksOf(bundle, start)}  </head>`);
+        this.emitFile({ type: "asset", fileName: PAGE, source: page });
+        const pageSha256 = createHash("sha256").update(page).digest("hex");
         const version = createHash("sha256").update([worker.code, pageSha256, ...files].join("\n")).digest("hex").slice(0, 16);
         const shell: Shell = { version, files, pageSha256 };
         if (worker.code.split(PLACE).length !== 2) throw new Error(`${PLACE} must stand in ${WORKER} once`);
@@ -76,16 +76,41 @@ export function phoneShell(): Plugin {
 
 type Bundle = Parameters<Extract<NonNullable<Plugin["generateBundle"]>, (...all: never) => unknown>>[1];
 
-/** The chunks of the phone's pages, all that they import, and the styles of each. */
+/** Lines for what the phone's pages import at once, beside the files that `start` asks for already. */
+function linksOf(bundle: Bundle, start: string): string {
+  const chunks = Object.values(bundle).filter((one) => one.type === "chunk");
+  const first = chunks.find((chunk) => Object.keys(chunk.modules).some((id) => id.endsWith("/src/pages/phone/index.ts")));
+  if (!first) throw new Error("no page of the phone in the build");
+  const scripts = [first.fileName, ...first.imports];
+  const styles = scripts.flatMap((name) => stylesOf(bundle, name));
+  const missing = (names: string[]): string[] => [...new Set(names)].filter((name) => !start.includes(`"/${name}"`));
+  const links = [
+    ...missing(scripts).map((name) => `rel="modulepreload" crossorigin href="/${name}"`),
+    ...missing(styles).map((name) => `rel="stylesheet" crossorigin href="/${name}"`),
+  ];
+  return links.map((link) => `    <link ${link}>\n`).join("");
+}
+
+function stylesOf(bundle: Bundle, fileName: string): string[] {
+  const chunk = bundle[fileName];
+  return chunk?.type === "chunk" ? [...(chunk.viteMetadata?.importedCss ?? [])] : [];
+}
+
+/** The chunks of the phone's pages, all that they import at once or later, and the styles of each. */
 function filesOf(bundle: Bundle): string[] {
   const chunks = Object.values(bundle).filter((one) => one.type === "chunk");
   const found = new Set<string>();
+  const isOfPhone = (fileName: string): boolean => {
+    const chunk = bundle[fileName];
+    return chunk?.type === "chunk" && Object.keys(chunk.modules).some((id) => LOADED_LATER.test(id));
+  };
   const add = (fileName: string): void => {
     const chunk = bundle[fileName];
     if (chunk?.type !== "chunk" || found.has(fileName)) return;
     found.add(fileName);
-    for (const style of chunk.viteMetadata?.importedCss ?? []) found.add(style);
+    for (const style of stylesOf(bundle, fileName)) found.add(style);
     chunk.imports.forEach(add);
+    chunk.dynamicImports.filter(isOfPhone).forEach(add);
   };
   for (const source of PAGES) {
     const holding = chunks.filter((chunk) => Object.keys(chunk.modules).some((id) => id.split("?")[0]!.endsWith(`/${source}`)));

@@ -6,6 +6,7 @@ import "./styles/base.css";
 import { createApp } from "vue";
 
 import App from "./App.vue";
+import { askEarly } from "./live/early_list";
 import { loadAnewWhenPossible } from "./live/missing_part";
 import { router } from "./router";
 
@@ -17,5 +18,7 @@ for (const record of router.resolve(window.location.pathname).matched) {
   const load = record.components?.default;
   if (typeof load === "function") void (load as () => Promise<unknown>)().catch(() => undefined);
 }
+
+if (window.location.pathname === "/phone") askEarly();
 
 createApp(App).use(router).mount("#app");

@@ -37,6 +37,7 @@ from enum import StrEnum
 from typing import Final
 
 from xueliang_central.clocks.limits import ClockKind
+from xueliang_central.incidents.task_states import HAD_TASK_STATES as HAD_TASK_STATES
 from xueliang_central.incidents.task_states import LIVE_TASK_STATES as LIVE_TASK_STATES
 from xueliang_central.incidents.task_states import TASK_MOVES as TASK_MOVES
 from xueliang_central.incidents.task_states import TaskState as TaskState

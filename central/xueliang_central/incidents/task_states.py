@@ -17,6 +17,7 @@ class TaskState(StrEnum):
 
 
 LIVE_TASK_STATES: Final = frozenset({TaskState.OFFERED, TaskState.TAKEN, TaskState.ARRIVED, TaskState.HANDLED})
+HAD_TASK_STATES: Final = LIVE_TASK_STATES - {TaskState.OFFERED}  # somebody has it
 
 # The worker's moves on a task: from which states, and to which; None: it stays as it is.
 TASK_MOVES: Final[dict[str, tuple[frozenset[TaskState], TaskState | None]]] = {

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import insert, select
+from sqlalchemy import ColumnElement, Select, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.errors import MoveRefused
 from xueliang_central.evidence.pictures import PictureKind
 from xueliang_central.evidence.tables import pictures
 from xueliang_central.incidents.change import Change
-from xueliang_central.intake.tables import sighting_files
+from xueliang_central.incidents.tables import alerts
+from xueliang_central.intake.tables import sighting_files, sightings
 from xueliang_central.rights.scope import Actor, Role, in_scope
 from xueliang_central.store.among import among
 
@@ -49,6 +50,29 @@ async def files_of(conn: AsyncConnection, sighting_ids: Sequence[str]) -> dict[s
     for row in (await conn.execute(query.order_by(sighting_files.c.sha256))).mappings():
         views[row["sighting_id"]][_NAMES[row["kind"]]].append(row["sha256"])
     return views
+
+
+async def photos_of_case(conn: AsyncConnection, incident_id: str) -> list[str]:
+    """Hashes of what was photographed for the reports that lie in this case now, in the order they came."""
+    found = await conn.execute(
+        _photos_in(alerts.c.incident_id == incident_id).order_by(sighting_files.c.added_at, sighting_files.c.sha256)
+    )
+    return list(dict.fromkeys(row.sha256 for row in found))
+
+
+async def is_photo_of_cases(conn: AsyncConnection, sha256: str, incident_ids: Select[tuple[str]]) -> bool:
+    """Whether a report that lies in one of these cases now has this photo."""
+    named = _photos_in(alerts.c.incident_id.in_(incident_ids)).where(sighting_files.c.sha256 == sha256)
+    return (await conn.execute(named.limit(1))).one_or_none() is not None
+
+
+def _photos_in(cases: ColumnElement[bool]) -> Select[tuple[str]]:
+    return (
+        select(sighting_files.c.sha256)
+        .join(sightings, sightings.c.sighting_id == sighting_files.c.sighting_id)
+        .join(alerts, alerts.c.alert_id == sightings.c.alert_id)
+        .where(cases, sighting_files.c.kind == PictureKind.PHOTO.value)
+    )
 
 
 async def is_shown_by_a_report(conn: AsyncConnection, kind: PictureKind, sha256: str, actor: Actor) -> bool:

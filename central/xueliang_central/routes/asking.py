@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -24,6 +25,8 @@ MOST_TOGETHER: Final = 200
 SAME_AGAIN: Final[dict[int | str, dict[str, Any]]] = {
     200: {"model": dict[str, Any], "description": "The same again, with the answer of the first time."}
 }
+# A telephone or an identity card, never a house; mobile numbers also as they are spoken: 138 0000 1111, 138-0000-1111.
+_LONG_NUMBER: Final = re.compile(r"\d{7,}|1[3-9]\d[ -]\d{4}[ -]?\d{4}|1[3-9]\d{5}[ -]\d{4}|\d{3,4}[ -]\d{4}[ -]\d{3,4}")
 _EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -39,6 +42,15 @@ def _storable(value: str) -> str:
     if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
         raise ValueError("characters that cannot be stored")
     return value
+
+
+def about_things(text: str) -> str:
+    """What was seen, not who saw it: a number of a person would be kept as long as the incident. Raises ValueError."""
+    if _LONG_NUMBER.search(text):
+        raise ValueError(
+            "expected no telephone or identity number, got one: leave it out; a resident's is told as call_back"
+        )
+    return text
 
 
 def _in_utc(at: datetime) -> datetime:
@@ -172,6 +184,12 @@ class TaskMoveBody(_Asked):
     ] = ()
     fix: Annotated[FixBody | None, Field(description="A position told on purpose: check_in needs it, help may.")] = None
     until: Annotated[UtcMoment | None, Field(description="ask_suspension needs it: when the task goes on.")] = None
+
+    @model_validator(mode="after")
+    def _says_no_number(self) -> TaskMoveBody:
+        if self.move == "message":
+            about_things(self.note or "")
+        return self
 
 
 class HelpAnswerBody(BaseModel):

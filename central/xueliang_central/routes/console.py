@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ then reload this page.</p>
 """
 _FOREVER: Final = {"cache-control": "public, max-age=31536000, immutable"}
 _ASK_EACH_TIME: Final = {"cache-control": "no-cache"}
+_CODINGS: Final = (("br", ".br"), ("gzip", ".gz"))  # the best first; central/console/build/compressed.ts makes them
 
 
 @router.api_route("/{path:path}", methods=["GET", "HEAD"], dependencies=[Depends(public)])
@@ -36,12 +38,38 @@ async def console(request: Request, path: str) -> Response:
     found = _inside(root, path)
     if found is not None:
         hashed = path.startswith("assets/")  # the build puts the hash of their content in these names
-        return FileResponse(found, headers=_FOREVER if hashed else _ASK_EACH_TIME)
+        return _answer(request, found, _FOREVER if hashed else _ASK_EACH_TIME)
     if "." in path.rsplit("/", 1)[-1]:
         raise NotFound  # a file that is not there, not a page
+    if is_phone(path) and (root / "phone.html").is_file():
+        return _answer(request, root / "phone.html", _ASK_EACH_TIME)
     if index.is_file():
-        return FileResponse(index, headers=_ASK_EACH_TIME)
+        return _answer(request, index, _ASK_EACH_TIME)
     return HTMLResponse(_NOT_BUILT, status_code=200 if not path else 404, headers=_ASK_EACH_TIME)
+
+
+def is_phone(path: str) -> bool:
+    """Whether a page at this path is one of the phone: its start page asks for the phone's files at once."""
+    return path == "phone" or path.startswith("phone/")
+
+
+def _answer(request: Request, file: Path, headers: dict[str, str]) -> Response:
+    """The file, or what the build has put beside it compressed when the browser reads that."""
+    media_type = guess_type(file.name)[0]
+    there = [(coding, file.with_name(file.name + suffix)) for coding, suffix in _CODINGS]
+    beside = [(coding, path) for coding, path in there if path.is_file()]
+    if not beside:
+        return FileResponse(file, headers=headers)
+    read = _codings_read(request.headers.get("accept-encoding", ""))
+    coding, path = next(((coding, path) for coding, path in beside if coding in read), ("identity", file))
+    more = {"vary": "accept-encoding"} | ({"content-encoding": coding} if coding != "identity" else {})
+    return FileResponse(path, headers=headers | more, media_type=media_type)
+
+
+def _codings_read(accepted: str) -> set[str]:
+    """What an Accept-Encoding header names and does not forbid ("br;q=0")."""
+    named = (one.partition(";") for one in accepted.lower().split(","))
+    return {coding.strip() for coding, _, weight in named if weight.replace(" ", "") not in {"q=0", "q=0.0"}}
 
 
 def _inside(root: Path, path: str) -> Path | None:

@@ -24,8 +24,9 @@ from xueliang_central.evidence.pictures import Picture, PictureKind, find, note_
 from xueliang_central.evidence.pieces import Pieces, piece_of
 from xueliang_central.evidence.tables import pictures
 from xueliang_central.incidents.change import By, Change, Rulebook
+from xueliang_central.incidents.states import HAD_TASK_STATES
 from xueliang_central.incidents.tables import expected_pictures
-from xueliang_central.intake.files import is_shown_by_a_report
+from xueliang_central.intake.files import is_photo_of_cases, is_shown_by_a_report
 from xueliang_central.kept_open.tables import hazard_photos
 from xueliang_central.lanes.tables import lanes
 from xueliang_central.rights.acting import acting
@@ -204,7 +205,8 @@ async def _note_sent(centre: Centre, picture: Picture, actor: Actor) -> bool:
 async def get_photo(
     request: Request, sha256: Sha256, actor: Annotated[Actor, Depends(require(Permission.SEE_PICTURES))]
 ) -> Response:
-    """A photo of a task or a report in scope, one that shows a lane or a kept hazard in scope, or one's own."""
+    """A photo of a task or a report in scope, one that shows a lane or a kept hazard in scope, or one's own. A worker
+    sees those of reports in the case of a task that is this worker's now."""
     centre = centre_of(request)
     async with centre.database.reading() as conn:
         picture = await find(conn, PictureKind.PHOTO, sha256)
@@ -229,6 +231,10 @@ async def _may_see_photo(conn: AsyncConnection, sha256: str, actor: Actor) -> bo
     named = select(task_photos.c.sha256).where(task_photos.c.sha256 == sha256)
     if actor.role is Role.WORKER:
         named = named.where(task_photos.c.task_id.in_(select(tasks.c.task_id).where(own_task(actor))))
+        had = tasks.c.state.in_([state.value for state in HAD_TASK_STATES])
+        theirs = select(tasks.c.incident_id).where(tasks.c.worker_id == actor.user_id, had)
+        if await is_photo_of_cases(conn, sha256, theirs):
+            return True
     else:
         named = named.where(in_scope(task_photos.c.area_path, actor))
         marks = select(lanes.c.marking_photo).where(lanes.c.marking_photo == sha256, in_scope(lanes.c.area_path, actor))

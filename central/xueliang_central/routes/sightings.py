@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import Annotated, Any, Final
 
@@ -37,6 +36,7 @@ from xueliang_central.routes.asking import (
     Photos,
     Text,
     UtcMoment,
+    about_things,
     cursor_of,
     read_cursor,
     rulebook_of,
@@ -46,21 +46,12 @@ router: Final = APIRouter(tags=["sightings"])
 
 Longitude = Annotated[float, Query(ge=-180, le=180)]
 Latitude = Annotated[float, Query(ge=-90, le=90)]
-# A telephone or an identity card, never a house; mobile numbers also as they are spoken: 138 0000 1111, 138-0000-1111.
-_LONG_NUMBER: Final = re.compile(r"\d{7,}|1[3-9]\d[ -]\d{4}[ -]?\d{4}|1[3-9]\d{5}[ -]\d{4}|\d{3,4}[ -]\d{4}[ -]\d{3,4}")
 
 
 def _of_the_city(hazard: Hazard) -> Hazard:
     if hazard is Hazard.CAMERA_FAULT:
         raise ValueError("expected a hazard of the city, got camera_fault, which nodes tell")
     return hazard
-
-
-def _about_things(text: str) -> str:
-    """What was seen, not who saw it: a number of a person would be kept as long as the incident."""
-    if _LONG_NUMBER.search(text):
-        raise ValueError("expected no telephone or identity number, got one: give it as call_back, or leave it out")
-    return text
 
 
 CityHazard = Annotated[Hazard, AfterValidator(_of_the_city)]
@@ -87,7 +78,7 @@ class SightingBody(BaseModel):
     ] = None
     latitude: Annotated[float | None, Field(ge=-90, le=90)] = None
     text: Annotated[
-        Text, Field(max_length=400, description="A worker may leave it out."), AfterValidator(_about_things)
+        Text, Field(max_length=400, description="A worker may leave it out."), AfterValidator(about_things)
     ] = ""
     seen_at: Annotated[UtcMoment | None, Field(description="Left out: now.")] = None
     drill: bool = False

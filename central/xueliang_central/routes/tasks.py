@@ -18,7 +18,8 @@ from xueliang_central.dispatch.views import task_views
 from xueliang_central.dispatch.working import TaskMove, may_see_task, move_task, moves_of
 from xueliang_central.errors import NotFound
 from xueliang_central.incidents import service as incidents
-from xueliang_central.incidents.states import LIVE_TASK_STATES, TaskState
+from xueliang_central.incidents.states import HAD_TASK_STATES, LIVE_TASK_STATES, TaskState
+from xueliang_central.intake.files import photos_of_case
 from xueliang_central.lanes.register import case_view, lanes_of_case
 from xueliang_central.notices import receipts
 from xueliang_central.notices.tables import notices
@@ -124,10 +125,12 @@ async def _detail(request: Request, task_id: str, actor: Actor) -> dict[str, Any
         view = (await task_views(conn, centre.areas.tree, [row]))[0]
         incident = await incidents.load(conn, row["incident_id"])
         lanes = await lanes_of_case(conn, incident)
+        is_had = row["worker_id"] == actor.user_id and row["state"] in HAD_TASK_STATES
+        reported = await photos_of_case(conn, row["incident_id"]) if is_had else []
     # Who is on the way may call the unit; the number goes into no list and no event, and is gone with the task.
     is_theirs = row["worker_id"] == actor.user_id and row["state"] in _LIVE
     shown = [case_view(lane, actor, with_phone=is_theirs) for lane in lanes]
-    return {**view, "moves": list(moves_of(actor, row, incident)), "lanes": shown}
+    return {**view, "moves": list(moves_of(actor, row, incident)), "lanes": shown, "report_photos": reported}
 
 
 async def _receive(request: Request, actor: Actor, task_id: str) -> None:

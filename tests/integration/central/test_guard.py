@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import time
 from collections.abc import AsyncIterator
@@ -347,6 +348,35 @@ async def test_console_files_and_client_routes(database: Database, tmp_path: Pat
             assert answer.status_code == 404, path
             assert "secret" not in answer.text.replace("secret.txt", "")
         assert (await client.post("/", json={})).status_code == 405
+
+
+async def test_the_phones_pages_have_a_start_page_of_their_own_and_files_go_compressed_to_who_reads_that(
+    database: Database, tmp_path: Path
+) -> None:
+    console = tmp_path / "console"
+    (console / "assets").mkdir(parents=True)
+    for name, text in (("index.html", "desk"), ("phone.html", "phone"), ("assets/app-1a2b.js", "// app")):
+        (console / name).write_text(text)
+    script = console / "assets" / "app-1a2b.js"
+    script.with_name("app-1a2b.js.gz").write_bytes(gzip.compress(b"// app"))
+    script.with_name("app-1a2b.js.br").write_bytes(b"brotli")
+    made = await build_centre(database, tmp_path / "data", console_dir=console)
+    async with made.client() as client:
+        for page, start in (("/", "desk"), ("/phones", "desk"), ("/phone", "phone"), ("/phone/tasks/1", "phone")):
+            assert (await client.get(page)).text == start, page
+        for accepted, coding in (
+            ("gzip, deflate, br", "br"),
+            ("gzip, br;q=0", "gzip"),
+            ("identity", None),
+            ("", None),
+        ):
+            async with client.stream("GET", "/assets/app-1a2b.js", headers={"accept-encoding": accepted}) as answer:
+                raw = b"".join([piece async for piece in answer.aiter_raw()])
+            assert answer.headers.get("content-encoding") == coding, accepted
+            assert answer.headers["content-type"].startswith("text/javascript"), accepted
+            assert (answer.headers["vary"], "immutable" in answer.headers["cache-control"]) == ("accept-encoding", True)
+            assert {"br": b"brotli", None: b"// app"}.get(coding, raw) == raw
+            assert int(answer.headers["content-length"]) == len(raw)
 
 
 def test_the_api_document_is_what_the_routes_say() -> None:

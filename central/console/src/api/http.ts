@@ -30,6 +30,7 @@ let csrf = "";
 let onSignedOut: () => Promise<boolean> = async () => false;
 let onServerTime: ServerTime = () => undefined;
 let renew: (sentWith: string) => Promise<boolean> = async () => false;
+let untilKnown: () => Promise<boolean> = async () => true;
 
 export function useCsrf(token: string): void {
   csrf = token;
@@ -51,6 +52,11 @@ export function whenServerTime(handler: ServerTime): void {
 /** `handler` asks the centre whose session this is by now; true when there is another token for the same person. */
 export function whenTokenIsStale(handler: (sentWith: string) => Promise<boolean>): void {
   renew = handler;
+}
+
+/** `handler` waits until the session is known; false: the centre could not be asked. */
+export function whenTokenIsMissing(handler: () => Promise<boolean>): void {
+  untilKnown = handler;
 }
 
 /** Somebody has signed in again in another window: the token of this request is of the session before. */
@@ -99,6 +105,7 @@ export async function remove(path: string): Promise<void> {
 }
 
 async function call<T>(method: string, path: string, body?: unknown, signal?: AbortSignal, isSecondTry = false): Promise<T> {
+  if (method !== "GET" && !csrf && !path.startsWith("/api/session") && !(await untilKnown())) throw new NoAnswer(null);
   const sentWith = csrf;
   const headers: Record<string, string> = method !== "GET" && sentWith ? { "X-CSRF-Token": sentWith } : {};
   const response = await answered(method, path, { headers, body, credentials: "same-origin", signal });

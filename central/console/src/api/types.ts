@@ -590,6 +590,8 @@ export interface Task {
   handed_on?: HandedOn | null;
   /** Of a task that is asked for by itself: the lanes that its cameras watch, the number whole for who has the task. */
   lanes?: CaseLane[];
+  /** Of a task that is asked for by itself: hashes of what was photographed for reports of its case, for who has it. */
+  report_photos?: string[];
   version: number;
   incident: Incident;
 }

@@ -7,9 +7,11 @@
 import { computed, ref, shallowRef } from "vue";
 
 import { session } from "@/api/calls";
-import { ApiProblem, csrfToken, useCsrf, whenSignedOut, whenTokenIsStale } from "@/api/http";
+import { ApiProblem, csrfToken, useCsrf, whenSignedOut, whenTokenIsMissing, whenTokenIsStale } from "@/api/http";
 import type { SecondFactor, Session, User } from "@/api/types";
 import type { Held } from "@/offline/device";
+
+import { dropEarly } from "./early_list";
 
 /** How long a phone that could open without the centre waits for it. */
 const PATIENCE_MS = 4_000;
@@ -94,6 +96,7 @@ async function expire(): Promise<boolean> {
 
 export function forget(): void {
   isProven.value = false;
+  dropEarly();
   goOn(false);
   if (!user.value) return;
   user.value = null;
@@ -179,6 +182,9 @@ async function ownerOfPhone(): Promise<User | null> {
     .catch(() => null);
 }
 
+/** A phone that was opened without the centre has no token yet: the first thing it writes waits for one. */
+whenTokenIsMissing(async () => user.value === null || isExpired.value || prove());
+
 /** True once the centre has confirmed who this is. */
 export async function prove(): Promise<boolean> {
   if (isProven.value) return true;
@@ -203,6 +209,7 @@ export async function enterCode(code: string): Promise<void> {
 }
 
 async function take(opened: Session): Promise<void> {
+  dropEarly();
   localStorage.removeItem(SIGN_OUT_DUE);
   await adopt(opened, true);
 }

@@ -25,6 +25,7 @@ import { startProgram } from "@/offline/program";
 import { Sender, type PassEnd } from "@/offline/sending";
 
 import { isProven, onSignOut, prove, user } from "./account";
+import { takeEarly } from "./early_list";
 import { hasBeenOpen, heardAtMs, linkState, listen } from "./feed";
 import { now } from "./now";
 import { nearNow } from "./whereabouts";
@@ -120,6 +121,8 @@ async function read(): Promise<void> {
   } catch {
     isStale = true;
     hasFailed.value = !isLoaded.value;
+  } finally {
+    void startProgram(); // after the list: the program's files would share a thin line with it
   }
 }
 
@@ -171,6 +174,13 @@ async function recall(from: Kept): Promise<void> {
   isLoaded.value = true;
 }
 
+async function showEarly(): Promise<void> {
+  const items = await takeEarly();
+  if (!items || !stop) return;
+  items.forEach((task) => adopt(task));
+  isLoaded.value = true;
+}
+
 async function start(): Promise<void> {
   if (stop) return;
   const stopListening = listen({ onEvent, onResume: () => void catchUp() });
@@ -212,6 +222,7 @@ async function start(): Promise<void> {
     forgetPreviews();
   });
   await recall(here).catch(() => undefined);
+  void showEarly();
   await catchUp();
 }
 
@@ -458,7 +469,6 @@ function savingOf(taskId: string): Saving {
 
 export function usePhone() {
   void start();
-  void startProgram();
   return {
     tasks,
     isLoaded,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { afterSent, afterStuck, bodyOf, isPoor, judge, taskAsIf, versionFor, type Act } from "./acts.ts";
+import { afterSent, afterStuck, bodyOf, isPoor, judge, taskAsIf, versionFor, type Act, type Answer } from "./acts.ts";
 import { ME, act, problem, task } from "./made_up.ts";
 
 const TAKE = act(1, "take", { from: "offered", version: 3 });
@@ -46,6 +46,7 @@ for (const [name, answer, expected] of [
     { kind: "stuck", trouble: { kind: "changed", state: "withdrawn" } },
   ],
   ["out of sight", problem(404, null), { kind: "stuck", trouble: { kind: "not_yours" } }],
+  ["taken by somebody who is named", { ...problem(409, null), takenBy: "王网格" } as Answer, { kind: "stuck", trouble: { kind: "not_yours", by: "王网格" } }],
   ["taken by somebody else", problem(409, task("taken", 5, "u-2")), { kind: "stuck", trouble: { kind: "not_yours" } }],
   [
     "not possible in the state it has by now",

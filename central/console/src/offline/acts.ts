@@ -22,11 +22,12 @@ export type Given = Pick<TaskMove, "note" | "reason_code" | "photos" | "photos_b
 export const REPORT = "report";
 export type ActName = TaskMoveName | typeof REPORT;
 
-/** Why an act did not get through. `state`: of the task now, where the centre said it. */
+/** Why an act did not get through. `state`: of the task now, `by`: who has taken it, where the centre said so. */
 export interface Trouble {
   kind: "not_yours" | "changed" | "refused" | "photo_lost" | "earlier";
   state?: TaskState;
   why?: string;
+  by?: string;
 }
 
 /** What must be at the centre before the act: its photographs and voice notes, by hash. */
@@ -59,7 +60,7 @@ export type Answer =
   | { kind: "done"; task: Task }
   | { kind: "no_answer" }
   /** `task`: read afresh after a refusal; null when this worker may not see it; undefined when nobody answered. */
-  | { kind: "problem"; status: number; detail: string; task: Task | null | undefined };
+  | { kind: "problem"; status: number; detail: string; takenBy?: string | undefined; task: Task | null | undefined };
 
 export type Verdict =
   | { kind: "sent" }
@@ -140,12 +141,14 @@ export function versionFor(task: Task, acts: readonly Act[]): number | null {
 export function judge(act: Act, answer: Answer): Verdict {
   if (answer.kind === "done") return { kind: "sent" };
   if (answer.kind === "no_answer") return { kind: "later" };
-  const { status, task } = answer;
+  const { status, task, takenBy } = answer;
   if (status === 401) return { kind: "sign_in" };
   if (status === 429) return { kind: "throttled" };
   if (status === 403 || status >= 500) return { kind: "later" };
   if (task === undefined) return { kind: "later" }; // without knowing how the task stands nothing can be said about it
-  if (task === null || isOthers(task, act.userId)) return { kind: "stuck", trouble: { kind: "not_yours" } };
+  if (task === null || isOthers(task, act.userId)) {
+    return { kind: "stuck", trouble: { kind: "not_yours", ...(takenBy ? { by: takenBy } : {}) } };
+  }
   if (status === 409) {
     // Only numbers moved on (another picture of the same hazard): what the worker saw still stands.
     if (task.state === act.from && task.version !== act.version) return { kind: "again", version: task.version };

@@ -75,7 +75,7 @@ export function looseOf(photos: readonly KeptPhoto[], acts: readonly Act[]): Kep
 }
 
 /** Text only: no picture of a place is kept on a phone, not even its name, and no telephone number of a lane's unit. */
-export function asKept({ lanes: _, ...task }: Task): Task {
+export function asKept({ lanes: _lanes, report_photos: _photos, ...task }: Task): Task {
   return { ...task, incident: { ...task.incident, picture: null } };
 }
 

@@ -162,7 +162,9 @@ export class Sender {
     } catch (error) {
       if (!(error instanceof ApiProblem)) return { kind: "no_answer" };
       const task = await this.#taskNow(act.taskId);
-      return { kind: "problem", status: error.status, detail: error.message, task };
+      const { taken_by: takenBy } = error.problem;
+      const who = typeof takenBy === "string" ? { takenBy } : {};
+      return { kind: "problem", status: error.status, detail: error.message, ...who, task };
     }
   }
 

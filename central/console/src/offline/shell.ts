@@ -5,7 +5,7 @@ export interface Shell {
   version: string;
   /** Paths below this origin; their names change with their content. */
   files: string[];
-  /** SHA-256 of index.html: a page of another build would ask for files that are not kept. */
+  /** SHA-256 of phone.html: a page of another build would ask for files that are not kept. */
   pageSha256: string;
 }
 
@@ -17,7 +17,7 @@ export interface Asked {
 
 export const CACHE_PREFIX = "phone-shell-";
 
-/** "page": index.html. "file": itself. Null: not ours; it goes to the network and is never kept. */
+/** "page": phone.html. "file": itself. Null: not ours; it goes to the network and is never kept. */
 export function answerOf({ method, mode, url }: Asked, origin: string, shell: Shell): "page" | "file" | null {
   const address = new URL(url);
   if (method !== "GET" || address.origin !== origin) return null;

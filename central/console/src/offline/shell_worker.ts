@@ -26,7 +26,11 @@ interface PageClient {
   focus(): Promise<unknown>;
 }
 interface WorkerScope {
-  clients: { matchAll(of: { type: "window" }): Promise<PageClient[]>; openWindow(path: string): Promise<unknown> };
+  clients: {
+    claim(): Promise<void>;
+    matchAll(of: { type: "window" }): Promise<PageClient[]>;
+    openWindow(path: string): Promise<unknown>;
+  };
   location: Location;
   addEventListener(kind: "install" | "activate", handler: (event: WorkerEvent) => void): void;
   addEventListener(kind: "fetch", handler: (event: AskedEvent) => void): void;
@@ -57,13 +61,16 @@ async function install(): Promise<void> {
   }
 }
 
+/** What the page has loaded already is not fetched again: the name of an asset changes with its content. */
 async function fetched(path: string): Promise<Response> {
-  const response = await fetch(path, { cache: "no-cache", credentials: "same-origin" });
+  const cache = path.startsWith("/assets/") ? "default" : "no-cache";
+  const response = await fetch(path, { cache, credentials: "same-origin" });
   if (!response.ok || response.redirected) throw new Error(`${path}: ${response.status}`);
   return response;
 }
 
 async function forgetOthers(): Promise<void> {
+  await worker.clients.claim(); // a page that was opened before there was a worker; not one that was opened as /login
   const names = await caches.keys();
   await Promise.all(names.filter((name) => name.startsWith(CACHE_PREFIX) && name !== cacheName).map((name) => caches.delete(name)));
 }

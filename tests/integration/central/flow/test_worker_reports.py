@@ -11,11 +11,13 @@ import pytest
 from sqlalchemy import update
 
 from tests.integration.central.flow.test_intake import PLACE, people, rows, sighting, watch
+from tests.support import city
 from tests.support.centres import TestCentre
 from tests.support.pictures import jpeg, sha256
 from xueliang_central.incidents.tables import incidents
 from xueliang_central.intake.tables import sightings
 from xueliang_central.retention.removing import is_any_due
+from xueliang_central.rights.scope import Role
 from xueliang_configs.retention import RetentionConfig
 
 __all__ = ["people"]  # the fixture
@@ -71,6 +73,41 @@ async def test_a_worker_recognises_an_incident_and_the_report_joins_it_with_its_
     async with people.database.reading() as conn:
         assert await is_any_due(conn, "photos", KEEP_A_MONTH, people.clock.at + timedelta(days=40))
         assert not await is_any_due(conn, "unnamed_pictures", KEEP_A_MONTH, people.clock.at + timedelta(days=40))
+
+
+async def test_who_has_the_task_sees_what_was_photographed_and_no_number_is_said_about_it(people: TestCentre) -> None:
+    await people.add_user("zhao", Role.WORKER, city.GRID)
+    async with people.signed_in("wang") as reporter, people.signed_in("li") as desk, people.signed_in("zhao") as other:
+        photo = await put_photo(reporter, jpeg(filler=b"van"))
+        made = (await reporter.post("/api/sightings", json=sighting(photos=[photo]))).json()["incident"]
+        case = (await desk.get(f"/api/incidents/{made['incident_id']}")).json()
+        sent = {"move": "dispatch", "version": case["version"]}
+        assert (await desk.post(f"/api/incidents/{made['incident_id']}/moves", json=sent)).status_code == 200
+        (task,) = (await other.get("/api/tasks")).json()["items"]
+        where = f"/api/tasks/{task['task_id']}"
+
+        async def seen() -> tuple[list[str], int]:
+            return (await other.get(where)).json()["report_photos"], (
+                await other.get(f"/api/photos/{photo}")
+            ).status_code
+
+        async def move(name: str, **more: Any) -> httpx.Response:
+            version = (await other.get(where)).json()["version"]
+            return await other.post(f"{where}/moves", json={"move": name, "version": version, **more})
+
+        assert await seen() == ([], 404), "offered to two: nobody has it"
+        assert (await move("take")).status_code == 200
+        assert await seen() == ([photo], 200)
+        assert "report_photos" not in (await other.get("/api/tasks")).json()["items"][0]
+        messages = f"/api/incidents/{made['incident_id']}/messages"
+        for said in ("call 138 0000 1111", "0716-1234567 is the shop", "370102199001011234"):
+            for refused in (await desk.post(messages, json={"text": said}), await move("message", note=said)):
+                assert (refused.status_code, "no telephone or identity number" in refused.text) == (422, True), said
+                assert said not in refused.text
+        assert (await desk.post(messages, json={"text": "by gate 2, house 1208"})).status_code == 200
+        assert (await move("message", note="from 08:30 to 12:15 on 2026-11-27")).status_code == 200
+        assert (await move("return", reason_code="too_far")).status_code == 200
+        assert (await other.get(f"/api/photos/{photo}")).status_code == 404
 
 
 async def test_without_a_position_the_own_area_is_told_and_says_so(people: TestCentre) -> None:
