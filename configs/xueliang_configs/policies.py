@@ -246,8 +246,8 @@ class Seating(Settings):
     unstaffed_after_s: Annotated[float, Field(ge=30, le=3_600)] | None = Field(
         default=60.0,
         description="A seat on duty counts as unstaffed when its page has said for so long no more that somebody is "
-        "there; its queue rises. null: only rosters say who is there. Seats whose page has never said so are "
-        "where the roster says.",
+        "there; its queue rises. null: only rosters say who is there; without `seating` it is 60. Seats whose page has "
+        "never said so are where the roster says.",
     )
 
 

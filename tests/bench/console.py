@@ -1,7 +1,7 @@
 """The three screens in a real browser without a GPU: how soon, how smooth, how large, and for whom.
 
     ./run bench console                         all but the heap
-    ./run bench console --parts command,axe     of command, axe, phone, taps, whatif
+    ./run bench console --parts command,axe     of command, axe, phone, taps, whatif, case
     ./run bench console --parts command --screen 1920x1080
     ./run bench console --parts command --heap-minutes 30
 
@@ -51,7 +51,7 @@ from xueliang_alerts.clocks import system_wall
 from xueliang_central.store.database import Database
 
 FOLDER: Final = Path(".run/bench/console")
-PARTS: Final = ("command", "axe", "phone", "taps", "whatif")
+PARTS: Final = ("command", *small_pages.PARTS)
 SCREEN_WH: Final = (1366, 768)
 OPEN: Final = 500
 PAST: Final = Past(2_000, OPEN, 20)

@@ -105,7 +105,9 @@ def test_a_shift_begins_with_a_tone_that_is_heard_and_mute_ends_by_itself(
     page.get_by_test_id("sound-start").click()
     expect(sound).to_have_attribute("data-sound", "testing")
     assert page.evaluate("window.__tones") == 3
-    page.get_by_test_id("sound-heard").click()
+    with page.expect_response("**/api/seat/presence") as told:
+        page.get_by_test_id("sound-heard").click()
+    assert told.value.json()["presence"]["unstaffed_after_s"] == 60.0  # also where nothing is dealt
     expect(sound).to_have_attribute("data-sound", "on")
     blocked(node, "cam-1", Severity.ORANGE, Hazard.BLOCKED_EXIT)
     expect(page.get_by_test_id("command-page")).to_have_class("page flash sev-2", timeout=SOON_MS)
@@ -114,6 +116,7 @@ def test_a_shift_begins_with_a_tone_that_is_heard_and_mute_ends_by_itself(
     page.keyboard.press("m")
     expect(sound).to_have_attribute("data-sound", "muted")
     expect(page.get_by_test_id("sound-muted")).to_contain_text("9:5")
+    expect(page.get_by_test_id("seat-warning")).to_contain_text("后，本席位按无人值守计")
     blocked(node, "cam-2", Severity.ORANGE, Hazard.BLOCKED_EXIT)
     expect(page.get_by_test_id("incident-row")).to_have_count(3, timeout=SOON_MS)
     page.wait_for_timeout(600)

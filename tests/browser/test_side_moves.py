@@ -79,6 +79,8 @@ def test_a_worker_is_reminded_and_the_task_is_handed_on(browser: Browser, grid: 
     _shot(screen, "transfer-desk")
     dialog.get_by_test_id("transfer-submit").click()
     expect(screen.get_by_test_id("aside-outcome")).to_have_attribute("data-outcome", "done", timeout=SOON_MS)
+    expect(screen.get_by_test_id("former-tag")).to_have_text("转自李网格", timeout=SOON_MS)
+    expect(screen.get_by_test_id("urged-tag")).to_have_count(0)  # it was said to the one before
     notice = phone.get_by_test_id("notice")
     expect(notice).to_contain_text("任务已转交他人", timeout=SOON_MS)
     expect(phone.get_by_test_id("urged")).to_have_count(0)

@@ -1,14 +1,16 @@
-"""Every page of the console before axe-core, in Chinese and in English."""
+"""Every page of the console before axe-core and at the sizes of its screens, in Chinese and in English."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from typing import Final
 
 from playwright.sync_api import Browser, Page
 
 from tests.support.accessibility import serious
-from tests.support.browser import REPOSITORY, desk
+from tests.support.browser import REPOSITORY, complaints, desk
+from tests.support.room import crowded, crowded_at
 from tests.support.small_city import SETTLE_MS, Small, open_page
 
 ROUTER: Final = REPOSITORY / "central/console/src/router.ts"
@@ -49,26 +51,43 @@ def not_looked_at() -> list[str]:
     return missing
 
 
-def every_page(browser: Browser, place: Small) -> tuple[list[str], int]:
-    """Serious violations of all pages, in Chinese and in English, in words; and how many pages they were.
+@dataclass(slots=True)
+class Walk:
+    """What was found on the way, in words.
 
-    A name that became markup is one as well (`small_city.HOSTILE`).
+    Attributes:
+        pages: how many were looked at.
+        serious: violations of axe-core's rules; a name that became markup is one as well (`small_city.HOSTILE`).
+        crowded: what has no room: of a desk at 1366 x 768 and at 1920 x 1080, of the phone at 390 x 844.
+        complaints: of the browser's console.
     """
-    found, pages = list[str](), 0
 
-    def look(page: Page, name: str) -> None:
-        nonlocal pages
+    pages: int = 0
+    serious: list[str] = field(default_factory=list)
+    crowded: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def look(self, page: Page, name: str, *, is_phone: bool = False) -> None:
         page.wait_for_timeout(SETTLE_MS)
-        pages += 1
-        found.extend(f"{name}: {words}" for words in serious(page))
+        self.pages += 1
+        self.serious += [f"{name}: {words}" for words in serious(page)]
         if page.locator('[src="/hostile"]').count() or page.title() == "1":
-            found.append(f"{name}: a name is markup")
+            self.serious.append(f"{name}: a name is markup")
+        self.crowded += [f"{name}: {words}" for words in (crowded(page) if is_phone else crowded_at(page))]
 
+    def leave(self, page: Page, name: str) -> None:
+        self.complaints += [f"{name}: {words}" for words in complaints(page)]
+        page.context.close()
+
+
+def every_page(browser: Browser, place: Small) -> Walk:
+    """All pages, each by somebody whose page it is, in Chinese and in English."""
+    walk = Walk()
     fresh = desk(browser, place.centre.origin)
     for path in ANYBODYS:
         fresh.goto(path)
-        look(fresh, path)
-    fresh.context.close()
+        walk.look(fresh, path)
+    walk.leave(fresh, "nobody")
     rounds: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("chief", ("/", *DESK_PAGES)),
         ("ruler", ("/rules/cam-0",)),
@@ -76,29 +95,29 @@ def every_page(browser: Browser, place: Small) -> tuple[list[str], int]:
         ("worker", PHONE_PAGES),
     )
     for who, paths in rounds:
-        page = place.page(browser, who)
+        page, is_phone = place.page(browser, who), who == "worker"
         for language in ("zh", "en"):
             if language == "en":
                 page.get_by_test_id("language").click()
             for path in paths:
                 open_page(page, path)
-                look(page, f"{who} {path} {language}")
+                walk.look(page, f"{who} {path} {language}", is_phone=is_phone)
             open_page(page, paths[0])
             if who == "chief":
                 page.get_by_test_id("incident-row").first.click()
                 page.get_by_test_id("case-panel").wait_for()
-                look(page, f"{who} / with a case, {language}")
+                walk.look(page, f"{who} / with a case, {language}")
                 page.get_by_test_id("open-page").click()
                 page.get_by_test_id("timeline").wait_for()
-                look(page, f"{who} /incidents {language}")
+                walk.look(page, f"{who} /incidents {language}")
             if who == "ruler":
                 page.get_by_test_id("edit-rules").click()
                 page.get_by_test_id("whatif").wait_for()
-                look(page, f"{who} editing rules, {language}")
+                walk.look(page, f"{who} editing rules, {language}")
             if who == "worker":
                 page.locator('[data-testid="task-card"] .open').first.click()
                 page.get_by_test_id("task-page").wait_for()
-                look(page, f"{who} a task, {language}")
+                walk.look(page, f"{who} a task, {language}", is_phone=True)
             open_page(page, paths[0])  # where the language can be switched
-        page.context.close()
-    return found, pages
+        walk.leave(page, who)
+    return walk

@@ -113,6 +113,14 @@ class Placement:
     shown_at: datetime | None
 
 
+def unstaffed_after_s(rule: SeatingRule | None) -> float | None:
+    """After how long a silent seat counts as unstaffed; a centre that deals nothing listens all the same.
+
+    None: it does not, only rosters say who is there.
+    """
+    return (rule or SeatingRule()).unstaffed_after_s
+
+
 def seating_of(table: PolicyTable) -> SeatingRule | None:
     """The operator's file as plain values; None: nothing is dealt."""
     return None if table.seating is None else SeatingRule(**table.seating.model_dump())

@@ -69,7 +69,7 @@ async def received(conn: AsyncConnection, shas: Sequence[str]) -> set[str]:
 
 
 async def _tasks_of(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, Row]:
-    """The live task of each incident, else its latest."""
+    """The live task of each incident, else its latest; `handed_on_from`: the task that was handed on to it, or None."""
     found = await conn.execute(
         select(
             tasks.c.incident_id,
@@ -80,6 +80,7 @@ async def _tasks_of(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, Row]
             tasks.c.help,
             tasks.c.checked_in,
             tasks.c.version,
+            tasks.c.handed_on,
         )
         .where(among(conn, tasks.c.incident_id, ids))
         .order_by(tasks.c.offered_at, tasks.c.task_id)
@@ -88,7 +89,8 @@ async def _tasks_of(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, Row]
     for row in found.mappings():
         before = chosen.get(row["incident_id"])
         if before is None or before["state"] not in LIVE_TASK_STATES:
-            chosen[row["incident_id"]] = dict(row)
+            was_handed_on = before is not None and before["handed_on"] is not None
+            chosen[row["incident_id"]] = {**row, "handed_on_from": before if was_handed_on else None}
     return chosen
 
 
@@ -183,6 +185,7 @@ def _task_brief(task: Row) -> View:
         "worker": worker_view(task),
         "help": task["help"],
         "checked_in": task["checked_in"],
+        "handed_on_from": None if task["handed_on_from"] is None else worker_view(task["handed_on_from"]),
         "version": task["version"],
     }
 

@@ -14,6 +14,7 @@ from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.seat_judging import RowMove, judge_row, seat_view
 from xueliang_central.dispatch.staffing import presence_view, say_present, silent_desks
 from xueliang_central.rights.acting import acting
+from xueliang_central.incidents.seating import unstaffed_after_s
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor
 from xueliang_central.routes.asking import MOST_TOGETHER, AnId, SeveralBody, rulebook_of
@@ -73,8 +74,7 @@ async def get_seat(
 
 def _unstaffed_after_s(request: Request) -> float | None:
     """None: this centre does not count who is at a seat."""
-    seating = rulebook_of(request).seating
-    return None if seating is None else seating.unstaffed_after_s
+    return unstaffed_after_s(rulebook_of(request).seating)
 
 
 @router.post("/presence")

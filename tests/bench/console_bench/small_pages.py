@@ -1,4 +1,5 @@
-"""On the small demo city: every page before axe-core, the phone over a slow line and under a blind thumb, a what-if."""
+"""On the small demo city: every page before axe-core, the phone over a slow line and under a blind thumb, a what-if,
+and how long a case's picture is in coming."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 from playwright.sync_api import Browser, Page
 
+from tests.bench.console_bench import case_picture
 from tests.bench.figures import Figures
 from tests.support.browser import drawn_jpeg, handset
 from tests.support.console_pages import every_page
@@ -29,7 +31,12 @@ KEYS: Final = (
     "stray_taps",
     "stray_tap_wrong_closes",
     "what_if_24_h_s",
+    "case_picture_p50_s",
+    "case_picture_p99_s",
+    "case_pictures",
+    "case_picture_kb",
 )
+PARTS: Final = ("axe", "phone", "taps", "whatif", "case")
 # 1.6 Mbit/s down, 0.75 up, 300 ms there and back: what WebPageTest calls 3G.
 SOON_S: Final = 30.0
 GONE: Final = Reason(code="lane_clear", text="lane clear for 30 s", about={"place": "lane"})
@@ -37,15 +44,17 @@ SLOW: Final = {"offline": False, "latency": 300, "downloadThroughput": 200_000, 
 
 
 def measure(parts: Collection[str], browser: Browser, folder: Path, figures: Figures, *, is_quick: bool) -> None:
-    if not {"axe", "phone", "taps", "whatif"} & set(parts):
+    if not set(PARTS) & set(parts):
         return
     with small(folder) as place:
         episodes = place.have_tasks()
         if "axe" in parts:
-            found, figures["axe_pages"] = every_page(browser, place)
-            figures["axe_serious"] = len(found)
-            for words in found:
+            walk = every_page(browser, place)
+            figures["axe_pages"], figures["axe_serious"] = walk.pages, len(walk.serious)
+            for words in walk.serious:
                 print(f"axe: {words}")
+        if "case" in parts:
+            case_picture.measure(browser, place, 3 if is_quick else 20, figures)
         if "phone" in parts:
             figures["phone_usable_3g_s"], figures["phone_usable_again_3g_s"] = _phone(browser, place)
         if "whatif" in parts:

@@ -71,15 +71,16 @@ async def test_counts_by_state_and_severity_without_drills_and_what_is_kept_open
 
 
 async def test_the_most_urgent_that_nobody_has_taken_come_first(street: TestCentre) -> None:
-    late, soon, severe, taken = [await add_incident(street, city.GRID) for _ in range(4)]
+    late, soon, severe, taken, drill = [await add_incident(street, city.GRID) for _ in range(5)]
     await run_clock(street, late, 600)
     await run_clock(street, soon, 30)
     await change(street, severe, severity=1, state="dispatched")
     await change(street, taken, state="taken", severity=1)
+    await change(street, drill, drill=True, severity=4)
     found = (await seen(street))["urgent"]
-    assert [one["incident_id"] for one in found["items"]] == [severe, soon, late]
-    assert found["total"] == 3
-    assert [one["clock"] and one["clock"]["kind"] for one in found["items"]] == [None, "judge", "judge"]
+    assert [one["incident_id"] for one in found["items"]] == [severe, soon, late, drill]
+    assert (found["total"], found["drills"]) == (3, 1)
+    assert [one["clock"] and one["clock"]["kind"] for one in found["items"]] == [None, "judge", "judge", None]
 
 
 async def test_no_person_and_no_picture_is_in_the_answer(street: TestCentre) -> None:

@@ -526,6 +526,8 @@ export interface TaskBrief {
   worker: Worker | null;
   help?: HelpCall | null;
   checked_in?: CheckIn | null;
+  /** A desk has handed the task on: who had it before. */
+  handed_on_from?: Worker | null;
   version?: number;
 }
 

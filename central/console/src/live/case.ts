@@ -6,6 +6,7 @@ import { ApiProblem } from "@/api/http";
 import { randomId } from "@/api/random_id";
 import type { Incident, IncidentDetail, MoveName, Task } from "@/api/types";
 
+import { attempts } from "./attempts";
 import { listen } from "./feed";
 
 /** A burst of events about one incident is read once. */
@@ -31,8 +32,7 @@ export function useCase(incidentId: Ref<string | null>) {
   const problem = ref<"not_found" | "failed" | null>(null);
   const isBusy = ref(false);
   let settling: ReturnType<typeof setTimeout> | null = null;
-  // The same attempt keeps its key until the centre has answered, so that trying again never counts twice.
-  let attempt: { what: string; key: string } | null = null;
+  const attempt = attempts();
 
   async function read(): Promise<void> {
     const id = incidentId.value;
@@ -81,27 +81,19 @@ export function useCase(incidentId: Ref<string | null>) {
     given: Given,
     retries: number,
   ): Promise<MoveOutcome> {
-    const body: IncidentMove = { move: name, version: before.version, idempotency_key: keyFor(before, name), ...given };
-    try {
-      adopt(before.incident_id, await incidents.move(before.incident_id, body));
-      attempt = null;
+    const body: Omit<IncidentMove, "idempotency_key"> = { move: name, version: before.version, ...given };
+    const said = await attempt(about(before, name), (key) => incidents.move(before.incident_id, { ...body, idempotency_key: key }));
+    if (said.kind === "no_answer") return said;
+    if (said.kind === "done") {
+      adopt(before.incident_id, said.answer);
       return { kind: "done" };
-    } catch (error) {
-      if (!(error instanceof ApiProblem)) return { kind: "no_answer" };
-      attempt = null;
-      await read();
-      const after = detail.value;
-      if (error.status !== 409) return { kind: "refused", why: error.message };
-      // Only numbers moved on (another picture of the same hazard): nothing the operator decided by has changed.
-      if (after && retries > 0 && isSameQuestion(before, after)) return tryMove(after, name, given, retries - 1);
-      return { kind: "conflict", state: after?.state ?? before.state, ...whoWasFirst(error) };
     }
-  }
-
-  function keyFor(before: IncidentDetail, name: string): string {
-    const what = `${before.incident_id} ${before.version} ${name}`;
-    if (attempt?.what !== what) attempt = { what, key: randomId() };
-    return attempt.key;
+    await read();
+    const after = detail.value;
+    if (said.kind === "refused") return { kind: "refused", why: said.problem.message };
+    // Only numbers moved on (another picture of the same hazard): nothing the operator decided by has changed.
+    if (after && retries > 0 && isSameQuestion(before, after)) return tryMove(after, name, given, retries - 1);
+    return { kind: "conflict", state: after?.state ?? before.state, ...whoWasFirst(said.problem) };
   }
 
   /**
@@ -116,16 +108,16 @@ export function useCase(incidentId: Ref<string | null>) {
     if (isBusy.value) return { kind: "no_answer" };
     isBusy.value = true;
     try {
-      adopt(seen.incident_id, await send(keyFor(seen, what)));
-      attempt = null;
-      return { kind: "done" };
-    } catch (error) {
-      if (!(error instanceof ApiProblem)) return { kind: "no_answer" };
-      attempt = null;
+      const said = await attempt(about(seen, what), send);
+      if (said.kind === "no_answer") return said;
+      if (said.kind === "done") {
+        adopt(seen.incident_id, said.answer);
+        return { kind: "done" };
+      }
       await read();
-      if (error.status === 409) return { kind: "conflict", state: detail.value?.state ?? seen.state };
-      const { reason } = error.problem;
-      return { kind: "refused", why: error.message, ...(typeof reason === "string" ? { code: reason } : {}) };
+      if (said.kind === "conflict") return { kind: "conflict", state: detail.value?.state ?? seen.state };
+      const { reason } = said.problem.problem;
+      return { kind: "refused", why: said.problem.message, ...(typeof reason === "string" ? { code: reason } : {}) };
     } finally {
       isBusy.value = false;
     }
@@ -167,6 +159,11 @@ export function useCase(incidentId: Ref<string | null>) {
   });
 
   return { detail, task, problem, isBusy, read, move, regroup, tick };
+}
+
+/** The same move of the case as it was then. */
+function about(seen: IncidentDetail, what: string): string {
+  return `${seen.incident_id} ${seen.version} ${what}`;
 }
 
 /** Which person moved it last, if the centre says so. */

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from tests.integration.central.flow.stage import CHEN, LI, TOWNSHIP, VILLAGE, HandClock, Stage, build
+from tests.integration.central.flow.stage import CHEN, LI, POLICIES, TOWNSHIP, VILLAGE, HandClock, Stage, build
 from tests.integration.central.flow.test_seats import COUNTY, EVERYBODY, GAO, QIN, ROWS, Night, clock, roster
 from xueliang_alerts.contract import Hazard
 from xueliang_central.audit import chain
 from xueliang_central.audit.tables import audit_records
+from xueliang_central.centre import Settings
 from xueliang_central.dispatch.staffing import Listener, presence_view, say_present, silent_desks
 from xueliang_central.incidents.tables import incident_timeline
 from xueliang_central.people import presence
 from xueliang_central.people.tables import seat_presence
 from xueliang_central.rights.scope import Actor
+from xueliang_central.running import centre_on
 from xueliang_central.store.database import Database
 from xueliang_central.store.tables import events
+from xueliang_central.worker import Worker
+from xueliang_configs.policies import PolicyTable
 
 __all__ = ["clock"]
 
@@ -113,6 +118,26 @@ async def test_a_silent_seats_queue_rises_after_the_limit_and_comes_back_when_it
         (VILLAGE, False),
         (VILLAGE, True),
     ]
+
+
+async def test_without_a_word_on_seats_in_the_policies_a_silent_seat_is_unstaffed_after_a_minute(
+    database: Database, clock: HandClock, tmp_path: Path
+) -> None:
+    stage = await build(database, clock)
+    assert stage.rulebook.seating is None
+    mono_s = 0.0
+    settings, table = Settings(tmp_path), PolicyTable.model_validate(POLICIES)
+    worker = Worker(centre_on(database, settings, table, wall=clock, mono=lambda: mono_s))
+    await say_present(database, stage.rulebook.tree, LI, begins=True, now=clock())
+    await worker.listen()
+    changed = []
+    for _ in range(12):
+        mono_s += 5
+        clock.forward(5)
+        changed.append(await worker.listen())
+    assert changed == [0] * 11 + [1]
+    (row,) = await stage.rows(seat_presence)
+    assert (row["user_id"], row["unstaffed_since"]) == (LI.user_id, clock())
 
 
 async def test_a_short_limit_makes_no_seat_go_to_and_fro(watch: Watch) -> None:

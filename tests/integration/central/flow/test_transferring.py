@@ -34,6 +34,7 @@ from xueliang_central.dispatch.transferring import Transfer, candidates, transfe
 from xueliang_central.dispatch.working import moves_of
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.incidents.tables import incident_timeline
+from xueliang_central.incidents.views import incident_views
 from xueliang_central.notices.tables import notices
 from xueliang_central.rights.scope import Actor, Role
 from xueliang_central.store.database import Database
@@ -63,6 +64,14 @@ async def _transfer(stage: Stage, who: Actor, **more: Any) -> None:
         await transfer(change, who, task["task_id"], asked)
 
 
+async def _from_whom(stage: Stage) -> str | None:
+    """Who had the task before it was handed on, as a desk's queue is told."""
+    async with stage.database.reading() as conn:
+        (view,) = await incident_views(conn, stage.rulebook.tree, [await stage.one_incident()])
+    former = view["task"]["handed_on_from"]
+    return None if former is None else str(former["user_id"])
+
+
 async def _of(stage: Stage, worker: Actor) -> dict[str, Any]:
     return next(row for row in await stage.rows(tasks) if row["worker_id"] == worker.user_id)
 
@@ -70,6 +79,7 @@ async def _of(stage: Stage, worker: Actor) -> dict[str, Any]:
 async def test_what_is_under_way_goes_to_another_and_its_limits_begin_anew(stage: Stage, clock: HandClock) -> None:
     worker = await _first(stage)
     opened_at = (await stage.one_incident())["opened_at"]
+    assert await _from_whom(stage) is None
     clock.forward(30)
     await stage.work_on(worker, "take")
     clock.forward(60)
@@ -81,6 +91,7 @@ async def test_what_is_under_way_goes_to_another_and_its_limits_begin_anew(stage
     assert _other(worker).name.title() not in str(former["handed_on"])
     assert moves_of(worker, former) == ()
     assert new["state"] == "offered"
+    assert await _from_whom(stage) == worker.user_id
     assert (new["take_due_at"] - clock.at).total_seconds() == 60
     assert (new["arrive_due_at"] - clock.at).total_seconds() == 180
     incident = await stage.one_incident()

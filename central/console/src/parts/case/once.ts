@@ -1,41 +1,45 @@
 /** One act of a desk at a time: what became of it, and one key until the centre has spoken. */
 import { ref } from "vue";
 
-import { ApiProblem } from "@/api/http";
-import { randomId } from "@/api/random_id";
+import { attempts, type Answered, type Attempt } from "@/live/attempts";
 
 import { g } from "./waiting_words";
 
-/** `changed`: the centre has spoken, and what is shown may be another thing now. */
-export function useOnce(changed: () => void) {
+/** Busy while one is on its way. */
+export function useAttempts() {
   const isBusy = ref(false);
-  const trouble = ref("");
-  let attempt: { what: string; key: string } | null = null;
-
-  /** True: it is done. `what`: the same attempt has the same text. */
-  async function send(what: string, call: (key: string) => Promise<unknown>): Promise<boolean> {
-    if (attempt?.what !== what) attempt = { what, key: randomId() };
+  const one = attempts();
+  const attempt: Attempt = async (what, call) => {
     isBusy.value = true;
-    trouble.value = "";
     try {
-      await call(attempt.key);
-      attempt = null;
-      changed();
-      return true;
-    } catch (error) {
-      if (!(error instanceof ApiProblem)) {
-        trouble.value = g("noAnswer");
-        return false;
-      }
-      attempt = null;
-      trouble.value = error.status === 409 ? g("conflict") : g("refused", { why: error.message });
-      changed();
-      return false;
+      return await one(what, call);
     } finally {
       isBusy.value = false;
     }
+  };
+  return { isBusy, attempt };
+}
+
+/** `changed`: the centre has spoken, and what is shown may be another thing now. */
+export function useOnce(changed: () => void) {
+  const { isBusy, attempt } = useAttempts();
+  const trouble = ref("");
+
+  /** True: it is done. `what`: the same attempt has the same text. */
+  async function send(what: string, call: (key: string) => Promise<unknown>): Promise<boolean> {
+    trouble.value = "";
+    const said = await attempt(what, call);
+    trouble.value = troubleOf(said);
+    if (said.kind !== "no_answer") changed();
+    return said.kind === "done";
   }
   return { isBusy, trouble, send };
+}
+
+function troubleOf(said: Answered<unknown>): string {
+  if (said.kind === "done") return "";
+  if (said.kind === "no_answer") return g("noAnswer");
+  return said.kind === "conflict" ? g("conflict") : g("refused", { why: said.problem.message });
 }
 
 /** What `<input type="datetime-local">` shows for a moment, local time of this computer. */

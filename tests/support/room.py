@@ -1,0 +1,86 @@
+"""Whether what a page shows has its room: nothing sticks out, lies on anything else, or leaves its button."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from playwright.sync_api import Page
+
+from tests.support.browser import too_wide
+
+DESK_SIZES: Final = ((1366, 768), (1920, 1080))
+
+# Only what can be seen counts: a box is cut by every ancestor that clips or scrolls, and by the window. A map and a
+# drawing lay their own things over each other by what they show.
+_LOOK: Final = """async () => {
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  const ownRoom = ".leaflet-container, svg, .visually-hidden";
+  const words = (one) => (one.textContent || one.getAttribute("aria-label") || one.value || "").trim().slice(0, 30);
+  const name = (one) => `${one.tagName.toLowerCase()}.${one.className} "${words(one)}"`;
+  const isShown = (one) =>
+    one.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && !one.closest(ownRoom);
+  const cut = (box, by) => ({
+    left: Math.max(box.left, by.left), right: Math.min(box.right, by.right),
+    top: Math.max(box.top, by.top), bottom: Math.min(box.bottom, by.bottom),
+  });
+  const seen = (one, box) => {
+    let left = cut(box, { left: 0, top: 0, right: innerWidth, bottom: innerHeight });
+    for (let up = one; up && up !== document.body; up = up.parentElement)
+      if (getComputedStyle(up).overflow !== "visible") left = cut(left, up.getBoundingClientRect());
+    return left.right - left.left > 2 && left.bottom - left.top > 2 ? left : null;
+  };
+  const found = [];
+  const controls = "button, a[href], input:not([type=file], [type=radio], [type=checkbox]), select, textarea";
+  for (const one of document.querySelectorAll(controls)) {
+    if (!isShown(one)) continue;
+    const mayLeave = one.tagName === "BUTTON" && getComputedStyle(one).overflow === "visible";
+    if (mayLeave && one.scrollWidth > one.clientWidth + 1)
+      found.push(`words leave ${name(one)}`);
+    const box = seen(one, one.getClientRects()[0] ?? one.getBoundingClientRect());
+    if (!box) continue;
+    const top = document.elementFromPoint((box.left + box.right) / 2, (box.top + box.bottom) / 2);
+    if (top && !one.contains(top) && !top.contains(one)) found.push(`${name(one)} lies under ${name(top)}`);
+  }
+  const lines = [];
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const one = texts.currentNode.parentElement;
+    if (!texts.currentNode.textContent.trim() || !isShown(one) || one.closest("option, script, style")) continue;
+    const range = document.createRange();
+    range.selectNodeContents(texts.currentNode);
+    for (const line of range.getClientRects()) {
+      const box = seen(one, line);
+      if (box) lines.push([one, box]);
+    }
+  }
+  lines.sort(([, a], [, b]) => a.top - b.top);
+  lines.forEach(([one, a], i) => {
+    for (let j = i + 1; j < lines.length && lines[j][1].top < a.bottom; j++) {
+      const [other, b] = lines[j];
+      if (one.contains(other) || other.contains(one)) continue;
+      const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+      const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+      if (across > 2 && down > 0.4 * Math.min(a.bottom - a.top, b.bottom - b.top))
+        found.push(`${name(one)} lies on ${name(other)}`);
+    }
+  });
+  return [...new Set(found)].slice(0, 8);
+}"""
+
+
+def crowded(page: Page) -> list[str]:
+    """What has no room on the page as it stands, in words."""
+    return [*too_wide(page), *page.evaluate(_LOOK)]
+
+
+def crowded_at(page: Page, sizes: Iterable[tuple[int, int]] = DESK_SIZES) -> list[str]:
+    """The same at each of these sizes in pixels; the page has its own size again afterwards."""
+    before = page.viewport_size
+    found = []
+    for width, height in sizes:
+        page.set_viewport_size({"width": width, "height": height})
+        found += [f"{width}x{height}: {words}" for words in crowded(page)]
+    if before is not None:
+        page.set_viewport_size(before)
+    return found
