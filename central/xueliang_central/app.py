@@ -98,6 +98,8 @@ _FLOW: Final = (
     "voices",
     "live_views",
     "live_rights",
+    "phones",
+    "own_phone",
     "bulk_reads",
 )
 

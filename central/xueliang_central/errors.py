@@ -7,6 +7,10 @@
     │   └── SchemaError           no: the schema is not the one this program knows, or the URL cannot serve these roles
     ├── RightsError
     │   ├── NotSignedIn           no, sign in first (also: session expired or revoked)
+    │   │   └── PhoneRevoked      no: the phone is bound no more; by password, or enrolled anew
+    │   ├── EnrolmentOver         with a new code of the supervisor: unknown, used, voided, or of too long ago
+    │   ├── PhoneRefused          once more with a new challenge: over, answered before, or another key has signed
+    │   ├── CodeNeeded            with a code of the second factor, which this person has
     │   ├── WrongPassword         no; the same answer for an unknown name
     │   ├── WrongOldPassword      with the right one: of a person who changes the own password; counted
     │   ├── PasswordRefused       with another: `reason` says what a new password must be and this one is not
@@ -97,6 +101,29 @@ class NotSignedIn(RightsError):
     status = 401
     code = "not_signed_in"
     title = "Sign in first"
+
+
+class PhoneRevoked(NotSignedIn):
+    code = "phone_revoked"
+    title = "This phone is enrolled no more"
+
+
+class EnrolmentOver(RightsError):
+    status = 422  # not 401: the console would take a session for ended
+    code = "enrolment_over"
+    title = "This code enrols no phone any more"
+
+
+class PhoneRefused(RightsError):
+    status = 422
+    code = "phone_refused"
+    title = "The phone has not proved that it has its key"
+
+
+class CodeNeeded(RightsError):
+    status = 422
+    code = "code_needed"
+    title = "A code of the second factor is needed"
 
 
 class WrongPassword(RightsError):

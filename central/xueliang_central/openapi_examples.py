@@ -73,6 +73,22 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     },
     "Credentials": {"username": "wang", "password": "ten letters and more"},
     "Code": {"code": "492039"},
+    "PhoneCode": {"code": "7Q4M-XK2D-0R9V-T6WB-HN3C-8JYE-5P"},
+    "Enrol": {
+        "code": "7Q4M-XK2D-0R9V-T6WB-HN3C-8JYE-5P",
+        "key": {
+            "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+            "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+        },
+        "signature": "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
+        "name": "Chrome · Android",
+    },
+    "WhichPhone": {"phone_id": _OTHER_ID},
+    "Renewal": {
+        "phone_id": _OTHER_ID,
+        "challenge": "mF3oUe0aVnQm2dZp7rT1sYx4bKc9hLw6gJv8iNqEoA0",
+        "signature": "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
+    },
     "OwnPassword": {"old": "ten letters and more", "new": "another one, also long"},
     "NewAccount": {
         "username": "li.na",

@@ -7,6 +7,7 @@ Invariants
       counts at once.
     - Whoever has enrolled a second factor gets a session only by a code of it, whatever the first step was
       (`rights/second_factor.py`). Between the two there is a token that is good for that code alone.
+    - A session that a bound phone's key has opened lasts an hour, and ends with the phone (`rights/phones.py`).
     - An unknown name costs the same time, is counted the same and answered the same as a wrong password. A device from
       which this person signed in before has a count of its own, so that guesses from elsewhere do not keep the owner
       out.
@@ -25,8 +26,8 @@ from sqlalchemy import and_, delete, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.audit import chain
-from xueliang_central.errors import NotSignedIn, SecondStepOver, Throttled, WrongCode, WrongPassword
-from xueliang_central.rights import people, second_factor
+from xueliang_central.errors import NotSignedIn, PhoneRevoked, SecondStepOver, Throttled, WrongCode, WrongPassword
+from xueliang_central.rights import people, phones, second_factor
 from xueliang_central.rights.passwords import password_fits
 from xueliang_central.rights.scope import Actor, Role
 from xueliang_central.rights.sealing import Seal
@@ -40,13 +41,15 @@ from xueliang_central.rights.tables import (
     sign_on_trips,
     users,
 )
+from xueliang_central.rights.tables import phones as phone_rows
 from xueliang_central.rights.throttle import ACCOUNT, ADDRESS, DEVICE, FORGET_AFTER, count_attempt, subject_hash
 from xueliang_central.store.database import Database
 
 SESSION_COOKIE: Final = "xl_session"
 DEVICE_COOKIE: Final = "xl_device"
 CSRF_HEADER: Final = "x-csrf-token"
-SESSION_LASTS: Final = timedelta(hours=12)  # a shift; a phone signs in once a day
+SESSION_LASTS: Final = timedelta(hours=12)  # a shift; a phone that is not bound signs in once a day
+PHONE_SESSION_LASTS: Final = timedelta(hours=1)  # what a stolen cookie of a bound phone is worth; renewed by itself
 DEVICE_LASTS: Final = timedelta(days=90)
 SECOND_COOKIE: Final = "xl_second"
 SECOND_LASTS: Final = timedelta(minutes=5)  # to find the phone and type six digits
@@ -60,6 +63,7 @@ class SignedIn:
     user_id: str
     token: str
     device: str
+    lasts: timedelta = SESSION_LASTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +201,25 @@ async def _opened(
     return signed_in
 
 
+async def open_by_phone(
+    conn: AsyncConnection,
+    user_id: str,
+    name: str,
+    phone_id: str,
+    *,
+    action: str,
+    address: str,
+    device: str,
+    at: datetime,
+) -> SignedIn:
+    """A session of a bound phone, which has just proved that it has its key."""
+    known = await _is_known_device(conn, device, user_id, at)
+    signed_in = await _open_session(conn, user_id, device if known else "", at, phone_id, PHONE_SESSION_LASTS)
+    detail = {"address": address, "way": "phone", "phone_id": phone_id}
+    await chain.record(conn, actor=name, action=action, object_kind="user", object_id=user_id, detail=detail, at=at)
+    return signed_in
+
+
 async def _is_known_device(conn: AsyncConnection, device: str, user_id: str, at: datetime) -> bool:
     if not device:
         return False
@@ -210,7 +233,14 @@ async def _is_known_device(conn: AsyncConnection, device: str, user_id: str, at:
     return found.one_or_none() is not None
 
 
-async def _open_session(conn: AsyncConnection, user_id: str, device: str, at: datetime) -> SignedIn:
+async def _open_session(
+    conn: AsyncConnection,
+    user_id: str,
+    device: str,
+    at: datetime,
+    phone_id: str | None = None,
+    lasts: timedelta = SESSION_LASTS,
+) -> SignedIn:
     token = secrets.token_urlsafe(32)
     new_device = secrets.token_urlsafe(32)
     if device:
@@ -218,11 +248,15 @@ async def _open_session(conn: AsyncConnection, user_id: str, device: str, at: da
     await conn.execute(
         insert(known_devices), {"token_hash": token_hash(new_device), "user_id": user_id, "last_used_at": at}
     )
-    await conn.execute(
-        insert(sessions),
-        {"token_hash": token_hash(token), "user_id": user_id, "created_at": at, "expires_at": at + SESSION_LASTS},
-    )
-    return SignedIn(user_id, token, new_device)
+    row = {
+        "token_hash": token_hash(token),
+        "user_id": user_id,
+        "created_at": at,
+        "expires_at": at + lasts,
+        "phone_id": phone_id,
+    }
+    await conn.execute(insert(sessions), row)
+    return SignedIn(user_id, token, new_device, lasts)
 
 
 async def sign_out(conn: AsyncConnection, token: str) -> None:
@@ -230,19 +264,23 @@ async def sign_out(conn: AsyncConnection, token: str) -> None:
 
 
 async def actor_of_session(conn: AsyncConnection, token: str, *, at: datetime) -> Actor:
-    """Who is behind a session token now. Raises NotSignedIn: unknown, expired, revoked, or the account is disabled."""
+    """Who is behind a session token now. Raises NotSignedIn: unknown, expired, revoked, or the account is disabled;
+    PhoneRevoked, which is one too: the phone whose session it is was taken away."""
     found = await conn.execute(
-        select(users, second_factors.c.confirmed_at)
+        select(users, second_factors.c.confirmed_at, phone_rows.c.revoked_at)
         .join(sessions, sessions.c.user_id == users.c.user_id)
         .outerjoin(
             second_factors,
             and_(second_factors.c.user_id == users.c.user_id, second_factors.c.confirmed_at.is_not(None)),
         )
+        .outerjoin(phone_rows, phone_rows.c.phone_id == sessions.c.phone_id)
         .where(sessions.c.token_hash == token_hash(token), sessions.c.expires_at > at, users.c.disabled.is_(False))
     )
     row = found.one_or_none()
     if row is None:
         raise NotSignedIn
+    if row.revoked_at is not None:
+        raise PhoneRevoked
     granted = await conn.execute(
         select(grants.c.area_path).where(
             grants.c.user_id == row.user_id, or_(grants.c.until_at.is_(None), grants.c.until_at > at)
@@ -254,7 +292,7 @@ async def actor_of_session(conn: AsyncConnection, token: str, *, at: datetime) -
 
 async def forget_old(conn: AsyncConnection, at: datetime) -> None:
     """Clear what no longer matters: expired sessions and half sign-ins, enrolments nobody ended, old attempts, devices
-    not seen for long."""
+    not seen for long, codes and challenges of phones that are over."""
     await conn.execute(delete(sessions).where(sessions.c.expires_at <= at))
     await conn.execute(delete(second_steps).where(second_steps.c.expires_at <= at))
     begun = second_factors.c.confirmed_at.is_(None)  # nobody sees it, and it would stand in the way of a new key
@@ -262,3 +300,4 @@ async def forget_old(conn: AsyncConnection, at: datetime) -> None:
     await conn.execute(delete(sign_on_trips).where(sign_on_trips.c.expires_at <= at))
     await conn.execute(delete(login_attempts).where(login_attempts.c.last_at < at - FORGET_AFTER * 24))
     await conn.execute(delete(known_devices).where(known_devices.c.last_used_at < at - DEVICE_LASTS))
+    await phones.forget_old(conn, at)

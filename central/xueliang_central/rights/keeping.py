@@ -112,6 +112,11 @@ async def others_account(conn: AsyncConnection, actor: Actor, user_id: str) -> A
     return _account(row)
 
 
+async def seen_account(conn: AsyncConnection, actor: Actor, user_id: str) -> Account:
+    """Of the actor's areas. Raises NotFound."""
+    return _account(await _row(conn, actor, user_id))
+
+
 async def _row(conn: AsyncConnection, actor: Actor, user_id: str) -> Row[Any]:
     try:
         asked = _ACCOUNTS.where(users.c.user_id == str(uuid.UUID(user_id)))

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.audit import chain
 from xueliang_central.errors import Conflict, MoveRefused, NotFound, NotSignedIn
+from xueliang_central.rights import phones
 from xueliang_central.rights.administrators import Standing, administered_as, why_not
 from xueliang_central.rights.scope import Actor, Role
 from xueliang_central.rights.tables import grants, second_steps, sessions, users
@@ -99,7 +100,8 @@ async def add_user(
 
 
 async def change_user(conn: AsyncConnection, user_id: str, *, at: datetime, by: str, **values: Any) -> None:
-    """Change role, area, password hash, holder or `disabled`, and end every session of that person.
+    """Change role, area, password hash, holder or `disabled`, and end every session of that person. Phones that are
+    bound go with a worker who is disabled, or no worker any more; else they go on, by their keys.
 
     Raises NotFound, Conflict, and MoveRefused where it would combine what one person may not be.
     """
@@ -116,6 +118,8 @@ async def change_user(conn: AsyncConnection, user_id: str, *, at: datetime, by: 
     await _written(conn, update(users).where(users.c.user_id == user_id).values(**values))
     await conn.execute(delete(second_steps).where(second_steps.c.user_id == user_id))
     await conn.execute(delete(sessions).where(sessions.c.user_id == user_id))
+    if values.get("disabled") or values.get("role", before.role) != Role.WORKER.value:
+        await phones.revoke_all(conn, user_id, by=by, why="the account was changed", at=at)
     detail = {name: "changed" if name == "password_hash" else str(value) for name, value in values.items()}
     await chain.record(
         conn, actor=by, action="user.changed", object_kind="user", object_id=user_id, detail=detail, at=at

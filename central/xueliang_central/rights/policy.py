@@ -68,6 +68,8 @@ class Permission(StrEnum):
     SEE_ACCOUNTS = "see_accounts"
     SEE_BULK_READS = "see_bulk_reads"
     MANAGE_ACCOUNTS = "manage_accounts"
+    SEE_PHONES = "see_phones"
+    ENROL_PHONES = "enrol_phones"
     SEE_REPORTS = "see_reports"
     SEE_NOISE = "see_noise"
     SEE_WALL = "see_wall"
@@ -135,6 +137,10 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.SEE_BULK_READS: frozenset({Role.AUDITOR}),
     # That it is another person's account is judged with the account (rights/keeping.py).
     Permission.MANAGE_ACCOUNTS: frozenset({Role.SECURITY}),
+    Permission.SEE_PHONES: frozenset({Role.SUPERVISOR, Role.SECURITY, Role.AUDITOR}),
+    # Who leads the workers, and who keeps their accounts; a system administrator keeps none. That it is a worker's of
+    # the own areas is judged with the account (rights/enrolling.py).
+    Permission.ENROL_PHONES: frozenset({Role.SUPERVISOR, Role.SECURITY}),
     Permission.SEE_REPORTS: _OFFICE,
     Permission.SEE_NOISE: _OFFICE,
     Permission.SEE_WALL: _OFFICE | {Role.VIEWER},

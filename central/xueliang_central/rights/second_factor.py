@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.audit import chain
 from xueliang_central.errors import Conflict, NotFound, Throttled, WrongCode
-from xueliang_central.rights import totp
+from xueliang_central.rights import people, phones, totp
 from xueliang_central.rights.acting import acting
 from xueliang_central.rights.scope import Actor
 from xueliang_central.rights.sealing import Seal
@@ -162,11 +162,13 @@ async def take(conn: AsyncConnection, seal: Seal, user_id: str, code: str, at: d
 
 
 async def reset(conn: AsyncConnection, user_id: str, *, by: str, at: datetime) -> None:
-    """Take the factor away, with its recovery codes; every session of the person ends. Raises NotFound."""
+    """Take the factor away, with its recovery codes; every session of the person ends, and every phone that
+    is bound goes: it may be the one that was lost. Raises NotFound."""
     if await conn.scalar(select(users.c.user_id).where(users.c.user_id == user_id)) is None:
         raise NotFound("user")
     for table in (second_factors, recovery_codes, second_steps, sessions):
         await conn.execute(delete(table).where(table.c.user_id == user_id))
+    await phones.revoke_all(conn, user_id, by=by, why="the second factor was reset", at=at)
     await forget_attempts(conn, subject_of(user_id))
     await _tell(conn, by, "second_factor.reset", user_id, {}, at)
 

@@ -44,7 +44,45 @@ sessions: Final = Table(
     Column("user_id", UuidText, ForeignKey("users.user_id", ondelete="CASCADE"), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
+    Column("phone_id", UuidText, nullable=True),  # opened by a bound phone's key: ends with the phone
     Index(None, "user_id"),
+    Index(None, "expires_at"),
+)
+
+phones: Final = Table(
+    "phones",  # each bound to one worker by a key that it cannot give away
+    metadata,
+    Column("phone_id", UuidText, primary_key=True),
+    Column("user_id", UuidText, ForeignKey("users.user_id", ondelete="CASCADE"), nullable=False),
+    Column("key_x", String(43), nullable=False),  # P-256 as a JWK writes it: 32 bytes, base64url
+    Column("key_y", String(43), nullable=False),
+    Column("name", String(80), nullable=False),  # the browser's, for whoever reads the list
+    Column("enrolled_at", UtcDateTime, nullable=False),
+    Column("enrolled_by", String(64), nullable=False),  # user name of who showed the code
+    Column("last_used_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime, nullable=True),
+    Column("revoked_by", String(64), nullable=True),
+    Index(None, "user_id"),
+)
+
+phone_codes: Final = Table(
+    "phone_codes",  # one of a worker; gone once it is used, or over
+    metadata,
+    Column("user_id", UuidText, ForeignKey("users.user_id", ondelete="CASCADE"), primary_key=True),
+    Column("code_hash", String(64), nullable=False),
+    Column("made_by", String(64), nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Index("phone_codes_by_hash", "code_hash", unique=True),
+)
+
+phone_challenges: Final = Table(
+    "phone_challenges",
+    metadata,
+    Column("challenge_hash", String(64), primary_key=True),
+    Column("phone_id", UuidText, ForeignKey("phones.phone_id", ondelete="CASCADE"), nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Index(None, "phone_id"),
     Index(None, "expires_at"),
 )
 

@@ -67,7 +67,7 @@ class Code(BaseModel):
     code: str = Field(min_length=1, max_length=64, description="Six digits of the app, or a recovery code.")
 
 
-async def _session(centre: Centre, user_id: str, token: str) -> Session:
+async def session_of(centre: Centre, user_id: str, token: str) -> Session:
     async with centre.database.reading() as conn:
         person = await person_of(conn, user_id)
         factor = await second_factor.standing_of(conn, user_id)
@@ -111,7 +111,7 @@ async def sign_in(credentials: Credentials, request: Request, response: Response
     keep_in_browser(centre, response, signed_in)
     if isinstance(signed_in, accounts.SecondStep):
         return SecondStepAsked()
-    return await _session(centre, signed_in.user_id, signed_in.token)
+    return await session_of(centre, signed_in.user_id, signed_in.token)
 
 
 @router.post("/code", dependencies=[Depends(public)])
@@ -129,7 +129,7 @@ async def second_step(given: Code, request: Request, response: Response) -> Sess
     )
     keep_in_browser(centre, response, signed_in)
     response.delete_cookie(accounts.SECOND_COOKIE, path="/api/session", httponly=True, samesite="strict")
-    return await _session(centre, signed_in.user_id, signed_in.token)
+    return await session_of(centre, signed_in.user_id, signed_in.token)
 
 
 def address_of(request: Request) -> str:
@@ -157,7 +157,7 @@ def keep_in_browser(centre: Centre, response: Response, done: accounts.SignedIn 
     response.set_cookie(
         accounts.SESSION_COOKIE,
         done.token,
-        max_age=int(accounts.SESSION_LASTS.total_seconds()),
+        max_age=int(done.lasts.total_seconds()),
         httponly=True,
         secure=secure,
         samesite="strict",
@@ -176,7 +176,7 @@ def keep_in_browser(centre: Centre, response: Response, done: accounts.SignedIn 
 @router.get("")
 async def who_am_i(request: Request, actor: Annotated[Actor, Depends(require(Permission.SIGNED_IN))]) -> Session:
     """The person behind the cookie, and the CSRF token."""
-    return await _session(centre_of(request), actor.user_id, request.cookies[accounts.SESSION_COOKIE])
+    return await session_of(centre_of(request), actor.user_id, request.cookies[accounts.SESSION_COOKIE])
 
 
 class OwnPassword(BaseModel):

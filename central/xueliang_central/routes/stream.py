@@ -2,7 +2,8 @@
 
 A plain streaming answer. `Last-Event-ID` reads on from the table, then the live feed follows without a hole: the
 listener is put on before the table is read, and what came by both ways is told apart by its id. Who is listening is
-judged anew every `PING_S`: a session that ended, or a role that changed, ends or narrows the stream.
+judged anew every `PING_S`: a session that ended, or a role that changed, ends or narrows the stream. A phone that was
+taken away is judged at once.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ _NEEDS: Final[Mapping[str, Permission]] = {
     "bulk_read": Permission.SEE_BULK_READS,
 }
 _ON_A_WALL: Final = frozenset({"incident", "camera", "camera_gone", "node"})
+_PHONE: Final = "phone"  # of the own phones one was taken away: told to nobody, and the stream is judged at once
 
 
 def is_for(actor: Actor, event: Event) -> bool:
@@ -99,7 +101,7 @@ async def _stream(centre: Centre, actor: Actor, token: str, after: int | None) -
             found = await _next(listener)
             if not found:
                 yield b": ping\n\n"
-            if centre.mono() - judged_at >= PING_S:
+            if centre.mono() - judged_at >= PING_S or any(one.event.kind == _PHONE for one in found):
                 judged = await _judge_again(centre, actor, token)
                 if judged is None:
                     return

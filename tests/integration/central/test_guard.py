@@ -29,6 +29,7 @@ FILLED = {"sha256": "0" * 64, "incident_id": "0", "task_id": "0", "code": "9", "
 FILLED |= {"silence_id": "0", "proposal_id": "0", "version": "1", "user_id": "0", "identifier": "0", "sighting_id": "0"}
 FILLED |= {"silence_id": "0", "proposal_id": "0", "version": "1", "user_id": "0", "notice_id": "0", "step": "0"}
 FILLED |= {"lane_id": "0", "view_id": "0", "row_id": "0", "area_code": "9", "hand_over_id": "0"}
+FILLED |= {"phone_id": "0"}
 
 
 def api_routes() -> list[APIRoute]:
@@ -53,7 +54,8 @@ def test_every_route_declares_one_policy() -> None:
     assert [route for router in all_routers() for route in undeclared_routes(router)] == []
     public = {route.path for route in api_routes() if permission_of(route) is Permission.PUBLIC}
     signing_in = {"/api/session", *(f"/api/session/{way}" for way in ("code", "ways", "oidc", "oidc/callback"))}
-    assert public == {"/api/health", *signing_in}
+    by_phone = {f"/api/session/phone/{way}" for way in ("whose", "enrol", "challenge", "renew")}
+    assert public == {"/api/health", *signing_in, *by_phone}
 
 
 def test_an_application_with_an_undeclared_route_is_not_built(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,6 +110,7 @@ KINDS = {
     ),
     "fates": Kind("/api/incidents/{}/notices", frozenset(DESKS), NO_SUCH),
     "contacts": Kind("/api/people/{}/contacts", frozenset({Role.ADMIN}), NO_SUCH),
+    "phones": Kind("/api/users/{}/phones", frozenset({Role.SUPERVISOR, Role.SECURITY, Role.AUDITOR}), NO_SUCH),
     "roster": Kind("/api/people/{}/roster", frozenset(DESKS), NO_SUCH),
     "area roster": Kind("/api/areas/{}/roster", frozenset(DESKS), "370199"),
     "duty": Kind("/api/areas/{}/on-duty", frozenset(DESKS), "370199"),
@@ -180,7 +181,9 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
         ids["proposal"][place] = await add_proposal(centre, code)
         ids["fates"][place] = ids["incident"][place]
         ids["earlier"][place] = ids["recommended"][place] = ids["incident"][place]
-        ids["roster"][place] = ids["contacts"][place] = await centre.add_user(f"rostered-{place}", Role.WORKER, code)
+        ids["roster"][place] = ids["contacts"][place] = ids["phones"][place] = await centre.add_user(
+            f"rostered-{place}", Role.WORKER, code
+        )
         ids["area roster"][place] = ids["duty"][place] = ids["figures"][place] = ids["ledger"][place] = code
         ids["assessment"][place] = ids["noise"][place] = ids["wall"][place] = ids["standing"][place] = code
         ids["sighting"][place] = await add_sighting(centre, code)
@@ -630,3 +633,28 @@ async def test_no_role_watches_live_and_one_alone_gives_the_right(centre: TestCe
                 assert (await client.delete(f"/api/users/{people[place]}/live-right")).status_code == 204
             else:
                 assert _same(given, missing), (place, given.text)
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_phones_are_enrolled_by_supervisors_and_who_keeps_accounts(centre: TestCentre, role: Role) -> None:
+    ids = await _furnish(centre)
+    await centre.add_user("someone", role, OWN)
+    async with centre.signed_in("someone") as client:
+        missing = {
+            "made": await client.post(f"/api/users/{NO_SUCH}/phone-code", json={}),
+            "voided": await client.delete(f"/api/users/{NO_SUCH}/phone-code"),
+            "revoked": await client.delete(f"/api/users/{NO_SUCH}/phones/{NO_SUCH}"),
+        }
+        for place in PLACES:
+            one = f"/api/users/{ids['phones'][place]}"
+            answers = {
+                "made": await client.post(f"{one}/phone-code", json={}),
+                "voided": await client.delete(f"{one}/phone-code"),
+                "revoked": await client.delete(f"{one}/phones/{NO_SUCH}"),
+            }
+            if role not in {Role.SUPERVISOR, Role.SECURITY}:
+                assert {answer.status_code for answer in (*answers.values(), *missing.values())} == {403}
+            elif visible(place):
+                assert [answer.status_code for answer in answers.values()] == [201, 204, 404], place
+            else:
+                assert all(_same(answer, missing[act]) for act, answer in answers.items()), place
