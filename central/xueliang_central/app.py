@@ -35,6 +35,7 @@ from xueliang_central.routes import (
     stream,
     suggestions,
     users,
+    waiting_rules,
 )
 from xueliang_central.routes.guard import Guard
 from xueliang_central.routes.problems import speak_problems
@@ -57,6 +58,7 @@ _ROUTERS: Final = (
     rules_overview.router,
     rule_defaults.router,
     shadow_rules.router,
+    waiting_rules.router,
     fleet.router,
     policies.router,
     evidence.router,

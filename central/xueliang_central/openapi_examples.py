@@ -178,6 +178,11 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "items": [{"camera_id": "quancheng-east-01", "rule_ids": ["lane"]}],
         "why": "试运行一天，每天不到一条",
     },
+    "RulesDecisions": {
+        "items": [{"camera_id": "quancheng-east-01", "version": 4}, {"camera_id": "quancheng-east-02", "version": 2}],
+        "move": "refuse",
+        "note": "试运行不足一天，请再看",
+    },
     "LevelDraft": {"settings": {"fire_lane_obstruction": {"dwell_s": 90}}},
     "LevelProposed": {
         "settings": {"fire_lane_obstruction": {"dwell_s": 90}},

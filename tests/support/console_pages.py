@@ -20,6 +20,7 @@ DESK_PAGES: Final = (
     "/rules",
     "/rules/cam-0",
     "/rules/shadow",
+    "/rules/waiting",
     "/rule-levels",
     "/rosters",
     "/reports",

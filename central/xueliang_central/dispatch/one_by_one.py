@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from xueliang_central.dispatch.publishing import changing
-from xueliang_central.errors import Conflict, MoveRefused, NotFound
+from xueliang_central.errors import CentralError, Conflict, MoveRefused, NotFound
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import Change, Rulebook
 from xueliang_central.rights.scope import Actor, may_see
@@ -15,6 +15,26 @@ from xueliang_central.store.database import Database
 
 Record = dict[str, Any]
 Act = Callable[[Change, Record, int], Awaitable[None]]
+
+
+async def outcome_of(
+    act: Callable[[], Awaitable[None]], *, refusals: tuple[type[CentralError], ...] = (MoveRefused,)
+) -> tuple[str, CentralError | None]:
+    """What came of one of several: done, or not_found, conflict or refused with the error that says why.
+
+    Args:
+        act: all that is done with it, its transaction included.
+        refusals: what counts as refused; any other error is the caller's.
+    """
+    try:
+        await act()
+    except NotFound as error:
+        return "not_found", error
+    except Conflict as error:
+        return "conflict", error
+    except refusals as error:
+        return "refused", error
+    return "done", None
 
 
 async def each(
@@ -41,19 +61,22 @@ async def each(
     outcomes: list[Record] = []
     for incident_id, version in cases:
         incident: Record = {}
-        try:
+
+        async def one(incident_id: str = incident_id, version: int = version, incident: Record = incident) -> None:
             async with changing(database, rulebook, wall, actor=actor) as change:
-                incident = await incidents.load(change.conn, incident_id, lock=True)
+                incident.update(await incidents.load(change.conn, incident_id, lock=True))
                 if not may_see(actor, incident["area_path"]):
                     raise NotFound("incident")
                 await act(change, incident, version)
-        except NotFound as error:
-            outcomes.append({"incident_id": incident_id, "outcome": "not_found", "detail": error.detail})
-        except (Conflict, MoveRefused) as error:
-            now = {name: incident[name] for name in ("number", "state", "version")}
-            outcome = "conflict" if isinstance(error, Conflict) else "refused"
-            alone = {"stands_alone": bool(error.extra.get("alone"))}
-            outcomes.append({"incident_id": incident_id, "outcome": outcome, "detail": error.detail, **now, **alone})
+
+        outcome, error = await outcome_of(one)
+        found: Record = {"incident_id": incident_id, "outcome": outcome}
+        if error is None:
+            outcomes.append({**found, "number": incident["number"]})
+        elif outcome == "not_found":
+            outcomes.append({**found, "detail": error.detail})
         else:
-            outcomes.append({"incident_id": incident_id, "outcome": "done", "number": incident["number"]})
+            now = {name: incident[name] for name in ("number", "state", "version")}
+            alone = {"stands_alone": bool(error.extra.get("alone"))}
+            outcomes.append({**found, "detail": error.detail, **now, **alone})
     return outcomes

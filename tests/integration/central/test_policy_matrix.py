@@ -80,6 +80,9 @@ KINDS = {
     "rules in shadow": Kind(
         "/api/cameras/{}/rules", frozenset(DESKS), "no-such", "/api/camera-rules/shadow", "items", "camera_id"
     ),
+    "rules that wait": Kind(
+        "/api/cameras/{}/rules", frozenset(DESKS), "no-such", "/api/camera-rules/waiting", "items", "camera_id"
+    ),
     "rules_history": Kind("/api/cameras/{}/rules/versions", frozenset(DESKS), "no-such"),
     "rules_version": Kind("/api/cameras/{}/rules/versions/1", frozenset(DESKS), "no-such"),
     "rules_diff": Kind("/api/cameras/{}/rules/diff?of=1&to=1", frozenset(DESKS), "no-such"),
@@ -160,6 +163,7 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
             "rules_diff",
             "trial",
             "rules in shadow",
+            "rules that wait",
         ):
             ids[kind][place] = f"camera-{place}"
         async with centre.database.transaction() as conn:
@@ -434,6 +438,21 @@ async def test_many_incidents_are_counted_and_judged_within_the_own_areas_only(c
         assert outcomes == [not visible(place) for place in ids] + [True], (role, moved.text)
     else:
         assert moved.status_code == 403, role
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_several_versions_of_rules_are_decided_within_the_own_areas_only(centre: TestCentre, role: Role) -> None:
+    ids = (await _furnish(centre))["rules"]
+    await centre.add_user("someone", role, OWN)
+    items = [{"camera_id": one, "version": 1} for one in (*ids.values(), "no-such")]
+    async with centre.signed_in("someone") as client:
+        body = {"items": items, "move": "refuse", "note": "too early"}
+        decided = await client.post("/api/camera-rules/decisions", json=body)
+    if role in {Role.RULE_OPERATOR, Role.SUPERVISOR, Role.ADMIN}:
+        outcomes = [one["outcome"] == "not_found" for one in decided.json()["results"]]
+        assert outcomes == [not visible(place) for place in ids] + [True], (role, decided.text)
+    else:
+        assert decided.status_code == 403, role
 
 
 @pytest.mark.parametrize("role", list(Role))
