@@ -16,6 +16,7 @@ from xueliang_configs.inhibition import Inhibition
 from xueliang_configs.notices import LadderStep, NoticeRules
 from xueliang_configs.schedules import Schedule
 from xueliang_configs.sharing import Sharing
+from xueliang_configs.side_moves import SideMoves
 from xueliang_configs.values import AreaLevel, PlaceClass, PositiveSeconds, Settings, problem
 
 ANY: Literal["any"] = "any"
@@ -376,6 +377,10 @@ class PolicyTable(Settings):
         default=1_800.0,
         description="For so long after a worker under way has told by a press where that is, it is a reason for who is "
         "sent next; 0: never.",
+    )
+    side_moves: SideMoves = Field(
+        default=SideMoves(),
+        description="How long a request waits for a second person; the longest suspension and supervision.",
     )
     sharing: Sharing | None = Field(
         default=None, description="What is told to other systems as CAP 1.2 messages; left out: nothing."

@@ -21,6 +21,7 @@ from xueliang_central.dispatch.telling import who_is_told
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import By, Change
+from xueliang_central.incidents.moments import span_text
 from xueliang_central.incidents.moving import seen_before
 from xueliang_central.incidents.regrouping import UNDER_WAY
 from xueliang_central.incidents.states import MOVES, State
@@ -36,7 +37,6 @@ Row = dict[str, Any]
 SUPERVISED: Final = "supervised"
 SUPERVISE: Final = "supervise"
 END: Final = "end_supervision"
-LONGEST: Final = timedelta(days=90)
 _CENTRES: Final = frozenset({Level.TOWNSHIP, Level.COUNTY, Level.CITY})  # a village has the case, it does not watch it
 
 
@@ -87,7 +87,7 @@ async def supervise(change: Change, actor: Actor, incident_id: str, asked: Super
         raise NotFound("incident")
     if await seen_before(change, actor, asked.idempotency_key, incident_id, asked.move):
         return
-    _check(actor, incident, asked, change.now)
+    _check(actor, incident, asked, change)
     by = By("user", await rosters.display_name_of(change.conn, actor.user_id) or actor.name)
     if asked.move == SUPERVISE:
         incident = await _begin(change, actor, incident, asked, by)
@@ -113,7 +113,7 @@ async def supervise(change: Change, actor: Actor, incident_id: str, asked: Super
     )
 
 
-def _check(actor: Actor, incident: Row, asked: Supervision, now: datetime) -> None:
+def _check(actor: Actor, incident: Row, asked: Supervision, change: Change) -> None:
     if asked.move not in (SUPERVISE, END):
         raise MoveRefused(f"no such move: {asked.move[:24]}", moves=[SUPERVISE, END])
     if incident["version"] != asked.version:
@@ -129,8 +129,11 @@ def _check(actor: Actor, incident: Row, asked: Supervision, now: datetime) -> No
         raise MoveRefused("this incident is not supervised", state=incident["state"])
     if not asked.note.strip():
         raise MoveRefused(f"{asked.move} needs a note")
-    if asked.move == SUPERVISE and (asked.due is None or not now < asked.due <= now + LONGEST):
-        raise MoveRefused(f"due: expected a moment within {LONGEST.days} days from now, got {asked.due}", reason="due")
+    longest_s = change.rulebook.side_moves.supervision_longest_s
+    latest = change.now + timedelta(seconds=longest_s)
+    if asked.move == SUPERVISE and (asked.due is None or not change.now < asked.due <= latest):
+        detail = f"due: expected a moment within {span_text(longest_s)} from now, got {asked.due}"
+        raise MoveRefused(detail, reason="due")
     if asked.move == END and asked.due is not None:
         raise MoveRefused("due belongs to supervise")
 

@@ -20,6 +20,7 @@ from xueliang_central.dispatch.judging import JUDGES
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import CLOCK, POLICY, By, Change
+from xueliang_central.incidents.moments import span_text
 from xueliang_central.incidents.moving import seen_before
 from xueliang_central.incidents.regrouping import is_urgent
 from xueliang_central.incidents.states import MOVES, UNDER_WAY, Move
@@ -33,8 +34,6 @@ Row = dict[str, Any]
 
 SUPERVISORS: Final = frozenset({Role.SUPERVISOR, Role.ADMIN})
 REASONS: Final = ("weather", "no_access", "owner_away", "equipment", "other_authority", "unsafe", "other")
-DECIDE_WITHIN: Final = timedelta(minutes=30)  # an approval that comes later is about another situation
-LONGEST: Final = timedelta(days=7)  # what needs longer is kept open with a plan
 WORKERS: Final = frozenset({"ask_suspension", "resume"})
 ASKED: Final = "suspension_asked"
 TOLD: Final = {
@@ -92,12 +91,13 @@ async def ask(change: Change, actor: Actor, incident: Row, task: Row, asked: Sus
 
     Raises MoveRefused.
     """
-    problem = _problem(incident, asked, change.now)
+    rules = change.rulebook.side_moves
+    problem = _problem(incident, asked, change.now, rules.suspension_longest_s)
     if problem is not None:
         raise problem
     until = asked.until
     assert until is not None, "checked above"
-    decide_by = min(change.now + DECIDE_WITHIN, until)
+    decide_by = min(change.now + timedelta(seconds=rules.decide_s), until)
     suspension = {
         "standing": Standing.ASKED.value,
         "task_id": task["task_id"],
@@ -120,7 +120,7 @@ async def ask(change: Change, actor: Actor, incident: Row, task: Row, asked: Sus
     return incident
 
 
-def _problem(incident: Row, asked: Suspension, now: datetime) -> MoveRefused | None:
+def _problem(incident: Row, asked: Suspension, now: datetime, longest_s: float) -> MoveRefused | None:
     if is_urgent(incident):
         return MoveRefused("fire and severity 1 are not suspended: hand it on, or ask for help", reason="urgent")
     if is_alive(incident):
@@ -132,8 +132,8 @@ def _problem(incident: Row, asked: Suspension, now: datetime) -> MoveRefused | N
         return MoveRefused("ask_suspension needs a note: what stands in the way, in words")
     if asked.until is None:
         return MoveRefused("ask_suspension needs until: when the task goes on")
-    if not now < asked.until <= now + LONGEST:
-        detail = f"until: expected a moment within {LONGEST.days} days from now, got {asked.until.isoformat()}"
+    if not now < asked.until <= now + timedelta(seconds=longest_s):
+        detail = f"until: expected a moment within {span_text(longest_s)} from now, got {asked.until.isoformat()}"
         return MoveRefused(detail, reason="until")
     return None
 

@@ -26,13 +26,14 @@ from xueliang_central.incidents.suppressing import InhibitionRule, SilencingRule
 from xueliang_central.incidents.tables import incident_timeline
 from xueliang_configs.checklists import ChecklistStep
 from xueliang_configs.policies import PolicyTable, UnitFirst
+from xueliang_configs.side_moves import SideMoves
 
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
     """What the centre decides by: the area tree, the policy table, each hazard's folding rule, shedding, silencing,
     seating (None: nothing is dealt to seats), of which cases a lane's managing unit is told first, what an operator
-    looks at by hazard, what a camera's fault mutes."""
+    looks at by hazard, what a camera's fault mutes, how long what is asked on the way may take."""
 
     areas: AreaBook
     policies: Sequence[PolicyRow]
@@ -44,6 +45,7 @@ class Rulebook:
     checklists: Mapping[str, Sequence[ChecklistStep]] = field(default_factory=dict)
     inhibition: InhibitionRule = field(default_factory=InhibitionRule)
     check_in_counts_s: float = 1800.0  # a worker's check-in is a reason for who is sent; 0: never
+    side_moves: SideMoves = SideMoves()  # how long requests, suspensions and supervisions may take
 
     @property
     def tree(self) -> AreaTree:
@@ -60,7 +62,7 @@ class Rulebook:
         inhibition = InhibitionRule(muted.faults, tuple(hazard.value for hazard in muted.hazards))
         told_s = table.check_in_counts_s
         rows, unit_first = rows_of(table), table.unit_first
-        return cls(areas, rows, folding, shedding, silencing, seating, unit_first, steps, inhibition, told_s)
+        return cls(areas, rows, folding, shedding, silencing, seating, unit_first, steps, inhibition, told_s, table.side_moves)
 
     @property
     def longest_memory_s(self) -> float:

@@ -23,6 +23,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+from xueliang_central.incidents.moments import span_text
 from xueliang_central.incidents.node_failures import NODE_HAZARD
 from xueliang_central.incidents.shedding import MOST_SEVERE, NEVER_HELD_HAZARDS, may_be_held
 from xueliang_central.rights.scope import within
@@ -193,7 +194,7 @@ def _time_problems(asked: Asked, rule: SilencingRule, now: datetime) -> Iterable
     limit_s = rule.longest_s if asked.weekly is None else rule.event_longest_s
     if asked.ends_at - start > timedelta(seconds=limit_s):
         latest = start + timedelta(seconds=limit_s)
-        yield Problem("ends_at", f"expected at most {_span(limit_s)}, until {_at(latest)}, got {_at(asked.ends_at)}")
+        yield Problem("ends_at", f"expected at most {span_text(limit_s)}, until {_at(latest)}, got {_at(asked.ends_at)}")
     if asked.weekly is not None and weekly_share(asked.weekly) > MOST_OF_A_WEEK:
         share = weekly_share(asked.weekly)
         yield Problem(
@@ -281,8 +282,3 @@ def _about(silence: Silence) -> dict[str, object]:
 
 def _at(at: datetime) -> str:
     return at.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _span(seconds: float) -> str:
-    days = seconds / 86_400
-    return f"{days:g} days" if days >= 1 else f"{seconds / 3_600:g} hours"

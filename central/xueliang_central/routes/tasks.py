@@ -48,7 +48,7 @@ async def list_tasks(
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> dict[str, Any]:
     """A worker's own tasks and those offered to the worker's area; for others, those in scope. Newest first;
-    `next_cursor` null on the last page."""
+    `next_cursor` null on the last page. `suspension_longest_s`: how far ahead a worker may ask to suspend."""
     mine = or_(
         tasks.c.worker_id == actor.user_id,
         and_(tasks.c.state == TaskState.OFFERED.value, tasks.c.area_code == code_of_path(actor.area_path)),
@@ -65,7 +65,11 @@ async def list_tasks(
         rows = [dict(row) for row in found[:limit]]
         items = await task_views(conn, centre.areas.tree, rows)
     last = rows[-1] if len(found) > limit else None
-    return {"items": items, "next_cursor": cursor_of(last["offered_at"], last["task_id"]) if last else None}
+    return {
+        "items": items,
+        "next_cursor": cursor_of(last["offered_at"], last["task_id"]) if last else None,
+        "suspension_longest_s": centre.policies.side_moves.suspension_longest_s,
+    }
 
 
 @router.get("/{task_id}")

@@ -221,7 +221,7 @@ export interface Asked {
 }
 
 export const tasks = {
-  open: () => get<{ items: Task[] }>("/api/tasks?state=open"),
+  open: () => get<{ items: Task[]; suspension_longest_s: number }>("/api/tasks?state=open"),
   one: (taskId: string) => get<Task>(`/api/tasks/${encodeURIComponent(taskId)}`),
   move: (taskId: string, body: TaskMove) => post<Task>(`/api/tasks/${encodeURIComponent(taskId)}/moves`, body),
   /** Of the village, or of another area by its code. */

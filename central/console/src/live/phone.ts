@@ -63,6 +63,8 @@ const undone = reactive(new Map<string, Given>());
 /** The device did not take the last act or photograph: it is full, or forbids it. */
 const hasLost = ref(false);
 const isOnline = ref(navigator.onLine);
+/** How far ahead a worker may ask to suspend; null: not told yet, the centre will judge. */
+const suspensionLongestS = ref<number | null>(null);
 
 let stop: (() => void) | null = null;
 let kept: Kept | null = null;
@@ -108,7 +110,8 @@ function onEvent(event: CentreEvent): void {
 
 async function read(): Promise<void> {
   try {
-    const { items } = await calls.open();
+    const { items, suspension_longest_s } = await calls.open();
+    suspensionLongestS.value = suspension_longest_s;
     const open = new Set(items.map((task) => task.task_id));
     const gone = [...found.values()].filter((task) => LIVE.has(task.state) && !open.has(task.task_id));
     items.forEach((task) => adopt(task));
@@ -493,6 +496,7 @@ export function usePhone() {
     isAway,
     isLasting,
     hasLost,
+    suspensionLongestS,
     ageS,
     isAdding,
     move,

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from tests.integration.central.flow.stage import (
+    CHEN,
     GRID,
     LI,
     PEOPLE,
+    POLICIES,
     VILLAGE,
     HandClock,
     Stage,
@@ -33,6 +35,7 @@ from xueliang_central.dispatch import suspending
 from xueliang_central.dispatch.needing import not_needed
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.side_moves import asides_for
+from xueliang_central.dispatch.supervising import Supervision, supervise
 from xueliang_central.dispatch.suspending import Suspension, ask_for_worker, decide, resume_by_desk
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.dispatch.transferring import Transfer, transfer
@@ -45,6 +48,7 @@ from xueliang_central.reports.tables import rollups
 from xueliang_central.rights.scope import Actor, Role
 from xueliang_central.store.database import Database
 from xueliang_configs.policies import PolicyTable
+from xueliang_configs.side_moves import SideMoves
 
 SUN = actor(Role.SUPERVISOR, VILLAGE, "sun")
 QIU = actor(Role.SUPERVISOR, "370102003", "qiu")
@@ -191,7 +195,7 @@ async def test_who_may_not(stage: Stage, clock: HandClock) -> None:
 def test_what_a_request_must_say(more: dict[str, Any], says: str) -> None:
     now = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
     said: dict[str, Any] = {"reason_code": "weather", "note": "storm", "until": now + HOUR}
-    problem = suspending._problem({"hazard": "crowd", "severity": 2}, Suspension(1, **said | more), now)
+    problem = suspending._problem({"hazard": "crowd", "severity": 2}, Suspension(1, **said | more), now, 604_800.0)
     assert problem is not None
     assert says in str(problem)
 
@@ -203,7 +207,7 @@ async def test_a_request_that_nobody_decides_lapses(stage: Stage, clock: HandClo
     asked = [row for row in await stage.rows(notices) if row["kind"] == "suspension_asked"]
     async with stage.database.reading() as conn:
         assert await not_needed(conn, asked) == {}
-    clock.forward(suspending.DECIDE_WITHIN.total_seconds() + 1)
+    clock.forward(SideMoves().decide_s + 1)
     await stage.fire_all()
     assert (await _suspension(stage))["standing"] == "lapsed"
     assert ("suspension_lapsed", worker.user_id) in {(row["kind"], row["user_id"]) for row in await stage.rows(notices)}
@@ -215,6 +219,24 @@ async def test_a_request_that_nobody_decides_lapses(stage: Stage, clock: HandClo
     assert set(await _running(stage)) == {"check"}
     await stage.take(cleared())
     assert (await stage.one_incident())["close_reason"] == "verified"
+
+
+async def test_the_policy_says_how_long_each_may_take(database: Database, clock: HandClock) -> None:
+    limits = {"decide_s": 120, "suspension_longest_s": 3600, "supervision_longest_s": 7200}
+    stage = await build(database, clock, policies=POLICIES | {"side_moves": limits}, people=(*PEOPLE, SUN))
+    worker = await _taken(stage)
+    await stage.work_on(worker, "arrive")
+    with pytest.raises(MoveRefused, match="within 1 hour from now"):
+        await _ask(stage, worker, until=clock.at + 2 * HOUR)
+    case = await stage.one_incident()
+    with pytest.raises(MoveRefused, match="within 2 hours from now"):
+        async with changing(stage.database, stage.rulebook, clock) as change:
+            asked = Supervision("supervise", case["version"], "look", due=clock.at + 3 * HOUR)
+            await supervise(change, CHEN, case["incident_id"], asked)
+    await _ask(stage, worker)
+    clock.forward(121)
+    await stage.fire_all()
+    assert (await _suspension(stage))["standing"] == "lapsed"
 
 
 async def test_what_other_moves_make_of_it(stage: Stage, clock: HandClock) -> None:
