@@ -62,7 +62,9 @@ class Rulebook:
         inhibition = InhibitionRule(muted.faults, tuple(hazard.value for hazard in muted.hazards))
         told_s = table.check_in_counts_s
         rows, unit_first = rows_of(table), table.unit_first
-        return cls(areas, rows, folding, shedding, silencing, seating, unit_first, steps, inhibition, told_s, table.side_moves)
+        return cls(
+            areas, rows, folding, shedding, silencing, seating, unit_first, steps, inhibition, told_s, table.side_moves
+        )
 
     @property
     def longest_memory_s(self) -> float:

@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.audit import chain
 from xueliang_central.errors import Conflict, NotFound, Throttled, WrongCode
-from xueliang_central.rights import people, phones, totp
+from xueliang_central.rights import phones, totp
 from xueliang_central.rights.acting import acting
 from xueliang_central.rights.scope import Actor
 from xueliang_central.rights.sealing import Seal

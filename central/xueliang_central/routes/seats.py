@@ -13,8 +13,8 @@ from xueliang_central.dispatch.claiming import RENEW_EVERY_S, Said, claims_seen,
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.seat_judging import RowMove, judge_row, seat_view
 from xueliang_central.dispatch.staffing import presence_view, say_present, silent_desks
-from xueliang_central.rights.acting import acting
 from xueliang_central.incidents.seating import unstaffed_after_s
+from xueliang_central.rights.acting import acting
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor
 from xueliang_central.routes.asking import MOST_TOGETHER, AnId, SeveralBody, rulebook_of
