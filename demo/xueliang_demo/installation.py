@@ -170,7 +170,8 @@ class Installation:
 
     def start_centre(self) -> None:
         self.centre.start()
-        wait_until(self._centre_is_ready, "the centre to answer", START_LIMIT_S)
+        with httpx.Client(timeout=2.0, trust_env=False) as http:  # one: each reads all certificates of the machine
+            wait_until(lambda: self._centre_is_ready(http), "the centre to answer", START_LIMIT_S)
 
     def stop(self) -> None:
         """In the order of the path, so that nothing is in the air: node, centre, broker."""
@@ -201,10 +202,10 @@ class Installation:
     def stop_broker(self) -> None:
         self._broker.stop()
 
-    def _centre_is_ready(self) -> bool:
+    def _centre_is_ready(self, http: httpx.Client) -> bool:
         self.centre.must_run()
         try:
-            answer = httpx.get(f"{self.origin}/api/health", timeout=2.0, trust_env=False)
+            answer = http.get(f"{self.origin}/api/health")
         except httpx.HTTPError:
             return False
         return answer.status_code == 200 and not answer.json().get("waiting_for")
