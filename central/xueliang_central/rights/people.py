@@ -40,7 +40,7 @@ async def must_stand(conn: AsyncConnection, actor: Actor, *, alone: bool = False
     NotSignedIn.
     """
     its = users.c
-    asked = select(its.user_id, its.role, its.area_path, its.disabled).where(its.user_id.in_({actor.user_id, changes}))
+    asked = select(its.user_id, its.role, its.area_path, its.disabled).where(its.user_id.in_(_both(actor, changes)))
     if changes is not None:
         held = asked.order_by(its.user_id).with_for_update()
     else:  # key_share: what only refers to the row need not wait
@@ -48,6 +48,14 @@ async def must_stand(conn: AsyncConnection, actor: Actor, *, alone: bool = False
     row = next((one for one in await conn.execute(held) if one.user_id == actor.user_id), None)
     if row is None or row.disabled or (row.role, row.area_path) != (actor.role.value, actor.area_path):
         raise NotSignedIn("the account was changed in this moment")
+
+
+def _both(actor: Actor, changes: str | None) -> set[str]:
+    """What names no account, as it came in an address, is left to whoever looks for it."""
+    try:
+        return {actor.user_id} if changes is None else {actor.user_id, str(uuid.UUID(changes))}
+    except ValueError:
+        return {actor.user_id}
 
 
 async def add_user(

@@ -44,14 +44,8 @@ async def _in_its_place(database: Database) -> None:
     west, south, east, north = city.BOXES[city.GRID]
     spot = [(west + east) / 2, (south + north) / 2]
     line = [spot, [spot[0] + 1e-5, spot[1]]]
-    lane = {
-        "lane_id": "alley",
-        "name": "东巷",
-        "line": line,
-        "datum": "wgs84",
-        "unit": "物业",
-        "duty_phone": "0531 119 120",
-    }
+    of_whom = {"unit": "物业", "duty_phone": "0531 119 120"}
+    lane = {"lane_id": "alley", "name": "东巷", "line": line, "width_m": 4, "datum": "wgs84", **of_whom}
     async with database.transaction() as conn:
         at_hand = [camera("assigned", city.GRID), camera("beside", None), camera("far", city.EAST_GRID)]
         await upsert_cameras(conn, [*located, *at_hand], await load_tree(conn), at=EVENING)

@@ -84,10 +84,10 @@ async def test_nothing_ends_by_an_hour_that_is_taken_back(database: Database, cl
     began_at = stage.clock.at
     await stage.take(
         received(alert(Phase.RAISED, 1, hazard=Hazard.INTRUSION), 1),
-        received(alert(Phase.RAISED, 1, hazard=Hazard.CROWD), 2),
+        received(alert(Phase.RAISED, 1, camera_id="far-gate", hazard=Hazard.CROWD), 2),
     )
     machine.passes(5)
-    gone = alert(Phase.CLEARED, 2, hazard=Hazard.CROWD, began_at=began_at, ended_at=stage.clock.at)
+    gone = alert(Phase.CLEARED, 2, camera_id="far-gate", hazard=Hazard.CROWD, began_at=began_at)
     await stage.take(received(gone, 3, at=stage.clock.at))
 
     async def looks() -> dict[str, int]:
