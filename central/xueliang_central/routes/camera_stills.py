@@ -87,7 +87,5 @@ async def fresh_still(request: Request, response: Response, camera_id: CameraId,
         still_sha256=result.still.sha256 if result.still is not None else None,
         frame_size_wh=result.still.size_wh if result.still is not None else None,
         view_id=result.view_id,
-        views=None
-        if result.views is None
-        else [View(view_id=one.view_id, name=one.name) for one in result.views],
+        views=None if result.views is None else [View(view_id=one.view_id, name=one.name) for one in result.views],
     )

@@ -36,7 +36,9 @@ def test_every_number_within_a_setting_has_words_of_its_own() -> None:
         if (inner := _object_of(schema, written)) is not None
         for path in _numbers(schema, inner, name)
     }
-    worded = set(re.findall(r'^  "([a-z_.]+)": \[(?:"[^"]+", ){4}"[^"]+"\],$', (PAGES / "parts/words.ts").read_text(), re.M))
+    worded = set(
+        re.findall(r'^  "([a-z_.]+)": \[(?:"[^"]+", ){4}"[^"]+"\],$', (PAGES / "parts/words.ts").read_text(), re.M)
+    )
     assert parts == worded
 
 
