@@ -31,7 +31,7 @@ export function useViews(answer: Ref<FreshStill | null>, newest: Ref<CameraStill
   });
 
   // The centre shows the newest still of a camera only: what is drawn on in another view is kept here.
-  watch(newest, (still) => {
+  watch([newest, shows], ([still]) => {
     const view = still && !still.preview ? shows.value.get(still.sha256) : undefined;
     if (still && view && !fetched.has(still.sha256)) void fetchWhole(view, still);
   });
