@@ -92,10 +92,11 @@ def test_an_account_is_made_changed_given_the_right_to_watch_live_and_disabled(
     assert serious(page) == []
     assert too_wide(page) == []
     shoot(page, "accounts-in-hand")
+    panel.get_by_test_id("account-role").select_option("worker")
     panel.get_by_test_id("live-right-take").click()
     said(page, "已收回")
     expect(row(page, "li.na").get_by_test_id("has-live")).to_have_count(0)
-    panel.get_by_test_id("account-role").select_option("worker")
+    expect(panel.get_by_test_id("account-role")).to_have_value("worker")  # chosen, and not saved yet
     panel.get_by_test_id("account-save").click()
     said(page, "已保存")
     expect(panel.get_by_test_id("live-right-not")).to_be_visible()

@@ -28,6 +28,8 @@ KEYS: Final = (
     "axe_pages",
     "phone_usable_3g_s",
     "phone_usable_again_3g_s",
+    "phone_usable_3g_kb",
+    "phone_usable_3g_requests",
     "stray_taps",
     "stray_tap_wrong_closes",
     "what_if_24_h_s",
@@ -56,7 +58,7 @@ def measure(parts: Collection[str], browser: Browser, folder: Path, figures: Fig
         if "case" in parts:
             case_picture.measure(browser, place, 3 if is_quick else 20, figures)
         if "phone" in parts:
-            figures["phone_usable_3g_s"], figures["phone_usable_again_3g_s"] = _phone(browser, place)
+            figures.update(_phone(browser, place))
         if "whatif" in parts:
             figures["what_if_24_h_s"] = _what_if(browser, place)
         if "taps" in parts:
@@ -64,8 +66,9 @@ def measure(parts: Collection[str], browser: Browser, folder: Path, figures: Fig
             figures["stray_taps"], figures["stray_tap_wrong_closes"] = taps, _taps(browser, place, taps, episodes)
 
 
-def _phone(browser: Browser, place: Small) -> tuple[float, float]:
-    """Seconds until the list's first task can be taken over a slow line: with an empty cache, and opened again."""
+def _phone(browser: Browser, place: Small) -> Figures:
+    """Seconds until the list's first task can be taken over a slow line: with an empty cache, and opened again. Of the
+    first, what had come by then: kB (1000 bytes, as they travel, headers included) in how many answers."""
     page = place.page(browser, "worker")
     cookies = page.context.cookies()
     page.context.close()
@@ -74,15 +77,24 @@ def _phone(browser: Browser, place: Small) -> tuple[float, float]:
     line = phone.context.new_cdp_session(phone)
     line.send("Network.enable")
     line.send("Network.emulateNetworkConditions", SLOW)
-    waits = []
+    came: list[int] = []
+    line.on("Network.loadingFinished", lambda one: came.append(int(one["encodedDataLength"])))
+    waits, by_then = [], []
     for _ in range(2):
         began_s = time.monotonic()
         phone.goto("/phone", wait_until="commit")
         phone.get_by_test_id("take").first.wait_for(timeout=120_000)
         waits.append(time.monotonic() - began_s)
+        by_then.append((sum(came) / 1000, len(came)))
         phone.wait_for_timeout(3_000)  # what it keeps for later
     phone.context.close()
-    return waits[0], waits[1]
+    kilobytes, requests = by_then[0]
+    return {
+        "phone_usable_3g_s": waits[0],
+        "phone_usable_again_3g_s": waits[1],
+        "phone_usable_3g_kb": kilobytes,
+        "phone_usable_3g_requests": float(requests),
+    }
 
 
 def _what_if(browser: Browser, place: Small) -> float:
