@@ -76,7 +76,7 @@ def hand_over(browser: Browser, day: Day, out: Path) -> None:
 def wall(browser: Browser, day: Day, out: Path) -> None:
     for name, language in (("wall", "zh"), ("wall-english", "en")):
         page = page_of(browser, day, "wall", f"/wall?lang={language}", width=1920, height=1080)
-        page.get_by_test_id("wall-row").first.wait_for()
+        page.locator('[data-testid="wall-pages"][data-page="1"]').wait_for(timeout=60_000)  # each page has its turn
         take(page, out, name)
 
 
