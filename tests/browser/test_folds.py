@@ -10,8 +10,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.test_console import SOON_MS, as_operator, blocked
 from tests.support.accessibility import require_axe, serious
-from tests.support.browser import complaints, too_wide
+from tests.support.browser import complaints
 from tests.support.puppet_node import CentreOnly, PuppetNode
+from tests.support.room import too_wide_at
 from xueliang_alerts.contract import Hazard, Severity
 from xueliang_demo.city import DEMO, make_city
 from xueliang_demo.demo_plan import POLICIES
@@ -82,7 +83,7 @@ def test_some_of_a_fold_are_judged_by_mouse_and_each_is_closed_for_itself(
     fold.get_by_test_id("row-tick").nth(0).check()
     fold.get_by_test_id("row-tick").nth(2).check()
     expect(fold.get_by_test_id("fold-meant")).to_have_text("已选 2 起")
-    assert too_wide(page) == []
+    assert too_wide_at(page) == []
     require_axe()
     assert serious(page) == []
     fold.get_by_test_id("fold-false_alarm").click()

@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.accessibility import serious
-from tests.support.browser import complaints, too_wide
+from tests.support.browser import complaints
+from tests.support.room import too_wide_at
 from tests.support.small_city import CAMERAS, Small, open_page, small
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
@@ -24,7 +25,7 @@ def place(tmp_path: Path) -> Iterator[Small]:
 
 def _is_sound(page: Page) -> None:
     assert serious(page) == []
-    assert too_wide(page) == []
+    assert too_wide_at(page) == []
     assert complaints(page) == []
 
 

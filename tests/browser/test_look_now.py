@@ -15,9 +15,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.test_console import SOON_MS, as_operator, blocked, centre, node
 from tests.support.accessibility import require_axe, serious
-from tests.support.browser import complaints, drawn_jpeg, too_wide
+from tests.support.browser import complaints, drawn_jpeg
 from tests.support.looking_node import looking_node
 from tests.support.puppet_node import CentreOnly, PuppetNode
+from tests.support.room import too_wide_at
 from xueliang_alerts.clocks import system_wall
 from xueliang_alerts.commands import FullStill, LookCommand, LookResult, Says
 from xueliang_alerts.contract import Measure, Severity
@@ -95,7 +96,7 @@ def test_one_key_shows_the_state_a_preview_and_then_the_full_picture(
         page.keyboard.press("?")
         expect(page.get_by_test_id("key-sheet")).to_contain_text("现在看看")
         page.keyboard.press("Escape")
-        assert too_wide(page) == []
+        assert too_wide_at(page) == []
         assert complaints(page) == []
 
 
@@ -131,4 +132,4 @@ def test_what_cannot_be_seen_or_shown_is_said_in_both_languages(
         page.get_by_test_id("look-button").click()  # the fourth within some seconds
         expect(page.get_by_test_id("look-words")).to_have_text("Looked at just now: try again in a moment")
         assert serious(page) == []
-        assert too_wide(page) == []
+        assert too_wide_at(page) == []

@@ -9,8 +9,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.test_console import BLOCKED, MEASURES, SOON_MS
-from tests.support.browser import complaints, desk, sign_in, too_wide
+from tests.support.browser import complaints, desk, sign_in
 from tests.support.puppet_node import CentreOnly, PuppetNode
+from tests.support.room import too_wide_at
 from xueliang_alerts.contract import Hazard, Severity
 from xueliang_demo.city import DEMO, make_city
 from xueliang_demo.demo_plan import POLICIES
@@ -69,7 +70,7 @@ def test_beyond_a_thousand_the_centre_counts_and_the_list_reads_on(browser: Brow
         expect(page.get_by_test_id("scope-cut")).to_have_count(0)
         expect(page.get_by_test_id("tab-all")).to_contain_text(str(TOTAL))
         expect(page.get_by_test_id("queue-part")).to_contain_text(f"共 {TOTAL} 起")
-        assert too_wide(page) == []
+        assert too_wide_at(page) == []
         eastern = person_closes_one(centre, EAST.code)
         expect(step(EAST.code)).to_have_text(str(EASTERN - 1), timeout=SOON_MS)  # told by the stream, of one not here
         assert eastern

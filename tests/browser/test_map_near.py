@@ -10,8 +10,9 @@ from sqlalchemy import create_engine, insert
 
 from tests.browser.test_console import SOON_MS, as_operator, blocked, centre, node
 from tests.support.accessibility import require_axe, serious
-from tests.support.browser import complaints, too_wide
+from tests.support.browser import complaints
 from tests.support.puppet_node import CentreOnly, PuppetNode
+from tests.support.room import too_wide_at
 from tests.support.rows import filled
 from xueliang_alerts.clocks import system_wall
 from xueliang_alerts.contract import Hazard, Severity
@@ -75,7 +76,7 @@ def test_lanes_are_drawn_and_what_is_near_is_listed_nearest_first(
     expect(card.get_by_test_id("near-camera").first).to_contain_text("东巷1号")
     page.wait_for_timeout(600)  # the map goes there
     assert _orange(page) > before + 100
-    assert too_wide(page) == []
+    assert too_wide_at(page) == []
     assert serious(page) == []
 
     card.get_by_test_id("near-camera").nth(1).click()

@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.accessibility import serious
-from tests.support.browser import complaints, desk, sign_in, too_wide
+from tests.support.browser import complaints, desk, sign_in
+from tests.support.room import too_wide_at
 from tests.support.small_city import CAMERAS, Small, small
 from xueliang_demo.api_client import Person
 from xueliang_demo.demo_plan import POLICIES
@@ -78,7 +79,7 @@ def test_a_noisy_rule_stands_at_the_top_and_its_link_opens_it(browser: Browser, 
         expect(change).to_contain_text(f"只有 {FALSE_ALARMS} 件，满 8 件才提")
         expect(page.get_by_test_id("noise-camera").first).to_have_attribute("data-camera", "cam-0")
         assert serious(page) == []
-        assert too_wide(page) == []
+        assert too_wide_at(page) == []
 
         page.get_by_test_id("order-share").click()
         expect(page.get_by_test_id("noise-rules-empty")).to_be_visible()  # nobody has judged any rule 8 times

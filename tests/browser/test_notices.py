@@ -11,8 +11,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import create_engine, insert, select
 
-from tests.support.browser import asked_elsewhere, complaints, desk, handset, sign_in, too_wide
+from tests.support.browser import asked_elsewhere, complaints, desk, handset, sign_in
 from tests.support.puppet_node import CentreOnly
+from tests.support.room import too_wide_at
 from tests.support.rows import filled
 from xueliang_alerts.clocks import system_wall
 from xueliang_central.areas.tree import path_by_code
@@ -94,7 +95,7 @@ def test_an_administrator_sees_what_was_given_up_and_lets_it_go_again(browser: B
     page.get_by_test_id("mine-show").click()
     expect(page.get_by_test_id("mine")).to_contain_text("138****1111")
     expect(page.get_by_test_id("mine")).not_to_contain_text("13800001111")
-    assert too_wide(page) == []
+    assert too_wide_at(page) == []
     page.get_by_test_id("dead-again").click()
     expect(page.get_by_test_id("dead-said")).to_contain_text("已重新排队")
     # Tried again, and given up again as soon as a worker finds that there is no such channel: the old reason goes.
@@ -115,7 +116,7 @@ def test_an_operator_follows_the_ladder_of_an_incident_and_sees_no_dead_letters(
     page.get_by_test_id("ladder-incident").select_option(incident_id)
     told = page.get_by_test_id("fate").or_(page.get_by_test_id("ladder-none"))
     expect(told.first).to_be_visible()
-    assert too_wide(page) == []
+    assert too_wide_at(page) == []
     assert complaints(page) == []
     page.goto(f"/notices?incident={uuid.uuid4()}")
     expect(page.get_by_test_id("ladder-failure")).to_contain_text("没有这个事件")

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import asked_elsewhere, complaints, desk, handset, sign_in, too_wide
+from tests.support.browser import asked_elsewhere, complaints, desk, handset, sign_in
 from tests.support.puppet_node import CentreOnly
+from tests.support.room import too_wide_at
 from xueliang_demo.city import DEMO, make_city
 from xueliang_demo.demo_plan import POLICIES
 from xueliang_demo.installation import DEMO_SIGNER, NODE_ID, Account, Plan, WatchedCamera
@@ -90,7 +91,7 @@ def test_who_may_look_and_who_may_not(browser: Browser, centre: CentreOnly) -> N
     page = opened(handset(browser, centre.origin), centre, "ruler")
     expect(page.get_by_test_id("release")).to_have_count(1)
     expect(page.get_by_test_id("release-open")).to_have_count(0)
-    assert too_wide(page) == []
+    assert too_wide_at(page) == []
     page = desk(browser, centre.origin)
     sign_in(page, "desk", centre.password_of("desk"))
     page.get_by_test_id("more-pages").click()

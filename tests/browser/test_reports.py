@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.support.browser import asked_elsewhere, complaints, desk, handset, sign_in, too_wide
 from tests.support.puppet_node import CentreOnly
 from tests.support.rolled_weeks import fill, some_weeks
+from tests.support.room import too_wide_at
 from xueliang_alerts.clocks import system_wall
 from xueliang_central.reports.periods import period_of
 from xueliang_demo.city import DEMO, make_city
@@ -82,7 +83,7 @@ def test_a_supervisor_reads_figures_goes_down_and_takes_the_ledger(browser: Brow
     page.get_by_test_id("report-drill").check()
     expect(page.get_by_test_id("report-empty")).to_be_visible()
     page.get_by_test_id("report-drill").uncheck()
-    assert too_wide(page) == []
+    assert too_wide_at(page) == []
 
     expect(page.get_by_test_id("ledger-xlsx")).to_be_disabled()  # not without saying what for
     page.get_by_test_id("ledger-why").fill("月度考核")

@@ -9,8 +9,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.accessibility import serious
-from tests.support.browser import complaints, desk, drawn_jpeg, sign_in, too_wide
+from tests.support.browser import complaints, desk, drawn_jpeg, sign_in
 from tests.support.puppet_node import Episode
+from tests.support.room import too_wide_at
 from tests.support.small_city import BLOCKED, CAMERAS, Small, small
 from xueliang_alerts.contract import Hazard, Reason, Severity
 from xueliang_demo.processes import wait_until
@@ -65,7 +66,7 @@ def test_many_are_reviewed_by_keys_and_what_comes_back_is_left(browser: Browser,
         expect(cards).to_have_count(TOTAL)
         expect(cards.first).to_contain_text(re.compile("持续 1分(3[5-9]|[45]\\d)秒"))
         assert serious(page) == []
-        assert too_wide(page) == []
+        assert too_wide_at(page) == []
 
         page.keyboard.press("ArrowRight")
         page.keyboard.press("Space")
@@ -103,5 +104,5 @@ def test_many_are_reviewed_by_keys_and_what_comes_back_is_left(browser: Browser,
         expect(cards).to_have_count(TOTAL - 1)
         page.get_by_test_id("language").click()
         expect(page.get_by_test_id("reviews-page")).to_contain_text("False alarm")
-        assert too_wide(page) == []
+        assert too_wide_at(page) == []
         assert complaints(page) == []

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import asked_elsewhere, complaints, desk, handset, sign_in, too_wide
 from tests.support.puppet_node import CentreOnly
+from tests.support.room import too_wide_at
 from xueliang_alerts.clocks import system_wall
 from xueliang_configs.schedules import zone_of
 from xueliang_demo.city import DEMO, make_city
@@ -90,7 +91,7 @@ def test_shifts_are_added_a_gap_shows_and_closes_and_the_worker_sees_the_own(
     page.get_by_test_id("shift-done").click()
     page.get_by_test_id("roster-save").click()
     expect(page.get_by_test_id("roster-failure")).to_contain_text("366", timeout=SOON_MS)  # a year at most, in words
-    assert too_wide(page) == []
+    assert too_wide_at(page) == []
     page.get_by_test_id("week-after").click()
     expect(page.get_by_test_id("week-this")).to_be_enabled(timeout=SOON_MS)
     page.get_by_test_id("language").click()

@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.test_rules import CROWD, LANE, SOON_MS, Stage, field, open_camera, page_of, stage, state
-from tests.support.browser import asked_elsewhere, complaints, too_wide
+from tests.support.browser import asked_elsewhere, complaints
+from tests.support.room import too_wide_at
 from xueliang_demo.city import DEMO, make_city
 from xueliang_demo.processes import wait_until
 
@@ -54,7 +55,7 @@ def test_a_default_is_seen_before_inherited_named_overridden_and_inherited_again
     effects = say(ruler, "fire_lane_obstruction", "clear_after_s", "9")
     expect(effects.get_by_test_id("level-counts")).to_have_text("共 2 路，1 路会改变")
     expect(effects.get_by_test_id("effect-cam-east")).to_contain_text("9 秒")
-    assert too_wide(ruler) == []
+    assert too_wide_at(ruler) == []
     propose(ruler, "各县统一")
     wait_until(lambda: rule_of(stage, "cam-east", "lane-east").get("clear_after_s") == 9, "the node has it", 20)
     assert rule_of(stage, "cam-east", "lane-east")["dwell_s"] == LANE["dwell_s"]  # the camera's own stays

@@ -11,8 +11,9 @@ import cv2
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import asked_elsewhere, complaints, desk, sign_in, too_wide
+from tests.support.browser import asked_elsewhere, complaints, desk, sign_in
 from tests.support.puppet_node import CentreOnly, PuppetNode
+from tests.support.room import too_wide_at
 from tests.support.rules_node import RulesNode, takes_all
 from xueliang_alerts.contract import Hazard, Reason, Severity
 from xueliang_alerts.desired import RuleProblem
@@ -156,7 +157,7 @@ def test_a_severity_is_proposed_agreed_to_by_another_applied_refused_and_rolled_
     stage.node.change("cam-east", [LANE | {"dwell_s": 33.0}], 4)
     state(ruler, "drifted")
     for page in (ruler, chief):
-        assert too_wide(page) == []
+        assert too_wide_at(page) == []
         assert complaints(page) == []
         assert asked_elsewhere(page, stage.centre.origin) == []
 

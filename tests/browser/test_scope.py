@@ -10,8 +10,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.test_console import SOON_MS, blocked
 from tests.support.accessibility import require_axe, serious
-from tests.support.browser import complaints, desk, requested, sign_in, too_wide
+from tests.support.browser import complaints, desk, requested, sign_in
 from tests.support.puppet_node import CentreOnly, PuppetNode
+from tests.support.room import too_wide_at
 from xueliang_alerts.contract import Hazard, Severity
 from xueliang_demo.city import DEMO, make_city
 from xueliang_demo.demo_plan import POLICIES
@@ -151,7 +152,7 @@ def test_a_fire_elsewhere_is_told_whatever_the_page_is_narrowed_to(
     page.get_by_test_id("language").click()
     expect(outside).to_contain_text("2 new outside this view")
     assert serious(page) == []
-    assert too_wide(page) == []
+    assert too_wide_at(page) == []
     page.get_by_test_id("scope-outside-show").click()
     expect(page.get_by_test_id("case-hazard")).to_have_text("Fire or smoke")
     expect(page.get_by_test_id("incident-row")).to_have_count(2)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import asked_elsewhere, complaints, desk, handset, sign_in, too_wide
+from tests.support.browser import asked_elsewhere, complaints, desk, handset, sign_in
 from tests.support.puppet_node import CentreOnly
+from tests.support.room import too_wide_at
 from xueliang_demo.centre_commands import Command, run_commands
 from xueliang_demo.city import DEMO, make_city
 from xueliang_demo.demo_plan import POLICIES
@@ -93,7 +94,7 @@ def test_a_desk_takes_down_what_residents_saw(browser: Browser, centre: CentreOn
     expect(page.get_by_test_id("source")).to_contain_text("从未收到")
     page.get_by_test_id("language").click()
     expect(page.get_by_test_id("source")).to_contain_text("never")
-    assert too_wide(page) == []
+    assert too_wide_at(page) == []
     page.get_by_test_id("tab-sightings").click()
     page.get_by_test_id("sighting-incident").first.click()
     expect(page.get_by_test_id("incident-page")).to_be_visible()
@@ -104,5 +105,5 @@ def test_a_desk_takes_down_what_residents_saw(browser: Browser, centre: CentreOn
 def test_an_auditor_reads_and_reports_nothing(browser: Browser, centre: CentreOnly) -> None:
     page = opened(handset(browser, centre.origin), centre, "auditor")
     expect(page.get_by_test_id("report-open")).to_have_count(0)
-    assert too_wide(page) == []
+    assert too_wide_at(page) == []
     assert complaints(page) == []

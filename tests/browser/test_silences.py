@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.support.browser import complaints, desk, sign_in, too_wide
+from tests.support.browser import complaints, desk, sign_in
 from tests.support.puppet_node import CentreOnly, PuppetNode
+from tests.support.room import too_wide_at
 from xueliang_alerts.clocks import system_wall
 from xueliang_alerts.contract import Hazard, Measure, Reason, Severity
 from xueliang_configs.schedules import zone_of
@@ -56,6 +57,7 @@ def test_a_silence_is_made_hides_and_is_ended(browser: Browser, centre: CentreOn
     row = page.locator("li[data-testid^=silence-]")
     expect(row).to_have_count(1)
     expect(row).to_contain_text("修路")
+    expect(row).to_contain_text("东巷0号")  # by name: nobody knows a number
     expect(row).to_contain_text("即将到期")
     expect(row).to_contain_text("正在静默 0 条")
     with PuppetNode(centre, {"cam-0": "streaming"}) as node:
@@ -75,7 +77,7 @@ def test_a_silence_is_made_hides_and_is_ended(browser: Browser, centre: CentreOn
         expect(hidden).to_have_attribute("data-standing", "hidden")
         expect(hidden).to_contain_text("安全出口堵塞")
         expect(hidden).to_contain_text("cam-0")
-        assert too_wide(page) == []
+        assert too_wide_at(page) == []
         page.get_by_test_id("language").click()
         expect(row).to_contain_text("hides 1")
         row.get_by_test_id("silence-end").click()

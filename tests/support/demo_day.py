@@ -22,7 +22,6 @@ from xueliang_demo.installation import Account, Plan, WatchedCamera
 from xueliang_demo.processes import wait_until
 
 SOON_S: Final = 60.0
-SHADOWS: Final = 9  # false alarms of one camera: enough for the noise board to propose something
 # Limits as of a real place, so that a picture shows cases in time and late ones; nobody is sent before a person judged.
 _ROW: Final = POLICIES["policies"][1]
 DAY: Final = POLICIES | {"policies": [_ROW | {"judge_s": 600, "take_s": 300, "arrive_s": 900, "check_s": 900}]}
@@ -40,7 +39,8 @@ PLACES: Final = (
     ("南岗医院消防通道", Hazard.FIRE_LANE_OBSTRUCTION, Severity.ORANGE),
     ("西口公交站", Hazard.CROWD, Severity.YELLOW),
 )
-NOISY: Final = 3  # of these: what is judged false again and again
+# Of these: how often each was judged false today, and how often *permitted*.
+JUDGED: Final = ((3, 9, 1), (8, 4, 3), (9, 2, 2))
 BLOCKED: Final = Reason(
     code="lane_blocked", text="lane 41% covered by truck for 63 s >= 60 s", about={"objects": "truck", "place": "lane"}
 )
@@ -74,23 +74,24 @@ class Day:
             person.move_incident(one["incident_id"], "confirm")
         person.close()
 
-    def have_false_alarms(self) -> None:
-        """Of one camera, one after the other."""
+    def have_judged(self) -> None:
+        """What was judged before, one after the other."""
         person = self.centre.log_in("chief")
-        for _ in range(SHADOWS):
-            self.raise_at(NOISY, Hazard.DEBRIS_ON_ROAD, Severity.BLUE)
-            person.move_incident(_waiting(person), "false_alarm", reason_code="shadow_or_light")
+        for number, false, true in JUDGED:
+            for move in ["false_alarm"] * false + ["permitted"] * true:
+                self.raise_at(number, Hazard.LINE_CROSSING, Severity.BLUE)
+                reason = "shadow_or_light" if move == "false_alarm" else "registered_work"
+                person.move_incident(_waiting(person, number), move, reason_code=reason)
         person.close()
 
 
-def _waiting(person: Person) -> str:
-    """The id of the case of debris that waits, once it does."""
+def _waiting(person: Person, number: int) -> str:
+    """The id of the case of a crossed line that waits at this place, once it does."""
     found: list[str] = []
 
     def is_there() -> bool:
-        camera_id = f"cam-{NOISY:02d}"
-        waiting = [one for one in person.incidents() if one["state"] == "open" and one["hazard"] == "debris_on_road"]
-        found[:] = [one["incident_id"] for one in waiting if one["place"]["camera_id"] == camera_id]
+        here = [one for one in person.incidents("open") if one["place"]["camera_id"] == f"cam-{number:02d}"]
+        found[:] = [one["incident_id"] for one in here if one["hazard"] == "line_crossing" and one["state"] == "open"]
         return bool(found)
 
     wait_until(is_there, "the case", SOON_S)

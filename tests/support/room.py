@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Final
 
 from playwright.sync_api import Page
@@ -74,13 +74,21 @@ def crowded(page: Page) -> list[str]:
     return [*too_wide(page), *page.evaluate(_LOOK)]
 
 
-def crowded_at(page: Page, sizes: Iterable[tuple[int, int]] = DESK_SIZES) -> list[str]:
-    """The same at each of these sizes in pixels; the page has its own size again afterwards."""
-    before = page.viewport_size
-    found = []
-    for width, height in sizes:
+def crowded_at(page: Page) -> list[str]:
+    """The same at each size of a desk; the page has its own size again afterwards."""
+    return _at_each_size(page, crowded)
+
+
+def too_wide_at(page: Page) -> list[str]:
+    """What sticks out or scrolls sideways, at each size of a desk: for the middle of a flow, with dialogs open."""
+    return _at_each_size(page, too_wide)
+
+
+def _at_each_size(page: Page, look: Callable[[Page], list[str]]) -> list[str]:
+    before, found = page.viewport_size, []
+    for width, height in DESK_SIZES:
         page.set_viewport_size({"width": width, "height": height})
-        found += [f"{width}x{height}: {words}" for words in crowded(page)]
+        found += [f"{width}x{height}: {words}" for words in look(page)]
     if before is not None:
         page.set_viewport_size(before)
     return found

@@ -23,7 +23,7 @@ from xueliang_demo.processes import wait_until
 SETTLED_MS: Final = 1_500
 FOLLOWED_S: Final = 120.0  # the worker counts for the noise board every 20 s
 SILENCED: Final = (
-    ("camera_id", "cam-02", "blocked_exit", "商场南门换门，物业报备至今晚 22:00", 6),
+    ("camera_id", "cam-02", "blocked_exit", "商场南门换门，物业已报备", 6),
     ("camera_id", "cam-09", "debris_on_road", "高架桥面铺装施工，现场有交警", 20),
     ("camera_id", "cam-03", "illegal_parking", "清河路口临时卸货点，街道已批准", 50),
 )
@@ -62,7 +62,7 @@ def hand_over(browser: Browser, day: Day, out: Path) -> None:
     page = page_of(browser, day, "operator", "/hand-overs")
     page.get_by_test_id("hand-over-begin").click()
     page.get_by_test_id("hand-over-words").fill(
-        "红林商场南门换门，物业已报备；南岗医院通道的货车车主 21:30 前到场移车。"
+        "红林商场南门换门，物业已报备；南岗医院通道的货车车主一刻钟内到场移车。"
     )
     page.get_by_test_id("hand-over-save").click()
     page.get_by_test_id("hand-over-said").wait_for()
@@ -76,7 +76,7 @@ def hand_over(browser: Browser, day: Day, out: Path) -> None:
 def wall(browser: Browser, day: Day, out: Path) -> None:
     for name, language in (("wall", "zh"), ("wall-english", "en")):
         page = page_of(browser, day, "wall", f"/wall?lang={language}", width=1920, height=1080)
-        page.get_by_test_id("wall-row").first.wait_for()
+        page.locator('[data-testid="wall-pages"][data-page="1"]').wait_for(timeout=60_000)  # each page has its turn
         take(page, out, name)
 
 
@@ -95,7 +95,7 @@ def noise(browser: Browser, day: Day, out: Path) -> None:
 def take_all(folder: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with demo_day(folder) as day, open_browser() as browser:
-        day.have_false_alarms()
+        day.have_judged()
         day.have_cases()
         wall(browser, day, out)
         reports = page_of(browser, day, "chief", "/reports", height=1000)

@@ -33,6 +33,11 @@ def test_links_within_the_repository_lead_somewhere(page: Path) -> None:
     assert not missing, f"{page} links to what is not there: {missing}"
 
 
+def test_every_picture_stands_in_a_page() -> None:
+    shown = {name for page in PAGES for name in re.findall(r"images/([\w-]+\.\w+)", (REPOSITORY / page).read_text())}
+    assert {path.name for path in (REPOSITORY / "docs/images").iterdir()} - shown == set()
+
+
 def test_the_path_of_an_alert_names_the_main_files() -> None:
     text = (REPOSITORY / "docs/path-of-an-alert.md").read_text(encoding="utf-8")
     assert text.count("`") > 40

@@ -83,7 +83,7 @@ async def counts(conn: AsyncConnection, seen: Seen) -> Row:
 
 async def urgent(conn: AsyncConnection, tree: AreaTree, seen: Seen) -> Row:
     """Those that nobody has taken: most severe first, then by the clock that is due first, as the queue of a desk.
-    `total` is without drills, which stand in the list and are counted apart."""
+    `total` is without drills, which stand in the list all the same."""
     its = incidents.c
     due = (
         select(clocks.c.incident_id, func.min(clocks.c.due_at).label("due_at"))
@@ -101,11 +101,10 @@ async def urgent(conn: AsyncConnection, tree: AreaTree, seen: Seen) -> Row:
         .limit(MOST_URGENT)
     )
     rows = [dict(row) for row in (await conn.execute(query)).mappings()]
-    counted = select(its.drill, func.count()).where(*waiting).group_by(its.drill)
-    total = {bool(row[0]): int(row[1]) for row in await conn.execute(counted)}
+    counted = select(func.count()).select_from(incidents).where(*waiting, its.drill.is_(False))
+    total = (await conn.execute(counted)).scalar_one()
     running = await _clocks(conn, [row["incident_id"] for row in rows])
-    items = [_item(tree, row, running.get(row["incident_id"])) for row in rows]
-    return {"total": total.get(False, 0), "drills": total.get(True, 0), "items": items}
+    return {"total": int(total), "items": [_item(tree, row, running.get(row["incident_id"])) for row in rows]}
 
 
 def _item(tree: AreaTree, row: Row, clock: Row | None) -> Row:

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import AreaTree, code_of_path
+from xueliang_central.cameras.tables import cameras
 from xueliang_central.incidents.suppressing import is_in_force, silence_of
 from xueliang_central.incidents.views import area_view, at_text
 from xueliang_central.silences.tables import silence_alerts, silenced_alerts
@@ -30,9 +31,18 @@ def state_of(row: Row, now: datetime) -> str:
 
 
 async def silence_views(conn: AsyncConnection, tree: AreaTree, rows: Sequence[Row], now: datetime) -> list[View]:
-    """The given rows of `silences`, in their order, each with what it hides and has hidden."""
+    """The given rows of `silences`, in their order, each with what it hides and has hidden.
+
+    `camera_name` is that of the register; null: about no camera, or about one that is not registered.
+    """
     counts = await _counts(conn, [row["silence_id"] for row in rows])
-    return [_silence(tree, row, counts.get(row["silence_id"], {}), now) for row in rows]
+    named = {row["camera_id"] for row in rows if row["camera_id"] is not None}
+    query = select(cameras.c.camera_id, cameras.c.name).where(cameras.c.camera_id.in_(named))
+    names = {row.camera_id: row.name for row in await conn.execute(query)} if named else {}
+    return [
+        _silence(tree, row, counts.get(row["silence_id"], {}), now) | {"camera_name": names.get(row["camera_id"])}
+        for row in rows
+    ]
 
 
 async def _counts(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, dict[str, int]]:

@@ -82,6 +82,7 @@ PROMISED = {
         "phone_usable_3g_s",
         "stray_tap_wrong_closes",
         "what_if_24_h_s",
+        "case_picture_p99_s",
     },
     "folding": {
         "fold_ratio",

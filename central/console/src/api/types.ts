@@ -647,6 +647,8 @@ export interface Silence {
   state: "planned" | "active" | "expired" | "ended";
   area: AreaName;
   camera_id: string | null;
+  /** As the register has it. */
+  camera_name?: string | null;
   node_id: string | null;
   hazard: string | null;
   rule_id: string | null;

@@ -36,8 +36,8 @@ export interface Wall {
   area: AreaName;
   at: string;
   counts: { states: Record<string, number>; severities: Record<string, number>; late: number; drills: number };
-  /** `total` is without drills, which stand in the list and are counted apart. */
-  urgent: { total: number; drills: number; items: WallRow[] };
+  /** `total` is without drills, which stand in the list all the same. */
+  urgent: { total: number; items: WallRow[] };
   places: WallPlace[];
   health: {
     nodes: { all: number; online: number };
