@@ -18,7 +18,9 @@ const PAGES = [
   "src/pages/phone/LoudBar.vue",
   "src/pages/phone/MapLinks.vue",
   "src/pages/login/LoginPage.vue",
+  "src/pages/login/PhoneSignIn.vue",
   "src/offline/device.ts",
+  "src/offline/bound_phone.ts",
 ];
 
 const MANIFEST = {
