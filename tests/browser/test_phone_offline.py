@@ -100,6 +100,7 @@ def grid(tmp_path: Path) -> Iterator[Grid]:
     )
     accounts = (
         Account("operator", "operator", city.areas[0].code, "值班员"),
+        Account("chief", "supervisor", city.areas[0].code, "负责人"),
         Account("worker", "worker", place.code, "李网格"),
         Account("colleague", "worker", city.of_level("grid")[4].code, "王网格"),
         Account("deputy", "operator", place.code, "网格值守"),  # may take what is offered in this grid

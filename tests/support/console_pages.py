@@ -35,7 +35,7 @@ DESK_PAGES: Final = (
 )
 KEEPER_PAGES: Final = ("/accounts", "/account")
 PHONE_PAGES: Final = ("/phone", "/phone/shifts", "/phone/report", "/phone/reports", "/account")
-ANYBODYS: Final = ("/login", "/unit", "/no-such-page")
+ANYBODYS: Final = ("/login", "/unit", "/phone/enrol", "/no-such-page")
 PRESSED_OPEN: Final = ("/incidents/:incidentId", "/phone/tasks/:taskId")
 
 

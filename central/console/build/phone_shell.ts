@@ -14,7 +14,7 @@ const WORKER = "phone-worker.js";
 const PAGE = "phone.html";
 const PLACE = "__PHONE_SHELL__";
 /** Sources of the pages that a phone shows, the sign-in included; what they import comes along. */
-const PAGES = ["src/main.ts", "src/pages/phone/index.ts", "src/pages/login/LoginPage.vue"];
+const PAGES = ["src/main.ts", "src/pages/phone/index.ts", "src/pages/login/LoginPage.vue", "src/pages/login/PhoneSignIn.vue"];
 /** What these load later belongs to the program as well; the router's other pages do not. */
 const LOADED_LATER = /\/src\/(pages\/phone|offline)\//;
 

@@ -159,6 +159,12 @@ export const router = createRouter({
       meta: { for: "worker", theme: "light" },
     },
     {
+      path: "/phone/enrol",
+      name: "enrol",
+      component: () => import("@/pages/phone/EnrolPage.vue"),
+      meta: { for: "anyone", theme: "light" },
+    },
+    {
       path: "/phone/shifts",
       name: "my-shifts",
       component: phonePage("MyShiftsPage"),

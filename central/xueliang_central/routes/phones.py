@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
 from xueliang_central.centre import centre_of
-from xueliang_central.rights import enrolling, keeping, phones
+from xueliang_central.rights import enrolling, keeping, people, phones
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor
 
@@ -84,5 +84,6 @@ async def revoke_phone(user_id: str, phone_id: str, request: Request, actor: Enr
     """Take a phone away: its next request is answered 401 phone_revoked, and its event stream ends."""
     centre = centre_of(request)
     async with centre.database.transaction() as conn:
+        await people.must_stand(conn, actor)
         account = await keeping.others_account(conn, actor, user_id)
         await phones.revoke(conn, account.user_id, phone_id, by=actor.name, at=centre.wall())

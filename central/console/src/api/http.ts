@@ -124,7 +124,7 @@ async function call<T>(method: string, path: string, body?: unknown, signal?: Ab
 async function mayTryAgain(refused: Error, path: string, sentWith: string): Promise<boolean> {
   if (!(refused instanceof ApiProblem)) return false;
   if (isStaleToken(refused.status, refused.problem)) return renewToken(sentWith);
-  if (refused.status !== 401 || path === "/api/session") return false;
+  if (refused.status !== 401 || path === "/api/session" || path.startsWith("/api/session/phone/")) return false;
   const signedInAgain = onSignedOut();
   return sentWith !== "" && (await signedInAgain);
 }

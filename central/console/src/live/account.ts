@@ -2,12 +2,13 @@
  * Who is signed in on this page. The session itself is an HttpOnly cookie that scripts never see.
  *
  * A phone without a connection opens for the person whose it is (`offline/device.ts`): then `isProven` is false until
- * the centre has confirmed the session, and nothing is sent before that.
+ * the centre has confirmed the session, and nothing is sent before that. One that is enrolled opens a new session by its
+ * own key when the last has ended, and asks nobody (`offline/bound_phone.ts`).
  */
 import { computed, ref, shallowRef } from "vue";
 
 import { session } from "@/api/calls";
-import { ApiProblem, csrfToken, useCsrf, whenSignedOut, whenTokenIsMissing, whenTokenIsStale } from "@/api/http";
+import { ApiProblem, NoAnswer, csrfToken, useCsrf, whenSignedOut, whenTokenIsMissing, whenTokenIsStale } from "@/api/http";
 import type { SecondFactor, Session, User } from "@/api/types";
 import type { Held } from "@/offline/device";
 
@@ -21,6 +22,9 @@ const PATIENCE_MS = 4_000;
  */
 const SIGN_OUT_DUE = "xueliang.sign-out-due";
 const ANY = "1";
+
+/** "bound": this is an enrolled phone. "revoked": it was one, until it was taken away. Known without its storage. */
+const PHONE_MARK = "xueliang.phone";
 
 export const user = ref<User | null>(null);
 export const isWorker = computed(() => user.value?.role === "worker");
@@ -43,6 +47,10 @@ export const isUnattended = ref(false);
 /** Counts the people this page has been opened for: with each the page is made anew. */
 export const persons = ref(0);
 
+export const phoneMark = ref(localStorage.getItem(PHONE_MARK));
+/** Counts the sessions that this page has opened by the phone's key. */
+export const renewals = ref(0);
+
 let hasAnswer = false;
 const watchers: (() => void)[] = [];
 
@@ -52,6 +60,13 @@ export function onSignOut(handler: () => void): void {
 
 /** Loaded only when needed: a desk never opens the phone's storage. */
 const device = () => import("@/offline/device");
+const boundPhone = () => import("@/offline/bound_phone");
+
+function markPhone(mark: "bound" | "revoked" | null): void {
+  if (mark) localStorage.setItem(PHONE_MARK, mark);
+  else localStorage.removeItem(PHONE_MARK);
+  phoneMark.value = mark;
+}
 
 async function adopt(opened: Session, isNew: boolean): Promise<void> {
   if (isNew || opened.user.role === "worker") {
@@ -84,6 +99,38 @@ function goOn(isOpened: boolean): void {
  * and a wall has none.
  */
 async function expire(): Promise<boolean> {
+  if (phoneMark.value === "bound") {
+    const end = await renewByKey();
+    if (end === "opened") return true;
+    if (end === "away") {
+      isProven.value = false; // asked again with the next that is sent
+      return false;
+    }
+  }
+  return ended();
+}
+
+let byKey: Promise<"opened" | "none" | "away"> | null = null;
+
+/** The phone's own key opens a new session. "away": it may, once the centre answers. */
+function renewByKey(isPressed = false): Promise<"opened" | "none" | "away"> {
+  byKey ??= boundPhone()
+    .then(({ renewHere }) => renewHere(user.value?.user_id ?? null, isPressed))
+    .then(async (end) => {
+      if (end.kind === "revoked") markPhone("revoked");
+      if (end.kind !== "opened") return end.kind === "away" ? "away" : "none";
+      await (isPressed ? take(end.session) : adopt(end.session, false));
+      renewals.value += 1;
+      return "opened";
+    })
+    .catch((): "away" => "away")
+    .finally(() => {
+      byKey = null;
+    });
+  return byKey;
+}
+
+async function ended(): Promise<boolean> {
   if (!user.value || isWorker.value || isUnattended.value) {
     forget();
     return false;
@@ -138,7 +185,9 @@ async function ask(): Promise<void> {
     }
   } catch (error) {
     if (!(error instanceof ApiProblem) || error.status !== 401) throw error;
-    void expire();
+    const end = phoneMark.value === "bound" ? await renewByKey() : "none";
+    if (end === "away") throw new NoAnswer(error);
+    if (end === "none") void ended();
   }
   hasAnswer = true;
 }
@@ -208,15 +257,37 @@ export async function enterCode(code: string): Promise<void> {
   await take(await session.enterCode(code));
 }
 
+/** This phone has just been enrolled. */
+export async function takeEnrolled(opened: Session): Promise<void> {
+  markPhone("bound");
+  await take(opened);
+}
+
+/** By the key of this phone, as its person has pressed for it. False: it is enrolled no more. Throws NoAnswer. */
+export async function signInByPhone(): Promise<boolean> {
+  const end = await renewByKey(true);
+  if (end === "away") throw new NoAnswer("the phone's key was not asked for");
+  return end === "opened";
+}
+
 async function take(opened: Session): Promise<void> {
   dropEarly();
   localStorage.removeItem(SIGN_OUT_DUE);
+  if (phoneMark.value === "revoked") markPhone(null);
+  if (phoneMark.value === "bound") await settlePhone(opened.user.user_id);
   await adopt(opened, true);
 }
 
 /** After the own second factor has changed. */
 export async function readFactor(): Promise<void> {
   factor.value = (await session.read()).second_factor;
+}
+
+/** A storage that does not answer keeps nobody from signing in or out. */
+async function settlePhone(userId: string | null): Promise<void> {
+  await boundPhone()
+    .then(({ settle }) => settle(userId))
+    .catch(() => undefined);
 }
 
 /** Wipes what this device keeps of the person; whoever calls it has warned of what is unsent. */
@@ -229,6 +300,7 @@ export async function signOut(): Promise<void> {
       if (error instanceof ApiProblem && error.status === 401) localStorage.removeItem(SIGN_OUT_DUE);
     },
   );
+  if (phoneMark.value === "bound") await settlePhone(null);
   if (isTheirs && isWorker.value) await device().then(async ({ keptHere }) => (await keptHere()).wipe());
   held.value = null;
   forget();

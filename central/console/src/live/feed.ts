@@ -11,7 +11,7 @@ import { EventStream, SILENT_MS } from "@/api/event_stream";
 import { ApiProblem } from "@/api/http";
 import type { CentreEvent } from "@/api/types";
 
-import { isExpired, onSignOut } from "./account";
+import { isExpired, onSignOut, renewals } from "./account";
 import { now } from "./now";
 import { Receipts } from "./receipts";
 
@@ -99,6 +99,7 @@ onSignOut(() => {
 watch(isExpired, (isNow) => {
   if (!isNow) stream?.nudge(); // goes on from the last event heard before the session ended
 });
+watch(renewals, () => stream?.nudge());
 window.addEventListener("online", () => stream?.nudge());
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState !== "visible") return;
