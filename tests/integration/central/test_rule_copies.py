@@ -16,7 +16,7 @@ from tests.support import city
 from tests.support.centres import camera
 from xueliang_central.areas.tree import path_by_code
 from xueliang_central.audit.tables import audit_records
-from xueliang_central.camera_rules import giving
+from xueliang_central.camera_rules import copies, giving
 from xueliang_central.notices.tables import notices
 from xueliang_central.rights.scope import Role
 from xueliang_central.rights.tables import grants
@@ -116,7 +116,6 @@ async def test_a_copy_is_tried_on_one_given_to_the_rest_and_undone_and_what_othe
     assert over["left_out"] == {"cam-3": "changed", "cam-9": "other_rule"}
     assert await dwells(desk, "cam-1", "cam-2", "cam-3") == [20.0, 20.0, 77.0]
     await desk.propose({**LANE, "dwell_s": 66.0}, camera_id="cam-2")
-    desk.centre.clock.advance(6 * 24 * 3600)
     undone = await turn(desk, made["copy_id"], "roll_back")  # of a camera that nobody has changed since
     assert (undone["state"], undone["moves"]) == ("rolled_back", [])
     # cam-1 loses a rule by it: after the promotion that is a change like any other, for a second person.
@@ -190,10 +189,15 @@ async def test_a_severity_is_agreed_to_once_for_all_and_a_kill_gives_each_camera
         body = await desk.rules(name)
         assert (body["desired_settings"]["rules"][0]["severity"], body["newest_version"]) == (4, 2)
         assert body["desired"]["decided_by"] == "chief"
+    assert found["moves"] == ["roll_back"]
     refused = await copy(desk, "cam-8", "cam-9")
     path = f"{COPIES}/{refused['copy_id']}/moves"
     assert (await desk.chief.post(path, json={"move": "refuse", "note": "no"})).json()["state"] == "ended"
     assert (await desk.chief.post(path, json={"move": "refuse"})).status_code == 409
+    desk.centre.clock.advance(copies.UNDONE_WITHIN.total_seconds())
+    async with desk.centre.signed_in("ruler") as client:
+        late = await client.post(f"{COPIES}/{made['copy_id']}/trial/moves", json={"move": "roll_back"})
+        assert (late.status_code, late.json()["state"]) == (409, "promoted")
 
 
 async def test_a_trial_is_rolled_back_by_hand_before_it_is_promoted_and_needs_nobody(desk: Desk) -> None:
