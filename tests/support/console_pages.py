@@ -21,6 +21,7 @@ DESK_PAGES: Final = (
     "/rules/cam-0",
     "/rules/shadow",
     "/rules/waiting",
+    "/rules/copies",
     "/rule-levels",
     "/rosters",
     "/reports",
