@@ -45,7 +45,7 @@ class Rulebook:
     checklists: Mapping[str, Sequence[ChecklistStep]] = field(default_factory=dict)
     inhibition: InhibitionRule = field(default_factory=InhibitionRule)
     check_in_counts_s: float = 1800.0  # a worker's check-in is a reason for who is sent; 0: never
-    side_moves: SideMoves = SideMoves()  # how long requests, suspensions and supervisions may take
+    side_moves: SideMoves = field(default_factory=SideMoves)  # how long requests, suspensions and supervisions may take
 
     @property
     def tree(self) -> AreaTree:
@@ -62,7 +62,9 @@ class Rulebook:
         inhibition = InhibitionRule(muted.faults, tuple(hazard.value for hazard in muted.hazards))
         told_s = table.check_in_counts_s
         rows, unit_first = rows_of(table), table.unit_first
-        return cls(areas, rows, folding, shedding, silencing, seating, unit_first, steps, inhibition, told_s, table.side_moves)
+        return cls(
+            areas, rows, folding, shedding, silencing, seating, unit_first, steps, inhibition, told_s, table.side_moves
+        )
 
     @property
     def longest_memory_s(self) -> float:
@@ -109,6 +111,7 @@ class Change:
     tasks: dict[str, None] = field(default_factory=dict)
     silences: dict[str, None] = field(default_factory=dict)
     proposals: dict[str, None] = field(default_factory=dict)
+    watched_closed: dict[str, None] = field(default_factory=dict)  # closed while a centre above supervised it
     entries: list[dict[str, Any]] = field(default_factory=list)
     last_number: int | None = None  # of the day, given to an incident of this transaction; see `incidents.service`
 

@@ -194,7 +194,9 @@ def _time_problems(asked: Asked, rule: SilencingRule, now: datetime) -> Iterable
     limit_s = rule.longest_s if asked.weekly is None else rule.event_longest_s
     if asked.ends_at - start > timedelta(seconds=limit_s):
         latest = start + timedelta(seconds=limit_s)
-        yield Problem("ends_at", f"expected at most {span_text(limit_s)}, until {_at(latest)}, got {_at(asked.ends_at)}")
+        yield Problem(
+            "ends_at", f"expected at most {span_text(limit_s)}, until {_at(latest)}, got {_at(asked.ends_at)}"
+        )
     if asked.weekly is not None and weekly_share(asked.weekly) > MOST_OF_A_WEEK:
         share = weekly_share(asked.weekly)
         yield Problem(
