@@ -54,6 +54,8 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "note": "同意，四点准时到场",
         "idempotency_key": "decide-77a0",
     },
+    "SuspensionWithdrawalBody": {"version": 4, "note": "业主已提前回来", "idempotency_key": "withdraw-5c2d"},
+    "SupervisionReplyBody": {"text": "拖车已在路上，半小时内清走", "idempotency_key": "reply-8a41"},
     "ResumptionBody": {"version": 5, "note": "业主已提前回来", "idempotency_key": "resume-03fd"},
     "SupervisionBody": {
         "move": "supervise",
@@ -63,6 +65,13 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "idempotency_key": "supervise-c21a",
     },
     "MessageBody": {"text": "北门有人等您开门，电话已打", "idempotency_key": "message-7710"},
+    "RaiseBody": {
+        "version": 3,
+        "severity": 1,
+        "reason_code": "people_at_risk",
+        "note": "学校 20 分钟后放学，消防车进不来",
+        "idempotency_key": "raise-4b1e",
+    },
     "UrgeBody": {"version": 3, "note": "学校 20 分钟后放学", "idempotency_key": "urge-90d1"},
     "TransferBody": {
         "version": 2,
@@ -274,6 +283,7 @@ _INCIDENT: Final[dict[str, Any]] = {
     "messages": None,
     "suspension": None,
     "supervision": None,
+    "raised": None,
     "verified": False,
     "closed_at": None,
     "close_reason": None,

@@ -25,6 +25,7 @@ from xueliang_central.dispatch.unit_replies import break_through
 from xueliang_central.errors import MoveRefused, NotAllowed
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import By, Change
+from xueliang_central.incidents.raised import taken_over
 from xueliang_central.incidents.regrouped import follow_places, move_alerts, write_down
 from xueliang_central.incidents.regrouping import Kept, Refusal, kept_task, why_not_merge
 from xueliang_central.incidents.shedding import is_collective
@@ -144,8 +145,9 @@ async def _merge(
 
 
 def _stricter(into: Row, other: Row) -> Row:
-    """The limits are those of the more severe of the two."""
-    return {"policy": other["policy"]} if other["severity"] < into["severity"] else {}
+    """The limits are those of the more severe of the two, and what a person said of its severity comes along."""
+    limits = {"policy": other["policy"]} if other["severity"] < into["severity"] else {}
+    return limits | taken_over(into, other)
 
 
 async def _settle_tasks(change: Change, into: Row, other: Row, kept: Kept, by: By) -> tuple[Row, str | None]:

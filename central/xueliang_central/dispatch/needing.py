@@ -15,6 +15,7 @@ from xueliang_central.dispatch.messaging import SAID
 from xueliang_central.dispatch.supervising import SUPERVISED
 from xueliang_central.dispatch.suspending import ASKED, TOLD
 from xueliang_central.dispatch.tables import tasks
+from xueliang_central.dispatch.watching import REPLIED
 from xueliang_central.incidents.states import LIVE_TASK_STATES, UNDER_WAY, State, TaskState
 from xueliang_central.incidents.supervised import is_supervised
 from xueliang_central.incidents.suspended import Standing
@@ -42,7 +43,8 @@ async def not_needed(conn: AsyncConnection, notices: Sequence[Row]) -> dict[str,
     a lane's managing unit: until it replies, or its turn is over. A canary to decide on: while it waits. A call for
     help: until a desk has answered it, or its task is under way no more. A request to suspend, and what has become of
     it: while that suspension stands so, and the case is under way. An urging: while the case is where it was. A
-    supervision: while it lasts, until that date. A message: while that person has the task.
+    supervision: while it lasts, until that date; a reply to it: while it lasts. A message: while that person has the
+    task.
     Anything else (a task was withdrawn): until it is received.
     """
     asks = [row for row in notices if row["kind"] in _ASKS and row["task_id"]]
@@ -57,7 +59,7 @@ async def not_needed(conn: AsyncConnection, notices: Sequence[Row]) -> dict[str,
         **await _urges_over(conn, [row for row in notices if row["kind"] == _URGES]),
         **await _calls_over(conn, [row for row in notices if row["kind"] == _CALLS]),
         **await _suspensions_over(conn, [row for row in notices if row["kind"] in _SUSPENSIONS]),
-        **await _supervisions_over(conn, [row for row in notices if row["kind"] == SUPERVISED]),
+        **await _supervisions_over(conn, [row for row in notices if row["kind"] in (SUPERVISED, REPLIED)]),
         **await _messages_over(conn, [row for row in notices if row["kind"] == SAID and row["task_id"]]),
         **of_units,
     }
@@ -151,7 +153,7 @@ async def _supervisions_over(conn: AsyncConnection, told: Sequence[Row]) -> dict
         case = now.get(row["incident_id"])
         if case is None or not is_supervised(case):
             over[row["notice_id"]] = "supervision_over"
-        elif case["supervision"]["due"] != row["params"]["due"]:
+        elif row["kind"] == SUPERVISED and case["supervision"]["due"] != row["params"]["due"]:
             over[row["notice_id"]] = "another_date"
     return over
 

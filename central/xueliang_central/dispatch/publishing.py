@@ -11,6 +11,7 @@ from sqlalchemy import select
 from xueliang_central.dispatch.recommending import FROM_ELSEWHERE
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.dispatch.views import task_views
+from xueliang_central.dispatch.watching import tell_closed
 from xueliang_central.incidents.change import Change, Rulebook
 from xueliang_central.incidents.tables import incidents
 from xueliang_central.incidents.views import incident_views
@@ -47,6 +48,7 @@ async def changing(
 
 async def publish(change: Change) -> None:
     """Write the timeline; one event per incident, task, silence and proposal touched, with its state now."""
+    await tell_closed(change)
     await change.flush()
     if change.incidents:
         touched = among(change.conn, incidents.c.incident_id, change.incidents)

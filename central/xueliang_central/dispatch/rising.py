@@ -16,17 +16,19 @@ from xueliang_central.dispatch import service
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import POLICY, Change
 from xueliang_central.incidents.shedding import is_collective
+from xueliang_central.notices import outbox
 
 Row = dict[str, Any]
 
 
 async def rise(change: Change, before: Row, case: Row, *, limits: Limits | None = None) -> Row:
-    """After a rise from `before`: limits, running clocks, the worker's dates. The incident after it.
+    """After a rise from `before`: limits, running clocks, the worker's dates, ladders. The incident after it.
 
     `limits`: those of its new severity where they are known; else those of today's table for its own place.
     """
     if case["severity"] >= before["severity"]:
         return case
+    await outbox.climb_as(change.conn, case["incident_id"], case["severity"], change.now)
     if limits is None:
         limits = _limits_of(change, case)
         if limits is None or limits.as_json() == case["policy"]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from xueliang_central.dispatch.judging import JUDGES
+from xueliang_central.dispatch.raising import RAISE, can_be_raised
 from xueliang_central.dispatch.supervising import supervisions_for
 from xueliang_central.dispatch.suspending import suspensions_for
+from xueliang_central.dispatch.watching import REPLY, may_reply
 from xueliang_central.incidents.states import State, Who, allowed_asides
 from xueliang_central.incidents.suspended import REFUSED_WHILE, Standing, standing_of
 from xueliang_central.rights.scope import Actor, may_see
@@ -25,4 +27,8 @@ def asides_for(actor: Actor, incident: Row) -> tuple[str, ...]:
     plain = tuple(name for name in simple if name not in _OF_SUSPENSION | not_now)
     if incident["review"] is None:
         plain = tuple(name for name in plain if name != "review")
+    if not may_reply(actor, incident):
+        plain = tuple(name for name in plain if name != REPLY)
+    if not can_be_raised(incident):
+        plain = tuple(name for name in plain if name != RAISE)
     return (*plain, *suspensions_for(actor, incident), *supervisions_for(actor, incident))

@@ -32,6 +32,7 @@ from xueliang_central.errors import MoveRefused, NotAllowed
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import By, Change
 from xueliang_central.incidents.grouping import NO_PLACE
+from xueliang_central.incidents.raised import given_back
 from xueliang_central.incidents.regrouped import follow_places, merge_of, move_alerts, write_down
 from xueliang_central.incidents.regrouping import UNDER_WAY
 from xueliang_central.incidents.routing import Route
@@ -225,7 +226,8 @@ async def _give_back(change: Change, actor: Actor, locked: Locked, case: Row, as
         change, absorbed, MOVES["given_back"], by, params={**said, **_about(case, moved)}, due_by=due_by
     )
     params = {**said, **_about(absorbed, moved)}
-    also = {"policy": merge["policy_before"]} if merge["policy_before"] else None
+    also = {"policy": merge["policy_before"]} if merge["policy_before"] else {}
+    also |= given_back(case, absorbed["incident_id"])
     case, _ = await incidents.transition(change, case, MOVES["split"], by, params=params, also=also)
     if task is not None:
         case, absorbed = await _task_back(change, case, absorbed, task, by)

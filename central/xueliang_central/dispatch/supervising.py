@@ -25,7 +25,7 @@ from xueliang_central.incidents.moments import span_text
 from xueliang_central.incidents.moving import seen_before
 from xueliang_central.incidents.regrouping import UNDER_WAY
 from xueliang_central.incidents.states import MOVES, State
-from xueliang_central.incidents.supervised import ended, is_supervised
+from xueliang_central.incidents.supervised import ended, is_supervised, replies_of
 from xueliang_central.incidents.views import at_text
 from xueliang_central.kept_open.planning import OVERDUE_EVERY_S, told_when_overdue
 from xueliang_central.notices import outbox
@@ -156,7 +156,7 @@ async def _begin(change: Change, actor: Actor, incident: Row, asked: Supervision
         "by": by.name,
         "by_id": actor.user_id,
         "ended_at": None,
-    }
+    } | replies_of(incident["supervision"])
     said = {name: supervision[name] for name in ("level", "area_name", "area_name_en", "note", "due")}
     incident, _ = await incidents.transition(
         change, incident, MOVES[SUPERVISE], by, params=said, also={"supervision": supervision}

@@ -34,7 +34,9 @@ Row = dict[str, Any]
 
 SUPERVISORS: Final = frozenset({Role.SUPERVISOR, Role.ADMIN})
 REASONS: Final = ("weather", "no_access", "owner_away", "equipment", "other_authority", "unsafe", "other")
-WORKERS: Final = frozenset({"ask_suspension", "resume"})
+TAKE_BACK: Final = "take_back_suspension"
+TAKE_BACK_BY_DESK: Final = "take_back_by_desk"
+WORKERS: Final = frozenset({"ask_suspension", TAKE_BACK, "resume"})
 ASKED: Final = "suspension_asked"
 TOLD: Final = {
     Standing.SUSPENDED: "suspension_approved",
@@ -67,18 +69,26 @@ def suspensions_for(actor: Actor, incident: Row) -> tuple[str, ...]:
     standing, is_supervisor = standing_of(incident), actor.role in SUPERVISORS
     if standing is Standing.SUSPENDED:
         return ("resume_by_desk",)
+    if standing is Standing.ASKED and _has_asked(actor, incident):
+        return (TAKE_BACK_BY_DESK,) if is_supervisor else ()
     if standing is Standing.ASKED:
         return ("suspend", "refuse_suspension") if is_supervisor and not _is_party(actor, incident) else ()
     return ("ask_suspension",) if is_supervisor and not is_urgent(incident) else ()
 
 
-def without_impossible(moves: tuple[str, ...], incident: Row) -> tuple[str, ...]:
+def without_impossible(moves: tuple[str, ...], incident: Row, actor: Actor) -> tuple[str, ...]:
     """The worker's moves without those that this suspension does not allow now."""
     standing = standing_of(incident)
     not_now = set() if standing is Standing.SUSPENDED else {"resume"}
     if is_alive(incident) or is_urgent(incident):
         not_now.add("ask_suspension")
+    if standing is not Standing.ASKED or not _has_asked(actor, incident):
+        not_now.add(TAKE_BACK)
     return tuple(name for name in moves if name not in not_now)
+
+
+def _has_asked(actor: Actor, incident: Row) -> bool:
+    return bool(incident["suspension"]["asked_by_id"] == actor.user_id)
 
 
 def _is_party(actor: Actor, incident: Row) -> bool:
@@ -142,6 +152,8 @@ async def work_on(change: Change, actor: Actor, incident: Row, task: Row, move: 
     """The worker's own moves of WORKERS; the task was written by the caller. Raises MoveRefused."""
     if move == "ask_suspension":
         return await ask(change, actor, incident, task, asked, by)
+    if move == TAKE_BACK:
+        return await _take_back(change, actor, incident, MOVES[move], by, asked.note)
     return await _resume(change, incident, MOVES["resume"], by, asked.note)
 
 
@@ -201,6 +213,31 @@ async def decide(change: Change, actor: Actor, task_id: str, asked: Suspension, 
     await _tell(change, incident, task)
     await _record(change, actor, name, task, incident, asked)
     return str(incident["incident_id"])
+
+
+async def take_back_by_desk(change: Change, actor: Actor, task_id: str, asked: Suspension) -> str:
+    """Who has asked in the place of the worker asks no more. Returns the incident it is about. Raises as
+    `ask_for_worker`."""
+    incident, task = await _locked(change, actor, task_id, SUPERVISORS)
+    if await seen_before(change, actor, asked.idempotency_key, task_id, TAKE_BACK_BY_DESK):
+        return str(incident["incident_id"])
+    _check(incident, task, TAKE_BACK_BY_DESK, asked)
+    by = await _called(change, actor)
+    task = await service.write_task(change, task, {})
+    incident = await _take_back(change, actor, incident, MOVES[TAKE_BACK_BY_DESK], by, asked.note)
+    await _record(change, actor, TAKE_BACK_BY_DESK, task, incident, asked)
+    return str(incident["incident_id"])
+
+
+async def _take_back(change: Change, actor: Actor, incident: Row, move: Move, by: By, note: str | None) -> Row:
+    if standing_of(incident) is not Standing.ASKED:
+        raise MoveRefused("no suspension is asked for", state=incident["state"])
+    if not _has_asked(actor, incident):
+        raise MoveRefused("only who has asked takes a request back", reason="not_the_asker")
+    over = ended(incident["suspension"], move.name, by.name, change.now, Standing.TAKEN_BACK)
+    params = {"task_id": over["task_id"]} | ({"note": note} if note else {})
+    incident, _ = await incidents.transition(change, incident, move, by, params=params, also=_with(over))
+    return incident
 
 
 async def resume_by_desk(change: Change, actor: Actor, task_id: str, asked: Suspension) -> str:

@@ -99,7 +99,7 @@ def _was_faster(actor: Actor, task: Row, asked: TaskMove) -> bool:
 def moves_of(actor: Actor, task: Row, incident: Row | None = None) -> tuple[str, ...]:
     """The moves this actor could make now; with the incident, also as its suspension allows."""
     moves = allowed_task_moves(TaskState(task["state"])) if may_work(actor, task) else ()
-    return moves if incident is None else suspending.without_impossible(moves, incident)
+    return moves if incident is None else suspending.without_impossible(moves, incident, actor)
 
 
 async def move_task(change: Change, actor: Actor, task_id: str, asked: TaskMove) -> datetime | None:

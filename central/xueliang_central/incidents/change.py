@@ -45,7 +45,7 @@ class Rulebook:
     checklists: Mapping[str, Sequence[ChecklistStep]] = field(default_factory=dict)
     inhibition: InhibitionRule = field(default_factory=InhibitionRule)
     check_in_counts_s: float = 1800.0  # a worker's check-in is a reason for who is sent; 0: never
-    side_moves: SideMoves = SideMoves()  # how long requests, suspensions and supervisions may take
+    side_moves: SideMoves = field(default_factory=SideMoves)  # how long requests, suspensions and supervisions may take
 
     @property
     def tree(self) -> AreaTree:
@@ -111,6 +111,7 @@ class Change:
     tasks: dict[str, None] = field(default_factory=dict)
     silences: dict[str, None] = field(default_factory=dict)
     proposals: dict[str, None] = field(default_factory=dict)
+    watched_closed: dict[str, None] = field(default_factory=dict)  # closed while a centre above supervised it
     entries: list[dict[str, Any]] = field(default_factory=list)
     last_number: int | None = None  # of the day, given to an incident of this transaction; see `incidents.service`
 

@@ -24,11 +24,12 @@ from xueliang_central.incidents.change import By, Change
 from xueliang_central.incidents.folding import CLOCK_AHEAD, trusted_began_at
 from xueliang_central.incidents.members import Summary, is_seen_clear, summarise
 from xueliang_central.incidents.old_members import Counted, with_counts
+from xueliang_central.incidents.raised import as_raised
 from xueliang_central.incidents.reported import said_by
 from xueliang_central.incidents.reviewing import WAITING
 from xueliang_central.incidents.routing import Route
 from xueliang_central.incidents.shedding import is_collective
-from xueliang_central.incidents.states import CloseReason, Move, State, Who, allowed
+from xueliang_central.incidents.states import WORDS_ONLY, CloseReason, Move, State, Who, allowed
 from xueliang_central.incidents.tables import alerts, incident_numbers, incidents
 from xueliang_central.store.among import among
 
@@ -233,8 +234,8 @@ def _values_after(change: Change, incident: Row, move: Move, also: dict[str, Any
         possible = allowed(state, move.who)
         raise MoveRefused(f"{move.name} is not possible while {state.value}", state=state.value, moves=list(possible))
     values: Row = {"updated_at": change.now, **(also or {})}
-    # What a worker tells, or a desk says to the worker, changes nothing that anybody decides on.
-    if move.to is not None or (move.who is not Who.WORKER and move.name != "say"):
+    # What a worker tells, or a desk says to the worker or to a centre above, changes nothing that anybody decides on.
+    if move.to is not None or (move.who is not Who.WORKER and move.name not in WORDS_ONLY):
         values["version"] = incident["version"] + 1
     policy: Row = values.get("policy") or incident["policy"]
     if move.starts - NOT_OF_LIMITS and policy.get("by_hour"):  # its clocks go by the hour at which they start
@@ -262,6 +263,7 @@ def _also_ended(change: Change, incident: Row, move: Move, by: By) -> Row:
         values["suspension"] = suspension
     if move.to is State.CLOSED and supervised.is_supervised(incident):
         values["supervision"] = supervised.ended(incident["supervision"], supervised.CLOSED, by.name, change.now)
+        change.watched_closed[incident["incident_id"]] = None
     return values
 
 
@@ -408,6 +410,7 @@ def _fresh_values(change: Change, incident: Row, members: Sequence[Row], counted
     fresh = asdict(summarise(with_trusted_times(members)))
     if counted is not None:
         fresh = with_counts(incident, fresh, counted)
+    fresh["severity"] = as_raised(incident, fresh["severity"])
     if all(incident[name] == value for name, value in fresh.items()):
         return {}
     return {**fresh, "updated_at": change.now}

@@ -8,7 +8,8 @@
     open ──unit_first──▶ unit_told ──unit_clears──▶ unit_clearing ──unit_done──▶ handled   (the lane's managing unit)
                              └── cannot, a limit, severity 1, an operator's dispatch ──▶ dispatched
 
-    taken, arrived: ask_suspension ─▶ suspend ─▶ resume (the state stays, its clocks wait); from any of them but closed:
+    taken, arrived: ask_suspension ─▶ suspend ─▶ resume (the state stays, its clocks wait) or is taken back;
+    from any of them but closed:
     supervise ─▶ end_supervision (a centre above watches)
 
     from any of them but closed: keep_open ──▶ long_lived (a hazard with a plan and a deadline) ──write_off──▶ closed
@@ -31,176 +32,32 @@ docs/moves.md tells the whole table; a test holds the two together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from xueliang_central.clocks.limits import ClockKind
+from xueliang_central.incidents.move import ALL_CLOCKS as ALL_CLOCKS
+from xueliang_central.incidents.move import DATED_CLOCKS, OPEN_STATES, UNTAKEN, aside_row, kept_row, row_of
+from xueliang_central.incidents.move import EVERY_CLOCK as EVERY_CLOCK
+from xueliang_central.incidents.move import REOPENABLE as REOPENABLE
+from xueliang_central.incidents.move import UNDER_WAY as UNDER_WAY
+from xueliang_central.incidents.move import WITH_UNIT as WITH_UNIT
+from xueliang_central.incidents.move import CloseReason as CloseReason
+from xueliang_central.incidents.move import Move as Move
+from xueliang_central.incidents.move import State as State
+from xueliang_central.incidents.move import Who as Who
 from xueliang_central.incidents.task_states import HAD_TASK_STATES as HAD_TASK_STATES
 from xueliang_central.incidents.task_states import LIVE_TASK_STATES as LIVE_TASK_STATES
 from xueliang_central.incidents.task_states import TASK_MOVES as TASK_MOVES
 from xueliang_central.incidents.task_states import TaskState as TaskState
 from xueliang_central.incidents.task_states import allowed_task_moves as allowed_task_moves
 
-
-class State(StrEnum):
-    """OPEN waits for a judgement; UNIT_TOLD and UNIT_CLEARING wait for the lane's managing unit to reply and to clear;
-    TO_CHECK was handled, but no camera has seen it gone in time; LONG_LIVED cannot be
-    removed at once and is kept open with a plan."""
-
-    OPEN = "open"
-    UNIT_TOLD = "unit_told"
-    UNIT_CLEARING = "unit_clearing"
-    DISPATCHED = "dispatched"
-    TAKEN = "taken"
-    ARRIVED = "arrived"
-    HANDLED = "handled"
-    TO_CHECK = "to_check"
-    LONG_LIVED = "long_lived"
-    CLOSED = "closed"
-
-
-class CloseReason(StrEnum):
-    VERIFIED = "verified"
-    FALSE_ALARM = "false_alarm"
-    PERMITTED = "permitted"
-    DUPLICATE = "duplicate"
-    ENDED_BY_ITSELF = "ended_by_itself"
-    CHECKED_BY_HAND = "checked_by_hand"
-    MERGED = "merged"  # its alerts are in another incident now: of the two only that one counts
-
-
-# Raised again after one of these: the hazard is back. After the others an operator has judged the alert itself: a new
-# alert is a new question.
-REOPENABLE: Final = frozenset({CloseReason.VERIFIED, CloseReason.ENDED_BY_ITSELF, CloseReason.CHECKED_BY_HAND})
-
-
-class Who(StrEnum):
-    """Who makes a move."""
-
-    OPERATOR = "operator"  # a person with the right to judge and dispatch in this area
-    SUPERVISOR = "supervisor"  # a supervisor or admin of this area
-    ABOVE = "above"  # an operator of a township, county or city that stands above this area
-    WORKER = "worker"  # whoever the task is offered to
-    UNIT = "unit"  # the lane's managing unit, by its link or by its gateway
-    SYSTEM = "system"  # policy, clocks, the camera
-
-
-EVERY_CLOCK: Final = frozenset(ClockKind)
-ALL_CLOCKS: Final = EVERY_CLOCK - {ClockKind.OVERSEE}  # a supervision goes on until the case is closed or it is ended
 _S = State
-_UNTAKEN: Final = frozenset({_S.OPEN, _S.UNIT_TOLD, _S.DISPATCHED})
-WITH_UNIT: Final = frozenset({_S.UNIT_TOLD, _S.UNIT_CLEARING})
-_OPEN_STATES: Final = frozenset(set(State) - {_S.CLOSED, _S.LONG_LIVED})
-UNDER_WAY: Final = frozenset({_S.TAKEN, _S.ARRIVED})
-_DATED: Final = (ClockKind.REMIND, ClockKind.DEADLINE)
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """One row: from which states, to which, by whom, and what clocks follow.
-
-    Attributes:
-        to: None: the state stays.
-        needs_note: a reason code or a note must be given (HTTP 422 without).
-        timeline: the kind of timeline entry; the console translates by it.
-        shares: clocks that run here and in the other incident: the one due first goes on here, the other stops.
-        brings: clocks of the other incident that come here with its task and go on as they run.
-        regroups: asked for by a route of its own, with the alerts or the other incident it is about.
-        keeps: asked for by a route of its own, with the plan, day or photos it is about.
-        aside: a side move, asked for by a route of its own, with what it is about.
-    """
-
-    name: str
-    who: Who
-    sources: frozenset[State]
-    to: State | None
-    stops: frozenset[ClockKind] = frozenset()
-    starts: frozenset[ClockKind] = frozenset()
-    close_reason: CloseReason | None = None
-    needs_note: bool = False
-    timeline: str = ""
-    shares: frozenset[ClockKind] = frozenset()
-    brings: frozenset[ClockKind] = frozenset()
-    regroups: bool = False
-    keeps: bool = False
-    aside: bool = False
-
-
-def _move(
-    name: str,
-    who: Who,
-    sources: Iterable[State],
-    to: State | None,
-    *,
-    stops: Iterable[ClockKind] = (),
-    starts: Iterable[ClockKind] = (),
-    close_reason: CloseReason | None = None,
-    needs_note: bool = False,
-    timeline: str,
-    shares: Iterable[ClockKind] = (),
-    brings: Iterable[ClockKind] = (),
-    regroups: bool = False,
-    keeps: bool = False,
-    aside: bool = False,
-) -> Move:
-    return Move(
-        name,
-        who,
-        frozenset(sources),
-        to,
-        frozenset(stops),
-        frozenset(starts),
-        close_reason,
-        needs_note,
-        timeline,
-        frozenset(shares),
-        frozenset(brings),
-        regroups,
-        keeps,
-        aside,
-    )
-
-
-def _kept(name: str, who: Who, *, timeline: str, restarts: bool = False, needs_note: bool = True) -> Move:
-    """A move of what is kept open that leaves it so."""
-    clocks = _DATED if restarts else ()
-    return _move(
-        name,
-        who,
-        [_S.LONG_LIVED],
-        None,
-        stops=clocks,
-        starts=clocks,
-        needs_note=needs_note,
-        timeline=timeline,
-        keeps=True,
-    )
-
-
-def _aside(
-    name: str,
-    who: Who,
-    *,
-    stops: ClockKind,
-    timeline: str,
-    starts: ClockKind | None = None,
-    needs_note: bool = False,
-) -> Move:
-    """A move about the suspension of a task that is under way."""
-    started = () if starts is None else (starts,)
-    return _move(
-        name, who, UNDER_WAY, None, stops=[stops], starts=started, needs_note=needs_note, timeline=timeline, aside=True
-    )
-
-
 _SPOKEN_TO: Final = frozenset({_S.DISPATCHED, *UNDER_WAY, _S.HANDLED, _S.TO_CHECK})
 _SENT: Final = (ClockKind.TAKE, ClockKind.ARRIVE)
 _TABLE: Final = (
     # Judging
-    _move("confirm", Who.OPERATOR, [_S.OPEN], _S.DISPATCHED, stops=ALL_CLOCKS, starts=_SENT, timeline="confirmed"),
-    _move(
+    row_of("confirm", Who.OPERATOR, [_S.OPEN], _S.DISPATCHED, stops=ALL_CLOCKS, starts=_SENT, timeline="confirmed"),
+    row_of(
         "dispatch",
         Who.OPERATOR,
         [_S.OPEN, _S.TO_CHECK, *WITH_UNIT],
@@ -209,7 +66,7 @@ _TABLE: Final = (
         starts=_SENT,
         timeline="dispatched",
     ),
-    _move(
+    row_of(
         "dispatch_by_policy",
         Who.SYSTEM,
         [_S.OPEN],
@@ -219,10 +76,10 @@ _TABLE: Final = (
         timeline="dispatched",
     ),
     *(
-        _move(
+        row_of(
             reason.value,
             Who.OPERATOR,
-            _OPEN_STATES,
+            OPEN_STATES,
             _S.CLOSED,
             stops=EVERY_CLOCK,
             close_reason=reason,
@@ -230,7 +87,7 @@ _TABLE: Final = (
         )
         for reason in (CloseReason.FALSE_ALARM, CloseReason.PERMITTED, CloseReason.DUPLICATE)
     ),
-    _move(
+    row_of(
         "close",
         Who.OPERATOR,
         [_S.OPEN, _S.HANDLED, _S.TO_CHECK],
@@ -241,7 +98,7 @@ _TABLE: Final = (
         timeline="closed",
     ),
     # The lane's managing unit first, where the policy says so; once in a case.
-    _move(
+    row_of(
         "unit_first",
         Who.SYSTEM,
         [_S.OPEN],
@@ -250,7 +107,7 @@ _TABLE: Final = (
         starts=[ClockKind.REPLY],
         timeline="unit_told",
     ),
-    _move(
+    row_of(
         "unit_clears",
         Who.UNIT,
         [_S.UNIT_TOLD],
@@ -259,7 +116,7 @@ _TABLE: Final = (
         starts=[ClockKind.CLEAR],
         timeline="unit_clears",
     ),
-    _move(
+    row_of(
         "unit_done",
         Who.UNIT,
         WITH_UNIT,
@@ -268,8 +125,8 @@ _TABLE: Final = (
         starts=[ClockKind.CHECK],
         timeline="unit_done",
     ),
-    _move("unit_cannot", Who.UNIT, WITH_UNIT, _S.DISPATCHED, stops=ALL_CLOCKS, starts=_SENT, timeline="unit_cannot"),
-    _move(
+    row_of("unit_cannot", Who.UNIT, WITH_UNIT, _S.DISPATCHED, stops=ALL_CLOCKS, starts=_SENT, timeline="unit_cannot"),
+    row_of(
         "unit_given_up",
         Who.SYSTEM,
         WITH_UNIT,
@@ -279,9 +136,9 @@ _TABLE: Final = (
         timeline="unit_given_up",
     ),
     # Going there
-    _move("take", Who.WORKER, [_S.DISPATCHED], _S.TAKEN, stops=[ClockKind.TAKE], timeline="taken"),
-    _move("arrive", Who.WORKER, [_S.TAKEN], _S.ARRIVED, stops=[ClockKind.ARRIVE], timeline="arrived"),
-    _move(
+    row_of("take", Who.WORKER, [_S.DISPATCHED], _S.TAKEN, stops=[ClockKind.TAKE], timeline="taken"),
+    row_of("arrive", Who.WORKER, [_S.TAKEN], _S.ARRIVED, stops=[ClockKind.ARRIVE], timeline="arrived"),
+    row_of(
         "handled",
         Who.WORKER,
         [_S.TAKEN, _S.ARRIVED],
@@ -292,7 +149,7 @@ _TABLE: Final = (
     ),
     # Refused before or given back after taking: the next level is asked; its take limit starts, the arrive limit of
     # the place goes on.
-    _move(
+    row_of(
         "refuse",
         Who.WORKER,
         [_S.DISPATCHED],
@@ -302,7 +159,7 @@ _TABLE: Final = (
         needs_note=True,
         timeline="refused",
     ),
-    _move(
+    row_of(
         "return",
         Who.WORKER,
         [_S.TAKEN, _S.ARRIVED],
@@ -313,14 +170,14 @@ _TABLE: Final = (
         timeline="returned",
     ),
     # While under way: the worker says where, asks for help, and is told who comes. No clock follows any of it.
-    _move("check_in", Who.WORKER, UNDER_WAY, None, timeline="checked_in"),
-    _move("help", Who.WORKER, UNDER_WAY, None, needs_note=True, timeline="help_asked"),
-    _move("answer_help", Who.OPERATOR, UNDER_WAY, None, needs_note=True, timeline="help_answered", aside=True),
+    row_of("check_in", Who.WORKER, UNDER_WAY, None, timeline="checked_in"),
+    row_of("help", Who.WORKER, UNDER_WAY, None, needs_note=True, timeline="help_asked"),
+    row_of("answer_help", Who.OPERATOR, UNDER_WAY, None, needs_note=True, timeline="help_answered", aside=True),
     # Words between the worker and the desks: nothing follows from them.
-    _move("message", Who.WORKER, [*UNDER_WAY, _S.HANDLED, _S.TO_CHECK], None, needs_note=True, timeline="message"),
-    _move("say", Who.OPERATOR, _SPOKEN_TO, None, timeline="message", aside=True),
+    row_of("message", Who.WORKER, [*UNDER_WAY, _S.HANDLED, _S.TO_CHECK], None, needs_note=True, timeline="message"),
+    row_of("say", Who.OPERATOR, _SPOKEN_TO, None, timeline="message", aside=True),
     # By hand to another person: whose clocks begin anew; the case's own time goes on.
-    _move(
+    row_of(
         "transfer",
         Who.OPERATOR,
         [_S.DISPATCHED, *UNDER_WAY],
@@ -332,10 +189,10 @@ _TABLE: Final = (
         aside=True,
     ),
     # A reminder to whoever has it to do: the worker, or while it waits for a judgement the desk.
-    _move("urge", Who.OPERATOR, [_S.OPEN, _S.DISPATCHED, *UNDER_WAY], None, timeline="urged", aside=True),
+    row_of("urge", Who.OPERATOR, [_S.OPEN, _S.DISPATCHED, *UNDER_WAY], None, timeline="urged", aside=True),
     # Suspended for a while by two people: the clocks of the task wait. What the other moves make of a suspension:
     # `suspended.py`.
-    _move(
+    row_of(
         "ask_suspension",
         Who.WORKER,
         UNDER_WAY,
@@ -344,14 +201,20 @@ _TABLE: Final = (
         needs_note=True,
         timeline="suspension_asked",
     ),
-    _aside("suspend", Who.SUPERVISOR, stops=ClockKind.DECIDE, starts=ClockKind.RESUME, timeline="suspended"),
-    _aside("refuse_suspension", Who.SUPERVISOR, stops=ClockKind.DECIDE, needs_note=True, timeline="suspension_refused"),
-    _aside("lapse_suspension", Who.SYSTEM, stops=ClockKind.DECIDE, timeline="suspension_lapsed"),
-    _move("resume", Who.WORKER, UNDER_WAY, None, stops=[ClockKind.RESUME], timeline="resumed"),
-    _aside("resume_by_desk", Who.OPERATOR, stops=ClockKind.RESUME, timeline="resumed"),
-    _aside("resume_by_system", Who.SYSTEM, stops=ClockKind.RESUME, timeline="resumed"),
+    aside_row("suspend", Who.SUPERVISOR, stops=ClockKind.DECIDE, starts=ClockKind.RESUME, timeline="suspended"),
+    aside_row(
+        "refuse_suspension", Who.SUPERVISOR, stops=ClockKind.DECIDE, needs_note=True, timeline="suspension_refused"
+    ),
+    row_of(
+        "take_back_suspension", Who.WORKER, UNDER_WAY, None, stops=[ClockKind.DECIDE], timeline="suspension_taken_back"
+    ),
+    aside_row("take_back_by_desk", Who.SUPERVISOR, stops=ClockKind.DECIDE, timeline="suspension_taken_back"),
+    aside_row("lapse_suspension", Who.SYSTEM, stops=ClockKind.DECIDE, timeline="suspension_lapsed"),
+    row_of("resume", Who.WORKER, UNDER_WAY, None, stops=[ClockKind.RESUME], timeline="resumed"),
+    aside_row("resume_by_desk", Who.OPERATOR, stops=ClockKind.RESUME, timeline="resumed"),
+    aside_row("resume_by_system", Who.SYSTEM, stops=ClockKind.RESUME, timeline="resumed"),
     # A centre above watches, with a date; it stays until that centre, one above it or the end of the case ends it.
-    _move(
+    row_of(
         "supervise",
         Who.ABOVE,
         set(State) - {_S.CLOSED},
@@ -362,7 +225,7 @@ _TABLE: Final = (
         timeline="supervised",
         aside=True,
     ),
-    _move(
+    row_of(
         "end_supervision",
         Who.ABOVE,
         set(State) - {_S.CLOSED},
@@ -372,10 +235,30 @@ _TABLE: Final = (
         timeline="supervision_ended",
         aside=True,
     ),
+    # Words of a centre below to the one that supervises: nothing follows from them.
+    row_of(
+        "reply_supervision",
+        Who.OPERATOR,
+        set(State) - {_S.CLOSED},
+        None,
+        needs_note=True,
+        timeline="supervision_replied",
+        aside=True,
+    ),
+    # More severe than its alerts say; never milder. The limits of its new severity follow (dispatch/raising.py).
+    row_of(
+        "raise_severity",
+        Who.OPERATOR,
+        set(State) - {_S.CLOSED},
+        None,
+        needs_note=True,
+        timeline="severity_raised",
+        aside=True,
+    ),
     # What it was, said afterwards of a case that ended before anybody had judged it (incidents/reviewing.py).
-    _move("review", Who.OPERATOR, [_S.CLOSED], None, timeline="reviewed", aside=True),
+    row_of("review", Who.OPERATOR, [_S.CLOSED], None, timeline="reviewed", aside=True),
     # What the camera sees
-    _move(
+    row_of(
         "verified",
         Who.SYSTEM,
         [_S.HANDLED, _S.TO_CHECK, _S.UNIT_CLEARING],
@@ -384,49 +267,51 @@ _TABLE: Final = (
         close_reason=CloseReason.VERIFIED,
         timeline="verified",
     ),
-    _move(
+    row_of(
         "ended_by_itself",
         Who.SYSTEM,
-        _UNTAKEN,
+        UNTAKEN,
         _S.CLOSED,
         stops=EVERY_CLOCK,
         close_reason=CloseReason.ENDED_BY_ITSELF,
         timeline="closed",
     ),
-    _move("check_limit", Who.SYSTEM, [_S.HANDLED], _S.TO_CHECK, timeline="limit_passed"),
+    row_of("check_limit", Who.SYSTEM, [_S.HANDLED], _S.TO_CHECK, timeline="limit_passed"),
     # Back again
-    _move("reopen_dispatched", Who.SYSTEM, [_S.CLOSED], _S.DISPATCHED, starts=_SENT, timeline="reopened"),
-    _move("reopen_open", Who.SYSTEM, [_S.CLOSED], _S.OPEN, starts=[ClockKind.JUDGE], timeline="reopened"),
-    _move("reopen", Who.OPERATOR, [_S.CLOSED], _S.OPEN, starts=[ClockKind.JUDGE], needs_note=True, timeline="reopened"),
+    row_of("reopen_dispatched", Who.SYSTEM, [_S.CLOSED], _S.DISPATCHED, starts=_SENT, timeline="reopened"),
+    row_of("reopen_open", Who.SYSTEM, [_S.CLOSED], _S.OPEN, starts=[ClockKind.JUDGE], timeline="reopened"),
+    row_of(
+        "reopen", Who.OPERATOR, [_S.CLOSED], _S.OPEN, starts=[ClockKind.JUDGE], needs_note=True, timeline="reopened"
+    ),
     # Grouped otherwise by hand. `merge` is the survivor's, `merged` the absorbed one's; `split` is of the incident that
     # alerts leave, and the new one opens like any other. `given_back` undoes a merge.
-    _move(
+    row_of(
         "merge",
         Who.OPERATOR,
-        _OPEN_STATES,
+        OPEN_STATES,
         None,
         shares=[ClockKind.JUDGE],
         needs_note=True,
         timeline="merge",
         regroups=True,
     ),
-    _move(
+    row_of(
         "merged",
         Who.SYSTEM,
-        _OPEN_STATES,
+        OPEN_STATES,
         _S.CLOSED,
         stops=EVERY_CLOCK,
         close_reason=CloseReason.MERGED,
         timeline="merged",
     ),
-    _move("split", Who.OPERATOR, _OPEN_STATES, None, needs_note=True, timeline="split", regroups=True),
-    _move("given_back", Who.SYSTEM, [_S.CLOSED], _S.OPEN, starts=[ClockKind.JUDGE], timeline="given_back"),
+    row_of("split", Who.OPERATOR, OPEN_STATES, None, needs_note=True, timeline="split", regroups=True),
+    row_of("given_back", Who.SYSTEM, [_S.CLOSED], _S.OPEN, starts=[ClockKind.JUDGE], timeline="given_back"),
     # The task that is kept is the other incident's: it comes with its state and its clocks, and leaves with them.
     *(
-        _move(
+        row_of(
             f"task_comes_{state.value}",
             Who.SYSTEM,
-            _OPEN_STATES,
+            OPEN_STATES,
             state,
             stops=ALL_CLOCKS,
             brings=_SENT,
@@ -434,7 +319,7 @@ _TABLE: Final = (
         )
         for state in (_S.DISPATCHED, _S.TAKEN, _S.ARRIVED)
     ),
-    _move(
+    row_of(
         "task_leaves",
         Who.SYSTEM,
         [_S.DISPATCHED, _S.TAKEN, _S.ARRIVED],
@@ -444,22 +329,22 @@ _TABLE: Final = (
         timeline="task_went_back",
     ),
     # Kept open: named duty holder, measures, funds, deadline and plan; longer by two people; ended with evidence.
-    _move(
+    row_of(
         "keep_open",
         Who.SUPERVISOR,
-        _OPEN_STATES,
+        OPEN_STATES,
         _S.LONG_LIVED,
         stops=ALL_CLOCKS,
-        starts=_DATED,
+        starts=DATED_CLOCKS,
         timeline="kept_open",
         keeps=True,
     ),
-    _kept("replan", Who.SUPERVISOR, timeline="replanned"),
-    _kept("follow_up", Who.OPERATOR, timeline="followed_up"),
-    _kept("ask_extension", Who.OPERATOR, timeline="extension_asked"),
-    _kept("extend", Who.SUPERVISOR, timeline="extended", restarts=True, needs_note=False),
-    _kept("refuse_extension", Who.SUPERVISOR, timeline="extension_refused"),
-    _move(
+    kept_row("replan", Who.SUPERVISOR, timeline="replanned"),
+    kept_row("follow_up", Who.OPERATOR, timeline="followed_up"),
+    kept_row("ask_extension", Who.OPERATOR, timeline="extension_asked"),
+    kept_row("extend", Who.SUPERVISOR, timeline="extended", restarts=True, needs_note=False),
+    kept_row("refuse_extension", Who.SUPERVISOR, timeline="extension_refused"),
+    row_of(
         "write_off",
         Who.SUPERVISOR,
         [_S.LONG_LIVED],
@@ -471,6 +356,8 @@ _TABLE: Final = (
         keeps=True,
     ),
 )
+WORDS_ONLY: Final = frozenset({"say", "reply_supervision"})
+"""Moves of a desk that leave the version of a case as it is."""
 MOVES: Final[dict[str, Move]] = {move.name: move for move in _TABLE}
 
 

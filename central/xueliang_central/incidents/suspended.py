@@ -7,6 +7,7 @@ all of them.
     asked ──suspend──▶ suspended ──resume, by_desk, by_system──▶ over
       ├── refuse_suspension ──▶ refused                 └── a move of ENDS ──▶ over
       ├── its limit ──▶ lapsed
+      ├── take_back_suspension, take_back_by_desk ──▶ taken_back
       └── a move of ENDS but arrive ──▶ over
 
 Invariants
@@ -38,6 +39,7 @@ class Standing(StrEnum):
     SUSPENDED = "suspended"
     REFUSED = "refused"
     LAPSED = "lapsed"
+    TAKEN_BACK = "taken_back"
     OVER = "over"
 
 

@@ -6,8 +6,8 @@ Invariants
     - `alerts` holds one row per alert_id: the highest revision that has arrived. Every revision as sent lies in
       `spool_records` (ingest/tables.py).
     - The aggregates of an incident (counts, severity, times, face) are a pure function of its member rows, recomputed
-      whenever one changes: the order of arrival leaves no trace in them. A person who reopens it takes `gone` back
-      until then.
+      whenever one changes: the order of arrival leaves no trace in them. Two things of a person stand above them: who
+      reopens it takes `gone` back until then, and who raises its severity keeps it there (`raised.py`).
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ incidents = Table(
     Column("messages", JsonText),  # between desks and worker, the newest: see dispatch/messaging.py
     Column("suspension", JsonText),  # of its task, the last one: see incidents/suspended.py
     Column("supervision", JsonText),  # by a centre above, the last one: see incidents/supervised.py
+    Column("raised", JsonText),  # the severity that a person has said, the last one: see incidents/raised.py
     Column("reopened_count", Integer, nullable=False),
     Column("version", Integer, nullable=False),
 )

@@ -30,6 +30,7 @@ TASK_MOVES: Final[dict[str, tuple[frozenset[TaskState], TaskState | None]]] = {
     "help": (frozenset({TaskState.TAKEN, TaskState.ARRIVED}), None),
     "message": (frozenset({TaskState.TAKEN, TaskState.ARRIVED, TaskState.HANDLED}), None),
     "ask_suspension": (frozenset({TaskState.TAKEN, TaskState.ARRIVED}), None),
+    "take_back_suspension": (frozenset({TaskState.TAKEN, TaskState.ARRIVED}), None),
     "resume": (frozenset({TaskState.TAKEN, TaskState.ARRIVED}), None),
 }
 

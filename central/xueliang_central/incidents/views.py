@@ -20,6 +20,7 @@ from xueliang_central.clocks.tables import clocks
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.evidence.tables import pictures
 from xueliang_central.incidents.moments import at_text as at_text
+from xueliang_central.incidents.raised import raised_view
 from xueliang_central.incidents.regrouped import history_of, merged_into
 from xueliang_central.incidents.states import LIVE_TASK_STATES, CloseReason, State
 from xueliang_central.incidents.supervised import supervision_view
@@ -158,6 +159,7 @@ def _incident(tree: AreaTree, row: Row, task: Row | None, clock: Row | None, her
         "messages": row["messages"],
         "suspension": suspension_view(row["suspension"]),
         "supervision": supervision_view(row["supervision"]),
+        "raised": raised_view(row["raised"]),
         "verified": row["verified"],
         "closed_at": at_text(row["closed_at"]),
         "close_reason": row["close_reason"],

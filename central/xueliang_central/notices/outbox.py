@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -89,6 +89,14 @@ async def put_all(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None
     dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
     insert = dialect.insert(notices)
     await conn.execute(insert.on_conflict_do_nothing(index_elements=[notices.c.idempotency_key]), list(rows))
+
+
+async def climb_as(conn: AsyncConnection, incident_id: str, severity: int, now: datetime) -> None:
+    """What still climbs about this incident goes on as one of this severity where that is more severe; what a budget
+    or quiet hours hold back is looked at again."""
+    about = notices.c.incident_id == incident_id, notices.c.climb_at.is_not(None), notices.c.severity > severity
+    again = case((notices.c.held_by.is_not(None), now), else_=notices.c.climb_at)
+    await conn.execute(update(notices).where(*about).values(severity=severity, climb_at=again))
 
 
 async def to_stream(conn: AsyncConnection, notice: dict[str, Any], now: datetime) -> None:

@@ -122,6 +122,8 @@ COLUMNS: Final[Sequence[tuple[str, str, Callable[[Case], Value]]]] = (
     ("清单·编号", "List: number", lambda case: case.incident["number"]),
     ("清单·隐患类型", "List: hazard", lambda case: (case.incident["hazard"],)),
     ("清单·等级", "List: severity", lambda case: case.incident["severity"]),
+    ("清单·人工调级", "List: raised by", lambda case: _raised(case).get("by")),
+    ("清单·调级前等级", "List: severity before it was raised", lambda case: _raised(case).get("before")),
     ("清单·状态", "List: state", lambda case: (case.incident["state"],)),
     ("清单·县市区", "List: county", lambda case: case.area_at(Level.COUNTY)),
     ("清单·乡镇街道", "List: township", lambda case: case.area_at(Level.TOWNSHIP)),
@@ -159,6 +161,8 @@ COLUMNS: Final[Sequence[tuple[str, str, Callable[[Case], Value]]]] = (
     ("督办·督办中心", "Supervision: by", lambda case: _supervision(case).get("area_name")),
     ("督办·要求", "Supervision: words", lambda case: _supervision(case).get("note")),
     ("督办·期限", "Supervision: due", lambda case: _moment(_supervision(case).get("due"))),
+    ("督办·回复数", "Supervision: replies", lambda case: _supervision(case).get("replied")),
+    ("督办·最后回复", "Supervision: last reply", lambda case: _last_reply(case)),
     ("督办·结束", "Supervision: ended", lambda case: _moment(_supervision(case).get("ended_at"))),
     ("五到位·责任人", "In place: duty holder", lambda case: _holder(case)),
     ("五到位·措施", "In place: measures", lambda case: case.plan.get("measures") or case.task.get("note")),
@@ -176,6 +180,17 @@ def _of_unit(case: Case) -> Codes | None:
 def _supervision(case: Case) -> Row:
     """The last one; empty: no centre above has supervised it."""
     found: Row = case.incident["supervision"] or {}
+    return found
+
+
+def _last_reply(case: Case) -> str | None:
+    replies = _supervision(case).get("replies") or ()
+    return str(replies[-1]["text"]) if replies else None
+
+
+def _raised(case: Case) -> Row:
+    """What a person has said of its severity; empty: nobody has."""
+    found: Row = case.incident["raised"] or {}
     return found
 
 

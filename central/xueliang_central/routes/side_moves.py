@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from xueliang_central.centre import centre_of
-from xueliang_central.dispatch import foreseeing, transferring, urging
+from xueliang_central.dispatch import foreseeing, raising, transferring, urging
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.incidents.change import Change
 from xueliang_central.rights.policy import Permission, require
@@ -37,6 +37,12 @@ class UrgeBody(BaseModel):
     version: Version
     note: Text | None = None
     idempotency_key: Key | None = None
+
+
+class RaiseBody(_Asked):
+    """Make a case more severe; never milder. `version`: of the incident. A reason_code or a note is needed."""
+
+    severity: Annotated[int, Field(ge=1, le=3, description="1 (most severe) to 3; more severe than it is.")]
 
 
 class TransferBody(_Asked):
@@ -101,4 +107,19 @@ async def post_urge(
     centre = centre_of(request)
     async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
         await urging.urge(change, actor, incident_id, urging.Urge(**body.model_dump()))
+    return await incident_shown(request, incident_id, actor)
+
+
+@router.post("/incidents/{incident_id}/severity")
+async def post_severity(
+    request: Request,
+    incident_id: str,
+    body: RaiseBody,
+    actor: Annotated[Actor, Depends(require(Permission.JUDGE_INCIDENTS))],
+) -> dict[str, Any]:
+    """Raise its severity, with the limits of the new one; answers with the incident after it. 409: it has changed since
+    `version`. 422: it is closed, collective, or not milder than `severity`."""
+    centre = centre_of(request)
+    async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
+        await raising.raise_severity(change, actor, incident_id, raising.Raise(**body.model_dump()))
     return await incident_shown(request, incident_id, actor)

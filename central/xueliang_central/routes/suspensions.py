@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from xueliang_central.centre import centre_of
-from xueliang_central.dispatch import supervising, suspending
+from xueliang_central.dispatch import supervising, suspending, watching
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor
@@ -37,6 +37,19 @@ class SuspensionDecisionBody(_Asked):
     """Agree to a suspension, or not: then the note is needed. `version`: of the task."""
 
     approve: bool
+
+
+class SuspensionWithdrawalBody(_Asked):
+    """Take back the own request to suspend. `version`: of the task."""
+
+
+class SupervisionReplyBody(BaseModel):
+    """Words to the centre that supervises a case."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: Annotated[Text, Field(min_length=1)]
+    idempotency_key: Key | None = None
 
 
 class ResumptionBody(_Asked):
@@ -87,6 +100,22 @@ async def post_decision(
     return await incident_shown(request, incident_id, actor)
 
 
+@router.post("/tasks/{task_id}/suspension/withdrawal")
+async def post_withdrawal(
+    request: Request,
+    task_id: str,
+    body: SuspensionWithdrawalBody,
+    actor: Annotated[Actor, Depends(require(Permission.SUSPEND_TASKS))],
+) -> dict[str, Any]:
+    """Take back what this person has asked for, before it is decided; answers with the incident after it. 409: the task
+    has changed since `version`. 422: nothing is asked for, or another person has asked."""
+    centre = centre_of(request)
+    async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
+        asked = suspending.Suspension(**body.model_dump())
+        incident_id = await suspending.take_back_by_desk(change, actor, task_id, asked)
+    return await incident_shown(request, incident_id, actor)
+
+
 @router.post("/tasks/{task_id}/resumption")
 async def post_resumption(
     request: Request,
@@ -115,4 +144,19 @@ async def post_supervision(
     centre = centre_of(request)
     async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
         await supervising.supervise(change, actor, incident_id, supervising.Supervision(**body.model_dump()))
+    return await incident_shown(request, incident_id, actor)
+
+
+@router.post("/incidents/{incident_id}/supervision/replies")
+async def post_reply(
+    request: Request,
+    incident_id: str,
+    body: SupervisionReplyBody,
+    actor: Annotated[Actor, Depends(require(Permission.JUDGE_INCIDENTS))],
+) -> dict[str, Any]:
+    """Reply to the centre above that supervises it; answers with the incident after it. 422: it is not supervised, or
+    not by a centre above this person's own."""
+    centre = centre_of(request)
+    async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
+        await watching.reply(change, actor, incident_id, watching.Reply(**body.model_dump()))
     return await incident_shown(request, incident_id, actor)

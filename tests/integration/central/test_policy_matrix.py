@@ -295,6 +295,8 @@ async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) ->
             {Role.SUPERVISOR, Role.ADMIN},
         ),
         ("task", "/api/tasks/{}/suspension/decision", {"version": 1, "approve": True}, {Role.SUPERVISOR, Role.ADMIN}),
+        ("task", "/api/tasks/{}/suspension/withdrawal", {"version": 1}, {Role.SUPERVISOR, Role.ADMIN}),
+        ("incident", "/api/incidents/{}/supervision/replies", {"text": "on it"}, judges),
         ("task", "/api/tasks/{}/resumption", {"version": 1}, judges),
         (
             "incident",
@@ -302,6 +304,7 @@ async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) ->
             {"move": "end_supervision", "version": 1, "note": "over"},
             judges,
         ),
+        ("incident", "/api/incidents/{}/severity", {"version": 1, "severity": 1, "note": "people"}, judges),
         ("task", "/api/tasks/{}/help", {"version": 1, "note": "somebody comes"}, judges),
         (
             "incident",

@@ -35,7 +35,9 @@ async def check(desk: Desk, *names: str, **body: Any) -> dict[str, Any]:
     return dict(found.json())
 
 
-async def copy(desk: Desk, *names: str, tried: tuple[str, ...] = (), spread: bool = True, **body: Any) -> dict[str, Any]:
+async def copy(
+    desk: Desk, *names: str, tried: tuple[str, ...] = (), spread: bool = True, **body: Any
+) -> dict[str, Any]:
     seen = (await check(desk, *names))["items"]
     value: dict[str, Any] = {
         "source": "cam-0",
@@ -126,7 +128,9 @@ async def test_a_copy_is_tried_on_one_given_to_the_rest_and_undone_and_what_othe
     items = [{"camera_id": "cam-1", "version": waits[0]["version"]}]
     done = await desk.chief.post("/api/camera-rules/decisions", json={"items": items, "move": "approve"})
     assert done.json()["results"][0]["outcome"] == "done"
-    assert (await desk.rules("cam-1"))["desired_settings"]["rules"] == (await desk.rules("cam-5"))["running_settings"]["rules"]
+    assert (await desk.rules("cam-1"))["desired_settings"]["rules"] == (await desk.rules("cam-5"))["running_settings"][
+        "rules"
+    ]
     refused = await desk.ruler.post(f"{COPIES}/{made['copy_id']}/trial/moves", json={"move": "promote"})
     assert (refused.status_code, refused.json()["state"]) == (409, "rolled_back")
 
@@ -151,7 +155,9 @@ async def test_one_that_leaves_its_band_goes_back_by_itself_once_with_its_number
         acts = (await conn.execute(select(audit_records.c.action, audit_records.c.actor))).all()
     assert {one.user_id for one in told} == {desk.centre.user_ids[name] for name in ("ruler", "seat")}
     assert [(one.kind, one.params["copy_id"]) for one in told] == [("canary_rolled_back", made["copy_id"])] * 2
-    assert [tuple(one) for one in acts if one.action.startswith("rule_copies.") and one.action != "rule_copies.spread"] == [
+    assert [
+        tuple(one) for one in acts if one.action.startswith("rule_copies.") and one.action != "rule_copies.spread"
+    ] == [
         ("rule_copies.proposed", "ruler"),
         ("rule_copies.canary_begun", "ruler"),
         ("rule_copies.rolled_back", "system"),

@@ -11,17 +11,23 @@ from tests.integration.central.flow.stage import (
     CHEN,
     LI,
     MAYOR,
+    NOON,
     PEOPLE,
     TOWNSHIP,
     HandClock,
     Stage,
     actor,
+    alert,
     build,
     raised,
+    received,
 )
+from tests.integration.central.flow.test_regrouping import by_number, merge, two
+from xueliang_alerts.contract import Hazard, Phase
 from xueliang_central.areas.tree import load_tree
 from xueliang_central.audit import chain
 from xueliang_central.clocks.tables import clocks
+from xueliang_central.dispatch import watching
 from xueliang_central.dispatch.needing import not_needed
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.side_moves import asides_for
@@ -157,3 +163,76 @@ async def test_a_supervision_is_told_on_only_while_it_lasts_until_that_date(stag
     assert await over() == ["another_date", "needed"]
     await _supervise(stage, CHEN, "end_supervision")
     assert await over() == ["supervision_over"] * 2
+
+
+async def test_the_desk_below_replies_and_the_centre_above_hears_that_it_is_closed(
+    stage: Stage, clock: HandClock
+) -> None:
+    await stage.take(raised())
+    await _supervise(stage, CHEN)
+    before = await stage.one_incident()
+    assert "reply_supervision" in asides_for(LI, before)
+    assert "reply_supervision" not in {*asides_for(CHEN, before), *asides_for(MAYOR, before)}
+
+    async def reply(who: Actor, text: str, **more: Any) -> None:
+        async with changing(stage.database, stage.rulebook, clock) as change:
+            await watching.reply(change, who, before["incident_id"], watching.Reply(text, **more))
+
+    with pytest.raises(MoveRefused, match="a centre below"):
+        await reply(CHEN, "on it")
+    with pytest.raises(NotFound):
+        await reply(ELSEWHERE, "on it")
+    with pytest.raises(MoveRefused, match="needs words"):
+        await reply(LI, " ")
+    for _ in range(2):
+        await reply(LI, "the tow truck is on its way", idempotency_key="once")
+    await _supervise(stage, CHEN, note="and a bollard", due=clock.at + 2 * DAY)
+    case = await stage.one_incident()
+    assert case["version"] == before["version"] + 1, "a reply is nobody's conflict"
+    said = case["supervision"]
+    assert [(one["text"], one["by"], one["level"]) for one in said["replies"]] == [
+        ("the tow truck is on its way", "Li", "village")
+    ]
+    told = [(row["kind"], row["user_id"]) for row in await stage.rows(notices)]
+    assert told.count(("supervision_replied", CHEN.user_id)) == 1
+    for _ in range(5):
+        await reply(LI, "it is still on its way")
+    with pytest.raises(MoveRefused, match="at most 6 replies"):
+        await reply(LI, "and still")
+    case = await stage.one_incident()
+    await stage.judge(LI, case["incident_id"], "permitted", case["version"], reason_code="registered_work")
+    told = [(row["kind"], row["user_id"]) for row in await stage.rows(notices)]
+    assert told.count(("supervision_closed", CHEN.user_id)) == 1
+    case = await stage.one_incident()
+    row = Case(case, (), 0, (), 0, None, await _tree(stage), {}, {})
+    assert {english: value for _, english, value in COLUMNS}["Supervision: replies"](row) == 6
+    with pytest.raises(MoveRefused, match="not supervised"):
+        await reply(LI, "it is over")
+    await stage.judge(LI, case["incident_id"], "reopen", case["version"], reason_code="closed_in_error")
+    case = await stage.one_incident()
+    await stage.judge(LI, case["incident_id"], "false_alarm", case["version"])
+    told = [(row["kind"], row["user_id"]) for row in await stage.rows(notices)]
+    assert told.count(("supervision_closed", CHEN.user_id)) == 1, "it was not supervised any more"
+
+
+async def test_what_the_camera_or_a_merge_ends_is_told_too(stage: Stage, clock: HandClock) -> None:
+    other, into = await two(stage, clock)
+    async with changing(stage.database, stage.rulebook, clock) as change:
+        said = Supervision("supervise", into["version"], "look", due=clock.at + DAY)
+        await supervise(change, CHEN, into["incident_id"], said)
+    other, into = await by_number(stage)
+    await merge(stage, LI, into, other)
+    assert "supervision_closed" not in {row["kind"] for row in await stage.rows(notices)}, "it goes on"
+    lane = alert(Phase.CLEARED, 2, hazard=Hazard.BLOCKED_EXIT)
+    gate = alert(
+        Phase.CLEARED,
+        2,
+        camera_id="far-gate",
+        hazard=Hazard.BLOCKED_EXIT,
+        began_at=NOON + timedelta(seconds=20),
+    )
+    await stage.take(received(lane, 3, at=clock.at), received(gate, 4, at=clock.at))
+    other, into = await by_number(stage)
+    assert (into["close_reason"], into["supervision"]["ended_why"]) == ("ended_by_itself", "closed")
+    told = [(row["kind"], row["user_id"], row["incident_id"]) for row in await stage.rows(notices)]
+    assert told.count(("supervision_closed", CHEN.user_id, into["incident_id"])) == 1

@@ -36,10 +36,11 @@ from xueliang_central.dispatch.needing import not_needed
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.side_moves import asides_for
 from xueliang_central.dispatch.supervising import Supervision, supervise
-from xueliang_central.dispatch.suspending import Suspension, ask_for_worker, decide, resume_by_desk
+from xueliang_central.dispatch.suspending import Suspension, ask_for_worker, decide, resume_by_desk, take_back_by_desk
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.dispatch.transferring import Transfer, transfer
 from xueliang_central.dispatch.urging import Urge, urge
+from xueliang_central.dispatch.working import moves_of
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.incidents.change import Rulebook
 from xueliang_central.incidents.tables import incidents
@@ -221,6 +222,42 @@ async def test_a_request_that_nobody_decides_lapses(stage: Stage, clock: HandClo
     assert (await stage.one_incident())["close_reason"] == "verified"
 
 
+async def test_who_has_asked_takes_it_back_and_nobody_else(stage: Stage, clock: HandClock) -> None:
+    worker = await _taken(stage)
+    assert "take_back_suspension" not in moves_of(worker, await stage.task(), await stage.one_incident())
+    with pytest.raises(MoveRefused, match="no suspension is asked for"):
+        await stage.work_on(worker, "take_back_suspension")
+    await _ask(stage, worker)
+    asked = [row for row in await stage.rows(notices) if row["kind"] == "suspension_asked"]
+    assert "take_back_suspension" in moves_of(worker, await stage.task(), await stage.one_incident())
+    await stage.work_on(worker, "take_back_suspension", note="the gate is open")
+    assert (await _suspension(stage))["standing"] == "taken_back"
+    assert set(await _running(stage)) == {"arrive"}
+    assert (await stage.story())[-1] == "suspension_taken_back"
+    async with stage.database.reading() as conn:
+        assert set((await not_needed(conn, asked)).values()) == {"taken_back"}
+    with pytest.raises(MoveRefused, match="no suspension is asked for"):
+        await _decide(stage, QIU)
+    task = await stage.task()
+    until = {"reason_code": "weather", "note": "storm", "until": clock.at + HOUR}
+    async with changing(stage.database, stage.rulebook, clock) as change:
+        await ask_for_worker(change, SUN, task["task_id"], Suspension(task["version"], **until))
+    case, task = await stage.one_incident(), await stage.task()
+    assert "take_back_by_desk" in asides_for(SUN, case)
+    assert "take_back_by_desk" not in {*asides_for(QIU, case), *asides_for(LI, case)}
+    assert "take_back_suspension" not in moves_of(worker, task, case)
+    with pytest.raises(MoveRefused, match="only who has asked"):
+        await stage.work_on(worker, "take_back_suspension")
+    said = Suspension(task["version"], note="the rain has stopped")
+    with pytest.raises(MoveRefused, match="only who has asked"):
+        async with changing(stage.database, stage.rulebook, clock) as change:
+            await take_back_by_desk(change, QIU, task["task_id"], said)
+    async with changing(stage.database, stage.rulebook, clock) as change:
+        await take_back_by_desk(change, SUN, task["task_id"], said)
+    assert (await _suspension(stage))["ended_why"] == "take_back_by_desk"
+    await _ask(stage, worker)  # and again
+
+
 async def test_the_policy_says_how_long_each_may_take(database: Database, clock: HandClock) -> None:
     limits = {"decide_s": 120, "suspension_longest_s": 3600, "supervision_longest_s": 7200}
     stage = await build(database, clock, policies=POLICIES | {"side_moves": limits}, people=(*PEOPLE, SUN))
@@ -229,9 +266,9 @@ async def test_the_policy_says_how_long_each_may_take(database: Database, clock:
     with pytest.raises(MoveRefused, match="within 1 hour from now"):
         await _ask(stage, worker, until=clock.at + 2 * HOUR)
     case = await stage.one_incident()
+    asked = Supervision("supervise", case["version"], "look", due=clock.at + 3 * HOUR)
     with pytest.raises(MoveRefused, match="within 2 hours from now"):
         async with changing(stage.database, stage.rulebook, clock) as change:
-            asked = Supervision("supervise", case["version"], "look", due=clock.at + 3 * HOUR)
             await supervise(change, CHEN, case["incident_id"], asked)
     await _ask(stage, worker)
     clock.forward(121)

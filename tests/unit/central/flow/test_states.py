@@ -114,12 +114,19 @@ def test_every_open_incident_can_be_merged_and_split_and_no_closed_or_kept_one()
 @pytest.mark.parametrize(
     ("state", "moves"),
     [
-        (State.OPEN, {"urge"}),
-        (State.DISPATCHED, {"transfer", "urge", "say"}),
-        (State.TAKEN, {"answer_help", "transfer", "urge", "say", "resume_by_desk"}),
-        (State.ARRIVED, {"answer_help", "transfer", "urge", "say", "resume_by_desk"}),
-        (State.HANDLED, {"say"}),
-        (State.TO_CHECK, {"say"}),
+        (State.OPEN, {"urge", "raise_severity", "reply_supervision"}),
+        (State.DISPATCHED, {"transfer", "urge", "say", "raise_severity", "reply_supervision"}),
+        (
+            State.TAKEN,
+            {"answer_help", "transfer", "urge", "say", "resume_by_desk", "raise_severity", "reply_supervision"},
+        ),
+        (
+            State.ARRIVED,
+            {"answer_help", "transfer", "urge", "say", "resume_by_desk", "raise_severity", "reply_supervision"},
+        ),
+        (State.HANDLED, {"say", "raise_severity", "reply_supervision"}),
+        (State.TO_CHECK, {"say", "raise_severity", "reply_supervision"}),
+        (State.LONG_LIVED, {"raise_severity", "reply_supervision"}),
         (State.CLOSED, {"review"}),
     ],
 )
@@ -214,8 +221,24 @@ def test_every_task_move_is_an_incident_move_of_the_worker() -> None:
     ("state", "moves"),
     [
         (TaskState.OFFERED, ("take", "refuse")),
-        (TaskState.TAKEN, ("arrive", "handled", "return", "check_in", "help", "message", "ask_suspension", "resume")),
-        (TaskState.ARRIVED, ("handled", "return", "check_in", "help", "message", "ask_suspension", "resume")),
+        (
+            TaskState.TAKEN,
+            (
+                "arrive",
+                "handled",
+                "return",
+                "check_in",
+                "help",
+                "message",
+                "ask_suspension",
+                "take_back_suspension",
+                "resume",
+            ),
+        ),
+        (
+            TaskState.ARRIVED,
+            ("handled", "return", "check_in", "help", "message", "ask_suspension", "take_back_suspension", "resume"),
+        ),
         (TaskState.HANDLED, ("message",)),
         (TaskState.WITHDRAWN, ()),
         (TaskState.CLOSED, ()),

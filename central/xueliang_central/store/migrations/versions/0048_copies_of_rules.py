@@ -11,7 +11,7 @@ from alembic import op
 from xueliang_central.store.metadata import AREA_PATH_LENGTH, JsonText, UtcDateTime
 
 revision = "0048"
-down_revision = "0046"
+down_revision = "0047"
 branch_labels = None
 depends_on = None
 

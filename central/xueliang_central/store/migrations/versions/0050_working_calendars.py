@@ -11,7 +11,7 @@ from alembic import op
 from xueliang_central.store.metadata import JsonText, UtcDateTime
 
 revision = "0050"
-down_revision = "0047"
+down_revision = "0049"
 branch_labels = None
 depends_on = None
 
