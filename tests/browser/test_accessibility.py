@@ -12,7 +12,7 @@ from tests.support.accessibility import require_axe
 from tests.support.console_pages import every_page, not_looked_at
 from tests.support.small_city import HOSTILE, small
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def test_no_page_is_left_out() -> None:

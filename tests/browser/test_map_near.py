@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import create_engine, insert
 
 from tests.browser.test_console import SOON_MS, as_operator, blocked, centre, node
+from tests.browser.test_phone_offline import until
 from tests.support.accessibility import require_axe, serious
 from tests.support.browser import complaints
 from tests.support.puppet_node import CentreOnly, PuppetNode
@@ -74,8 +75,7 @@ def test_lanes_are_drawn_and_what_is_near_is_listed_nearest_first(
     expect(card.get_by_test_id("near-lane")).to_contain_text("1190")
     expect(card.get_by_test_id("near-lane")).not_to_contain_text("8000")  # a number is asked for by itself
     expect(card.get_by_test_id("near-camera").first).to_contain_text("东巷1号")
-    page.wait_for_timeout(600)  # the map goes there
-    assert _orange(page) > before + 100
+    until(lambda: _orange(page) > before + 100)  # the map goes there
     assert too_wide_at(page) == []
     assert serious(page) == []
 

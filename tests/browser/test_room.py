@@ -74,10 +74,15 @@ def test_the_map_fits_its_room_again_when_a_case_opens_and_stays_where_somebody_
     spot = page.get_by_test_id("map-incident")
 
     def at() -> dict[str, float]:
-        page.wait_for_timeout(700)  # whatever moves has come to rest
-        box = spot.bounding_box()
-        assert box is not None
-        return {"x": round(box["x"]), "y": round(box["y"])}
+        """Where the mark is once it has not moved for a while: the map glides."""
+        seen: list[dict[str, float] | None] = [None]
+        for _ in range(200):
+            page.wait_for_timeout(100)
+            box = spot.bounding_box()
+            seen.append(box and {"x": round(box["x"]), "y": round(box["y"])})
+            if seen[-1] is not None and seen[-8:] == 8 * [seen[-1]]:
+                return seen[-1]
+        raise AssertionError(f"the map does not come to rest: {seen[-8:]}")
 
     opened = at()
     page.get_by_test_id("map").locator(".fit").click()

@@ -32,8 +32,8 @@ FLAGS: Final = (
     "--disable-3d-apis",
     "--hide-scrollbars",
     "--no-proxy-server",
-    # The last of two such lists is the one that counts: playwright's own again, and the drop-down of an address bar that
-    # nobody sees. It is a page of its own beside each window: four windows cost 3.3 CPU-s with it and 1.3 without.
+    # Of two such lists the last counts: playwright's own again, and the drop-down of an address bar that nobody sees.
+    # It is a page of its own beside each window: four windows cost 3.3 CPU-s with it and 1.3 without.
     "--disable-features="
     "AvoidUnnecessaryBeforeUnloadCheckSync,DestroyProfileOnBrowserClose,HttpsUpgrades,HttpsFirstBalancedModeAutoEnable,"
     "LensOverlay,MediaRouter,PaintHolding,ThirdPartyStoragePartitioning,AvoidCorsURLLoaderRestartOnRedirect,"
