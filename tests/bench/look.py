@@ -116,8 +116,6 @@ def measure(quick: bool, figures: Figures) -> None:
                 installation.start_programs_for(with_urls(plan, stage.open()))
                 _after_handled(installation, QUICK_HANDLED if quick else FULL_HANDLED, figures)
                 _look(installation, link, QUICK_LOOKS if quick else FULL_LOOKS, figures)
-                link.bytes_per_s = None
-                _clear(installation, stage.lane_director, figures)
         finally:
             installation.kill()
             stage.close()
@@ -145,15 +143,6 @@ def _after_handled(installation: Installation, count: int, figures: Figures) -> 
         installation.must_run()
         found.one()
         figures |= found.figures()
-    operator.close()
-    worker.close()
-
-
-def _clear(installation: Installation, lane: LaneDirector, figures: Figures) -> None:
-    operator, worker = installation.log_in("operator"), installation.log_in("worker")
-    found = AfterHandled(operator, worker, _open_incident(installation, operator))
-    found.clear(lambda: lane.driver_told(0))
-    figures["look_handled_clear_s"] = found.clear_s
     operator.close()
     worker.close()
 

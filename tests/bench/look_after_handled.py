@@ -1,14 +1,12 @@
 """From a worker's *handled* to what the same camera says of it on the worker's phone, and to its full still.
 
 Over the same node, cameras, broker and centre as `tests.bench.look`. The lorry stands there all the time, so the camera
-says so each time; then the desk closes the case, opens it again and sends the worker anew. At last the lorry leaves, and the
-worker is done when a look has said so: *clear* after *handled*, once, as there is no second lorry.
+says so each time; then the desk closes the case, opens it again and sends the worker anew.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any, Final
 
 import httpx
@@ -18,8 +16,6 @@ from xueliang_demo.api_client import Person
 
 ANSWER_LIMIT_S: Final = 40.0
 POLL_S: Final = 0.05
-GONE_LIMIT_S: Final = 60.0  # the lorry's way out, and the looks that see it
-BETWEEN_LOOKS_S: Final = 3.5  # a person may ask for one camera every 3 s
 KEYS: Final = (
     "look_handled_p50_s",
     "look_handled_max_s",
@@ -27,7 +23,6 @@ KEYS: Final = (
     "look_handled_still_max_s",
     "look_handled_count",
     "look_handled_not_asked_count",
-    "look_handled_clear_s",
 )
 
 
@@ -39,11 +34,18 @@ class AfterHandled:
         self.said_s: list[float] = []
         self.still_s: list[float] = []
         self.not_asked = 0
-        self.clear_s: float | None = None
 
     def one(self) -> None:
         """Send the worker, who goes there and is done; then what the phone is shown."""
-        said, began = self._handled(self._there())
+        task_id = self._sent()
+        for move in ("take", "arrive"):
+            self._worker.move_task(task_id, move)
+        began = time.monotonic()
+        self._worker.move_task(task_id, "handled", note="已处理")
+        while (said := self._worker.task(task_id)["looked_again"]) is None:
+            if time.monotonic() > began + ANSWER_LIMIT_S:
+                raise TimeoutError(f"the camera said nothing within {ANSWER_LIMIT_S:g} s of handled")
+            time.sleep(POLL_S)
         if said["not_asked"] is not None:
             self.not_asked += 1
             print(f"not asked: {said['not_asked']}", flush=True)
@@ -51,39 +53,6 @@ class AfterHandled:
         self.said_s.append(time.monotonic() - began)
         if said["still"] is not None and self._still_came(str(said["still"]["sha256"]), began):
             self.still_s.append(time.monotonic() - began)
-
-    def clear(self, leave: Callable[[], None]) -> None:
-        """The worker is there while the lorry leaves."""
-        task_id = self._there()
-        leave()
-        until = time.monotonic() + GONE_LIMIT_S
-        while (says := self._operator.look(self._incident_id)["says"]) != "clear":
-            if time.monotonic() > until:
-                raise TimeoutError(f"{GONE_LIMIT_S:g} s after the lorry was told to leave a look says {says}")
-            time.sleep(BETWEEN_LOOKS_S)
-        time.sleep(BETWEEN_LOOKS_S)
-        said, began = self._handled(task_id)
-        if said["says"] == "clear":
-            self.clear_s = time.monotonic() - began
-        else:
-            print(f"handled in an empty lane: says {said['says']}, not asked {said['not_asked']}", flush=True)
-
-    def _there(self) -> str:
-        """The task, with its worker at the place."""
-        task_id = self._sent()
-        for move in ("take", "arrive"):
-            self._worker.move_task(task_id, move)
-        return task_id
-
-    def _handled(self, task_id: str) -> tuple[dict[str, Any], float]:
-        """What the phone is shown, and when *handled* was pressed. Raises TimeoutError."""
-        began = time.monotonic()
-        self._worker.move_task(task_id, "handled", note="已处理")
-        while (said := self._worker.task(task_id)["looked_again"]) is None:
-            if time.monotonic() > began + ANSWER_LIMIT_S:
-                raise TimeoutError(f"the camera said nothing within {ANSWER_LIMIT_S:g} s of handled")
-            time.sleep(POLL_S)
-        return dict(said), began
 
     def _sent(self) -> str:
         """The task of this worker, offered anew if need be."""

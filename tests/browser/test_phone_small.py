@@ -71,6 +71,8 @@ def _walk(phone: Page, task_id: str, tmp_path: Path, name: str) -> None:
     _fits(phone, f"{name}-held", "undo")
     phone.locator(".back").click()
     expect(phone.get_by_test_id("phone-page")).to_be_visible()
+    _fits(phone, f"{name}-list-held")
+    expect(phone.get_by_test_id("held-act")).to_have_count(0, timeout=SOON_MS)
 
 
 def test_every_page_fits_a_screen_of_five_inches(browser: Browser, grid: Grid, tmp_path: Path) -> None:

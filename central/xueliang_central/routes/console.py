@@ -41,14 +41,14 @@ async def console(request: Request, path: str) -> Response:
         return _answer(request, found, _FOREVER if hashed else _ASK_EACH_TIME)
     if "." in path.rsplit("/", 1)[-1]:
         raise NotFound  # a file that is not there, not a page
-    if is_phone(path) and (root / "phone.html").is_file():
+    if _is_phone(path) and (root / "phone.html").is_file():
         return _answer(request, root / "phone.html", _ASK_EACH_TIME)
     if index.is_file():
         return _answer(request, index, _ASK_EACH_TIME)
     return HTMLResponse(_NOT_BUILT, status_code=200 if not path else 404, headers=_ASK_EACH_TIME)
 
 
-def is_phone(path: str) -> bool:
+def _is_phone(path: str) -> bool:
     """Whether a page at this path is one of the phone: its start page asks for the phone's files at once."""
     return path == "phone" or path.startswith("phone/")
 

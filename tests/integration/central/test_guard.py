@@ -375,7 +375,7 @@ async def test_the_phones_pages_have_a_start_page_of_their_own_and_files_go_comp
             async with client.stream("GET", "/assets/app-1a2b.js", headers={"accept-encoding": accepted}) as answer:
                 raw = b"".join([piece async for piece in answer.aiter_raw()])
             assert answer.headers.get("content-encoding") == coding, accepted
-            assert answer.headers["content-type"].startswith("text/javascript"), accepted
+            assert "javascript" in answer.headers["content-type"], accepted
             assert (answer.headers["vary"], "immutable" in answer.headers["cache-control"]) == ("accept-encoding", True)
             assert {"br": b"brotli", None: b"// app"}.get(coding, raw) == raw
             assert int(answer.headers["content-length"]) == len(raw)
