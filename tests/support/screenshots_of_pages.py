@@ -21,6 +21,7 @@ from xueliang_configs.schedules import zone_of
 from xueliang_demo.processes import wait_until
 
 SETTLED_MS: Final = 1_500
+PATIENT_MS: Final = 180_000  # also on a machine that is busy with something else
 FOLLOWED_S: Final = 120.0  # the worker counts for the noise board every 20 s
 SILENCED: Final = (
     ("camera_id", "cam-02", "blocked_exit", "商场南门换门，物业已报备", 6),
@@ -31,6 +32,7 @@ SILENCED: Final = (
 
 def page_of(browser: Browser, day: Day, who: str, path: str, **size: int) -> Page:
     page = desk(browser, day.centre.origin, **size)
+    page.set_default_timeout(PATIENT_MS)
     sign_in(page, who, day.centre.password_of(who))
     if path != "/":
         page.goto(path)
@@ -76,7 +78,7 @@ def hand_over(browser: Browser, day: Day, out: Path) -> None:
 def wall(browser: Browser, day: Day, out: Path) -> None:
     for name, language in (("wall", "zh"), ("wall-english", "en")):
         page = page_of(browser, day, "wall", f"/wall?lang={language}", width=1920, height=1080)
-        page.locator('[data-testid="wall-pages"][data-page="1"]').wait_for(timeout=60_000)  # each page has its turn
+        page.locator('[data-testid="wall-pages"][data-page="1"]').wait_for()  # each page has its turn
         take(page, out, name)
 
 
