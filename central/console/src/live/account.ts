@@ -292,16 +292,16 @@ async function settlePhone(userId: string | null): Promise<void> {
 
 /** Wipes what this device keeps of the person; whoever calls it has warned of what is unsent. */
 export async function signOut(): Promise<void> {
-  const isTheirs = held.value === null;
+  const isOwnPhone = held.value === null && isWorker.value;
   localStorage.setItem(SIGN_OUT_DUE, markOf(csrfToken()));
+  if (phoneMark.value === "bound") await settlePhone(null); // first: nothing that is still asked opens another session
   await session.close().then(
     () => localStorage.removeItem(SIGN_OUT_DUE),
     (error: unknown) => {
       if (error instanceof ApiProblem && error.status === 401) localStorage.removeItem(SIGN_OUT_DUE);
     },
   );
-  if (phoneMark.value === "bound") await settlePhone(null);
-  if (isTheirs && isWorker.value) await device().then(async ({ keptHere }) => (await keptHere()).wipe());
+  if (isOwnPhone) await device().then(async ({ keptHere }) => (await keptHere()).wipe());
   held.value = null;
   forget();
 }
