@@ -1,5 +1,5 @@
-"""Rules of many cameras in a real browser: copied after a trial on one and undone, and decided by a second person, several
-at once."""
+"""Rules of many cameras in a real browser: copied after a trial on one and undone, and decided by a second person,
+several at once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,13 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
 SOON_MS = 30_000
 ZONE = [[0.1, 0.5], [0.9, 0.5], [0.9, 0.9], [0.1, 0.9]]
-LANE: dict[str, Any] = {"rule_id": "lane", "hazard": "fire_lane_obstruction", "version": 1, "zone": ZONE, "dwell_s": 60.0}
+LANE: dict[str, Any] = {
+    "rule_id": "lane",
+    "hazard": "fire_lane_obstruction",
+    "version": 1,
+    "zone": ZONE,
+    "dwell_s": 60.0,
+}
 SHOTS = os.environ.get("XUELIANG_SHOTS")  # a folder: pictures of the pages to look at
 
 

@@ -35,7 +35,9 @@ async def check(desk: Desk, *names: str, **body: Any) -> dict[str, Any]:
     return dict(found.json())
 
 
-async def copy(desk: Desk, *names: str, tried: tuple[str, ...] = (), spread: bool = True, **body: Any) -> dict[str, Any]:
+async def copy(
+    desk: Desk, *names: str, tried: tuple[str, ...] = (), spread: bool = True, **body: Any
+) -> dict[str, Any]:
     seen = (await check(desk, *names))["items"]
     value: dict[str, Any] = {
         "source": "cam-0",
@@ -115,7 +117,7 @@ async def test_a_copy_is_tried_on_one_given_to_the_rest_and_undone_and_what_othe
     assert (over["state"], over["ended_by"], over["given"], over["to_come"]) == ("promoted", "ruler", 2, 0)
     assert over["left_out"] == {"cam-3": "changed", "cam-9": "other_rule"}
     assert await dwells(desk, "cam-1", "cam-2", "cam-3") == [20.0, 20.0, 77.0]
-    await desk.propose({**LANE, "dwell_s": 66.0}, camera_id="cam-2")
+    await desk.propose({**LANE, "dwell_s": 66.0}, SMOKE, camera_id="cam-2")
     undone = await turn(desk, made["copy_id"], "roll_back")  # of a camera that nobody has changed since
     assert (undone["state"], undone["moves"]) == ("rolled_back", [])
     # cam-1 loses a rule by it: after the promotion that is a change like any other, for a second person.
@@ -126,7 +128,9 @@ async def test_a_copy_is_tried_on_one_given_to_the_rest_and_undone_and_what_othe
     items = [{"camera_id": "cam-1", "version": waits[0]["version"]}]
     done = await desk.chief.post("/api/camera-rules/decisions", json={"items": items, "move": "approve"})
     assert done.json()["results"][0]["outcome"] == "done"
-    assert (await desk.rules("cam-1"))["desired_settings"]["rules"] == (await desk.rules("cam-5"))["running_settings"]["rules"]
+    assert (await desk.rules("cam-1"))["desired_settings"]["rules"] == (await desk.rules("cam-5"))["running_settings"][
+        "rules"
+    ]
     refused = await desk.ruler.post(f"{COPIES}/{made['copy_id']}/trial/moves", json={"move": "promote"})
     assert (refused.status_code, refused.json()["state"]) == (409, "rolled_back")
 
@@ -151,7 +155,9 @@ async def test_one_that_leaves_its_band_goes_back_by_itself_once_with_its_number
         acts = (await conn.execute(select(audit_records.c.action, audit_records.c.actor))).all()
     assert {one.user_id for one in told} == {desk.centre.user_ids[name] for name in ("ruler", "seat")}
     assert [(one.kind, one.params["copy_id"]) for one in told] == [("canary_rolled_back", made["copy_id"])] * 2
-    assert [tuple(one) for one in acts if one.action.startswith("rule_copies.") and one.action != "rule_copies.spread"] == [
+    assert [
+        tuple(one) for one in acts if one.action.startswith("rule_copies.") and one.action != "rule_copies.spread"
+    ] == [
         ("rule_copies.proposed", "ruler"),
         ("rule_copies.canary_begun", "ruler"),
         ("rule_copies.rolled_back", "system"),
@@ -175,7 +181,7 @@ async def test_a_severity_is_agreed_to_once_for_all_and_a_kill_gives_each_camera
 
     async def cut_off() -> None:
         async with desk.centre.database.transaction() as conn:
-            assert await giving.spread(conn, desk.centre.clock.at) == giving.AT_ONCE
+            assert await giving.spread(conn, desk.centre.clock.at) == 2
             raise Killed
 
     async with desk.centre.database.transaction() as conn:
