@@ -1,5 +1,5 @@
-"""Rules of many cameras in a real browser: copied after a trial on one and undone, and decided by a second person, several
-at once."""
+"""Rules of many cameras in a real browser: copied after a trial on one and undone, and decided by a second person,
+several at once."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ async def _give(conn: AsyncConnection, copy: Row, row: Row, at: datetime) -> Row
     if not is_as_seen or not set(target.severities) <= set(row["severities"]):
         return {"outcome": "changed", "is_tried": False}
     if target.left_out is not None or target.part is None:
-        return {"outcome": target.left_out, "is_tried": False}
+        return {"outcome": target.left_out or "same", "is_tried": False}
     camera_id = camera["camera_id"]
     desired, report = await desired_of(conn, camera_id), await report_of(conn, camera_id, camera["node_id"])
     made = Made(

@@ -117,7 +117,7 @@ async def test_a_copy_is_tried_on_one_given_to_the_rest_and_undone_and_what_othe
     assert (over["state"], over["ended_by"], over["given"], over["to_come"]) == ("promoted", "ruler", 2, 0)
     assert over["left_out"] == {"cam-3": "changed", "cam-9": "other_rule"}
     assert await dwells(desk, "cam-1", "cam-2", "cam-3") == [20.0, 20.0, 77.0]
-    await desk.propose({**LANE, "dwell_s": 66.0}, camera_id="cam-2")
+    await desk.propose({**LANE, "dwell_s": 66.0}, SMOKE, camera_id="cam-2")
     undone = await turn(desk, made["copy_id"], "roll_back")  # of a camera that nobody has changed since
     assert (undone["state"], undone["moves"]) == ("rolled_back", [])
     # cam-1 loses a rule by it: after the promotion that is a change like any other, for a second person.
@@ -181,7 +181,7 @@ async def test_a_severity_is_agreed_to_once_for_all_and_a_kill_gives_each_camera
 
     async def cut_off() -> None:
         async with desk.centre.database.transaction() as conn:
-            assert await giving.spread(conn, desk.centre.clock.at) == giving.AT_ONCE
+            assert await giving.spread(conn, desk.centre.clock.at) == 2
             raise Killed
 
     async with desk.centre.database.transaction() as conn:
