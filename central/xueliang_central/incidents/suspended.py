@@ -100,4 +100,5 @@ def suspension_view(suspension: Row | None) -> Row | None:
     """As the console and the phone see it."""
     if suspension is None:
         return None
-    return {name: value for name, value in suspension.items() if name not in _HIDDEN}
+    shown = {name: value for name, value in suspension.items() if name not in _HIDDEN}
+    return {**shown, "by_worker": suspension["asked_by_id"] == suspension["worker_id"]}

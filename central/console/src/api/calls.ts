@@ -24,6 +24,7 @@ import type {
   Seat,
   SecondStepAsked,
   Session,
+  Severity,
   Silence,
   SilencedAlert,
   SilenceKind,
@@ -158,6 +159,10 @@ export const incidents = {
     post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/messages`, { text, idempotency_key }),
   urge: (incidentId: string, body: { version: number; note?: string; idempotency_key: string }) =>
     post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/urge`, body),
+  raise: (incidentId: string, body: Asked & { severity: Severity; reason_code: string }) =>
+    post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/severity`, body),
+  replyToSupervision: (incidentId: string, text: string, idempotency_key: string) =>
+    post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/supervision/replies`, { text, idempotency_key }),
   supervise: (incidentId: string, body: Asked & { move: "supervise" | "end_supervision"; note: string; due?: string }) =>
     post<IncidentDetail>(`/api/incidents/${encodeURIComponent(incidentId)}/supervision`, body),
   merge: (incidentId: string, body: Merge) =>
@@ -231,6 +236,8 @@ export const tasks = {
     post<IncidentDetail>(`/api/tasks/${encodeURIComponent(taskId)}/transfer`, body),
   suspend: (taskId: string, body: Asked & { reason_code: string; until: string }) =>
     post<IncidentDetail>(`/api/tasks/${encodeURIComponent(taskId)}/suspension`, body),
+  withdrawSuspension: (taskId: string, body: Asked) =>
+    post<IncidentDetail>(`/api/tasks/${encodeURIComponent(taskId)}/suspension/withdrawal`, body),
   decideSuspension: (taskId: string, body: Asked & { approve: boolean }) =>
     post<IncidentDetail>(`/api/tasks/${encodeURIComponent(taskId)}/suspension/decision`, body),
   resume: (taskId: string, body: Asked) =>

@@ -170,6 +170,8 @@ export interface Incident {
   suspension?: Suspension | null;
   /** By a centre above, the last one. */
   supervision?: Supervision | null;
+  /** What a person has said of its severity, the last time. */
+  raised?: Raised | null;
   verified: boolean;
   closed_at: string | null;
   close_reason: CloseReason | null;
@@ -424,13 +426,18 @@ export type AsideName =
   | "suspend"
   | "refuse_suspension"
   | "resume_by_desk"
+  | "take_back_by_desk"
+  | "raise_severity"
+  | "reply_supervision"
   | "supervise"
   | "end_supervision"
   | "review";
 
 /** A task waits until a date because two people say so, or somebody has asked for it. */
 export interface Suspension {
-  standing: "asked" | "suspended" | "refused" | "lapsed" | "over";
+  standing: "asked" | "suspended" | "refused" | "lapsed" | "taken_back" | "over";
+  /** The worker has asked, and nobody in that one's place. */
+  by_worker: boolean;
   task_id: string;
   reason_code: string;
   note: string;
@@ -447,6 +454,15 @@ export interface Suspension {
   ended_why?: string;
 }
 
+export interface Raised {
+  severity: Severity;
+  before: Severity;
+  by: string;
+  at: string;
+  reason_code: string | null;
+  note: string | null;
+}
+
 /** A centre above watches a case until a date (督办). */
 export interface Supervision {
   area_code: string;
@@ -457,6 +473,9 @@ export interface Supervision {
   due: string;
   since: string;
   by: string;
+  /** Of the centres below, the newest few, oldest first; `replied`: of all. */
+  replies?: { at: string; by: string; level: Level; area_name: string; area_name_en: string; text: string }[];
+  replied?: number;
   ended_at: string | null;
   ended_by?: string;
   ended_why?: string;
@@ -518,7 +537,7 @@ export interface HandedOn {
 }
 
 export type TaskState = "offered" | "taken" | "arrived" | "handled" | "withdrawn" | "refused" | "closed";
-export type TaskMoveName = "take" | "arrive" | "handled" | "refuse" | "return" | "check_in" | "help" | "message" | "ask_suspension" | "resume";
+export type TaskMoveName = "take" | "arrive" | "handled" | "refuse" | "return" | "check_in" | "help" | "message" | "ask_suspension" | "take_back_suspension" | "resume";
 
 export interface TaskBrief {
   task_id: string;

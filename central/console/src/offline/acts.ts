@@ -81,6 +81,7 @@ const FROM: Record<ActName, readonly TaskState[]> = {
   help: ["taken", "arrived"],
   message: ["taken", "arrived", "handled"],
   ask_suspension: ["taken", "arrived"],
+  take_back_suspension: ["taken", "arrived"],
   resume: ["taken", "arrived"],
   report: [],
 };
@@ -95,6 +96,7 @@ const AFTER: Record<ActName, TaskState | null> = {
   help: null,
   message: null,
   ask_suspension: null,
+  take_back_suspension: null,
   resume: null,
   report: null,
 };

@@ -293,6 +293,8 @@ const TIMELINE: Record<string, [string, string]> = {
   suspension_over: ["挂起随之结束", "The suspension ended with it"],
   resumed: ["恢复处置，时限继续", "Resumed: the limits go on"],
   supervised: ["上级督办", "Supervised by a centre above"],
+  supervision_replied: ["回复上级督办", "Replied to the supervision"],
+  suspension_taken_back: ["挂起申请已撤回", "Request to suspend taken back"],
   supervision_ended: ["督办结束", "Supervision ended"],
   transferred: ["任务转交", "Task handed on"],
   task_withdrawn: ["任务撤回", "Task withdrawn"],

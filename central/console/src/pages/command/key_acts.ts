@@ -15,6 +15,7 @@ export type Act =
   | { kind: "tick" }
   | { kind: "tickAll" }
   | { kind: "take_over" }
+  | { kind: "raise" }
   | { kind: "move"; name: MoveName };
 
 const MOVES: Record<string, MoveName> = {
@@ -45,6 +46,7 @@ export const SHEET: readonly (readonly [keys: string, word: string])[] = [
   ["1 … 9", "keys.reason"],
   ["Enter", "keys.submit"],
   ["T", "keys.takeOver"],
+  ["S", "keys.raise"],
   ["L", "keys.look"],
   ["O", "keys.page"],
   ["G", "keys.scope"],
@@ -88,6 +90,8 @@ export function actOf(pressed: Pressed): Act | null {
       return { kind: "look" };
     case "t":
       return { kind: "take_over" };
+    case "s":
+      return { kind: "raise" };
     case "o":
       return { kind: "page" };
     case "g":

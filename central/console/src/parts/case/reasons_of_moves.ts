@@ -13,6 +13,7 @@ export const REASONS: Partial<Record<MoveName | TaskMoveName | RegroupName | Asi
   return: ["cannot_handle", "not_my_grid", "busy_elsewhere", "other"],
   help: ["danger", "need_hands", "need_tow", "need_authority", "not_let_in", "other"],
   ask_suspension: ["weather", "no_access", "owner_away", "equipment", "other_authority", "unsafe", "other"],
+  raise_severity: ["people_at_risk", "spreading", "blocks_rescue", "worse_than_told", "other"],
   transfer: ["busy_elsewhere", "cannot_handle", "not_my_grid", "not_on_duty", "does_not_answer", "other"],
   answer_help: ["colleague_comes", "police_come", "fire_brigade_comes", "tow_comes", "unit_comes", "nobody_now", "other"],
 };

@@ -50,6 +50,7 @@ export const phone: Record<keyof typeof chinese, string> = {
   "phone.stuck.earlier": "The step before did not count, so this one was not sent.",
   "phone.stuckRead": "I have read it",
   "phone.act.ask_suspension": "Request to suspend",
+  "phone.act.take_back_suspension": "Take back the request",
   "phone.act.resume": "Resume",
   "phone.act.check_in": "Check-in",
   "phone.act.help": "Ask for help",

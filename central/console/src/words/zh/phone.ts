@@ -48,6 +48,7 @@ export const phone = {
   "phone.stuck.earlier": "前一步没有生效，这一步没有发送。",
   "phone.stuckRead": "知道了",
   "phone.act.ask_suspension": "申请挂起",
+  "phone.act.take_back_suspension": "撤回挂起申请",
   "phone.act.resume": "恢复处置",
   "phone.act.check_in": "位置签到",
   "phone.act.help": "求助",
