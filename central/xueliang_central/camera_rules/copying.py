@@ -155,8 +155,9 @@ async def target_of(
     found = differences(before, part.as_written)
     if not found:
         return Target(**facts, left_out="same")
-    more = {"differences": found, "severities": severities, "new": put.new, "part": part, "inherited": inherited}
-    return Target(**facts, **more)
+    return Target(
+        **facts, differences=tuple(found), severities=tuple(severities), new=put.new, part=part, inherited=inherited
+    )
 
 
 def severities_of(targets: Sequence[Target]) -> list[str]:

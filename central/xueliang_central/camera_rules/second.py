@@ -24,6 +24,7 @@ from xueliang_central.cameras.releases import CameraGate
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.dispatch.one_by_one import outcome_of
 from xueliang_central.errors import CameraNotReleased, MoveRefused, NotAllowed
+from xueliang_central.rights.acting import acting
 from xueliang_central.rights.scope import Actor
 from xueliang_central.store.among import among
 from xueliang_central.store.database import Database
@@ -99,7 +100,7 @@ async def decide_each(
     for camera_id, version in versions:
 
         async def act(camera_id: str = camera_id, version: int = version) -> None:
-            async with database.transaction() as conn:
+            async with acting(database, actor) as conn:
                 await _decide(conn, actor, camera_id, version, move, note, wall(), gate)
 
         outcome, error = await outcome_of(act, refusals=(MoveRefused, NotAllowed, CameraNotReleased))

@@ -166,7 +166,7 @@ async def taken_in(
     if sent is None:
         response.status_code = 202
         return {"received": False}
-    if not await _note_sent(centre_of(request), sent, actor):
+    if not await note_sent(centre_of(request), sent, actor):
         response.status_code = 200
     return {"received": True}
 
@@ -183,8 +183,8 @@ async def _take_in(
     return await Pieces(centre.pictures).add(kind, sha256, actor.user_id, piece, request.stream(), now_s=now_s)
 
 
-async def _note_sent(centre: Centre, picture: Picture, actor: Actor) -> bool:
-    """False: it was known already."""
+async def note_sent(centre: Centre, picture: Picture, actor: Actor) -> bool:
+    """A person's picture or voice note is here whole. False: it was known already."""
     async with acting(centre.database, actor) as conn:
         at = centre.wall()
         is_new = await note_received(conn, picture, centre.pictures, source=actor.user_id, at=at)

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from xueliang_central.areas.tree import brief
 from xueliang_central.centre import centre_of
-from xueliang_central.rights import accounts, enrolling, people, phones, renewing
+from xueliang_central.rights import accounts, enrolling, phones, renewing
+from xueliang_central.rights.acting import acting
 from xueliang_central.rights.phone_keys import PhoneKey
 from xueliang_central.rights.policy import Permission, public, require
 from xueliang_central.rights.scope import Actor
@@ -156,6 +157,5 @@ async def list_own_phones(request: Request, actor: Self) -> OwnPhones:
 async def revoke_own_phone(phone_id: str, request: Request, actor: Self) -> None:
     """Take an own phone away, also this one."""
     centre = centre_of(request)
-    async with centre.database.transaction() as conn:
-        await people.must_stand(conn, actor)
+    async with acting(centre.database, actor) as conn:
         await phones.revoke(conn, actor.user_id, phone_id, by=actor.name, at=centre.wall())

@@ -14,6 +14,7 @@ from xueliang_central.camera_rules.copy_views import copy_view, target_view
 from xueliang_central.camera_rules.tables import rule_copies
 from xueliang_central.centre import centre_of
 from xueliang_central.errors import MoveRefused
+from xueliang_central.rights.acting import acting
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor, in_scope
 from xueliang_central.routes.asking import BasedOn, Key, Text, WhyRules
@@ -139,7 +140,7 @@ async def post_copy(request: Request, body: RuleCopy, actor: Changes) -> dict[st
         seen = await copying.look(conn, actor, rules, targets, shadow, centre.wall(), gate=centre.gate)
     # What is not there, or of other areas, is not kept with the copy: everybody of its area reads it.
     seen = [one for one in seen if one.left_out not in ("not_found", "not_allowed")]
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         fresh = str(uuid.uuid4())
         copy_id = await copying.propose(conn, actor, body.source, rules, seen, asked, fresh, centre.wall())
     return await get_copy(request, copy_id, actor)
@@ -158,7 +159,7 @@ def _others(source: str, camera_ids: tuple[str, ...] | list[str]) -> list[str]:
 async def post_copy_move(request: Request, copy_id: CopyId, body: CopyMove, actor: Decides) -> dict[str, Any]:
     """Approve or refuse what another person proposed, or withdraw the own. 409: it waits for nobody any more."""
     centre = centre_of(request)
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         await copying.move(conn, actor, copy_id, body.move, body.note, centre.wall())
     return await get_copy(request, copy_id, actor)
 
@@ -169,6 +170,6 @@ async def post_copy_trial_move(
 ) -> dict[str, Any]:
     """Promote what is tried to all of its cameras, or give each camera back the set that it had. 409: it is over."""
     centre = centre_of(request)
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         await copies.move(conn, centre.areas.tree, actor, copy_id, body.move, centre.wall())
     return await get_copy(request, copy_id, actor)

@@ -65,6 +65,8 @@ def test_accounts_are_kept_by_one_of_the_three_alone_who_sees_nothing_of_the_str
         Permission.SEE_AREAS,
         Permission.SEE_ACCOUNTS,
         Permission.MANAGE_ACCOUNTS,
+        Permission.SEE_PHONES,
+        Permission.ENROL_PHONES,
     }
 
 

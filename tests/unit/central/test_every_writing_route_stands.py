@@ -17,12 +17,17 @@ from typing import Any, Final
 import pytest
 from fastapi.routing import APIRoute
 
+from xueliang_central.camera_rules import second
 from xueliang_central.dispatch import one_by_one, staffing
 from xueliang_central.openapi import app_routes
 from xueliang_central.rights import own_password, second_factor
 from xueliang_central.rights.policy import ROLES_OF, SAFE_METHODS, permission_of
+from xueliang_central.routes import backtests, evidence
 
 ELSEWHERE: Final[dict[str, Callable[..., Any]]] = {
+    "POST /api/camera-rules/decisions": second.decide_each,
+    "POST /api/cameras/{camera_id}/suggestions": backtests.note_trial,
+    "PUT /api/voices/{sha256}": evidence.note_sent,
     "POST /api/session/password": own_password.change_own,
     "POST /api/session/second-factor/confirm": second_factor.confirm,
     "POST /api/session/second-factor/recovery-codes": second_factor.renew_codes,
@@ -32,6 +37,7 @@ ELSEWHERE: Final[dict[str, Callable[..., Any]]] = {
 }
 WRITES_NOTHING: Final = {
     "POST /api/cameras/{camera_id}/rules/check": "judges a draft",
+    "POST /api/rule-copies/check": "judges a draft",
     "POST /api/rule-defaults/{area_code}/check": "judges a draft",
 }
 ALWAYS: Final = {"DELETE /api/session": "signing out ends a session, whatever has become of the account"}
