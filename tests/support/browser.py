@@ -145,22 +145,25 @@ def asked_elsewhere(page: Page, origin: str) -> list[str]:
     ]
 
 
-# Two pictures in a row with nothing under way: Vue's transitions begin with the second. What repeats for ever is left
-# out, and so is what stands still by itself (paused).
+# Two pictures in a row with nothing under way: Vue's transitions begin with the second. Left out is what repeats for
+# ever, what is paused, and what moves again after it was waited for: a bar that counts down glides all the time.
 _AT_REST: Final = """async (most_ms) => {
   const until = performance.now() + most_ms;
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
   const picture = () => Promise.race([new Promise(requestAnimationFrame), pause(200)]);
+  const waited = new Set();
   const moving = () =>
     document
       .getAnimations()
-      .filter((one) => one.playState === "running" && Number.isFinite(one.effect?.getComputedTiming().endTime));
+      .filter((one) => one.playState === "running" && Number.isFinite(one.effect?.getComputedTiming().endTime))
+      .filter((one) => !waited.has(one.effect.target));
   for (let still = 0; still < 2 && performance.now() < until; still += 1) {
     await picture();
     const all = moving();
     if (all.length === 0) continue;
     still = -1;
     await Promise.race([Promise.allSettled(all.map((one) => one.finished)), pause(until - performance.now())]);
+    for (const one of all) waited.add(one.effect.target);
   }
 }"""
 MOST_MOTION_MS: Final = 5_000
