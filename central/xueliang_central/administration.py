@@ -15,13 +15,14 @@ from sqlalchemy import select
 
 from xueliang_central.areas.datums import to_wgs84
 from xueliang_central.areas.importing import import_areas
-from xueliang_central.areas.tree import load_tree
+from xueliang_central.areas.tree import day_of, load_tree
 from xueliang_central.audit.chain import Head, verify
 from xueliang_central.cameras.gate import SIGNED
 from xueliang_central.cameras.register import CameraPlace, places_of, relocate, upsert_cameras
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.cap import receivers
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
+from xueliang_central.fleet.by_areas import tell
 from xueliang_central.fleet.nodes import add_node, is_registered, renew_token
 from xueliang_central.incidents.states import State
 from xueliang_central.incidents.tables import incidents
@@ -69,7 +70,9 @@ async def take_areas(database: Database, table: AreaTable, *, at: datetime, remo
             ),
         )
         tree = await load_tree(conn)
-        moved = {"cameras": await relocate(conn, tree, at=at), "lanes": await relocate_lanes(conn, tree)}
+        gone = await relocate(conn, tree, at=at)
+        await tell(conn, gone, at)
+        moved = {"cameras": len(gone), "lanes": await relocate_lanes(conn, tree.on(day_of(at)))}
     return [*changes.lines(), *(f"{count} {what} belong to another area now" for what, count in moved.items() if count)]
 
 

@@ -100,12 +100,12 @@ class AreaTree:
         self._children: dict[str | None, list[Area]] = {}
         for area in self._by_code.values():
             self._children.setdefault(area.parent, []).append(area)
-        self._is_dated = any(area.valid_from or area.valid_to for area in self._by_code.values())
+        self.is_dated = any(area.valid_from or area.valid_to for area in self._by_code.values())
         self._on_days: dict[date, AreaTree] = {}
 
     def on(self, day: date) -> AreaTree:
         """Those that are valid on this local day; where no root is, all of them: nothing is dropped."""
-        if not self._is_dated:
+        if not self.is_dated:
             return self
         if day not in self._on_days:
             kept = [area for area in self if area.is_valid(day)]

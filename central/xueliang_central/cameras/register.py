@@ -188,16 +188,63 @@ async def remove_camera(conn: AsyncConnection, camera_id: str) -> bool:
     return (await conn.execute(delete(cameras).where(cameras.c.camera_id == camera_id))).rowcount > 0
 
 
-async def relocate(conn: AsyncConnection, tree: AreaTree, *, at: datetime) -> int:
-    """After areas were imported: locate again what has no assignment; how many cameras moved."""
-    found = await conn.execute(select(cameras).where(cameras.c.located != ASSIGNED))
-    moved = 0
-    for row in found.mappings().all():
-        place = replace(_place(row), area_code=None)
-        values = _row(place, tree, at)
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A camera that belongs to another area now. `area_code` None: there are no areas."""
+
+    camera_id: str
+    area_code: str | None
+    old_path: str
+    new_path: str
+
+
+async def relocate(
+    conn: AsyncConnection, tree: AreaTree, *, at: datetime, only: Sequence[str] | None = None
+) -> list[Moved]:
+    """Locate again what has no assignment, of all cameras or of these; those that belong to another area now."""
+    query = select(cameras).where(cameras.c.located != ASSIGNED).order_by(cameras.c.camera_id).with_for_update()
+    if only is not None:
+        query = query.where(among(conn, cameras.c.camera_id, only))
+    moved: list[Moved] = []
+    for row in (await conn.execute(query)).mappings().all():
+        values = _located(row, tree, at)
         if any(row[name] != value for name, value in values.items()):
-            moved += 1
-            await conn.execute(
-                update(cameras).where(cameras.c.camera_id == place.camera_id).values(**values, updated_at=at)
-            )
+            one = row["camera_id"]
+            await conn.execute(update(cameras).where(cameras.c.camera_id == one).values(**values, updated_at=at))
+            if row["area_path"] != values["area_path"]:
+                moved.append(Moved(one, values["area_code"], row["area_path"], values["area_path"]))
     return moved
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Some cameras in the order of their ids, looked at. `last` None: there are no more.
+
+    Attributes:
+        to_move: those that lie in another area on this day, or otherwise in the same.
+        of_ended_areas: how many are assigned to one that is none on this day.
+    """
+
+    to_move: tuple[str, ...]
+    of_ended_areas: int
+    last: str | None
+
+
+async def next_lot(conn: AsyncConnection, tree: AreaTree, at: datetime, *, after: str, most: int) -> Lot:
+    """The cameras behind this id. Nothing is changed."""
+    query = select(cameras).where(cameras.c.camera_id > after).order_by(cameras.c.camera_id).limit(most)
+    rows = (await conn.execute(query)).mappings().all()
+    today = tree.on(day_of(at))
+    free = [row for row in rows if row["located"] != ASSIGNED]
+    to_move = [row["camera_id"] for row in free if not _lies_right(row, _located(row, tree, at))]
+    ended = sum(row["located"] == ASSIGNED and row["area_code"] not in today for row in rows)
+    return Lot(tuple(to_move), ended, rows[-1]["camera_id"] if len(rows) == most else None)
+
+
+def _lies_right(row: RowMapping, located: dict[str, Any]) -> bool:
+    return all(row[name] == located[name] for name in ("area_path", "located"))
+
+
+def _located(row: RowMapping, tree: AreaTree, at: datetime) -> dict[str, Any]:
+    """The row of a camera without an assignment as the areas of this moment's day make it."""
+    return _row(replace(_place(row), area_code=None), tree, at)

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.datums import to_wgs84
 from xueliang_central.areas.locating import locate
-from xueliang_central.areas.tree import AreaTree, Level
+from xueliang_central.areas.tree import AreaTree, Level, day_of
 from xueliang_central.audit import chain
 from xueliang_central.errors import ImportRefused
 from xueliang_central.lanes.register import cameras_by_lane, problems_of_cameras, write_cameras
@@ -40,7 +40,8 @@ async def import_lanes(
     remove_missing: bool,
 ) -> list[str]:
     """What changes, a line for each lane, then the sums, then what looks odd. Raises ImportRefused."""
-    wanted = {lane.lane_id: _row(lane, tree) for lane in table.lanes}
+    today = tree.on(day_of(at))
+    wanted = {lane.lane_id: _row(lane, today) for lane in table.lanes}
     problems = _problems_of_shapes(wanted)
     problems += await problems_of_cameras(conn, tree, {name: (row, row["cameras"]) for name, row in wanted.items()})
     if problems:
@@ -66,12 +67,12 @@ async def import_lanes(
 
 
 async def relocate(conn: AsyncConnection, tree: AreaTree) -> int:
-    """After areas were imported: which area each lane lies in now; how many belong to another one."""
+    """After areas were imported, began or ended: which of these each lane lies in; how many belong to another one."""
     moved = 0
     for row in (await conn.execute(select(lanes))).mappings().all():
         values = located(tree, row["shape"])
         if any(row[name] != value for name, value in values.items()):
-            moved += 1
+            moved += row["area_path"] != values["area_path"]
             await conn.execute(update(lanes).where(lanes.c.lane_id == row["lane_id"]).values(**values))
     return moved
 

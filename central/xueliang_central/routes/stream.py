@@ -32,6 +32,7 @@ _NEEDS: Final[Mapping[str, Permission]] = {
     "incident": Permission.SEE_INCIDENTS,
     "task": Permission.SEE_TASKS,
     "camera": Permission.SEE_CAMERAS,
+    "camera_gone": Permission.SEE_CAMERAS,
     "node": Permission.SEE_FLEET,
     "notice": Permission.SIGNED_IN,
     "silence": Permission.SEE_SILENCES,
@@ -42,7 +43,7 @@ _NEEDS: Final[Mapping[str, Permission]] = {
     "claim": Permission.SEE_INCIDENTS,
     "bulk_read": Permission.SEE_BULK_READS,
 }
-_ON_A_WALL: Final = frozenset({"incident", "camera", "node"})
+_ON_A_WALL: Final = frozenset({"incident", "camera", "camera_gone", "node"})
 
 
 def is_for(actor: Actor, event: Event) -> bool:
@@ -72,8 +73,9 @@ async def follow(
     last_event_id: Annotated[int | None, Header(ge=0, le=2**62)] = None,
     after: Annotated[int | None, Query(ge=0, le=2**62, description="As Last-Event-ID, for a first connection.")] = None,
 ) -> StreamingResponse:
-    """Events in scope: hello, incident, task, camera, node, notice, silence, calendar_proposal, camera_rules, seat,
-    claim, bulk_read, reload; a comment every 15 s. The role `viewer` hears `changed` alone, without what has."""
+    """Events in scope: hello, incident, task, camera, camera_gone, node, notice, silence, calendar_proposal,
+    camera_rules, seat, claim, bulk_read, reload; a comment every 15 s. The role `viewer` hears `changed` alone, without
+    what has."""
     stream = _stream(centre_of(request), actor, request.cookies[SESSION_COOKIE], last_event_id or after)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)

@@ -125,6 +125,7 @@ const KNOWN: Record<Exclude<CentreEvent["kind"], "hello" | "reload" | "changed">
   incident: true,
   task: true,
   camera: true,
+  camera_gone: true,
   node: true,
   silence: true,
   calendar_proposal: true,

@@ -26,4 +26,5 @@ test("unknown and broken events are passed over", () => {
   assert.equal(readEvent({ event: "incident", data: '{"task":{}}', id: null }), null);
   assert.equal(readEvent({ event: "task", data: '{"task":{"task_id":"t"}}', id: "1" })?.kind, "task");
   assert.equal(readEvent({ event: "silence", data: '{"silence":{"silence_id":"s"}}', id: "2" })?.kind, "silence");
+  assert.equal(readEvent({ event: "camera_gone", data: '{"camera_gone":{"camera_id":"c"}}', id: "3" })?.kind, "camera_gone");
 });

@@ -702,6 +702,8 @@ export type CentreEvent =
   | { kind: "incident"; incident: Incident }
   | { kind: "task"; task: Task }
   | { kind: "camera"; camera: Camera }
+  /** It belongs to another area now; who sees that as well is told of the camera next. */
+  | { kind: "camera_gone"; camera_gone: { camera_id: string } }
   | { kind: "node"; node: FleetNode }
   | { kind: "silence"; silence: Silence }
   | { kind: "calendar_proposal"; calendar_proposal: CalendarProposal }

@@ -13,7 +13,7 @@ const CAMERAS_EVERY_MS = 600_000;
 const CAMERAS_SPREAD_MS = 20_000;
 const GATHER_MS = 400;
 
-type FleetEvent = Extract<CentreEvent, { kind: "camera" | "node" }>;
+type FleetEvent = Extract<CentreEvent, { kind: "camera" | "camera_gone" | "node" }>;
 
 export function useBoard() {
   const incidents = shallowReactive(new Map<string, Incident>());
@@ -57,7 +57,7 @@ export function useBoard() {
     if (event.kind === "incident") {
       for (const told of readings) told.add(event.incident.incident_id);
       take(event.incident);
-    } else if (event.kind === "camera" || event.kind === "node") {
+    } else if (event.kind === "camera" || event.kind === "camera_gone" || event.kind === "node") {
       ofFleet.push(event);
       for (const told of fleetReadings) told.push(event);
       gathering ??= setTimeout(takeTold, GATHER_MS);
@@ -73,7 +73,8 @@ export function useBoard() {
   function takeOfFleet(event: FleetEvent): void {
     if (event.kind === "camera") {
       cameras.set(event.camera.camera_id, { ...cameras.get(event.camera.camera_id), ...event.camera });
-    } else nodes.set(event.node.node_id, { ...nodes.get(event.node.node_id), ...event.node });
+    } else if (event.kind === "camera_gone") cameras.delete(event.camera_gone.camera_id);
+    else nodes.set(event.node.node_id, { ...nodes.get(event.node.node_id), ...event.node });
   }
 
   /** A list, and what was told while it was on its way: that is newer. Null: no list came. */
@@ -139,8 +140,10 @@ export function useBoard() {
     const answer = await readBeside(places.cameras);
     if (isGone) return;
     if (!answer) return readCamerasWithin(CAMERAS_SPREAD_MS);
+    const kept = new Set(answer.list.cameras.map((camera) => camera.camera_id));
+    for (const id of [...cameras.keys()]) if (!kept.has(id)) cameras.delete(id);
     for (const camera of answer.list.cameras) cameras.set(camera.camera_id, camera);
-    answer.told.filter((event) => event.kind === "camera").forEach(takeOfFleet);
+    answer.told.filter((event) => event.kind !== "node").forEach(takeOfFleet);
     camerasReadAtMs = Date.now();
   }
 
