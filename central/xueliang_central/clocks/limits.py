@@ -201,10 +201,15 @@ def _row_of(number: int, policy: Policy, calendars: Mapping[str, Calendar]) -> P
     )
 
 
+def hours_of(calendar: Calendar) -> dict[str, Any]:
+    """As it is written into incidents and clocks."""
+    return calendar.model_dump(mode="json", exclude_defaults=True)
+
+
 def _counts_of(policy: Policy, calendars: Mapping[str, Calendar]) -> dict[str, Any] | None:
     if policy.counts is None:
         return None
-    hours = calendars[policy.counts.calendar].model_dump(mode="json", exclude_defaults=True)
+    hours = hours_of(calendars[policy.counts.calendar])
     return {"calendar": policy.counts.calendar, "limits": list(policy.counts.limits), "as": hours}
 
 

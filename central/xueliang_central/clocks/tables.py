@@ -54,3 +54,12 @@ escalations = Table(
     Column("due_at", UtcDateTime, nullable=False),
     Column("fired_at", UtcDateTime, nullable=False),
 )
+
+working_calendars = Table(
+    "working_calendars",
+    metadata,
+    # Those of the policy table that a worker was started with last: every worker brings clocks to these.
+    Column("name", String(32), primary_key=True),
+    Column("hours", JsonText, nullable=False),  # a `Calendar`
+    Column("since", UtcDateTime, nullable=False),
+)

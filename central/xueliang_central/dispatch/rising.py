@@ -6,6 +6,8 @@ what has passed its limit already only has its next level told sooner.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from xueliang_central.clocks import timers
@@ -37,7 +39,7 @@ async def rise(change: Change, before: Row, case: Row, *, limits: Limits | None 
         dates = {kind.value: due_at.isoformat() for kind, due_at in sorted(moved.items())}
         said = {"severity": case["severity"], "before": before["severity"], "policy_row": limits.row, "due": dates}
         change.note(case["incident_id"], "limits_by_severity", POLICY, **said)
-    await _tell_task(change, case, moved)
+    await tell_task(change, case, moved)
     return case | values
 
 
@@ -58,7 +60,8 @@ def _limits_of(change: Change, case: Row) -> Limits | None:
     return chosen.told_within({above.level.value for above in change.tree.chain(area.code)})
 
 
-async def _tell_task(change: Change, case: Row, moved: timers.Due) -> None:
+async def tell_task(change: Change, case: Row, moved: Mapping[ClockKind, datetime]) -> None:
+    """The dates of the clocks that have moved, on the task that its worker has."""
     dates = {f"{kind.value}_due_at": moved[kind] for kind in (ClockKind.TAKE, ClockKind.ARRIVE) if kind in moved}
     task = await service.live_task(change.conn, case["incident_id"]) if dates else None
     if task is not None:

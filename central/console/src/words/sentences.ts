@@ -267,6 +267,7 @@ const TIMELINE: Record<string, [string, string]> = {
   alert_updated: ["告警更新", "Alert updated"],
   severity_raised: ["级别升高", "Severity raised"],
   limits_by_severity: ["按新级别收紧时限", "Limits of the new severity"],
+  limits_by_calendar: ["工作日历已变更，按新日历重新计时", "The working calendar has changed: limits count by the new one"],
   alerts_left: ["告警已转入另一事件", "Alerts left for another incident"],
   alerts_taken_over: ["转入另一事件中的告警", "Alerts taken over from another incident"],
   let_out: ["静默中的告警已转出", "A silenced alert was let out"],
@@ -370,7 +371,7 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
   if (entry.kind === "severity_raised" && typeof params.severity === "number") {
     parts.push(tCode("severity.short", String(params.severity)));
   }
-  if (entry.kind === "limits_by_severity" && params.due && typeof params.due === "object") {
+  if ((entry.kind === "limits_by_severity" || entry.kind === "limits_by_calendar") && params.due && typeof params.due === "object") {
     const due = Object.entries(params.due as Record<string, string>);
     parts.push(...due.map(([clock, moment]) => `${tCode("clock", clock)} ${t("clock.due", { at: momentText(moment, Date.parse(entry.at)) })}`));
   }

@@ -9,7 +9,9 @@ import pytest
 
 from tests.integration.central.flow.stage import LI, MAYOR, WANG, HandClock, Stage, alert, build, received
 from xueliang_alerts.contract import Hazard, Phase
+from xueliang_central.audit.tables import audit_records
 from xueliang_central.clocks.tables import clocks
+from xueliang_central.dispatch.by_calendar import ByCalendar
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.suspending import Suspension, decide, resume_by_desk
 from xueliang_central.dispatch.tables import tasks
@@ -17,6 +19,7 @@ from xueliang_central.dispatch.views import task_views
 from xueliang_central.incidents.tables import incident_timeline
 from xueliang_central.incidents.views import incident_views
 from xueliang_central.store.database import Database
+from xueliang_configs.calendars import Calendar
 
 WEEKDAYS = ["mon", "tue", "wed", "thu", "fri"]
 EVENING = datetime(2026, 9, 30, 9, 30, tzinfo=UTC)  # wednesday 17:30 in Shanghai, before seven days off
@@ -188,3 +191,66 @@ async def test_a_rise_of_severity_while_it_is_suspended_ends_the_rest_as_well(
     assert (arrive["due_at"], arrive["next_due_at"], arrive["counts"]) == (due_at, due_at, None)
     assert (arrive["limit_s"], arrive["escalation_levels"]) == (limit_s, levels)
     assert (await stage.task())["arrive_due_at"] == due_at
+
+
+def _office(*days_off: str) -> dict[str, Calendar]:
+    """The office with these days off as well."""
+    office = POLICIES["calendars"]["office"]
+    late = [*office["days_off"], *({"first": day} for day in days_off)]
+    return {"office": Calendar.model_validate({**office, "days_off": late})}
+
+
+async def _running(stage: Stage) -> dict[str, dict[str, Any]]:
+    return {row["kind"]: row for row in await stage.rows(clocks) if row["stopped_at"] is None}
+
+
+async def test_days_off_that_are_published_late_reach_open_cases_once(database: Database) -> None:
+    stage, incident = await _opened(database)
+    thursday, friday, monday = "2026-10-08", "2026-10-09", "2026-10-12"
+    old, early, first, second = (
+        ByCalendar(database, stage.rulebook, _office(*days), stage.clock)
+        for days in ((), (thursday,), (thursday, friday), (thursday, friday))
+    )
+    before = await _running(stage)
+    assert await old.look() == await early.look() == 0
+    assert await _running(stage) == before, "a judge clock counts every hour here"
+    await stage.judge(LI, incident["incident_id"], "confirm", incident["version"])
+    assert await _due(stage) == {
+        "take": AFTER_THE_HOLIDAY + timedelta(days=1, minutes=30),  # what starts later goes by it as well
+        "arrive": AFTER_THE_HOLIDAY + timedelta(days=1, minutes=90),
+    }
+    stage.clock.forward(600)
+    before, task = await _running(stage), await stage.task()
+
+    assert await first.look() == 1
+    saturday = datetime(2026, 10, 10, 0, 30, tzinfo=UTC)  # made up for: 08:30 is the next hour that is worked
+    after = await _running(stage)
+    due = {"take": saturday + timedelta(minutes=30), "arrive": saturday + timedelta(minutes=90)}
+    assert {kind: after[kind]["due_at"] for kind in due} == {kind: after[kind]["next_due_at"] for kind in due} == due
+    moved_task = await stage.task()
+    assert (moved_task["take_due_at"], moved_task["arrive_due_at"]) == (due["take"], due["arrive"])
+    assert moved_task["version"] == task["version"]
+    (why,) = [row["params"] for row in await stage.rows(incident_timeline) if row["kind"] == "limits_by_calendar"]
+    assert {kind: datetime.fromisoformat(at) for kind, at in why["due"].items()} == due
+    assert {kind: datetime.fromisoformat(at) for kind, at in why["before"].items()} == {
+        kind: before[kind]["due_at"] for kind in due
+    }
+    for worker in (old, second, first, old):
+        assert await worker.look() == 0
+    assert await _running(stage) == after
+    changed = [row["detail"] for row in await stage.rows(audit_records) if row["action"] == "calendars.changed"]
+    assert changed == [{"calendars": ["office"]}] * 2
+
+    stage.clock.at = saturday
+    await stage.work_on(WANG, "take")
+    await stage.work_on(WANG, "return", note="要开会")  # what starts anew goes by it as well
+    stage.clock.at = datetime(2026, 10, 10, 9, 45, tzinfo=UTC)  # 17:45: both have passed
+    await stage.fire_all()
+    next_level = datetime(2026, 10, 12, 0, 45, tzinfo=UTC)
+    passed = await _running(stage)
+    assert passed["take"]["next_due_at"] == passed["arrive"]["next_due_at"] == next_level
+    third = ByCalendar(database, stage.rulebook, _office(thursday, friday, monday), stage.clock)
+    assert await third.look() == 1
+    now = await _running(stage)
+    assert now["take"]["next_due_at"] == now["arrive"]["next_due_at"] == next_level + timedelta(days=1)
+    assert [now[kind]["due_at"] for kind in due] == [passed[kind]["due_at"] for kind in due], "passed has passed"
