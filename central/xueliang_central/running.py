@@ -21,6 +21,7 @@ from xueliang_central.areas.tree import AreaBook
 from xueliang_central.cameras.gate import Gate
 from xueliang_central.cameras.releases import CameraGate
 from xueliang_central.centre import Centre, Settings
+from xueliang_central.clocks.steadiness import SteadyClock
 from xueliang_central.errors import CentralError
 from xueliang_central.evidence.pictures import PictureStore
 from xueliang_central.fleet.answers import NodeAnswers
@@ -129,6 +130,7 @@ class Running:
         self._parts: list[Part] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._forgot_mono_s = float("-inf")
+        self._clock = SteadyClock(centre.wall, centre.mono)
         self._failed: dict[str, str] = {}  # what housekeeping failed with last, by step
         self.ready = asyncio.Event()
         self.counts: Counter[str] = Counter()
@@ -224,6 +226,8 @@ class Running:
             log.info("areas were read again", extra={"areas": len(self._centre.areas.tree)})
 
     async def _forget_sessions(self) -> None:
+        if not self._clock.is_steady():
+            return  # the clock may be set back, and who is signed in would stay signed out
         if self._centre.mono() - self._forgot_mono_s < FORGET_EVERY_S:
             return
         async with self._centre.database.transaction() as conn:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 from xueliang_central.camera_rules import spreading, watching
@@ -18,27 +17,29 @@ from xueliang_central.cap import service as cap
 from xueliang_central.cap import set_aside
 from xueliang_central.centre import Centre
 from xueliang_central.clocks import timers
-from xueliang_central.clocks.steadiness import HOLD_S, Steadiness, look
+from xueliang_central.clocks.steadiness import SteadyClock
 from xueliang_central.dispatch import reoffering, seats
+from xueliang_central.dispatch.by_calendar import ByCalendar
 from xueliang_central.dispatch.escalating import fire_some
 from xueliang_central.dispatch.needing import not_needed
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.staffing import Listener
 from xueliang_central.errors import CentralError
+from xueliang_central.fleet.by_areas import ByAreas
 from xueliang_central.hand_overs import service as hand_overs
 from xueliang_central.incidents.change import Rulebook
 from xueliang_central.ingest import gating, releasing, silencing
 from xueliang_central.ingest.partitions import ensure_months
 from xueliang_central.intake import service as intake
 from xueliang_central.intake.signing import FILE_NAME as INTAKE_KEY
+from xueliang_central.jobs import Job, Jobs
 from xueliang_central.noise import following, in_force
 from xueliang_central.notices import climbing, outbox
 from xueliang_central.notices.channels import open_channels
 from xueliang_central.notices.sending import Sender
 from xueliang_central.notices.targets import Targets
 from xueliang_central.reports import rolling
-from xueliang_central.retention import removing
-from xueliang_central.retention.due import KINDS, due
+from xueliang_central.retention.sweeping import PAUSE_S, Sweep
 from xueliang_central.silences import proposals
 from xueliang_central.silences import service as silences
 from xueliang_central.units.reaching import UnitReach
@@ -55,15 +56,13 @@ GATE_MOST: Final = 1000  # of held alerts in one look, in transactions that leav
 CALL_BACKS_S: Final = 60.0
 PRESENCE_S: Final = 2.0
 CANARIES_S: Final = 5.0
+FOLLOWING_S: Final = 20.0  # how soon after midnight or an import areas are followed, and calendars
 PARTITIONS_S: Final = 6 * 3600.0
 FORGET_S: Final = 3600.0
 ROLL_UP_S: Final = 20.0  # how old a report may be
 ROLL_UP_PAUSE_S: Final = 0.01  # between steps: a first roll-up of a long past leaves the writer to others
 RETENTION_S: Final = 3600.0
 RETENTION_FIRST_S: Final = 1800.0  # after an upgrade: time to look what would go, and to hold what must not
-RETENTION_PAUSE_S: Final = 0.05  # between steps: a first removal of years leaves the writer to others
-FIRST_PAUSE_S: Final = 0.5
-LONGEST_PAUSE_S: Final = 5.0
 
 
 class Worker:
@@ -73,8 +72,7 @@ class Worker:
         self._database = centre.database
         self._rulebook = Rulebook.of(centre.areas, centre.policies)
         self._wall = centre.wall
-        self._mono = centre.mono
-        self._steady: Steadiness | None = None
+        self.clock = SteadyClock(centre.wall, centre.mono)
         self._areas = centre.areas
         self._notice_rules = centre.policies.notices
         chosen = centre.settings.notices
@@ -99,8 +97,11 @@ class Worker:
             centre.settings.data_dir / INTAKE_KEY,
             deadline_s=chosen.deadline_s,
         )
-        self._pictures = centre.pictures
-        self._retention = centre.settings.retention
+        self.by_areas = ByAreas(centre.database, centre.areas, centre.wall)
+        self.by_calendar = ByCalendar(centre.database, self._rulebook, centre.policies.calendars, centre.wall)
+        self._sweep = Sweep(
+            centre.database, centre.pictures, centre.settings.retention, centre.wall, self.clock.is_steady
+        )
         self._sharing = centre.policies.sharing
         self._health = centre.health
         self._gate = centre.gate
@@ -108,9 +109,10 @@ class Worker:
         self._listener = Listener(centre.mono)
         self._task: asyncio.Task[None] | None = None
         self.counts: Counter[str] = Counter()
+        self.jobs = Jobs(self._list(), self.clock, self.counts)
 
     async def start(self) -> None:
-        self._task = asyncio.create_task(self.run(), name="worker")
+        self._task = asyncio.create_task(self.jobs.run(), name="worker")
 
     async def stop(self) -> None:
         """What is in hand and not committed is undone, and done by the next worker."""
@@ -121,40 +123,36 @@ class Worker:
         await self.sender.close()
         await self.teller.close()
 
-    async def run(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._repeat("clocks", self.fire_steadily, LOOK_S))
-            tasks.create_task(self._repeat("letting_go", self.let_go, FOLDING_S))
-            tasks.create_task(self._repeat("settling", self.settle, FOLDING_S))
-            tasks.create_task(self._repeat("reoffering", self.reoffer, FOLDING_S))
-            tasks.create_task(self._repeat("seats", self.deal, FOLDING_S))
-            tasks.create_task(self._repeat("presence", self.listen, PRESENCE_S))
-            tasks.create_task(self._repeat("forgetting_seats", self.forget_seats, FORGET_S))
-            tasks.create_task(self._repeat("silences", self.end_silences, FOLDING_S))
-            tasks.create_task(self._repeat("forgetting", self.forget_silences, FORGET_S))
-            tasks.create_task(self._repeat("letting_out", self.let_out, FOLDING_S))
-            tasks.create_task(self._repeat("camera_gate", self.let_through, GATE_S))
-            tasks.create_task(self._repeat("notices", self.send_notices, NOTICES_S))
-            tasks.create_task(self._repeat("climbing", self.climb, NOTICES_S))
-            tasks.create_task(self._repeat("channels", self.sender.look, NOTICES_S))
-            tasks.create_task(self._repeat("rollups", self.roll_up, ROLL_UP_S))
-            tasks.create_task(self._repeat("noise", self.follow_noise, ROLL_UP_S))
-            tasks.create_task(self._repeat("forgetting_noise", self.forget_noise, FORGET_S))
-            tasks.create_task(self._repeat("retention", self.remove_old, RETENTION_S, RETENTION_FIRST_S))
-            tasks.create_task(self._repeat("levels", self.spread_levels, FOLDING_S))
-            tasks.create_task(self._repeat("canaries", self.watch_canaries, CANARIES_S))
-            tasks.create_task(self._repeat("cap", self.tell_others, FOLDING_S))
-            tasks.create_task(self._repeat("webhooks", self.teller.look, FOLDING_S))
-            tasks.create_task(self._repeat("call_backs", self.forget_call_backs, CALL_BACKS_S))
-            tasks.create_task(self._repeat("partitions", self._partitions, PARTITIONS_S))
-
-    async def fire_steadily(self) -> int:
-        """`fire_due`, but nothing while the clock is ahead of what it was: it may be set right again."""
-        self._steady, step_s = look(self._steady, self._wall().timestamp(), self._mono())
-        if step_s:
-            self.counts["clock_set"] += 1
-            log.warning("the clock was set", extra={"step_s": round(step_s), "holds_s": HOLD_S if step_s > 0 else 0})
-        return 0 if self._steady.doubted_s is not None else await self.fire_due()
+    def _list(self) -> tuple[Job, ...]:
+        """What is not held does nothing by the hour, or nothing that a second look would not set right."""
+        return (
+            Job("clocks", self.fire_due, LOOK_S, held=True),
+            Job("letting_go", self.let_go, FOLDING_S, held=True),
+            Job("settling", self.settle, FOLDING_S, held=True),
+            Job("reoffering", self.reoffer, FOLDING_S),
+            Job("seats", self.deal, FOLDING_S),
+            Job("presence", self.listen, PRESENCE_S),
+            Job("forgetting_seats", self.forget_seats, FORGET_S, held=True),
+            Job("silences", self.end_silences, FOLDING_S, held=True),
+            Job("forgetting", self.forget_silences, FORGET_S, held=True),
+            Job("letting_out", self.let_out, FOLDING_S, held=True),
+            Job("camera_gate", self.let_through, GATE_S),
+            Job("notices", self.send_notices, NOTICES_S),
+            Job("climbing", self.climb, NOTICES_S, held=True),
+            Job("channels", self.sender.look, NOTICES_S),
+            Job("rollups", self.roll_up, ROLL_UP_S),
+            Job("noise", self.follow_noise, ROLL_UP_S),
+            Job("forgetting_noise", self.forget_noise, FORGET_S, held=True),
+            Job("retention", self.remove_old, RETENTION_S, held=True, first_s=RETENTION_FIRST_S),
+            Job("levels", self.spread_levels, FOLDING_S),
+            Job("canaries", self.watch_canaries, CANARIES_S, held=True),
+            Job("cap", self.tell_others, FOLDING_S),
+            Job("webhooks", self.teller.look, FOLDING_S, held=True),
+            Job("call_backs", self.forget_call_backs, CALL_BACKS_S, held=True),
+            Job("by_areas", self.by_areas.look, FOLLOWING_S, held=True),
+            Job("by_calendar", self.by_calendar.look, FOLLOWING_S, held=True),
+            Job("partitions", self._partitions, PARTITIONS_S),
+        )
 
     async def fire_due(self) -> int:
         """Fire every clock that is due now, some in each transaction; returns how many.
@@ -310,7 +308,7 @@ class Worker:
             placed += some
             if some < gating.AT_ONCE:
                 break  # that was all, another worker has the rest, or some cannot be placed
-            await asyncio.sleep(RETENTION_PAUSE_S)
+            await asyncio.sleep(PAUSE_S)
         return placed
 
     async def _let_through_some(self) -> int:
@@ -418,50 +416,13 @@ class Worker:
             if not some:
                 return gone
             gone += some
-            await asyncio.sleep(RETENTION_PAUSE_S)
+            await asyncio.sleep(PAUSE_S)
 
     async def remove_old(self) -> int:
-        """Remove what has been kept long enough, a bounded step at a time; returns how much. Files go last."""
-        removed, trouble = 0, None
-        for kind in KINDS:
-            try:
-                removed += await self._remove_kind(kind)
-            except Exception as error:  # the other kinds do not wait for it
-                trouble = error
-        await self._unlink_pictures()
+        """Remove what has been kept long enough; returns how much."""
+        removed = await self._sweep.run()
         self.counts["removed"] += removed
-        if trouble is not None:
-            raise trouble
         return removed
-
-    async def _remove_kind(self, kind: str) -> int:
-        """From the oldest on, stretch by stretch."""
-        if due(kind, self._retention, self._wall()) is None:
-            return 0
-        removed, stretch = 0, removing.EVERYTHING
-        while True:
-            async with self._database.reading() as conn:
-                stretch = await removing.next_stretch(conn, kind, stretch.until)
-                is_any = await removing.is_any_due(conn, kind, self._retention, self._wall(), stretch)
-            while is_any:
-                async with self._database.transaction() as conn:
-                    some = await removing.remove(conn, kind, self._retention, self._wall(), stretch)
-                removed += some
-                is_any = some > 0
-                await asyncio.sleep(RETENTION_PAUSE_S)
-            if stretch.until is None or stretch.until > self._wall() - removing.SHORTEST_KEPT:
-                return removed
-            await asyncio.sleep(RETENTION_PAUSE_S)
-
-    async def _unlink_pictures(self) -> None:
-        while True:
-            async with self._database.reading() as conn:
-                if not await removing.is_any_leaving(conn):
-                    return
-            async with self._database.transaction() as conn:
-                if not await removing.unlink_some(conn, self._pictures):
-                    return  # another worker has them
-            await asyncio.sleep(RETENTION_PAUSE_S)
 
     async def spread_levels(self) -> int:
         """Bring what areas say for the rules of their cameras to these, a lot at a time; returns how many cameras."""
@@ -516,25 +477,3 @@ class Worker:
     async def _partitions(self) -> int:
         await ensure_months(self._database, self._wall())
         return 0
-
-    async def _repeat(
-        self, name: str, work: Callable[[], Awaitable[int]], every_s: float, first_s: float = 0.0
-    ) -> None:
-        """Supervise one loop: a fault is logged once with its traceback, counted, and tried again with pauses."""
-        await asyncio.sleep(first_s)
-        pause_s = FIRST_PAUSE_S
-        while True:
-            try:
-                await work()
-            except CentralError as error:
-                self.counts[f"{name}_waited"] += 1
-                log.warning("worker waits", extra={"work": name, "why": str(error)})
-            except Exception:
-                self.counts[f"{name}_failed"] += 1
-                log.exception("worker failed", extra={"work": name})
-            else:
-                pause_s = FIRST_PAUSE_S
-                await asyncio.sleep(every_s)
-                continue
-            await asyncio.sleep(pause_s)
-            pause_s = min(LONGEST_PAUSE_S, pause_s * 2)

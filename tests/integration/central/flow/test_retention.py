@@ -27,7 +27,6 @@ from tests.integration.central.flow.stage import (
 )
 from tests.support.pictures import jpeg, sha256
 from tests.support.rows import filled
-from xueliang_alerts.clocks import system_mono
 from xueliang_alerts.contract import EvidenceRef, Hazard, Phase
 from xueliang_central import administration
 from xueliang_central.audit.tables import audit_records
@@ -68,7 +67,11 @@ class Kept:
     def worker(self, **policy: Any) -> Worker:
         settings = Settings(self.folder, retention=RetentionConfig(**policy))
         table = PolicyTable.model_validate(POLICIES)
-        made = Worker(centre_on(self.stage.database, settings, table, wall=self.stage.clock, mono=system_mono))
+        made = Worker(
+            centre_on(
+                self.stage.database, settings, table, wall=self.stage.clock, mono=lambda: self.stage.clock().timestamp()
+            )
+        )
         made._rulebook = self.stage.rulebook
         return made
 

@@ -33,6 +33,7 @@ from xueliang_central.centre import Settings
 from xueliang_central.clocks.tables import clocks, escalations
 from xueliang_central.errors import CentralError
 from xueliang_central.incidents.tables import incident_timeline, incidents
+from xueliang_central.jobs import Job, Jobs
 from xueliang_central.notices import outbox
 from xueliang_central.notices.tables import notices
 from xueliang_central.running import centre_on
@@ -191,8 +192,9 @@ async def test_the_worker_goes_on_after_a_fault(
             raise ZeroDivisionError
         return 0
 
-    monkeypatch.setattr("xueliang_central.worker.FIRST_PAUSE_S", 0.01)
-    loop = asyncio.create_task(worker._repeat("clocks", sometimes, 0.01))
+    monkeypatch.setattr("xueliang_central.jobs.FIRST_PAUSE_S", 0.01)
+    jobs = Jobs([Job("clocks", sometimes, 0.01)], worker.clock, worker.counts)
+    loop = asyncio.create_task(jobs.run())
     for _ in range(500):
         if calls > 4:
             break
