@@ -19,6 +19,7 @@ from xueliang_central.incidents.views import at_text
 from xueliang_central.people import presence, rosters
 from xueliang_central.people.presence import Heard, has_left, heard, is_back
 from xueliang_central.people.tables import seat_presence, shifts
+from xueliang_central.rights.acting import acting
 from xueliang_central.rights.scope import Actor, may_see
 from xueliang_central.rights.tables import users
 from xueliang_central.store import events
@@ -89,7 +90,7 @@ async def say_present(database: Database, tree: AreaTree, actor: Actor, *, begin
     is_back = begins and row is not None and row["unstaffed_since"] is not None
     if not desks or not (is_back or presence.is_written_anew(row, now)):
         return
-    async with database.transaction() as conn:
+    async with acting(database, actor) as conn:
         await presence.write(conn, actor.user_id, now)
         if is_back:
             await _change(conn, tree, actor.user_id, desks, None, now, by=actor.name)

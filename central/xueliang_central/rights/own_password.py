@@ -14,6 +14,7 @@ from sqlalchemy import delete, select, update
 from xueliang_central.audit import chain
 from xueliang_central.errors import Conflict, PasswordRefused, Throttled, WrongOldPassword
 from xueliang_central.rights import people
+from xueliang_central.rights.acting import acting
 from xueliang_central.rights.passwords import MAX_PASSWORD, MIN_PASSWORD, hash_password, password_fits
 from xueliang_central.rights.scope import Actor
 from xueliang_central.rights.tables import login_attempts, second_steps, sessions, users
@@ -59,7 +60,7 @@ async def change_own(database: Database, actor: Actor, *, old: str, new: str, ke
         raise Throttled("wait before the next attempt", retry_after_s=wait_s)
     fits, ended = await password_fits(stored, old), 0
     hashed = await hash_password(new) if fits else ""
-    async with database.transaction() as conn:
+    async with acting(database, actor, changes=actor.user_id) as conn:
         if fits:
             now = await people.hold(conn, actor.user_id)
             if now is None or now.password_hash != stored:

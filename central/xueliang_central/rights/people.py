@@ -28,20 +28,33 @@ async def hold(conn: AsyncConnection, user_id: str) -> Row[Any] | None:
     return (await conn.execute(select(users).where(users.c.user_id == user_id).with_for_update())).one_or_none()
 
 
-async def must_stand(conn: AsyncConnection, actor: Actor, *, alone: bool = False) -> None:
+async def must_stand(conn: AsyncConnection, actor: Actor, *, alone: bool = False, changes: str | None = None) -> None:
     """The account is as it was when its request was let in, and stays so until the transaction ends.
 
     Between the two somebody may have disabled it, moved it, or given it another role, which ends its sessions. Locked
     first of all, and shared: what one person asks for at once does not wait for each other. `alone`: it does, because
     what follows locks the person's row too; two that share it and then want it alone would wait for each other for
-    ever. Never with `hold` of the same person after it. Raises NotSignedIn.
+    ever. Never with `hold` of the same person after it. `changes`: the account, this or another, that what follows
+    changes: both rows are held, in one order, so that two who change each other do not wait so either. Raises
+    NotSignedIn.
     """
-    asked = select(users.c.role, users.c.area_path, users.c.disabled).where(users.c.user_id == actor.user_id)
-    # key_share: what only refers to the row need not wait
-    held = asked.with_for_update(key_share=True) if alone else asked.with_for_update(read=True)
-    row = (await conn.execute(held)).one_or_none()
+    its = users.c
+    asked = select(its.user_id, its.role, its.area_path, its.disabled).where(its.user_id.in_(_both(actor, changes)))
+    if changes is not None:
+        held = asked.order_by(its.user_id).with_for_update()
+    else:  # key_share: what only refers to the row need not wait
+        held = asked.with_for_update(key_share=True) if alone else asked.with_for_update(read=True)
+    row = next((one for one in await conn.execute(held) if one.user_id == actor.user_id), None)
     if row is None or row.disabled or (row.role, row.area_path) != (actor.role.value, actor.area_path):
         raise NotSignedIn("the account was changed in this moment")
+
+
+def _both(actor: Actor, changes: str | None) -> set[str]:
+    """What names no account, as it came in an address, is left to whoever looks for it."""
+    try:
+        return {actor.user_id} if changes is None else {actor.user_id, str(uuid.UUID(changes))}
+    except ValueError:
+        return {actor.user_id}
 
 
 async def add_user(

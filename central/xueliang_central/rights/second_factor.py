@@ -24,7 +24,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.audit import chain
 from xueliang_central.errors import Conflict, NotFound, Throttled, WrongCode
-from xueliang_central.rights import people, totp
+from xueliang_central.rights import totp
+from xueliang_central.rights.acting import acting
+from xueliang_central.rights.scope import Actor
 from xueliang_central.rights.sealing import Seal
 from xueliang_central.rights.tables import login_attempts, recovery_codes, second_factors, second_steps, sessions, users
 from xueliang_central.rights.throttle import Limit, count_attempt, subject_hash
@@ -86,7 +88,7 @@ async def start(conn: AsyncConnection, seal: Seal, *, user_id: str, username: st
 
 
 async def confirm(
-    database: Database, seal: Seal, *, user_id: str, username: str, code: str, keep: str, at: datetime
+    database: Database, seal: Seal, actor: Actor, *, code: str, keep: str, at: datetime
 ) -> tuple[str, ...]:
     """The first code has come: the factor counts, the person's other sessions end; the recovery codes.
 
@@ -97,9 +99,10 @@ async def confirm(
         WrongCode: or nothing was started.
         Throttled: the attempt was not judged.
     """
+    user_id, username = actor.user_id, actor.name
     await count(database, subject_of(user_id), at)
-    async with database.transaction() as conn:
-        await people.hold(conn, user_id)  # a sign-in that saw no factor is done, so that its session ends here
+    # Held: a sign-in that saw no factor is done, so that its session ends here.
+    async with acting(database, actor, changes=user_id) as conn:
         row = await _row(conn, user_id, is_confirmed=False)
         step = None if row is None else _step(seal, row, code, at)
         if row is not None and step is not None:
@@ -121,12 +124,11 @@ async def confirm(
     raise WrongCode
 
 
-async def renew_codes(
-    database: Database, seal: Seal, *, user_id: str, username: str, code: str, at: datetime
-) -> tuple[str, ...]:
+async def renew_codes(database: Database, seal: Seal, actor: Actor, *, code: str, at: datetime) -> tuple[str, ...]:
     """New recovery codes in place of all before, for a code of now. Raises WrongCode, Throttled."""
+    user_id, username = actor.user_id, actor.name
     await count(database, subject_of(user_id), at)
-    async with database.transaction() as conn:
+    async with acting(database, actor, changes=user_id) as conn:
         way = await take(conn, seal, user_id, code, at) if _is_of_app(code) else None
         if way == "code":
             await forget_attempts(conn, subject_of(user_id))

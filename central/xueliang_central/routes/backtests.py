@@ -23,6 +23,7 @@ from xueliang_central.errors import BacktestRefused, GivenUp, NotFound
 from xueliang_central.fleet.backtests import Answer
 from xueliang_central.fleet.tables import nodes
 from xueliang_central.fleet.watched import Watched
+from xueliang_central.rights.acting import acting
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor, in_scope
 from xueliang_central.routes.asking import UtcMoment
@@ -123,7 +124,7 @@ async def note_trial(
     centre: Centre, actor: Actor, camera_id: str, rule_id: str, node_id: str, action: str = "rule.tried"
 ) -> None:
     """In the audit log, before the node is asked."""
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         what = {"action": action, "object_kind": "camera", "object_id": camera_id}
         detail = {"rule_id": rule_id[:80], "node_id": node_id}
         await chain.record(conn, actor=actor.name, **what, detail=detail, at=centre.wall())

@@ -19,6 +19,7 @@ from xueliang_central.errors import NotAllowed, NotFound
 from xueliang_central.incidents.views import at_text
 from xueliang_central.ingest import gating
 from xueliang_central.ingest.tables import gated_alerts
+from xueliang_central.rights.acting import acting
 from xueliang_central.rights.policy import Permission, allows, require
 from xueliang_central.rights.scope import Actor, in_scope, may_see, within
 from xueliang_central.routes.asking import LARGEST_PAGE, Text
@@ -96,7 +97,7 @@ async def post_release(request: Request, camera_id: CameraId, body: ReleaseBody,
     """State these entries and sign for them; answers with the camera after it. Alerts that were held follow within
     seconds. 422 `release_refused`: every problem."""
     centre = centre_of(request)
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         row = await _own(conn, actor, camera_id)
         await releases.sign(conn, row, releases.Entries(**body.model_dump()), by=actor.name, at=centre.wall())
     return await get_release(request, camera_id, actor)
@@ -106,7 +107,7 @@ async def post_release(request: Request, camera_id: CameraId, body: ReleaseBody,
 async def post_withdrawal(request: Request, camera_id: CameraId, body: WithdrawalBody, actor: Signs) -> Row:
     """The camera is released no longer; answers with it after that. 422: it was not, or there is no reason."""
     centre = centre_of(request)
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         row = await _own(conn, actor, camera_id)
         await releases.withdraw(conn, row, body.why, by=actor.name, at=centre.wall())
     return await get_release(request, camera_id, actor)

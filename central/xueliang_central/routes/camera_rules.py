@@ -23,6 +23,7 @@ from xueliang_central.cameras.stills import still_of
 from xueliang_central.centre import centre_of
 from xueliang_central.errors import NotFound, RulesProblem, RulesRefused
 from xueliang_central.incidents.stills import newest_still
+from xueliang_central.rights.acting import acting
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor
 from xueliang_central.routes.asking import LARGEST_PAGE, BasedOn, Key, Text, WhyRules
@@ -194,7 +195,7 @@ async def post_version(request: Request, camera_id: CameraId, body: RulesPropose
         new_in_shadow=centre.settings.new_rules.shadow,
         live_why=body.live_why,
     )
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         version = await service.propose(conn, actor, camera_id, asked, centre.wall(), gate=centre.gate)
     return await get_version(request, camera_id, version, actor)
 
@@ -235,7 +236,7 @@ async def post_rollback(request: Request, camera_id: CameraId, body: RollBack, a
         new_in_shadow=centre.settings.new_rules.shadow,
         live_why=body.live_why,
     )
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         version = await service.roll_back(conn, actor, camera_id, body.version, asked, centre.wall(), gate=centre.gate)
     return await get_version(request, camera_id, version, actor)
 
@@ -246,6 +247,6 @@ async def post_version_move(
 ) -> dict[str, Any]:
     """Approve or refuse what another person proposed, or withdraw the own. 409: it is no longer proposed."""
     centre = centre_of(request)
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         await service.move(conn, actor, camera_id, version, body.move, body.note, centre.wall(), gate=centre.gate)
     return await get_version(request, camera_id, version, actor)

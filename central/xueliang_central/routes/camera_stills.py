@@ -16,6 +16,7 @@ from xueliang_central.centre import centre_of
 from xueliang_central.errors import LookRefused, NotAllowed
 from xueliang_central.fleet.fresh_looks import preview_in
 from xueliang_central.fleet.watched import watched_to_look
+from xueliang_central.rights.acting import acting
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor
 from xueliang_central.routes.backtests import while_connected
@@ -53,13 +54,13 @@ async def fresh_still(request: Request, response: Response, camera_id: CameraId,
         camera = await watched_to_look(conn, centre.gate, camera_id, centre.wall())
     centre.fresh_looks.must_be_allowed(actor.user_id, camera_id)
     node_id = camera.node_that_hears()
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         await note_asking(conn, actor.name, camera_id, node_id, centre.wall())
     result = await while_connected(request, centre.fresh_looks.ask(node_id, camera_id, None))
     if result.says not in (Says.NO_RULE, Says.CANNOT_SEE):
         raise LookRefused("the node answered another question")
     if result.still is not None and result.observed_at is not None:
-        async with centre.database.transaction() as conn:
+        async with acting(centre.database, actor) as conn:
             await note_still(conn, camera_id, node_id, result.still, result.observed_at)
             await tell(conn, camera_id, centre.wall())  # it may have come before its answer
     response.headers["cache-control"] = "no-store"

@@ -17,6 +17,7 @@ from xueliang_central.people.importing import import_rosters
 from xueliang_central.people.roster_table import parse_roster_table
 from xueliang_central.people.views import own_duty_view, roster_view, week_view
 from xueliang_central.people.week import stretches
+from xueliang_central.rights.acting import acting
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor, may_see
 from xueliang_configs.schedules import DEFAULT_TIME_ZONE, zone_of
@@ -76,7 +77,7 @@ async def post_table(
     422 `import_refused`: every bad row, and nothing is taken."""
     centre = centre_of(request)
     table = parse_roster_table(body.text)
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         changes = await import_rosters(
             conn,
             centre.areas.tree,

@@ -28,6 +28,7 @@ from xueliang_central.incidents.tables import expected_pictures
 from xueliang_central.intake.files import is_shown_by_a_report
 from xueliang_central.kept_open.tables import hazard_photos
 from xueliang_central.lanes.tables import lanes
+from xueliang_central.rights.acting import acting
 from xueliang_central.rights.policy import Permission, allows, require, require_node
 from xueliang_central.rights.scope import Actor, Role, in_scope
 
@@ -183,7 +184,7 @@ async def _take_in(
 
 async def _note_sent(centre: Centre, picture: Picture, actor: Actor) -> bool:
     """False: it was known already."""
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         at = centre.wall()
         is_new = await note_received(conn, picture, centre.pictures, source=actor.user_id, at=at)
         if is_new:

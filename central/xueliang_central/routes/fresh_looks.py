@@ -21,6 +21,7 @@ from xueliang_central.incidents import service
 from xueliang_central.incidents.change import By, Rulebook
 from xueliang_central.incidents.looked import alert_to_look_at, note_asking, note_look
 from xueliang_central.incidents.states import State
+from xueliang_central.rights.acting import acting
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor, Role, may_see
 from xueliang_central.routes.backtests import while_connected
@@ -74,13 +75,13 @@ async def look_now(
         camera = await watched_to_look(conn, centre.gate, alert["camera_id"], centre.wall())
     centre.fresh_looks.must_be_allowed(actor.user_id, alert["camera_id"])
     node_id = camera.node_that_hears()
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         await note_asking(conn, actor.name, incident_id, alert | {"node_id": node_id}, centre.wall())
     question = centre.fresh_looks.ask(node_id, alert["camera_id"], alert["rule_id"])
     result = await while_connected(request, question)
     if result.says is None:
         raise LookRefused("the node said nothing of the rule")
-    async with changing(centre.database, Rulebook(centre.areas, (), {}), centre.wall) as change:
+    async with changing(centre.database, Rulebook(centre.areas, (), {}), centre.wall, actor=actor) as change:
         now = await service.load(change.conn, incident_id)
         await note_look(change, now, alert | {"node_id": node_id}, result, By("user", actor.name))
     response.headers["cache-control"] = "no-store"

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from xueliang_central.centre import centre_of
 from xueliang_central.hand_overs import service
 from xueliang_central.hand_overs.facts import facts_of
+from xueliang_central.rights.acting import acting
 from xueliang_central.rights.policy import Permission, allows, require
 from xueliang_central.rights.scope import Actor
 from xueliang_central.routes.asking import SAME_AGAIN, AnId, Text
@@ -76,7 +77,7 @@ async def put_hand_over(
         is_new = not await service.is_saved(conn, actor, hand_over_id, body.words)
         facts = await facts_of(conn, centre.areas.tree, actor.area_path, now) if is_new else {}
     if is_new:
-        async with centre.database.transaction() as conn:
+        async with acting(centre.database, actor) as conn:
             is_new = await service.write(conn, actor, hand_over_id, body.words, facts, now)
     if not is_new:
         response.status_code = 200
@@ -89,7 +90,7 @@ async def post_acknowledgement(
 ) -> dict[str, Any]:
     """The asker has read it and takes over. 409: somebody else has. 422: it is the asker's own."""
     centre = centre_of(request)
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         await service.acknowledge(conn, actor, hand_over_id, centre.wall())
     return await get_hand_over(request, hand_over_id, actor)
 

@@ -16,6 +16,7 @@ from xueliang_central.centre import centre_of
 from xueliang_central.incidents.views import area_view, at_text
 from xueliang_central.lanes import register
 from xueliang_central.lanes.tables import lane_cameras, lanes
+from xueliang_central.rights.acting import acting
 from xueliang_central.rights.policy import Permission, allows, require
 from xueliang_central.rights.scope import Actor, in_scope
 from xueliang_central.routes.asking import LARGEST_PAGE, Text, Version
@@ -96,7 +97,7 @@ async def put_lane(
 ) -> dict[str, Any]:
     """Change it; answers with the lane after it. 409: it has changed since `version`. 422: a camera or photo."""
     centre = centre_of(request)
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         wanted = register.LaneChange(**body.model_dump())
         await register.change_lane(conn, centre.areas.tree, actor, lane_id, wanted, now=centre.wall())
     return await _shown(request, lane_id, actor)
@@ -110,7 +111,7 @@ async def get_duty_phone(
 ) -> dict[str, str]:
     """The number of the managing unit, whole. Every view is recorded."""
     centre = centre_of(request)
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         return {"duty_phone": await register.phone_shown(conn, actor, lane_id, centre.wall())}
 
 

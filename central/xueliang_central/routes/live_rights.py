@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from xueliang_central.centre import centre_of
 from xueliang_central.live_views import granting
+from xueliang_central.rights.acting import acting
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor
 
@@ -38,7 +39,7 @@ async def give_live_right(user_id: str, wanted: NewLiveRight, request: Request, 
     """Let an operator or supervisor watch released cameras of the own areas live, for a time. 403 for the own account,
     422 for another role or a later end."""
     centre = centre_of(request)
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         row = await granting.grant(conn, actor, user_id, why=wanted.why, until=wanted.until, at=centre.wall())
     return LiveRight.model_validate(row)
 
@@ -47,5 +48,5 @@ async def give_live_right(user_id: str, wanted: NewLiveRight, request: Request, 
 async def take_live_right(user_id: str, request: Request, actor: Keeper) -> None:
     """Take it back: what the person watches ends within seconds."""
     centre = centre_of(request)
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         await granting.revoke(conn, actor, user_id, at=centre.wall())

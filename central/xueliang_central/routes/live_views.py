@@ -24,6 +24,7 @@ from xueliang_central.incidents import service
 from xueliang_central.live_views.granting import must_hold, until_when
 from xueliang_central.live_views.relaying import View
 from xueliang_central.rights.accounts import SESSION_COOKIE, actor_of_session
+from xueliang_central.rights.acting import acting
 from xueliang_central.rights.policy import Permission, require, require_node
 from xueliang_central.rights.scope import Actor, may_see
 from xueliang_central.routes.backtests import while_connected
@@ -225,7 +226,7 @@ async def _note_end(centre: Centre, actor: Actor, view: View) -> None:
 
 
 async def _record(centre: Centre, actor: Actor, view: View, action: str, detail: dict[str, Any], at: datetime) -> None:
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         await chain.record(
             conn,
             actor=actor.name,

@@ -17,6 +17,7 @@ from xueliang_central.errors import Conflict, NotAllowed, NotFound
 from xueliang_central.incidents import service as incidents
 from xueliang_central.notices import contacts, receipts, sending, views
 from xueliang_central.notices.tables import notice_steps, notices
+from xueliang_central.rights.acting import acting
 from xueliang_central.rights.people import Person
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor, may_see, within
@@ -55,7 +56,7 @@ async def post_received(
 ) -> dict[str, Any]:
     """The actor's device has this notice of the actor's own: its climb ends. Again it changes nothing."""
     centre = centre_of(request)
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         row = await receipts.received(conn, notice_id, actor.user_id, centre.wall())
     return views.own_view(row)
 
@@ -95,7 +96,7 @@ async def post_retry(
     """Let a dead step go again, under the key it always had. One that is not needed any more is dropped, and says so.
     409: it is not dead."""
     centre = centre_of(request)
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         query = (
             select(notice_steps, notices.c.area_path)
             .join(notices, notices.c.notice_id == notice_steps.c.notice_id)
@@ -164,7 +165,7 @@ async def put_contacts(
 ) -> dict[str, Any]:
     """Replace all of them. 422 `contacts_refused`: every problem."""
     centre = centre_of(request)
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         person = await contacts.known_person(conn, user_id)
         if not may_see(actor, person.area_path):
             raise NotFound("person")

@@ -13,6 +13,7 @@ from xueliang_central.incidents.views import at_text
 from xueliang_central.retention import holding
 from xueliang_central.retention.due import KINDS
 from xueliang_central.retention.tables import removals
+from xueliang_central.rights.acting import acting
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor
 from xueliang_central.routes.asking import LARGEST_PAGE, Text
@@ -59,7 +60,7 @@ async def put_hold(
 ) -> None:
     """Keep all that belongs to an incident until the hold is ended. 409: it is held already."""
     centre = centre_of(request)
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         await holding.hold(conn, actor, incident_id, body.why, centre.wall())
 
 
@@ -72,5 +73,5 @@ async def delete_hold(
 ) -> None:
     """End a hold: what is older than the policy keeps goes within the hour."""
     centre = centre_of(request)
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         await holding.release(conn, actor, incident_id, body.why, centre.wall())

@@ -20,6 +20,7 @@ from xueliang_central.people import replacing, rosters
 from xueliang_central.people.checking import MOST_SHIFTS, Problem
 from xueliang_central.people.duty import Shift, ShiftKind
 from xueliang_central.people.views import area_roster_view, duty_view, roster_view
+from xueliang_central.rights.acting import acting
 from xueliang_central.rights.people import Person as Account
 from xueliang_central.rights.policy import Permission, allows, require
 from xueliang_central.rights.scope import Actor, may_see, within
@@ -99,7 +100,7 @@ async def put_person_roster(
 ) -> dict[str, Any]:
     """Replace it. The same roster again changes nothing. 409: it has changed. 422 `roster_refused`: every problem."""
     centre = centre_of(request)
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         account = await _account(conn, user_id, actor)
         _may_replace(actor, account.area_path)
         asked = [shift.of(account.user_id) for shift in body.shifts]
@@ -137,7 +138,7 @@ async def put_area_roster(
     if twice:
         raise RosterRefused(twice)
     asked = {person.user_id: [shift.of(person.user_id) for shift in person.shifts] for person in body.people}
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         await replacing.replace_area(
             conn, centre.areas.tree, code, asked, version=body.version, by=actor.name, now=centre.wall()
         )

@@ -18,6 +18,7 @@ from xueliang_central.camera_rules.level_views import canary_view, effect_view, 
 from xueliang_central.camera_rules.levels import levels_around
 from xueliang_central.camera_rules.tables import rule_canaries, rule_defaults
 from xueliang_central.centre import centre_of
+from xueliang_central.rights.acting import acting
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor, in_scope
 from xueliang_central.routes.asking import LARGEST_PAGE, BasedOn, Key, Text, WhyRules
@@ -232,7 +233,7 @@ async def _propose(
     asked = proposing.LevelProposal(defaults.checked(settings), why, based_on, restores, key, canary)
     async with centre.database.reading() as conn:
         seen = await defaults.preview(conn, area, asked.settings)
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         version = await proposing.propose(conn, actor, area, asked, seen, centre.wall())
     return await _one(request, area.code, version, actor)
 
@@ -266,7 +267,7 @@ async def post_canary_move(
     """Promote what is tried to the whole area, or roll it back, by hand. 409: it is over."""
     centre = centre_of(request)
     area = defaults.area_of(centre.areas.tree, actor, area_code)
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         await canaries.move(conn, centre.areas.tree, actor, area, version, body.move, centre.wall())
     return await _one(request, area.code, version, actor)
 
@@ -278,7 +279,7 @@ async def post_level_move(
     """Approve or refuse what another person proposed, or withdraw the own. 409: it is no longer proposed."""
     centre = centre_of(request)
     area = defaults.area_of(centre.areas.tree, actor, area_code)
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         await proposing.move(conn, actor, area, version, body.move, body.note, centre.wall())
     return await _one(request, area.code, version, actor)
 

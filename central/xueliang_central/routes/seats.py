@@ -13,7 +13,7 @@ from xueliang_central.dispatch.claiming import RENEW_EVERY_S, Said, claims_seen,
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.seat_judging import RowMove, judge_row, seat_view
 from xueliang_central.dispatch.staffing import presence_view, say_present, silent_desks
-from xueliang_central.rights.people import must_stand
+from xueliang_central.rights.acting import acting
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor
 from xueliang_central.routes.asking import MOST_TOGETHER, AnId, SeveralBody, rulebook_of
@@ -113,8 +113,7 @@ async def post_claims(
     wait for a desk is not claimed."""
     centre = centre_of(request)
     said = Said(body.opened, body.left, body.takes_over)
-    async with centre.database.transaction() as conn:
-        await must_stand(conn, actor)
+    async with acting(centre.database, actor) as conn:
         claims = await say_open(conn, actor, said, centre.wall())
     return {"items": claims, "renew_every_s": RENEW_EVERY_S}
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from xueliang_central.centre import centre_of
 from xueliang_central.rights import accounts, second_factor
+from xueliang_central.rights.acting import acting
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor
 from xueliang_central.routes.accounts import Code
@@ -31,7 +32,7 @@ class RecoveryCodes(BaseModel):
 async def start(request: Request, actor: Self) -> Enrolment:
     """Begin to enrol: a new secret, which counts once a code of it was confirmed. 409 when one is enrolled."""
     centre = centre_of(request)
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor, changes=actor.user_id) as conn:
         made = await second_factor.start(
             conn, centre.seal, user_id=actor.user_id, username=actor.name, at=centre.wall()
         )
@@ -45,8 +46,7 @@ async def confirm(given: Code, request: Request, actor: Self) -> RecoveryCodes:
     codes = await second_factor.confirm(
         centre.database,
         centre.seal,
-        user_id=actor.user_id,
-        username=actor.name,
+        actor,
         code=given.code,
         keep=accounts.token_hash(request.cookies[accounts.SESSION_COOKIE]),
         at=centre.wall(),
@@ -58,7 +58,5 @@ async def confirm(given: Code, request: Request, actor: Self) -> RecoveryCodes:
 async def renew_recovery_codes(given: Code, request: Request, actor: Self) -> RecoveryCodes:
     """New recovery codes for a code of the app; those before count no more."""
     centre = centre_of(request)
-    codes = await second_factor.renew_codes(
-        centre.database, centre.seal, user_id=actor.user_id, username=actor.name, code=given.code, at=centre.wall()
-    )
+    codes = await second_factor.renew_codes(centre.database, centre.seal, actor, code=given.code, at=centre.wall())
     return RecoveryCodes(recovery_codes=list(codes))

@@ -18,7 +18,8 @@ from xueliang_central.camera_rules.shadowing import count_of, shadow_rules
 from xueliang_central.camera_rules.views import desired_of, report_of
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.centre import Centre, centre_of
-from xueliang_central.errors import BacktestRefused, CentralError, MoveRefused
+from xueliang_central.errors import BacktestRefused, CentralError, MoveRefused, NotSignedIn
+from xueliang_central.rights.acting import acting
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor, in_scope
 from xueliang_central.routes.asking import Key, WhyRules
@@ -104,7 +105,7 @@ async def post_shadow_count(
     count = count_of(answer.rows)
     if count is None:
         raise BacktestRefused(f"node {node_id} answered without figures: is it of this release?")
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         await service.camera_of(conn, actor, camera_id, lock=True)
         await keep_count(conn, camera_id, rule, count, actor.name, COUNTED_H, centre.wall())
     return {"answered_s": count.answered_s, "alerts": count.alerts, "alerts_per_day": count.alerts_per_day}
@@ -130,11 +131,11 @@ async def post_promotions(request: Request, body: PromotionAsked, actor: Changes
         hours = centre.settings.new_rules.shadow_hours
         asked = Promotion(one.rule_ids, body.why, hours, body.early, body.idempotency_key)
         try:
-            async with centre.database.transaction() as conn:
+            async with acting(centre.database, actor) as conn:
                 version = await promote(conn, actor, one.camera_id, asked, centre.wall(), gate=centre.gate)
                 row = await service.version_of(conn, one.camera_id, version)
         except CentralError as error:
-            if error.status >= 500:
+            if error.status >= 500 or isinstance(error, NotSignedIn):
                 raise
             code = str(error.extra.get("reason", error.code))
             results.append({"camera_id": one.camera_id, "refused": {"code": code, "text": str(error)}})

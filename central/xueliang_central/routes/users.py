@@ -14,6 +14,7 @@ from xueliang_central.areas.tree import brief
 from xueliang_central.centre import Centre, centre_of
 from xueliang_central.live_views import granting
 from xueliang_central.rights import keeping
+from xueliang_central.rights.acting import acting
 from xueliang_central.rights.passwords import hash_password
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor, Role
@@ -97,7 +98,7 @@ async def add_user(wanted: NewAccount, request: Request, actor: Keeper) -> Accou
     centre = centre_of(request)
     hashed = await hash_password(wanted.password)
     values = wanted.model_dump(exclude={"password"})
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor) as conn:
         made = await keeping.add(conn, centre.areas.tree, actor, password_hash=hashed, at=centre.wall(), **values)
     return _told(centre, made, {})
 
@@ -109,7 +110,7 @@ async def change_user(user_id: str, wanted: Change, request: Request, actor: Kee
     values: dict[str, Any] = wanted.model_dump(exclude_none=True, exclude={"password"})
     if wanted.password is not None:
         values["password_hash"] = await hash_password(wanted.password)
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor, changes=user_id) as conn:
         made = await keeping.change(conn, centre.areas.tree, actor, user_id, values, at=centre.wall())
         rights = await granting.standing(conn, centre.wall())
     return _told(centre, made, rights)
@@ -119,5 +120,5 @@ async def change_user(user_id: str, wanted: Change, request: Request, actor: Kee
 async def forget_second_factor(user_id: str, request: Request, actor: Keeper) -> None:
     """Take a lost second factor away, with its recovery codes; every session of the person ends."""
     centre = centre_of(request)
-    async with centre.database.transaction() as conn:
+    async with acting(centre.database, actor, changes=user_id) as conn:
         await keeping.forget_second_factor(conn, actor, user_id, at=centre.wall())

@@ -1,0 +1,67 @@
+"""What a person asks for is not done when the account is changed before it is: truly at once, on both databases.
+
+That every route that writes asks is a test of its own (`unit/central/test_every_writing_route_stands.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import func, select, text
+
+from tests.support import city
+from tests.support.centres import TestCentre
+from xueliang_alerts.clocks import system_mono
+from xueliang_central.people.tables import shifts
+from xueliang_central.rights import people
+from xueliang_central.rights.scope import Role
+from xueliang_central.rights.tables import users
+
+
+async def _waits(centre: TestCentre, asked: asyncio.Task[httpx.Response]) -> None:
+    """Until the request stands before a lock of this database; or has ended, which the test will judge."""
+    give_up_at = system_mono() + 20
+    while not asked.done():
+        assert system_mono() < give_up_at, "the request waits for no lock"
+        if centre.database.dialect == "sqlite":
+            if centre.database._writer_lock._waiters:
+                return
+        else:
+            async with centre.database.reading() as conn:
+                blocked = text("select count(*) from pg_locks where not granted")
+                if (await conn.execute(blocked)).scalar_one():
+                    return
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("changed", [{"disabled": True}, {"role": Role.OPERATOR}], ids=["disabled", "another role"])
+async def test_a_roster_is_not_replaced_by_who_is_changed_meanwhile(centre: TestCentre, changed: Any) -> None:
+    boss = await centre.add_user("boss", Role.SUPERVISOR, city.WEST)
+    wang = await centre.add_user("wang", Role.WORKER, city.GRID)
+    night = {"kind": "weekly", "weekly": {"bands": [{"start": "18:00", "until": "22:00"}]}}
+    async with centre.signed_in("boss") as client:
+        async with centre.database.transaction() as conn:
+            await people.change_user(conn, boss, at=centre.clock.at, by="security", **changed)
+            body = {"version": 0, "shifts": [night]}
+            asked = asyncio.create_task(client.put(f"/api/people/{wang}/roster", json=body))
+            await _waits(centre, asked)
+        answer = await asked
+    assert (answer.status_code, answer.json()["code"]) == (401, "not_signed_in")
+    async with centre.database.reading() as conn:
+        assert (await conn.execute(select(func.count()).select_from(shifts))).scalar_one() == 0
+
+
+async def test_of_two_who_disable_each_other_at_once_one_is_disabled(centre: TestCentre) -> None:
+    one, other = [await centre.add_user(name, Role.SECURITY, city.CITY) for name in ("ann", "bo")]
+    async with centre.signed_in("ann") as ann, centre.signed_in("bo") as bo:
+        answers = await asyncio.gather(
+            ann.patch(f"/api/users/{other}", json={"disabled": True}),
+            bo.patch(f"/api/users/{one}", json={"disabled": True}),
+        )
+    assert sorted(answer.status_code for answer in answers) == [200, 401], [answer.text for answer in answers]
+    async with centre.database.reading() as conn:
+        disabled = (await conn.execute(select(users.c.username).where(users.c.disabled))).scalars().all()
+    assert disabled == (["bo"] if answers[0].status_code == 200 else ["ann"])
