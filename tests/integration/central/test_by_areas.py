@@ -105,7 +105,8 @@ async def test_a_fault_in_the_middle_and_a_clock_that_was_a_day_ahead_are_made_g
     await _in_its_place(database)
     clock, book = Clock(EVENING + timedelta(days=1)), AreaBook()
     await book.refresh(database)
-    job, lots = ByAreas(database, book, clock.wall), []
+    job = ByAreas(database, book, clock.wall)
+    lots: list[Any] = []
     really = by_areas.move
 
     async def fails_once(*arguments: Any) -> Any:
