@@ -59,7 +59,8 @@ def _handler(files: Path, http: httpx.Client) -> type[BaseHTTPRequestHandler]:
                 self._pass_on()
             else:
                 named = files / path.lstrip("/")
-                start = "phone.html" if path == "/phone" or path.startswith("/phone/") else "index.html"  # as the centre
+                is_phone = path == "/phone" or path.startswith("/phone/")  # as the centre has it
+                start = "phone.html" if is_phone else "index.html"
                 found = named if path != "/" and named.is_file() else files / start
                 kind = {"content-type": _TYPES.get(found.suffix, "application/octet-stream")}
                 self._send(200, {**kind, "cache-control": "no-cache"}, found.read_bytes())
