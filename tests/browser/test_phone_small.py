@@ -1,5 +1,5 @@
-"""The phone's pages on a screen of five inches (360 by 640): nothing sticks out, every target can be pressed with a glove,
-and the page's main button is there without scrolling, in both languages, with a signal and without.
+"""The phone's pages on a screen of five inches (360 by 640): nothing sticks out, every target can be pressed with a
+glove, and the page's main button is there without scrolling, in both languages, with a signal and without.
 """
 
 from __future__ import annotations

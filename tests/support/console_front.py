@@ -59,7 +59,9 @@ def _handler(files: Path, http: httpx.Client) -> type[BaseHTTPRequestHandler]:
                 self._pass_on()
             else:
                 named = files / path.lstrip("/")
-                found = named if path != "/" and named.is_file() else files / "index.html"
+                is_phone = path == "/phone" or path.startswith("/phone/")  # as the centre has it
+                start = "phone.html" if is_phone else "index.html"
+                found = named if path != "/" and named.is_file() else files / start
                 kind = {"content-type": _TYPES.get(found.suffix, "application/octet-stream")}
                 self._send(200, {**kind, "cache-control": "no-cache"}, found.read_bytes())
 
