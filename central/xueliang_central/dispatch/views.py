@@ -70,7 +70,13 @@ async def task_views(conn: AsyncConnection, tree: AreaTree, rows: Sequence[Row])
             "handed_on": row["handed_on"],
             "looked_again": looked_again.get(row["task_id"]),
             "version": row["version"],
-            "incident": incidents[row["incident_id"]],
+            "incident": _for_a_phone(incidents[row["incident_id"]]),
         }
         for row in rows
     ]
+
+
+def _for_a_phone(incident: View) -> View:
+    """Without who had the task before it was handed on: that is the desk's."""
+    task = incident["task"]
+    return incident | {"task": task and {name: value for name, value in task.items() if name != "handed_on_from"}}

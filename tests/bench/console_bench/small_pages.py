@@ -26,6 +26,7 @@ from xueliang_demo.processes import wait_until
 KEYS: Final = (
     "axe_serious",
     "axe_pages",
+    "pages_crowded",
     "phone_usable_3g_s",
     "phone_usable_again_3g_s",
     "phone_usable_3g_kb",
@@ -53,8 +54,11 @@ def measure(parts: Collection[str], browser: Browser, folder: Path, figures: Fig
         if "axe" in parts:
             walk = every_page(browser, place)
             figures["axe_pages"], figures["axe_serious"] = walk.pages, len(walk.serious)
+            figures["pages_crowded"] = len(walk.crowded)
             for words in walk.serious:
                 print(f"axe: {words}")
+            for words in walk.crowded + walk.complaints:
+                print(f"room: {words}")
         if "case" in parts:
             case_picture.measure(browser, place, 3 if is_quick else 20, figures)
         if "phone" in parts:

@@ -31,6 +31,7 @@ from xueliang_central.dispatch.needing import not_needed
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.dispatch.transferring import Transfer, candidates, transfer
+from xueliang_central.dispatch.views import task_views
 from xueliang_central.dispatch.working import moves_of
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.incidents.tables import incident_timeline
@@ -68,6 +69,8 @@ async def _from_whom(stage: Stage) -> str | None:
     """Who had the task before it was handed on, as a desk's queue is told."""
     async with stage.database.reading() as conn:
         (view,) = await incident_views(conn, stage.rulebook.tree, [await stage.one_incident()])
+        (shown, *_) = await task_views(conn, stage.rulebook.tree, [await stage.task()])
+    assert "handed_on_from" not in shown["incident"]["task"], "no phone is told"
     former = view["task"]["handed_on_from"]
     return None if former is None else str(former["user_id"])
 
