@@ -1,5 +1,5 @@
-"""A phone is enrolled by the picture on the supervisor's page, in real browsers against a real centre: it goes on by its
-own key when its session has ended, sends what waited without a password, and says so when it was taken away.
+"""A phone is enrolled by the picture on the supervisor's page, in real browsers against a real centre: it goes on by
+its own key when its session has ended, sends what waited without a password, and says when it was taken away.
 """
 
 from __future__ import annotations
