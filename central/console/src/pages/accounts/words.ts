@@ -1,6 +1,8 @@
 /** Words of the accounts page. */
 import { ApiProblem } from "@/api/http";
-import { wordsOf } from "@/words";
+import { tCode, wordsOf } from "@/words";
+
+import { breachOf } from "./breach";
 
 const zh = {
   title: "账号管理",
@@ -23,6 +25,9 @@ const zh = {
   "standing.disabled": "已停用",
   "standing.live": "有实时画面权限",
   "standing.breach": "违反三员分立",
+  "breach.became": "此账号曾任{first}，使用人不得再任{role}，请改由他人担任",
+  "breach.holder": "{role}账号须登记使用人：本人编号，且不与其他账号相同",
+  "breach.role": "角色“{role}”不属于本程序",
   shown: "显示 {shown} / {all}",
   more: "再显示 {count} 个",
   add: "新建账号",
@@ -102,6 +107,9 @@ const en: typeof zh = {
   "standing.disabled": "Disabled",
   "standing.live": "May watch live",
   "standing.breach": "Breaks the rule of the three",
+  "breach.became": "This account was {first}: its holder cannot become {role}. Give that to another person",
+  "breach.holder": "An account of the {role} names its holder: the person's number, which no other account has",
+  "breach.role": "The role “{role}” is none of this program",
   shown: "{shown} of {all}",
   more: "{count} more",
   add: "New account",
@@ -168,4 +176,12 @@ export function failureText(error: unknown, isOfThree = false): string {
   if (!(error instanceof ApiProblem)) return a("failed");
   const said = a("refused", { why: error.message });
   return isOfThree && error.status === 422 ? `${a("three.refused")} ${said}` : said;
+}
+
+/** Why an account breaks the rule of the three, in the language of the page; words that are not known as they came. */
+export function breachText(text: string): string {
+  const found = breachOf(text);
+  if (!found) return text;
+  const named = (code: string): string => (found.kind === "role" ? code : tCode("role", code));
+  return a(`breach.${found.kind}`, { role: named(found.role), first: named(found.first ?? "") });
 }
