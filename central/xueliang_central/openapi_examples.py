@@ -167,6 +167,23 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "move": "refuse",
         "note": "试运行不足一天，请再看",
     },
+    "CopyDraft": {
+        "source": "quancheng-east-01",
+        "rule_ids": ["lane"],
+        "cameras": ["quancheng-east-02", "quancheng-east-03"],
+    },
+    "RuleCopy": {
+        "source": "quancheng-east-01",
+        "rule_ids": ["lane"],
+        "cameras": [
+            {"camera_id": "quancheng-east-02", "based_on": 3},
+            {"camera_id": "quancheng-east-03", "based_on": 1},
+        ],
+        "why": "东区统一，先在一路试行",
+        "canary": {"cameras": ["quancheng-east-02"], "hours": 24, "promotes_itself": True},
+    },
+    "CopyMove": {"move": "approve", "note": "已核对差异"},
+    "CopyTrialMove": {"move": "roll_back"},
     "LevelDraft": {"settings": {"fire_lane_obstruction": {"dwell_s": 90}}},
     "LevelProposed": {
         "settings": {"fire_lane_obstruction": {"dwell_s": 90}},

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from xueliang_central.camera_rules import spreading, watching
+from xueliang_central.camera_rules import giving, spreading, watching
 from xueliang_central.cap import service as cap
 from xueliang_central.cap import set_aside
 from xueliang_central.centre import Centre
@@ -464,16 +464,19 @@ class Worker:
             await asyncio.sleep(RETENTION_PAUSE_S)
 
     async def spread_levels(self) -> int:
-        """Bring what areas say for the rules of their cameras to these, a lot at a time; returns how many cameras."""
-        done, some = 0, 1
-        while some:
-            async with self._database.reading() as conn:
-                if not await spreading.is_any_spreading(conn):
-                    break
-            async with self._database.transaction() as conn:
-                some = await spreading.spread(conn, self._wall())
-            done += some
-            await asyncio.sleep(ROLL_UP_PAUSE_S)
+        """Bring what areas say for rules, and rules that are copied, to the cameras, a lot at a time; returns how many
+        cameras were gone to."""
+        done = 0
+        for part in (spreading, giving):
+            some = 1
+            while some:
+                async with self._database.reading() as conn:
+                    if not await part.is_any_spreading(conn):
+                        break
+                async with self._database.transaction() as conn:
+                    some = await part.spread(conn, self._wall())
+                done += some
+                await asyncio.sleep(ROLL_UP_PAUSE_S)
         self.counts["rules_followed"] += done
         return done
 

@@ -19,6 +19,7 @@ DESK_PAGES: Final = (
     "/rules/cam-0",
     "/rules/shadow",
     "/rules/waiting",
+    "/rules/copies",
     "/rule-levels",
     "/rosters",
     "/reports",

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.support.centres import START, TestCentre
 from xueliang_central.areas.tree import path_by_code
-from xueliang_central.camera_rules.tables import rule_defaults, rule_versions
+from xueliang_central.camera_rules.tables import rule_copies, rule_defaults, rule_versions
 from xueliang_central.cap.tables import cap_messages
 from xueliang_central.clocks.limits import choose, rows_of
 from xueliang_central.dispatch.seat_tables import seat_cases, seat_rows
@@ -254,6 +254,29 @@ async def add_rules(centre: TestCentre, camera_id: str) -> None:
     async with centre.database.transaction() as conn:
         await conn.execute(insert(rule_versions), row)
         await conn.execute(insert(rule_versions), wanted)
+
+
+async def add_copy(centre: TestCentre, area_code: str) -> str:
+    """A copy of rules to many cameras of an area, proposed by a stranger; its id."""
+    row = filled(
+        rule_copies,
+        centre.clock.at,
+        copy_id=str(uuid.uuid4()),
+        area_path=path_by_code(area_code),
+        state="planned",
+        rules=[],
+        by_id=str(uuid.uuid4()),
+        severities=["rule lane is taken out (1)"],
+        is_tried=False,
+        was_promoted=False,
+        spreading=False,
+        band={},
+        hazards=[],
+        reasons=[],
+    )
+    async with centre.database.transaction() as conn:
+        await conn.execute(insert(rule_copies), row)
+    return str(row["copy_id"])
 
 
 async def add_level(centre: TestCentre, area_code: str) -> str:

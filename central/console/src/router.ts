@@ -86,6 +86,12 @@ export const router = createRouter({
       meta: { for: "command", theme: "dark" },
     },
     {
+      path: "/rules/copies",
+      name: "rule-copies",
+      component: () => import("@/pages/rules/copies/CopiesPage.vue"),
+      meta: { for: "command", theme: "dark" },
+    },
+    {
       path: "/rules/waiting",
       name: "waiting-rules",
       component: () => import("@/pages/rules/waiting/WaitingPage.vue"),

@@ -11,38 +11,27 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import Area, AreaTree
-from xueliang_central.camera_rules import defaults
-from xueliang_central.camera_rules.canary import Band, Breach, CanaryState, Figures, Plan
+from xueliang_central.camera_rules import defaults, trials
+from xueliang_central.camera_rules.canary import Breach, CanaryState, Plan
 from xueliang_central.camera_rules.deciding import LevelState
 from xueliang_central.camera_rules.tables import rule_canaries, rule_canary_cameras, rule_defaults, rule_versions
-from xueliang_central.dispatch.telling import who_is_told
-from xueliang_central.errors import Conflict, MoveRefused, NotFound
-from xueliang_central.fleet.tables import camera_states
-from xueliang_central.notices import outbox
-from xueliang_central.people import rosters
+from xueliang_central.errors import Conflict, NotFound
 from xueliang_central.rights.policy import Permission, allows
 from xueliang_central.rights.scope import Actor, within
 
 Row = dict[str, Any]
-LOOK_S: Final = 60.0
-OK_STATES: Final = frozenset({"streaming", "watching"})
-UNKNOWN_STATES: Final = frozenset({"unknown", "connecting"})
-NOTICE_SEVERITY: Final = 3
-MOVES: Final = ("promote", "roll_back")
-_NOT_OVER: Final = (CanaryState.BEGUN, CanaryState.WATCHED, CanaryState.HELD)
-
-
-def is_faulty(state: str | None) -> bool:
-    return state is not None and state not in OK_STATES and state not in UNKNOWN_STATES
+KEPT: Final = trials.Kept(
+    rule_canaries, rule_canary_cameras, ("area_code", "version"), made=("level_code", "level_version")
+)
 
 
 async def plan(
@@ -71,16 +60,21 @@ async def plan(
 
 
 async def canary_of(conn: AsyncConnection, area_code: str, version: int, *, lock: bool = False) -> Row | None:
-    its = rule_canaries.c
-    query = select(rule_canaries).where(its.area_code == area_code, its.version == version)
+    query = select(rule_canaries).where(KEPT.one({"area_code": area_code, "version": version}))
     found = (await conn.execute(query.with_for_update() if lock else query)).mappings().one_or_none()
     return None if found is None else dict(found)
 
 
+async def locked(conn: AsyncConnection, key: Row) -> Row | None:
+    """For the rest of the transaction; its version before it, as everybody who moves either. None: it has gone."""
+    await defaults.version_of(conn, key["area_code"], key["version"], lock=True)
+    return await canary_of(conn, key["area_code"], key["version"], lock=True)
+
+
 async def cameras_of(conn: AsyncConnection, area_code: str, version: int) -> list[Row]:
-    its = rule_canary_cameras.c
-    query = select(rule_canary_cameras).where(its.area_code == area_code, its.version == version)
-    return [dict(row) for row in (await conn.execute(query.order_by(its.camera_id))).mappings()]
+    mine = KEPT.tried({"area_code": area_code, "version": version})
+    query = select(rule_canary_cameras).where(mine)
+    return [dict(row) for row in (await conn.execute(query.order_by(rule_canary_cameras.c.camera_id))).mappings()]
 
 
 async def begin(conn: AsyncConnection, area_code: str, version: int, by: str, at: datetime) -> None:
@@ -88,21 +82,11 @@ async def begin(conn: AsyncConnection, area_code: str, version: int, by: str, at
     trying = await defaults.in_state(conn, area_code, LevelState.TRYING)
     if trying is not None:
         raise Conflict(f"version {trying['version']} of this area is being tried", trying=trying["version"])
-    await _note_before(conn, area_code, version)
+    key = {"area_code": area_code, "version": version}
+    await trials.note_before(conn, KEPT, key)
     await _spread(conn, area_code, version, LevelState.TRYING)
-    await _set(conn, area_code, version, state=CanaryState.BEGUN.value)
+    await trials.set_values(conn, KEPT, key, state=CanaryState.BEGUN.value)
     await defaults.record(conn, by, "rule_defaults.canary_begun", area_code, {"version": version}, at)
-
-
-async def _note_before(conn: AsyncConnection, area_code: str, version: int) -> None:
-    """How its cameras do before they have the version."""
-    its = rule_canary_cameras.c
-    mine = (its.area_code == area_code, its.version == version)
-    states = select(camera_states).where(camera_states.c.camera_id.in_(select(its.camera_id).where(*mine)))
-    for row in (await conn.execute(states)).mappings().all():
-        values = {"was_faulty": is_faulty(row["state"]), "gap_before_s": row["achieved_gap_s"]}
-        one = its.camera_id == row["camera_id"]
-        await conn.execute(update(rule_canary_cameras).where(*mine, one).values(**values))
 
 
 async def reached(conn: AsyncConnection, area_code: str, version: int, at: datetime) -> None:
@@ -110,16 +94,14 @@ async def reached(conn: AsyncConnection, area_code: str, version: int, at: datet
     canary = await canary_of(conn, area_code, version)
     if canary is None or canary["state"] != CanaryState.BEGUN:
         return
-    ends_at = at + timedelta(hours=canary["hours"])
-    times = {"began_at": at, "ends_at": ends_at, "next_look_at": at + timedelta(seconds=LOOK_S)}
-    await _set(conn, area_code, version, state=CanaryState.WATCHED.value, **times)
+    await trials.watch(conn, KEPT, canary, at)
 
 
 async def promote(conn: AsyncConnection, canary: Row, by: str | None, at: datetime) -> None:
     """The version holds for the whole area. `by` None: by itself."""
     area_code, version = canary["area_code"], canary["version"]
     await defaults.put_in_charge(conn, area_code, version, at)
-    await _end(conn, canary, CanaryState.PROMOTED, by, at)
+    await trials.end(conn, KEPT, canary, CanaryState.PROMOTED, by, at)
     await _record(conn, canary, "canary_promoted", by, {}, at)
 
 
@@ -131,7 +113,7 @@ async def roll_back(
     reasons = [one.as_json() for one in found]
     await defaults.drop_waiting(conn, area_code, rule_versions.c.level_version == version)
     await _spread(conn, area_code, version, LevelState.ROLLED_BACK)
-    await _end(conn, canary, CanaryState.ROLLED_BACK, by, at, reasons=reasons)
+    await trials.end(conn, KEPT, canary, CanaryState.ROLLED_BACK, by, at, reasons=reasons)
     await _record(conn, canary, "canary_rolled_back", by, {"reasons": reasons}, at)
     if by is None:
         await _tell(conn, tree, canary, "canary_rolled_back", {"reasons": reasons}, at)
@@ -139,20 +121,15 @@ async def roll_back(
 
 async def hold(conn: AsyncConnection, tree: AreaTree, canary: Row, at: datetime) -> None:
     """Its time is over and it is in the band: a person promotes it, or sees why its nodes have not taken it."""
-    await _set(conn, canary["area_code"], canary["version"], state=CanaryState.HELD.value)
+    await trials.set_values(conn, KEPT, canary, state=CanaryState.HELD.value)
     await _tell(conn, tree, canary, "canary_held", {}, at)
-
-
-async def looked(conn: AsyncConnection, canary: Row, figures: Figures, at: datetime) -> None:
-    values = {"figures": figures.as_json(), "looked_at": at, "next_look_at": at + timedelta(seconds=LOOK_S)}
-    await _set(conn, canary["area_code"], canary["version"], **values)
 
 
 async def given_up(conn: AsyncConnection, area_code: str, version: int, by: str, at: datetime) -> None:
     """Its version was refused or withdrawn before it began."""
     canary = await canary_of(conn, area_code, version)
     if canary is not None:
-        await _end(conn, canary, CanaryState.ENDED, by, at)
+        await trials.end(conn, KEPT, canary, CanaryState.ENDED, by, at)
 
 
 async def move(
@@ -162,15 +139,11 @@ async def move(
 
     Raises NotFound, NotAllowed (only a grant shows the area), MoveRefused (no such move), Conflict (it is over).
     """
-    await defaults.version_of(conn, area.code, version, lock=True)
-    canary = await canary_of(conn, area.code, version, lock=True)
+    canary = await locked(conn, {"area_code": area.code, "version": version})
     if canary is None:
         raise NotFound
     defaults.must_own(actor, area)
-    if name not in MOVES:
-        raise MoveRefused(f"no such move: {name[:24]}", moves=list(MOVES))
-    if canary["state"] not in _NOT_OVER:
-        raise Conflict(f"this canary is {canary['state']}", state=canary["state"])
+    trials.must_be_open(canary, name)
     if name == "promote":
         await promote(conn, canary, actor.name, at)
     else:
@@ -179,28 +152,12 @@ async def move(
 
 def moves_of(actor: Actor, canary: Row) -> list[str]:
     may = allows(actor.role, Permission.CHANGE_RULES) and within(canary["area_path"], actor.area_path)
-    return list(MOVES) if may and canary["state"] in _NOT_OVER else []
-
-
-def band_of(canary: Mapping[str, Any]) -> Band:
-    return Band(**canary["band"])
+    return list(trials.MOVES) if may and canary["state"] in trials.NOT_OVER else []
 
 
 async def _spread(conn: AsyncConnection, area_code: str, version: int, state: LevelState) -> None:
     begin = {"spreading": True, "spread_after": "", "spread_at": None, "changed": 0, "left_out": {}}
     await defaults.set_values(conn, area_code, version, state=state.value, **begin)
-
-
-async def _end(
-    conn: AsyncConnection, canary: Row, state: CanaryState, by: str | None, at: datetime, **values: Any
-) -> None:
-    over = {"state": state.value, "ended_at": at, "ended_by": by, "next_look_at": None}
-    await _set(conn, canary["area_code"], canary["version"], **over, **values)
-
-
-async def _set(conn: AsyncConnection, area_code: str, version: int, **values: Any) -> None:
-    where = (rule_canaries.c.area_code == area_code, rule_canaries.c.version == version)
-    await conn.execute(update(rule_canaries).where(*where).values(**values))
 
 
 async def _record(
@@ -213,23 +170,12 @@ async def _record(
 async def _tell(
     conn: AsyncConnection, tree: AreaTree, canary: Row, kind: str, more: dict[str, Any], at: datetime
 ) -> None:
-    """To who began it, and to the desk of the area that is on duty, or the next one above that has anybody."""
-    area_code, version = canary["area_code"], canary["version"]
-    query = select(rule_defaults.c.by_id).where(
-        rule_defaults.c.area_code == area_code, rule_defaults.c.version == version
-    )
-    users = {(await conn.execute(query)).scalar_one()}
-    if area_code in tree:
-        chain = tuple(reversed(tree.chain(area_code)))
-        choice = who_is_told(chain, await rosters.duty_of(conn, [area.code for area in chain], at))
-        users |= set(choice.user_ids)
-    await outbox.put(
-        conn,
-        key=f"{kind}:{area_code}:{version}",
-        kind=kind,
-        user_ids=sorted(users),
-        area_path=canary["area_path"],
-        params={"area_code": area_code, "version": version, "figures": canary["figures"], **more},
-        severity=NOTICE_SEVERITY,
-        now=at,
-    )
+    key = {"area_code": canary["area_code"], "version": canary["version"]}
+    said = rule_defaults.c
+    query = select(said.by_id).where(said.area_code == key["area_code"], said.version == key["version"])
+    by_id = (await conn.execute(query)).scalar_one()
+    told = f"{canary['area_code']}:{canary['version']}"
+    await trials.tell(conn, tree, canary, kind, told, by_id, {**key, **more}, at)
+
+
+KIND: Final = trials.Kind(KEPT, locked, promote, roll_back, hold)

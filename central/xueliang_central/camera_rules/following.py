@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import and_, insert, select, update
+from sqlalchemy import and_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from xueliang_central.audit import chain
 from xueliang_central.camera_rules import service
 from xueliang_central.camera_rules.deciding import (
     Difference,
@@ -30,8 +29,9 @@ from xueliang_central.camera_rules.deciding import (
 )
 from xueliang_central.camera_rules.inheriting import LevelDefaults, own, revised
 from xueliang_central.camera_rules.levels import Levels, levels_of
+from xueliang_central.camera_rules.putting import Made, put
 from xueliang_central.camera_rules.tables import rule_reports, rule_versions
-from xueliang_central.camera_rules.views import desired_of, report_of, tell
+from xueliang_central.camera_rules.views import desired_of, report_of
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.errors import RulesRefused
 from xueliang_central.rights.scope import in_area
@@ -74,7 +74,7 @@ class _Change:
 
 def _changed(camera: Row, desired: Row | None, report: Row | None, levels: list[LevelDefaults]) -> _Change:
     facts: dict[str, Any] = {name: camera[name] for name in ("camera_id", "name", "area_code")}
-    why = _why_left_out(camera, desired, report)
+    why = why_left_out(camera, desired, report)
     if why is not None:
         return _Change(Effect(**facts, left_out=why))
     before = desired["settings"] if desired is not None else (report or {})["settings"]
@@ -94,7 +94,8 @@ def _changed(camera: Row, desired: Row | None, report: Row | None, levels: list[
     return _Change(Effect(**facts, differences=found, severities=severities), part, inherited)
 
 
-def _why_left_out(camera: Row, desired: Row | None, report: Row | None) -> str | None:
+def why_left_out(camera: Row, desired: Row | None, report: Row | None) -> str | None:
+    """A code of why nothing but a person at this camera changes its rules; None: it may be changed with others."""
     if camera["node_id"] is None:
         return "no_node"
     if report is not None and not report["takes_rules"]:
@@ -177,45 +178,18 @@ async def _put(
     report: Row | None,
     at: datetime,
 ) -> None:
-    part, camera_id, severities = change.part, camera["camera_id"], change.effect.severities
-    assert part is not None
-    newest = await service.newest_of(conn, camera_id)
-    if report is not None and report["settings"] is not None:
-        newest = await service.note_what_ran(conn, camera_id, newest, desired, report, at)
-    seen = report["answer_version"] or 0 if report is not None else 0
-    version = max(newest, seen) + 1
+    assert change.part is not None
+    severities = change.effect.severities
     is_back = level["state"] == LevelState.ROLLED_BACK  # to what ran: it needs nobody
-    is_agreed = not severities or is_back or level["decided_by_id"] is not None
-    agreed = {name: level[name] for name in ("decided_at", "decided_by_id", "decided_by_name", "decide_note")}
-    values = {
-        "camera_id": camera_id,
-        "version": version,
-        "state": VersionState.PROPOSED.value,
-        "origin": "centre",
-        "settings": part.as_written,
-        "digest": part.digest,
-        "inherited": change.inherited,
-        "level_code": level["area_code"],
-        "level_version": level["version"],
-        "why": why,
-        "made_at": at,
-        "by_id": level["by_id"],
-        "by_name": level["by_name"],
-        "severities": list(severities),
-        "unsent": False,
-        **(agreed if severities and is_agreed else {}),
-    }
-    await conn.execute(insert(rule_versions), values)
-    if is_agreed:
-        await service.put_in_charge(conn, camera_id, version)
-    detail = {
-        "version": version,
-        "digest": part.digest,
-        "why": why,
-        "severity_changes": list(severities),
-        "area": level["area_code"],
-        "area_version": level["version"],
-    }
-    named = {"action": "rules.followed", "object_kind": "camera", "object_id": camera_id}
-    await chain.record(conn, actor=level["by_name"], **named, detail=detail, at=at)
-    await tell(conn, camera_id, at)
+    made = Made(
+        change.part,
+        change.inherited,
+        severities,
+        why,
+        level,
+        {"level_code": level["area_code"], "level_version": level["version"]},
+        "rules.followed",
+        {"area": level["area_code"], "area_version": level["version"]},
+        is_agreed=not severities or is_back or level["decided_by_id"] is not None,
+    )
+    await put(conn, camera["camera_id"], made, desired, report, at)

@@ -42,13 +42,17 @@ def level_view(row: Row, *, with_settings: bool = False) -> dict[str, Any]:
 
 
 def canary_view(row: Row, cameras: Sequence[Row], moves: Sequence[str]) -> dict[str, Any]:
-    times = {name: iso(row[name]) for name in ("began_at", "ends_at", "looked_at", "ended_at")}
-    same = ("version", "state", "hours", "promotes_itself", "band", "hazards", "figures", "reasons", "ended_by")
     ids = [one["camera_id"] for one in cameras]
+    return {"version": row["version"], **trial_view(row), "cameras": ids, "moves": list(moves)}
+
+
+def trial_view(row: Row) -> dict[str, Any]:
+    """What is the same of everything that is tried first: `tables.trial_columns`."""
+    times = {name: iso(row[name]) for name in ("began_at", "ends_at", "looked_at", "ended_at")}
+    same = ("state", "hours", "promotes_itself", "band", "hazards", "figures", "reasons", "ended_by")
     figures = row["figures"]
     between = None if figures is None else alerts_between(figures["expected"], Band(**row["band"]))
-    shown = {**{name: row[name] for name in same}, **times, "alerts_between": between}
-    return {**shown, "cameras": ids, "moves": list(moves)}
+    return {**{name: row[name] for name in same}, **times, "alerts_between": between}
 
 
 def effect_view(one: Effect) -> dict[str, Any]:

@@ -108,16 +108,12 @@ async def propose(
     if newest != asked.based_on:
         raise Conflict("there are newer versions of its rules", newest_version=newest)
     desired, report = await desired_of(conn, camera_id), await report_of(conn, camera_id, camera["node_id"])
-    ran = report["settings"] if report is not None else None
     levels = await levels_of(conn, camera_id, camera["area_path"])
     part, severities, inherited = judged(camera_id, asked.settings, desired, report, levels)
-    is_new = asked.new_in_shadow and await _is_first(conn, camera_id, report)
+    is_new = asked.new_in_shadow and await is_first(conn, camera_id, report)
     if is_new and asked.live_why is None:
         part, severities, inherited = judged(camera_id, in_shadow(asked.settings), desired, report, levels)
-    if report is not None and ran is not None:
-        newest = await note_what_ran(conn, camera_id, newest, desired, report, at)
-    seen = report["answer_version"] or 0 if report is not None else 0  # more than we know: we were set back
-    version = max(newest, seen) + 1
+    version = await next_version(conn, camera_id, desired, report, at)
     row = {
         "camera_id": camera_id,
         "version": version,
@@ -165,10 +161,10 @@ async def check(
 
 async def starts_in_shadow(conn: AsyncConnection, camera: Row) -> bool:
     """Would a proposal be the first rules in force on this camera? `camera`: its row in the register."""
-    return await _is_first(conn, camera["camera_id"], await report_of(conn, camera["camera_id"], camera["node_id"]))
+    return await is_first(conn, camera["camera_id"], await report_of(conn, camera["camera_id"], camera["node_id"]))
 
 
-async def _is_first(conn: AsyncConnection, camera_id: str, report: Row | None) -> bool:
+async def is_first(conn: AsyncConnection, camera_id: str, report: Row | None) -> bool:
     """No rule was ever put in force on it from here, and its node says that it runs none, or nothing at all."""
     if report is not None and (report["settings"] is None or report["settings"]["rules"]):
         return False
@@ -283,6 +279,17 @@ async def newest_of(conn: AsyncConnection, camera_id: str) -> int:
     versions = rule_versions.c
     query = select(versions.version).where(versions.camera_id == camera_id).order_by(versions.version.desc()).limit(1)
     return (await conn.execute(query)).scalar_one_or_none() or 0
+
+
+async def next_version(
+    conn: AsyncConnection, camera_id: str, desired: Row | None, report: Row | None, at: datetime
+) -> int:
+    """The number of the camera's next version; what its node runs by itself is kept as one before it."""
+    newest = await newest_of(conn, camera_id)
+    if report is not None and report["settings"] is not None:
+        newest = await note_what_ran(conn, camera_id, newest, desired, report, at)
+    seen = report["answer_version"] or 0 if report is not None else 0  # more than we know: we were set back
+    return max(newest, seen) + 1
 
 
 def judged(

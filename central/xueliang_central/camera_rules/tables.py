@@ -12,7 +12,7 @@ Invariants
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, String, Table, Text, text
 
@@ -45,6 +45,7 @@ rule_versions: Final = Table(
     Column("level_code", String(15), nullable=True),  # made by a version of this area's defaults; null: of the camera
     Column("level_version", Integer, nullable=True),
     Column("live_why", Text, nullable=True),  # why rules first put in force did not start in the shadow
+    Column("copy_id", String(36), nullable=True),  # made by this copy of rules to many cameras, or by its roll-back
 )
 _DESIRED: Final = text("state = 'desired'")
 _UNSENT: Final = text("unsent"), text("unsent = 1")  # each as its database is asked, else the index is not used
@@ -119,25 +120,33 @@ Index(
 )
 Index("rule_defaults_spreading", rule_defaults.c.area_code, postgresql_where=_SPREADING[0], sqlite_where=_SPREADING[1])
 
+
+def trial_columns() -> list[Column[Any]]:
+    """Of whatever is tried on some cameras first (trials.py)."""
+    return [
+        Column("area_path", String(AREA_PATH_LENGTH), nullable=False),
+        Column("state", String(12), nullable=False),  # see canary.CanaryState
+        Column("hours", Float, nullable=False),  # how long it is watched
+        Column("promotes_itself", Boolean, nullable=False),
+        Column("band", JsonText, nullable=False),  # a canary.Band
+        Column("hazards", JsonText, nullable=False),  # whose alerts are counted: those that the version changes
+        Column("began_at", UtcDateTime, nullable=True),  # when its cameras had it; null: not yet
+        Column("ends_at", UtcDateTime, nullable=True),
+        Column("next_look_at", UtcDateTime, nullable=True),
+        Column("looked_at", UtcDateTime, nullable=True),
+        Column("figures", JsonText, nullable=True),  # a canary.Figures of the last look
+        Column("reasons", JsonText, nullable=False),  # what left the band, in numbers
+        Column("ended_at", UtcDateTime, nullable=True),
+        Column("ended_by", String(120), nullable=True),  # null: by itself
+    ]
+
+
 rule_canaries: Final = Table(
     "rule_canaries",
     metadata,
     Column("area_code", String(15), primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
-    Column("area_path", String(AREA_PATH_LENGTH), nullable=False),
-    Column("state", String(12), nullable=False),  # see canary.CanaryState
-    Column("hours", Float, nullable=False),  # how long it is watched
-    Column("promotes_itself", Boolean, nullable=False),
-    Column("band", JsonText, nullable=False),  # a canary.Band
-    Column("hazards", JsonText, nullable=False),  # whose alerts are counted: those that the version changes
-    Column("began_at", UtcDateTime, nullable=True),  # when its cameras had it; null: not yet
-    Column("ends_at", UtcDateTime, nullable=True),
-    Column("next_look_at", UtcDateTime, nullable=True),
-    Column("looked_at", UtcDateTime, nullable=True),
-    Column("figures", JsonText, nullable=True),  # a canary.Figures of the last look
-    Column("reasons", JsonText, nullable=False),  # what left the band, in numbers
-    Column("ended_at", UtcDateTime, nullable=True),
-    Column("ended_by", String(120), nullable=True),  # null: by itself
+    *trial_columns(),
     Index(None, "area_path"),
 )
 _WATCHED: Final = text("next_look_at IS NOT NULL")
@@ -150,6 +159,50 @@ rule_canary_cameras: Final = Table(
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("camera_id", String(63), primary_key=True),
     Column("was_faulty", Boolean, nullable=False),  # its state before it had the version
+    Column("gap_before_s", Float, nullable=True),
+    Index(None, "camera_id"),
+)
+
+rule_copies: Final = Table(
+    "rule_copies",
+    metadata,
+    Column("copy_id", String(36), primary_key=True),
+    Column("source_id", String(63), nullable=False),  # the camera whose rules they were
+    Column("rules", JsonText, nullable=False),  # as that camera said them itself
+    Column("why", Text, nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("by_id", String(36), nullable=False),
+    Column("by_name", String(120), nullable=False),
+    Column("severities", JsonText, nullable=False),  # why a second person is needed, in words; empty: none is
+    Column("decided_at", UtcDateTime, nullable=True),
+    Column("decided_by_id", String(36), nullable=True),
+    Column("decided_by_name", String(120), nullable=True),
+    Column("decide_note", Text, nullable=True),
+    Column("idempotency_key", String(120), nullable=True),
+    Column("new_in_shadow", Boolean, nullable=False),  # the first rules of a camera start in the shadow
+    Column("is_tried", Boolean, nullable=False),  # on some cameras first; else on all at once
+    Column("was_promoted", Boolean, nullable=False),  # to all of its cameras, whatever became of it since
+    Column("spreading", Boolean, nullable=False),  # it is being brought to its cameras, or back
+    *trial_columns(),
+    Index(None, "area_path"),
+)
+Index("rule_copies_spreading", rule_copies.c.copy_id, postgresql_where=_SPREADING[0], sqlite_where=_SPREADING[1])
+Index("rule_copies_watched", rule_copies.c.next_look_at, postgresql_where=_WATCHED, sqlite_where=_WATCHED)
+
+rule_copy_cameras: Final = Table(
+    "rule_copy_cameras",
+    metadata,
+    Column("copy_id", String(36), primary_key=True),
+    Column("camera_id", String(63), primary_key=True),
+    Column("is_tried", Boolean, nullable=False),
+    Column("seen_version", Integer, nullable=False),  # its newest version as the person saw it
+    Column("seen_digest", String(64), nullable=False),  # what it was to run; another one: somebody changed it
+    Column("severities", JsonText, nullable=False),  # those that were agreed to
+    Column("outcome", String(16), nullable=True),  # null: to be given; "given", else a code of why it was left as it is
+    Column("version", Integer, nullable=True),  # that it was given
+    Column("before", Integer, nullable=True),  # the version to go back to
+    Column("back", String(16), nullable=True),  # null: not gone back; "given", "waits", or why it was left as it is
+    Column("was_faulty", Boolean, nullable=False),  # its state before it was given
     Column("gap_before_s", Float, nullable=True),
     Index(None, "camera_id"),
 )

@@ -46,6 +46,7 @@ def version_view(row: Row, *, with_settings: bool = False) -> dict[str, Any]:
         "by": row["by_name"],
         "restores": row["restores"],
         "level": None if row["level_code"] is None else {"code": row["level_code"], "version": row["level_version"]},
+        "copy": row["copy_id"],
         "severity_changes": row["severities"],
         "decided_at": iso(row["decided_at"]),
         "decided_by": row["decided_by_name"],

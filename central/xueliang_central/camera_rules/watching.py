@@ -1,4 +1,4 @@
-"""Looks at canaries that are tried: their figures, and whether they have left the band. One canary, one transaction."""
+"""Looks at canaries of every kind: their figures, and whether they have left the band. One canary, one transaction."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import AreaTree
-from xueliang_central.camera_rules import canaries, defaults
+from xueliang_central.camera_rules import canaries, copies, trials
 from xueliang_central.camera_rules.canary import DAYS_BEFORE, CanaryState, Figures, breaches
 from xueliang_central.camera_rules.deciding import VersionState
-from xueliang_central.camera_rules.tables import rule_canaries, rule_canary_cameras, rule_reports, rule_versions
+from xueliang_central.camera_rules.tables import rule_reports, rule_versions
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.fleet.tables import camera_states, nodes
 from xueliang_central.incidents.tables import alerts
@@ -22,45 +22,51 @@ from xueliang_central.rights.scope import in_area
 
 Row = dict[str, Any]
 DAY: Final = timedelta(days=1)
+KINDS: Final = (canaries.KIND, copies.KIND)
 
 
 async def is_any_due(conn: AsyncConnection, at: datetime) -> bool:
-    found = await conn.execute(select(rule_canaries.c.area_code).where(rule_canaries.c.next_look_at <= at).limit(1))
-    return found.one_or_none() is not None
+    for kind in KINDS:
+        its = kind.kept.trials.c
+        found = await conn.execute(select(its.next_look_at).where(its.next_look_at <= at).limit(1))
+        if found.one_or_none() is not None:
+            return True
+    return False
 
 
 async def look(conn: AsyncConnection, tree: AreaTree, at: datetime) -> bool:
-    """Look at one canary that is due, with everything that follows. False: none is.
+    """Look at one canary that is due, with everything that follows. False: none is."""
+    for kind in KINDS:
+        its = kind.kept.trials.c
+        key = [its[name] for name in kind.kept.key]
+        query = select(*key).where(its.next_look_at <= at).order_by(its.next_look_at).limit(1)
+        due = (await conn.execute(query)).mappings().one_or_none()
+        if due is not None:
+            await _look(conn, tree, kind, dict(due), at)
+            return True
+    return False
 
-    The version is locked before its canary, as by everybody who moves either.
-    """
-    its = rule_canaries.c
-    query = select(its.area_code, its.version).where(its.next_look_at <= at).order_by(its.next_look_at).limit(1)
-    due = (await conn.execute(query)).one_or_none()
-    if due is None:
-        return False
-    await defaults.version_of(conn, due.area_code, due.version, lock=True)
-    canary = await canaries.canary_of(conn, due.area_code, due.version, lock=True)
+
+async def _look(conn: AsyncConnection, tree: AreaTree, kind: trials.Kind, due: Row, at: datetime) -> None:
+    canary = await kind.locked(conn, due)
     if canary is None or canary["next_look_at"] is None or canary["next_look_at"] > at:
-        return True  # another worker, or a person, was faster
-    figures = await figures_of(conn, canary, at)
-    await canaries.looked(conn, canary, figures, at)
+        return  # another worker, or a person, was faster
+    figures = await figures_of(conn, kind.kept, canary, at)
+    await trials.looked(conn, kind.kept, canary, figures, at)
     canary["figures"] = figures.as_json()
-    left = breaches(figures, canaries.band_of(canary))
+    left = breaches(figures, trials.band_of(canary))
     if left:
-        await canaries.roll_back(conn, tree, canary, None, left, at)
+        await kind.roll_back(conn, tree, canary, None, left, at)
     elif canary["state"] == CanaryState.WATCHED and at >= canary["ends_at"]:
         if canary["promotes_itself"] and figures.is_tried:
-            await canaries.promote(conn, canary, None, at)
+            await kind.promote(conn, canary, None, at)
         else:
-            await canaries.hold(conn, tree, canary, at)
-    return True
+            await kind.hold(conn, tree, canary, at)
 
 
-async def figures_of(conn: AsyncConnection, canary: Row, at: datetime) -> Figures:
+async def figures_of(conn: AsyncConnection, kept: trials.Kept, canary: Row, at: datetime) -> Figures:
     """Of a canary that is watched, from when its cameras had the version until now; alerts of a day at most."""
-    its = rule_canary_cameras.c
-    mine = select(its.camera_id).where(its.area_code == canary["area_code"], its.version == canary["version"])
+    mine = select(kept.cameras.c.camera_id).where(kept.tried(canary))
     in_place = select(cameras.c.camera_id).where(in_area(cameras.c.area_path, canary["area_path"]))
     inside, outside = (
         alerts.c.camera_id.in_(mine),
@@ -78,8 +84,8 @@ async def figures_of(conn: AsyncConnection, canary: Row, at: datetime) -> Figure
         others=await _alerts(conn, canary, outside, now),
         others_before=await _alerts(conn, canary, outside, before),
         missing=await _missing(conn, mine, began_at),
-        **await _health(conn, canary),
-        **await _answers(conn, canary),
+        **await _health(conn, kept, canary),
+        **await _answers(conn, kept, canary),
     )
 
 
@@ -100,36 +106,30 @@ async def _missing(conn: AsyncConnection, mine: Any, since: datetime) -> int:
     return int((await conn.execute(query)).scalar_one())
 
 
-async def _health(conn: AsyncConnection, canary: Row) -> dict[str, int]:
+async def _health(conn: AsyncConnection, kept: trials.Kept, canary: Row) -> dict[str, int]:
     """How many have a fault that they did not have, and look less often than before."""
-    its = rule_canary_cameras.c
+    its = kept.cameras.c
     query = (
         select(its.was_faulty, its.gap_before_s, camera_states.c.state, camera_states.c.achieved_gap_s)
         .outerjoin(camera_states, camera_states.c.camera_id == its.camera_id)
-        .where(its.area_code == canary["area_code"], its.version == canary["version"])
+        .where(kept.tried(canary))
     )
     rows = (await conn.execute(query)).all()
-    ratio = canaries.band_of(canary).slower_ratio
+    ratio = trials.band_of(canary).slower_ratio
     slower = [one for one in rows if one.gap_before_s and (one.achieved_gap_s or 0.0) > one.gap_before_s * ratio]
-    faulty = [one for one in rows if canaries.is_faulty(one.state) and not one.was_faulty]
+    faulty = [one for one in rows if trials.is_faulty(one.state) and not one.was_faulty]
     return {"cameras": len(rows), "faulty": len(faulty), "slower": len(slower)}
 
 
-async def _answers(conn: AsyncConnection, canary: Row) -> dict[str, int]:
-    """What the nodes have said of the rules that this version made."""
-    its, wanted, said = rule_canary_cameras.c, rule_versions.c, rule_reports.c
+async def _answers(conn: AsyncConnection, kept: trials.Kept, canary: Row) -> dict[str, int]:
+    """What the nodes have said of the rules that this canary made."""
+    its, wanted, said = kept.cameras.c, rule_versions.c, rule_reports.c
     query = (
         select(wanted.digest, wanted.version, said.digest.label("runs"), said.answer_version, said.outcome)
-        .join(rule_canary_cameras, its.camera_id == wanted.camera_id)
+        .join(kept.cameras, its.camera_id == wanted.camera_id)
         .join(cameras, cameras.c.camera_id == its.camera_id)
         .join(rule_reports, and_(said.camera_id == its.camera_id, said.node_id == cameras.c.node_id))
-        .where(
-            its.area_code == canary["area_code"],
-            its.version == canary["version"],
-            wanted.state == VersionState.DESIRED.value,
-            wanted.level_code == its.area_code,
-            wanted.level_version == its.version,
-        )
+        .where(kept.tried(canary), wanted.state == VersionState.DESIRED.value, kept.made_by(canary))
     )
     rows = (await conn.execute(query)).all()
     refused = [one for one in rows if one.answer_version == one.version and one.outcome == "refused"]

@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from xueliang_central.camera_rules.tables import rule_canaries
+from xueliang_central.camera_rules.tables import rule_canaries, rule_copies
 from xueliang_central.clocks.limits import ClockKind
 from xueliang_central.clocks.tables import clocks
 from xueliang_central.dispatch.messaging import SAID
@@ -208,7 +208,10 @@ async def _canaries_over(conn: AsyncConnection, held: Sequence[Row]) -> dict[str
     over: dict[str, str] = {}
     for row in held:
         its, params = rule_canaries.c, row["params"]
-        query = select(its.state).where(its.area_code == params["area_code"], its.version == params["version"])
+        of_copy = rule_copies.c.copy_id == params.get("copy_id")
+        query = select(rule_copies.c.state).where(of_copy)
+        if "copy_id" not in params:
+            query = select(its.state).where(its.area_code == params["area_code"], its.version == params["version"])
         state = (await conn.execute(query)).scalar_one_or_none()
         if state != "held":
             over[row["notice_id"]] = state or "no_canary"

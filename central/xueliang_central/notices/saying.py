@@ -137,6 +137,8 @@ def link_of(notice: Mapping[str, Any], *, is_worker: bool, origin: str) -> str:
     for rules where a notice is of no incident."""
     if is_worker and notice["task_id"]:
         return f"{origin}/phone/tasks/{notice['task_id']}"
+    if notice["incident_id"] is None and "copy_id" in notice["params"]:
+        return f"{origin}/rules/copies"
     if notice["incident_id"] is None and "area_code" in notice["params"]:
         return f"{origin}/rule-levels/{notice['params']['area_code']}"
     return f"{origin}/incidents/{notice['incident_id']}"

@@ -27,7 +27,7 @@ LEAKS = re.compile(
 FILLED = {"sha256": "0" * 64, "incident_id": "0", "task_id": "0", "code": "9", "camera_id": "x", "node_id": "x"}
 FILLED |= {"silence_id": "0", "proposal_id": "0", "version": "1", "user_id": "0", "identifier": "0", "sighting_id": "0"}
 FILLED |= {"silence_id": "0", "proposal_id": "0", "version": "1", "user_id": "0", "notice_id": "0", "step": "0"}
-FILLED |= {"lane_id": "0", "view_id": "0", "row_id": "0", "area_code": "9", "hand_over_id": "0"}
+FILLED |= {"lane_id": "0", "view_id": "0", "row_id": "0", "area_code": "9", "hand_over_id": "0", "copy_id": "0"}
 
 
 def api_routes() -> list[APIRoute]:

@@ -21,6 +21,7 @@ from tests.support.centres import TestCentre, camera
 from tests.support.pictures import jpeg, sha256
 from tests.support.rows import (
     add_cap_message,
+    add_copy,
     add_hand_over,
     add_incident,
     add_lane,
@@ -89,6 +90,7 @@ KINDS = {
     "level": Kind("/api/rule-defaults/{}", frozenset(DESKS), "370199", "/api/rule-defaults", "items", "area_code"),
     "level_history": Kind("/api/rule-defaults/{}/versions", frozenset(DESKS), "370199"),
     "canaries": Kind("/api/rule-defaults/{}/canaries", frozenset(DESKS), "370199"),
+    "copy": Kind("/api/rule-copies/{}", frozenset(DESKS), NO_SUCH, "/api/rule-copies", "items", "copy_id"),
     "trial": Kind("/api/cameras/{}/backtest", frozenset({Role.RULE_OPERATOR, Role.ADMIN}), "no-such"),
     "node": Kind("/api/fleet/{}", frozenset(DESKS), "no-such", "/api/fleet", "nodes", "node_id"),
     "incident": Kind(
@@ -175,6 +177,7 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
             headers = {"authorization": f"Bearer {centre.node_token}", "content-type": "image/jpeg"}
             assert (await node.put(f"/api/evidence/{sha256(picture)}", content=picture, headers=headers)).is_success
         ids["level"][place] = ids["level_history"][place] = ids["canaries"][place] = await add_level(centre, code)
+        ids["copy"][place] = await add_copy(centre, code)
         ids["incident"][place] = await add_incident(centre, code, still=sha256(picture))
         somebody = str(uuid.uuid4())
         ids["task"][place] = await add_task(centre, ids["incident"][place], code, worker_id=somebody, state="taken")
@@ -360,6 +363,25 @@ async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) ->
             {"settings": {}, "why": "tuned", "based_on": 1},
             {Role.RULE_OPERATOR, Role.ADMIN},
         ),
+        (
+            "copy",
+            "/api/rule-copies/{}/moves",
+            {"move": "approve"},
+            {Role.RULE_OPERATOR, Role.SUPERVISOR, Role.ADMIN},
+        ),
+        (
+            "rules",
+            "/api/rule-copies/check",
+            {"source": "{}", "cameras": ["no-such-camera"]},
+            {Role.RULE_OPERATOR, Role.ADMIN},
+        ),
+        (
+            "rules",
+            "/api/rule-copies",
+            {"source": "{}", "cameras": [{"camera_id": "no-such-camera", "based_on": 0}], "why": "tuned"},
+            {Role.RULE_OPERATOR, Role.ADMIN},
+        ),
+        ("copy", "/api/rule-copies/{}/trial/moves", {"move": "promote"}, {Role.RULE_OPERATOR, Role.ADMIN}),
         ("level", "/api/rule-defaults/{}/check", {"settings": {}}, {Role.RULE_OPERATOR, Role.ADMIN}),
         (
             "level",

@@ -109,8 +109,8 @@ export interface Figures {
 export type CanaryStateName = "planned" | "begun" | "watched" | "held" | "promoted" | "rolled_back" | "ended";
 export type CanaryMove = "promote" | "roll_back";
 
-export interface Canary {
-  version: number;
+/** What is tried on some cameras first, whatever it is. */
+export interface Trial {
   state: CanaryStateName;
   hours: number;
   promotes_itself: boolean;
@@ -127,6 +127,10 @@ export interface Canary {
   ended_by: string | null;
   cameras: string[];
   moves: CanaryMove[];
+}
+
+export interface Canary extends Trial {
+  version: number;
 }
 
 const of = (areaCode: string): string => `/api/rule-defaults/${encodeURIComponent(areaCode)}`;

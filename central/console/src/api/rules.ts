@@ -39,6 +39,8 @@ export interface Version {
   restores: number | null;
   /** Made by a version of what an area says for its cameras; null: of this camera alone. */
   level: { code: string; version: number } | null;
+  /** Made by this copy of rules to many cameras, or by its roll-back; null: by none. */
+  copy: string | null;
   severity_changes: string[];
   decided_at: string | null;
   decided_by: string | null;

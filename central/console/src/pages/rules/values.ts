@@ -56,3 +56,12 @@ function severityText(text: string): string {
   return r("severity.is", { hazard: tCode("hazard", one[1]), severity: severityName(Number(one[2]) as Severity) });
 }
 
+
+/** As the centre's spreading.py and giving.py word them. */
+const BACK = { "canary rolled back: ": "history.canaryBack", "copy rolled back: ": "history.copyBack" } as const;
+
+/** Why there is a version, in the language of the page where the centre has written it. */
+export function whyText(why: string): string {
+  const [start, key] = Object.entries(BACK).find(([words]) => why.startsWith(words)) ?? [];
+  return start && key ? r(key, { why: why.slice(start.length) }) : why;
+}
