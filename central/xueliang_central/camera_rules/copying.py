@@ -155,9 +155,8 @@ async def target_of(
     found = differences(before, part.as_written)
     if not found:
         return Target(**facts, left_out="same")
-    return Target(
-        **facts, differences=tuple(found), severities=tuple(severities), new=put.new, part=part, inherited=inherited
-    )
+    facts |= {"differences": found, "severities": severities, "new": put.new}
+    return Target(**facts, part=part, inherited=inherited)
 
 
 def severities_of(targets: Sequence[Target]) -> list[str]:
