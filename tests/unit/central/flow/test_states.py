@@ -221,8 +221,24 @@ def test_every_task_move_is_an_incident_move_of_the_worker() -> None:
     ("state", "moves"),
     [
         (TaskState.OFFERED, ("take", "refuse")),
-        (TaskState.TAKEN, ("arrive", "handled", "return", "check_in", "help", "message", "ask_suspension", "take_back_suspension", "resume")),
-        (TaskState.ARRIVED, ("handled", "return", "check_in", "help", "message", "ask_suspension", "take_back_suspension", "resume")),
+        (
+            TaskState.TAKEN,
+            (
+                "arrive",
+                "handled",
+                "return",
+                "check_in",
+                "help",
+                "message",
+                "ask_suspension",
+                "take_back_suspension",
+                "resume",
+            ),
+        ),
+        (
+            TaskState.ARRIVED,
+            ("handled", "return", "check_in", "help", "message", "ask_suspension", "take_back_suspension", "resume"),
+        ),
         (TaskState.HANDLED, ("message",)),
         (TaskState.WITHDRAWN, ()),
         (TaskState.CLOSED, ()),
