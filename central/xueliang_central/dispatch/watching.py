@@ -1,7 +1,8 @@
 """What a centre that supervises a case hears of it: the replies of the desks below it, and that it is closed.
 
 A reply moves nothing and has no version: two desks may reply at once, and nobody's act is refused for it. That a case
-is closed is told at the end of the transaction that closes it, whichever move did; one that is open again by then is not.
+is closed is told at the end of the transaction that closes it, whichever move did; one that is open again by then is
+not.
 """
 
 from __future__ import annotations

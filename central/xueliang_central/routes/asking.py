@@ -167,7 +167,8 @@ class FixBody(BaseModel):
 
 
 class TaskMoveBody(_Asked):
-    """take | arrive | handled | refuse | return | check_in | help | ask_suspension | resume."""
+    """take | arrive | handled | refuse | return | check_in | help | message | ask_suspension | take_back_suspension |
+    resume."""
 
     photos: Annotated[
         Photos, Field(max_length=MAX_PHOTOS, description="Uploaded before, by PUT /api/photos/{sha256}.")
