@@ -110,7 +110,7 @@ def test_a_shift_begins_with_a_tone_that_is_heard_and_mute_ends_by_itself(
     assert told.value.json()["presence"]["unstaffed_after_s"] == 60.0  # also where nothing is dealt
     expect(sound).to_have_attribute("data-sound", "on")
     blocked(node, "cam-1", Severity.ORANGE, Hazard.BLOCKED_EXIT)
-    # For four seconds: looked for in the page, at every frame of it, by whom no busy machine keeps away.
+    # It flashes for four seconds: looked for in the page itself, at every frame, so that a busy machine misses nothing.
     page.wait_for_function(
         "() => document.querySelector('[data-testid=command-page]').className === 'page flash sev-2'"
     )

@@ -50,12 +50,13 @@ class CentreOnly(Installation):
         self.start_centre()
 
     def set_up(self) -> None:
-        is_copied = self._plan.database_url is None and "node_token" not in self._secrets
-        kept = next((one for one in _KEPT if (one.kind, one.plan) == (type(self), self._plan)), None)
-        if not is_copied or kept is None:
+        if self._plan.database_url is not None or "node_token" in self._secrets:  # elsewhere, or set up already
             super().set_up()
-            if is_copied:
-                _KEPT.append(_SetUp(type(self), self._plan, self.folder, dict(self._secrets)))
+            return
+        kept = next((one for one in _KEPT if (one.kind, one.plan) == (type(self), self._plan)), None)
+        if kept is None:
+            super().set_up()
+            _KEPT.append(_SetUp(type(self), self._plan, self.folder, dict(self._secrets)))
             return
         shutil.copytree(kept.data, self.folder / "centre", dirs_exist_ok=True)
         own = {name: self._secrets[name] for name in ("broker_node", "broker_centre")}
