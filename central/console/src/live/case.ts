@@ -11,6 +11,8 @@ import { listen } from "./feed";
 
 /** A burst of events about one incident is read once. */
 const SETTLE_MS = 150;
+/** A case that could not be read is read again by itself: nobody waits before a page that could show it by now. */
+const AGAIN_MS = 3000;
 
 export type MoveOutcome =
   | { kind: "done" }
@@ -42,7 +44,10 @@ export function useCase(incidentId: Ref<string | null>) {
     } catch (error) {
       if (incidentId.value !== id) return;
       if (error instanceof ApiProblem && (error.status === 404 || error.status === 422)) problem.value = "not_found";
-      else if (!detail.value) problem.value = "failed";
+      else if (!detail.value) {
+        problem.value = "failed";
+        readIn(AGAIN_MS);
+      }
     }
   }
 
@@ -59,9 +64,11 @@ export function useCase(incidentId: Ref<string | null>) {
     if (incidentId.value === id) task.value = found;
   }
 
-  function readSoon(): void {
+  const readSoon = (): void => readIn(SETTLE_MS);
+
+  function readIn(ms: number): void {
     if (settling) clearTimeout(settling);
-    settling = setTimeout(() => void read(), SETTLE_MS);
+    settling = setTimeout(() => void read(), ms);
   }
 
   /** `seen`: the incident as it was when the person decided; what is on the screen may be newer by now. */

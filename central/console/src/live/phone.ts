@@ -185,7 +185,7 @@ async function showEarly(): Promise<void> {
 }
 
 async function start(): Promise<void> {
-  if (stop) return;
+  if (stop || !user.value) return; // a part of the page that comes late, after its session has ended, starts nothing
   const stopListening = listen({ onEvent, onResume: () => void catchUp() });
   const timer = setInterval(() => {
     if (linkState.value !== "live") return;
