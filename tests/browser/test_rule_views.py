@@ -189,8 +189,8 @@ def _measure_on_the_map(page: Page) -> None:
     picker.get_by_test_id("place-typed").fill("12, 300")
     expect(picker.get_by_role("alert")).to_contain_text("2 公里以内")
     # It lies on the far side, 0.08 of the picture right of the far left.
-    right, left = (float(page.locator(f"#metres-{index}-0").input_value()) for index in (2, 3))
-    across = left + 0.08 / (BAY[2][0] - BAY[3][0]) * (right - left)
+    far_right_m, far_left_m = (float(page.locator(f"#metres-{index}-0").input_value()) for index in (2, 3))
+    across = far_left_m + 0.08 / (BAY[2][0] - BAY[3][0]) * (far_right_m - far_left_m)
     page.locator("#metres-4-0").fill(f"{across:.2f}")
     page.locator("#metres-4-1").fill(f"{float(far) + 6:.2f}")
     expect(told).to_contain_text("矛盾")
