@@ -65,6 +65,13 @@ def shoot(page: Page, name: str) -> None:
         page.screenshot(path=str(Path(SHOTS) / f"{name}.png"), full_page=True)
 
 
+def failures_of(page: Page) -> list[str]:
+    """Filled while the page is used: answers of the centre that say it failed, each with its address."""
+    found: list[str] = []
+    page.on("response", lambda one: found.append(f"{one.status} {one.url}") if one.status >= 500 else None)
+    return found
+
+
 def dwell(stage: Stage, camera_id: str, value: float) -> None:
     wait_until(lambda: stage.node.runs(camera_id)[0]["dwell_s"] == value, f"{camera_id}: {value:g} s", 30)
 
@@ -74,6 +81,7 @@ def test_rules_are_copied_after_a_trial_and_undone_and_what_waits_is_decided_at_
 ) -> None:
     require_axe()
     ruler = page_of(browser, stage, "ruler")
+    failed = failures_of(ruler)
     ruler.goto("/rules/lane")
     ruler.get_by_test_id("copy-to").click()
     expect(ruler.get_by_test_id("copy-rule-lane")).to_be_checked()
@@ -125,6 +133,7 @@ def test_rules_are_copied_after_a_trial_and_undone_and_what_waits_is_decided_at_
     expect(ruler.get_by_test_id("waiting-all")).to_be_disabled()
 
     chief = page_of(browser, stage, "chief")
+    failed_too = failures_of(chief)
     chief.goto("/rules")
     chief.get_by_test_id("to-waiting").click()
     first, second = (chief.get_by_test_id(f"waiting-{one}") for one in ("new-1", "new-2"))
@@ -152,6 +161,7 @@ def test_rules_are_copied_after_a_trial_and_undone_and_what_waits_is_decided_at_
     chief.get_by_test_id("language").click()
     expect(chief.get_by_test_id("waiting-page")).to_contain_text("Waiting for a second person")
     shoot(chief, "waiting-english")
+    assert failed + failed_too == []
     for page in (ruler, chief):
         assert page.title() != "1"  # the hostile name of a camera is text
         assert complaints(page) == []
