@@ -485,7 +485,8 @@ def test_a_new_version_waits_says_so_and_is_taken_whole_or_not_at_all(
         assert page.evaluate(UPDATE) == "waits"
         expect(page.get_by_test_id("update-ready")).to_contain_text("下次打开时启用")
         assert sorted(page.evaluate("() => caches.keys()")) == sorted([before, "phone-shell-next"])
-        page.get_by_test_id("update-now").click()
+        with page.expect_navigation(timeout=SOON_MS):  # it loads itself once the new version runs
+            page.get_by_test_id("update-now").click()
         expect(page.get_by_test_id("update-ready")).to_be_hidden(timeout=SOON_MS)
         until(lambda: page.evaluate("() => caches.keys()") == ["phone-shell-next"])
         expect(page.get_by_test_id("phone-page")).to_be_visible(timeout=SOON_MS)
