@@ -244,7 +244,7 @@ def test_a_lost_centre_is_said_and_what_was_missed_is_there_afterwards(
     page.route("**/api/incidents/*", lambda route: route.abort(), times=1)
     page.get_by_test_id("incident-row").locator("button").click()
     expect(page.get_by_test_id("case-panel")).to_contain_text("事件详情加载失败")
-    expect(page.get_by_test_id("case-reason-placeholder")).to_be_visible()  # read again by itself
+    expect(page.get_by_test_id("move-false_alarm")).to_be_visible()  # read again by itself
 
 
 def test_a_part_that_cannot_be_fetched_while_the_centre_is_away_does_not_take_the_screen(
