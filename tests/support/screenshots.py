@@ -10,7 +10,8 @@ import argparse
 from pathlib import Path
 
 import cv2
-from playwright.sync_api import Page, TimeoutError
+from playwright.sync_api import Page
+from playwright.sync_api import TimeoutError as NotInTime
 
 from tests.support.browser import desk, handset, open_browser, sign_in
 from xueliang_demo.city import DEMO, make_city
@@ -46,7 +47,7 @@ def _open_known_rules(page: Page) -> None:
         page.goto(f"/rules/{LANE_CAMERA}")
         try:
             page.locator('[data-testid="rules-state"]:not([data-state="unknown"])').wait_for(timeout=15_000)
-        except TimeoutError:
+        except NotInTime:
             continue
         return
     raise RuntimeError(f"the rules of {LANE_CAMERA} were not known in {TRIES} tries: does its node run?")
@@ -58,7 +59,7 @@ def _take_a_still(page: Page) -> None:
         page.get_by_test_id("still-take").click()  # no key: it is heard once the editor has been loaded
         try:
             page.locator('[data-testid="fresh-still"][data-full="true"]').wait_for(timeout=15_000)
-        except TimeoutError:
+        except NotInTime:
             continue
         return
     told = page.get_by_test_id("fresh-still").inner_text()

@@ -34,8 +34,6 @@ ELSEWHERE: Final[dict[str, Callable[..., Any]]] = {
     "POST /api/incidents/moves": one_by_one.each,
     "POST /api/reviews": one_by_one.each,
     "POST /api/seat/presence": staffing.say_present,
-    "POST /api/cameras/{camera_id}/suggestions": backtests.note_trial,
-    "PUT /api/voices/{sha256}": evidence.taken_in,
 }
 WRITES_NOTHING: Final = {
     "POST /api/cameras/{camera_id}/rules/check": "judges a draft",
