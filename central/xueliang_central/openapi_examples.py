@@ -276,6 +276,7 @@ _INCIDENT: Final[dict[str, Any]] = {
         "worker": {"user_id": "7a9e1c34-2f5b-4d0e-a1b6-3c8d9f7e6a52", "display_name": "王伟"},
         "help": None,
         "checked_in": None,
+        "handed_on_from": None,
         "version": 1,
     },
     "owner_level": "grid",
@@ -336,6 +337,8 @@ ANSWERS: Final[dict[tuple[str, str], Any]] = {
         "no_picture": None,
         "still_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         "frame_size_wh": [1280, 720],
+        "view_id": "gate",
+        "views": [{"view_id": "gate", "name": "大门"}, {"view_id": "yard", "name": "院内"}],
     },
     ("post", "/api/incidents/{incident_id}/look"): {
         "camera_id": "quancheng-east-01",
