@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import httpx
 import yaml
@@ -102,7 +102,7 @@ class Installation:
         )
         self.node = self._program("node", "xueliang_edge.cli", ["run", "--config", str(folder / "node.yaml")])
 
-    def __enter__(self) -> Installation:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

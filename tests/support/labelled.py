@@ -38,7 +38,8 @@ def campus_people(every: int = 20) -> Labelled:
     """Every `every`-th frame of campus_walkers with all its people."""
     tracks = np.genfromtxt(require_fixture("clips/campus_walkers.tracks.csv"), delimiter=",", skip_header=1)
     capture = cv2.VideoCapture(str(require_fixture("clips/campus_walkers.mp4")))
-    pictures, number = [], 0
+    pictures: Labelled = []
+    number = 0
     while True:
         is_read, image = capture.read()
         if not is_read:

@@ -152,7 +152,7 @@ def rule_of(case: dict[str, Any]) -> dict[str, Any]:
         place = {"line": case["zone"]}
     if case["hazard"] == "camera_fault":
         place = {"fault": "view"}
-    return {"rule_id": "r", "hazard": case["hazard"]} | place | case["settings"]
+    return {"rule_id": "r", "hazard": case["hazard"], **place, **case["settings"]}
 
 
 def differences(found: list[Episode], case: dict[str, Any]) -> list[str]:

@@ -108,7 +108,8 @@ async def add_seat_row(centre: TestCentre, seat_id: str, incident_ids: Iterable[
         opening = {one.incident_id: one.reopened_count for one in await conn.execute(select(incidents))}
         await conn.execute(insert(seat_rows), row)
         for incident_id in incident_ids:
-            case = {"incident_id": incident_id, "row_id": row_id, "ask": f"judge:{opening[incident_id]}"}
+            case: dict[str, Any] = {"incident_id": incident_id, "row_id": row_id}
+            case["ask"] = f"judge:{opening[incident_id]}"
             await conn.execute(insert(seat_cases), filled(seat_cases, **case))
     return row_id
 
@@ -199,10 +200,10 @@ async def add_silenced_alert(centre: TestCentre, silence_id: str, area_code: str
     """An alert in the book of a silence, hidden now; its id."""
     alert_id = str(uuid.uuid4())
     path = path_by_code(area_code)
-    named = {"alert_id": alert_id, "area_path": path, "silence_id": silence_id, "standing": "hidden"}
+    named: dict[str, Any] = {"alert_id": alert_id, "area_path": path, "silence_id": silence_id, "standing": "hidden"}
     async with centre.database.transaction() as conn:
         await conn.execute(insert(silenced_alerts), filled(silenced_alerts, **named))
-        book = {"silence_id": silence_id, "alert_id": alert_id, "why": {"code": "test"}}
+        book: dict[str, Any] = {"silence_id": silence_id, "alert_id": alert_id, "why": {"code": "test"}}
         await conn.execute(insert(silence_alerts), filled(silence_alerts, **book))
     return alert_id
 
@@ -231,7 +232,7 @@ async def add_proposal(centre: TestCentre, area_code: str, *, camera_id: str = "
 async def add_rules(centre: TestCentre, camera_id: str) -> None:
     """Versions of a camera's rules: number 1, which a stranger has proposed, without rules; number 2, which is wanted,
     a rule in the shadow."""
-    settings = {"camera_id": camera_id, "place_class": "other", "look_every_s": None, "rules": []}
+    settings: dict[str, Any] = {"camera_id": camera_id, "place_class": "other", "look_every_s": None, "rules": []}
     row = filled(
         rule_versions,
         camera_id=camera_id,
@@ -296,6 +297,6 @@ async def add_level(centre: TestCentre, area_code: str) -> str:
 
 async def add_leave(centre: TestCentre, user_id: str) -> None:
     """A leave of a year: that person is not sent and not told."""
-    named = {"kind": "leave", "starts_at": START, "ends_at": START + timedelta(days=365)}
+    named: dict[str, Any] = {"kind": "leave", "starts_at": START, "ends_at": START + timedelta(days=365)}
     async with centre.database.transaction() as conn:
         await conn.execute(insert(shifts), filled(shifts, shift_id=str(uuid.uuid4()), user_id=user_id, **named))

@@ -181,7 +181,8 @@ async def build(
 ) -> Stage:
     async with database.transaction() as conn:
         for code in _CODES:
-            row = {"code": code, "name": f"区{code}", "name_en": f"Area {code}", "level": LEVEL_OF[len(code)]}
+            row: dict[str, Any] = {"code": code, "name": f"区{code}", "name_en": f"Area {code}"}
+            row |= {"level": LEVEL_OF[len(code)]}
             row |= {"parent": parent_code(code), "path": path_by_code(code)}
             await conn.execute(insert(areas).values(**row, geometry=_square(code)))
         for person in people:
