@@ -221,7 +221,7 @@ def test_of_two_who_take_one_task_the_second_is_told_whose_it_is_and_keeps_the_w
     card.get_by_test_id("take").click()
     stuck = phone.get_by_test_id("stuck").first
     expect(stuck).to_be_visible(timeout=SOON_MS)
-    expect(stuck).to_contain_text("已被他人接走")
+    expect(stuck).to_contain_text("任务已由网格值守接走")
     expect(stuck).to_contain_text(name_of(5))
     assert deputy.task(task_id)["state"] == "taken"
     taken = [one for one in deputy.incident(deputy.task(task_id)["incident_id"])["timeline"] if one["kind"] == "taken"]
