@@ -108,8 +108,10 @@ def policy_brought_up(policy: Mapping[str, Any], calendars: Mapping[str, Hours])
     if not any(rows):
         return None
     changed, *by_hour = rows
-    kept = zip(by_hour, policy.get("by_hour", ()), strict=True)
-    return {**policy, **(changed or {}), "by_hour": [new or old for new, old in kept]}
+    after = {**policy, **(changed or {})}
+    if by_hour:
+        after["by_hour"] = [new or old for new, old in zip(by_hour, policy["by_hour"], strict=True)]
+    return after
 
 
 def _row_brought_up(row: Mapping[str, Any], calendars: Mapping[str, Hours]) -> dict[str, Any] | None:

@@ -26,10 +26,11 @@ HOLD_S: Final = 120.0  # a time service that was wrong at start is set right wit
 @dataclass(frozen=True, slots=True)
 class Steadiness:
     """What a worker believes. `offset_s`: wall clock less count of seconds; `doubted_s`: since when, by the count, the
-    clock is ahead of that; None: it is not."""
+    clock says `said_s` instead, which is ahead of that; None: it does not."""
 
     offset_s: float
     doubted_s: float | None = None
+    said_s: float = 0.0
 
 
 def look(before: Steadiness | None, wall_s: float, mono_s: float) -> tuple[Steadiness, float]:
@@ -44,7 +45,10 @@ def look(before: Steadiness | None, wall_s: float, mono_s: float) -> tuple[Stead
     if step_s < STEP_S:
         return Steadiness(offset_s), step_s if step_s <= -STEP_S else 0.0
     if before.doubted_s is None:
-        return replace(before, doubted_s=mono_s), step_s
+        return replace(before, doubted_s=mono_s, said_s=offset_s), step_s
+    again_s = offset_s - before.said_s
+    if abs(again_s) >= STEP_S:  # set once more: it has not stood by its word
+        return replace(before, doubted_s=mono_s, said_s=offset_s), again_s
     if mono_s - before.doubted_s >= HOLD_S:
         return Steadiness(offset_s), 0.0
     return before, 0.0
@@ -63,5 +67,6 @@ class SteadyClock:
         self._believed, step_s = look(self._believed, self._wall().timestamp(), self._mono())
         if step_s:
             self.times_set += 1
-            log.warning("the clock was set", extra={"step_s": round(step_s), "holds_s": HOLD_S if step_s > 0 else 0})
+            holds_s = 0 if self._believed.doubted_s is None else HOLD_S
+            log.warning("the clock was set", extra={"step_s": round(step_s), "holds_s": holds_s})
         return self._believed.doubted_s is None

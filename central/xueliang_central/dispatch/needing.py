@@ -12,6 +12,7 @@ from xueliang_central.camera_rules.tables import rule_canaries, rule_copies
 from xueliang_central.clocks.limits import ClockKind
 from xueliang_central.clocks.tables import clocks
 from xueliang_central.dispatch.messaging import SAID
+from xueliang_central.dispatch.raising import RAISED
 from xueliang_central.dispatch.supervising import SUPERVISED
 from xueliang_central.dispatch.suspending import ASKED, TOLD
 from xueliang_central.dispatch.tables import tasks
@@ -44,7 +45,7 @@ async def not_needed(conn: AsyncConnection, notices: Sequence[Row]) -> dict[str,
     help: until a desk has answered it, or its task is under way no more. A request to suspend, and what has become of
     it: while that suspension stands so, and the case is under way. An urging: while the case is where it was. A
     supervision: while it lasts, until that date; a reply to it: while it lasts. A message: while that person has the
-    task.
+    task. A severity that a person has raised: until the case is closed.
     Anything else (a task was withdrawn): until it is received.
     """
     asks = [row for row in notices if row["kind"] in _ASKS and row["task_id"]]
@@ -60,6 +61,7 @@ async def not_needed(conn: AsyncConnection, notices: Sequence[Row]) -> dict[str,
         **await _calls_over(conn, [row for row in notices if row["kind"] == _CALLS]),
         **await _suspensions_over(conn, [row for row in notices if row["kind"] in _SUSPENSIONS]),
         **await _supervisions_over(conn, [row for row in notices if row["kind"] in (SUPERVISED, REPLIED)]),
+        **await _raises_over(conn, [row for row in notices if row["kind"] == RAISED]),
         **await _messages_over(conn, [row for row in notices if row["kind"] == SAID and row["task_id"]]),
         **of_units,
     }
@@ -156,6 +158,14 @@ async def _supervisions_over(conn: AsyncConnection, told: Sequence[Row]) -> dict
         elif row["kind"] == SUPERVISED and case["supervision"]["due"] != row["params"]["due"]:
             over[row["notice_id"]] = "another_date"
     return over
+
+
+async def _raises_over(conn: AsyncConnection, told: Sequence[Row]) -> dict[str, str]:
+    if not told:
+        return {}
+    now = await _now(conn, incidents.c.incident_id, told, incidents.c.state)
+    is_open = {name for name, case in now.items() if case.state != State.CLOSED}
+    return {row["notice_id"]: State.CLOSED.value for row in told if row["incident_id"] not in is_open}
 
 
 async def _messages_over(conn: AsyncConnection, said: Sequence[Row]) -> dict[str, str]:

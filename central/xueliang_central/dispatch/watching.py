@@ -78,7 +78,8 @@ async def reply(change: Change, actor: Actor, incident_id: str, asked: Reply) ->
     incident, _ = await incidents.transition(
         change, incident, MOVES[REPLY], by, params=params, also={"supervision": supervision}
     )
-    await _tell(change, incident, REPLIED, f"{REPLIED}:{incident_id}:{supervision['replied']}", actor.user_id)
+    key = f"{REPLIED}:{incident_id}:{supervision['since']}:{supervision['replied']}"  # counted anew by the next one
+    await _tell(change, incident, REPLIED, key, actor.user_id)
     await chain.record(
         change.conn,
         actor=actor.name,

@@ -19,19 +19,26 @@ def as_raised(incident: Row, severity: int) -> int:
 
 
 def taken_over(into: Row, other: Row) -> Row:
-    """The columns of a survivor that takes over what was said of the absorbed incident, where that is more severe."""
+    """The columns of a survivor that takes over what was said of the absorbed incident, where nobody has said as much
+    of itself: also where its alerts do, which may leave it again."""
     raised = other["raised"]
-    if raised is None or as_raised(into, into["severity"]) <= raised["severity"]:
+    if raised is None or (into["raised"] is not None and into["raised"]["severity"] <= raised["severity"]):
         return {}
     return {"raised": {**raised, "came_with": other["incident_id"], "before_merge": into["raised"]}}
 
 
 def given_back(case: Row, absorbed_id: str) -> Row:
     """The columns of a survivor whose merge is undone: what came with it has gone with it."""
-    raised = case["raised"]
-    if raised is None or raised.get("came_with") != absorbed_id:
-        return {}
-    return {"raised": raised["before_merge"]}
+    left = _without(case["raised"], absorbed_id)
+    return {} if left == case["raised"] else {"raised": left}
+
+
+def _without(raised: Row | None, absorbed_id: str) -> Row | None:
+    """Also where more has come since, with a later merge: then that is undone later, and gives back what is left."""
+    if raised is None or "came_with" not in raised:
+        return raised
+    before = _without(raised["before_merge"], absorbed_id)
+    return before if raised["came_with"] == absorbed_id else {**raised, "before_merge": before}
 
 
 def raised_view(raised: Row | None) -> Row | None:

@@ -26,6 +26,7 @@ from xueliang_alerts.contract import Phase
 from xueliang_central.audit import chain
 from xueliang_central.audit.tables import audit_records
 from xueliang_central.clocks.tables import clocks
+from xueliang_central.dispatch.needing import not_needed
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.raising import Raise, raise_severity
 from xueliang_central.dispatch.side_moves import asides_for
@@ -135,7 +136,15 @@ async def test_what_is_refused(stage: Stage) -> None:
         await _raise(stage, STRANGER, 1)
     case = await stage.one_incident()
     assert "raise_severity" in asides_for(LI, case)
+    await _raise(stage, CHEN, 1)
+    told = [row for row in await stage.rows(notices) if row["kind"] == "severity_raised"]
+    assert told
+    async with stage.database.reading() as conn:
+        assert await not_needed(conn, told) == {}
+    case = await stage.one_incident()
     await stage.judge(LI, case["incident_id"], "false_alarm", case["version"])
+    async with stage.database.reading() as conn:
+        assert await not_needed(conn, told) == {row["notice_id"]: "closed" for row in told}
     with pytest.raises(MoveRefused, match="not possible while closed"):
         await _raise(stage, LI, 1)
 

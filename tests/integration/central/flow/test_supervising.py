@@ -213,6 +213,13 @@ async def test_the_desk_below_replies_and_the_centre_above_hears_that_it_is_clos
     await stage.judge(LI, case["incident_id"], "false_alarm", case["version"])
     told = [(row["kind"], row["user_id"]) for row in await stage.rows(notices)]
     assert told.count(("supervision_closed", CHEN.user_id)) == 1, "it was not supervised any more"
+    case = await stage.one_incident()
+    await stage.judge(LI, case["incident_id"], "reopen", case["version"], reason_code="closed_in_error")
+    clock.forward(1)
+    await _supervise(stage, CHEN, due=clock.at + DAY)
+    await reply(LI, "on it again")
+    told = [(row["kind"], row["user_id"]) for row in await stage.rows(notices)]
+    assert told.count(("supervision_replied", CHEN.user_id)) == 7, "the replies of the second one are told too"
 
 
 async def test_what_the_camera_or_a_merge_ends_is_told_too(stage: Stage, clock: HandClock) -> None:

@@ -16,6 +16,17 @@ HOUR = 3600.0
         ([(0, 0), (5 + 20, 5), (10 + 40, 10)], [True] * 3, [0, 0, 0]),  # slewed, or a late look: below a step
         ([(0, 0), (5 + HOUR, 5), (10 + HOUR, 10), (15, 15)], [True, False, False, True], [0, HOUR, 0, 0]),
         ([(0, 0), (5 + HOUR, 5), (5 + HOUR + HOLD_S, 5 + HOLD_S)], [True, False, True], [0, HOUR, 0]),
+        (  # set once more before it was believed: from then on it must stay
+            [
+                (0, 0),
+                (5 + HOUR, 5),
+                (100 + 9 * HOUR, 100),
+                (130 + 9 * HOUR, 130),
+                (100 + HOLD_S + 9 * HOUR, 100 + HOLD_S),
+            ],
+            [True, False, False, False, True],
+            [0, HOUR, 8 * HOUR, 0, 0],
+        ),
         ([(0, 0), (5 - HOUR, 5), (10 - HOUR, 10)], [True] * 3, [0, -HOUR, 0]),  # set back: nothing is held
         ([(0, 0), (5 - HOUR, 5), (10, 10)], [True, True, False], [0, -HOUR, HOUR]),  # and right again: ahead of it
         ([(0, 0), (5 + STEP_S, 5)], [True, False], [0, STEP_S]),

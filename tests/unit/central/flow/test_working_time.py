@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xueliang_central.clocks.limits import ClockKind, Limits, calendar_of, choose, fire, rows_of
+from xueliang_central.clocks.limits import ClockKind, Limits, calendar_of, choose, fire, hours_of, rows_of
+from xueliang_central.clocks.recounting import policy_brought_up
 from xueliang_central.clocks.working_time import due_after, periods_between
 from xueliang_configs.calendars import Calendar
 from xueliang_configs.policies import PolicyTable
@@ -155,6 +156,18 @@ def test_the_limits_of_an_incident_carry_their_calendar_and_only_the_named_ones_
     assert stored.due(ClockKind.TAKE, evening) == at("2026-10-08T09:00")
     assert stored.counted(ClockKind.CHECK) is None
     assert "counts" not in choose(rows_of(_table()), "crowd", 3, "street", "grid", evening).as_json()
+
+
+def test_limits_are_brought_to_the_calendar_in_force_as_that_of_the_table_would_be_written() -> None:
+    noon = at("2026-09-28T12:00")
+    longer = {**OFFICE, "days_off": [{"first": "2026-10-01", "last": "2026-10-08"}]}
+    tables = [_table(), _table().model_copy(update={"calendars": {"office": Calendar.model_validate(longer)}})]
+    before, after = (choose(rows_of(one), "illegal_parking", 3, "street", "grid", noon).as_json() for one in tables)
+    calendars = {"office": hours_of(tables[1].calendars["office"])}
+    assert policy_brought_up(before, calendars) == after
+    assert policy_brought_up(after, calendars) is None
+    by_day, by_day_after = ({**one, "by_hour": [one]} for one in (before, after))
+    assert policy_brought_up(by_day, calendars) == by_day_after
 
 
 def test_the_next_level_is_told_at_working_hours_also_after_an_outage() -> None:
