@@ -28,7 +28,6 @@ from xueliang_central.errors import CentralError
 from xueliang_central.fleet.by_areas import ByAreas
 from xueliang_central.hand_overs import service as hand_overs
 from xueliang_central.incidents.change import Rulebook
-from xueliang_central.incidents.seating import unstaffed_after_s
 from xueliang_central.ingest import gating, releasing, silencing
 from xueliang_central.ingest.partitions import ensure_months
 from xueliang_central.intake import service as intake
@@ -233,7 +232,7 @@ class Worker:
 
     async def listen(self) -> int:
         """Which seats count as unstaffed, and which no longer; returns how many have changed."""
-        after_s = unstaffed_after_s(self._rulebook.seating)
+        after_s = self._rulebook.unstaffed_after_s
         changed = await self._listener.look(self._database, self._rulebook.tree, after_s, self._wall())
         self.counts["seats_changed"] += changed
         return changed

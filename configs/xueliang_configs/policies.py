@@ -225,6 +225,10 @@ class Seating(Settings):
     A seat is a person on duty at the nearest staffed desk. Severity 1, fire and drills stand alone and never wait.
     """
 
+    deal: bool = Field(
+        default=True,
+        description="false: nothing is dealt, everybody sees one list; of the rest `unstaffed_after_s` alone counts.",
+    )
     batch_from_severity: Annotated[int, Field(ge=2, le=4)] | None = Field(
         default=3,
         description="Incidents of this severity or milder share a row with others of the same hazard in the same "

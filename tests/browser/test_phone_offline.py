@@ -26,6 +26,7 @@ from tests.support.browser import (
     too_wide,
 )
 from tests.support.console_front import ConsoleFront
+from tests.support.phone_device import cached, is_installed, keeps_tasks, kept_on
 from tests.support.puppet_node import CentreOnly, PuppetNode
 from xueliang_alerts.contract import Hazard, Measure, Reason, Severity
 from xueliang_demo.api_client import Person
@@ -128,21 +129,6 @@ def has_its_parts(page: Page) -> None:
     expect(page.get_by_test_id("loud-state")).to_be_visible(timeout=SOON_MS)
 
 
-def is_installed(page: Page) -> None:
-    """Not by `serviceWorker.ready`: a page that was opened as /login lies outside the scope and waits for ever."""
-    scope = page.evaluate(
-        """async () => {
-          for (let tries = 0; tries < 400; tries += 1) {
-            const known = await navigator.serviceWorker.getRegistration("/phone");
-            if (known?.active) return new URL(known.scope).pathname;
-            await new Promise((resolve) => setTimeout(resolve, 50));
-          }
-          return null;
-        }"""
-    )
-    assert scope == "/phone"
-
-
 def opened(page: Page, task_id: str) -> Page:
     page.locator(f'[data-testid="task-card"][data-task="{task_id}"] .open').click(timeout=SOON_MS)
     expect(page.get_by_test_id("task-page")).to_have_attribute("data-task", task_id)
@@ -153,44 +139,6 @@ def photograph(page: Page, folder: Path, width: int = 1200, which: str = "photo-
     file = folder / f"{which}-{width}.jpg"
     file.write_bytes(drawn_jpeg(width, 800))
     page.get_by_test_id(which).set_input_files(file)
-
-
-def kept_on(page: Page) -> dict[str, int]:
-    """How many records each table on the device has."""
-    return dict(
-        page.evaluate(
-            """async () => {
-              const db = await new Promise((resolve, reject) => {
-                const asked = indexedDB.open("xueliang-phone");
-                asked.onsuccess = () => resolve(asked.result);
-                asked.onerror = () => reject(asked.error);
-              });
-              const counts = {};
-              for (const name of db.objectStoreNames) {
-                counts[name] = await new Promise((resolve) => {
-                  const asked = db.transaction(name).objectStore(name).count();
-                  asked.onsuccess = () => resolve(asked.result);
-                });
-              }
-              db.close();
-              return counts;
-            }"""
-        )
-    )
-
-
-def cached(page: Page) -> list[str]:
-    """Path of everything in every cache of the device."""
-    return list(
-        page.evaluate(
-            """async () => {
-              const found = [];
-              for (const name of await caches.keys())
-                for (const one of await (await caches.open(name)).keys()) found.push(new URL(one.url).pathname);
-              return found;
-            }"""
-        )
-    )
 
 
 def test_what_is_done_without_a_connection_survives_a_reload_and_arrives_exactly_once(
@@ -258,6 +206,7 @@ def test_the_shell_holds_the_program_only_and_the_list_is_read_without_a_connect
     assert [path for path in paths if path != "/phone" and not path.startswith("/assets/")] == []
     kept = phone.evaluate("async () => JSON.stringify(await caches.keys())")
     assert len(json.loads(kept)) == 1
+    until(lambda: keeps_tasks(phone, 1))
     phone.context.set_offline(True)
     phone.goto("/phone")
     expect(card).to_contain_text("消防车通道占用", timeout=SOON_MS)

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.test_phone_offline import SMALL, SOON_MS, Grid, grid, is_installed, until
 from tests.support.browser import PRESS_MS, complaints, drawn_jpeg, handset, sign_in, too_wide
 from tests.support.legible import faults
+from tests.support.phone_device import keeps_tasks
 
 __all__ = ["grid"]  # the fixture
 
@@ -131,6 +132,7 @@ def test_a_wrong_phone_clock_is_said_and_the_centres_time_counts(
     clock = phone.get_by_test_id("task-page").get_by_test_id("task-clock")
     assert _seconds(clock.inner_text()) < FAR_S, "limits follow the centre's clock, from the first paint on"
     is_installed(phone)
+    until(lambda: keeps_tasks(phone, 1))
     phone.context.set_offline(True)
     phone.reload()  # what is kept is shown, and no answer has told this page what the time is
     expect(clock).to_have_attribute("data-known", "false", timeout=SOON_MS)

@@ -25,7 +25,7 @@ from xueliang_central.incidents.shedding import SheddingRule
 from xueliang_central.incidents.suppressing import InhibitionRule, SilencingRule
 from xueliang_central.incidents.tables import incident_timeline
 from xueliang_configs.checklists import ChecklistStep
-from xueliang_configs.policies import PolicyTable, UnitFirst
+from xueliang_configs.policies import PolicyTable, Seating, UnitFirst
 from xueliang_configs.side_moves import SideMoves
 
 
@@ -33,7 +33,8 @@ from xueliang_configs.side_moves import SideMoves
 class Rulebook:
     """What the centre decides by: the area tree, the policy table, each hazard's folding rule, shedding, silencing,
     seating (None: nothing is dealt to seats), of which cases a lane's managing unit is told first, what an operator
-    looks at by hazard, what a camera's fault mutes, how long what is asked on the way may take."""
+    looks at by hazard, what a camera's fault mutes, how long what is asked on the way may take, after how long a silent
+    seat counts as unstaffed (None: only rosters say who is there)."""
 
     areas: AreaBook
     policies: Sequence[PolicyRow]
@@ -46,6 +47,7 @@ class Rulebook:
     inhibition: InhibitionRule = field(default_factory=InhibitionRule)
     check_in_counts_s: float = 1800.0  # a worker's check-in is a reason for who is sent; 0: never
     side_moves: SideMoves = field(default_factory=SideMoves)  # how long requests, suspensions and supervisions may take
+    unstaffed_after_s: float | None = 60.0
 
     @property
     def tree(self) -> AreaTree:
@@ -61,9 +63,19 @@ class Rulebook:
         muted = table.inhibition
         inhibition = InhibitionRule(muted.faults, tuple(hazard.value for hazard in muted.hazards))
         told_s = table.check_in_counts_s
-        rows, unit_first = rows_of(table), table.unit_first
         return cls(
-            areas, rows, folding, shedding, silencing, seating, unit_first, steps, inhibition, told_s, table.side_moves
+            areas,
+            rows_of(table),
+            folding,
+            shedding,
+            silencing,
+            seating,
+            table.unit_first,
+            steps,
+            inhibition,
+            told_s,
+            table.side_moves,
+            (table.seating or Seating()).unstaffed_after_s,
         )
 
     @property

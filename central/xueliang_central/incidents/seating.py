@@ -43,7 +43,6 @@ class SeatingRule:
         gathers_s: a batch takes incidents in for so long after its first. sent_gathers_s: the same of what was sent.
         rows: more than so many new rows of a seat in `rows_in_s` make mild newcomers wait.
         hold_s: for so long at most.
-        unstaffed_after_s: a seat of which no page tells for so long counts as unstaffed; None: only rosters count.
     """
 
     batch_from_severity: int | None = 3
@@ -52,7 +51,6 @@ class SeatingRule:
     rows: int = 4
     rows_in_s: float = 600.0
     hold_s: float = 60.0
-    unstaffed_after_s: float | None = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +111,11 @@ class Placement:
     shown_at: datetime | None
 
 
-def unstaffed_after_s(rule: SeatingRule | None) -> float | None:
-    """After how long a silent seat counts as unstaffed; a centre that deals nothing listens all the same.
-
-    None: it does not, only rosters say who is there.
-    """
-    return (rule or SeatingRule()).unstaffed_after_s
-
-
 def seating_of(table: PolicyTable) -> SeatingRule | None:
     """The operator's file as plain values; None: nothing is dealt."""
-    return None if table.seating is None else SeatingRule(**table.seating.model_dump())
+    if table.seating is None or not table.seating.deal:
+        return None
+    return SeatingRule(**table.seating.model_dump(exclude={"deal", "unstaffed_after_s"}))
 
 
 def place(new: Newcomer, desk: str, seats: Sequence[str], rows: Iterable[Row], rule: SeatingRule) -> Placement:

@@ -13,7 +13,6 @@ from xueliang_central.dispatch.claiming import RENEW_EVERY_S, Said, claims_seen,
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.seat_judging import RowMove, judge_row, seat_view
 from xueliang_central.dispatch.staffing import presence_view, say_present, silent_desks
-from xueliang_central.incidents.seating import unstaffed_after_s
 from xueliang_central.rights.acting import acting
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor
@@ -64,17 +63,12 @@ async def get_seat(
     centre = centre_of(request)
     async with centre.database.reading() as conn:
         view = await seat_view(conn, centre.areas.tree, actor)
-        after_s = _unstaffed_after_s(request)
+        after_s = rulebook_of(request).unstaffed_after_s
         own, silent = None, []
         if after_s is not None:
             own = await presence_view(conn, actor, after_s, centre.wall())
             silent = await silent_desks(conn, centre.areas.tree, actor, centre.wall())
     return {"is_dealt": rulebook_of(request).seating is not None, "presence": own, "silent_desks": silent, **view}
-
-
-def _unstaffed_after_s(request: Request) -> float | None:
-    """None: this centre does not count who is at a seat."""
-    return unstaffed_after_s(rulebook_of(request).seating)
 
 
 @router.post("/presence")
@@ -83,7 +77,7 @@ async def post_presence(
 ) -> dict[str, Any]:
     """Tell that somebody is at the own seat, every `tell_every_s`; answers with `presence` as `GET /api/seat` does.
     Only the last moment is kept, and nothing of who is off duty or where presence does not count."""
-    after_s = _unstaffed_after_s(request)
+    after_s = rulebook_of(request).unstaffed_after_s
     if after_s is None:
         return {"presence": None}
     centre = centre_of(request)

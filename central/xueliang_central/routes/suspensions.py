@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from xueliang_central.centre import centre_of
 from xueliang_central.dispatch import supervising, suspending, watching
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor
-from xueliang_central.routes.asking import Code, Key, Text, UtcMoment, Version, rulebook_of
+from xueliang_central.routes.asking import Code, Key, Text, UtcMoment, Version, about_things, rulebook_of
 from xueliang_central.routes.incidents import incident_shown
 
 router: Final = APIRouter(prefix="/api", tags=["incidents"])
@@ -48,7 +48,7 @@ class SupervisionReplyBody(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    text: Annotated[Text, Field(min_length=1)]
+    text: Annotated[Text, Field(min_length=1), AfterValidator(about_things)]
     idempotency_key: Key | None = None
 
 

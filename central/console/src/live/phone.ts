@@ -98,8 +98,10 @@ function adopt(task: Task, isAskedFor = false): void {
 
 function onEvent(event: CentreEvent): void {
   seenAtMs.value = Date.now();
-  rememberSoon();
-  if (event.kind === "task") adopt(event.task);
+  if (event.kind === "task") {
+    adopt(event.task);
+    void remember(); // at once: the signal may be gone a moment later
+  } else rememberSoon();
   if (event.kind === "incident") {
     for (const task of found.values()) {
       const isNewer = event.incident.version >= task.incident.version;
@@ -182,6 +184,8 @@ async function showEarly(): Promise<void> {
   if (!items || !stop) return;
   items.forEach((task) => adopt(task));
   isLoaded.value = true;
+  seenAtMs.value = Date.now();
+  await remember();
 }
 
 async function start(): Promise<void> {

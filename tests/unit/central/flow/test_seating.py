@@ -7,7 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from xueliang_central.areas.tree import AreaBook
+from xueliang_central.incidents.change import Rulebook
 from xueliang_central.incidents.seating import Newcomer, Placement, Row, RowKind, SeatingRule, due, kind_of, place
+from xueliang_configs.policies import PolicyTable
 
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 RULE = SeatingRule(batch_from_severity=3, gathers_s=900, sent_gathers_s=3_600, rows=2, rows_in_s=600, hold_s=60)
@@ -112,3 +115,21 @@ def test_what_waits_is_shown_when_there_is_room_the_most_severe_first() -> None:
 def test_what_has_waited_long_enough_is_shown_without_room() -> None:
     waiting = [_row(1, shown=False, ago_s=60), _row(2, shown=False, ago_s=59)]
     assert [row.row_id for row in due([_row(8), _row(9), *waiting], NOON, RULE)] == ["r1"]
+
+
+@pytest.mark.parametrize(
+    ("said", "is_dealt", "unstaffed_after_s"),
+    [
+        ({}, False, 60.0),
+        ({"seating": {}}, True, 60.0),
+        ({"seating": {"unstaffed_after_s": 90}}, True, 90.0),
+        ({"seating": {"deal": False, "unstaffed_after_s": None}}, False, None),
+        ({"seating": {"deal": False}}, False, 60.0),
+    ],
+)
+def test_dealing_and_listening_for_seats_are_two_things(
+    said: dict[str, object], is_dealt: bool, unstaffed_after_s: float | None
+) -> None:
+    limits = {"judge_s": 60, "take_s": 60, "arrive_s": 60}
+    book = Rulebook.of(AreaBook(), PolicyTable.model_validate({"policies": [limits], **said}))
+    assert (book.seating is not None, book.unstaffed_after_s) == (is_dealt, unstaffed_after_s)
