@@ -152,6 +152,8 @@ def test_a_code_that_is_closed_enrols_nobody_and_can_be_typed_while_it_stands(br
     until(lambda: _is_over(phone))
     desk.get_by_test_id("phone-enrol").click()
     typed = desk.get_by_test_id("phone-code-text").text_content(timeout=SOON_MS) or ""
+    phone.goto("/phone")  # as a program on the home screen begins, which has no address to type
+    phone.get_by_test_id("to-enrol").click(timeout=SOON_MS)
     phone.get_by_test_id("enrol-typed").fill(typed.lower())
     phone.get_by_test_id("enrol-check").click()
     expect(phone.get_by_test_id("enrol-whose")).to_contain_text("李网格", timeout=SOON_MS)
@@ -159,7 +161,7 @@ def test_a_code_that_is_closed_enrols_nobody_and_can_be_typed_while_it_stands(br
     desk.get_by_test_id("phone-code-close").click()
     until(lambda: not _waits(grid))
     late: list[Route] = []
-    desk.route("**/phone-code", late.append, times=1)
+    desk.route("**/phone-code", lambda route: late.append(route), times=1)
     with desk.expect_request(lambda asked: asked.method == "POST" and asked.url.endswith("/phone-code")):
         desk.get_by_test_id("phone-enrol").click()
     desk.locator("button.pick", has_text="李网格").click()
