@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.test_phone_offline import SOON_MS, Grid, grid, is_installed, kept_on, until
 from tests.browser.test_rosters import page_of
@@ -34,6 +34,14 @@ def end_sessions_of_phones(grid: Grid) -> None:
     """As after their hour."""
     with closing(sqlite3.connect(grid.centre.folder / "centre" / "centre.db", timeout=10)) as database, database:
         assert database.execute("delete from sessions where phone_id is not null").rowcount > 0
+
+
+def signs_in_by_provider(phone: Page, grid: Grid, username: str) -> None:
+    """As the way back from the identity provider leaves a browser: a session, and this address."""
+    body = {"username": username, "password": grid.password(username)}
+    assert phone.request.post("/api/session", data=body).ok
+    phone.goto("/login?sso=done")
+    expect(phone.get_by_test_id("user")).to_be_visible(timeout=SOON_MS)
 
 
 def list_of_worker(browser: Browser, grid: Grid) -> Page:
@@ -102,6 +110,12 @@ def test_a_phone_is_enrolled_goes_on_without_a_password_and_says_when_it_was_tak
     by_key.click()
     expect(phone.get_by_test_id("task-card")).to_have_count(1, timeout=SOON_MS)
 
+    signs_in_by_provider(phone, grid, "chief")
+    phone.context.clear_cookies(name="xl_session")
+    phone.goto("/phone")  # by itself it opens nothing over another's sign-in
+    by_key.click(timeout=SOON_MS)
+    expect(phone.get_by_test_id("task-card")).to_have_count(1, timeout=SOON_MS)
+
     second = grid.block(1)
     expect(phone.get_by_test_id("task-card")).to_have_count(2, timeout=SOON_MS)
     phone.context.set_offline(True)
@@ -138,9 +152,23 @@ def test_a_code_that_is_closed_enrols_nobody_and_can_be_typed_while_it_stands(br
     until(lambda: _is_over(phone))
     desk.get_by_test_id("phone-enrol").click()
     typed = desk.get_by_test_id("phone-code-text").text_content(timeout=SOON_MS) or ""
+    phone.goto("/phone")  # as a program on the home screen begins, which has no address to type
+    phone.get_by_test_id("to-enrol").click(timeout=SOON_MS)
     phone.get_by_test_id("enrol-typed").fill(typed.lower())
     phone.get_by_test_id("enrol-check").click()
     expect(phone.get_by_test_id("enrol-whose")).to_contain_text("李网格", timeout=SOON_MS)
+
+    desk.get_by_test_id("phone-code-close").click()
+    until(lambda: not _waits(grid))
+    late: list[Route] = []
+    desk.route("**/phone-code", lambda route: late.append(route), times=1)
+    with desk.expect_request(lambda asked: asked.method == "POST" and asked.url.endswith("/phone-code")):
+        desk.get_by_test_id("phone-enrol").click()
+    desk.locator("button.pick", has_text="李网格").click()
+    expect(desk.get_by_test_id("phones-of")).to_have_count(0)
+    with desk.expect_response(lambda answer: answer.request.method == "POST" and answer.status == 201):
+        late[0].continue_()  # nobody sees the picture any more
+    until(lambda: not _waits(grid))
 
 
 def _is_over(phone: Page) -> bool:

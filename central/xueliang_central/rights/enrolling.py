@@ -3,7 +3,8 @@
 Invariants
     - The code has 130 random bits; the database keeps its hash. A new one of the same worker voids the one before. Of
       two phones that use it at once one is enrolled.
-    - Wrong ones are counted as wrong passwords are, and are answered alike: unknown, used, over.
+    - Wrong ones are counted by address as wrong passwords are, and are answered alike: unknown, used, over. A right one
+      never waits for them: nobody guesses it, and all phones of a network may come from one address.
     - It stands for the password, and for nothing more: who has a second factor enters a code of it here too.
     - The phone proves that it has the key which it wants to be known by.
 """
@@ -27,7 +28,7 @@ from xueliang_central.rights import accounts, keeping, people, second_factor
 from xueliang_central.rights.phone_keys import PhoneKey, to_enrol
 from xueliang_central.rights.scope import Actor, Role
 from xueliang_central.rights.sealing import Seal
-from xueliang_central.rights.tables import login_attempts, phone_codes, users
+from xueliang_central.rights.tables import phone_codes, users
 from xueliang_central.rights.tables import phones as phone_rows
 from xueliang_central.rights.throttle import ADDRESS, count_attempt, subject_hash
 from xueliang_central.store.database import Database
@@ -128,7 +129,7 @@ async def enrol(
         EnrolmentOver: the code is unknown, was used, voided, or is over; counted.
         PhoneRefused: the key is none, or has not signed.
         CodeNeeded, WrongCode: the person has a second factor.
-        Throttled: nothing was judged.
+        Throttled: one wrong code too many, of this kind or of the second factor.
     """
     row = await _of_code(database, code, address=address, at=at)
     if not key.has_signed(to_enrol(plain(code)), signature):
@@ -195,11 +196,6 @@ async def _bind(
 
 async def _of_code(database: Database, code: str, *, address: str, at: datetime) -> Row[Any]:
     """The worker whose code it is, as of now. Raises EnrolmentOver, Throttled."""
-    subject = subject_hash("phone-code", address)
-    async with database.transaction() as conn:
-        wait_s = await count_attempt(conn, {subject: ADDRESS}, at)
-    if wait_s:
-        raise Throttled("wait before the next attempt", retry_after_s=wait_s)
     asked = (
         select(users, phone_codes.c.made_by)
         .join(phone_codes, phone_codes.c.user_id == users.c.user_id)
@@ -210,11 +206,15 @@ async def _of_code(database: Database, code: str, *, address: str, at: datetime)
             users.c.role == Role.WORKER.value,
         )
     )
-    async with database.transaction() as conn:
+    async with database.reading() as conn:
         row = (await conn.execute(asked)).one_or_none()
-        if row is not None:
-            await conn.execute(delete(login_attempts).where(login_attempts.c.subject_hash == subject))
-            return row
+    if row is not None:
+        return row
+    async with database.transaction() as conn:
+        wait_s = await count_attempt(conn, {subject_hash("phone-code", address): ADDRESS}, at)
+    if wait_s:
+        raise Throttled("wait before the next attempt", retry_after_s=wait_s)
+    async with database.transaction() as conn:
         detail = {"address": address, "way": "phone code"}
         await chain.record(
             conn, actor="system", action="phone.enrol_refused", object_kind="user", object_id="", detail=detail, at=at

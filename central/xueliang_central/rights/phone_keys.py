@@ -24,10 +24,6 @@ class PhoneKey:
     x: str
     y: str
 
-    def is_point(self) -> bool:
-        """Lies on the curve: nothing else can be anybody's key."""
-        return self._loaded() is not None
-
     def has_signed(self, message: str, signature: str) -> bool:
         """`signature`: base64url."""
         key, given = self._loaded(), _bytes_of(signature)
@@ -36,6 +32,7 @@ class PhoneKey:
         return ECAlgorithm(ECAlgorithm.SHA256).verify(message.encode(), key, given)
 
     def _loaded(self) -> Any:
+        """None where it is no point of the curve: nothing else can be anybody's key."""
         try:
             return ECAlgorithm.from_jwk({"kty": "EC", "crv": "P-256", "x": self.x, "y": self.y})
         except (jwt.InvalidKeyError, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from mimetypes import guess_type
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,7 @@ then reload this page.</p>
 """
 _FOREVER: Final = {"cache-control": "public, max-age=31536000, immutable"}
 _ASK_EACH_TIME: Final = {"cache-control": "no-cache"}
+_FORBIDDEN: Final = re.compile(r"\s*q\s*=\s*0(\.0{0,3})?\s*")
 _CODINGS: Final = (("br", ".br"), ("gzip", ".gz"))  # the best first; central/console/build/compressed.ts makes them
 
 
@@ -69,7 +71,7 @@ def _answer(request: Request, file: Path, headers: dict[str, str]) -> Response:
 def _codings_read(accepted: str) -> set[str]:
     """What an Accept-Encoding header names and does not forbid ("br;q=0")."""
     named = (one.partition(";") for one in accepted.lower().split(","))
-    return {coding.strip() for coding, _, weight in named if weight.replace(" ", "") not in {"q=0", "q=0.0"}}
+    return {coding.strip() for coding, _, weight in named if not _FORBIDDEN.fullmatch(weight)}
 
 
 def _inside(root: Path, path: str) -> Path | None:

@@ -157,5 +157,5 @@ async def list_own_phones(request: Request, actor: Self) -> OwnPhones:
 async def revoke_own_phone(phone_id: str, request: Request, actor: Self) -> None:
     """Take an own phone away, also this one."""
     centre = centre_of(request)
-    async with acting(centre.database, actor) as conn:
+    async with acting(centre.database, actor, changes=actor.user_id) as conn:
         await phones.revoke(conn, actor.user_id, phone_id, by=actor.name, at=centre.wall())

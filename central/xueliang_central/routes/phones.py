@@ -67,7 +67,7 @@ async def make_phone_code(user_id: str, request: Request, actor: Enroller) -> Sh
     """A code that enrols one phone of this worker within ten minutes; one that waited is void. 422 for an account that
     is disabled, or no worker's."""
     centre = centre_of(request)
-    async with acting(centre.database, actor) as conn:
+    async with acting(centre.database, actor, changes=user_id) as conn:
         made = await enrolling.make_code(conn, actor, user_id, at=centre.wall())
     return ShownCode(code=made.code, expires_at=made.expires_at, origin=centre.settings.public_origin)
 
@@ -76,7 +76,7 @@ async def make_phone_code(user_id: str, request: Request, actor: Enroller) -> Sh
 async def void_phone_code(user_id: str, request: Request, actor: Enroller) -> None:
     """The code that waits is void."""
     centre = centre_of(request)
-    async with acting(centre.database, actor) as conn:
+    async with acting(centre.database, actor, changes=user_id) as conn:
         await enrolling.void_code(conn, actor, user_id, at=centre.wall())
 
 
@@ -84,6 +84,6 @@ async def void_phone_code(user_id: str, request: Request, actor: Enroller) -> No
 async def revoke_phone(user_id: str, phone_id: str, request: Request, actor: Enroller) -> None:
     """Take a phone away: its next request is answered 401 phone_revoked, and its event stream ends."""
     centre = centre_of(request)
-    async with acting(centre.database, actor) as conn:
+    async with acting(centre.database, actor, changes=user_id) as conn:
         account = await keeping.others_account(conn, actor, user_id)
         await phones.revoke(conn, account.user_id, phone_id, by=actor.name, at=centre.wall())

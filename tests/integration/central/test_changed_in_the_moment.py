@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from tests.support import city
+from tests.support.bound_phone import BoundPhone
 from tests.support.centres import TestCentre
 from xueliang_alerts.clocks import system_mono
 from xueliang_central.people.tables import shifts
@@ -52,6 +53,22 @@ async def test_a_roster_is_not_replaced_by_who_is_changed_meanwhile(centre: Test
     assert (answer.status_code, answer.json()["code"]) == (401, "not_signed_in")
     async with centre.database.reading() as conn:
         assert (await conn.execute(select(func.count()).select_from(shifts))).scalar_one() == 0
+
+
+async def test_who_takes_a_phone_away_waits_for_who_holds_its_person(centre: TestCentre) -> None:
+    """As a phone does that goes on in this moment: it has its session before, or none."""
+    await centre.add_user("boss", Role.SUPERVISOR, city.WEST)
+    wang = await centre.add_user("wang", Role.WORKER, city.GRID)
+    phone = BoundPhone()
+    async with centre.signed_in("boss") as boss, centre.client() as client:
+        code = (await boss.post(f"/api/users/{wang}/phone-code", json={})).json()["code"]
+        assert (await phone.enrol(client, code)).status_code == 200
+        async with centre.database.transaction() as conn:
+            await people.hold(conn, wang)
+            asked = asyncio.create_task(boss.delete(f"/api/users/{wang}/phones/{phone.phone_id}"))
+            await _waits(centre, asked)
+            assert not asked.done()
+        assert (await asked).status_code == 204
 
 
 async def test_of_two_who_disable_each_other_at_once_one_is_disabled(centre: TestCentre) -> None:

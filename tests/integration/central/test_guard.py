@@ -369,6 +369,7 @@ async def test_the_phones_pages_have_a_start_page_of_their_own_and_files_go_comp
         for accepted, coding in (
             ("gzip, deflate, br", "br"),
             ("gzip, br;q=0", "gzip"),
+            ("gzip;q=0.000, br ; q=0.00", None),
             ("identity", None),
             ("", None),
         ):

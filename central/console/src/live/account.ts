@@ -181,7 +181,7 @@ async function ask(): Promise<void> {
     if (due === ANY || due === markOf(opened.csrf)) await endDueSession(opened);
     else {
       localStorage.removeItem(SIGN_OUT_DUE); // of the session before this one
-      await adopt(opened, hasCome());
+      await (hasCome() ? take(opened) : adopt(opened, false));
     }
   } catch (error) {
     if (!(error instanceof ApiProblem) || error.status !== 401) throw error;

@@ -3,8 +3,8 @@
  * line either answer takes longer than to draw the list. It is shown once, and read again right after by the page itself,
  * so that nothing is lost that was offered before the page listened.
  */
-import { tasks } from "@/api/calls";
-import type { Task } from "@/api/types";
+import { tasks } from "../api/calls.ts";
+import type { Task } from "../api/types.ts";
 
 let asked: Promise<Task[] | null> | null = null;
 
@@ -15,14 +15,16 @@ export function askEarly(): void {
   );
 }
 
-/** Once; null when it was not asked for, or not answered. */
+/** Once; null when it was not asked for, not answered, or dropped before it was. */
 export async function takeEarly(): Promise<Task[] | null> {
-  const found = asked;
+  const mine = asked;
+  const found = await mine;
+  if (asked !== mine) return null;
   asked = null;
   return found;
 }
 
-/** Somebody else's from now on. */
+/** It is somebody else's from now on, or the list has been read since: what was offered then may be gone. */
 export function dropEarly(): void {
   asked = null;
 }

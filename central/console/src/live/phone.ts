@@ -25,7 +25,7 @@ import { startProgram } from "@/offline/program";
 import { Sender, type PassEnd } from "@/offline/sending";
 
 import { isProven, onSignOut, prove, user } from "./account";
-import { takeEarly } from "./early_list";
+import { dropEarly, takeEarly } from "./early_list";
 import { hasBeenOpen, heardAtMs, linkState, listen } from "./feed";
 import { now } from "./now";
 import { nearNow } from "./whereabouts";
@@ -113,6 +113,7 @@ function onEvent(event: CentreEvent): void {
 async function read(): Promise<void> {
   try {
     const { items, suspension_longest_s } = await calls.open();
+    dropEarly(); // whatever it says is older
     suspensionLongestS.value = suspension_longest_s;
     const open = new Set(items.map((task) => task.task_id));
     const gone = [...found.values()].filter((task) => LIVE.has(task.state) && !open.has(task.task_id));

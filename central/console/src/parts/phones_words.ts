@@ -17,7 +17,7 @@ const zh = {
   over: "二维码已失效，手机没有登记。",
   close: "关闭",
   enrolledBy: "{at} 登记，二维码由 {by} 出示",
-  used: "最近 {at}",
+  used: "最近使用 {at}",
   revoke: "取消登记",
   sure: "再点一次确认",
   revoked: "{at} 已取消（{by}）",
@@ -26,7 +26,7 @@ const zh = {
 const en: typeof zh = {
   title: "Enrolled phones",
   own: "My phones",
-  ownRule: "An enrolled phone needs no password: its own key goes on. Take a lost one away at once, or tell your supervisor.",
+  ownRule: "An enrolled phone needs no password: it signs in by its own key. Take a lost one away at once, or tell your supervisor.",
   none: "No phone is enrolled",
   failed: "No answer from the centre",
   refused: "That did not work: {why}",

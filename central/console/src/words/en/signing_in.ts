@@ -27,6 +27,7 @@ export const signingIn: Record<keyof typeof chinese, string> = {
   "login.codeUnreadable": "The centre cannot check codes now. Tell your system administrator, or use a recovery code.",
   "login.codeSubmit": "Check",
   "login.again": "Sign in again",
+  "login.enrol": "Enrol this phone with your supervisor's code",
   "login.sso": "Sign in with the city's identity provider",
   "login.or": "or",
   "login.sso.unavailable": "The identity provider cannot be used now. Sign in with your local account.",

@@ -25,6 +25,7 @@ export const signingIn = {
   "login.codeUnreadable": "中心现在无法核对验证码，请联系系统管理员，或使用备用码。",
   "login.codeSubmit": "验证",
   "login.again": "重新登录",
+  "login.enrol": "用主管出示的登记码登记这部手机",
   "login.sso": "统一身份认证登录",
   "login.or": "或",
   "login.sso.unavailable": "统一身份认证暂时不可用，请使用本地账号登录。",
