@@ -448,7 +448,7 @@ const en: Record<keyof typeof zh, string> = {
   "edit.copy": "Copy from another camera…",
   "edit.copyLabel": "Copy the rules of",
   "edit.copyDo": "Copy",
-  "edit.copied": "{count} rules copied from {name}. The zones are of another picture: check each.",
+  "edit.copied": "{count} rule{count|s} copied from {name}. The zones are of another picture: check each.",
   "edit.copyNone": "That camera has no rules to copy.",
   "edit.text": "Import / export",
 
