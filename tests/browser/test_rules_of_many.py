@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Response, expect
 
 from tests.browser.test_rules import HOSTILE, Stage, page_of
 from tests.support.accessibility import require_axe, serious
@@ -66,9 +66,16 @@ def shoot(page: Page, name: str) -> None:
 
 
 def failures_of(page: Page) -> list[str]:
-    """Filled while the page is used: answers of the centre that say it failed, each with its address."""
+    """Filled while the page is used: answers of the centre that say it failed, each with its address. A database that is
+    busy for a moment is none for what is only read: the page asks once more, and shows it (api/http.ts)."""
     found: list[str] = []
-    page.on("response", lambda one: found.append(f"{one.status} {one.url}") if one.status >= 500 else None)
+
+    def on_response(one: Response) -> None:
+        is_asked_again = one.status == 503 and one.request.method == "GET"
+        if one.status >= 500 and not is_asked_again:
+            found.append(f"{one.status} {one.request.method} {one.url}")
+
+    page.on("response", on_response)
     return found
 
 
@@ -92,7 +99,9 @@ def test_rules_are_copied_after_a_trial_and_undone_and_what_waits_is_decided_at_
     expect(ruler.get_by_test_id("canary-first")).to_be_checked()  # more than one: it is to be tried first
     ruler.get_by_test_id("canary-first").uncheck()
     expect(ruler.get_by_test_id("copy-at-once")).to_contain_text("2 路同时更改")
-    ruler.get_by_test_id("canary-first").check()
+    ruler.get_by_test_id("copy-look").click()
+    expect(ruler.get_by_test_id("canary-first")).to_be_checked()  # the same selection looked at again is asked anew
+    expect(ruler.get_by_test_id("copy-at-once")).to_have_count(0)
     ruler.get_by_test_id("canary-cameras").select_option(["gate"])
     ruler.get_by_test_id("canary-hours").fill("2")
     ruler.get_by_test_id("copy-why").fill("与东巷一致")
@@ -164,5 +173,5 @@ def test_rules_are_copied_after_a_trial_and_undone_and_what_waits_is_decided_at_
     assert failed + failed_too == []
     for page in (ruler, chief):
         assert page.title() != "1"  # the hostile name of a camera is text
-        assert complaints(page) == []
+        assert [one for one in complaints(page) if "status of 503" not in one] == []  # those of acts stand in `failed`
         assert asked_elsewhere(page, stage.centre.origin) == []

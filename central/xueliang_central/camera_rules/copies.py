@@ -150,6 +150,7 @@ async def move(conn: AsyncConnection, tree: AreaTree, actor: Actor, copy_id: str
     if name == "promote":
         await promote(conn, copy, actor.name, at)
     else:
+        await set_values(conn, copy_id, ended_by_id=actor.user_id)
         await roll_back(conn, tree, copy, actor.name, (), at)
 
 

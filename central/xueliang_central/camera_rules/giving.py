@@ -1,6 +1,7 @@
 """Brings copied rules to their cameras, and back, a lot at a time: each lot in one transaction with what became of it.
 
-Several workers share it: a copy that one of them works on is left to that one (PostgreSQL).
+Several workers share it: a copy that one of them works on is left to that one (PostgreSQL). A camera that has moved out
+of the copy's area since is of others: it keeps what it has.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from xueliang_central.camera_rules.tables import rule_copies, rule_copy_cameras,
 from xueliang_central.camera_rules.views import desired_of, report_of
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.errors import NotFound, RulesRefused
+from xueliang_central.rights.scope import within
 from xueliang_central.store.claims import skip_taken
 
 Row = dict[str, Any]
@@ -81,6 +83,8 @@ async def _give(conn: AsyncConnection, copy: Row, row: Row, at: datetime) -> Row
     camera = await _camera(conn, row["camera_id"])
     if camera is None:
         return {"outcome": "gone", "is_tried": False}
+    if not within(camera["area_path"], copy["area_path"]):
+        return {"outcome": "not_allowed", "is_tried": False}
     target = await target_of(conn, camera, copy["rules"], copy["new_in_shadow"])
     is_as_seen = target.newest_version == row["seen_version"] and target.digest == row["seen_digest"]
     if not is_as_seen or not set(target.severities) <= set(row["severities"]):
@@ -101,8 +105,14 @@ async def _give(conn: AsyncConnection, copy: Row, row: Row, at: datetime) -> Row
         is_agreed=True,  # what it changes was seen, and agreed to where a severity changes
     )
     version = await put(conn, camera_id, made, desired, report, at)
-    before = desired["version"] if desired is not None else await _that_says(conn, camera_id, target.digest)
-    return {"outcome": GIVEN, "version": version, "before": before}
+    return {"outcome": GIVEN, "version": version, "before": await _before(conn, camera_id, desired, report)}
+
+
+async def _before(conn: AsyncConnection, camera_id: str, desired: Row | None, report: Row | None) -> int | None:
+    """The version to go back to: what was wanted, or where its node has refused that, what runs in its place."""
+    if desired is not None and state_of(desired, report) is not RulesState.REFUSED:
+        return int(desired["version"])
+    return None if report is None else await _that_says(conn, camera_id, report["digest"])
 
 
 async def _that_says(conn: AsyncConnection, camera_id: str, digest: str) -> int | None:
@@ -120,6 +130,8 @@ async def _bring_back(conn: AsyncConnection, copy: Row, row: Row, at: datetime) 
     camera = await _camera(conn, camera_id)
     if camera is None:
         return "gone"
+    if not within(camera["area_path"], copy["area_path"]):
+        return "not_allowed"
     desired, report = await desired_of(conn, camera_id), await report_of(conn, camera_id, camera["node_id"])
     if desired is None or desired["version"] != row["version"] or row["before"] is None:
         return "changed"
@@ -137,7 +149,7 @@ async def _bring_back(conn: AsyncConnection, copy: Row, row: Row, at: datetime) 
         inherited,
         severities,
         f"{BACK}{copy['why']}",
-        {**copy, "decided_at": None, "decided_by_id": None, "decided_by_name": None, "decide_note": None},
+        _turned_back(copy),
         {"copy_id": copy["copy_id"]},
         "rules.brought_back",
         {"copy": copy["copy_id"], "restores": row["before"]},
@@ -146,3 +158,12 @@ async def _bring_back(conn: AsyncConnection, copy: Row, row: Row, at: datetime) 
     )
     await put(conn, camera_id, made, desired, report, at)
     return GIVEN if made.is_agreed else "waits"
+
+
+def _turned_back(copy: Row) -> Row:
+    """What makes versions of a roll-back: who has rolled it back proposes them, and so cannot agree to them. One that
+    went back by itself is still of who made the copy."""
+    is_by_hand = copy["ended_by_id"] is not None
+    by = {"by_id": copy["ended_by_id"], "by_name": copy["ended_by"]} if is_by_hand else {}
+    undecided = dict.fromkeys(("decided_at", "decided_by_id", "decided_by_name", "decide_note"))
+    return {**copy, **by, **undecided}

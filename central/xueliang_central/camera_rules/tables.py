@@ -184,6 +184,7 @@ rule_copies: Final = Table(
     Column("was_promoted", Boolean, nullable=False),  # to all of its cameras, whatever became of it since
     Column("spreading", Boolean, nullable=False),  # it is being brought to its cameras, or back
     *trial_columns(),
+    Column("ended_by_id", String(36), nullable=True),  # who rolled it back; null: it did by itself, or was not
     Index(None, "area_path"),
 )
 Index("rule_copies_spreading", rule_copies.c.copy_id, postgresql_where=_SPREADING[0], sqlite_where=_SPREADING[1])

@@ -22,7 +22,7 @@ from xueliang_central.errors import BacktestRefused, CentralError, MoveRefused, 
 from xueliang_central.rights.acting import acting
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor, in_scope
-from xueliang_central.routes.asking import Key, WhyRules
+from xueliang_central.routes.asking import Key, Text, WhyRules
 from xueliang_central.routes.backtests import note_trial, watched_camera, while_connected
 
 router: Final = APIRouter(prefix="/api", tags=["rules"])
@@ -32,8 +32,8 @@ MOST_AT_ONCE: Final = 200
 Sees = Annotated[Actor, Depends(require(Permission.SEE_RULES))]
 Tries = Annotated[Actor, Depends(require(Permission.TRY_RULES))]
 Changes = Annotated[Actor, Depends(require(Permission.CHANGE_RULES))]
-CameraId = Annotated[str, Field(min_length=1, max_length=63)]
-RuleId = Annotated[str, Field(min_length=1, max_length=80)]
+CameraId = Annotated[Text, Field(min_length=1, max_length=63)]
+RuleId = Annotated[Text, Field(min_length=1, max_length=80)]
 
 
 class _Frozen(BaseModel):

@@ -28,7 +28,7 @@ class _Frozen(BaseModel):
 class WaitingVersion(_Frozen):
     """One version of one camera."""
 
-    camera_id: Annotated[str, Field(min_length=1, max_length=63)]
+    camera_id: Annotated[Text, Field(min_length=1, max_length=63)]
     version: Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 

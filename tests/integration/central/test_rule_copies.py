@@ -6,8 +6,9 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from tests.integration.central.test_camera_rules import MOVED, ZONE, hear, said
 from tests.integration.central.test_rule_canaries import HOUR, NAMES, desk, raised, take
@@ -17,6 +18,7 @@ from tests.support.centres import camera
 from xueliang_central.areas.tree import path_by_code
 from xueliang_central.audit.tables import audit_records
 from xueliang_central.camera_rules import copies, giving
+from xueliang_central.cameras.tables import cameras
 from xueliang_central.notices.tables import notices
 from xueliang_central.rights.scope import Role
 from xueliang_central.rights.tables import grants
@@ -66,8 +68,8 @@ async def look(desk: Desk, copy_id: str, after: timedelta) -> dict[str, Any]:
     return await now(desk, copy_id)
 
 
-async def turn(desk: Desk, copy_id: str, move: str) -> dict[str, Any]:
-    moved = await desk.ruler.post(f"{COPIES}/{copy_id}/trial/moves", json={"move": move})
+async def turn(desk: Desk, copy_id: str, move: str, by: httpx.AsyncClient | None = None) -> dict[str, Any]:
+    moved = await (by or desk.ruler).post(f"{COPIES}/{copy_id}/trial/moves", json={"move": move})
     assert moved.status_code == 200, moved.text
     await desk.spread()
     return await now(desk, copy_id)
@@ -226,6 +228,45 @@ async def test_a_trial_is_rolled_back_by_hand_before_it_is_promoted_and_needs_no
     ):
         refused = await desk.ruler.post(COPIES, json=body | more)
         assert (refused.status_code, refused.json().get("reason")) == (422, reason), refused.text
+
+
+async def test_who_undoes_a_copy_proposes_what_that_changes_and_cannot_agree_to_it(desk: Desk) -> None:
+    await desk.centre.add_user("second", Role.RULE_OPERATOR, city.WEST)
+    await desk.propose(TUNED, SMOKE, camera_id="cam-0")
+    made = await copy(desk, "cam-1")
+    async with desk.centre.signed_in("second") as second:
+        undone = await turn(desk, made["copy_id"], "roll_back", by=second)
+        assert undone["kept"] == {"cam-1": "waits"}
+        [waits] = (await second.get("/api/camera-rules/waiting")).json()["items"]
+        assert (waits["by"], waits["moves"]) == ("second", ["withdraw"])
+        body = {"items": [{"camera_id": "cam-1", "version": waits["version"]}], "move": "approve"}
+        alone = (await second.post("/api/camera-rules/decisions", json=body)).json()["results"]
+        assert [(one["outcome"], one["code"]) for one in alone] == [("refused", "not_allowed")]
+        agreed = (await desk.ruler.post("/api/camera-rules/decisions", json=body)).json()["results"]
+        assert [one["outcome"] for one in agreed] == ["done"]
+
+
+async def test_one_that_moved_to_others_keeps_its_rules_and_one_that_refused_some_goes_back_to_what_ran(
+    desk: Desk,
+) -> None:
+    await desk.propose({**LANE, "dwell_s": 44.0}, camera_id="cam-1")
+    await take(desk, "cam-1", problem="no such detector here")
+    await desk.propose({**LANE, "dwell_s": 44.0}, camera_id="cam-2")
+    await desk.propose(TUNED, camera_id="cam-0")
+    made = await copy(desk, "cam-1", "cam-2", "cam-3", tried=("cam-1", "cam-2"))
+    await take(desk, "cam-1")
+    assert await dwells(desk, "cam-1", "cam-2") == [20.0, 20.0]
+    async with desk.centre.database.transaction() as conn:
+        of_others = {"area_code": city.EAST_GRID, "area_path": path_by_code(city.EAST_GRID)}
+        moved = update(cameras).where(cameras.c.camera_id == "cam-3")
+        await conn.execute(moved.values(**of_others))
+    promoted = await turn(desk, made["copy_id"], "promote")
+    assert (promoted["given"], promoted["left_out"]) == (2, {"cam-3": "not_allowed"})
+    async with desk.centre.database.transaction() as conn:
+        await conn.execute(update(cameras).where(cameras.c.camera_id == "cam-2").values(**of_others))
+    back = await turn(desk, made["copy_id"], "roll_back")
+    assert (back["brought_back"], back["kept"]) == (1, {"cam-2": "not_allowed"})
+    assert await dwells(desk, "cam-1") == [None]  # of its node's own file
 
 
 async def test_cameras_of_others_are_not_given_anything_and_a_grant_changes_nothing(desk: Desk) -> None:

@@ -97,6 +97,7 @@ async def test_many_are_agreed_to_and_refused_at_once_each_for_itself_and_once(s
         assert await outcomes(chief, asked(versions, "lane")) == {"lane": "conflict"}
         no_reason = await chief.post(DECIDE, json=asked(versions, "market", move="refuse", note="  "))
         assert (no_reason.status_code, no_reason.json()["reason"]) == (422, "no_reason")
+        assert (await chief.post(DECIDE, json=asked({}, "mar\0ket"))).status_code == 422
         twice = asked(versions, "market", "market")
         assert (await chief.post(DECIDE, json=twice)).json()["code"] == "move_refused"
         assert (await chief.post(DECIDE, json=asked(versions, "market", move="withdraw"))).status_code == 422

@@ -2,6 +2,8 @@
 import type { Problem } from "./types.ts";
 
 const TIMEOUT_MS = 15_000;
+/** So long a page may wait in silence for a centre that is busy for a moment. */
+const SOON_S = 3;
 
 /** The centre answered, and the answer is no. */
 export class ApiProblem extends Error {
@@ -15,11 +17,14 @@ export class ApiProblem extends Error {
   }
 }
 
-/** No answer: the network, or the centre, is away. Trying again can help. */
+/** No answer: the network, or the centre, is away. Trying again can help; `againS`: in so many seconds, as the centre says. */
 export class NoAnswer extends Error {
-  constructor(cause: unknown) {
+  readonly againS: number | null;
+
+  constructor(cause: unknown, againS: number | null = null) {
     super("no answer from the centre");
     this.cause = cause;
+    this.againS = againS;
   }
 }
 
@@ -78,8 +83,16 @@ export function noteServerTime(dateHeader: string | null, askedAtMs: number): vo
   if (Number.isFinite(serverMs)) onServerTime(serverMs, performance.now() - askedAtMs);
 }
 
+/** What is only read is asked for once more where the centre says that it can answer soon: its database was busy. */
 export async function get<T>(path: string): Promise<T> {
-  return call<T>("GET", path);
+  try {
+    return await call<T>("GET", path);
+  } catch (error) {
+    const againS = error instanceof NoAnswer ? error.againS : null;
+    if (againS === null || againS > SOON_S) throw error;
+    await new Promise((done) => setTimeout(done, againS * 1000));
+    return call<T>("GET", path);
+  }
 }
 
 export async function post<T>(path: string, body: unknown): Promise<T> {
@@ -170,8 +183,13 @@ export async function said<T>(response: Response): Promise<T> {
 export async function refusalOf(response: Response): Promise<ApiProblem | NoAnswer> {
   const problem = asProblem(await response.json().catch(() => null), response.status);
   // A proxy's 502–504, and the centre's own 503, say only that the centre cannot answer now.
-  if (response.status >= 502 && response.status <= 504) return new NoAnswer(problem);
+  if (response.status >= 502 && response.status <= 504) return new NoAnswer(problem, secondsIn(response.headers.get("Retry-After")));
   return new ApiProblem(response.status, problem);
+}
+
+/** null: it says none, or a date. */
+function secondsIn(retryAfter: string | null): number | null {
+  return retryAfter !== null && /^\d{1,4}$/.test(retryAfter) ? Number(retryAfter) : null;
 }
 
 export function asProblem(value: unknown, status: number): Problem {

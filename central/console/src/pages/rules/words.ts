@@ -158,6 +158,11 @@ const zh = {
   "picture.alt": "摄像机画面与监测区域",
 
   "edit.begin": "编辑规则",
+  "edit.awaits": "节点还没有上报正在运行的规则，收到后自动打开草稿。",
+  "edit.beginBlank": "不等，从空白开始",
+  "edit.blank": "空白",
+  "edit.blankTold": "节点还没有上报规则，草稿从空白开始：提交后会替换节点现有的全部规则。",
+  "edit.blankKnown": "节点现在已上报规则，而草稿是从空白开始的：请放弃草稿后重新编辑，否则会替换节点现有的全部规则。",
   "edit.title": "编辑草稿",
   "edit.from": "基于 {from}",
   "edit.leave": "放弃草稿",
@@ -397,6 +402,12 @@ const en: Record<keyof typeof zh, string> = {
   "picture.alt": "The camera's picture with its zones",
 
   "edit.begin": "Edit rules",
+  "edit.awaits": "The node has not said yet what it runs; the draft opens by itself when it has.",
+  "edit.beginBlank": "Begin without it, from nothing",
+  "edit.blank": "nothing",
+  "edit.blankTold": "The node has not said what it runs, and the draft began from nothing: what is proposed takes the place of all rules there.",
+  "edit.blankKnown":
+    "The node has said its rules now, and the draft began from nothing: discard it and edit again, else it takes the place of all rules there.",
   "edit.title": "Draft",
   "edit.from": "from {from}",
   "edit.leave": "Discard draft",
@@ -437,7 +448,7 @@ const en: Record<keyof typeof zh, string> = {
   "edit.copy": "Copy from another camera…",
   "edit.copyLabel": "Copy the rules of",
   "edit.copyDo": "Copy",
-  "edit.copied": "{count} rules copied from {name}. The zones are of another picture: check each.",
+  "edit.copied": "{count} rule{count|s} copied from {name}. The zones are of another picture: check each.",
   "edit.copyNone": "That camera has no rules to copy.",
   "edit.text": "Import / export",
 

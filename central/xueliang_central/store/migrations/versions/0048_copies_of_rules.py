@@ -51,6 +51,7 @@ def upgrade() -> None:
         sa.Column("reasons", JsonText(), nullable=False),
         sa.Column("ended_at", UtcDateTime(), nullable=True),
         sa.Column("ended_by", sa.String(length=120), nullable=True),
+        sa.Column("ended_by_id", sa.String(length=36), nullable=True),
         sa.PrimaryKeyConstraint("copy_id", name=op.f("pk_rule_copies")),
     )
     op.create_index(op.f("ix_rule_copies_area_path"), "rule_copies", ["area_path"])
