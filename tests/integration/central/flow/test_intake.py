@@ -385,7 +385,7 @@ async def test_of_a_resident_only_a_number_is_kept_and_not_for_long(people: Test
         ("wang", {"call_back": {"number": "13800000000"}}, 422, "call_back is for residents"),
         ("li", {"call_back": {"number": "me"}}, 422, "call_back.number"),
         ("li", {"call_back": {"number": "13800000000", "hours": 73}}, 422, "call_back.hours"),
-        ("li", {"text": "call Mrs Wu, 13800000000"}, 422, "give it as call_back"),
+        ("li", {"text": "call Mrs Wu, 13800000000"}, 422, "is told as call_back"),
         ("li", {"text": ""}, 422, "body.text"),
         ("li", {"name": "Wu"}, 422, "body.name"),
         ("li", {"hazard": "camera_fault"}, 422, "which nodes tell"),
