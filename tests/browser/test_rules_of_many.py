@@ -66,8 +66,8 @@ def shoot(page: Page, name: str) -> None:
 
 
 def failures_of(page: Page) -> list[str]:
-    """Filled while the page is used: answers of the centre that say it failed, each with its address. A database that is
-    busy for a moment is none for what is only read: the page asks once more, and shows it (api/http.ts)."""
+    """Filled while the page is used: answers of the centre that say it failed, each with its address. That its database
+    is busy for a moment is none for what is only read: the page asks once more, and shows it (api/http.ts)."""
     found: list[str] = []
 
     def on_response(one: Response) -> None:

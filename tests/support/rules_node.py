@@ -94,7 +94,7 @@ class RulesNode:
         return list(self._settings[camera_id]["rules"])
 
     def change(self, camera_id: str, rules: list[dict[str, Any]], answered: int) -> None:
-        """Somebody changes the rules at the node. `answered`: the newest version that it has had from the centre; 0: none."""
+        """Somebody changes the rules at the node. `answered`: the newest version that it has had from here; 0: none."""
         self._settings[camera_id] = self._written(camera_id, rules)
         self._version += 1
         self._say(camera_id, "command", "node-admin", _answer(answered, ()) if answered else None)

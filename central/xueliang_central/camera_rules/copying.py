@@ -9,6 +9,8 @@ Invariants
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -65,13 +67,20 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class CopyAsked:
-    """What a person asks for. based_on: camera_id → its newest version as the person saw it."""
+    """What a person asks for. based_on: camera_id → its newest version as the person saw it; rules_digest: of the rules
+    that are copied, as the person saw them; None: whatever they say."""
 
     based_on: Mapping[str, int]
     why: str
     key: str | None
     new_in_shadow: bool
     canary: Plan | None
+    rules_digest: str | None = None
+
+
+def digest_of(rules: Sequence[Row]) -> str:
+    """The same for rules that say the same."""
+    return hashlib.sha256(json.dumps(list(rules), sort_keys=True).encode()).hexdigest()
 
 
 async def rules_of(conn: AsyncConnection, actor: Actor, source_id: str, rule_ids: Sequence[str]) -> list[Row]:
@@ -182,12 +191,15 @@ async def propose(
     `seen`: what it changes, of the moment before. A camera that somebody changed since the person saw it is kept with
     the copy as left out.
 
-    Raises MoveRefused: no camera is left that changes, or none of the canary is among them.
+    Raises MoveRefused (no camera is left that changes, or none of the canary is among them), Conflict: the rules say
+    something else than the person saw.
     """
     await service.camera_of(conn, actor, source_id, lock=True)  # one at a time, so that a key makes one copy
     before = await copies.same_request(conn, actor, asked.key)
     if before is not None:
         return before
+    if asked.rules_digest not in (None, digest_of(rules)):
+        raise Conflict("the rules that are copied were changed since they were looked at")
     changed = [one for one in seen if _why_kept(one, asked) is None]
     if not changed:
         raise MoveRefused("none of these cameras would change", reason="nothing_changes")

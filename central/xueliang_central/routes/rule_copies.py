@@ -62,6 +62,10 @@ class RuleCopy(_Frozen):
     rule_ids: RuleIds = ()
     cameras: Annotated[tuple[CopyTarget, ...], Field(min_length=1, max_length=MOST_AT_ONCE)]
     why: Annotated[WhyRules, Field(min_length=1)]
+    rules_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        default=None,
+        description="As the check said it: 409 when the rules say something else by now; null: as they are.",
+    )
     canary: CanaryAsked | None = Field(default=None, description="Tried first on these; null: given to all at once.")
     idempotency_key: Key | None = None
 
@@ -108,7 +112,8 @@ async def get_copy(request: Request, copy_id: CopyId, actor: Sees) -> dict[str, 
 async def post_copy_check(request: Request, body: CopyDraft, actor: Changes) -> dict[str, Any]:
     """What the copy would change at each camera, or why it would be left as it is (`left_out`), which rules would be
     new there with a zone of another picture (`new`), and why a second person would have to agree. `asks_trial`: so many
-    change that it should be tried first. Nothing is kept."""
+    change that it should be tried first. `rules_digest`: of what is copied.
+    Nothing is kept."""
     centre = centre_of(request)
     async with centre.database.reading() as conn:
         rules = await copying.rules_of(conn, actor, body.source, body.rule_ids)
@@ -119,6 +124,7 @@ async def post_copy_check(request: Request, body: CopyDraft, actor: Changes) -> 
     changed = sum(one.left_out is None for one in seen)
     return {
         "items": [target_view(one) for one in seen],
+        "rules_digest": copying.digest_of(rules),
         "changed": changed,
         "severity_changes": copying.severities_of(seen),
         "asks_trial": changed >= ASKS_FROM,
@@ -133,7 +139,7 @@ async def post_copy(request: Request, body: RuleCopy, actor: Changes) -> dict[st
     based_on = {one.camera_id: one.based_on for one in body.cameras}
     shadow = centre.settings.new_rules.shadow
     plan = None if body.canary is None else body.canary.plan
-    asked = copying.CopyAsked(based_on, body.why, body.idempotency_key, shadow, plan)
+    asked = copying.CopyAsked(based_on, body.why, body.idempotency_key, shadow, plan, body.rules_digest)
     targets = _others(body.source, [one.camera_id for one in body.cameras])
     async with centre.database.reading() as conn:
         rules = await copying.rules_of(conn, actor, body.source, body.rule_ids)

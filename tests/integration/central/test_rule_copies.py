@@ -228,6 +228,11 @@ async def test_a_trial_is_rolled_back_by_hand_before_it_is_promoted_and_needs_no
     ):
         refused = await desk.ruler.post(COPIES, json=body | more)
         assert (refused.status_code, refused.json().get("reason")) == (422, reason), refused.text
+    seen = {"rules_digest": (await check(desk, "cam-2"))["rules_digest"]}
+    await desk.propose({**TUNED, "dwell_s": 21.0}, SMOKE, camera_id="cam-0")
+    assert (await desk.ruler.post(COPIES, json=body | seen)).status_code == 409  # nobody has seen these
+    seen = {"rules_digest": (await check(desk, "cam-2"))["rules_digest"]}
+    assert (await desk.ruler.post(COPIES, json=body | seen)).status_code == 201
 
 
 async def test_who_undoes_a_copy_proposes_what_that_changes_and_cannot_agree_to_it(desk: Desk) -> None:

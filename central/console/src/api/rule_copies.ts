@@ -23,6 +23,8 @@ export interface CopyPreview {
   severity_changes: string[];
   /** So many change that it should be tried on some first. */
   asks_trial: boolean;
+  /** Of the rules that are copied. */
+  rules_digest: string;
 }
 
 export interface RuleCopy extends Omit<Trial, "moves"> {
@@ -51,6 +53,7 @@ export interface CopyBody {
   source: string;
   rule_ids: string[];
   cameras: { camera_id: string; based_on: number }[];
+  rules_digest: string;
   why: string;
   canary?: CanaryAsked;
   idempotency_key: string;
