@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -53,17 +55,34 @@ def render(scene: Scene, folder: Path, say: Callable[[str], None]) -> Footage:
         for state, act in acts.items()
         for index in range(act.segments)
     }
-    stamp, wanted = folder / "made-by.txt", _version_of_drawing()
-    if not (stamp.exists() and stamp.read_text() == wanted and all(path.exists() for path in segments.values())):
-        say(f"rendering the footage of {folder.name} (once, about half a minute)")
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        for state, act in acts.items():
-            for index in range(act.segments):
-                frames = _frames(scene, state, index)
-                encode_clip(segments[segment_name(state, index)], frames, scene.fps, gop=scene.fps, crf=24)
-        stamp.write_text(wanted)
+    with _alone_in(folder):
+        _make(scene, folder, acts, segments, say)
     return Footage(acts, segments)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Who comes meanwhile waits, and finds it made."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _make(
+    scene: Scene, folder: Path, acts: Mapping[str, Act], segments: Mapping[str, Path], say: Callable[[str], None]
+) -> None:
+    stamp, wanted = folder / "made-by.txt", _version_of_drawing()
+    if stamp.exists() and stamp.read_text() == wanted and all(path.exists() for path in segments.values()):
+        return
+    say(f"rendering the footage of {folder.name} (once, about half a minute)")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for state, act in acts.items():
+        for index in range(act.segments):
+            frames = _frames(scene, state, index)
+            encode_clip(segments[segment_name(state, index)], frames, scene.fps, gop=scene.fps, crf=24)
+    stamp.write_text(wanted)
 
 
 def _frames(scene: Scene, state: str, index: int) -> Iterator[NDArray[np.uint8]]:
