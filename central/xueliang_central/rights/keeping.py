@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_central.errors import MoveRefused, NotAllowed, NotFound
 from xueliang_central.rights import people, second_factor
 from xueliang_central.rights.administrators import Standing, breaches
-from xueliang_central.rights.scope import Actor, Role, may_see, scoped
+from xueliang_central.rights.scope import Actor, Role, may_see, scoped, within
 from xueliang_central.rights.tables import second_factors, users
 
 
@@ -105,8 +105,11 @@ async def forget_second_factor(conn: AsyncConnection, actor: Actor, user_id: str
 
 
 async def others_account(conn: AsyncConnection, actor: Actor, user_id: str) -> Account:
-    """Of the actor's areas, and somebody else's. Raises NotFound, NotAllowed."""
+    """Of the actor's own areas, and somebody else's. A grant for a time is for what happens there: what is done to an
+    account outlives it. Raises NotFound, NotAllowed."""
     row = await _row(conn, actor, user_id)
+    if not within(row.area_path, actor.area_path):
+        raise NotFound("user")
     if row.user_id == actor.user_id:
         raise NotAllowed("nobody changes the own account; another security administrator does")
     return _account(row)

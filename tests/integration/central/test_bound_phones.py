@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from tests.integration.central.test_second_factor import _code as code_of_app
 from tests.integration.central.test_second_factor import _enrol as enrol_factor
 from tests.support import city
 from tests.support.bound_phone import BoundPhone
 from tests.support.centres import TestCentre
+from tests.support.rows import filled
 from tests.support.streams import open_stream
 from xueliang_central.areas.tree import path_by_code
 from xueliang_central.audit.chain import verify
@@ -24,7 +25,7 @@ from xueliang_central.rights.phones import PHONE_LASTS
 from xueliang_central.rights.renewing import CHALLENGE_LASTS
 from xueliang_central.rights.scope import Role
 from xueliang_central.rights.second_factor import reset
-from xueliang_central.rights.tables import phone_challenges, phone_codes, phones
+from xueliang_central.rights.tables import grants, phone_challenges, phone_codes, phones
 from xueliang_central.rights.throttle import ADDRESS, DEVICE
 
 
@@ -234,6 +235,17 @@ async def test_a_code_is_for_a_worker_in_use_alone(staffed: TestCentre) -> None:
         async with staffed.database.transaction() as conn:
             await change_user(conn, staffed.user_ids["wang"], at=staffed.clock.at, by="test", disabled=True)
         assert (await desk.post(f"/api/users/{staffed.user_ids['wang']}/phone-code", json={})).status_code == 422
+
+
+async def test_a_grant_for_a_time_enrols_nobody(staffed: TestCentre) -> None:
+    guest = await staffed.add_user("guest", Role.SUPERVISOR, city.EAST_SOUTH)
+    async with staffed.database.transaction() as conn:
+        place = {"user_id": guest, "area_path": path_by_code(city.SOUTH)}
+        await conn.execute(insert(grants), filled(grants, **place))
+    async with staffed.signed_in("guest") as desk:
+        seen = await desk.get(f"/api/users/{staffed.user_ids['wang']}/phones")
+        asked = await desk.post(f"/api/users/{staffed.user_ids['wang']}/phone-code", json={})
+    assert (seen.status_code, asked.status_code) == (200, 404)
 
 
 async def test_a_worker_gives_an_own_phone_up_and_no_others(staffed: TestCentre) -> None:
