@@ -4,8 +4,9 @@ import { computed, onScopeDispose, ref, shallowRef } from "vue";
 import { places } from "@/api/calls";
 import { ApiProblem } from "@/api/http";
 import { rules, type CameraRulesNow, type Standing, type Version } from "@/api/rules";
-import type { Area, Camera, FleetNode } from "@/api/types";
+import type { Camera, FleetNode } from "@/api/types";
 
+import { useAreasByCode } from "./areas_by_code";
 import { listen } from "./feed";
 
 /** A change of many cameras at once is one reading of the list, not one each. */
@@ -30,7 +31,7 @@ function gathered(read: () => Promise<void>): { ask: () => void; stop: () => voi
 
 export function useStandings() {
   const standings = shallowRef<Standing[]>([]);
-  const areas = shallowRef<Map<string, Area>>(new Map());
+  const areas = useAreasByCode();
   const isLoaded = ref(false);
   const hasFailed = ref(false);
   let asked = 0;
@@ -60,10 +61,6 @@ export function useStandings() {
     stop();
   });
   void read();
-  void places.areas().then(
-    (found) => (areas.value = new Map(found.areas.map((area) => [area.code, area]))),
-    () => undefined, // codes are shown in their place
-  );
   return { standings, areas, isLoaded, hasFailed, read };
 }
 
