@@ -14,7 +14,7 @@ from xueliang_central.dispatch.views import task_views
 from xueliang_central.dispatch.watching import tell_closed
 from xueliang_central.incidents.change import Change, Rulebook
 from xueliang_central.incidents.tables import incidents
-from xueliang_central.incidents.views import incident_views
+from xueliang_central.incidents.views import View, incident_views
 from xueliang_central.rights import people
 from xueliang_central.rights.scope import Actor
 from xueliang_central.silences.tables import calendar_proposals, silences
@@ -50,11 +50,13 @@ async def publish(change: Change) -> None:
     """Write the timeline; one event per incident, task, silence and proposal touched, with its state now."""
     await tell_closed(change)
     await change.flush()
+    known: dict[str, View] = {}
     if change.incidents:
         touched = among(change.conn, incidents.c.incident_id, change.incidents)
         found = await change.conn.execute(select(incidents).where(touched))
         rows = [dict(row) for row in found.mappings()]
         views = await incident_views(change.conn, change.tree, rows)
+        known = {row["incident_id"]: view for row, view in zip(rows, views, strict=True)}
         for row, view in zip(rows, views, strict=True):
             await events.append(
                 change.conn, kind="incident", area_path=row["area_path"], body={"incident": view}, at=change.now
@@ -62,7 +64,7 @@ async def publish(change: Change) -> None:
     if change.tasks:
         found = await change.conn.execute(select(tasks).where(among(change.conn, tasks.c.task_id, change.tasks)))
         rows = [dict(row) for row in found.mappings()]
-        for row, view in zip(rows, await task_views(change.conn, change.tree, rows), strict=True):
+        for row, view in zip(rows, await task_views(change.conn, change.tree, rows, known), strict=True):
             await events.append(
                 change.conn, kind="task", area_path=row["area_path"], body={"task": view}, at=change.now
             )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,14 +19,22 @@ from xueliang_central.store.among import among
 Row = dict[str, Any]
 View = dict[str, Any]
 
+_NONE_KNOWN: Final[Mapping[str, View]] = {}
 _TIMES = ("offered_at", "taken_at", "arrived_at", "handled_at")
 
 
-async def task_views(conn: AsyncConnection, tree: AreaTree, rows: Sequence[Row]) -> list[View]:
-    """The given rows of `tasks`, in their order, each with its incident; a fixed number of queries."""
+async def task_views(
+    conn: AsyncConnection, tree: AreaTree, rows: Sequence[Row], known: Mapping[str, View] = _NONE_KNOWN
+) -> list[View]:
+    """The given rows of `tasks`, in their order, each with its incident; a fixed number of queries.
+
+    `known`: views of incidents, by id, made in this transaction after all that it changes.
+    """
     if not rows:
         return []
-    incidents = await incident_views_by_id(conn, tree, {row["incident_id"] for row in rows})
+    wanted = {row["incident_id"] for row in rows}
+    incidents = {incident_id: known[incident_id] for incident_id in wanted & set(known)}
+    incidents |= await incident_views_by_id(conn, tree, wanted - set(known))
     photos: dict[str, list[View]] = {row["task_id"]: [] for row in rows}
     found = await conn.execute(
         select(task_photos)

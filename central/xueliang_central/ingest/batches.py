@@ -7,7 +7,8 @@ Invariants
     - While the database is down nothing is acknowledged: the batch in hand is tried again until it is committed, and
       the centre says what it waits for. The broker keeps the rest, and the nodes keep everything.
     - Of what is taken together the records of nodes are committed first, then their statuses, in a transaction of
-      their own; then signals of stations, one by one, each in one of its own.
+      their own; then signals of stations, one by one, each in one of its own. Where several may write, those go on
+      beside the records of the next batch, and no further: the rest of one batch is through before that of the next.
     - No message stops those behind it: a batch that fails for a fault of ours is tried message by message, and the one
       that fails alone goes to quarantine.
 """
@@ -94,12 +95,22 @@ class Ingest:
         self._mono = mono
         self._says_waiting = says_waiting
         self._in_hand: list[Held] = []  # taken out of what waits and not seen through yet
+        self._behind: list[Held] = []  # of those, what is seen through beside the next
+        self._beside: asyncio.Task[None] | None = None
         self._looked_mono_s = mono()
         self.batch_limit = MAX_BATCH_ONE_WRITER if database.dialect == "sqlite" else MAX_BATCH
         self.counts: Counter[str] = Counter()
 
     async def run(self) -> None:
         """Until cancelled: nothing else ends it."""
+        try:
+            await self._rounds()
+        finally:
+            if self._beside is not None:
+                self._beside.cancel()
+                await asyncio.gather(self._beside, return_exceptions=True)
+
+    async def _rounds(self) -> None:
         failed, pause_s = 0, FIRST_PAUSE_S
         while True:
             try:
@@ -119,43 +130,74 @@ class Ingest:
                     failed, pause_s = 0, FIRST_PAUSE_S
 
     async def _round(self) -> None:
-        await self.step()
+        await self._step()
+        if self._database.dialect != "postgresql":  # one writer
+            await self._through()
         if self._mono() - self._looked_mono_s >= REPLAY_LOOK_S:
             await self._replay_or_wait()
             self._looked_mono_s = self._mono()
 
     async def step(self) -> int:
-        """Wait for a batch and see it through; returns how many messages it had.
+        """Wait for a batch and see all of it through; returns how many messages it had.
 
         What an earlier step could not see through comes first: the broker repeats it only after a reconnect.
         """
+        total = await self._step()
+        await self._through()
+        return total
+
+    async def _step(self) -> int:
         if not self._in_hand:
             self._in_hand = await asyncio.to_thread(self._waiting.take, self.batch_limit, IDLE_S)
         total = len(self._in_hand)
-        if total:
-            await self.take(self._in_hand)
-        self._in_hand = []
+        await (self._take() if total else self._through())
         return total
 
-    async def take(self, held: Sequence[Held]) -> None:
-        """Commit, answer, acknowledge: first what nodes record, then how they are, then what stations say.
+    async def _take(self) -> None:
+        """Commit, answer, acknowledge: first what nodes record, then how they are and what stations say.
 
         How nodes are is a transaction of its own: a status changes sixteen cameras, and an alert beside it would be
         told only after all of them. The records it speaks of are in the ledger then.
         """
-        records: list[Received] = []
-        statuses: list[Received] = []
-        signals: list[Received] = []
-        for received in (item.received for item in held):
-            if self._is_signal(received):
-                signals.append(received)
-            else:
-                (statuses if _is_status(received) else records).append(received)
-        for batch in (records, statuses, *([signal] for signal in signals)):
-            if batch:
-                self._publish(await self._commit_at_last(batch))
+        records = [item for item in self._in_hand if self._is_record(item.received)]
+        if records:
+            await self._see_through([item.received for item in records])
+            self._acknowledge(records)
+            self._in_hand = [item for item in self._in_hand if not self._is_record(item.received)]
+        await self._through()
+        self._behind, self._in_hand = self._in_hand, []
+        if self._behind:
+            self._beside = asyncio.create_task(self._take_behind(), name="ingest of statuses")
+
+    async def _take_behind(self) -> None:
+        statuses = [item for item in self._behind if not self._is_signal(item.received)]
+        signals = [item for item in self._behind if self._is_signal(item.received)]
+        for items in (statuses, *([signal] for signal in signals)):
+            if items:
+                await self._see_through([item.received for item in items])
+                self._acknowledge(items)
+
+    async def _through(self) -> None:
+        """Until the rest of the batch before is through too; what failed there is in hand again."""
+        if self._beside is None:
+            return
+        try:
+            await self._beside
+        except Exception:
+            self._in_hand = [*self._behind, *self._in_hand]
+            raise
+        finally:
+            self._beside = None
+
+    async def _see_through(self, batch: Sequence[Received]) -> None:
+        self._publish(await self._commit_at_last(batch))
+
+    def _acknowledge(self, held: Sequence[Held]) -> None:
         for item in held:
             self.counts["acknowledged_too_late"] += item.acknowledge()
+
+    def _is_record(self, received: Received) -> bool:
+        return not _is_status(received) and not self._is_signal(received)
 
     async def _commit_at_last(self, batch: Sequence[Received]) -> list[Receipt]:
         try:

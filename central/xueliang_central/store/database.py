@@ -115,6 +115,22 @@ class Database:
         """A connection for reading: one snapshot on SQLite, read committed on PostgreSQL."""
         return self._reading()
 
+    @asynccontextmanager
+    async def listening(self, channel: str, heard: Callable[[], None]) -> AsyncIterator[AsyncConnection]:
+        """A connection of its own that calls `heard` whenever a committed transaction has notified this channel.
+
+        PostgreSQL only. The connection is the block's to use; it is closed with it.
+        """
+        conn = await _connect(self._reader, self.wait_s)
+        try:
+            async with _translated():
+                driver: Any = (await conn.get_raw_connection()).driver_connection
+                await driver.add_listener(channel, lambda *_: heard())
+                yield conn
+        finally:
+            await asyncio.shield(conn.invalidate())
+            await conn.close()
+
     async def ping(self) -> None:
         """Raises DatabaseUnavailable when the database does not answer in `wait_s`."""
         try:

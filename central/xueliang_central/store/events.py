@@ -27,6 +27,7 @@ from xueliang_central.store.tables import events
 log = logging.getLogger(__name__)
 
 READ_LIMIT: Final = 500
+CHANNEL: Final = "xueliang_events"  # notified with every commit that wrote events, see `hearing`
 _JOURNAL_LOCK_KEY: Final = (
     0x7865_6C69  # any fixed number; one lock for events and audit, so that their order cannot deadlock
 )
@@ -70,7 +71,9 @@ async def append(
 
 
 async def _write(conn: AsyncConnection, rows: list[dict[str, Any]]) -> None:
-    await journal_lock(conn)
+    if conn.dialect.name == "postgresql":
+        key = {"key": _JOURNAL_LOCK_KEY, "channel": CHANNEL}
+        await conn.execute(text("select pg_advisory_xact_lock(:key), pg_notify(:channel, '')"), key)
     await conn.execute(insert(events), rows)  # executed row by row: the ids rise in the order of the calls
 
 

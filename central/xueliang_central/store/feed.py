@@ -1,10 +1,10 @@
 """Events to many listeners: one reader of the table per process, one bounded queue per listener.
 
-The reader wakes after each commit of this process, and asks for those of others every `POLL_S`, or fifty times a
-second while somebody listens on a database that other processes write to. Each event is put into the queues of those
-alone whose subtree it lies in: with five hundred streams over a city that is one in thirty. A listener whose queue is
-full is ended: its client comes back with its last id and reads on from the table. While nobody listens, as in a process
-that only ingests, no event is read: only where the stream ends.
+The reader wakes after each commit of this process, and when PostgreSQL says that another has written events (see
+`hearing`); else it asks every `POLL_S`, or fifty times a second while somebody listens and nothing is heard. Each event
+is put into the queues of those alone whose subtree it lies in: with five hundred streams over a city that is one in
+thirty. A listener whose queue is full is ended: its client comes back with its last id and reads on from the table.
+While nobody listens, as in a process that only ingests, no event is read: only where the stream ends.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ from xueliang_central.errors import DatabaseUnavailable, StoreError
 from xueliang_central.rights.scope import Actor
 from xueliang_central.store.database import Database
 from xueliang_central.store.events import Event, latest_id, read_after
+from xueliang_central.store.hearing import Hearing
 from xueliang_central.store.pacing import Pacing, Told
 
 log = logging.getLogger(__name__)
 
 POLL_S: Final = 0.5
 POLL_SHARED_S: Final = 0.02  # a question of half a millisecond; half of it is what an alert waits on the mean
+APART_S: Final = 0.005  # between two questions, however much is heard
 PAGE: Final = 200  # events read at once; between two pages the listeners have their turn
 QUEUE_LIMIT: Final = 5 * PAGE  # a page and what has waited must fit: one commit tells of hundreds of cameras
 START_WITHIN_S: Final = 5.0
@@ -112,6 +114,8 @@ class EventFeed:
         self._audience = Audience()
         self._pacing = Pacing()
         self._wake = asyncio.Event()
+        self._hearing = Hearing(database, self._after_commit)
+        self._asked_mono_s = -POLL_S
         self._position: int | None = None  # the last event read; None: where the stream ends is not known yet
         self._has_position = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -136,6 +140,7 @@ class EventFeed:
         self._task = asyncio.create_task(self._run(), name="event feed")
 
     async def stop(self) -> None:
+        await self._hearing.stop()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -163,6 +168,7 @@ class EventFeed:
         assert self._position is not None
         listener = Listener(actor, self._position)
         self._audience.add(listener)
+        self._hearing.start()
         self._wake.set()
         try:
             yield listener
@@ -179,25 +185,38 @@ class EventFeed:
     async def _run(self) -> None:
         self._wake.set()
         while True:
-            try:
-                async with asyncio.timeout(self._poll_s):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
+            must_ask = await self._woken()
+            for told in self._pacing.due(self._mono()):
+                self._tell(told)
+            if not must_ask:
+                continue
             self._wake.clear()
+            self._asked_mono_s = self._mono()
             try:
                 await self._hand_out()
             except StoreError as error:
                 log.warning("events cannot be read", extra={"reason": error.code})
                 await asyncio.sleep(POLL_S)
 
+    async def _woken(self) -> bool:
+        """Is the table to be asked? False: what was held back is due."""
+        ask_mono_s = self._asked_mono_s + self._poll_s
+        due_mono_s = self._pacing.next_due_s()
+        until_mono_s = ask_mono_s if due_mono_s is None else min(ask_mono_s, due_mono_s)
+        try:
+            async with asyncio.timeout(until_mono_s - self._mono()):
+                await self._wake.wait()
+        except TimeoutError:
+            return self._mono() >= ask_mono_s
+        await asyncio.sleep(self._asked_mono_s + APART_S - self._mono())
+        return True
+
     @property
     def _poll_s(self) -> float:
-        return POLL_SHARED_S if self._audience.all and self._database.dialect == "postgresql" else POLL_S
+        is_shared = self._audience.all and self._database.dialect == "postgresql"
+        return POLL_SHARED_S if is_shared and not self._hearing.is_on else POLL_S
 
     async def _hand_out(self) -> None:
-        for told in self._pacing.due(self._mono()):
-            self._tell(told)
         async with self._database.reading() as conn:
             if self._position is None:
                 self._position = await latest_id(conn)

@@ -74,6 +74,10 @@ class Pacing:
                 self._remember(subject, now_s)
                 yield self._told(event)
 
+    def next_due_s(self) -> float | None:
+        """When the first of what waits has waited long enough; None: nothing waits."""
+        return min((self._told_s[subject] + self._every_s for subject in self._waiting), default=None)
+
     def _remember(self, subject: Subject, now_s: float) -> None:
         self._told_s[subject] = now_s
         self._told_s.move_to_end(subject)

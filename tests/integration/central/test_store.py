@@ -15,11 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_central.errors import CentralError, DatabaseUnavailable
 from xueliang_central.rights.scope import Actor, Role
 from xueliang_central.store import database as store_database
-from xueliang_central.store import events
+from xueliang_central.store import events, hearing
+from xueliang_central.store import feed as store_feed
 from xueliang_central.store.claims import claim, release
 from xueliang_central.store.database import Database, after_commit, write_late
 from xueliang_central.store.events import latest_id, read_after
-from xueliang_central.store.feed import QUEUE_LIMIT, EventFeed
+from xueliang_central.store.feed import QUEUE_LIMIT, EventFeed, Listener
 from xueliang_central.store.tables import leases
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -150,6 +151,47 @@ async def test_feed_wakes_at_once_and_follows_other_processes(database: Database
                 (second,) = await listener.next()
         assert [first.event.body["number"], second.event.body["number"]] == [1, 2]
         assert feed.listeners == 0
+    finally:
+        await other.close()
+        await feed.stop()
+
+
+async def test_a_feed_hears_of_other_processes_without_asking(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And when its connection is ended it asks, until it hears again."""
+    if database.dialect != "postgresql":
+        pytest.skip("one process writes")
+    monkeypatch.setattr(hearing, "AGAIN_S", 0.05)
+    feed, other = EventFeed(database), await Database.open(database_url, wait_s=20)
+    await feed.start()
+    numbers = iter(range(1, 100))
+
+    async def is_told(listener: Listener) -> None:
+        number = next(numbers)
+        async with other.transaction() as conn:
+            await _say(conn, number)
+        async with asyncio.timeout(20):
+            (told,) = await listener.next()
+        assert told.event.body["number"] == number
+
+    async def until_it_hears() -> None:
+        async with asyncio.timeout(20):
+            while not feed._hearing.is_on:
+                await asyncio.sleep(0.01)
+
+    try:
+        async with feed.listen(EVERYBODY) as listener:
+            await until_it_hears()
+            monkeypatch.setattr(store_feed, "POLL_S", 3600.0)
+            await is_told(listener)
+            monkeypatch.setattr(store_feed, "POLL_S", 0.5)
+            monkeypatch.setattr(hearing, "AGAIN_S", 3600.0)
+            await is_told(listener)
+            async with other.transaction() as conn:
+                others = "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+                await conn.execute(text(f"select pg_terminate_backend(pid) {others}"))
+            await is_told(listener)
     finally:
         await other.close()
         await feed.stop()

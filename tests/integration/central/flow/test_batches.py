@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from tests.integration.central.flow.stage import (
     NOON,
@@ -24,6 +25,7 @@ from xueliang_alerts.topics import Leaf, node_topic
 from xueliang_alerts.transport import Handler, Incoming, LinkPhase, LinkState, StateListener
 from xueliang_central.areas.tree import AreaBook
 from xueliang_central.errors import DatabaseUnavailable
+from xueliang_central.fleet.tables import nodes
 from xueliang_central.incidents.change import Change
 from xueliang_central.incidents.tables import incidents
 from xueliang_central.ingest import batches, committing, quarantine
@@ -133,8 +135,60 @@ async def test_an_alert_is_committed_and_answered_before_the_statuses_taken_with
     said = NodeStatus(node_id="edge-01", state=NodeState.ONLINE, boot_id=SPOOL, spool_id=SPOOL, at=NOON)
     broker.deliver(Received(node_topic("edge-01", Leaf.STATUS), to_bytes(said), NOON), raised(1))
     assert await ingest.step() == 2
-    assert broker.happened == ["committed", "receipt", "committed", "acknowledged", "acknowledged"]
+    assert broker.happened == ["committed", "receipt", "acknowledged", "committed", "acknowledged"]
     assert ingest.counts["taken"] == ingest.counts["status"] == 1
+
+
+async def test_a_status_that_waits_for_the_database_holds_up_one_batch_of_alerts_at_most(
+    ingest: Ingest, broker: Broker, stage: Stage
+) -> None:
+    """A row of the node is locked by somebody; the status is seen through once it is free."""
+    if stage.database.dialect != "postgresql":
+        pytest.skip("one writer")
+    said = NodeStatus(node_id="edge-01", state=NodeState.ONLINE, boot_id=SPOOL, spool_id=SPOOL, at=NOON)
+    running = asyncio.create_task(ingest.run())
+    try:
+        async with stage.database.transaction() as conn:
+            await conn.execute(select(nodes).where(nodes.c.node_id == "edge-01").with_for_update())
+            broker.deliver(Received(node_topic("edge-01", Leaf.STATUS), to_bytes(said), NOON))
+            await _until(lambda: broker.waiting.messages == 0, "the status to be in hand")
+            broker.deliver(raised(1))
+            await _until(lambda: ingest.counts["taken"] == 1, "an alert beside the status")
+            assert broker.happened == ["receipt", "acknowledged"]
+            broker.deliver(raised(2, camera_id="far-gate"), raised(3, camera_id="far-yard"))
+            assert ingest.counts["status"] == 0
+        await _until(lambda: ingest.counts["taken"] == 3, "the alerts after it")
+        await _until(lambda: broker.happened.count("acknowledged") == 4, "all of it")
+        assert ingest.counts["status"] == 1
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_status_that_broke_beside_the_next_batch_is_taken_again(
+    ingest: Ingest, broker: Broker, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if stage.database.dialect != "postgresql":
+        pytest.skip("one writer")
+    see_through, broken = ingest._see_through, []
+
+    async def break_once(batch: Any) -> None:
+        if batch[0].topic.endswith("/status") and not broken:
+            broken.append(1)
+            raise RuntimeError("a fault of ours")
+        await see_through(batch)
+
+    monkeypatch.setattr(ingest, "_see_through", break_once)
+    said = NodeStatus(node_id="edge-01", state=NodeState.ONLINE, boot_id=SPOOL, spool_id=SPOOL, at=NOON)
+    running = asyncio.create_task(ingest.run())
+    try:
+        broker.deliver(Received(node_topic("edge-01", Leaf.STATUS), to_bytes(said), NOON), raised(1))
+        await _until(lambda: ingest.counts["status"] == 1, "the status")
+        await _until(lambda: broker.happened.count("acknowledged") == 2, "all of it")
+        assert (broken, ingest.counts["rounds_failed"], ingest.counts["taken"]) == ([1], 1, 1)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 def test_every_shard_is_asked_for_once_by_a_group_with_a_name_of_its_own() -> None:
