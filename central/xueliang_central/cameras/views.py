@@ -1,4 +1,4 @@
-"""The views of cameras that turn, as their nodes told them with a still that was asked for, and each one's newest still.
+"""Views of cameras that turn, as their nodes told them with a still that was asked for, and the newest still of each.
 
 Invariants
     - What is shown was told by the node that watches the camera now; what another one told before is not.
