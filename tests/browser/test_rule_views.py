@@ -93,6 +93,9 @@ def _come_back_without_the_node(page: Page) -> None:
     """The page knows nothing any more and the node is stopped: the centre shows what it told, and since when."""
     page.reload()
     expect(page.get_by_test_id("tune-status")).to_have_attribute("data-standing", "node")
+    expect(page.get_by_test_id("summary-views")).to_contain_text("东广场")
+    page.wait_for_function("() => document.querySelector('main img')?.naturalHeight === 704")  # of the first view
+    shoot(page, "views-node-away-summary")
     page.get_by_test_id("edit-rules").click()
     bar, frame = page.get_by_test_id("view-bar"), page.get_by_test_id("zone-frame")
     expect(bar.get_by_test_id("view-lane")).to_contain_text("消防通道")
