@@ -150,10 +150,17 @@ class FullStill(_Commands):
 
 
 class NamedView(_Commands):
-    """One of the views of a camera that turns, as its node is configured; see `ViewSettings` of the configuration."""
+    """One of the views of a camera that turns, as its node is configured; see `ViewSettings` of the configuration.
+
+    Attributes:
+        state: a stable word for what the node knows of it: "no_reference" (nobody has shown it to the node yet),
+            "learning", "known", "beside" (the camera looks beside it steadily: moved zones wait for a person at the
+            node). None: not said; a node of a release before does not.
+    """
 
     view_id: Id
     name: Annotated[str, Field(min_length=1, max_length=80)]
+    state: Annotated[str, Field(pattern=r"^[a-z_]{1,24}$")] | None = None
 
 
 class LookResult(_Commands):

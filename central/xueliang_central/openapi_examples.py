@@ -338,7 +338,10 @@ ANSWERS: Final[dict[tuple[str, str], Any]] = {
         "still_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         "frame_size_wh": [1280, 720],
         "view_id": "gate",
-        "views": [{"view_id": "gate", "name": "大门"}, {"view_id": "yard", "name": "院内"}],
+        "views": [
+            {"view_id": "gate", "name": "大门", "state": "known"},
+            {"view_id": "yard", "name": "院内", "state": "no_reference"},
+        ],
     },
     ("post", "/api/incidents/{incident_id}/look"): {
         "camera_id": "quancheng-east-01",

@@ -30,7 +30,7 @@ from xueliang_edge.evidence.masking import Refused
 from xueliang_edge.evidence.previews import preview_of
 from xueliang_edge.evidence.stills import Still
 from xueliang_edge.evidence.uploading import EvidenceStore
-from xueliang_edge.looks import Look
+from xueliang_edge.looks import KnownView, Look
 from xueliang_edge.observations import Observation
 from xueliang_edge.rules.judge import why_not_seen
 from xueliang_edge.rules.present import Present
@@ -78,11 +78,13 @@ class FreshLooks:
         hurry: Callable[[str], None],
         publish: Callable[[bytes, float], bool],
         mono: Callable[[], float],
+        views_of: Callable[[str], tuple[KnownView, ...]] = lambda _: (),
         wait_s: float = WAIT_S,
     ) -> None:
-        """`publish`: an answer, and for how long the broker is waited for; False: it did not take it."""
+        """`publish`: an answer, and for how long the broker is waited for; False: it did not take it. `views_of`: what
+        capture knows of a camera's views."""
         self._gatherer, self._store, self._mono, self._wait_s = gatherer, store, mono, wait_s
-        self._camera_of, self._hurry, self._publish = camera_of, hurry, publish
+        self._camera_of, self._hurry, self._publish, self._views_of = camera_of, hurry, publish, views_of
         self._guard = threading.Lock()
         self._in_hand: _Asked | None = None  # from `ask` until it is answered
         self._wanted: _Asked | None = None  # the same, until the main path has looked
@@ -226,7 +228,10 @@ class FreshLooks:
         camera = self._camera_of(command.camera_id)
         if camera is None or command.rule_id is not None:
             return None
-        return tuple(NamedView(view_id=one.view_id, name=one.name) for one in camera.config.views)
+        states = {one.view_id: _state_word(one) for one in self._views_of(command.camera_id)}
+        return tuple(
+            NamedView(view_id=one.view_id, name=one.name, state=states.get(one.view_id)) for one in camera.config.views
+        )
 
     def _say(self, result: LookResult, outcome: str) -> bool:
         is_taken = self._publish(to_bytes(result), PUBLISHED_S)
@@ -234,6 +239,10 @@ class FreshLooks:
         if result.no_picture is not None:
             self.counts[f"no_picture_{result.no_picture}"] += 1
         return is_taken
+
+
+def _state_word(view: KnownView) -> str:
+    return "beside" if view.state == "known" and view.shift_xyn is not None else view.state
 
 
 def _measures(present: Present) -> dict[str, Measure]:

@@ -146,6 +146,7 @@ class Node:
                 hurry=lambda camera_id: self.pipeline.hurry(camera_id),
                 publish=lambda answer, timeout_s: self.backtests.publish(answer, timeout_s),
                 mono=mono,
+                views_of=lambda camera_id: self.capture.health(camera_id).views,
             )
             self.live_views = LiveViews(
                 config.node.live_view,

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.test_rules import CROWD, LANE, propose, state
 from tests.browser.test_tuning import BAY, FULL, SMALL, SOON_MS, centre_of_one, shoot
-from tests.support.browser import asked_elsewhere, complaints, desk, sign_in, too_wide
+from tests.support.browser import asked_elsewhere, complaints, desk, drawn_jpeg, sign_in, too_wide
 from tests.support.looking_node import looking_node
 from tests.support.puppet_node import PuppetNode
 from tests.support.rules_node import RulesNode
@@ -22,9 +22,14 @@ from xueliang_central.camera_rules.sending import make_key
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
-VIEWS = (NamedView(view_id="lane", name="消防通道"), NamedView(view_id="square", name="东广场"))
+VIEWS = (
+    NamedView(view_id="lane", name="消防通道", state="known"),
+    NamedView(view_id="square", name="东广场", state="beside"),
+)
+LANE_FULL = drawn_jpeg(1280, 704)
 # Clicks on the map from its middle, in pixels: near left, near right, far right, far left of a camera that looks north.
 AROUND = ((-14, -30), (14, -30), (14, -72), (-14, -72))
+DRAWN = ((0.4, 0.5), (0.6, 0.5), (0.7, 0.9), (0.3, 0.9))
 
 
 class Turning:
@@ -32,7 +37,7 @@ class Turning:
 
     def __init__(self) -> None:
         self.shows: str | None = "square"
-        self.pictures = [FULL, b"second", b"third"]
+        self.pictures = [FULL, b"second", LANE_FULL]
 
     def answer(self, command: LookCommand) -> LookResult:
         return LookResult(
@@ -41,7 +46,7 @@ class Turning:
             observed_at=system_wall(),
             says=Says.NO_RULE,
             preview=base64.b64encode(SMALL).decode(),
-            # Only the first one is handed in: the others stay small.
+            # The second one is never handed in: it stays small.
             still=FullStill(sha256=hashlib.sha256(self.pictures.pop(0)).hexdigest(), bytes=9, size_wh=(1280, 720)),
             view_id=self.shows,
             views=VIEWS,
@@ -71,6 +76,8 @@ def test_views_are_chosen_and_seen_apart_and_forms_say_what_is_wrong(browser: Br
             propose(page, "按预置位")
             state(page, "in_force")
             [lane, crowd] = node.runs("cam-gate")
+            puppet.upload(LANE_FULL)
+        _come_back_without_the_node(page)
         assert (lane["view"], crowd["view"]) == ("lane", "square")
         assert crowd["levels"] == {"busy": 1.5}
         assert crowd["min_scores"] == {"person": 0.4}
@@ -78,8 +85,55 @@ def test_views_are_chosen_and_seen_apart_and_forms_say_what_is_wrong(browser: Br
         assert crowd["heights"]["far"] == {"y": 0.4, "height": 0.1}
         assert len(crowd["ground"]["points"]) == 5
         assert too_wide(page) == []
-        assert [one for one in complaints(page) if "422" not in one] == []
+        assert [one for one in complaints(page) if "422" not in one and "424" not in one] == []
         assert asked_elsewhere(page, centre.origin) == []
+
+
+def _come_back_without_the_node(page: Page) -> None:
+    """The page knows nothing any more and the node is stopped: the centre shows what it told, and since when."""
+    page.reload()
+    expect(page.get_by_test_id("tune-status")).to_have_attribute("data-standing", "node")
+    expect(page.get_by_test_id("summary-views")).to_contain_text("东广场")
+    page.wait_for_function("() => document.querySelector('main img')?.naturalHeight === 704")  # of the first view
+    shoot(page, "views-node-away-summary")
+    page.get_by_test_id("edit-rules").click()
+    bar, frame = page.get_by_test_id("view-bar"), page.get_by_test_id("zone-frame")
+    expect(bar.get_by_test_id("view-lane")).to_contain_text("消防通道")
+    expect(bar.get_by_test_id("view-square")).to_contain_text("有偏移")
+    expect(bar.get_by_test_id("views-told")).to_contain_text("由节点上报，截至 ")
+    expect(bar).to_have_attribute("data-pictured", "shown")
+    expect(page.get_by_test_id("view-picture")).to_contain_text("预置位“消防通道”，拍摄于 ")
+    page.wait_for_function("() => document.querySelector('[data-testid=zone-frame] img')?.naturalHeight === 704")
+    shoot(page, "views-node-away")
+    page.get_by_test_id("language").click()
+    expect(page.get_by_test_id("view-picture")).to_contain_text("On a picture of view “消防通道”, taken ")
+    expect(bar.get_by_test_id("views-told")).to_contain_text("Views as the node told them, ")
+    shoot(page, "views-node-away-en")
+    page.get_by_test_id("language").click()
+    bar.get_by_test_id("view-square").click()
+    expect(page.get_by_test_id("view-picture")).to_contain_text("预置位“东广场”，拍摄于 ")
+    expect(page.get_by_test_id("view-picture")).to_contain_text("批准前请不要重画")
+    page.wait_for_function("() => document.querySelector('[data-testid=other-view] img')?.naturalHeight === 720")
+    shoot(page, "views-node-away-square")
+    page.get_by_test_id("pick-lane-east").click()
+    bar.get_by_test_id("view-lane").click()
+    page.get_by_test_id("still-take").click()
+    expect(page.get_by_test_id("still-words")).to_contain_text("节点不在线")
+    expect(frame.locator("img")).to_be_visible()
+    page.get_by_test_id("zone-anew").click()
+    for share_x, share_y in DRAWN:
+        box = frame.bounding_box()
+        assert box is not None
+        frame.click(position={"x": share_x * box["width"], "y": share_y * box["height"]})
+    page.get_by_test_id("zone-finish").click()
+    expect(page.get_by_test_id("zone-told")).to_contain_text("4 个角")
+    shoot(page, "views-node-away-drawn")
+    propose(page, "按上次的画面")
+    expect(page.get_by_test_id("rules-said")).to_contain_text("版本已保存在中心")
+    state(page, "waiting")
+    wanted = page.request.get("/api/cameras/cam-gate/rules").json()["desired_settings"]["rules"][0]
+    assert wanted["view"] == "lane"
+    assert [[round(x, 1), round(y, 1)] for x, y in wanted["zone"]] == [list(corner) for corner in DRAWN]
 
 
 def take(page: Page, words: str) -> None:
@@ -103,9 +157,7 @@ def _see_views_apart(page: Page, turning: Turning, puppet: PuppetNode) -> None:
     expect(other.locator("img")).to_be_visible()
     expect(other.locator("polygon")).to_have_count(1)
     puppet.upload(FULL)
-    page.wait_for_function(
-        "() => document.querySelector('[data-testid=other-view] img')?.naturalWidth === 1280"
-    )  # kept in the page: the centre shows the newest picture only
+    page.wait_for_function("() => document.querySelector('[data-testid=other-view] img')?.naturalWidth === 1280")
     turning.shows = None
     take(page, "不在任何预置位")
     expect(other.locator("img")).to_be_visible()  # of its view still

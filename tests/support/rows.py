@@ -7,16 +7,18 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Boolean, Float, Integer, Table, insert, select
+from sqlalchemy import Boolean, Float, Integer, Table, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.support.centres import START, TestCentre
 from xueliang_central.areas.tree import path_by_code
 from xueliang_central.camera_rules.tables import rule_copies, rule_defaults, rule_versions
+from xueliang_central.cameras.tables import view_stills
 from xueliang_central.cap.tables import cap_messages
 from xueliang_central.clocks.limits import choose, rows_of
 from xueliang_central.dispatch.seat_tables import seat_cases, seat_rows
 from xueliang_central.dispatch.tables import tasks
+from xueliang_central.evidence.tables import pictures
 from xueliang_central.hand_overs.tables import hand_overs
 from xueliang_central.incidents.tables import expected_pictures, incidents
 from xueliang_central.intake.tables import sightings
@@ -112,6 +114,15 @@ async def add_seat_row(centre: TestCentre, seat_id: str, incident_ids: Iterable[
             case["ask"] = f"judge:{opening[incident_id]}"
             await conn.execute(insert(seat_cases), filled(seat_cases, **case))
     return row_id
+
+
+async def add_view_still(centre: TestCentre, camera_id: str, node_id: str, sha256: str) -> None:
+    """A picture that is here becomes the still of a view of the camera, handed in by its node."""
+    named = {"camera_id": camera_id, "view_id": "lane", "sha256": sha256, "node_id": node_id}
+    async with centre.database.transaction() as conn:
+        await conn.execute(insert(view_stills), filled(view_stills, centre.clock.at, **named))
+        of_it = update(pictures).where(pictures.c.sha256 == sha256)
+        await conn.execute(of_it.values(received_from=f"node:{node_id}"))
 
 
 async def expect_still(conn: AsyncConnection, incident_id: str, area_path: str, sha256: str) -> None:

@@ -1,4 +1,5 @@
-"""The still of a camera that somebody who tunes its rules has asked for: one a camera, the newest.
+"""The still of a camera that somebody who tunes its rules has asked for: one a camera, the newest. Those of its views:
+`views.py`.
 
 Invariants
     - It shows whom nobody may identify as little as any still: the node has masked it (edge: `evidence/stills.py`).
@@ -19,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_alerts.commands import FullStill
 from xueliang_central.audit import chain
-from xueliang_central.cameras.tables import camera_stills, cameras
+from xueliang_central.cameras.tables import camera_stills, cameras, view_stills
 from xueliang_central.evidence.pictures import PictureKind
 from xueliang_central.evidence.tables import pictures
 from xueliang_central.rights.scope import Actor, in_scope
@@ -68,9 +69,10 @@ async def camera_showing(conn: AsyncConnection, actor: Actor, sha256: str) -> st
 
 
 async def cameras_waiting_for(conn: AsyncConnection, sha256: str) -> list[str]:
-    """Cameras whose still this is."""
-    query = select(camera_stills.c.camera_id).where(camera_stills.c.sha256 == sha256)
-    return list((await conn.execute(query)).scalars())
+    """Cameras whose still this is, or that of a view of theirs."""
+    newest = select(camera_stills.c.camera_id).where(camera_stills.c.sha256 == sha256)
+    of_view = select(view_stills.c.camera_id).where(view_stills.c.sha256 == sha256)
+    return sorted((await conn.execute(newest.union(of_view))).scalars())
 
 
 def _shown_to(actor: Actor) -> Select[Any]:

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Column, Date, Float, Index, Integer, String, Table
 
-from xueliang_central.store.metadata import AREA_PATH_LENGTH, UtcDateTime, metadata
+from xueliang_central.store.metadata import AREA_PATH_LENGTH, JsonText, UtcDateTime, metadata
 
 cameras: Final = Table(
     "cameras",
@@ -49,6 +49,28 @@ camera_stills: Final = Table(  # the last one that somebody who tunes its rules 
     Column("width", Integer, nullable=False),
     Column("height", Integer, nullable=False),
     Column("observed_at", UtcDateTime, nullable=False),
+)
+
+camera_views: Final = Table(  # what its node last told of its views; see `views.py`
+    "camera_views",
+    metadata,
+    Column("camera_id", String(63), primary_key=True),
+    Column("node_id", String(63), nullable=False),
+    Column("views", JsonText, nullable=False),  # of each view_id, name and state, in the node's order; empty: none
+    Column("told_at", UtcDateTime, nullable=False),
+)
+
+view_stills: Final = Table(  # of a view the newest that is here, and the one that is on its way
+    "camera_view_stills",
+    metadata,
+    Column("camera_id", String(63), primary_key=True),
+    Column("view_id", String(63), primary_key=True),  # "": none of its views
+    Column("sha256", String(64), primary_key=True, index=True),
+    Column("node_id", String(63), nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("observed_at", UtcDateTime, nullable=False),
+    Column("noted_at", UtcDateTime, nullable=False),
 )
 
 installation: Final = Table(

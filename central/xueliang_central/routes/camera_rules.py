@@ -20,6 +20,7 @@ from xueliang_central.camera_rules.tables import rule_versions
 from xueliang_central.camera_rules.views import desired_of, report_of, rules_body, version_view
 from xueliang_central.cameras.gate import day_of, standing_of
 from xueliang_central.cameras.stills import still_of
+from xueliang_central.cameras.views import view_shown_by, views_of
 from xueliang_central.centre import centre_of
 from xueliang_central.errors import NotFound, RulesProblem, RulesRefused
 from xueliang_central.incidents.stills import newest_still
@@ -93,7 +94,10 @@ class RulesMove(_Frozen):
 async def get_rules(request: Request, camera_id: CameraId, actor: Sees) -> dict[str, Any]:
     """What is wanted, what runs, and whether they agree; settings of both, null: not known, whole ones: what in them is
     inherited from which area is beside them. `levels`: what the areas above say, by hazard. `still`: the newest masked
-    picture of it that this actor may see, of an alert or asked for (`is_asked_for`), null: none. `may_change`: this
+    picture of it that this actor may see, of an alert or asked for (`is_asked_for`), null: none; of a camera that turns
+    `view_id`, which view it shows, null: none of them, or nobody knows (`is_view_known`). `views`: as its node last
+    told them (`told_at`), in `items` each with `view_id`, `name`, `state` (as the answer to a fresh still says) and
+    `still`, the newest masked one of it that is here; no items: it stands still; null: not told. `may_change`: this
     actor may propose and roll back. `release`: may it be analysed; `is_stopped`: no rules are sent for it, and its
     alerts are held. `new_in_shadow_hours`: what is proposed would be its first rules and start in the shadow, for so
     long at least."""
@@ -105,6 +109,9 @@ async def get_rules(request: Request, camera_id: CameraId, actor: Sees) -> dict[
         body = await rules_body(conn, camera)
         desired, report = await desired_of(conn, camera_id), await report_of(conn, camera_id, camera["node_id"])
         stills = [await newest_still(conn, actor, camera_id), await still_of(conn, actor, camera_id)]
+        still = max(filter(None, stills), key=lambda one: datetime.fromisoformat(one["observed_at"]), default=None)
+        view = None if still is None else await view_shown_by(conn, camera_id, still["sha256"])
+        views = await views_of(conn, actor, camera_id)
         levels = await levels_of(conn, camera_id, camera["area_path"])
         running = None if report is None else await inherited_in_running(conn, camera_id, report["digest"])
         chosen = centre.settings.new_rules
@@ -115,7 +122,8 @@ async def get_rules(request: Request, camera_id: CameraId, actor: Sees) -> dict[
         "new_in_shadow_hours": chosen.shadow_hours if is_new else None,
         "name": camera["name"],
         "may_change": service.may_change(actor, camera),
-        "still": max(filter(None, stills), key=lambda one: datetime.fromisoformat(one["observed_at"]), default=None),
+        "still": None if still is None else {**still, "view_id": view or None, "is_view_known": view is not None},
+        "views": views,
         "release": {"state": standing.state.value, "missing": list(standing.missing), "is_stopped": is_stopped},
         "desired_settings": desired["settings"] if desired is not None else None,
         "running_settings": report["settings"] if report is not None else None,

@@ -12,6 +12,7 @@ from xueliang_alerts.commands import Says
 from xueliang_central.camera_rules import service
 from xueliang_central.camera_rules.views import tell
 from xueliang_central.cameras.stills import note_asking, note_still
+from xueliang_central.cameras.views import note_views
 from xueliang_central.centre import centre_of
 from xueliang_central.errors import LookRefused, NotAllowed
 from xueliang_central.fleet.fresh_looks import preview_in
@@ -34,6 +35,10 @@ class View(BaseModel):
 
     view_id: str = Field(description="As rules name it.")
     name: str = Field(description="As people call it.")
+    state: str | None = Field(
+        description="What the node knows of it: known, learning, no_reference (nobody has shown it to the node yet), "
+        "beside (the camera looks beside it: moved zones wait for a person at the node); null: it does not say."
+    )
 
 
 class StillAnswer(BaseModel):
@@ -74,10 +79,11 @@ async def fresh_still(request: Request, response: Response, camera_id: CameraId,
     result = await while_connected(request, centre.fresh_looks.ask(node_id, camera_id, None))
     if result.says not in (Says.NO_RULE, Says.CANNOT_SEE):
         raise LookRefused("the node answered another question")
-    if result.still is not None and result.observed_at is not None:
-        async with acting(centre.database, actor) as conn:
+    async with acting(centre.database, actor) as conn:
+        await note_views(conn, camera_id, node_id, result, centre.wall())
+        if result.still is not None and result.observed_at is not None:
             await note_still(conn, camera_id, node_id, result.still, result.observed_at)
-            await tell(conn, camera_id, centre.wall())  # it may have come before its answer
+        await tell(conn, camera_id, centre.wall())  # its still may have come before its answer
     response.headers["cache-control"] = "no-store"
     preview = preview_in(result)
     return StillAnswer(
@@ -88,5 +94,5 @@ async def fresh_still(request: Request, response: Response, camera_id: CameraId,
         still_sha256=result.still.sha256 if result.still is not None else None,
         frame_size_wh=result.still.size_wh if result.still is not None else None,
         view_id=result.view_id,
-        views=None if result.views is None else [View(view_id=one.view_id, name=one.name) for one in result.views],
+        views=None if result.views is None else [View(**one.model_dump()) for one in result.views],
     )

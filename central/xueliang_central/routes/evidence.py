@@ -13,6 +13,7 @@ from xueliang_alerts.contract import SHA256_PATTERN
 from xueliang_central.audit import chain
 from xueliang_central.camera_rules.views import tell as tell_rules
 from xueliang_central.cameras.stills import camera_showing, cameras_waiting_for
+from xueliang_central.cameras.views import camera_with_view
 from xueliang_central.centre import Centre, centre_of
 from xueliang_central.dispatch.bulk_reads import note_read
 from xueliang_central.dispatch.publishing import changing
@@ -98,13 +99,13 @@ async def has_evidence(request: Request, sha256: Sha256, _node_id: Annotated[str
 async def get_evidence(
     request: Request, sha256: Sha256, actor: Annotated[Actor, Depends(require(Permission.SEE_PICTURES))]
 ) -> Response:
-    """A still of an incident in scope; a worker sees those of own tasks. Of a camera in scope the one that was asked
-    for to tune its rules: who may see rules."""
+    """A still of an incident in scope; a worker sees those of own tasks. Who may see rules: of a camera in scope the
+    newest, and the newest of each of its views, that was asked for to tune its rules."""
     centre = centre_of(request)
     async with centre.database.reading() as conn:
         incident_id = about = await _incident_showing(conn, sha256, actor)
         if about is None and allows(actor.role, Permission.SEE_RULES):
-            about = await camera_showing(conn, actor, sha256)
+            about = await camera_showing(conn, actor, sha256) or await camera_with_view(conn, actor, sha256)
         picture = await find(conn, PictureKind.EVIDENCE, sha256)
     if about is None or picture is None:
         raise NotFound

@@ -75,6 +75,7 @@ async def test_a_camera_without_an_incident_gives_a_still_that_its_rules_are_dra
             assert await hand_in(centre, newer) == 201
             again = await take(client)
             newest, old = await shown(client), await client.get(f"/api/evidence/{sha256(STILL)}")
+            kept = (await client.get("/api/cameras/lane/rules")).json()["views"]
             async with centre.database.transaction() as conn:
                 records = (await conn.execute(select(audit_records))).mappings().all()
                 told = [row for row in records if row["action"] == "camera.looked_at"]
@@ -86,6 +87,8 @@ async def test_a_camera_without_an_incident_gives_a_still_that_its_rules_are_dra
     assert [one.rule_id for one in node.commands] == [None, None]
     assert (answer.json()["view_id"], answer.json()["views"]) == (None, None)  # a node of a release before
     assert (again.json()["view_id"], [one["name"] for one in again.json()["views"]]) == ("square", ["消防通道", "广场"])
+    stills = {one["view_id"]: one["still"] for one in kept["items"]}
+    assert (stills["lane"], stills["square"]["sha256"]) == (None, sha256(newer))
     assert (early.status_code, before) == (404, None)
     assert after is not None
     assert (after["sha256"], after["frame_size_wh"], after["is_asked_for"]) == (sha256(STILL), [1280, 720], True)

@@ -33,6 +33,7 @@ from tests.support.rows import (
     add_silence,
     add_silenced_alert,
     add_task,
+    add_view_still,
 )
 from xueliang_central.areas.tree import path_by_code
 from xueliang_central.cameras.gate import NEEDED
@@ -103,6 +104,7 @@ KINDS = {
         "/api/incidents/{}/recommended", frozenset({Role.ADMIN, Role.OPERATOR, Role.SUPERVISOR}), NO_SUCH
     ),
     "still": Kind("/api/evidence/{}", frozenset(DESKS), "0" * 64),
+    "still of a view": Kind("/api/evidence/{}", frozenset(DESKS), "0" * 64),
     "silence": Kind("/api/silences/{}", frozenset(DESKS), NO_SUCH, "/api/silences?state=all", "items", "silence_id"),
     "silenced": Kind("/api/silences/{}/alerts", frozenset(DESKS), NO_SUCH),
     "proposal": Kind(
@@ -172,11 +174,13 @@ async def _furnish(centre: TestCentre) -> dict[str, dict[str, str]]:
             await add_node(conn, node_id=f"node-{place}", area_path=path_by_code(code), at=centre.clock.at, by="test")
         await centre.add_cameras(camera(f"camera-{place}", code, node_id=f"node-{place}"))
         await add_rules(centre, f"camera-{place}")
-        picture = jpeg(filler=place.encode())
-        ids["still"][place] = sha256(picture)
+        picture, of_view = jpeg(filler=place.encode()), jpeg(filler=f"a view of {place}".encode())
+        ids["still"][place], ids["still of a view"][place] = sha256(picture), sha256(of_view)
         async with centre.client() as node:
             headers = {"authorization": f"Bearer {centre.node_token}", "content-type": "image/jpeg"}
-            assert (await node.put(f"/api/evidence/{sha256(picture)}", content=picture, headers=headers)).is_success
+            for one in (picture, of_view):
+                assert (await node.put(f"/api/evidence/{sha256(one)}", content=one, headers=headers)).is_success
+        await add_view_still(centre, f"camera-{place}", f"node-{place}", sha256(of_view))
         ids["level"][place] = ids["level_history"][place] = ids["canaries"][place] = await add_level(centre, code)
         ids["copy"][place] = await add_copy(centre, code)
         ids["incident"][place] = await add_incident(centre, code, still=sha256(picture))
@@ -218,7 +222,7 @@ async def test_every_object_for_every_role(centre: TestCentre, role: Role) -> No
             for place in PLACES:
                 answer = await client.get(kind.path.format(ids[name][place]))
                 cell = (role.value, name, place)
-                if role is Role.WORKER and name in {"task", "still"}:
+                if role is Role.WORKER and name in {"task", "still", "still of a view"}:
                     assert _same(answer, missing), cell  # allowed to ask; these tasks are another worker's
                 elif role not in kind.roles:  # the route is not theirs: the same whatever lies behind it
                     assert answer.status_code == missing.status_code == 403, cell

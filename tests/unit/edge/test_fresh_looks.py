@@ -27,7 +27,7 @@ from xueliang_edge.evidence.previews import preview_of
 from xueliang_edge.evidence.stills import Still
 from xueliang_edge.evidence.uploading import EvidenceStore
 from xueliang_edge.fresh_looks import AGAIN_S, FreshLooks
-from xueliang_edge.looks import SceneHandle, ViewSign
+from xueliang_edge.looks import KnownView, SceneHandle, ViewSign
 from xueliang_edge.observations import ViewFault
 
 LATER = datetime(2027, 1, 1, tzinfo=UTC)
@@ -55,6 +55,7 @@ class Node:
         self.requests: list[StillRequest] = []
         self.world.detection.compose_still = self._compose  # type: ignore[method-assign]
         self.world.detection.answer = TRUCK
+        self.known: tuple[KnownView, ...] = ()
         self.answers: list[LookResult] = []
         self.kept_at_answer: list[int] = []
         gatherer = Gatherer(self.world.detection, StillsInHand(self.store), self.world.clock.mono)  # type: ignore[arg-type]
@@ -65,6 +66,7 @@ class Node:
             hurry=self.world.pipeline.hurry,
             publish=self._publish,
             mono=self.world.clock.mono,
+            views_of=lambda _: self.known,
             wait_s=wait_s,
         )
         self.world.pipeline._onlooker = self.looks
@@ -195,6 +197,7 @@ def test_a_camera_that_turns_says_its_views_and_which_one_the_picture_shows(tmp_
         views = tuple(ViewSettings.model_validate(view) for view in named)
         one.world.pipeline.cameras["lane"].config = config.model_copy(update={"views": views})
         one.world.capture.view = ViewSign(view_id="square")
+        one.known = (KnownView("lane", "no_reference"), KnownView("square", "known", shift_xyn=(0.05, 0.0)))
         one.world.pass_time(5)
         one.ask(rule_id=None)
         turned = one.answer()
@@ -204,7 +207,10 @@ def test_a_camera_that_turns_says_its_views_and_which_one_the_picture_shows(tmp_
     assert (still.view_id, still.views) == (None, ())
     assert turned.view_id == "square"
     assert turned.views is not None
-    assert [view.model_dump() for view in turned.views] == named
+    states = ("no_reference", "beside")
+    assert [view.model_dump() for view in turned.views] == [
+        view | {"state": state} for view, state in zip(named, states, strict=True)
+    ]
     assert of_a_rule.views is None  # who judges has no use for them
 
 

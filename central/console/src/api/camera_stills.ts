@@ -16,7 +16,7 @@ export interface FreshStill {
   /** The view that it shows; null: none of them, or they are not told apart. */
   view_id: string | null;
   /** Of the camera; empty: it stands still; null: its node does not say. */
-  views: { view_id: string; name: string }[] | null;
+  views: { view_id: string; name: string; state: string | null }[] | null;
 }
 
 export const takeStill = (cameraId: string, signal: AbortSignal) =>

@@ -88,10 +88,18 @@ export interface CameraStill {
   observed_at: string;
   /** Somebody asked for it to tune the rules; else it is of an alert. */
   is_asked_for: boolean;
+  /** Which view it shows; null: none of them, or nobody knows (`is_view_known`). Of the camera's newest only. */
+  view_id?: string | null;
+  is_view_known?: boolean;
   /** The small picture, as an address, while the full one is on its way. */
   preview?: string;
-  /** The full one, as an address in this page: the centre shows the newest of a camera only. */
-  whole?: string;
+}
+
+/** The views of a camera that turns, as its node last told them; none: it stands still. */
+export interface ToldViews {
+  told_at: string;
+  /** `state`: what the node knows of it, a code; null: it does not say. `still`: the newest of it. */
+  items: { view_id: string; name: string; state: string | null; still: CameraStill | null }[];
 }
 
 export interface CameraRulesNow extends CameraRulesBody {
@@ -102,6 +110,8 @@ export interface CameraRulesNow extends CameraRulesBody {
   /** What is proposed would be its first rules and start in the shadow, for so long; null: it would not. */
   new_in_shadow_hours: number | null;
   still: CameraStill | null;
+  /** null: its node has told none. */
+  views: ToldViews | null;
   desired_settings: Settings | null;
   running_settings: Settings | null;
   desired_inherited: Inherited;

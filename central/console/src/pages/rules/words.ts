@@ -153,7 +153,7 @@ const zh = {
   "rules.unknown": "节点还没有上报规则。",
   "rule.shadow": "试运行",
   "rule.drill": "演练",
-  "picture.still": "底图：{at} 的告警画面（已遮挡）",
+  "picture.still": "底图：{at} 的画面（已遮挡）",
   "picture.none": "没有可用的画面，在空白画面上绘制",
   "picture.alt": "摄像机画面与监测区域",
 
@@ -397,7 +397,7 @@ const en: Record<keyof typeof zh, string> = {
   "rules.unknown": "The node has not said its rules yet.",
   "rule.shadow": "shadow",
   "rule.drill": "drill",
-  "picture.still": "On the masked still of an alert, {at}",
+  "picture.still": "On a masked still of {at}",
   "picture.none": "There is no picture yet: drawn on an empty frame",
   "picture.alt": "The camera's picture with its zones",
 

@@ -1,10 +1,12 @@
 /** The views of a camera that turns: which there are, which one a rule names, and on which picture it is drawn. Pure. */
-import type { CameraStill } from "@/api/rules";
+import type { CameraStill, ToldViews } from "@/api/rules";
 
 export interface NamedView {
   view_id: string;
   /** What people call it; null: nobody has said it. */
   name: string | null;
+  /** What its node knows of it, a code; null: not said. */
+  state: string | null;
 }
 
 /** unchecked: not among those known here, and the node has not told all. missing: it needs one. */
@@ -12,13 +14,13 @@ export type ViewStanding = "none" | "known" | "unchecked" | "unknown" | "missing
 
 /**
  * Attributes:
- *   listed: those told by the node, else those that rules name which it runs: it has taken them.
- *   isTold: the node has told all of them.
+ *   listed: those told by the node, and those that rules name which it runs: it has taken them.
+ *   toldAt: when the node told all of them; null: it has not.
  *   turns: rules are judged by view.
  */
 export interface KnownViews {
   listed: NamedView[];
-  isTold: boolean;
+  toldAt: string | null;
   turns: boolean;
 }
 
@@ -28,9 +30,10 @@ export interface Pictured {
   is: "shown" | "unsaid" | "elsewhere" | "none";
 }
 
-/** `told`: null: nothing. `kept`: the newest picture of each view; `newestView`: see `picturedOf`. */
+/** `told`: null: nothing; `toldAt`: when. `kept`: the newest picture of each view; `newestView`: see `picturedOf`. */
 export interface SeenViews {
   told: readonly NamedView[] | null;
+  toldAt: string | null;
   kept: ReadonlyMap<string, CameraStill>;
   newestView: string | null | undefined;
 }
@@ -42,22 +45,35 @@ export function viewOf(rule: Record<string, unknown> | null | undefined): string
   return typeof view === "string" && view !== "" ? view : null;
 }
 
-/** `told`: by the node; null: it has said nothing. `running`: what it judges by; `draft`: what is edited. */
-export function knownViews(told: readonly NamedView[] | null, running: Ruled, draft: Ruled): KnownViews {
+/** `running`: what the node judges by; `draft`: what is edited. */
+export function knownViews({ told, toldAt }: Pick<SeenViews, "told" | "toldAt">, running: Ruled, draft: Ruled): KnownViews {
   const named = (settings: Ruled): string[] => (settings?.rules ?? []).flatMap((rule) => viewOf(rule) ?? []);
-  const taken = [...new Set(named(running))].map((view_id) => ({ view_id, name: null }));
-  const listed = told ? [...told] : taken;
-  return { listed, isTold: told !== null, turns: listed.length > 1 || named(draft).length > 0 };
+  const listed = [...(told ?? [])];
+  // What it runs it has taken, also where it has told its views before they were changed.
+  for (const view_id of new Set(named(running)))
+    if (!listed.some((one) => one.view_id === view_id)) listed.push({ view_id, name: null, state: null });
+  return { listed, toldAt, turns: listed.length > 1 || named(draft).length > 0 };
+}
+
+/** By view, what can be drawn on: the still at the centre, or the `small` picture of a newer one that is on its way. */
+export function keptStills(stored: ToldViews | null, small: ReadonlyMap<string, CameraStill>): Map<string, CameraStill> {
+  const kept = new Map(small);
+  const at = (one: CameraStill): number => Date.parse(one.observed_at);
+  for (const { view_id, still } of stored?.items ?? []) {
+    const mine = kept.get(view_id);
+    if (still && (!mine || mine.sha256 === still.sha256 || at(mine) < at(still))) kept.set(view_id, still);
+  }
+  return kept;
 }
 
 /** `needsOne`: the rule has a place in the picture. */
-export function standingOf(view: string | null, { listed, isTold }: KnownViews, needsOne: boolean): ViewStanding {
+export function standingOf(view: string | null, { listed, toldAt }: KnownViews, needsOne: boolean): ViewStanding {
   if (view === null) return needsOne && listed.length > 1 ? "missing" : "none";
   if (listed.some((one) => one.view_id === view)) return "known";
-  return isTold ? "unknown" : "unchecked";
+  return toldAt !== null ? "unknown" : "unchecked";
 }
 
-export function viewName(view: string, { listed }: KnownViews): string {
+export function viewName(view: string, { listed }: Pick<KnownViews, "listed">): string {
   return listed.find((one) => one.view_id === view)?.name ?? view;
 }
 
