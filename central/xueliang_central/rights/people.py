@@ -109,7 +109,8 @@ async def add_user(
 
 async def change_user(conn: AsyncConnection, user_id: str, *, at: datetime, by: str, **values: Any) -> None:
     """Change role, area, password hash, holder or `disabled`, and end every session of that person. Phones that are
-    bound go with a worker who is disabled, or no worker any more; else they go on, by their keys.
+    bound go with a worker who is disabled, or no worker any more; else they go on, by their keys. A code that waits for
+    a phone goes with a change of the area, too.
 
     Raises NotFound, Conflict, and MoveRefused where it would combine what one person may not be.
     """
@@ -128,6 +129,8 @@ async def change_user(conn: AsyncConnection, user_id: str, *, at: datetime, by: 
     await conn.execute(delete(sessions).where(sessions.c.user_id == user_id))
     if values.get("disabled") or values.get("role", before.role) != Role.WORKER.value:
         await phones.revoke_all(conn, user_id, by=by, why="the account was changed", at=at)
+    elif values.get("area_path", before.area_path) != before.area_path:
+        await phones.void_code(conn, user_id)  # shown by who leads the area that the person has left
     detail = {name: "changed" if name == "password_hash" else str(value) for name, value in values.items()}
     await chain.record(
         conn, actor=by, action="user.changed", object_kind="user", object_id=user_id, detail=detail, at=at
