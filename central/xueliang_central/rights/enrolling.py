@@ -214,8 +214,8 @@ async def _opened(
 
 async def _used_by(conn: AsyncConnection, code: str, key: PhoneKey, at: datetime) -> Row[Any] | None:
     """The worker and the phone of a code that this very key has used, while the code would stand and the phone does."""
-    found = await conn.execute(
-        select(users.c.user_id, users.c.username, phone_rows.c.phone_id)
+    asked = (
+        select(users, phone_rows.c.phone_id)
         .join(phone_rows, phone_rows.c.user_id == users.c.user_id)
         .join(used_phone_codes, used_phone_codes.c.phone_id == phone_rows.c.phone_id)
         .where(
@@ -228,7 +228,7 @@ async def _used_by(conn: AsyncConnection, code: str, key: PhoneKey, at: datetime
             users.c.role == Role.WORKER.value,
         )
     )
-    return found.one_or_none()
+    return (await conn.execute(asked)).one_or_none()
 
 
 async def _of_code(database: Database, code: str, *, address: str, at: datetime) -> Row[Any]:

@@ -151,7 +151,9 @@ async def test_a_code_goes_with_the_area_and_the_use_of_its_workers_account(staf
                 async with staffed.database.transaction() as conn:
                     await change_user(conn, staffed.user_ids["wang"], at=staffed.clock.at, by="test", **changed)
             answer = await BoundPhone().enrol(client, code)
-            assert (answer.status_code, answer.json().get("code")) == ((422, "enrolment_over") if is_over else (200, None))
+            assert (answer.status_code, answer.json().get("code")) == (
+                (422, "enrolment_over") if is_over else (200, None)
+            )
 
 
 async def test_a_code_that_is_over_voided_or_replaced_enrols_nothing(staffed: TestCentre) -> None:
