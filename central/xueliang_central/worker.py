@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from typing import Final
+from typing import Any, Final
 
-from xueliang_central.camera_rules import giving, spreading, watching
+from xueliang_central.camera_rules import bringing, giving, spreading, watching
 from xueliang_central.cap import service as cap
 from xueliang_central.cap import set_aside
 from xueliang_central.centre import Centre
@@ -427,14 +427,15 @@ class Worker:
         """Bring what areas say for rules, and rules that are copied, to the cameras, a lot at a time; returns how many
         cameras were gone to."""
         done = 0
-        for part in (spreading, giving):
+        ways: tuple[bringing.Way[Any, Any], ...] = (spreading.WAY, giving.WAY)
+        for way in ways:
             some = 1
             while some:
                 async with self._database.reading() as conn:
-                    if not await part.is_any_spreading(conn):
+                    if not await bringing.is_any_spreading(conn, way):
                         break
                 async with self._database.transaction() as conn:
-                    some = await part.spread(conn, self._wall())
+                    some = await bringing.spread(conn, way, self._wall())
                 done += some
                 await asyncio.sleep(ROLL_UP_PAUSE_S)
         self.counts["rules_followed"] += done

@@ -1,12 +1,13 @@
 """The three screens in a real browser without a GPU: how soon, how smooth, how large, and for whom.
 
     ./run bench console                         all but the heap
-    ./run bench console --parts command,axe     of command, axe, phone, taps, whatif, case
+    ./run bench console --parts command,axe     of command, axe, phone, taps, whatif, case, inforce
     ./run bench console --parts command --screen 1920x1080
     ./run bench console --parts command --heap-minutes 30
 
 The command page is that of a city of 3,600 areas, 30,000 cameras and 500 open incidents, with PostgreSQL, a broker, an
-ingest process and one that speaks HTTP; nodes are played. The other parts run on the small demo city.
+ingest process and one that speaks HTTP; nodes are played. The other parts run on the small demo city; `inforce` has no
+browser: rules go from the API to a real node and back.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from sqlalchemy import text
 from tests.bench.centre_bench.people import Viewer, sign_in, viewers
 from tests.bench.centre_bench.stored import Past, make_past
 from tests.bench.centre_bench.streaming import Told
-from tests.bench.console_bench import small_pages
+from tests.bench.console_bench import rules_in_force, small_pages
 from tests.bench.console_bench.desk_page import (
     Whole,
     city_desk,
@@ -51,7 +52,7 @@ from xueliang_alerts.clocks import system_wall
 from xueliang_central.store.database import Database
 
 FOLDER: Final = Path(".run/bench/console")
-PARTS: Final = ("command", *small_pages.PARTS)
+PARTS: Final = ("command", *small_pages.PARTS, "inforce")
 SCREEN_WH: Final = (1366, 768)
 OPEN: Final = 500
 PAST: Final = Past(2_000, OPEN, 20)
@@ -75,6 +76,7 @@ KEYS = (
     "base_js_kb",
     "map_js_kb",
     *small_pages.KEYS,
+    *rules_in_force.KEYS,
 )
 
 
@@ -106,13 +108,16 @@ def measure(options: argparse.Namespace, figures: Figures) -> None:
     unknown = sorted(set(parts) - set(PARTS))
     if unknown:
         raise SystemExit(f"--parts: expected of {','.join(PARTS)}, got {','.join(unknown)}")
-    require_console()
+    if set(parts) - {"inforce"}:
+        require_console()
     if "axe" in parts:
         require_axe()
     shutil.rmtree(FOLDER, ignore_errors=True)
     if "command" in parts:
         _command(options, figures)
-    if set(parts) - {"command"}:
+    if "inforce" in parts:
+        rules_in_force.measure(FOLDER / "rules", 10 if options.quick else 50, figures)
+    if set(parts) & set(small_pages.PARTS):
         with open_browser() as browser:
             small_pages.measure(parts, browser, FOLDER / "small", figures, is_quick=options.quick)
 

@@ -158,8 +158,27 @@ def test_a_code_that_is_closed_enrols_nobody_and_can_be_typed_while_it_stands(br
     phone.get_by_test_id("enrol-check").click()
     expect(phone.get_by_test_id("enrol-whose")).to_contain_text("李网格", timeout=SOON_MS)
 
-    desk.get_by_test_id("phone-code-close").click()
+    desk.reload()  # the code is known to nobody any more, and still stands
+    desk.locator("button.pick", has_text="李网格").click()
+    expect(desk.get_by_test_id("phone-code-standing")).to_contain_text("chief", timeout=SOON_MS)
+    assert too_wide(desk) == []
+    desk.get_by_test_id("phone-code-withdraw").click()
+    expect(desk.get_by_test_id("phone-code-standing")).to_have_count(0, timeout=SOON_MS)
     until(lambda: not _waits(grid))
+
+    desk.get_by_test_id("phone-enrol").click()
+    lost: list[str] = []
+    phone.route("**/api/session/phone/enrol", lambda route: _answer_lost(route, lost), times=1)
+    phone.goto(scanned(desk))
+    phone.get_by_test_id("enrol-go").click(timeout=SOON_MS)
+    expect(phone.get_by_test_id("enrol-failure")).to_be_visible(timeout=SOON_MS)
+    expect(desk.get_by_test_id("phones-said")).to_contain_text("已登记", timeout=SOON_MS)
+    phone.context.clear_cookies(name="xl_session")
+    phone.goto("about:blank")  # killed at that moment: scanned again
+    phone.goto(f"/phone/enrol#{lost[0]}")
+    expect(phone.get_by_test_id("phone-page")).to_be_visible(timeout=SOON_MS)
+    expect(desk.get_by_test_id("phone-row")).to_have_count(1)
+
     late: list[Route] = []
     desk.route("**/phone-code", lambda route: late.append(route), times=1)
     with desk.expect_request(lambda asked: asked.method == "POST" and asked.url.endswith("/phone-code")):
@@ -177,6 +196,13 @@ def _is_over(phone: Page) -> bool:
     if again.is_visible():
         again.click()
     return phone.get_by_test_id("enrol-failure").filter(has_text="已失效").is_visible()
+
+
+def _answer_lost(route: Route, codes: list[str]) -> None:
+    """The centre has taken it, and the line breaks before its answer."""
+    assert route.fetch().ok
+    codes.append(route.request.post_data_json["code"])
+    route.abort()
 
 
 def _waits(grid: Grid) -> bool:

@@ -10,19 +10,21 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
 DAYS_BEFORE: Final = 7
 LEAST_TO_COMPARE: Final = 10  # alerts of the others in those days: below it, how they do says nothing
 TREND_AT_MOST: Final = 5.0
+HELD_LASTS: Final = timedelta(hours=72)  # held on a Friday evening: who decides is there again on Monday
 
 
 class CanaryState(StrEnum):
     PLANNED = "planned"  # its version waits for a second person
     BEGUN = "begun"  # on its way to its cameras
     WATCHED = "watched"
-    HELD = "held"  # its time is over, in the band: a person promotes it; it is watched on
+    HELD = "held"  # its time is over, in the band: a person promotes it; it is watched on, for `HELD_LASTS`
     PROMOTED = "promoted"
     ROLLED_BACK = "rolled_back"
     ENDED = "ended"  # its version was refused, withdrawn or overtaken
@@ -149,6 +151,12 @@ def breaches(figures: Figures, band: Band) -> tuple[Breach, ...]:
     if figures.missing > band.most_missing:
         found.append(Breach("missing", figures.missing, band.most_missing))
     return tuple(found)
+
+
+def undecided(ends_at: datetime, at: datetime) -> Breach | None:
+    """Nobody has decided on one that is held, for too long; None: there is time."""
+    hour = timedelta(hours=1)
+    return Breach("undecided", (at - ends_at) / hour, HELD_LASTS / hour) if at >= ends_at + HELD_LASTS else None
 
 
 def chosen(plan: Plan, changed: Sequence[str]) -> tuple[str, ...]:

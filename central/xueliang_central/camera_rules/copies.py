@@ -5,8 +5,10 @@ Invariants
     - A copy that is tried is given to the cameras of its trial and to nobody else.
     - Promoting and rolling back change the copy's state; which cameras follow is in their rows, so that an end in
       between loses nothing and repeats nothing.
-    - A roll-back of a trial needs nobody's agreement: each camera gets the set that it had. One after the promotion is
-      a change like any other: where a severity changes, it waits for a second person at the camera.
+    - A roll-back by itself needs nobody's agreement: each camera gets the set that it had. One by hand, of a trial or
+      after the promotion, is a change like any other: where a severity changes, it waits for a second person at the
+      camera.
+    - A person's key makes one copy: a unique index.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from xueliang_central.camera_rules.tables import rule_copies, rule_copy_cameras
 from xueliang_central.errors import Conflict, MoveRefused, NotAllowed, NotFound
 from xueliang_central.rights.policy import Permission, allows
 from xueliang_central.rights.scope import Actor, may_see, within
+from xueliang_central.store.among import among
 
 Row = dict[str, Any]
 KEPT: Final = trials.Kept(rule_copies, rule_copy_cameras, ("copy_id",), made=("copy_id",), is_tried="is_tried")
@@ -56,10 +59,14 @@ def must_own(actor: Actor, copy: Row) -> None:
         raise NotAllowed("a grant shows this copy to you; only who its cameras belong to changes their rules")
 
 
-async def cameras_of(conn: AsyncConnection, copy_id: str) -> list[Row]:
+async def cameras_of(conn: AsyncConnection, copy_ids: Sequence[str]) -> dict[str, list[Row]]:
+    """By copy, by one statement: those of the trial first."""
     its = rule_copy_cameras.c
-    query = select(rule_copy_cameras).where(its.copy_id == copy_id).order_by(its.is_tried.desc(), its.camera_id)
-    return [dict(row) for row in (await conn.execute(query)).mappings()]
+    query = select(rule_copy_cameras).where(among(conn, its.copy_id, copy_ids))
+    found: dict[str, list[Row]] = {copy_id: [] for copy_id in copy_ids}
+    for row in (await conn.execute(query.order_by(its.is_tried.desc(), its.camera_id))).mappings():
+        found[row["copy_id"]].append(dict(row))
+    return found
 
 
 async def same_request(conn: AsyncConnection, actor: Actor, key: str | None) -> str | None:

@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.camera_rules import copies, service
@@ -34,6 +35,7 @@ from xueliang_central.cameras.releases import CameraGate
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.errors import Conflict, MoveRefused, NotAllowed, RulesRefused
 from xueliang_central.rights.scope import Actor, may_see, within
+from xueliang_central.store.database import savepoint
 from xueliang_configs.cameras import CameraRules
 
 Row = dict[str, Any]
@@ -194,7 +196,7 @@ async def propose(
     Raises MoveRefused (no camera is left that changes, or none of the canary is among them), Conflict: the rules say
     something else than the person saw.
     """
-    await service.camera_of(conn, actor, source_id, lock=True)  # one at a time, so that a key makes one copy
+    await service.camera_of(conn, actor, source_id, lock=True)  # one at a time, as of the same look
     before = await copies.same_request(conn, actor, asked.key)
     if before is not None:
         return before
@@ -230,7 +232,14 @@ async def propose(
         "hazards": sorted({rule["hazard"] for rule in rules}),
         "reasons": [],
     }
-    await conn.execute(insert(rule_copies), row)
+    try:
+        async with savepoint(conn):
+            await conn.execute(insert(rule_copies), row)
+    except IntegrityError:  # in this instant, of another camera's rules
+        before = await copies.same_request(conn, actor, asked.key)
+        if before is None:
+            raise
+        return before
     await conn.execute(insert(rule_copy_cameras), [_camera_row(copy_id, one, asked, tried) for one in seen])
     detail = {"source": source_id, "why": asked.why, "cameras": len(changed), "tried": len(tried)}
     await copies.record(conn, actor.name, "proposed", copy_id, {**detail, "severity_changes": severities}, at)

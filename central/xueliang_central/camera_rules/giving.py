@@ -1,11 +1,11 @@
-"""Brings copied rules to their cameras, and back, a lot at a time: each lot in one transaction with what became of it.
+"""Brings copied rules to their cameras, and back (bringing.py): what becomes of each is kept in its row.
 
-Several workers share it: a copy that one of them works on is left to that one (PostgreSQL). A camera that has moved out
-of the copy's area since is of others: it keeps what it has.
+A camera that has moved out of the copy's area since is of others: it keeps what it has.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, and_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.camera_rules import copies, service
+from xueliang_central.camera_rules.bringing import AT_ONCE, FAILED, Way
 from xueliang_central.camera_rules.canary import CanaryState
 from xueliang_central.camera_rules.copying import target_of
 from xueliang_central.camera_rules.deciding import RulesState, VersionState, state_of
@@ -24,41 +25,10 @@ from xueliang_central.camera_rules.views import desired_of, report_of
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.errors import NotFound, RulesRefused
 from xueliang_central.rights.scope import within
-from xueliang_central.store.claims import skip_taken
 
 Row = dict[str, Any]
 BACK: Final = "copy rolled back: "  # the console says it in the language of the page
-AT_ONCE: Final = 5  # cameras of a transaction, as where areas are followed
 GIVEN: Final = copies.GIVEN
-
-
-async def is_any_spreading(conn: AsyncConnection) -> bool:
-    found = await conn.execute(select(rule_copies.c.copy_id).where(rule_copies.c.spreading).limit(1))
-    return found.one_or_none() is not None
-
-
-async def spread(conn: AsyncConnection, at: datetime) -> int:
-    """One lot of one copy; how many cameras were gone to. 0: there is nothing to do, or others do it."""
-    query = select(rule_copies).where(rule_copies.c.spreading).order_by(rule_copies.c.copy_id).limit(1)
-    found = (await conn.execute(skip_taken(query))).mappings().one_or_none()
-    if found is None:
-        return 0
-    copy = dict(found)
-    lot = await _lot(conn, copy)
-    for row in lot:
-        if copy["state"] == CanaryState.ROLLED_BACK:
-            values = {"back": await _bring_back(conn, copy, row, at)}
-        else:
-            values = await _give(conn, copy, row, at)
-        its = rule_copy_cameras.c
-        one = (its.copy_id == row["copy_id"], its.camera_id == row["camera_id"])
-        await conn.execute(update(rule_copy_cameras).where(*one).values(**values))
-    if len(lot) < AT_ONCE:
-        await copies.set_values(conn, copy["copy_id"], spreading=False)
-        await copies.record(conn, copy["by_name"], "spread", copy["copy_id"], {"state": copy["state"]}, at)
-        if copy["state"] == CanaryState.BEGUN:
-            await copies.reached(conn, copy, at)
-    return max(1, len(lot))
 
 
 async def _lot(conn: AsyncConnection, copy: Row) -> list[Row]:
@@ -72,6 +42,35 @@ async def _lot(conn: AsyncConnection, copy: Row) -> list[Row]:
     return [dict(row) for row in (await conn.execute(query.limit(AT_ONCE))).mappings()]
 
 
+async def _bring(conn: AsyncConnection, copy: Row, row: Row, at: datetime) -> Row:
+    """What its row says afterwards."""
+    if copy["state"] == CanaryState.ROLLED_BACK:
+        return {"back": await _bring_back(conn, copy, row, at)}
+    return await _give(conn, copy, row, at)
+
+
+def _failed(copy: Row, _row: Row) -> Row:
+    return {"back": FAILED} if copy["state"] == CanaryState.ROLLED_BACK else _left(FAILED)
+
+
+async def _keep(conn: AsyncConnection, copy: Row, came: Sequence[tuple[Row, Row]], is_last: bool, at: datetime) -> None:
+    its = rule_copy_cameras.c
+    for row, values in came:
+        one = (its.copy_id == row["copy_id"], its.camera_id == row["camera_id"])
+        await conn.execute(update(rule_copy_cameras).where(*one).values(**values))
+    if not is_last:
+        return
+    await copies.set_values(conn, copy["copy_id"], spreading=False)
+    await copies.record(conn, copy["by_name"], "spread", copy["copy_id"], {"state": copy["state"]}, at)
+    if copy["state"] == CanaryState.BEGUN:
+        await copies.reached(conn, copy, at)
+
+
+def _left(why: str) -> Row:
+    """One that was left as it is belongs to no trial any more."""
+    return {"outcome": why, "is_tried": False}
+
+
 async def _camera(conn: AsyncConnection, camera_id: str) -> Row | None:
     found = await conn.execute(select(cameras).where(cameras.c.camera_id == camera_id).with_for_update())
     row = found.mappings().one_or_none()
@@ -79,18 +78,17 @@ async def _camera(conn: AsyncConnection, camera_id: str) -> Row | None:
 
 
 async def _give(conn: AsyncConnection, copy: Row, row: Row, at: datetime) -> Row:
-    """What its row says afterwards. One that was left as it is belongs to no trial any more."""
     camera = await _camera(conn, row["camera_id"])
     if camera is None:
-        return {"outcome": "gone", "is_tried": False}
+        return _left("gone")
     if not within(camera["area_path"], copy["area_path"]):
-        return {"outcome": "not_allowed", "is_tried": False}
+        return _left("not_allowed")
     target = await target_of(conn, camera, copy["rules"], copy["new_in_shadow"])
     is_as_seen = target.newest_version == row["seen_version"] and target.digest == row["seen_digest"]
     if not is_as_seen or not set(target.severities) <= set(row["severities"]):
-        return {"outcome": "changed", "is_tried": False}
+        return _left("changed")
     if target.left_out is not None or target.part is None:
-        return {"outcome": target.left_out or "same", "is_tried": False}
+        return _left(target.left_out or "same")
     camera_id = camera["camera_id"]
     desired, report = await desired_of(conn, camera_id), await report_of(conn, camera_id, camera["node_id"])
     made = Made(
@@ -153,7 +151,7 @@ async def _bring_back(conn: AsyncConnection, copy: Row, row: Row, at: datetime) 
         {"copy_id": copy["copy_id"]},
         "rules.brought_back",
         {"copy": copy["copy_id"], "restores": row["before"]},
-        is_agreed=not severities or not copy["was_promoted"],
+        is_agreed=not severities or copy["ended_by_id"] is None,  # by itself, to what ran: it needs nobody
         restores=row["before"],
     )
     await put(conn, camera_id, made, desired, report, at)
@@ -167,3 +165,6 @@ def _turned_back(copy: Row) -> Row:
     by = {"by_id": copy["ended_by_id"], "by_name": copy["ended_by"]} if is_by_hand else {}
     undecided = dict.fromkeys(("decided_at", "decided_by_id", "decided_by_name", "decide_note"))
     return {**copy, **by, **undecided}
+
+
+WAY: Final = Way(rule_copies, "copy_id", _lot, _bring, _failed, _keep)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.camera_rules import service
@@ -41,7 +41,8 @@ async def waiting(conn: AsyncConnection, actor: Actor, *conditions: ColumnElemen
     `promotes`: rules that would leave the shadow, by their ids; `moves`: what this person may do.
     """
     its = rule_versions.c
-    where = (its.state == VersionState.PROPOSED.value, *conditions)
+    proposed = literal(VersionState.PROPOSED.value, literal_execute=True)  # a parameter would not be found by the index
+    where = (its.state == proposed, *conditions)
     joined = rule_versions.join(cameras, cameras.c.camera_id == its.camera_id)
     count = (await conn.execute(select(func.count()).select_from(joined).where(*where))).scalar_one()
     query = (

@@ -56,6 +56,15 @@ Index(
     postgresql_where=_DESIRED,
     sqlite_where=_DESIRED,
 )
+_PROPOSED: Final = text("state = 'proposed'")
+Index(  # what waits for a second person, over all cameras
+    "rule_versions_waiting",
+    rule_versions.c.made_at,
+    rule_versions.c.camera_id,
+    rule_versions.c.version,
+    postgresql_where=_PROPOSED,
+    sqlite_where=_PROPOSED,
+)
 Index("rule_versions_unsent", rule_versions.c.camera_id, postgresql_where=_UNSENT[0], sqlite_where=_UNSENT[1])
 
 rule_reports: Final = Table(
@@ -187,6 +196,7 @@ rule_copies: Final = Table(
     Column("ended_by_id", String(36), nullable=True),  # who rolled it back; null: it did by itself, or was not
     Index(None, "area_path"),
 )
+Index("rule_copies_one_of_a_key", rule_copies.c.by_id, rule_copies.c.idempotency_key, unique=True)
 Index("rule_copies_spreading", rule_copies.c.copy_id, postgresql_where=_SPREADING[0], sqlite_where=_SPREADING[1])
 Index("rule_copies_watched", rule_copies.c.next_look_at, postgresql_where=_WATCHED, sqlite_where=_WATCHED)
 

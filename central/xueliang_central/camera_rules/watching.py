@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.areas.tree import AreaTree
 from xueliang_central.camera_rules import canaries, copies, trials
-from xueliang_central.camera_rules.canary import DAYS_BEFORE, CanaryState, Figures, breaches
+from xueliang_central.camera_rules.canary import DAYS_BEFORE, CanaryState, Figures, breaches, undecided
 from xueliang_central.camera_rules.deciding import VersionState
 from xueliang_central.camera_rules.tables import rule_reports, rule_versions
 from xueliang_central.cameras.tables import cameras
@@ -55,7 +55,9 @@ async def _look(conn: AsyncConnection, tree: AreaTree, kind: trials.Kind, due: R
     await trials.looked(conn, kind.kept, canary, figures, at)
     canary["figures"] = figures.as_json()
     left = breaches(figures, trials.band_of(canary))
-    if left:
+    late = undecided(canary["ends_at"], at) if canary["state"] == CanaryState.HELD else None
+    if left or late:
+        left = left if late is None else (*left, late)
         await kind.roll_back(conn, tree, canary, None, left, at)
     elif canary["state"] == CanaryState.WATCHED and at >= canary["ends_at"]:
         if canary["promotes_itself"] and figures.is_tried:

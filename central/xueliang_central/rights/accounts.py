@@ -286,8 +286,15 @@ async def actor_of_session(conn: AsyncConnection, token: str, *, at: datetime) -
             grants.c.user_id == row.user_id, or_(grants.c.until_at.is_(None), grants.c.until_at > at)
         )
     )
-    has_second_factor = row.confirmed_at is not None
-    return Actor(row.user_id, row.username, Role(row.role), row.area_path, tuple(granted.scalars()), has_second_factor)
+    return Actor(
+        row.user_id,
+        row.username,
+        Role(row.role),
+        row.area_path,
+        tuple(granted.scalars()),
+        has_second_factor=row.confirmed_at is not None,
+        session=token_hash(token),
+    )
 
 
 async def forget_old(conn: AsyncConnection, at: datetime) -> None:

@@ -2,7 +2,9 @@
 
 Invariants
     - The code has 130 random bits; the database keeps its hash. A new one of the same worker voids the one before. Of
-      two phones that use it at once one is enrolled.
+      two phones that use it at once one is enrolled. The phone that used it, and no other, gets its answer again for as
+      long as the code would have stood: the first may have been lost on its way.
+    - It goes when its worker moves, is disabled or is no worker any more.
     - Wrong ones are counted by address as wrong passwords are, and are answered alike: unknown, used, over. A right one
       never waits for them: nobody guesses it, and all phones of a network may come from one address.
     - It stands for the password, and for nothing more: who has a second factor enters a code of it here too.
@@ -24,11 +26,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.audit import chain
 from xueliang_central.errors import CodeNeeded, EnrolmentOver, MoveRefused, PhoneRefused, Throttled, WrongCode
-from xueliang_central.rights import accounts, keeping, people, second_factor
+from xueliang_central.rights import accounts, keeping, people, phones, second_factor
 from xueliang_central.rights.phone_keys import PhoneKey, to_enrol
 from xueliang_central.rights.scope import Actor, Role
 from xueliang_central.rights.sealing import Seal
-from xueliang_central.rights.tables import phone_codes, users
+from xueliang_central.rights.tables import phone_codes, used_phone_codes, users
 from xueliang_central.rights.tables import phones as phone_rows
 from xueliang_central.rights.throttle import ADDRESS, count_attempt, subject_hash
 from xueliang_central.store.database import Database
@@ -69,7 +71,7 @@ async def make_code(conn: AsyncConnection, actor: Actor, user_id: str, *, at: da
     if now is None or now.role != Role.WORKER.value or now.disabled:
         raise MoveRefused("a phone is enrolled for a worker whose account is in use")
     code = "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
-    await conn.execute(delete(phone_codes).where(phone_codes.c.user_id == account.user_id))
+    await phones.void_code(conn, account.user_id)
     expires_at = at + CODE_LASTS
     row = {
         "user_id": account.user_id,
@@ -86,8 +88,7 @@ async def make_code(conn: AsyncConnection, actor: Actor, user_id: str, *, at: da
 async def void_code(conn: AsyncConnection, actor: Actor, user_id: str, *, at: datetime) -> None:
     """The supervisor closes the picture. Nothing where none waits. Raises NotFound (the account)."""
     account = await keeping.others_account(conn, actor, user_id)
-    gone = await conn.execute(delete(phone_codes).where(phone_codes.c.user_id == account.user_id))
-    if gone.rowcount:
+    if await phones.void_code(conn, account.user_id):
         await _note(conn, actor.name, "phone_code.voided", account.user_id, {}, at)
 
 
@@ -118,7 +119,8 @@ async def enrol(
     device: str,
     at: datetime,
 ) -> tuple[accounts.SignedIn, str]:
-    """The phone is bound; its first session, and its phone_id.
+    """The phone is bound; its first session, and its phone_id. Asked again with the same code and key: another session
+    of the same phone, without a second code of the second factor.
 
     Args:
         signature: of `to_enrol(plain(code))`, by the key.
@@ -131,11 +133,13 @@ async def enrol(
         CodeNeeded, WrongCode: the person has a second factor.
         Throttled: one wrong code too many, of this kind or of the second factor.
     """
-    row = await _of_code(database, code, address=address, at=at)
+    async with database.reading() as conn:
+        before = await _used_by(conn, code, key, at)
+    row = before or await _of_code(database, code, address=address, at=at)
     if not key.has_signed(to_enrol(plain(code)), signature):
         raise PhoneRefused("the phone has not signed with the key it names")
     async with database.reading() as conn:
-        has_factor = (await second_factor.standing_of(conn, row.user_id)).is_enrolled
+        has_factor = before is None and (await second_factor.standing_of(conn, row.user_id)).is_enrolled
     subject = second_factor.subject_of(row.user_id)
     if has_factor and not second:
         raise CodeNeeded
@@ -143,6 +147,10 @@ async def enrol(
         await second_factor.count(database, subject, at)
     async with database.transaction() as conn:
         await people.hold(conn, row.user_id)  # first, as where an account is changed: neither waits for the other
+        before = await _used_by(conn, code, key, at)  # also by the same request, sent twice at once
+        if before is not None:
+            await _note(conn, row.username, "phone.enrolled_again", row.user_id, {"phone_id": before.phone_id}, at)
+            return await _opened(conn, row, before.phone_id, address, device, at), before.phone_id
         is_enough = await _second_step(conn, seal, row, second, at)
         if is_enough:
             await second_factor.forget_attempts(conn, subject)
@@ -170,9 +178,12 @@ async def _bind(
     at: datetime,
 ) -> tuple[accounts.SignedIn, str]:
     used = await conn.execute(
-        delete(phone_codes).where(phone_codes.c.code_hash == _hash(code), phone_codes.c.expires_at > at)
+        delete(phone_codes)
+        .where(phone_codes.c.code_hash == _hash(code), phone_codes.c.expires_at > at)
+        .returning(phone_codes.c.expires_at)
     )
-    if used.rowcount != 1:
+    expires_at = used.scalar_one_or_none()
+    if expires_at is None:
         raise EnrolmentOver("another phone was faster, or the code was voided in this moment")
     phone_id = str(uuid.uuid4())
     bound = {
@@ -186,12 +197,38 @@ async def _bind(
         "last_used_at": at,
     }
     await conn.execute(insert(phone_rows), bound)
+    spent = {"code_hash": _hash(code), "phone_id": phone_id, "expires_at": expires_at}
+    await conn.execute(insert(used_phone_codes), spent)
     told = {"phone_id": phone_id, "name": name, "code_of": row.made_by, "address": address}
     await _note(conn, row.username, "phone.enrolled", row.user_id, told, at)
-    opened = await accounts.open_by_phone(
+    return await _opened(conn, row, phone_id, address, device, at), phone_id
+
+
+async def _opened(
+    conn: AsyncConnection, row: Row[Any], phone_id: str, address: str, device: str, at: datetime
+) -> accounts.SignedIn:
+    return await accounts.open_by_phone(
         conn, row.user_id, row.username, phone_id, action="session.opened", address=address, device=device, at=at
     )
-    return opened, phone_id
+
+
+async def _used_by(conn: AsyncConnection, code: str, key: PhoneKey, at: datetime) -> Row[Any] | None:
+    """The worker and the phone of a code that this very key has used, while the code would stand and the phone does."""
+    asked = (
+        select(users, phone_rows.c.phone_id)
+        .join(phone_rows, phone_rows.c.user_id == users.c.user_id)
+        .join(used_phone_codes, used_phone_codes.c.phone_id == phone_rows.c.phone_id)
+        .where(
+            used_phone_codes.c.code_hash == _hash(code),
+            used_phone_codes.c.expires_at > at,
+            phone_rows.c.key_x == key.x,
+            phone_rows.c.key_y == key.y,
+            phones.stands(at),
+            users.c.disabled.is_(False),
+            users.c.role == Role.WORKER.value,
+        )
+    )
+    return (await conn.execute(asked)).one_or_none()
 
 
 async def _of_code(database: Database, code: str, *, address: str, at: datetime) -> Row[Any]:

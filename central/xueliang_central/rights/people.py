@@ -14,40 +14,69 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.audit import chain
-from xueliang_central.errors import Conflict, MoveRefused, NotFound, NotSignedIn
+from xueliang_central.errors import Conflict, MoveRefused, NotFound, NotSignedIn, PhoneRevoked
 from xueliang_central.rights import phones
 from xueliang_central.rights.administrators import Standing, administered_as, why_not
 from xueliang_central.rights.scope import Actor, Role
 from xueliang_central.rights.tables import grants, second_steps, sessions, users
+from xueliang_central.rights.tables import phones as phone_rows
 
 MAX_HOLDER: Final = 128
 USERNAME_PATTERN: Final = re.compile(r"^[a-z0-9][a-z0-9._-]{0,63}$")
 
 
-async def hold(conn: AsyncConnection, user_id: str) -> Row[Any] | None:
-    """The person's row, held until the transaction ends: of two that open and end sessions one waits for the other."""
-    return (await conn.execute(select(users).where(users.c.user_id == user_id).with_for_update())).one_or_none()
+async def hold(conn: AsyncConnection, user_id: str, *, shared: bool = False) -> Row[Any] | None:
+    """The person's row, held until the transaction ends: of two that open and end sessions one waits for the other.
+
+    On PostgreSQL by FOR NO KEY UPDATE (`key_share`): nobody changes or removes a user_id, so that a row which only
+    refers to the person (a session, a known device, a step of a sign-in) need not wait, as it would for FOR UPDATE.
+    `shared`, by FOR SHARE: for who changes nothing of the account and only needs it to stay as it is. What the person
+    asks for meanwhile (`must_stand`) does not wait then, who changes the account does. Not with `hold` for oneself
+    after it: two that share the row and then want it alone would wait for each other for ever.
+    """
+    asked = select(users).where(users.c.user_id == user_id)
+    held = asked.with_for_update(read=True) if shared else asked.with_for_update(key_share=True)
+    return (await conn.execute(held)).one_or_none()
 
 
 async def must_stand(conn: AsyncConnection, actor: Actor, *, alone: bool = False, changes: str | None = None) -> None:
     """The account is as it was when its request was let in, and stays so until the transaction ends.
 
-    Between the two somebody may have disabled it, moved it, or given it another role, which ends its sessions. Locked
+    Between the two somebody may have disabled it, moved it, or given it another role, or ended its sessions: by a new
+    password, a reset second factor, a phone that is taken away; that of the request is looked for once the lock is
+    there. A grant that ran out in this moment still counts for this one request. Locked
     first of all, and shared: what one person asks for at once does not wait for each other. `alone`: it does, because
     what follows locks the person's row too; two that share it and then want it alone would wait for each other for
     ever. Never with `hold` of the same person after it. `changes`: the account, this or another, that what follows
     changes: both rows are held, in one order, so that two who change each other do not wait so either. Raises
-    NotSignedIn.
+    NotSignedIn, PhoneRevoked.
     """
     its = users.c
     asked = select(its.user_id, its.role, its.area_path, its.disabled).where(its.user_id.in_(_both(actor, changes)))
     if changes is not None:
-        held = asked.order_by(its.user_id).with_for_update()
-    else:  # key_share: what only refers to the row need not wait
-        held = asked.with_for_update(key_share=True) if alone else asked.with_for_update(read=True)
+        asked = asked.order_by(its.user_id)
+    is_alone = alone or changes is not None  # key_share: what only refers to the row need not wait
+    held = asked.with_for_update(key_share=True) if is_alone else asked.with_for_update(read=True)
     row = next((one for one in await conn.execute(held) if one.user_id == actor.user_id), None)
     if row is None or row.disabled or (row.role, row.area_path) != (actor.role.value, actor.area_path):
         raise NotSignedIn("the account was changed in this moment")
+    if actor.session:
+        await _must_last(conn, actor.session)
+
+
+async def _must_last(conn: AsyncConnection, token_hash: str) -> None:
+    """A statement of its own: it sees what was committed while the row of the person was waited for."""
+    found = await conn.execute(
+        select(phone_rows.c.revoked_at)
+        .select_from(sessions)
+        .outerjoin(phone_rows, phone_rows.c.phone_id == sessions.c.phone_id)
+        .where(sessions.c.token_hash == token_hash)
+    )
+    row = found.one_or_none()
+    if row is None:
+        raise NotSignedIn("the session was ended in this moment")
+    if row.revoked_at is not None:
+        raise PhoneRevoked
 
 
 def _both(actor: Actor, changes: str | None) -> set[str]:
@@ -109,7 +138,8 @@ async def add_user(
 
 async def change_user(conn: AsyncConnection, user_id: str, *, at: datetime, by: str, **values: Any) -> None:
     """Change role, area, password hash, holder or `disabled`, and end every session of that person. Phones that are
-    bound go with a worker who is disabled, or no worker any more; else they go on, by their keys.
+    bound go with a worker who is disabled, or no worker any more; else they go on, by their keys. A code that waits for
+    a phone goes with a change of the area, too.
 
     Raises NotFound, Conflict, and MoveRefused where it would combine what one person may not be.
     """
@@ -128,6 +158,8 @@ async def change_user(conn: AsyncConnection, user_id: str, *, at: datetime, by: 
     await conn.execute(delete(sessions).where(sessions.c.user_id == user_id))
     if values.get("disabled") or values.get("role", before.role) != Role.WORKER.value:
         await phones.revoke_all(conn, user_id, by=by, why="the account was changed", at=at)
+    elif values.get("area_path", before.area_path) != before.area_path:
+        await phones.void_code(conn, user_id)  # shown by who leads the area that the person has left
     detail = {name: "changed" if name == "password_hash" else str(value) for name, value in values.items()}
     await chain.record(
         conn, actor=by, action="user.changed", object_kind="user", object_id=user_id, detail=detail, at=at

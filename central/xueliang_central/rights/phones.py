@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from xueliang_central.audit import chain
 from xueliang_central.errors import NotFound
-from xueliang_central.rights.tables import phone_challenges, phone_codes, phones, sessions
+from xueliang_central.rights.tables import phone_challenges, phone_codes, phones, sessions, used_phone_codes
 from xueliang_central.store import events
 
 PHONE_LASTS: Final = timedelta(days=90)  # as a known device; a worker on long leave is enrolled again
@@ -74,8 +74,13 @@ async def revoke(conn: AsyncConnection, user_id: str, phone_id: str, *, by: str,
 
 async def revoke_all(conn: AsyncConnection, user_id: str, *, by: str, why: str, at: datetime) -> None:
     """What follows for a person's phones from a change of the account; a code that waits goes as well."""
-    await conn.execute(delete(phone_codes).where(phone_codes.c.user_id == user_id))
+    await void_code(conn, user_id)
     await _revoke(conn, user_id, phones.c.user_id == user_id, by=by, detail={"why": why}, at=at)
+
+
+async def void_code(conn: AsyncConnection, user_id: str) -> bool:
+    """One that waits enrols nobody any more. False: none waited."""
+    return (await conn.execute(delete(phone_codes).where(phone_codes.c.user_id == user_id))).rowcount > 0
 
 
 async def _revoke(
@@ -111,6 +116,7 @@ async def tell(conn: AsyncConnection, user_id: str, at: datetime) -> None:
 async def forget_old(conn: AsyncConnection, at: datetime) -> None:
     """Codes and challenges that are over, phones not used or taken away long ago."""
     await conn.execute(delete(phone_codes).where(phone_codes.c.expires_at <= at))
+    await conn.execute(delete(used_phone_codes).where(used_phone_codes.c.expires_at <= at))
     await conn.execute(delete(phone_challenges).where(phone_challenges.c.expires_at <= at))
     long_ago = at - PHONE_LASTS
     await conn.execute(delete(phones).where(or_(phones.c.last_used_at < long_ago, phones.c.revoked_at < long_ago)))

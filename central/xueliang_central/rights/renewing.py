@@ -65,7 +65,7 @@ async def renew(
     async with database.reading() as conn:
         user_id = (await _bound(conn, phone_id, at)).user_id
     async with database.transaction() as conn:
-        await people.hold(conn, user_id)  # whoever takes the phone away in this moment waits, or is done
+        await people.hold(conn, user_id, shared=True)  # whoever takes the phone away in this moment waits, or is done
         row = await _bound(conn, phone_id, at)
         refused = await _why_not(conn, row, given, signature, at)
         if not refused:

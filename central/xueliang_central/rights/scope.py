@@ -7,7 +7,7 @@ nobody sees it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -39,6 +39,7 @@ class Actor:
         area_path: root of the own subtree.
         grants: further subtrees, for example the neighbouring grid that asked for help.
         has_second_factor: has enrolled one; every session of this person has passed it then.
+        session: hash of the token of the session that asks; "" where none does.
     """
 
     user_id: str
@@ -47,6 +48,7 @@ class Actor:
     area_path: str
     grants: tuple[str, ...] = ()
     has_second_factor: bool = False
+    session: str = field(default="", repr=False, compare=False)
 
     @property
     def roots(self) -> tuple[str, ...]:

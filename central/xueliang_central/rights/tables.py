@@ -76,6 +76,16 @@ phone_codes: Final = Table(
     Index("phone_codes_by_hash", "code_hash", unique=True),
 )
 
+used_phone_codes: Final = Table(
+    "used_phone_codes",  # for as long as they would have stood: the phone that used one may not have got its answer
+    metadata,
+    Column("code_hash", String(64), primary_key=True),
+    Column("phone_id", UuidText, ForeignKey("phones.phone_id", ondelete="CASCADE"), nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Index(None, "phone_id"),
+    Index(None, "expires_at"),
+)
+
 phone_challenges: Final = Table(
     "phone_challenges",
     metadata,

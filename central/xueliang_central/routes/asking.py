@@ -27,6 +27,8 @@ SAME_AGAIN: Final[dict[int | str, dict[str, Any]]] = {
 }
 # A telephone or an identity card, never a house; mobile numbers also as they are spoken: 138 0000 1111, 138-0000-1111.
 _LONG_NUMBER: Final = re.compile(r"\d{7,}|1[3-9]\d[ -]\d{4}[ -]?\d{4}|1[3-9]\d{5}[ -]\d{4}|\d{3,4}[ -]\d{4}[ -]\d{3,4}")
+# As incidents.service.next_number makes it, and as a note names another case: 20261123-0001.
+_INCIDENT_NUMBER: Final = re.compile(r"(?<!\d)20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])-\d{4,5}(?!\d)")
 _EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -45,10 +47,11 @@ def _storable(value: str) -> str:
 
 
 def about_things(text: str) -> str:
-    """What was seen, not who saw it: a number of a person would be kept as long as the incident. Raises ValueError."""
-    if _LONG_NUMBER.search(text):
+    """What was seen or done, not by whom: a person's number would be kept as long as the case. Raises ValueError."""
+    if _LONG_NUMBER.search(_INCIDENT_NUMBER.sub(" ", text)):
         raise ValueError(
-            "expected no telephone or identity number, got one: leave it out; a resident's is told as call_back"
+            "expected no telephone or identity number, got one: leave it out and name the office or the role; a"
+            " resident's is told as call_back"
         )
     return text
 
@@ -63,6 +66,9 @@ def _in_utc(at: datetime) -> datetime:
 
 UtcMoment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Text = Annotated[str, Field(max_length=1000), AfterValidator(_storable)]
+# What people write about a case, and others read. Not for what names devices, documents or sums of money, which have
+# long numbers of their own: reasons of rules, registers, releases of cameras, funds.
+Words = Annotated[Text, AfterValidator(about_things)]
 Key = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_storable)]
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 WhyRules = Annotated[Text, Field(max_length=LONGEST_WHY, description="Everybody who reads the history reads it.")]
@@ -89,7 +95,7 @@ class SeveralBody(BaseModel):
     move: Annotated[str, Field(pattern=r"^[a-z_]{1,24}$")]
     cases: Annotated[tuple[CaseBody, ...], Field(min_length=1, max_length=MOST_TOGETHER)]
     reason_code: Code | None = None
-    note: Text | None = None
+    note: Words | None = None
     idempotency_key: Annotated[Key | None, Field(max_length=80)] = None
 
 
@@ -99,7 +105,7 @@ class _Asked(BaseModel):
     move: Annotated[str, Field(pattern=r"^[a-z_]{1,24}$")]
     version: Version
     reason_code: Code | None = None
-    note: Text | None = None
+    note: Words | None = None
     idempotency_key: Key | None = None
 
 
@@ -116,7 +122,7 @@ class _RegroupAsked(BaseModel):
 
     version: Version
     reason_code: Code | None = None
-    note: Text | None = None
+    note: Words | None = None
     idempotency_key: Key | None = None
 
 
@@ -186,12 +192,6 @@ class TaskMoveBody(_Asked):
     fix: Annotated[FixBody | None, Field(description="A position told on purpose: check_in needs it, help may.")] = None
     until: Annotated[UtcMoment | None, Field(description="ask_suspension needs it: when the task goes on.")] = None
 
-    @model_validator(mode="after")
-    def _says_no_number(self) -> TaskMoveBody:
-        if self.move == "message":
-            about_things(self.note or "")
-        return self
-
 
 class HelpAnswerBody(BaseModel):
     """Who comes to a worker who has asked for help. A reason_code or a note is needed."""
@@ -200,7 +200,7 @@ class HelpAnswerBody(BaseModel):
 
     version: Version
     reason_code: Code | None = None
-    note: Text | None = None
+    note: Words | None = None
     idempotency_key: Key | None = None
 
 

@@ -13,7 +13,7 @@ from xueliang_central.hand_overs.facts import facts_of
 from xueliang_central.rights.acting import acting
 from xueliang_central.rights.policy import Permission, allows, require
 from xueliang_central.rights.scope import Actor
-from xueliang_central.routes.asking import SAME_AGAIN, AnId, Text
+from xueliang_central.routes.asking import SAME_AGAIN, AnId, Words
 
 router: Final = APIRouter(prefix="/api/hand-overs", tags=["incidents"])
 
@@ -26,7 +26,7 @@ class HandOverBody(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    words: Text = ""
+    words: Words = ""
 
 
 @router.get("")

@@ -13,14 +13,14 @@ from xueliang_central.dispatch.publishing import changing
 from xueliang_central.kept_open.planning import Plan
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor
-from xueliang_central.routes.asking import Key, Photos, Text, UtcMoment, Version, rulebook_of
+from xueliang_central.routes.asking import Key, Photos, Text, UtcMoment, Version, Words, rulebook_of
 from xueliang_central.routes.incidents import incident_shown
 from xueliang_configs.values import AreaLevel
 
 router: Final = APIRouter(prefix="/api/incidents", tags=["incidents"])
 
-ShortText = Annotated[Text, Field(min_length=1, max_length=80)]
-LongText = Annotated[Text, Field(min_length=1)]
+ShortText = Annotated[Words, Field(min_length=1, max_length=80)]
+LongText = Annotated[Words, Field(min_length=1)]
 
 
 class PlanBody(BaseModel):
@@ -32,7 +32,7 @@ class PlanBody(BaseModel):
     holder: Annotated[ShortText, Field(description="The duty holder.")]
     holder_unit: ShortText
     measures: LongText
-    funds: LongText
+    funds: Annotated[Text, Field(min_length=1)]
     plan: Annotated[LongText, Field(description="What is done if it becomes worse meanwhile.")]
 
 
@@ -43,7 +43,7 @@ class KeepBody(BaseModel):
 
     move: Annotated[str, Field(pattern=r"^[a-z_]{1,24}$")]
     version: Version
-    note: Text | None = None
+    note: Words | None = None
     plan: Annotated[PlanBody | None, Field(description="Of keep_open and replan.")] = None
     deadline: Annotated[UtcMoment | None, Field(description="Of keep_open and ask_extension.")] = None
     photos: Annotated[

@@ -27,6 +27,7 @@ from xueliang_central.rights.accounts import SESSION_COOKIE, actor_of_session
 from xueliang_central.rights.acting import acting
 from xueliang_central.rights.policy import Permission, require, require_node
 from xueliang_central.rights.scope import Actor, may_see
+from xueliang_central.routes.asking import Words
 from xueliang_central.routes.backtests import while_connected
 
 router: Final = APIRouter(tags=["live view"])
@@ -52,7 +53,7 @@ class LiveBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     purpose: Purpose
-    note: Annotated[str, Field(min_length=4, max_length=200, description="In words of the person's own.")]
+    note: Annotated[Words, Field(min_length=4, max_length=200, description="In words of the person's own.")]
     incident_id: Annotated[str | None, Field(max_length=36)] = Field(
         default=None, description="The incident it is about; needed where the purpose is incident."
     )

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from xueliang_central.centre import centre_of
 from xueliang_central.dispatch.messaging import Message, say
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor
-from xueliang_central.routes.asking import Key, Text, about_things, rulebook_of
+from xueliang_central.routes.asking import Key, Words, rulebook_of
 from xueliang_central.routes.incidents import incident_shown
 
 router: Final = APIRouter(prefix="/api/incidents", tags=["incidents"])
@@ -21,7 +21,7 @@ router: Final = APIRouter(prefix="/api/incidents", tags=["incidents"])
 class MessageBody(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    text: Annotated[Text, Field(min_length=1), AfterValidator(about_things)]
+    text: Annotated[Words, Field(min_length=1)]
     idempotency_key: Key | None = None
 
 

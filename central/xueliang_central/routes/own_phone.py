@@ -101,7 +101,8 @@ async def whose_phone(given: PhoneCode, request: Request) -> WhosePhone:
 
 @router.post("/phone/enrol", dependencies=[Depends(public)])
 async def enrol_phone(given: Enrol, request: Request, response: Response) -> Enrolled:
-    """Bind this phone to the worker: sets the session cookie. 422 enrolment_over, phone_refused, code_needed,
+    """Bind this phone to the worker: sets the session cookie. The same code and key once more within its ten minutes:
+    the same phone_id, and another session. 422 enrolment_over, phone_refused, code_needed,
     wrong_code; 429 when throttled."""
     centre = centre_of(request)
     signed_in, phone_id = await enrolling.enrol(

@@ -21,7 +21,7 @@ from xueliang_central.routes.asking import (
     CaseBody,
     Code,
     Key,
-    Text,
+    Words,
     cursor_of,
     path_seen,
     read_cursor,
@@ -41,7 +41,7 @@ class ReviewBody(BaseModel):
     answer: Literal["true_hazard", "false_alarm", "permitted", "no_answer"]
     cases: Annotated[tuple[CaseBody, ...], Field(min_length=1, max_length=MOST_TOGETHER)]
     reason_code: Code | None = None
-    note: Text | None = None
+    note: Words | None = None
     idempotency_key: Annotated[Key | None, Field(max_length=80)] = None
 
 

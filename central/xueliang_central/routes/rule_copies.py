@@ -92,11 +92,9 @@ async def list_copies(request: Request, actor: Sees) -> dict[str, Any]:
     query = select(rule_copies).where(in_scope(its.area_path, actor)).order_by(its.made_at.desc()).limit(LISTED)
     async with centre.database.reading() as conn:
         rows = [dict(row) for row in (await conn.execute(query)).mappings()]
-        items = [
-            copy_view(row, await copies.cameras_of(conn, row["copy_id"]), copies.moves_of(actor, row, centre.wall()))
-            for row in rows
-        ]
-    return {"items": items}
+        cameras = await copies.cameras_of(conn, [row["copy_id"] for row in rows])
+    moves = [copies.moves_of(actor, row, centre.wall()) for row in rows]
+    return {"items": [copy_view(row, cameras[row["copy_id"]], may) for row, may in zip(rows, moves, strict=True)]}
 
 
 @router.get("/{copy_id}")
@@ -105,7 +103,8 @@ async def get_copy(request: Request, copy_id: CopyId, actor: Sees) -> dict[str, 
     centre = centre_of(request)
     async with centre.database.reading() as conn:
         row = await copies.seen_copy(conn, actor, copy_id)
-        return copy_view(row, await copies.cameras_of(conn, copy_id), copies.moves_of(actor, row, centre.wall()))
+        cameras = await copies.cameras_of(conn, [copy_id])
+    return copy_view(row, cameras[copy_id], copies.moves_of(actor, row, centre.wall()))
 
 
 @router.post("/check")
@@ -174,7 +173,8 @@ async def post_copy_move(request: Request, copy_id: CopyId, body: CopyMove, acto
 async def post_copy_trial_move(
     request: Request, copy_id: CopyId, body: CopyTrialMove, actor: Changes
 ) -> dict[str, Any]:
-    """Promote what is tried to all of its cameras, or give each camera back the set that it had. 409: it is over."""
+    """Promote what is tried to all of its cameras, or give each camera back the set that it had; where that changes a
+    severity, it waits for a second person at the camera. 409: it is over."""
     centre = centre_of(request)
     async with acting(centre.database, actor) as conn:
         await copies.move(conn, centre.areas.tree, actor, copy_id, body.move, centre.wall())

@@ -14,7 +14,7 @@ from xueliang_central.dispatch.publishing import changing
 from xueliang_central.incidents.change import Change
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor
-from xueliang_central.routes.asking import AnId, Code, Key, Text, Version, rulebook_of
+from xueliang_central.routes.asking import AnId, Code, Key, Version, Words, rulebook_of
 from xueliang_central.routes.incidents import incident_shown
 
 router: Final = APIRouter(prefix="/api", tags=["incidents"])
@@ -25,7 +25,7 @@ class _Asked(BaseModel):
 
     version: Version
     reason_code: Code | None = None
-    note: Text | None = None
+    note: Words | None = None
     idempotency_key: Key | None = None
 
 
@@ -35,7 +35,7 @@ class UrgeBody(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: Version
-    note: Text | None = None
+    note: Words | None = None
     idempotency_key: Key | None = None
 
 

@@ -34,9 +34,8 @@ from xueliang_central.routes.asking import (
     AnId,
     Key,
     Photos,
-    Text,
     UtcMoment,
-    about_things,
+    Words,
     cursor_of,
     read_cursor,
     rulebook_of,
@@ -77,9 +76,7 @@ class SightingBody(BaseModel):
         float | None, Field(ge=-180, le=180, description="WGS84. Left out by a worker: somewhere in the own area.")
     ] = None
     latitude: Annotated[float | None, Field(ge=-90, le=90)] = None
-    text: Annotated[
-        Text, Field(max_length=400, description="A worker may leave it out."), AfterValidator(about_things)
-    ] = ""
+    text: Annotated[Words, Field(max_length=400, description="A worker may leave it out.")] = ""
     seen_at: Annotated[UtcMoment | None, Field(description="Left out: now.")] = None
     drill: bool = False
     call_back: CallBackBody | None = None

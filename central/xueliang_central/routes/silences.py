@@ -20,9 +20,9 @@ from xueliang_central.rights.scope import Actor, may_see, scoped
 from xueliang_central.routes.asking import (
     LARGEST_PAGE,
     Key,
-    Text,
     UtcMoment,
     Version,
+    Words,
     cursor_of,
     read_cursor,
     rulebook_of,
@@ -50,7 +50,7 @@ class SilenceBody(_Frozen):
     kind: Literal[Kind.SILENCE, Kind.MAINTENANCE, Kind.EVENT] = Field(
         description="silence: operators. maintenance (camera faults) and event: rule operators."
     )
-    reason: Annotated[Text, Field(min_length=1, description="Everybody who misses an alert reads it.")]
+    reason: Annotated[Words, Field(min_length=1, description="Everybody who misses an alert reads it.")]
     ends_at: Annotated[UtcMoment, Field(description="Mandatory; how long at most: `silencing` in the policies.")]
     starts_at: Annotated[UtcMoment | None, Field(description="Left out: now.")] = None
     area_code: Annotated[str | None, Field(max_length=15, description="This or camera_id or node_id.")] = None
@@ -74,7 +74,7 @@ class SilenceMoveBody(_Frozen):
 
     move: Annotated[str, Field(pattern=r"^[a-z_]{1,24}$")]
     version: Version
-    note: Text | None = None
+    note: Words | None = None
     idempotency_key: Key | None = None
 
 

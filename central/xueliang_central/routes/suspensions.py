@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from xueliang_central.centre import centre_of
 from xueliang_central.dispatch import supervising, suspending, watching
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor
-from xueliang_central.routes.asking import Code, Key, Text, UtcMoment, Version, about_things, rulebook_of
+from xueliang_central.routes.asking import Code, Key, UtcMoment, Version, Words, rulebook_of
 from xueliang_central.routes.incidents import incident_shown
 
 router: Final = APIRouter(prefix="/api", tags=["incidents"])
@@ -22,7 +22,7 @@ class _Asked(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: Version
-    note: Text | None = None
+    note: Words | None = None
     idempotency_key: Key | None = None
 
 
@@ -48,7 +48,7 @@ class SupervisionReplyBody(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    text: Annotated[Text, Field(min_length=1), AfterValidator(about_things)]
+    text: Annotated[Words, Field(min_length=1)]
     idempotency_key: Key | None = None
 
 
@@ -63,7 +63,7 @@ class SupervisionBody(BaseModel):
 
     move: Literal["supervise", "end_supervision"]
     version: Version
-    note: Annotated[Text, Field(min_length=1, description="What is expected; of an end, what was found.")]
+    note: Annotated[Words, Field(min_length=1, description="What is expected; of an end, what was found.")]
     due: Annotated[UtcMoment | None, Field(description="supervise needs it: when the levels above are told.")] = None
     idempotency_key: Key | None = None
 

@@ -18,7 +18,7 @@ from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.states import WITH_UNIT
 from xueliang_central.intake.signing import FILE_NAME, read_key
 from xueliang_central.rights.policy import Permission, declare
-from xueliang_central.routes.asking import Text, rulebook_of
+from xueliang_central.routes.asking import Words, rulebook_of
 from xueliang_central.routes.rates import Rates
 from xueliang_central.units import links, replies_by_text, requests
 
@@ -64,7 +64,7 @@ class UnitReplyBody(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     reply: Literal["clears", "done", "cannot"]
-    note: Annotated[Text | None, Field(max_length=200)] = None
+    note: Annotated[Words | None, Field(max_length=200)] = None
 
 
 class GatewayReplyBody(BaseModel):

@@ -71,6 +71,22 @@ def after_commit(conn: AsyncConnection, callback: Callable[[], None]) -> None:
     _hooks(conn).after.append(callback)
 
 
+@asynccontextmanager
+async def savepoint(conn: AsyncConnection) -> AsyncIterator[None]:
+    """What is done in the block is undone when it raises, with what it gave to `write_late` and `after_commit`; the
+    transaction can go on."""
+    hooks = _hooks(conn)
+    late, after = {writer: len(rows) for writer, rows in hooks.late.items()}, len(hooks.after)
+    try:
+        async with _translated(), conn.begin_nested():
+            yield
+    except BaseException:
+        for writer, rows in hooks.late.items():
+            del rows[late.get(writer, 0) :]
+        del hooks.after[after:]
+        raise
+
+
 class Database:
     """One database, open. `close()` belongs to whoever opened it."""
 

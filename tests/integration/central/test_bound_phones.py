@@ -25,7 +25,7 @@ from xueliang_central.rights.phones import PHONE_LASTS
 from xueliang_central.rights.renewing import CHALLENGE_LASTS
 from xueliang_central.rights.scope import Role
 from xueliang_central.rights.second_factor import reset
-from xueliang_central.rights.tables import grants, phone_challenges, phone_codes, phones
+from xueliang_central.rights.tables import grants, phone_challenges, phone_codes, phones, used_phone_codes
 from xueliang_central.rights.throttle import ADDRESS, DEVICE
 
 
@@ -107,6 +107,53 @@ async def test_a_code_is_used_once_also_by_two_phones_at_once(staffed: TestCentr
     async with staffed.database.reading() as conn:
         assert len((await conn.execute(select(phones))).all()) == 1
         assert (await conn.execute(select(phone_codes))).all() == []
+
+
+async def test_a_lost_answer_is_given_again_to_the_same_key_while_the_code_would_stand(staffed: TestCentre) -> None:
+    async with staffed.signed_in("wang") as client:
+        secret, _ = await enrol_factor(staffed, client)
+    phone, worker, code = BoundPhone(), staffed.user_ids["wang"], await shown_code(staffed)
+    async with staffed.client() as client, staffed.client() as other, staffed.signed_in("zhao") as desk:
+        same = {"second": code_of_app(staffed, secret)}
+        twice = await asyncio.gather(phone.enrol(client, code, **same), phone.enrol(other, code, **same))
+        assert [answer.status_code for answer in twice] == [200, 200], [answer.text for answer in twice]
+        assert len({answer.json()["phone_id"] for answer in twice}) == 1
+        again = await phone.enrol(client, code)  # another code of the second factor is not asked
+        assert (again.status_code, again.json()["phone_id"]) == (200, phone.phone_id)
+        assert (await client.get("/api/tasks")).status_code == 200
+        assert len((await desk.get(f"/api/users/{worker}/phones")).json()["phones"]) == 1
+
+        theirs = phone.enrolment(code)["key"]
+        assert (await BoundPhone().enrol(other, code)).json()["code"] == "enrolment_over", "another key"
+        assert (await BoundPhone().enrol(other, code, key=theirs)).json()["code"] == "phone_refused", "not its own"
+        assert (await other.post("/api/session/phone/whose", json={"code": code})).json()["code"] == "enrolment_over"
+        assert (await desk.delete(f"/api/users/{worker}/phones/{phone.phone_id}")).status_code == 204
+        assert (await phone.enrol(client, code)).json()["code"] == "enrolment_over", "taken away"
+
+        late, last = BoundPhone(), await shown_code(staffed)
+        staffed.clock.advance(30)  # a code of the application is good once
+        assert (await late.enrol(client, last, second=code_of_app(staffed, secret))).status_code == 200
+        staffed.clock.advance(CODE_LASTS.total_seconds())
+        assert (await late.enrol(client, last)).json()["code"] == "enrolment_over"
+        async with staffed.database.transaction() as conn:
+            await forget_old(conn, staffed.clock.at)
+            assert (await conn.execute(select(used_phone_codes))).all() == []
+    told = [action for action in await actions(staffed) if action.startswith("phone.enrolled")]
+    assert told == ["phone.enrolled", "phone.enrolled_again", "phone.enrolled_again", "phone.enrolled"]
+
+
+async def test_a_code_goes_with_the_area_and_the_use_of_its_workers_account(staffed: TestCentre) -> None:
+    village = {"area_code": city.VILLAGE, "area_path": path_by_code(city.VILLAGE)}
+    async with staffed.client() as client:
+        for change, is_over in (({"password_hash": "x"}, False), (village, True), ({"disabled": True}, True)):
+            code = await shown_code(staffed)
+            for changed in (change, {"disabled": False}):
+                async with staffed.database.transaction() as conn:
+                    await change_user(conn, staffed.user_ids["wang"], at=staffed.clock.at, by="test", **changed)
+            answer = await BoundPhone().enrol(client, code)
+            assert (answer.status_code, answer.json().get("code")) == (
+                (422, "enrolment_over") if is_over else (200, None)
+            )
 
 
 async def test_a_code_that_is_over_voided_or_replaced_enrols_nothing(staffed: TestCentre) -> None:

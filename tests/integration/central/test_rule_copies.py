@@ -17,7 +17,11 @@ from tests.support import city
 from tests.support.centres import camera
 from xueliang_central.areas.tree import path_by_code
 from xueliang_central.audit.tables import audit_records
-from xueliang_central.camera_rules import copies, giving
+from xueliang_central.camera_rules import copies
+from xueliang_central.camera_rules.bringing import AT_ONCE, FAILED, spread
+from xueliang_central.camera_rules.canary import HELD_LASTS
+from xueliang_central.camera_rules.giving import WAY
+from xueliang_central.camera_rules.tables import rule_copies, rule_reports
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.notices.tables import notices
 from xueliang_central.rights.scope import Role
@@ -183,11 +187,11 @@ async def test_a_severity_is_agreed_to_once_for_all_and_a_kill_gives_each_camera
 
     async def cut_off() -> None:
         async with desk.centre.database.transaction() as conn:
-            assert await giving.spread(conn, desk.centre.clock.at) == 2
+            assert await spread(conn, WAY, desk.centre.clock.at) == 2
             raise Killed
 
     async with desk.centre.database.transaction() as conn:
-        assert await giving.spread(conn, desk.centre.clock.at) == giving.AT_ONCE
+        assert await spread(conn, WAY, desk.centre.clock.at) == AT_ONCE
     with pytest.raises(Killed):
         await cut_off()
     await desk.spread()
@@ -208,15 +212,18 @@ async def test_a_severity_is_agreed_to_once_for_all_and_a_kill_gives_each_camera
         assert (late.status_code, late.json()["state"]) == (409, "promoted")
 
 
-async def test_a_trial_is_rolled_back_by_hand_before_it_is_promoted_and_needs_nobody(desk: Desk) -> None:
+async def test_a_trial_is_rolled_back_by_hand_and_waits_where_a_severity_changes_by_it(desk: Desk) -> None:
     await desk.propose(TUNED, SMOKE, camera_id="cam-0")
-    made = await copy(desk, "cam-1", "cam-2", tried=("cam-1",))
-    before = (await desk.rules("cam-2"))["running_settings"]["rules"]
-    back = await turn(desk, made["copy_id"], "roll_back")
-    assert (back["state"], back["brought_back"], back["kept"]) == ("rolled_back", 1, {})
-    body = await desk.rules("cam-1")
-    assert (body["desired_settings"]["rules"], body["proposed"]) == (before, [])
-    assert (await desk.rules("cam-2"))["newest_version"] == 0  # it never had it
+    for ids, kept in ((("lane",), {}), ((), {"cam-1": "waits"})):  # with the other one the camera loses a rule
+        made = await copy(desk, "cam-1", "cam-2", tried=("cam-1",), rule_ids=ids)
+        before = (await desk.rules("cam-2"))["running_settings"]["rules"]
+        back = await turn(desk, made["copy_id"], "roll_back")
+        assert (back["state"], back["brought_back"], back["kept"]) == ("rolled_back", len(kept) == 0, kept)
+        body = await desk.rules("cam-1")
+        assert (body["desired_settings"]["rules"] == before, len(body["proposed"])) == (not kept, len(kept))
+        assert (await desk.rules("cam-2"))["newest_version"] == 0  # it never had it
+    [waits] = (await desk.ruler.get("/api/camera-rules/waiting")).json()["items"]
+    assert (waits["camera_id"], waits["moves"]) == ("cam-1", ["withdraw"])  # who has undone it does not agree to it
     # What is refused at once: nobody that changes, none of the trial among them, the own rules, one named twice.
     body = {"source": "cam-0", "why": "x", "cameras": [{"camera_id": "cam-2", "based_on": 0}]}
     for more, reason in (
@@ -233,6 +240,64 @@ async def test_a_trial_is_rolled_back_by_hand_before_it_is_promoted_and_needs_no
     assert (await desk.ruler.post(COPIES, json=body | seen)).status_code == 409  # nobody has seen these
     seen = {"rules_digest": (await check(desk, "cam-2"))["rules_digest"]}
     assert (await desk.ruler.post(COPIES, json=body | seen)).status_code == 201
+
+
+async def test_one_that_is_held_and_nobody_decides_on_goes_back_by_itself_and_that_is_told(desk: Desk) -> None:
+    await desk.propose(TUNED, SMOKE, camera_id="cam-0")
+    made = await copy(desk, "cam-1", "cam-2", tried=("cam-1",))
+    await take(desk, "cam-1")
+    assert (await look(desk, made["copy_id"], 2 * HOUR))["state"] == "held"
+    desk.centre.clock.advance((HELD_LASTS - HOUR).total_seconds())
+    async with desk.centre.signed_in("ruler") as desk.ruler:  # the session of three days ago is over
+        assert (await look(desk, made["copy_id"], timedelta()))["state"] == "held"
+        back = await look(desk, made["copy_id"], HOUR)
+    assert (back["state"], back["ended_by"], back["brought_back"], back["kept"]) == ("rolled_back", None, 1, {})
+    assert (back["reasons"], back["moves"]) == ([{"code": "undecided", "seen": 72.0, "limit": 72.0}], [])
+    async with desk.centre.database.reading() as conn:
+        told = (await conn.execute(select(notices.c.kind))).scalars().all()
+    assert set(told) == {"canary_held", "canary_rolled_back"}
+
+
+async def _break(desk: Desk, settings: dict[str, Any]) -> None:
+    said_of = update(rule_reports).where(rule_reports.c.camera_id == "cam-1")
+    async with desk.centre.database.transaction() as conn:
+        await conn.execute(said_of.values(settings=settings))
+
+
+async def test_a_camera_at_which_something_fails_is_named_and_holds_up_nobody(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    await desk.propose(TUNED, camera_id="cam-0")
+    first = await copy(desk, "cam-1", "cam-2", "cam-3", spread=False)
+    other = await copy(desk, "cam-4", spread=False)
+    await _break(desk, {"nobody": "thought of this"})
+    await desk.spread()
+    for found, left in (
+        (await now(desk, first["copy_id"]), {"cam-1": FAILED}),
+        (await now(desk, other["copy_id"]), {}),
+    ):
+        assert (found["spreading"], found["to_come"], found["left_out"]) == (False, 0, left)
+    await _break(desk, whole("cam-1", LANE))
+    assert await dwells(desk, "cam-1", "cam-2", "cam-3", "cam-4") == [None, 20.0, 20.0, 20.0]
+    await desk.say(city.WEST, {FIRE_LANE: {"min_cover": 0.04}}, spread_now=False)  # levels go the same way
+    await _break(desk, {"nobody": "thought of this"})
+    await desk.spread()
+    level = (await desk.ruler.get(f"/api/rule-defaults/{city.WEST}")).json()["desired"]
+    assert (level["spreading"], level["left_out"]) == (False, {"cam-1": FAILED})
+    assert [one.exc_info is not None for one in caplog.records if "not brought" in one.message] == [True, True]
+
+
+async def test_a_persons_key_makes_one_copy_also_of_two_cameras_at_once(desk: Desk) -> None:
+    await desk.propose(TUNED, camera_id="cam-0")
+    await desk.propose(TUNED, camera_id="cam-9")
+    body = {"why": "x", "idempotency_key": "k", "cameras": [{"camera_id": "cam-1", "based_on": 0}]}
+    both = await asyncio.gather(
+        *(desk.ruler.post(COPIES, json={**body, "source": source}) for source in ("cam-0", "cam-9"))
+    )
+    assert [one.status_code for one in both] == [201, 201]
+    assert len({one.json()["copy_id"] for one in both}) == 1
+    async with desk.centre.database.reading() as conn:
+        assert len((await conn.execute(select(rule_copies.c.copy_id))).all()) == 1
 
 
 async def test_who_undoes_a_copy_proposes_what_that_changes_and_cannot_agree_to_it(desk: Desk) -> None:

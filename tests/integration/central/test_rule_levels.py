@@ -18,7 +18,8 @@ from tests.support.centres import TestCentre, camera
 from xueliang_alerts.clocks import system_wall
 from xueliang_central.areas.tree import path_by_code
 from xueliang_central.audit.tables import audit_records
-from xueliang_central.camera_rules.spreading import AT_ONCE, spread
+from xueliang_central.camera_rules import spreading
+from xueliang_central.camera_rules.bringing import AT_ONCE, spread
 from xueliang_central.camera_rules.tables import rule_versions
 from xueliang_central.rights.scope import Role
 from xueliang_central.rights.tables import grants
@@ -229,12 +230,12 @@ async def test_many_cameras_get_a_version_each_once_however_often_it_is_cut_off(
 
     async def cut_off() -> None:
         async with desk.centre.database.transaction() as conn:
-            assert await spread(conn, desk.centre.clock.at) == AT_ONCE
+            assert await spread(conn, spreading.WAY, desk.centre.clock.at) == AT_ONCE
             raise Killed
 
     async def one_lot() -> int:
         async with desk.centre.database.transaction() as conn:
-            return await spread(conn, desk.centre.clock.at)
+            return await spread(conn, spreading.WAY, desk.centre.clock.at)
 
     assert await one_lot() == AT_ONCE
     with pytest.raises(Killed):

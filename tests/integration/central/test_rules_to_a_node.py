@@ -4,37 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.integration.edge.scenes import CAMERA_PASSWORD, LANE, NODE_ID, LaneScene, lane_camera, write_settings
 from tests.support import city
-from tests.support.brokers import TestBroker, running_broker
-from tests.support.centres import TestCentre, camera
+from tests.support.brokers import running_broker
+from tests.support.centres import TestCentre
 from tests.support.node_process import NodeProcess, node_process
+from tests.support.rules_desk import CORNER, RULES, desk
 from xueliang_alerts.clocks import system_wall
-from xueliang_alerts.topics import shard_of
-from xueliang_central.camera_rules.sending import RulesSender, make_key
-from xueliang_central.incidents.change import Rulebook
-from xueliang_central.ingest.batches import Ingest
-from xueliang_central.ingest.links import ask_for
-from xueliang_central.ingest.waiting import Waiting
-from xueliang_central.rights.scope import Role
+from xueliang_central.camera_rules.sending import make_key
 from xueliang_central.worker import Worker
 from xueliang_streams.rtsp_server import RtspServer
 
 pytestmark = [pytest.mark.fixtures, pytest.mark.slow, pytest.mark.timeout(300)]
-
-CORNER = [[0.9, 0.9], [1.0, 0.9], [1.0, 1.0]]
-"""Nothing ever stands there."""
-RULES = "/api/cameras/lane-east/rules"
 
 
 @pytest.fixture
@@ -46,77 +33,6 @@ def scene(tmp_path: Path) -> LaneScene:
 def server(scene: LaneScene) -> Iterator[RtspServer]:
     with RtspServer({"lane": scene.mount}, wall=system_wall, login=("user", CAMERA_PASSWORD)) as one:
         yield one
-
-
-@dataclass
-class Desk:
-    """A rule operator and a supervisor at a centre that ingests and sends."""
-
-    ruler: httpx.AsyncClient
-    chief: httpx.AsyncClient
-    took_s: list[float] = field(default_factory=list)
-
-    async def rules(self) -> dict[str, Any]:
-        answer = await self.ruler.get(RULES)
-        assert answer.status_code == 200, answer.text
-        return dict(answer.json())
-
-    async def until(self, condition: Callable[[dict[str, Any]], object], what: str, timeout_s: float = 60) -> Any:
-        give_up = time.monotonic() + timeout_s
-        while time.monotonic() < give_up:
-            body = await self.rules()
-            if condition(body):
-                return body
-            await asyncio.sleep(0.05)
-        pytest.fail(f"waited {timeout_s:g} s in vain for: {what}; {json.dumps(body, ensure_ascii=False)[:1500]}")
-
-    async def propose(self, *rules: dict[str, Any]) -> dict[str, Any]:
-        newest = (await self.rules())["newest_version"]
-        value = {"settings": {"rules": list(rules)}, "why": "vans unload here", "based_on": newest}
-        answer = await self.ruler.post(f"{RULES}/versions", json=value)
-        assert answer.status_code == 201, answer.text
-        return dict(answer.json())
-
-    async def in_force(self, version: int) -> Any:
-        begun = time.monotonic()
-        body = await self.until(
-            lambda one: one["state"] == "in_force" and one["desired"]["version"] == version,
-            f"version {version} is in force",
-        )
-        self.took_s.append(time.monotonic() - begun)
-        return body
-
-
-@asynccontextmanager
-async def desk(centre: TestCentre, broker: TestBroker, key_path: Path) -> AsyncIterator[Desk]:
-    """The clock runs; ingest and sender work as in a running centre."""
-    object.__setattr__(centre.centre, "wall", system_wall)
-    object.__setattr__(centre.centre, "mono", time.monotonic)
-    centre.clock.at = system_wall()
-    await centre.add_cameras(camera("lane-east", city.GRID, node_id=NODE_ID))
-    await centre.add_user("ruler", Role.RULE_OPERATOR, city.WEST)
-    await centre.add_user("chief", Role.SUPERVISOR, city.WEST)
-    waiting = Waiting(wall=system_wall, mono=time.monotonic)
-    link = broker.centre_link(inbox=waiting)
-    rulebook = Rulebook.of(centre.centre.areas, centre.centre.policies)
-    ingest = Ingest(link, waiting, centre.database, rulebook, wall=system_wall, mono=time.monotonic)
-    ask_for(link, [shard_of(NODE_ID)])
-    sender = RulesSender(
-        link,
-        centre.database,
-        key_path,
-        may_send=lambda: link.state.is_connected,
-        wall=system_wall,
-        mono=time.monotonic,
-    )
-    tasks = [asyncio.create_task(one) for one in (ingest.run(), sender.run())]
-    try:
-        async with centre.signed_in("ruler") as ruler, centre.signed_in("chief") as chief:
-            yield Desk(ruler, chief)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def raised(node: NodeProcess, count: int) -> None:
@@ -175,14 +91,12 @@ async def test_a_zone_drawn_at_the_centre_is_judged_by_the_node_refused_drifted_
                 node.kill()
                 mild = await people.propose(rule | {"severity": 4, "zone": LANE})
                 assert mild["state"] == "proposed"
-                agreed = await people.chief.post(f"{RULES}/versions/{mild['version']}/moves", json={"move": "approve"})
-                assert agreed.json()["state"] == "desired", agreed.text
+                await people.approve(mild["version"])
                 node.start()
                 body = await people.in_force(mild["version"])  # it was off: the newest is there when it is back
                 assert body["reported"]["by"] == "ruler, chief"
                 health = await asyncio.to_thread(node.health)
                 assert health["rules"]["cameras"][0]["source"] == "centre"
-                print(f"\nfrom the answer to a click until in force: {[round(one, 2) for one in people.took_s]} s")
     told = node.log.read_text() + "".join(one.read_text() for one in (site / "data" / "rules").iterdir())
     assert CAMERA_PASSWORD not in told
     assert key.text not in told

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import Engine, event, insert, select
 
 from tests.integration.central.test_camera_rules import LANE, hear, people, said
 from tests.integration.central.test_rule_levels import whole
@@ -45,6 +45,13 @@ async def propose(client: httpx.AsyncClient, camera_id: str, *rules: dict[str, A
     made = await client.post(f"{path}/versions", json=body)
     assert made.json()["state"] == "proposed", made.text
     return int(made.json()["version"])
+
+
+async def propose_live(client: httpx.AsyncClient) -> None:
+    """Longer dwell at the lane: nobody else has to agree."""
+    settings = {"rules": [LANE | {"dwell_s": 77.0, "version": 2}]}
+    made = await client.post("/api/cameras/lane/rules/versions", json={"settings": settings, "why": "x", "based_on": 0})
+    assert made.json()["state"] == "desired", made.text
 
 
 def asked(versions: dict[str, int], *names: str, move: str = "approve", note: str = "") -> dict[str, Any]:
@@ -135,3 +142,38 @@ async def test_a_grant_shows_what_waits_and_decides_nothing_and_rights_are_those
     async with street.signed_in("operator") as client:
         assert (await client.get(WAITING)).json()["count"] == 1
         assert (await client.post(DECIDE, json=asked(versions, "lane"))).status_code == 403
+
+
+async def test_what_waits_is_found_by_its_index_and_copies_are_listed_by_few_statements(street: TestCentre) -> None:
+    """However many versions have run, and however many copies are shown."""
+    statements: list[tuple[str, Any]] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, parameters: Any, *_more: Any) -> None:
+        statements.append((statement, parameters))
+
+    def statements_of(path: str) -> list[tuple[str, Any]]:
+        return [(one, values) for one, values in statements if path in one]
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        async with street.signed_in("ruler") as ruler:
+            assert (await ruler.get(WAITING)).json()["count"] == 0
+            body = {"why": "x", "source": "lane", "cameras": [{"camera_id": "gate", "based_on": 0}]}
+            await propose_live(ruler)
+            for _ in range(3):
+                assert (await ruler.post("/api/rule-copies", json=body)).status_code == 201
+            statements_before = len(statements)
+            assert len((await ruler.get("/api/rule-copies")).json()["items"]) == 3
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    listed = [one for one, _ in statements[statements_before:] if "rule_cop" in one]
+    assert len(listed) == 2, listed
+    asked = [one for one in statements_of("rule_versions") if "'proposed'" in one[0]]
+    assert len(asked) == 2
+    explain = "EXPLAIN QUERY PLAN " if street.database.dialect == "sqlite" else "EXPLAIN "
+    async with street.database.reading() as conn:
+        if street.database.dialect == "postgresql":
+            await conn.exec_driver_sql("SET LOCAL enable_seqscan = off")  # with four rows it would look at all of them
+        for statement, values in asked:
+            plan = " ".join(str(row) for row in (await conn.exec_driver_sql(explain + statement, values)).all())
+            assert "rule_versions_waiting" in plan, plan

@@ -82,6 +82,8 @@ PROMISED = {
         "stray_tap_wrong_closes",
         "what_if_24_h_s",
         "case_picture_p99_s",
+        "rules_in_force_p50_s",
+        "rules_in_force_max_s",
     },
     "folding": {
         "fold_ratio",

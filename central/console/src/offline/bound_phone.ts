@@ -25,6 +25,13 @@ interface Bound {
   isResting: boolean;
 }
 
+/** The key of an enrolment whose answer has not come: the centre answers this key again, and no other. */
+interface Begun {
+  id: "begun";
+  code: string;
+  pair: CryptoKeyPair;
+}
+
 export type Renewal = { kind: "opened"; session: Session } | { kind: "none" | "revoked" | "away" };
 
 const NAME = "xueliang-bound-phone";
@@ -32,22 +39,38 @@ const NAME = "xueliang-bound-phone";
 /** A browser offers keys only where nobody can change the page on its way. */
 export const canBeBound = (): boolean => isSecureContext && globalThis.crypto?.subtle !== undefined;
 
-let opened: Promise<Table<Bound, "bound">> | null = null;
+let opened: Promise<Dexie> | null = null;
 
-function storage(): Promise<Table<Bound, "bound">> {
+function database(): Promise<Dexie> {
   opened ??= (async () => {
     const db = new Dexie(NAME);
     db.version(1).stores({ bound: "id" });
-    await db.open();
-    return db.table<Bound, "bound">("bound");
+    return db.open();
   })();
   return opened;
 }
 
-/** Enrols this phone; its first session. Throws ApiProblem, NoAnswer. */
+const storage = async (): Promise<Table<Bound, "bound">> => (await database()).table("bound");
+const storageOfBegun = async (): Promise<Table<Begun, "begun">> => (await database()).table("bound");
+
+/** Has this phone asked to be enrolled by this code, and got no answer? */
+export async function hasBegunHere(code: string): Promise<boolean> {
+  return (await (await storageOfBegun()).get("begun"))?.code === plainCode(code);
+}
+
+async function keyFor(code: string): Promise<CryptoKeyPair> {
+  const table = await storageOfBegun();
+  const begun = await table.get("begun");
+  if (begun?.code === plainCode(code)) return begun.pair;
+  const pair = await makeKey();
+  await table.put({ id: "begun", code: plainCode(code), pair });
+  return pair;
+}
+
+/** Enrols this phone; its first session. Asked again by the same code where no answer came. Throws ApiProblem, NoAnswer. */
 export async function enrolHere(code: string, second: string): Promise<Session> {
   const table = await storage(); // before the code is used up: without a storage there is nothing to bind
-  const pair = await makeKey();
+  const pair = await keyFor(code);
   const { phone_id: phoneId, session } = await thisPhone.enrol({
     code: plainCode(code),
     key: await publicPart(pair),
@@ -57,6 +80,7 @@ export async function enrolHere(code: string, second: string): Promise<Session> 
   });
   const { user_id: userId, display_name: name } = session.user;
   await table.put({ id: "bound", phoneId, userId, name, key: pair.privateKey, isResting: false });
+  await (await storageOfBegun()).delete("begun");
   void navigator.storage?.persist?.();
   return session;
 }

@@ -101,12 +101,13 @@ async def test_who_has_the_task_sees_what_was_photographed_and_no_number_is_said
         assert "report_photos" not in (await other.get("/api/tasks")).json()["items"][0]
         messages = f"/api/incidents/{made['incident_id']}/messages"
         for said in ("call 138 0000 1111", "0716-1234567 is the shop", "370102199001011234"):
-            for refused in (await desk.post(messages, json={"text": said}), await move("message", note=said)):
+            away = await move("return", reason_code="too_far", note=said)
+            for refused in (await desk.post(messages, json={"text": said}), await move("message", note=said), away):
                 assert (refused.status_code, "no telephone or identity number" in refused.text) == (422, True), said
                 assert said not in refused.text
         assert (await desk.post(messages, json={"text": "by gate 2, house 1208"})).status_code == 200
         assert (await move("message", note="from 08:30 to 12:15 on 2026-11-27")).status_code == 200
-        assert (await move("return", reason_code="too_far")).status_code == 200
+        assert (await move("return", reason_code="too_far", note="the lorry of 20261123-0001")).status_code == 200
         assert (await other.get(f"/api/photos/{photo}")).status_code == 404
 
 

@@ -57,6 +57,7 @@ const zh = {
   "left.waits": "有版本待第二人复核",
   "left.tried": "正在试行另一批",
   "left.gone": "已不在册",
+  "left.failed": "下发时出错，详见中心日志",
   noAnswer: "中心没有回答，请检查网络后重试；再次提交不会重复。",
 };
 
@@ -117,6 +118,7 @@ const en: Record<keyof typeof zh, string> = {
   "left.waits": "a version waits for a second person",
   "left.tried": "another copy is tried on it",
   "left.gone": "gone from the register",
+  "left.failed": "something failed at it: the centre's log says what",
   noAnswer: "The centre does not answer. Check the network and try again; nothing is done twice.",
 };
 
