@@ -19,9 +19,11 @@ from tests.bench.figures import Figures
 from xueliang_alerts.clocks import system_mono
 from xueliang_demo.api_client import Person
 from xueliang_demo.plays import LaneDirector
+from xueliang_demo.scenes import FireLaneScene
 
 ANSWER_LIMIT_S: Final = 40.0
 SCENE_LIMIT_S: Final = 90.0
+ON_ITS_WAY_S: Final = 0.5  # from the scene to the node
 POLL_S: Final = 0.05
 KEYS: Final = (
     "look_handled_p50_s",
@@ -46,16 +48,17 @@ class CuedLorry(LaneDirector):
 
     def __init__(self) -> None:
         super().__init__(system_mono, first_after_s=0, again_after_s=0, stands_at_most_s=1e6)
-        self._may_come, self._is_gone = threading.Event(), threading.Event()
+        self._may_come, self._drives_off = threading.Event(), threading.Event()
         self._may_come.set()
 
     def go(self) -> None:
         """Returns when the lane is empty. Raises TimeoutError."""
         self._may_come.clear()
-        self._is_gone.clear()
+        self._drives_off.clear()
         self.driver_told(0.0)
-        if not self._is_gone.wait(SCENE_LIMIT_S):
+        if not self._drives_off.wait(SCENE_LIMIT_S):
             raise TimeoutError(f"the lorry was still there {SCENE_LIMIT_S:g} s after its driver was told")
+        time.sleep(FireLaneScene.LEAVE_S + ON_ITS_WAY_S)
 
     def come(self) -> None:
         self._may_come.set()
@@ -64,8 +67,8 @@ class CuedLorry(LaneDirector):
         if state == "empty" and not self._may_come.is_set():
             return "empty"
         chosen = super().decide(state, seconds)
-        if chosen == "empty":
-            self._is_gone.set()
+        if (state, chosen) == ("standing", "leaving"):
+            self._drives_off.set()
         return chosen
 
 
@@ -85,7 +88,7 @@ class AfterHandled:
 
     def one(self) -> None:
         """Send the worker, who goes there and is done; then what the phone is shown."""
-        task_id, began, said = self._handled(self._lane_incident())
+        began, said = self._handled(self._lane_incident())
         if said["not_asked"] is not None:
             self.not_asked += 1
             print(f"not asked: {said['not_asked']}", flush=True)
@@ -97,7 +100,7 @@ class AfterHandled:
     def one_clear(self, lorry: CuedLorry) -> None:
         """The same, with the lorry gone the moment before; then until its rule has seen that the lane stays clear."""
         incident_id = self._lane_incident()
-        _, began, said = self._handled(incident_id, before=lorry.go)
+        began, said = self._handled(incident_id, before=lorry.go)
         if said["says"] == "clear":
             self.clear_s.append(time.monotonic() - began)
             if self._still_came(said, began):
@@ -112,8 +115,8 @@ class AfterHandled:
         self.verified_s.append(time.monotonic() - began)
         lorry.come()
 
-    def _handled(self, incident_id: str, before: Callable[[], None] | None = None) -> tuple[str, float, Any]:
-        """The task, when it was handled (monotonic), and what the phone is shown of the look."""
+    def _handled(self, incident_id: str, before: Callable[[], None] | None = None) -> tuple[float, Any]:
+        """When it was handled (monotonic), and what the phone is shown of the look."""
         task_id = self._sent(incident_id)
         for move in ("take", "arrive"):
             self._worker.move_task(task_id, move)
@@ -125,7 +128,7 @@ class AfterHandled:
             if time.monotonic() > began + ANSWER_LIMIT_S:
                 raise TimeoutError(f"the camera said nothing within {ANSWER_LIMIT_S:g} s of handled")
             time.sleep(POLL_S)
-        return task_id, began, said
+        return began, said
 
     def _sent(self, incident_id: str) -> str:
         """The task of this worker, offered anew if need be."""
