@@ -291,6 +291,7 @@ _INCIDENT: Final[dict[str, Any]] = {
     "review": None,
     "version": 2,
     "merged_into": None,
+    "camera_fault": None,
 }
 
 # By method and path: the answer of status 200.

@@ -23,6 +23,7 @@ from xueliang_central.dispatch.by_calendar import ByCalendar
 from xueliang_central.dispatch.escalating import fire_some
 from xueliang_central.dispatch.needing import not_needed
 from xueliang_central.dispatch.publishing import changing
+from xueliang_central.dispatch.seat_board import AT_ONCE as DEALT_AT_ONCE
 from xueliang_central.dispatch.staffing import Listener
 from xueliang_central.errors import CentralError
 from xueliang_central.fleet.by_areas import ByAreas
@@ -222,12 +223,16 @@ class Worker:
     async def deal(self) -> int:
         """Deal what is new to the seats of desks, and show what has waited long enough; returns how much was done."""
         rule = self._rulebook.seating
-        async with self._database.reading() as conn:
-            if not await seats.is_any_to_deal(conn, self._rulebook.tree, rule, self._wall()):
-                return 0
-        async with changing(self._database, self._rulebook, self._wall) as change:
-            done = await seats.deal(change)
-        self.counts["dealt"] += done
+        done, some = 0, DEALT_AT_ONCE
+        while some >= DEALT_AT_ONCE:
+            async with self._database.reading() as conn:
+                if not await seats.is_any_to_deal(conn, self._rulebook.tree, rule, self._wall()):
+                    break
+            async with changing(self._database, self._rulebook, self._wall) as change:
+                some = await seats.deal(change)
+            self.counts["dealt"] += some
+            done += some
+            await asyncio.sleep(PAUSE_S)
         return done
 
     async def listen(self) -> int:

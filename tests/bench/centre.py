@@ -2,7 +2,7 @@
 with the figures of what alerts cost (`./run bench ingest`) and how often people are asked (`./run bench folding`).
 
     ./run bench centre                      all parts, most of an hour; --quick: stream and api
-    ./run bench centre --parts stream       of stream, api, clocks, ingest, folding
+    ./run bench centre --parts stream       of stream, api, clocks, seats, ingest, folding
 
 A city of 1,875 nodes and 30,000 cameras; viewers spread over its tree: 10 city, 40 county, 150 township, 300 village.
 PostgreSQL with every commit on disk, the broker, the centre's own program (one process that ingests, one that speaks
@@ -24,6 +24,7 @@ import numpy as np
 from tests.bench import folding, ingest
 from tests.bench.centre_bench.asking import asked
 from tests.bench.centre_bench.clocks import OPEN, fired, passed_twice, put_clocks, run_worker
+from tests.bench.centre_bench.dealing import dealt
 from tests.bench.centre_bench.people import Viewer, sign_in, viewers
 from tests.bench.centre_bench.stored import Past, make_past
 from tests.bench.centre_bench.streaming import streamed
@@ -38,10 +39,13 @@ from xueliang_central.store.database import Database
 T = TypeVar("T")
 
 FOLDER: Final = Path(".run/bench/centre")
-OWN_PARTS: Final = ("stream", "api", "clocks")
+OWN_PARTS: Final = ("stream", "api", "clocks", "seats")
 PARTS: Final = (*OWN_PARTS, "ingest", "folding")
 QUICK_PARTS: Final = ("stream", "api")
 CLOCKS_S, CLOCKS_QUICK_S = 30.0, 10.0
+SEATS_OPEN: Final = (500, OPEN)
+SEATS_LOOKS: Final = 30
+SEATS_FIGURES: Final = (("look_cpu", "ms"), ("look_held", "ms"), ("dealing_held", "ms"), ("dealt", "s"))
 # What other benches measure and a centre is asked to reach as well.
 OF_INGEST: Final = ("sustained_alerts_per_s", "burst_lost", "duplicates")
 OF_FOLDING: Final = ("fold_ratio", "hazards_hidden", "seat_hour_p50", "seat_10_min_max", "waited_past_limit")
@@ -64,6 +68,7 @@ KEYS = (
     "clocks_open",
     "clocks_not_fired",
     "clocks_fired_twice",
+    *(f"seats_{name}_{number}_{unit}" for number in SEATS_OPEN for name, unit in SEATS_FIGURES),
     "alert_to_stream_p50_ms",
     "alert_to_stream_p99_ms",
     "alert_to_stream_max_ms",
@@ -109,6 +114,8 @@ def measure(options: argparse.Namespace, figures: Figures) -> None:
                 _stream(options, system, port, people, figures)
             elif part == "api":
                 _api(options, system, port, people, figures)
+            elif part == "seats":
+                _seats(system, figures)
             else:
                 _clocks(options, system, figures)
     _of_others(options, parts, figures)
@@ -142,6 +149,16 @@ def _clocks(options: argparse.Namespace, system: System, figures: Figures) -> No
             figures[f"{prefix}_max_s"] = found.late_s[-1]
     figures["clocks_open"], figures["clocks_not_fired"] = OPEN, not_fired
     figures["clocks_fired_twice"] = asyncio.run(_with(system.database_url, passed_twice))
+
+
+def _seats(system: System, figures: Figures) -> None:
+    for total in SEATS_OPEN:
+        ask = partial(dealt, policies=system.policies(), wall=system_wall, total=total, looks=SEATS_LOOKS)
+        found = asyncio.run(_with(system.database_url, ask))
+        figures[f"seats_look_cpu_{total}_ms"] = found.cpu_p50_s * 1000
+        figures[f"seats_look_held_{total}_ms"] = max(found.held_s) * 1000
+        figures[f"seats_dealing_held_{total}_ms"] = found.dealing_held_s * 1000
+        figures[f"seats_dealt_{total}_s"] = found.dealt_s
 
 
 async def _with(url: str, work: Callable[[Database], Awaitable[T]]) -> T:

@@ -1,5 +1,5 @@
 """A fresh look from the key to the picture: what the case panel waits for, over a LAN and over 64 kbit/s; and what a
-worker's phone waits for after *handled*, over a LAN.
+worker's phone waits for after *handled*, while the lorry stands there and when it has just gone, over a LAN.
 
     ./run bench look [--quick]
 
@@ -14,6 +14,7 @@ import base64
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,14 +24,12 @@ import numpy as np
 from tests.bench.deadline import deadline, left_of_quick_s
 from tests.bench.figures import Figures
 from tests.bench.look_after_handled import KEYS as HANDLED_KEYS
-from tests.bench.look_after_handled import AfterHandled
+from tests.bench.look_after_handled import AfterHandled, CuedLorry
 from tests.support.thin_link import ThinLink
-from xueliang_alerts.clocks import system_mono
 from xueliang_demo.api_client import Person
 from xueliang_demo.city import DEMO, make_city
 from xueliang_demo.demo_plan import demo_plan, with_urls
 from xueliang_demo.installation import Installation, Plan
-from xueliang_demo.plays import LaneDirector
 from xueliang_demo.theatre import LANE_CAMERA, Stage
 
 FOLDER: Final = Path(".run/bench")
@@ -38,8 +37,11 @@ BOX: Final = FOLDER / "box-look"
 THIN_BYTES_PER_S: Final = 8_000.0  # 64 kbit/s
 QUICK_LOOKS, FULL_LOOKS = (3, 1), (20, 6)
 QUICK_HANDLED, FULL_HANDLED = 1, 10
+QUICK_CLEAR, FULL_CLEAR = 0, 6  # each waits for a lorry to go, and to come again
+# Longer than what is left of the drive when the lorry has left the lane, else its rule has seen it before it is asked.
+CLEAR_AFTER_S: Final = 8.0
 BETWEEN_S: Final = 3.5  # a person may ask for one camera every 3 s
-FULL_LIMIT_S: Final = 380.0
+FULL_LIMIT_S: Final = 620.0
 STILL_LIMIT_S: Final = 60.0
 
 KEYS = (
@@ -106,15 +108,17 @@ def measure(quick: bool, figures: Figures) -> None:
     stage = Stage(FOLDER / "footage", lorry_after_s=0, say=rendering.append)
     if not rendering:
         left_s = left_of_quick_s()
-    stage.lane_director = LaneDirector(system_mono, first_after_s=0, again_after_s=1e6, stands_at_most_s=1e6)
-    plan = demo_plan(make_city(DEMO), stage, None)
+    lorry = CuedLorry()
+    stage.lane_director = lorry
+    plan = _patient(demo_plan(make_city(DEMO), stage, None))
     shutil.rmtree(BOX, ignore_errors=True)
     with ThinLink() as link:
         installation = ThinInstallation(BOX, plan, link)
         try:
             with deadline(left_s if quick else FULL_LIMIT_S):
                 installation.start_programs_for(with_urls(plan, stage.open()))
-                _after_handled(installation, QUICK_HANDLED if quick else FULL_HANDLED, figures)
+                handled = (QUICK_HANDLED, QUICK_CLEAR) if quick else (FULL_HANDLED, FULL_CLEAR)
+                _after_handled(installation, lorry, handled, figures)
                 _look(installation, link, QUICK_LOOKS if quick else FULL_LOOKS, figures)
         finally:
             installation.kill()
@@ -135,24 +139,37 @@ def _look(installation: Installation, link: ThinLink, looks: tuple[int, int], fi
     person.close()
 
 
-def _after_handled(installation: Installation, count: int, figures: Figures) -> None:
+def _after_handled(installation: Installation, lorry: CuedLorry, counts: tuple[int, int], figures: Figures) -> None:
     operator, worker = installation.log_in("operator"), installation.log_in("worker")
-    found = AfterHandled(operator, worker, _open_incident(installation, operator))
-    for _ in range(count):
+    found = AfterHandled(operator, worker, lambda: _open_incident(installation, operator))
+    there, clear = counts
+    for number in range(there + clear):
         time.sleep(BETWEEN_S)
         installation.must_run()
-        found.one()
-        figures |= found.figures()
+        if number < there:
+            found.one()
+            figures |= found.figures()
+        else:
+            found.one_clear(lorry)
+            figures |= found.clear_figures()
     operator.close()
     worker.close()
 
 
+def _patient(plan: Plan) -> Plan:
+    """The lane's rule waits longer before it says that the lane is clear."""
+    lane = next(one for one in plan.cameras if one.camera_id == LANE_CAMERA)
+    rules = tuple(rule | {"clear_after_s": CLEAR_AFTER_S} if "clear_after_s" in rule else rule for rule in lane.rules)
+    cameras = (replace(one, rules=rules) if one is lane else one for one in plan.cameras)
+    return replace(plan, cameras=tuple(cameras))
+
+
 def _open_incident(installation: Installation, person: Person) -> str:
-    """The first of the lane camera."""
+    """Of the lane camera, in which something stands."""
     while True:
         installation.must_run()
         for one in person.incidents():
-            if one["place"]["camera_id"] == LANE_CAMERA:
+            if one["place"]["camera_id"] == LANE_CAMERA and one["still_present"] and one["state"] != "closed":
                 return str(one["incident_id"])
         time.sleep(0.5)
 

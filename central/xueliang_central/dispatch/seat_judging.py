@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_central.areas.tree import AreaTree
 from xueliang_central.clocks import timers
 from xueliang_central.dispatch.judging import IncidentMove, move_incident
+from xueliang_central.dispatch.seat_board import still_asks
 from xueliang_central.dispatch.seat_tables import seat_cases, seat_rows
-from xueliang_central.dispatch.seats import still_asks
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.incidents.change import Change
 from xueliang_central.incidents.seating import RowKind

@@ -19,7 +19,8 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -159,21 +160,23 @@ def shown_by(new: Newcomer, kind: RowKind, rule: SeatingRule) -> datetime:
     return held_until if new.judge_by is None else min(held_until, new.came_at + (new.judge_by - new.came_at) / 2)
 
 
-def due(rows: Iterable[Row], now: datetime, rule: SeatingRule) -> list[Row]:
+def due(rows: Iterable[Row], now: datetime, rule: SeatingRule, lately: Mapping[str, int] | None = None) -> list[Row]:
     """Which waiting rows are shown now, most severe first, then who must be shown first: those whose time has come,
-    and as many more as their seat has room for."""
+    and as many more as their seat has room for.
+
+    `lately`: how many rows have come before each seat lately, where `rows` are not all of them."""
     known = list(rows)
     waiting = sorted(
         (row for row in known if row.shown_at is None),
         key=lambda row: (row.show_by > now, row.severity, row.show_by, row.row_id),
     )
     shown: list[Row] = []
-    given: dict[str, int] = {}
+    since = now - timedelta(seconds=rule.rows_in_s)
+    taken = Counter(row.seat for row in known if _is_shown_since(row, since)) if lately is None else Counter(lately)
     for row in waiting:
-        room = rule.rows - _lately(row.seat, known, now, rule) - given.get(row.seat, 0)
-        if row.show_by <= now or room > 0:
+        if row.show_by <= now or taken[row.seat] < rule.rows:
             shown.append(row)
-            given[row.seat] = given.get(row.seat, 0) + 1
+            taken[row.seat] += 1
     return shown
 
 
@@ -184,7 +187,11 @@ def has_room(seat: str, rows: Iterable[Row], now: datetime, rule: SeatingRule) -
 
 def _lately(seat: str, rows: Iterable[Row], now: datetime, rule: SeatingRule) -> int:
     since = now - timedelta(seconds=rule.rows_in_s)
-    return sum(row.seat == seat and row.shown_at is not None and row.shown_at > since for row in rows)
+    return sum(row.seat == seat and _is_shown_since(row, since) for row in rows)
+
+
+def _is_shown_since(row: Row, since: datetime) -> bool:
+    return row.shown_at is not None and row.shown_at > since
 
 
 def _load(seat: str, rows: Iterable[Row], now: datetime, rule: SeatingRule) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """Incidents as the API and the event stream show them: the JSON of the console.
 
 A list costs the same few queries however long it is: incidents, their tasks, their running clocks, which pictures have
-arrived.
+arrived, whose cameras see wrongly.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from xueliang_central.clocks.showing import hours_counted
 from xueliang_central.clocks.tables import clocks
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.evidence.tables import pictures
+from xueliang_central.incidents.camera_faults import camera_faults_of
 from xueliang_central.incidents.moments import at_text as at_text
 from xueliang_central.incidents.raised import raised_view
 from xueliang_central.incidents.regrouped import history_of, merged_into
@@ -44,9 +45,10 @@ async def incident_views(conn: AsyncConnection, tree: AreaTree, rows: Sequence[R
     clock_of = await _clocks_of(conn, ids)
     here = await received(conn, [row["picture"]["sha256"] for row in rows if row["picture"]])
     into = await merged_into(conn, [row["incident_id"] for row in rows if row["close_reason"] == CloseReason.MERGED])
+    faults = await camera_faults_of(conn, rows)
     return [
         _incident(tree, row, task_of.get(row["incident_id"]), clock_of.get(row["incident_id"]), here)
-        | {"merged_into": into.get(row["incident_id"])}
+        | {"merged_into": into.get(row["incident_id"]), "camera_fault": faults.get(row["incident_id"])}
         for row in rows
     ]
 

@@ -12,14 +12,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from sqlalchemy import select, text
-
 from xueliang_alerts.contract import Phase
+from xueliang_central.incidents.camera_faults import open_incidents_of
 from xueliang_central.incidents.change import By, Change
 from xueliang_central.incidents.node_failures import NODE_HAZARD
 from xueliang_central.incidents.routing import Route
 from xueliang_central.incidents.suppressing import why_hidden
-from xueliang_central.incidents.tables import IS_OPEN, alerts, incidents
 from xueliang_central.silences import faults
 
 Row = dict[str, Any]
@@ -57,19 +55,7 @@ async def mark(change: Change, rows: Collection[Row]) -> None:
 
 
 async def _mark_open(change: Change, camera_id: str) -> None:
-    query = (
-        select(incidents.c.incident_id)
-        .join(alerts, alerts.c.incident_id == incidents.c.incident_id)
-        .where(
-            text(f"incidents.{IS_OPEN}"),
-            alerts.c.camera_id == camera_id,
-            alerts.c.phase != Phase.CLEARED.value,
-            incidents.c.hazard != NODE_HAZARD,
-            incidents.c.drill.is_(False),
-        )
-        .distinct()
-    )
-    found = sorted((await change.conn.execute(query)).scalars())
+    found = await open_incidents_of(change.conn, camera_id)
     fault = (await faults.in_force_at(change.conn, {camera_id}, change)).get(camera_id)
     if fault is not None:
         for incident_id in found:

@@ -23,6 +23,7 @@ from xueliang_central.audit import chain
 from xueliang_central.cameras.tables import cameras
 from xueliang_central.errors import Conflict, MoveRefused, NotAllowed, NotFound, SilenceRefused
 from xueliang_central.fleet.tables import nodes
+from xueliang_central.incidents.camera_faults import tell_over
 from xueliang_central.incidents.change import Change
 from xueliang_central.incidents.moving import seen_before
 from xueliang_central.incidents.node_failures import NODE_HAZARD
@@ -203,6 +204,8 @@ async def close(change: Change, row: Row, reason: str, *, by: str | None = None,
         update(silences).where(silences.c.silence_id == row["silence_id"]).values(**values, version=row["version"] + 1)
     )
     change.touch_silence(row["silence_id"])
+    if row["kind"] == Kind.FAULT:
+        await tell_over(change, row["camera_id"])
 
 
 async def record(

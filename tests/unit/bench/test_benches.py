@@ -24,6 +24,8 @@ PROMISED = {
         "look_preview_max_bytes",
         "look_thin_still_p50_s",
         "look_handled_max_s",
+        "look_clear_p50_s",
+        "look_clear_max_s",
     },
     "api": {"requests", "5xx", "admin_requests", "admin_5xx", "worker_requests", "worker_5xx"},
     "backtest": {

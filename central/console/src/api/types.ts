@@ -170,6 +170,8 @@ export interface Incident {
   suspension?: Suspension | null;
   /** By a centre above, the last one. */
   supervision?: Supervision | null;
+  /** Every camera that still tells of it sees wrongly. `told_after_s`: so long after the case had opened; null: known by then. */
+  camera_fault?: { reason: string; told_at: string; told_after_s: number | null } | null;
   /** What a person has said of its severity, the last time. */
   raised?: Raised | null;
   verified: boolean;

@@ -258,6 +258,12 @@ export function refusalText(why: { code?: string; text: string }): string {
   return key in zh ? t(key as "refusal.itself") : why.text;
 }
 
+/** That the camera sees wrongly, and how long after the case had opened that was told. */
+export function cameraFaultText(fault: NonNullable<Incident["camera_fault"]>): string {
+  if (fault.told_after_s === null) return t("case.cameraFault");
+  return t("case.cameraFaultLater", { span: span(Math.max(1, Math.round(fault.told_after_s))) });
+}
+
 export const whyRoutedText = (why: Why): string => whyText(why, ROUTED);
 
 const TIMELINE: Record<string, [string, string]> = {

@@ -12,10 +12,13 @@ from tests.integration.central.flow.test_silences import end, look
 from xueliang_alerts.contract import EndReason, Hazard, Phase
 from xueliang_central.audit.tables import audit_records
 from xueliang_central.incidents.tables import incident_timeline, incidents
+from xueliang_central.incidents.views import at_text
 from xueliang_central.ingest.admission import Received
 from xueliang_central.silences.tables import silence_alerts, silenced_alerts, silences
+from xueliang_central.store.tables import events
 
 FAULT: dict[str, Any] = {"hazard": Hazard.CAMERA_FAULT, "severity": 3}
+REASON = "lane 41 % covered by truck for 63 s"  # the stage's one text
 CONTENT: dict[str, Any] = {"hazard": Hazard.BLOCKED_EXIT, "severity": 2}
 
 
@@ -54,6 +57,14 @@ async def _marked(stage: Stage) -> list[str]:
     found = [row for row in await stage.rows(incident_timeline) if row["kind"] == "camera_faulty"]
     assert all(row["params"]["why"]["code"] == "hidden_by_fault" for row in found)
     return sorted(ids[row["incident_id"]] for row in found)
+
+
+async def _shown(stage: Stage) -> dict[str, Any]:
+    """The case of a blocked exit as the stream told it last."""
+    told = sorted(await stage.rows(events), key=lambda row: row["event_id"])
+    shown = [row["body"]["incident"] for row in told if row["kind"] == "incident"]
+    view: dict[str, Any] = [one for one in shown if one["hazard"] == "blocked_exit"][-1]
+    return view
 
 
 async def test_what_comes_after_the_fault_waits_until_the_camera_sees_again(
@@ -96,6 +107,31 @@ async def test_of_one_batch_the_fault_counts_first_and_what_was_open_before_is_m
     clock.forward(5)
     await stage.take(camera.tells(clock(), hazard=Hazard.CROWD))  # its place is open: it joins, and asks nobody anew
     assert await stage.count(silenced_alerts) == 1
+
+
+async def test_a_case_before_its_cameras_fault_says_so_until_the_fault_is_over_and_is_what_it_was(
+    stage: Stage, camera: Camera, clock: HandClock
+) -> None:
+    at = clock()
+    await stage.take(camera.tells(at))
+    before = await _shown(stage)
+    clock.forward(12)
+    await stage.take(camera.faulty(at - timedelta(seconds=5)))
+    told = await _shown(stage)
+    assert told["camera_fault"] == {"reason": REASON, "told_at": at_text(clock()), "told_after_s": 12.0}
+    assert told | {"camera_fault": None} == before, "neither hidden nor closed nor ranked otherwise"
+    clock.forward(60)
+    await stage.take(camera.well(at - timedelta(seconds=5)))
+    assert await _shown(stage) == before, "the stream says that the camera sees again, and the case stands"
+
+
+async def test_a_case_that_another_camera_tells_of_as_well_has_no_such_mark(
+    stage: Stage, camera: Camera, clock: HandClock
+) -> None:
+    await stage.take(camera.tells(clock()), camera.tells(clock(), camera_id="lane-west"))
+    await stage.take(camera.faulty(clock()))
+    shown = await _shown(stage)
+    assert (shown["camera_count"], shown["camera_fault"]) == (2, None)
 
 
 async def test_fire_and_severity_1_are_told_and_marked_and_another_fault_mutes_nothing(

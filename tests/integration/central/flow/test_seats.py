@@ -26,7 +26,7 @@ from tests.integration.central.flow.stage import (
 )
 from xueliang_alerts.contract import Hazard, Phase
 from xueliang_central.areas.tree import code_of_path
-from xueliang_central.dispatch import seats
+from xueliang_central.dispatch import seat_board, seats
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.seat_tables import seat_cases, seat_rows
 from xueliang_central.incidents.tables import incident_timeline, incidents
@@ -100,6 +100,11 @@ class Night:
         for case in await self.stage.rows(seat_cases):
             found.setdefault(case["row_id"], []).append(known[case["incident_id"]]["camera_id"])
         return {row_id: sorted(cameras) for row_id, cameras in found.items()}
+
+    async def told_of(self) -> list[dict[str, Any]]:
+        """Entries of the timeline that say that something was dealt, in their order."""
+        entries = [one for one in await self.stage.rows(incident_timeline) if one["kind"] == "dealt"]
+        return sorted(entries, key=lambda one: one["entry_id"])
 
     async def told(self) -> list[dict[str, Any]]:
         async with self.stage.database.reading() as conn:
@@ -279,6 +284,32 @@ async def test_where_nobody_is_on_duty_it_stays_with_whom_it_was_dealt_to(night:
     (row,) = await night.rows()
     assert (row["desk_code"], row["seat_id"]) == (VILLAGE, LI.user_id), "the first desk that has anybody, off duty"
     assert await night.deal() == 0, "and it is not dealt anew every second"
+
+
+async def test_many_are_dealt_a_lot_at_a_time_the_most_severe_first(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seat_board, "AT_ONCE", 3)
+    for number, camera_id in enumerate(CAMERAS):
+        await night.raises(Hazard.CROWD, camera_id, severity=3 if number else 2)
+        await night.raises(Hazard.WATER_LEVEL, camera_id, severity=2)
+    assert [await night.deal() for _ in range(4)] == [3, 3, 2, 0]
+    dealt = [case["incident_id"] for case in await night.told_of()]
+    severity = {one["incident_id"]: one["severity"] for one in await night.stage.rows(incidents)}
+    assert [severity[incident_id] for incident_id in dealt] == [2] * 5 + [3] * 3
+    assert len(await night.rows()) == 6, "the three mild ones, dealt in two lots, share a row"
+
+
+async def test_nobody_waits_for_those_that_have_no_desk_at_all(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seat_board, "AT_ONCE", 1)
+    await night.raises(Hazard.CROWD, "lane-east", severity=2)
+    await night.raises(Hazard.CROWD, "far-gate")
+    async with night.stage.database.transaction() as conn:
+        nowhere = {"area_code": "990102003005007"}
+        await conn.execute(incidents.update().where(incidents.c.camera_id == "lane-east").values(**nowhere))
+    assert await night.deal() == 1
+    assert list((await night.cases()).values()) == [["far-gate"]]
+    assert await night.deal() == 0
 
 
 async def test_nothing_is_dealt_where_the_policy_has_no_seating(database: Database, clock: HandClock) -> None:

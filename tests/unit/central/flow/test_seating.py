@@ -110,6 +110,7 @@ def test_what_waits_is_shown_when_there_is_room_the_most_severe_first() -> None:
     assert [row.row_id for row in due([_row(9), *waiting], NOON, RULE)] == ["r2"]
     assert due([_row(8), _row(9), *waiting], NOON, RULE) == []
     assert due([_row(8, "qin"), _row(9, "qin"), *waiting], NOON, RULE) != [], "another seat's rows take no room"
+    assert [row.row_id for row in due(waiting, NOON, RULE, {"gao": 1})] == ["r2"], "one more that is not among them"
 
 
 def test_what_has_waited_long_enough_is_shown_without_room() -> None:
