@@ -2,5 +2,5 @@
 tests start a centre well over a hundred times.
 
 Command line, environment, log, session, signals and end are as at a start by itself. That one is what
-tests/integration/central/test_commands.py, tests/faults and tests/e2e start.
+tests/integration/central/test_commands.py and tests/e2e start.
 """
