@@ -11,12 +11,14 @@ import io
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from xueliang_demo.processes import ProcessEnded, run_once
+
+Run = Callable[[str, Sequence[str], Mapping[str, str], str], str]  # module, arguments, environment, standard input
 
 _THERE_ALREADY: Final = re.compile(r"there is a (user|node) \S+ already")
 
@@ -29,14 +31,19 @@ class Command:
     stdin: str = ""
 
 
-def run_commands(commands: Sequence[Command], config: Path, env: Mapping[str, str]) -> list[str | None]:
+def run_commands(
+    commands: Sequence[Command], config: Path, env: Mapping[str, str], *, run: Run = run_once
+) -> list[str | None]:
     """Run them in order; what each printed, None where what it adds was there already.
+
+    Args:
+        run: runs the child to its end.
 
     Raises:
         ProcessEnded: one failed otherwise; those behind it were not run.
     """
     asked = [{"arguments": ["--config", str(config), *one.arguments], "stdin": one.stdin} for one in commands]
-    answers = json.loads(run_once("xueliang_demo.centre_commands", (), env, json.dumps(asked)))
+    answers = json.loads(run("xueliang_demo.centre_commands", (), env, json.dumps(asked)))
     for command, answer in zip(commands, answers, strict=False):
         if answer["status"] != 0 and not answer["is_there"]:
             name = command.arguments[0]

@@ -33,7 +33,7 @@ from tests.support.browser import (
     sign_in,
     too_wide,
 )
-from tests.support.fixtures import REPOSITORY
+from tests.support.rendered import footage
 from xueliang_alerts.clocks import system_mono
 from xueliang_demo.api_client import Person
 from xueliang_demo.city import DEMO, make_city
@@ -44,7 +44,6 @@ from xueliang_demo.theatre import DriverTold, Stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
-FOOTAGE = REPOSITORY / ".run/browser/footage"  # rendered once, and again when the drawing code changes
 SEEN_LIVE_WITHIN_S = 10.0  # from the node's verdict to a row on the operator's screen
 SOON_MS = 40_000
 RAISED_MS = 90_000  # a lorry drives in, stands 8 s, on a busy machine
@@ -97,7 +96,7 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     chromium_path()
     require_console()
-    stage, lane = Stage(FOOTAGE, lorry_after_s=0), CuedLane()
+    stage, lane = Stage(footage(), lorry_after_s=0), CuedLane()
     stage.lane_director = lane
     plan = replace(demo_plan(make_city(DEMO), stage, None), policies=patient_policies())
     with Installation(tmp_path_factory.mktemp("browser") / "box", plan) as installation:

@@ -23,15 +23,14 @@ import pytest
 import yaml
 
 from tests.support.clips import moving_box_clip
-from tests.support.fixtures import REPOSITORY
 from tests.support.heard_signals import heard_signals
+from tests.support.rendered import footage
 from xueliang_demo.api_client import Person
 from xueliang_demo.demo_plan import OWN_CAMERA
 from xueliang_demo.loop_check import PLAYED_HAZARD, STEPS
 from xueliang_demo.processes import free_port
-from xueliang_demo.theatre import LANE_CAMERA, PLAZA_CAMERA, Stage
+from xueliang_demo.theatre import LANE_CAMERA, PLAZA_CAMERA
 
-FOOTAGE = REPOSITORY / ".run/browser/footage"  # shared with the browser tests; rendered when the drawing code changed
 STARTED_WITHIN_S, STOPPED_WITHIN_S = 90.0, 40.0
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
@@ -86,10 +85,9 @@ class Demo:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty data folder, but for the footage: rendering it takes a minute and is tested elsewhere."""
-    Stage(FOOTAGE, lorry_after_s=0)
     made = tmp_path_factory.mktemp("demo") / "box"
     made.mkdir()
-    (made / "footage").symlink_to(FOOTAGE)
+    (made / "footage").symlink_to(footage())
     return made
 
 

@@ -34,9 +34,9 @@ from xueliang_central.store.database import Database
 START_WITHIN_S = 60.0
 _TEMPLATE = "xueliang_template"
 _ACCOUNT = "postgres"  # PostgreSQL refuses to run as root: there its own account runs it
-THROWAWAY = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "32MB"}
+THROWAWAY = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "32MB", "max_wal_size": "256MB"}
 IN_MEMORY = Path("/dev/shm")
-ROOM_IN_MEMORY_BYTES = 3 * 1024**3  # a cluster may keep 1 GB of log; three run side by side
+ROOM_IN_MEMORY_BYTES = 3 * 1024**3  # a cluster may keep 256 MB of log, and its databases; five run side by side
 
 
 @dataclass
@@ -119,6 +119,15 @@ def postgres_programs() -> Path | None:
         return Path(found).resolve().parent
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: path.parts[-3])
     return debian[-1].parent if debian else None
+
+
+@functools.cache
+def _as_files() -> str:
+    """How a template is copied: its files, not through the log (of a third less work); as ever before PostgreSQL 15."""
+    programs = postgres_programs()
+    assert programs is not None
+    said = subprocess.run([programs / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
+    return "strategy file_copy" if int(said.split()[2].split(".")[0]) >= 15 else ""
 
 
 def _as_user() -> tuple[list[str], str] | None:
@@ -275,7 +284,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         return
     postgres: Postgres = request.getfixturevalue("postgres_server")
     name = f"t_{uuid.uuid4().hex}"
-    postgres.execute(f"create database {name} template {_TEMPLATE}")
+    postgres.execute(f"create database {name} template {_TEMPLATE} {_as_files()}")
     yield postgres.url(name)
     postgres.execute(f"drop database {name} with (force)")
 

@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 
 import httpx
 
+from tests.support.forked.programs import ForkedProgram, run_forked_once
 from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_alerts.contract import (
     Alert,
@@ -35,11 +36,13 @@ from xueliang_alerts.contract import (
 from xueliang_alerts.forwarder import Forwarder, StatusExtras
 from xueliang_alerts.mqtt_link import MqttLink, MqttSettings
 from xueliang_alerts.spool import Spool
+from xueliang_demo.centre_commands import Command, run_commands
 from xueliang_demo.installation import NODE_ID, Installation, Plan
+from xueliang_demo.processes import Program
 
 
 class CentreOnly(Installation):
-    """Broker and centre of an installation; the node's place is left to a puppet.
+    """Broker and centre of an installation; the node's place is left to a puppet. The centre is a fork (forked).
 
     What the same plan became before in this process is copied: a set-up costs 2 CPU-s, as much as a start.
     """
@@ -63,6 +66,13 @@ class CentreOnly(Installation):
         self._secrets = json.loads(kept.secrets) | own
         self._write_configuration()  # saves the secrets as well
         self.node = self._program("node", "xueliang_edge.cli", ["run", "--config", str(self.folder / "node.yaml")])
+
+    def _program(self, name: str, module: str, arguments: Sequence[str]) -> Program:
+        kind = ForkedProgram if name == "centre" else Program
+        return kind(name, module, arguments, self.folder / "logs", self._environment())
+
+    def _centre_commands(self, *commands: Command) -> list[str | None]:
+        return run_commands(commands, self.folder / "centre.yaml", self._environment(), run=run_forked_once)
 
 
 class _SetUp:

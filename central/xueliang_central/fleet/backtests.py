@@ -214,7 +214,8 @@ class Backtests:
             left_s = began_mono_s + self._whole_answer_s - now()
             question.news.clear()
             try:
-                await asyncio.wait_for(question.news.wait(), min(patience_s, left_s))
+                async with asyncio.timeout(min(patience_s, left_s)):  # wait_for forgets to stop when news come as well
+                    await question.news.wait()
             except TimeoutError:
                 self.counts["silent"] += 1
                 raise NodeSilent(self._what_came(question, patience_s, is_over=left_s < patience_s)) from None

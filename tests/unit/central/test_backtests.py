@@ -160,8 +160,10 @@ async def test_how_far_a_question_is_and_who_gives_it_up_frees_the_node() -> Non
     await asyncio.sleep(0)
     assert backtests.progress("edge-01", "lane") == Progress(AT, 1, 3)
     assert backtests.progress("edge-01", "another") is None  # of a camera that may be nobody's here
-    question.cancel()
-    await asyncio.gather(question, return_exceptions=True)
+    question.cancel()  # a page came in the same moment
+    async with asyncio.timeout(5):
+        await asyncio.gather(question, return_exceptions=True)
+    assert question.cancelled()
     assert backtests.progress("edge-01", "lane") is None
     again = await asked(backtests)
     transport.say("edge-01", 1, 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +24,7 @@ from tests.integration.central.flow.stage import (
     raised,
     received,
 )
+from tests.support.forked.children import forked
 from tests.support.pictures import jpeg, sha256
 from tests.support.rows import filled
 from xueliang_alerts.contract import EvidenceRef, Hazard, Phase
@@ -442,18 +442,15 @@ async def test_killed_at_any_moment_files_and_rows_go_together(kept: Kept, datab
         await conn.execute(insert(expected_pictures), [{**named, "sha256": still} for still in stills[1:]])
     await kept.case("of another", camera_id="other-gate", close=None)
     dice, now = random.Random(5), kept.stage.clock.at + timedelta(days=91)
-    program = [sys.executable, "-m", "tests.integration.central.flow.retention_process"]
+    program = "tests.integration.central.flow.retention_process"
     arguments = [database_url, str(kept.folder / "pictures"), now.isoformat()]
     for _ in range(5):
-        process = await asyncio.create_subprocess_exec(*program, *arguments, stdout=asyncio.subprocess.PIPE)
-        assert process.stdout is not None
-        assert (await process.stdout.readline()).strip() == b"ready"
-        await asyncio.sleep(dice.uniform(0.0, 0.06))
-        process.kill()
-        await process.wait()
+        with forked(program, *arguments) as process:
+            await process.until_it_says("ready")
+            await asyncio.sleep(dice.uniform(0.0, 0.06))
         await _nothing_is_half_gone(kept)
-    process = await asyncio.create_subprocess_exec(*program, *arguments)
-    assert await asyncio.wait_for(process.wait(), 60) == 0
+    with forked(program, *arguments) as process:
+        assert await asyncio.wait_for(process.wait(), 60) == 0
     assert await _nothing_is_half_gone(kept) == 0
     assert [still for still in stills if kept.has_file(still)] == []
     assert (await removed(kept))["evidence"] == len(stills)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -32,6 +31,7 @@ from tests.integration.central.flow.stage import (
     raised,
     received,
 )
+from tests.support.forked.children import forked
 from xueliang_alerts.clocks import system_mono
 from xueliang_alerts.contract import Hazard, Phase
 from xueliang_central.areas.tree import path_by_code
@@ -278,16 +278,11 @@ async def test_killed_at_any_moment_nothing_is_lost_or_doubled(stage: Stage, dat
     await a_history(stage, seed=3, steps=60)
     dice = random.Random(3)
     last = period_of(stage.clock.at).day
-    program = [sys.executable, "-m", "tests.integration.central.flow.rollup_process"]
+    program = "tests.integration.central.flow.rollup_process"
     for _ in range(6):
-        process = await asyncio.create_subprocess_exec(
-            *program, database_url, DAY.isoformat(), last.isoformat(), stdout=asyncio.subprocess.PIPE
-        )
-        assert process.stdout is not None
-        assert (await process.stdout.readline()).strip() == b"ready"
-        await asyncio.sleep(dice.uniform(0.02, 0.5))
-        process.kill()
-        await process.wait()
+        with forked(program, database_url, DAY.isoformat(), last.isoformat()) as process:
+            await process.until_it_says("ready")
+            await asyncio.sleep(dice.uniform(0.02, 0.5))
     await roll(stage)
     assert await rolled(stage) == await truth(stage)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from tests.integration.central.flow.stage import (
 )
 from tests.integration.central.flow.test_http import Door, door
 from tests.support.brokers import free_port
+from tests.support.forked.children import forked
 from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_alerts.contract import Hazard, Phase
 from xueliang_central.areas.tree import path_by_code
@@ -106,8 +106,7 @@ class Origins:
 @contextlib.asynccontextmanager
 async def _api(url: str, port: int, folder: Path) -> AsyncIterator[None]:
     module = "tests.integration.central.flow.api_process"
-    child = await asyncio.create_subprocess_exec(sys.executable, "-m", module, url, str(port), str(folder))
-    try:
+    with forked(module, url, str(port), str(folder)) as child:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
             give_up_at = system_mono() + 60
             while True:
@@ -118,9 +117,6 @@ async def _api(url: str, port: int, folder: Path) -> AsyncIterator[None]:
                         break
                 await asyncio.sleep(0.05)
         yield
-    finally:
-        child.kill()
-        await child.wait()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from tests.integration.central.flow.test_intake import Station, add_station
 from tests.support import city
 from tests.support.brokers import BROKER_KINDS, BrokerKind, TestBroker, running_broker
 from tests.support.centres import TestCentre
+from tests.support.forked.children import forked
 from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_alerts.errors import TransportError
 from xueliang_alerts.mqtt_link import MqttLink
@@ -346,12 +346,8 @@ async def _ingest(broker: TestBroker, taking: Taking, database_url: str) -> Asyn
     key_path = str(taking.centre.centre.settings.data_dir / FILE_NAME)
     who = (str(broker.port), broker.centre_user, broker.password(broker.centre_user))
     module = "tests.integration.central.flow.ingest_process"
-    child = await asyncio.create_subprocess_exec(sys.executable, "-m", module, database_url, *who, key_path)
-    try:
+    with forked(module, database_url, *who, key_path):
         yield
-    finally:
-        child.kill()
-        await child.wait()
 
 
 async def _until(taking: Taking, is_there: Callable[[int], bool]) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import signal
-import sys
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +16,7 @@ from tests.integration.central.flow.ingest_process import open_service
 from tests.integration.central.flow.stage import NOON, VILLAGE, Stage, alert
 from tests.integration.central.flow.test_brokers import QUICK
 from tests.support.brokers import TestBroker, running_broker
+from tests.support.forked.children import ForkedChild, forked
 from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_alerts.contract import Phase
 from xueliang_alerts.forwarder import Forwarder
@@ -93,17 +92,12 @@ async def serving(door: Door) -> AsyncIterator[Centre]:
         await centre.database.close()
 
 
-@contextlib.asynccontextmanager
-async def process(door: Door) -> AsyncIterator[asyncio.subprocess.Process]:
+@contextlib.contextmanager
+def process(door: Door) -> Iterator[ForkedChild]:
     """An ingest in a process of its own, to be killed."""
     module = "tests.integration.central.flow.ingest_process"
-    child = await asyncio.create_subprocess_exec(sys.executable, "-m", module, *(str(part) for part in door))
-    try:
+    with forked(module, *(str(part) for part in door)) as child:
         yield child
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            child.kill()
-        await child.wait()
 
 
 @contextlib.contextmanager
@@ -189,21 +183,20 @@ async def everything_is_there_once(stage: Stage, spools: dict[str, Spool], episo
 async def test_two_share_and_each_takes_over_when_the_other_is_killed(
     city: Stage, door: Door, broker: TestBroker, tmp_path: Path
 ) -> None:
-    with forwarding(broker, tmp_path) as spools:
-        async with process(door) as first:
+    with forwarding(broker, tmp_path) as spools, process(door) as first:
+        await shares_become(city, [4])
+        with process(door) as second:
+            await shares_become(city, [2, 2])
+            produce(spools, range(EPISODES))
+            await records_reach(city, EPISODES)  # in the middle
+            first.kill()
+            produce(spools, range(EPISODES, 2 * EPISODES))
             await shares_become(city, [4])
-            async with process(door) as second:
+            with process(door):
                 await shares_become(city, [2, 2])
-                produce(spools, range(EPISODES))
-                await records_reach(city, EPISODES)  # in the middle
-                first.send_signal(signal.SIGKILL)
-                produce(spools, range(EPISODES, 2 * EPISODES))
-                await shares_become(city, [4])
-                async with process(door):
-                    await shares_become(city, [2, 2])
-                    produce(spools, range(2 * EPISODES, 3 * EPISODES))
-                    second.send_signal(signal.SIGKILL)
-                    await everything_is_there_once(city, spools, 3 * EPISODES)
+                produce(spools, range(2 * EPISODES, 3 * EPISODES))
+                second.kill()
+                await everything_is_there_once(city, spools, 3 * EPISODES)
 
 
 async def test_killed_at_any_moment_nothing_is_lost_or_doubled(
@@ -212,12 +205,12 @@ async def test_killed_at_any_moment_nothing_is_lost_or_doubled(
     rng = random.Random(5)
     with forwarding(broker, tmp_path) as spools:
         for kills in range(4):
-            async with process(door) as child, process(door):
+            with process(door) as child, process(door):
                 await shares_become(city, [2, 2])
                 produce(spools, range(kills * EPISODES, (kills + 1) * EPISODES))
                 await asyncio.sleep(rng.uniform(0.0, 0.5))
-                child.send_signal(signal.SIGKILL)
-        async with process(door):
+                child.kill()
+        with process(door):
             await everything_is_there_once(city, spools, 4 * EPISODES)
 
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +27,7 @@ from tests.integration.central.flow.stage import (
     received,
 )
 from tests.integration.central.notices.conftest import ORIGIN, said
+from tests.support.forked.children import forked
 from tests.support.notice_targets import HttpTarget, config, http_target
 from tests.support.rows import filled
 from xueliang_alerts.clocks import system_mono
@@ -347,14 +345,12 @@ async def test_a_unit_s_limit_fires_exactly_once_through_kill_9(database: Databa
     await stage.take(*(received(body, number, at=wall.at) for number, body in enumerate(bodies, start=1)))
     assert {row["state"] for row in await stage.rows(incidents)} == {"unit_told"}
     for kill_after in (1, 2, None):
-        arguments = (sys.executable, "-m", "tests.integration.central.flow.worker_process", database_url)
-        process = await asyncio.create_subprocess_exec(*arguments)
-        if kill_after is not None:
+        with forked("tests.integration.central.flow.worker_process", database_url) as process:
+            if kill_after is None:
+                await process.wait()
+                continue
             while await stage.count(escalations) < kill_after and process.returncode is None:
                 await asyncio.sleep(0)
-            if process.returncode is None:
-                os.kill(process.pid, signal.SIGKILL)
-        await process.wait()
     of_units = [row for row in await stage.rows(clocks) if row["kind"] == "reply"]
     assert all(row["stopped_at"] and row["escalated_steps"] == 1 for row in of_units)
     assert len(of_units) == len(await stage.rows(tasks)) == 3, "one worker for each, sent once"

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import signal
-import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +23,7 @@ from tests.integration.central.flow.stage import (
     raised,
     received,
 )
+from tests.support.forked.children import forked
 from xueliang_alerts.clocks import system_mono, system_wall
 from xueliang_alerts.contract import Hazard, Phase
 from xueliang_central.areas.tree import AreaTree, Level
@@ -65,17 +63,13 @@ def _worker(database: Database, tmp_path: Path, wall: Any) -> Worker:
 async def _run_worker(database_url: str, stage: Stage, *, kill_after: int | None) -> None:
     """A worker process, killed once that many more limits have fired; None: until it has nothing left to do."""
     before = await stage.count(escalations)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.integration.central.flow.worker_process", database_url, cwd=Path.cwd()
-    )
-    if kill_after is None:
-        assert await asyncio.wait_for(process.wait(), 90) == 0
-        return
-    while await stage.count(escalations) < before + kill_after:
-        assert process.returncode is None, "it ended before it could be killed"
-        await asyncio.sleep(0)
-    os.kill(process.pid, signal.SIGKILL)
-    await process.wait()
+    with forked("tests.integration.central.flow.worker_process", database_url) as process:
+        if kill_after is None:
+            assert await asyncio.wait_for(process.wait(), 90) == 0
+            return
+        while await stage.count(escalations) < before + kill_after:
+            assert process.returncode is None, "it ended before it could be killed"
+            await asyncio.sleep(0)
 
 
 async def test_every_limit_fires_exactly_once_through_kill_9(stage: Stage, database_url: str, tmp_path: Path) -> None:
