@@ -293,7 +293,7 @@ async def test_what_becomes_urgent_goes_by_its_policy_again(stage: Stage, clock:
 async def test_limits_moved_while_workers_were_killed_fire_once_each_at_the_new_moment(
     stage: Stage, database_url: str
 ) -> None:
-    """Workers are killed with SIGKILL between the firings: each moved limit fires once, those not yet due not at all."""
+    """Workers are killed with SIGKILL between the firings: each moved limit fires once, what is not due not at all."""
     wall = HandClock(datetime.now(UTC) - timedelta(hours=3))
     stage.clock = wall
     table = {

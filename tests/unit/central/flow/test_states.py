@@ -100,7 +100,7 @@ def test_what_each_move_makes_of_a_request_of_a_later_limit() -> None:
     """docs/moves.md says the same in words: once the limit is met or its task gone, nobody need decide any more."""
     merging = {"merged", "task_leaves"}
     assert merging <= later_limit.ENDS, "refused while one is asked for (regrouping.py), and ended all the same"
-    assert later_limit.ENDS == ENDS | merging
+    assert ENDS | merging == later_limit.ENDS
     page = (REPOSITORY / "docs" / "moves.md").read_text(encoding="utf-8")
     told = page[page.index("## A later limit") :]
     assert all(f"`{name}`" in told for name in later_limit.ENDS if not name.startswith("task_comes"))
