@@ -97,6 +97,7 @@ _FLOW: Final = (
     "side_moves",
     "messages",
     "suspensions",
+    "later_limits",
     "checklists",
     "units",
     "voices",

@@ -55,6 +55,20 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "idempotency_key": "decide-77a0",
     },
     "SuspensionWithdrawalBody": {"version": 4, "note": "业主已提前回来", "idempotency_key": "withdraw-5c2d"},
+    "LaterLimitBody": {
+        "version": 3,
+        "reason_code": "no_access",
+        "note": "文化路正在施工，绕行约二十分钟",
+        "until": "2026-11-23T08:20:00Z",
+        "idempotency_key": "later-2c90",
+    },
+    "LaterLimitDecisionBody": {
+        "version": 4,
+        "approve": True,
+        "note": "同意，绕行注意安全",
+        "idempotency_key": "decide-4e17",
+    },
+    "LaterLimitWithdrawalBody": {"version": 4, "note": "已能通行", "idempotency_key": "withdraw-9b06"},
     "SupervisionReplyBody": {"text": "拖车已在路上，半小时内清走", "idempotency_key": "reply-8a41"},
     "ResumptionBody": {"version": 5, "note": "业主已提前回来", "idempotency_key": "resume-03fd"},
     "SupervisionBody": {
@@ -283,6 +297,7 @@ _INCIDENT: Final[dict[str, Any]] = {
     "urged": None,
     "messages": None,
     "suspension": None,
+    "later_limit": None,
     "supervision": None,
     "raised": None,
     "verified": False,

@@ -384,7 +384,8 @@ class PolicyTable(Settings):
     )
     side_moves: SideMoves = Field(
         default=SideMoves(),
-        description="How long a request waits for a second person; the longest suspension and supervision.",
+        description="How long a request waits for a second person; the longest suspension and supervision; how far and "
+        "how often a limit is moved.",
     )
     sharing: Sharing | None = Field(
         default=None, description="What is told to other systems as CAP 1.2 messages; left out: nothing."

@@ -1,4 +1,5 @@
-"""How long what is asked on the way may take: requests that wait for a second person, suspensions, supervisions."""
+"""How long what is asked on the way may take: requests that wait for a second person, suspensions, later limits,
+supervisions."""
 
 from __future__ import annotations
 
@@ -26,6 +27,13 @@ class SideMoves(Settings):
         default=604_800.0,
         description="A task is suspended for at most so long from the request; 7 days. What needs longer is kept open "
         "with a plan.",
+    )
+    later_limit_longest_s: Annotated[float, Field(ge=60, le=7 * _DAY_S)] = Field(
+        default=3_600.0,
+        description="A limit that two people move is due at most so long after the moment that it had first; 1 hour.",
+    )
+    later_limit_most: Annotated[int, Field(ge=0, le=20)] = Field(
+        default=2, description="The limit of one task is moved at most so often; 0: never."
     )
     supervision_longest_s: Annotated[float, Field(ge=3_600, le=366 * _DAY_S)] = Field(
         default=7_776_000.0,

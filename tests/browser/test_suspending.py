@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -23,6 +24,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
 @pytest.fixture
 def grid(tmp_path: Path) -> Iterator[Grid]:
+    yield from installed(tmp_path)
+
+
+def installed(tmp_path: Path, policies: dict[str, Any] = POLICIES) -> Iterator[Grid]:
     """As that of `test_phone_offline`, with a supervisor of the city."""
     city = make_city(DEMO)
     place = city.of_level("grid")[3]
@@ -33,7 +38,7 @@ def grid(tmp_path: Path) -> Iterator[Grid]:
         Account("chief", "supervisor", city.areas[0].code, "赵主管"),
         Account("worker", "worker", place.code, "李网格"),
     )
-    with CentreOnly(tmp_path, Plan(city, (camera,), (), accounts, POLICIES)) as installation:
+    with CentreOnly(tmp_path, Plan(city, (camera,), (), accounts, policies)) as installation:
         installation.start()
         person = installation.log_in("operator")
         with PuppetNode(installation, {"cam-0": "streaming"}) as node:

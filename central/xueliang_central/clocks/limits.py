@@ -27,8 +27,9 @@ class ClockKind(StrEnum):
     """One running limit. JUDGE starts when the incident opens, TAKE and ARRIVE at dispatch, CHECK when handled.
 
     REMIND and DEADLINE belong to a hazard that is kept open: they end on a day that people have named. REPLY and CLEAR
-    are those of a lane's managing unit that is told first: to answer, and to have cleared. DECIDE and RESUME are those
-    of a suspension: until when it must be approved, and when the task goes on. OVERSEE is that of a supervision.
+    are those of a lane's managing unit that is told first: to answer, and to have cleared. DECIDE is that of a request
+    that waits for a second person (a suspension, a later limit), RESUME when a suspended task goes on. OVERSEE is that
+    of a supervision.
     """
 
     JUDGE = "judge"

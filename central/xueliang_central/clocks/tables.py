@@ -23,6 +23,8 @@ clocks = Table(
     Column("stopped_at", UtcDateTime),
     Column("paused_at", UtcDateTime),
     Column("left_s", Float),  # of a paused one, until it fires next; null: it had nothing left to fire
+    Column("first_due_at", UtcDateTime),  # of one that two people have moved: when it was due before; null: not moved
+    Column("times_moved", Integer),  # so; null: never
     Column("breached_at", UtcDateTime),
     Column("escalation_levels", JsonText, nullable=False),  # who is told, in order
     Column("escalate_every_s", Float, nullable=False),

@@ -222,8 +222,38 @@ async def go_on(conn: AsyncConnection, incident_id: str, now: datetime) -> dict[
             due_at = next_due_at
         due[ClockKind(row.kind)] = due_at
         values = {"paused_at": None, "left_s": None, "due_at": due_at, "next_due_at": next_due_at}
+        if row.first_due_at is not None:
+            values["first_due_at"] = row.first_due_at + (due_at - row.due_at)
         await conn.execute(update(clocks).where(clocks.c.clock_id == row.clock_id).values(**values))
     return due
+
+
+async def put_off(conn: AsyncConnection, incident_id: str, kind: ClockKind, until: datetime, now: datetime) -> bool:
+    """The running clock of this kind is due then, because people say so; it keeps the moment that it had first.
+
+    They have named a moment: of its hours all count from now on. False: none runs, it waits, its limit has passed, or
+    it is due later than that already.
+    """
+    its = clocks.c
+    done = await conn.execute(
+        update(clocks)
+        .where(its.incident_id == incident_id, its.kind == kind.value, its.stopped_at.is_(None))
+        .where(its.paused_at.is_(None), its.escalated_steps == 0, its.due_at > now, its.due_at < until)
+        .values(
+            due_at=until,
+            next_due_at=until,
+            counts=None,
+            first_due_at=func.coalesce(its.first_due_at, its.due_at),
+            times_moved=func.coalesce(its.times_moved, 0) + 1,
+        )
+    )
+    return done.rowcount == 1
+
+
+async def running_clock(conn: AsyncConnection, incident_id: str, kind: ClockKind) -> dict[str, Any] | None:
+    """The row of the clock of this kind that is not stopped."""
+    found = await _not_stopped(conn, incident_id, clocks.c.kind == kind.value)
+    return dict(found[0]._mapping) if found else None
 
 
 async def _not_stopped(conn: AsyncConnection, incident_id: str, which: ColumnElement[bool]) -> Sequence[Any]:

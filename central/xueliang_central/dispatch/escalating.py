@@ -12,8 +12,8 @@ from typing import Any
 
 from xueliang_central.areas.tree import Area, higher
 from xueliang_central.clocks import timers
-from xueliang_central.clocks.limits import OF_SUSPENSION, OF_UNIT, ClockKind, Firing
-from xueliang_central.dispatch import suspending, unit_replies
+from xueliang_central.clocks.limits import OF_UNIT, ClockKind, Firing
+from xueliang_central.dispatch import later_limits, requesting, suspending, unit_replies
 from xueliang_central.dispatch.telling import Told, who_is_told
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import CLOCK, Change
@@ -73,8 +73,11 @@ async def _limit_passed(change: Change, clock: Row, incident: Row) -> Row:
     if clock["kind"] in OF_UNIT:
         await unit_replies.limit_passed(change, clock, incident)
         return await incidents.load(change.conn, incident_id)
-    if clock["kind"] in OF_SUSPENSION:
-        await suspending.clock_fired(change, clock, incident)
+    if clock["kind"] == ClockKind.DECIDE:
+        await requesting.lapse(change, (suspending.KIND, later_limits.KIND), incident)
+        return await incidents.load(change.conn, incident_id)
+    if clock["kind"] == ClockKind.RESUME:
+        await suspending.date_come(change, incident)
         return await incidents.load(change.conn, incident_id)
     change.note(incident_id, "limit_passed", CLOCK, **said)
     return incident

@@ -11,15 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_central.camera_rules.tables import rule_canaries, rule_copies
 from xueliang_central.clocks.limits import ClockKind
 from xueliang_central.clocks.tables import clocks
+from xueliang_central.dispatch import later_limits, suspending
 from xueliang_central.dispatch.messaging import SAID
 from xueliang_central.dispatch.raising import RAISED
 from xueliang_central.dispatch.supervising import SUPERVISED
-from xueliang_central.dispatch.suspending import ASKED, TOLD
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.dispatch.watching import REPLIED
+from xueliang_central.incidents.requested import Standing
 from xueliang_central.incidents.states import LIVE_TASK_STATES, UNDER_WAY, State, TaskState
 from xueliang_central.incidents.supervised import is_supervised
-from xueliang_central.incidents.suspended import Standing
 from xueliang_central.incidents.tables import incidents
 from xueliang_central.store.among import among
 from xueliang_central.units import requests
@@ -31,7 +31,13 @@ _ASKS: Final = frozenset({"task_offered", "task_returned", "task_moved"})
 _RISES: Final = frozenset({"escalated", _REMINDS})
 _CALLS: Final = "help_asked"
 _URGES: Final = "urged"
-_SUSPENSIONS: Final = {ASKED: Standing.ASKED} | {kind: standing for standing, kind in TOLD.items()}
+_REQUESTS: Final = {
+    notice: (kind, standing)
+    for kind in (suspending.KIND, later_limits.KIND)
+    for standing, notice in ((Standing.ASKED, kind.asked), *kind.told.items())
+}
+"""By kind of notice, what was asked and how that must stand."""
+_COLUMNS: Final = (incidents.c.suspension, incidents.c.later_limit)
 _HELD: Final = "canary_held"
 _LIMIT_MET: Final = "limit_met"
 
@@ -42,8 +48,8 @@ async def not_needed(conn: AsyncConnection, notices: Sequence[Row]) -> dict[str,
     An offer: while its task is offered to that person. An escalation: while its clock runs and the case is open;
     one that started later (the deadline was extended) is another. A reminder: while that deadline runs. A request to
     a lane's managing unit: until it replies, or its turn is over. A canary to decide on: while it waits. A call for
-    help: until a desk has answered it, or its task is under way no more. A request to suspend, and what has become of
-    it: while that suspension stands so, and the case is under way. An urging: while the case is where it was. A
+    help: until a desk has answered it, or its task is under way no more. A request to suspend or for a later limit, and
+    what has become of it: while it stands so, and the case is under way. An urging: while the case is where it was. A
     supervision: while it lasts, until that date; a reply to it: while it lasts. A message: while that person has the
     task. A severity that a person has raised: until the case is closed.
     Anything else (a task was withdrawn): until it is received.
@@ -59,7 +65,7 @@ async def not_needed(conn: AsyncConnection, notices: Sequence[Row]) -> dict[str,
         **await _canaries_over(conn, held),
         **await _urges_over(conn, [row for row in notices if row["kind"] == _URGES]),
         **await _calls_over(conn, [row for row in notices if row["kind"] == _CALLS]),
-        **await _suspensions_over(conn, [row for row in notices if row["kind"] in _SUSPENSIONS]),
+        **await _requests_over(conn, [row for row in notices if row["kind"] in _REQUESTS]),
         **await _supervisions_over(conn, [row for row in notices if row["kind"] in (SUPERVISED, REPLIED)]),
         **await _raises_over(conn, [row for row in notices if row["kind"] == RAISED]),
         **await _messages_over(conn, [row for row in notices if row["kind"] == SAID and row["task_id"]]),
@@ -126,18 +132,19 @@ async def _urges_over(conn: AsyncConnection, urges: Sequence[Row]) -> dict[str, 
     return over
 
 
-async def _suspensions_over(conn: AsyncConnection, asked: Sequence[Row]) -> dict[str, str]:
+async def _requests_over(conn: AsyncConnection, asked: Sequence[Row]) -> dict[str, str]:
     if not asked:
         return {}
-    now = await _now(conn, incidents.c.incident_id, asked, incidents.c.state, incidents.c.suspension)
+    now = await _now(conn, incidents.c.incident_id, asked, incidents.c.state, *_COLUMNS)
     over: dict[str, str] = {}
     for row in asked:
         case = now.get(row["incident_id"])
-        suspension = None if case is None else case.suspension
-        if case is None or suspension is None or suspension["asked_at"] != row["params"]["asked_at"]:
+        kind, standing = _REQUESTS[row["kind"]]
+        record = None if case is None else getattr(case, kind.column)
+        if case is None or record is None or record["asked_at"] != row["params"]["asked_at"]:
             over[row["notice_id"]] = "asked_again"
-        elif suspension["standing"] != _SUSPENSIONS[row["kind"]]:
-            over[row["notice_id"]] = str(suspension["standing"])
+        elif record["standing"] != standing:
+            over[row["notice_id"]] = str(record["standing"])
         elif case.state not in UNDER_WAY:
             over[row["notice_id"]] = str(case.state)
     return over

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from xueliang_central.audit import chain
 from xueliang_central.dispatch import service
+from xueliang_central.dispatch.giving_way import give_way
 from xueliang_central.dispatch.helping import desks_above
 from xueliang_central.dispatch.judging import JUDGES
 from xueliang_central.dispatch.rising import rise, send_risen
-from xueliang_central.dispatch.suspending import give_way
 from xueliang_central.dispatch.telling import who_is_told
 from xueliang_central.dispatch.unit_replies import break_through
 from xueliang_central.errors import Conflict, MoveRefused, NotFound

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 from xueliang_central.dispatch.judging import JUDGES
+from xueliang_central.dispatch.later_limits import laters_for
 from xueliang_central.dispatch.raising import RAISE, can_be_raised
 from xueliang_central.dispatch.supervising import supervisions_for
 from xueliang_central.dispatch.suspending import suspensions_for
 from xueliang_central.dispatch.watching import REPLY, may_reply
+from xueliang_central.incidents.requested import Standing
 from xueliang_central.incidents.states import State, Who, allowed_asides
-from xueliang_central.incidents.suspended import REFUSED_WHILE, Standing, standing_of
+from xueliang_central.incidents.suspended import REFUSED_WHILE, standing_of
 from xueliang_central.rights.scope import Actor, may_see
 
 Row = dict[str, Any]
@@ -31,4 +33,5 @@ def asides_for(actor: Actor, incident: Row) -> tuple[str, ...]:
         plain = tuple(name for name in plain if name != REPLY)
     if not can_be_raised(incident):
         plain = tuple(name for name in plain if name != RAISE)
-    return (*plain, *suspensions_for(actor, incident), *supervisions_for(actor, incident))
+    of_requests = (*suspensions_for(actor, incident), *laters_for(actor, incident))
+    return (*plain, *of_requests, *supervisions_for(actor, incident))

@@ -32,6 +32,7 @@ from xueliang_central.errors import MoveRefused, NotAllowed
 from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import By, Change
 from xueliang_central.incidents.grouping import NO_PLACE
+from xueliang_central.incidents.later_limit import is_asked
 from xueliang_central.incidents.raised import given_back
 from xueliang_central.incidents.regrouped import follow_places, merge_of, move_alerts, write_down
 from xueliang_central.incidents.regrouping import UNDER_WAY
@@ -251,7 +252,8 @@ async def _task_going_back(change: Change, case: Row, merge: Row) -> Row | None:
     Where it has been handled meanwhile it stays: it was handled for the whole.
 
     Raises:
-        MoveRefused: it is suspended, or that is asked for: both belong to the incident that it would leave.
+        MoveRefused: it is suspended, or that or a later limit is asked for: all of them belong to the incident that
+            it would leave.
     """
     task = await service.live_task(change.conn, case["incident_id"])
     if task is None or task["task_id"] != merge["task_id"] or task["state"] not in UNDER_WAY:
@@ -259,6 +261,9 @@ async def _task_going_back(change: Change, case: Row, merge: Row) -> Row | None:
     if is_alive(case):
         detail = f"the task of incident {case['number']} is suspended, or that is asked for: decide or resume it first"
         raise MoveRefused(detail, reason="suspended")
+    if is_asked(case):
+        detail = f"a later limit is asked for of the task of incident {case['number']}: decide that first"
+        raise MoveRefused(detail, reason="later_limit_asked")
     return task
 
 

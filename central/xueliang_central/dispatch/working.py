@@ -13,8 +13,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from xueliang_central.areas.tree import code_of_path
 from xueliang_central.audit import chain
 from xueliang_central.clocks import timers
-from xueliang_central.dispatch import helping, messaging, service, suspending
+from xueliang_central.dispatch import helping, later_limits, messaging, service, suspending
 from xueliang_central.dispatch.checking_in import COARSE_M, Fix, checked_in, replaces, told_of
+from xueliang_central.dispatch.requesting import Request
 from xueliang_central.dispatch.tables import task_photos, task_voices
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.evidence.pictures import PictureKind
@@ -37,6 +38,8 @@ _TOLD_LATE_AFTER: Final = timedelta(seconds=60)  # sooner is a slow link, and th
 _TELLS_WHERE: Final = frozenset({"check_in", "help"})
 _SAYS: Final = frozenset({"message"})
 _ASIDE: Final = frozenset({"check_in"}) | _SAYS  # what others decide on the task stays as they saw it
+_REQUESTS: Final = suspending.WORKERS | later_limits.WORKERS
+_UNTIL: Final = ("ask_suspension", later_limits.ASK)
 _DESKS: Final = frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN})
 
 
@@ -51,7 +54,7 @@ class TaskMove:
         acted_at: when it was done, by the phone's clock: a phone without a connection tells later.
         near: (longitude, latitude) of the phone then, degrees, WGS84.
         fix: a position that the worker told on purpose.
-        until: of ask_suspension, when the task goes on.
+        until: of ask_suspension, when the task goes on; of ask_later_limit, the limit that is asked for.
     """
 
     move: str
@@ -97,9 +100,11 @@ def _was_faster(actor: Actor, task: Row, asked: TaskMove) -> bool:
 
 
 def moves_of(actor: Actor, task: Row, incident: Row | None = None) -> tuple[str, ...]:
-    """The moves this actor could make now; with the incident, also as its suspension allows."""
+    """The moves this actor could make now; with the incident, also as what is asked or agreed of it allows."""
     moves = allowed_task_moves(TaskState(task["state"])) if may_work(actor, task) else ()
-    return moves if incident is None else suspending.without_impossible(moves, incident, actor)
+    if incident is None:
+        return moves
+    return later_limits.without_impossible(suspending.without_impossible(moves, incident, actor), incident, actor)
 
 
 async def move_task(change: Change, actor: Actor, task_id: str, asked: TaskMove) -> datetime | None:
@@ -131,9 +136,10 @@ async def move_task(change: Change, actor: Actor, task_id: str, asked: TaskMove)
         await messaging.must_not_flood(change.conn, task["incident_id"], change.now)
     by = By("user", await rosters.display_name_of(change.conn, actor.user_id) or actor.name)
     task = await _write(change, actor, task, asked, incident)
-    if asked.move in suspending.WORKERS:
-        about = suspending.Suspension(asked.version, asked.reason_code, asked.note, asked.until)
-        incident = await suspending.work_on(change, actor, incident, task, asked.move, about, by)
+    if asked.move in _REQUESTS:
+        about = Request(asked.version, asked.reason_code, asked.note, asked.until, voices=asked.voices)
+        work_on = suspending.work_on if asked.move in suspending.WORKERS else later_limits.work_on
+        incident = await work_on(change, actor, incident, task, asked.move, about, by)
     else:
         incident = await _move_incident(change, incident, task, asked, by)
     if asked.move == "help":
@@ -174,10 +180,10 @@ def _check(actor: Actor, task: Row, asked: TaskMove) -> None:
         raise MoveRefused("check_in needs a fix: longitude, latitude, accuracy_m, age_s")
     if asked.fix is not None and asked.move not in _TELLS_WHERE:
         raise MoveRefused(f"a fix is told by {' and '.join(sorted(_TELLS_WHERE))} only, not by {asked.move}")
-    if asked.photos and asked.move in _TELLS_WHERE | _SAYS | suspending.WORKERS:
+    if asked.photos and asked.move in _TELLS_WHERE | _SAYS | _REQUESTS:
         raise MoveRefused(f"{asked.move} takes no photos")
-    if asked.until is not None and asked.move != "ask_suspension":
-        raise MoveRefused(f"until is said by ask_suspension only, not by {asked.move}")
+    if asked.until is not None and asked.move not in _UNTIL:
+        raise MoveRefused(f"until is said by {' and '.join(_UNTIL)} only, not by {asked.move}")
     if len(asked.photos) > MAX_PHOTOS:
         raise MoveRefused(f"at most {MAX_PHOTOS} photos")
     if len(asked.voices) > MAX_VOICES:

@@ -156,9 +156,17 @@ def aside_row(
     timeline: str,
     starts: ClockKind | None = None,
     needs_note: bool = False,
+    sources: Iterable[State] = UNDER_WAY,
 ) -> Move:
-    """A move about the suspension of a task that is under way."""
+    """A move about what is asked for, or agreed, of a task that is under way."""
     started = () if starts is None else (starts,)
     return row_of(
-        name, who, UNDER_WAY, None, stops=[stops], starts=started, needs_note=needs_note, timeline=timeline, aside=True
+        name, who, sources, None, stops=[stops], starts=started, needs_note=needs_note, timeline=timeline, aside=True
+    )
+
+
+def later_row(name: str, who: Who, *, timeline: str, needs_note: bool = False) -> Move:
+    """A move about a later limit that is asked for."""
+    return aside_row(
+        name, who, stops=ClockKind.DECIDE, timeline=timeline, needs_note=needs_note, sources=frozenset({_S.TAKEN})
     )

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from xueliang_central.incidents.later_limit import is_asked
 from xueliang_central.incidents.shedding import MOST_SEVERE, NEVER_HELD_HAZARDS, is_collective
 from xueliang_central.incidents.states import State, TaskState
 from xueliang_central.incidents.supervised import is_supervised
@@ -58,6 +59,9 @@ def why_not_merge(into: Row, other: Row, counties: Mapping[str, str]) -> Refusal
                 f"the task of incident {case['number']} is suspended, or that is asked for: decide or resume it first"
             )
             return Refusal("suspended", text)
+        if is_asked(case):
+            text = f"a later limit is asked for of the task of incident {case['number']}: decide that first"
+            return Refusal("later_limit_asked", text)
     if is_supervised(other):
         return Refusal("supervised", f"incident {other['number']} is supervised: merge the other one into it")
     if is_collective(into["place_key"]) or is_collective(other["place_key"]):

@@ -19,13 +19,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from xueliang_central.clocks import timers
 from xueliang_central.clocks.limits import NOT_OF_LIMITS, ClockKind, Limits, choose
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
-from xueliang_central.incidents import supervised, suspended
+from xueliang_central.incidents import later_limit, supervised, suspended
 from xueliang_central.incidents.change import By, Change
 from xueliang_central.incidents.folding import CLOCK_AHEAD, trusted_began_at
 from xueliang_central.incidents.members import Summary, is_seen_clear, summarise
 from xueliang_central.incidents.old_members import Counted, with_counts
 from xueliang_central.incidents.raised import as_raised
 from xueliang_central.incidents.reported import said_by
+from xueliang_central.incidents.requested import LATER_LIMIT
 from xueliang_central.incidents.reviewing import WAITING
 from xueliang_central.incidents.routing import Route
 from xueliang_central.incidents.shedding import is_collective
@@ -194,6 +195,7 @@ async def transition(
     values = _values_after(change, incident, move, also) | _also_ended(change, incident, move, by)
     await write(change, incident, values)
     await _end_suspension(change, incident, incident | values, move, by)
+    await _end_later_limit(change, incident, incident | values, move, by)
     due = await _move_clocks(change, incident | values, move, other_id, due_by)
     _say_moved(change, incident, move, by, params)
     return incident | values, due
@@ -256,11 +258,14 @@ def _values_after(change: Change, incident: Row, move: Move, also: dict[str, Any
 
 
 def _also_ended(change: Change, incident: Row, move: Move, by: By) -> Row:
-    """What a move ends beside its state: a suspension, a supervision. Raises MoveRefused."""
+    """What a move ends beside its state: a suspension, a request, a supervision. Raises MoveRefused."""
     values: Row = {}
     suspension = suspended.after(incident, move, by.name, change.now)
     if suspension is not None:
         values["suspension"] = suspension
+    request = later_limit.after(incident, move, by.name, change.now)
+    if request is not None:
+        values[LATER_LIMIT] = request
     if move.to is State.CLOSED and supervised.is_supervised(incident):
         values["supervision"] = supervised.ended(incident["supervision"], supervised.CLOSED, by.name, change.now)
         change.watched_closed[incident["incident_id"]] = None
@@ -274,6 +279,13 @@ async def _end_suspension(change: Change, before: Row, after: Row, move: Move, b
     await suspended.let_run(change.conn, before["incident_id"], change.now)
     if move.name in suspended.ENDS:
         change.note(before["incident_id"], "suspension_over", by, why=move.name)
+
+
+async def _end_later_limit(change: Change, before: Row, after: Row, move: Move, by: By) -> None:
+    """Nobody need decide any more what a move has made pointless."""
+    if later_limit.is_asked(before) and not later_limit.is_asked(after) and move.name in later_limit.ENDS:
+        await timers.stop(change.conn, before["incident_id"], [ClockKind.DECIDE], change.now)
+        change.note(before["incident_id"], "later_limit_over", by, why=move.name)
 
 
 def _say_moved(change: Change, incident: Row, move: Move, by: By, params: dict[str, Any] | None) -> None:

@@ -9,6 +9,7 @@
                              └── cannot, a limit, severity 1, an operator's dispatch ──▶ dispatched
 
     taken, arrived: ask_suspension ─▶ suspend ─▶ resume (the state stays, its clocks wait) or is taken back;
+    taken: ask_later_limit ─▶ move_limit (the state stays, its arrive clock is due later);
     from any of them but closed:
     supervise ─▶ end_supervision (a centre above watches)
 
@@ -36,7 +37,7 @@ from typing import Final
 
 from xueliang_central.clocks.limits import ClockKind
 from xueliang_central.incidents.move import ALL_CLOCKS as ALL_CLOCKS
-from xueliang_central.incidents.move import DATED_CLOCKS, OPEN_STATES, UNTAKEN, aside_row, kept_row, row_of
+from xueliang_central.incidents.move import DATED_CLOCKS, OPEN_STATES, UNTAKEN, aside_row, kept_row, later_row, row_of
 from xueliang_central.incidents.move import EVERY_CLOCK as EVERY_CLOCK
 from xueliang_central.incidents.move import REOPENABLE as REOPENABLE
 from xueliang_central.incidents.move import UNDER_WAY as UNDER_WAY
@@ -213,6 +214,29 @@ _TABLE: Final = (
     row_of("resume", Who.WORKER, UNDER_WAY, None, stops=[ClockKind.RESUME], timeline="resumed"),
     aside_row("resume_by_desk", Who.OPERATOR, stops=ClockKind.RESUME, timeline="resumed"),
     aside_row("resume_by_system", Who.SYSTEM, stops=ClockKind.RESUME, timeline="resumed"),
+    # A later limit by two people, while the one to arrive runs. What the other moves make of a request:
+    # `later_limit.py`.
+    row_of(
+        "ask_later_limit",
+        Who.WORKER,
+        [_S.TAKEN],
+        None,
+        starts=[ClockKind.DECIDE],
+        needs_note=True,
+        timeline="later_limit_asked",
+    ),
+    later_row("move_limit", Who.SUPERVISOR, timeline="limit_moved"),
+    later_row("refuse_later_limit", Who.SUPERVISOR, needs_note=True, timeline="later_limit_refused"),
+    row_of(
+        "take_back_later_limit",
+        Who.WORKER,
+        [_S.TAKEN],
+        None,
+        stops=[ClockKind.DECIDE],
+        timeline="later_limit_taken_back",
+    ),
+    later_row("take_back_later_by_desk", Who.SUPERVISOR, timeline="later_limit_taken_back"),
+    later_row("lapse_later_limit", Who.SYSTEM, timeline="later_limit_lapsed"),
     # A centre above watches, with a date; it stays until that centre, one above it or the end of the case ends it.
     row_of(
         "supervise",

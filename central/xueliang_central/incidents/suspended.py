@@ -2,7 +2,7 @@
 
 It stands on the incident and not on the task, because the table of moves is what ends it, and because the incident is
 the row that every move locks first. One live task, so one suspension; the last one stays to be read, the timeline has
-all of them.
+all of them. What it has in common with the other thing that two people agree on: `requested.py`.
 
     asked ──suspend──▶ suspended ──resume, by_desk, by_system──▶ over
       ├── refuse_suspension ──▶ refused                 └── a move of ENDS ──▶ over
@@ -18,7 +18,6 @@ Invariants
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import update
@@ -28,20 +27,10 @@ from xueliang_central.clocks import timers
 from xueliang_central.clocks.limits import OF_SUSPENSION, ClockKind
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.errors import MoveRefused
-from xueliang_central.incidents.moments import at_text
+from xueliang_central.incidents.requested import SUSPENSION, Standing, ended, standing_in
 from xueliang_central.incidents.states import MOVES, UNDER_WAY, Move
 
 Row = dict[str, Any]
-
-
-class Standing(StrEnum):
-    ASKED = "asked"
-    SUSPENDED = "suspended"
-    REFUSED = "refused"
-    LAPSED = "lapsed"
-    TAKEN_BACK = "taken_back"
-    OVER = "over"
-
 
 PAUSED: Final = (ClockKind.TAKE, ClockKind.ARRIVE)
 REFUSED_WHILE: Final = frozenset({"urge", "merge", "merged", "task_leaves"})
@@ -53,13 +42,11 @@ ENDS: Final = frozenset(
     if move.sources & UNDER_WAY and move.to is not None and name not in REFUSED_WHILE
 )
 """Moves that end it: somebody goes on, or the task is over. `arrive` leaves a request standing."""
-_HIDDEN: Final = frozenset({"asked_by_id", "worker_id"})
 
 
 def standing_of(incident: Row) -> Standing | None:
     """None: nobody has asked for one."""
-    suspension = incident.get("suspension")  # what has just been opened has no such column yet
-    return None if suspension is None else Standing(suspension["standing"])
+    return standing_in(incident, SUSPENSION)
 
 
 def is_alive(incident: Row) -> bool:
@@ -83,10 +70,6 @@ def after(incident: Row, move: Move, by: str, now: datetime) -> Row | None:
     return ended(incident["suspension"], move.name, by, now)
 
 
-def ended(suspension: Row, why: str, by: str, now: datetime, standing: Standing = Standing.OVER) -> Row:
-    return {**suspension, "standing": standing.value, "ended_at": at_text(now), "ended_by": by, "ended_why": why}
-
-
 async def let_run(conn: AsyncConnection, incident_id: str, now: datetime) -> None:
     """The clocks that waited go on with what they had left, and the task says until when."""
     await timers.stop(conn, incident_id, OF_SUSPENSION, now)
@@ -94,11 +77,3 @@ async def let_run(conn: AsyncConnection, incident_id: str, now: datetime) -> Non
     if ClockKind.ARRIVE in due:
         is_live = tasks.c.incident_id == incident_id, tasks.c.ended_at.is_(None)
         await conn.execute(update(tasks).where(*is_live).values(arrive_due_at=due[ClockKind.ARRIVE]))
-
-
-def suspension_view(suspension: Row | None) -> Row | None:
-    """As the console and the phone see it."""
-    if suspension is None:
-        return None
-    shown = {name: value for name, value in suspension.items() if name not in _HIDDEN}
-    return {**shown, "by_worker": suspension["asked_by_id"] == suspension["worker_id"]}

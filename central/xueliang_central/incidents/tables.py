@@ -59,6 +59,7 @@ incidents = Table(
     Column("urged", JsonText),  # how often, the last time by whom, and about which task: see dispatch/urging.py
     Column("messages", JsonText),  # between desks and worker, the newest: see dispatch/messaging.py
     Column("suspension", JsonText),  # of its task, the last one: see incidents/suspended.py
+    Column("later_limit", JsonText),  # of its task, the last one asked for: see incidents/later_limit.py
     Column("supervision", JsonText),  # by a centre above, the last one: see incidents/supervised.py
     Column("raised", JsonText),  # the severity that a person has said, the last one: see incidents/raised.py
     Column("reopened_count", Integer, nullable=False),

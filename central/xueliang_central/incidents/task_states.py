@@ -32,6 +32,8 @@ TASK_MOVES: Final[dict[str, tuple[frozenset[TaskState], TaskState | None]]] = {
     "ask_suspension": (frozenset({TaskState.TAKEN, TaskState.ARRIVED}), None),
     "take_back_suspension": (frozenset({TaskState.TAKEN, TaskState.ARRIVED}), None),
     "resume": (frozenset({TaskState.TAKEN, TaskState.ARRIVED}), None),
+    "ask_later_limit": (frozenset({TaskState.TAKEN}), None),
+    "take_back_later_limit": (frozenset({TaskState.TAKEN}), None),
 }
 
 

@@ -23,9 +23,9 @@ from xueliang_central.incidents.camera_faults import camera_faults_of
 from xueliang_central.incidents.moments import at_text as at_text
 from xueliang_central.incidents.raised import raised_view
 from xueliang_central.incidents.regrouped import history_of, merged_into
+from xueliang_central.incidents.requested import shown as request_view
 from xueliang_central.incidents.states import LIVE_TASK_STATES, CloseReason, State
 from xueliang_central.incidents.supervised import supervision_view
-from xueliang_central.incidents.suspended import suspension_view
 from xueliang_central.incidents.tables import alerts, expected_pictures, incident_timeline, incidents
 from xueliang_central.store.among import among
 
@@ -159,7 +159,8 @@ def _incident(tree: AreaTree, row: Row, task: Row | None, clock: Row | None, her
         "owner_level": row["owner_level"],
         "urged": row["urged"],
         "messages": row["messages"],
-        "suspension": suspension_view(row["suspension"]),
+        "suspension": request_view(row["suspension"]),
+        "later_limit": request_view(row["later_limit"]),
         "supervision": supervision_view(row["supervision"]),
         "raised": raised_view(row["raised"]),
         "verified": row["verified"],

@@ -15,8 +15,8 @@ from sqlalchemy import insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from xueliang_central.dispatch import service as dispatch
+from xueliang_central.dispatch.giving_way import give_way
 from xueliang_central.dispatch.rising import rise, send_risen
-from xueliang_central.dispatch.suspending import give_way
 from xueliang_central.dispatch.unit_replies import break_through
 from xueliang_central.errors import DatabaseConflict
 from xueliang_central.incidents import service as incidents

@@ -43,6 +43,12 @@ COUNTS: Final = (
     "unit_cannot",
     "unit_given_up",  # it did not reply or clear in time, or the case became too severe
     *(f"{kind.value}_{outcome}" for kind in BY_POLICY for outcome in ("on_time", "late")),
+    "arrive_moved",  # limits to arrive that two people have moved
+    "arrive_by_move",  # of arrive_on_time: after the moment that the limit had first
+    "raised",  # made more severe by a person, once or oftener
+    "supervised",  # by a centre above
+    "reply_on_time",  # of them: replied to by the date
+    "reply_late",  # of them: the date passed without a reply
 )
 # The entries of a timeline that say something here.
 ENTRIES: Final = (
@@ -62,6 +68,9 @@ ENTRIES: Final = (
     "unit_done",
     "unit_cannot",
     "unit_given_up",
+    "severity_raised",
+    "supervised",
+    "supervision_replied",
 )
 _SENT: Final = frozenset({"confirmed", "dispatched"})
 
@@ -99,6 +108,8 @@ def facts_of(incident: Row, entries: Sequence[Row], clocks: Sequence[Row]) -> Fa
         "closed_once": int(is_closed or reopened),
         "reopened": int(reopened),
         **_of_unit(incident, entries),
+        "raised": int(any(entry["kind"] == "severity_raised" for entry in entries)),
+        **_of_supervision(entries, clocks),
     }
     facts = Facts()
     facts.add(counts, _durations(incident, entries))
@@ -106,7 +117,33 @@ def facts_of(incident: Row, entries: Sequence[Row], clocks: Sequence[Row]) -> Fa
         outcome = _outcome(clock, entries)
         if outcome is not None:
             facts.add({f"{clock['kind']}_{outcome}": 1}, 0)
+        facts.add(_of_moved(clock, outcome), 0)
     return facts
+
+
+def _of_moved(clock: Row, outcome: str | None) -> dict[str, int]:
+    """A limit that two people have moved: judged by the moment that it has now, and by that it had first."""
+    if clock["first_due_at"] is None:
+        return {}
+    is_by_move = outcome == "on_time" and clock["stopped_at"] > clock["first_due_at"]
+    return {f"{clock['kind']}_moved": 1, f"{clock['kind']}_by_move": int(is_by_move)}
+
+
+def _of_supervision(entries: Sequence[Row], clocks: Sequence[Row]) -> dict[str, int]:
+    """Whether a centre above has watched it, and been replied to by the date that held then.
+
+    Late: its date has passed before anybody replied. Neither: it runs, or it ended before its date without a reply.
+    """
+    if not any(entry["kind"] == "supervised" for entry in entries):
+        return {}
+    replied_at = next((entry["at"] for entry in entries if entry["kind"] == "supervision_replied"), None)
+    passed = [clock["breached_at"] for clock in clocks if clock["kind"] == ClockKind.OVERSEE and clock["breached_at"]]
+    is_late = bool(passed) and (replied_at is None or min(passed) <= replied_at)
+    return {
+        "supervised": 1,
+        "reply_on_time": int(replied_at is not None and not is_late),
+        "reply_late": int(is_late),
+    }
 
 
 def _of_review(review: str | None) -> dict[str, int]:

@@ -29,6 +29,7 @@ RATES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "returned": ("returned", ("dispatched",)),
     "reopened": ("reopened", ("closed_once",)),
     "unit_cleared": ("unit_cleared", ("unit_told",)),
+    "reply_on_time": ("reply_on_time", ("reply_on_time", "reply_late")),
     **{
         f"{kind.value}_on_time": (f"{kind.value}_on_time", (f"{kind.value}_on_time", f"{kind.value}_late"))
         for kind in BY_POLICY

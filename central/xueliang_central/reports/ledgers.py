@@ -34,6 +34,7 @@ Language = Literal["zh", "en"]
 
 PAGE: Final = 500
 _NO_LIMITS: Final = (ClockKind.REMIND.value, *(kind.value for kind in OF_SUSPENSION))  # nobody is late when they fire
+_IS_ARRIVE: Final = clocks.c.kind == ClockKind.ARRIVE.value
 _ZH: Final[Mapping[str, str]] = {
     **HAZARD_ZH,
     "open": "待研判",
@@ -89,7 +90,7 @@ class Wanted:
 @dataclass(frozen=True, slots=True)
 class Case:
     """One incident and what belongs to it. `tasks`: in the order they were offered; `plan`, `request` (of a lane's
-    managing unit): empty: there is none."""
+    managing unit), `arrive` (the last clock of it): empty: there is none."""
 
     incident: Row
     tasks: Sequence[Row]
@@ -100,6 +101,7 @@ class Case:
     tree: AreaTree
     plan: Row
     request: Row
+    arrive: Row
 
     @property
     def task(self) -> Row:
@@ -137,6 +139,8 @@ COLUMNS: Final[Sequence[tuple[str, str, Callable[[Case], Value]]]] = (
     ("交办·时间", "Hand-over: at", lambda case: case.tasks[0]["offered_at"] if case.tasks else None),
     ("交办·接单时限", "Hand-over: take by", lambda case: case.task.get("take_due_at")),
     ("交办·到场时限", "Hand-over: arrive by", lambda case: case.task.get("arrive_due_at")),
+    ("交办·原到场时限", "Hand-over: arrive by, before it was moved", lambda case: case.arrive.get("first_due_at")),
+    ("交办·延时次数", "Hand-over: limit moved", lambda case: case.arrive.get("times_moved")),
     ("交办·退回次数", "Hand-over: returned", lambda case: sum(task["state"] == "refused" for task in case.tasks)),
     ("台账·单位回复", "Ledger: what the unit did", lambda case: _of_unit(case)),
     ("台账·单位回复时间", "Ledger: unit replied", lambda case: case.request.get("replied_at")),
@@ -272,6 +276,13 @@ async def _cases(conn: AsyncConnection, tree: AreaTree, rows: Sequence[Row]) -> 
         row["incident_id"]: dict(row)
         for row in (await _of(conn, select(unit_requests), unit_requests.c.incident_id, ids)).mappings()
     }
+    moved = select(clocks.c.incident_id, clocks.c.first_due_at, clocks.c.times_moved)
+    arrive = {
+        row["incident_id"]: dict(row)
+        for row in (
+            await _of(conn, moved.where(_IS_ARRIVE).order_by(clocks.c.started_at), clocks.c.incident_id, ids)
+        ).mappings()
+    }
     is_late = clocks.c.breached_at.is_not(None), clocks.c.kind.not_in(_NO_LIMITS)
     limits = select(clocks.c.incident_id, clocks.c.kind).where(*is_late).order_by(clocks.c.due_at)
     late: dict[str, dict[str, None]] = {incident_id: {} for incident_id in ids}
@@ -298,6 +309,7 @@ async def _cases(conn: AsyncConnection, tree: AreaTree, rows: Sequence[Row]) -> 
             tree,
             plans.get(one, empty),
             requests.get(one, empty),
+            arrive.get(one, empty),
         )
         for row in rows
         for one in (row["incident_id"],)

@@ -200,7 +200,8 @@ async def _entries_of(conn: AsyncConnection, ids: Sequence[str]) -> Mapping[str,
 
 
 async def _clocks_of(conn: AsyncConnection, ids: Sequence[str]) -> Mapping[str, list[Row]]:
-    asked = (clocks.c.incident_id, clocks.c.kind, clocks.c.due_at, clocks.c.stopped_at, clocks.c.breached_at)
+    named = ("incident_id", "kind", "due_at", "first_due_at", "stopped_at", "breached_at")
+    asked = [clocks.c[name] for name in named]
     return _by_incident((await conn.execute(select(*asked).where(among(conn, clocks.c.incident_id, ids)))).mappings())
 
 

@@ -40,6 +40,7 @@ class Permission(StrEnum):
     SEE_INCIDENTS = "see_incidents"
     JUDGE_INCIDENTS = "judge_incidents"
     SUSPEND_TASKS = "suspend_tasks"
+    MOVE_LIMITS = "move_limits"
     SUPERVISE_INCIDENTS = "supervise_incidents"
     TELL_PRESENCE = "tell_presence"
     SEE_HAND_OVERS = "see_hand_overs"
@@ -102,8 +103,9 @@ ROLES_OF: Final[Mapping[Permission, frozenset[Role]]] = {
     Permission.SEE_CAMERAS: _OFFICE,
     Permission.SEE_INCIDENTS: _OFFICE,
     Permission.JUDGE_INCIDENTS: frozenset({Role.ADMIN, Role.OPERATOR, Role.SUPERVISOR}),
-    # That it is another person than who asked is judged with the suspension (dispatch/suspending.py).
+    # That it is another person than who asked is judged with the request (dispatch/requesting.py).
     Permission.SUSPEND_TASKS: frozenset({Role.SUPERVISOR, Role.ADMIN}),
+    Permission.MOVE_LIMITS: frozenset({Role.SUPERVISOR, Role.ADMIN}),
     # That it is of a centre above is judged with the incident (dispatch/supervising.py).
     Permission.SUPERVISE_INCIDENTS: frozenset({Role.ADMIN, Role.OPERATOR, Role.SUPERVISOR}),
     Permission.TELL_PRESENCE: frozenset({Role.OPERATOR, Role.SUPERVISOR}),  # who can have a seat

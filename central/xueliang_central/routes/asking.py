@@ -174,7 +174,7 @@ class FixBody(BaseModel):
 
 class TaskMoveBody(_Asked):
     """take | arrive | handled | refuse | return | check_in | help | message | ask_suspension | take_back_suspension |
-    resume."""
+    resume | ask_later_limit | take_back_later_limit."""
 
     photos: Annotated[
         Photos, Field(max_length=MAX_PHOTOS, description="Uploaded before, by PUT /api/photos/{sha256}.")
@@ -190,7 +190,10 @@ class TaskMoveBody(_Asked):
         Photos, Field(max_length=MAX_VOICES, description="Voice notes, uploaded before, by PUT /api/voices/{sha256}.")
     ] = ()
     fix: Annotated[FixBody | None, Field(description="A position told on purpose: check_in needs it, help may.")] = None
-    until: Annotated[UtcMoment | None, Field(description="ask_suspension needs it: when the task goes on.")] = None
+    until: Annotated[
+        UtcMoment | None,
+        Field(description="ask_suspension needs it: when the task goes on; ask_later_limit: the limit asked for."),
+    ] = None
 
 
 class HelpAnswerBody(BaseModel):

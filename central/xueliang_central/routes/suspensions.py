@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from xueliang_central.centre import centre_of
 from xueliang_central.dispatch import supervising, suspending, watching
 from xueliang_central.dispatch.publishing import changing
+from xueliang_central.dispatch.requesting import REASONS
+from xueliang_central.dispatch.requesting import Request as Asked
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor
 from xueliang_central.routes.asking import Code, Key, UtcMoment, Version, Words, rulebook_of
@@ -29,7 +31,7 @@ class _Asked(BaseModel):
 class SuspensionBody(_Asked):
     """Ask in the place of a worker that the task waits. `version`: of the task. The note is needed."""
 
-    reason_code: Annotated[Code, Field(description="One of: " + ", ".join(suspending.REASONS))]
+    reason_code: Annotated[Code, Field(description="One of: " + ", ".join(REASONS))]
     until: UtcMoment
 
 
@@ -79,7 +81,7 @@ async def post_suspension(
     changed since `version`. 422: it is not under way, is urgent, or is suspended already."""
     centre = centre_of(request)
     async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
-        asked = suspending.Suspension(**body.model_dump())
+        asked = Asked(**body.model_dump())
         incident_id = await suspending.ask_for_worker(change, actor, task_id, asked)
     return await incident_shown(request, incident_id, actor)
 
@@ -95,7 +97,7 @@ async def post_decision(
     `version`. 422: nothing is asked for, or this person has asked or has the task."""
     centre = centre_of(request)
     async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
-        asked = suspending.Suspension(**body.model_dump(exclude={"approve"}))
+        asked = Asked(**body.model_dump(exclude={"approve"}))
         incident_id = await suspending.decide(change, actor, task_id, asked, approve=body.approve)
     return await incident_shown(request, incident_id, actor)
 
@@ -111,7 +113,7 @@ async def post_withdrawal(
     has changed since `version`. 422: nothing is asked for, or another person has asked."""
     centre = centre_of(request)
     async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
-        asked = suspending.Suspension(**body.model_dump())
+        asked = Asked(**body.model_dump())
         incident_id = await suspending.take_back_by_desk(change, actor, task_id, asked)
     return await incident_shown(request, incident_id, actor)
 
@@ -127,7 +129,7 @@ async def post_resumption(
     `version`. 422: it is not suspended."""
     centre = centre_of(request)
     async with changing(centre.database, rulebook_of(request), centre.wall, actor=actor) as change:
-        asked = suspending.Suspension(**body.model_dump())
+        asked = Asked(**body.model_dump())
         incident_id = await suspending.resume_by_desk(change, actor, task_id, asked)
     return await incident_shown(request, incident_id, actor)
 

@@ -48,7 +48,8 @@ async def list_tasks(
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> dict[str, Any]:
     """A worker's own tasks and those offered to the worker's area; for others, those in scope. Newest first;
-    `next_cursor` null on the last page. `suspension_longest_s`: how far ahead a worker may ask to suspend."""
+    `next_cursor` null on the last page. `suspension_longest_s`: how far ahead a worker may ask to suspend;
+    `later_limit_longest_s`, `later_limit_most`: how far after its first moment, and how often, a limit is moved."""
     mine = or_(
         tasks.c.worker_id == actor.user_id,
         and_(tasks.c.state == TaskState.OFFERED.value, tasks.c.area_code == code_of_path(actor.area_path)),
@@ -69,6 +70,8 @@ async def list_tasks(
         "items": items,
         "next_cursor": cursor_of(last["offered_at"], last["task_id"]) if last else None,
         "suspension_longest_s": centre.policies.side_moves.suspension_longest_s,
+        "later_limit_longest_s": centre.policies.side_moves.later_limit_longest_s,
+        "later_limit_most": centre.policies.side_moves.later_limit_most,
     }
 
 

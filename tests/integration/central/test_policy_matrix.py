@@ -303,6 +303,14 @@ async def test_nobody_moves_what_lies_outside(centre: TestCentre, role: Role) ->
         ),
         ("task", "/api/tasks/{}/suspension/decision", {"version": 1, "approve": True}, {Role.SUPERVISOR, Role.ADMIN}),
         ("task", "/api/tasks/{}/suspension/withdrawal", {"version": 1}, {Role.SUPERVISOR, Role.ADMIN}),
+        (
+            "task",
+            "/api/tasks/{}/later-limit",
+            {"version": 1, "reason_code": "weather", "note": "hail", "until": "2026-12-01T08:00:00Z"},
+            {Role.SUPERVISOR, Role.ADMIN},
+        ),
+        ("task", "/api/tasks/{}/later-limit/decision", {"version": 1, "approve": True}, {Role.SUPERVISOR, Role.ADMIN}),
+        ("task", "/api/tasks/{}/later-limit/withdrawal", {"version": 1}, {Role.SUPERVISOR, Role.ADMIN}),
         ("incident", "/api/incidents/{}/supervision/replies", {"text": "on it"}, judges),
         ("task", "/api/tasks/{}/resumption", {"version": 1}, judges),
         (

@@ -195,7 +195,7 @@ export interface TaskMove {
   acted_at?: string;
   near?: Near;
   fix?: Fix;
-  /** Of ask_suspension. */
+  /** Of ask_suspension and ask_later_limit. */
   until?: string;
   idempotency_key: string;
 }
@@ -226,7 +226,7 @@ export interface Asked {
 }
 
 export const tasks = {
-  open: () => get<{ items: Task[]; suspension_longest_s: number }>("/api/tasks?state=open"),
+  open: () => get<{ items: Task[]; suspension_longest_s: number; later_limit_longest_s: number; later_limit_most: number }>("/api/tasks?state=open"),
   one: (taskId: string) => get<Task>(`/api/tasks/${encodeURIComponent(taskId)}`),
   move: (taskId: string, body: TaskMove) => post<Task>(`/api/tasks/${encodeURIComponent(taskId)}/moves`, body),
   /** Of the village, or of another area by its code. */
@@ -240,6 +240,12 @@ export const tasks = {
     post<IncidentDetail>(`/api/tasks/${encodeURIComponent(taskId)}/suspension/withdrawal`, body),
   decideSuspension: (taskId: string, body: Asked & { approve: boolean }) =>
     post<IncidentDetail>(`/api/tasks/${encodeURIComponent(taskId)}/suspension/decision`, body),
+  askLaterLimit: (taskId: string, body: Asked & { reason_code: string; until: string }) =>
+    post<IncidentDetail>(`/api/tasks/${encodeURIComponent(taskId)}/later-limit`, body),
+  decideLaterLimit: (taskId: string, body: Asked & { approve: boolean }) =>
+    post<IncidentDetail>(`/api/tasks/${encodeURIComponent(taskId)}/later-limit/decision`, body),
+  withdrawLaterLimit: (taskId: string, body: Asked) =>
+    post<IncidentDetail>(`/api/tasks/${encodeURIComponent(taskId)}/later-limit/withdrawal`, body),
   resume: (taskId: string, body: Asked) =>
     post<IncidentDetail>(`/api/tasks/${encodeURIComponent(taskId)}/resumption`, body),
   answerHelp: (taskId: string, body: HelpAnswer) => post<Task>(`/api/tasks/${encodeURIComponent(taskId)}/help`, body),

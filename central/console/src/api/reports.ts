@@ -10,6 +10,7 @@ export const RATES = [
   "take_on_time",
   "arrive_on_time",
   "check_on_time",
+  "reply_on_time",
   "false_alarm",
   "returned",
   "reopened",

@@ -168,6 +168,8 @@ export interface Incident {
   messages?: Messages | null;
   /** Of its task, the last one. */
   suspension?: Suspension | null;
+  /** Of its task, the last one asked for. */
+  later_limit?: LaterLimit | null;
   /** By a centre above, the last one. */
   supervision?: Supervision | null;
   /** Every camera that still tells of it sees wrongly. `told_after_s`: so long after the case had opened; null: known by then. */
@@ -429,20 +431,25 @@ export type AsideName =
   | "refuse_suspension"
   | "resume_by_desk"
   | "take_back_by_desk"
+  | "ask_later_limit"
+  | "move_limit"
+  | "refuse_later_limit"
+  | "take_back_later_by_desk"
   | "raise_severity"
   | "reply_supervision"
   | "supervise"
   | "end_supervision"
   | "review";
 
-/** A task waits until a date because two people say so, or somebody has asked for it. */
-export interface Suspension {
-  standing: "asked" | "suspended" | "refused" | "lapsed" | "taken_back" | "over";
+/** What somebody has asked for and a second person decides. */
+interface Requested {
   /** The worker has asked, and nobody in that one's place. */
   by_worker: boolean;
   task_id: string;
   reason_code: string;
-  note: string;
+  /** Null where it was spoken. */
+  note: string | null;
+  voices?: string[];
   until: string;
   asked_at: string;
   asked_by: string;
@@ -454,6 +461,21 @@ export interface Suspension {
   ended_by?: string;
   /** The move that ended it. */
   ended_why?: string;
+}
+
+/** A task waits until a date because two people say so, or somebody has asked for it. */
+export interface Suspension extends Requested {
+  standing: "asked" | "suspended" | "refused" | "lapsed" | "taken_back" | "over";
+}
+
+/** The limit to arrive is `until` because two people say so, or somebody has asked for it. */
+export interface LaterLimit extends Requested {
+  standing: "asked" | "moved" | "refused" | "lapsed" | "taken_back" | "over";
+  due_before: string;
+  /** When it was due before anybody moved it. */
+  first_due_at: string;
+  /** The how-many-th time it is. */
+  times: number;
 }
 
 export interface Raised {
@@ -539,7 +561,7 @@ export interface HandedOn {
 }
 
 export type TaskState = "offered" | "taken" | "arrived" | "handled" | "withdrawn" | "refused" | "closed";
-export type TaskMoveName = "take" | "arrive" | "handled" | "refuse" | "return" | "check_in" | "help" | "message" | "ask_suspension" | "take_back_suspension" | "resume";
+export type TaskMoveName = "take" | "arrive" | "handled" | "refuse" | "return" | "check_in" | "help" | "message" | "ask_suspension" | "take_back_suspension" | "resume" | "ask_later_limit" | "take_back_later_limit";
 
 export interface TaskBrief {
   task_id: string;

@@ -65,6 +65,9 @@ const hasLost = ref(false);
 const isOnline = ref(navigator.onLine);
 /** How far ahead a worker may ask to suspend; null: not told yet, the centre will judge. */
 const suspensionLongestS = ref<number | null>(null);
+/** How far after its first moment, and how often, a limit is moved; null: not told yet. */
+const laterLimitLongestS = ref<number | null>(null);
+const laterLimitMost = ref<number | null>(null);
 
 let stop: (() => void) | null = null;
 let kept: Kept | null = null;
@@ -112,9 +115,11 @@ function onEvent(event: CentreEvent): void {
 
 async function read(): Promise<void> {
   try {
-    const { items, suspension_longest_s } = await calls.open();
+    const { items, suspension_longest_s, later_limit_longest_s, later_limit_most } = await calls.open();
     dropEarly(); // whatever it says is older
     suspensionLongestS.value = suspension_longest_s;
+    laterLimitLongestS.value = later_limit_longest_s;
+    laterLimitMost.value = later_limit_most;
     const open = new Set(items.map((task) => task.task_id));
     const gone = [...found.values()].filter((task) => LIVE.has(task.state) && !open.has(task.task_id));
     items.forEach((task) => adopt(task));
@@ -504,6 +509,8 @@ export function usePhone() {
     isLasting,
     hasLost,
     suspensionLongestS,
+    laterLimitLongestS,
+    laterLimitMost,
     ageS,
     isAdding,
     move,

@@ -83,6 +83,8 @@ const FROM: Record<ActName, readonly TaskState[]> = {
   ask_suspension: ["taken", "arrived"],
   take_back_suspension: ["taken", "arrived"],
   resume: ["taken", "arrived"],
+  ask_later_limit: ["taken"],
+  take_back_later_limit: ["taken"],
   report: [],
 };
 /** Null: the task stays as it is. */
@@ -98,6 +100,8 @@ const AFTER: Record<ActName, TaskState | null> = {
   ask_suspension: null,
   take_back_suspension: null,
   resume: null,
+  ask_later_limit: null,
+  take_back_later_limit: null,
   report: null,
 };
 

@@ -139,6 +139,7 @@ export const en: Record<WordKey, string> = {
   "clock.oversee": "Supervision",
   "mark.asked": "Asks to suspend",
   "mark.suspended": "Suspended",
+  "mark.laterAsked": "Asks for time",
   "mark.supervised": "{level} supervises",
   "mark.replied": "{level} supervises · replies: {count}",
   "mark.cameraFault": "Camera fault: look first",

@@ -298,6 +298,12 @@ const TIMELINE: Record<string, [string, string]> = {
   suspension_lapsed: ["挂起申请无人审批，已失效", "Nobody decided on the suspension in time"],
   suspension_over: ["挂起随之结束", "The suspension ended with it"],
   resumed: ["恢复处置，时限继续", "Resumed: the limits go on"],
+  later_limit_asked: ["申请延长到场时限", "Asked for a later limit"],
+  limit_moved: ["到场时限已延长", "Limit moved"],
+  later_limit_refused: ["延时未批准", "A later limit refused"],
+  later_limit_taken_back: ["延时申请已撤回", "Request of a later limit taken back"],
+  later_limit_lapsed: ["延时申请无人审批，已失效", "Nobody decided on the later limit in time"],
+  later_limit_over: ["延时申请随之结束", "The request of a later limit ended with it"],
   supervised: ["上级督办", "Supervised by a centre above"],
   supervision_replied: ["回复上级督办", "Replied to the supervision"],
   suspension_taken_back: ["挂起申请已撤回", "Request to suspend taken back"],
@@ -358,7 +364,7 @@ export function timelineTitle(entry: TimelineEntry): string {
   return known ? known[isChinese.value ? 0 : 1] : entry.kind.replaceAll("_", " ");
 }
 
-const UNTIL = new Set(["suspension_asked", "suspended", "supervised"]);
+const UNTIL = new Set(["suspension_asked", "suspended", "later_limit_asked", "limit_moved", "supervised"]);
 
 /** What the entry adds in detail: level told, reason, note, camera; empty when there is nothing to add. */
 export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "hazard">): string {
@@ -399,7 +405,7 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
   if (params.back === true) parts.push(isChinese.value ? "席位恢复值守，队列退回" : "the seat is staffed again: back to it");
   if (["task_offered", "escalated", "dealt"].includes(entry.kind) && params.why) parts.push(whyAskedText(params.why as Why));
   const why = text("why");
-  if (why && entry.kind !== "suspension_over") parts.push(`unitWhy.${why}` in zh ? tCode("unitWhy", why) : tCode("closeReason", why));
+  if (why && entry.kind !== "suspension_over" && entry.kind !== "later_limit_over") parts.push(`unitWhy.${why}` in zh ? tCode("unitWhy", why) : tCode("closeReason", why));
   if (entry.kind === "unit_told") parts.push(...[text("unit"), text("lane")].filter((part) => part !== null));
   const closeReason = text("close_reason");
   if (closeReason && entry.kind === "closed") parts.push(tCode("closeReason", closeReason));
@@ -407,6 +413,8 @@ export function timelineDetail(entry: TimelineEntry, incident: Pick<Incident, "h
   if (askedBy) parts.push(isChinese.value ? `${askedBy} 申请` : `asked by ${askedBy}`);
   const until = text("until") ?? text("due");
   if (until && UNTIL.has(entry.kind)) parts.push(isChinese.value ? `至 ${minuteText(until, Date.parse(entry.at))}` : `until ${minuteText(until, Date.parse(entry.at))}`);
+  const before = text("due_before");
+  if (before && entry.kind === "limit_moved") parts.push(isChinese.value ? `此前 ${minuteText(before, Date.parse(entry.at))}` : `was ${minuteText(before, Date.parse(entry.at))}`);
   const reasonCode = text("reason_code");
   if (reasonCode) parts.push(tCode("reasonCode", reasonCode));
   const note = text("note");

@@ -138,6 +138,7 @@ export const zh = {
   "clock.oversee": "督办期限",
   "mark.asked": "挂起待批",
   "mark.suspended": "已挂起",
+  "mark.laterAsked": "延时待批",
   "mark.supervised": "{level}督办",
   "mark.replied": "{level}督办 · 已回复 {count}",
   "mark.cameraFault": "画面异常，先看",

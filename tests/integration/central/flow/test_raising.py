@@ -29,9 +29,10 @@ from xueliang_central.clocks.tables import clocks
 from xueliang_central.dispatch.needing import not_needed
 from xueliang_central.dispatch.publishing import changing
 from xueliang_central.dispatch.raising import Raise, raise_severity
+from xueliang_central.dispatch.requesting import Request
 from xueliang_central.dispatch.side_moves import asides_for
 from xueliang_central.dispatch.splitting import Split, split_incident
-from xueliang_central.dispatch.suspending import Suspension, decide
+from xueliang_central.dispatch.suspending import decide
 from xueliang_central.errors import Conflict, MoveRefused, NotFound
 from xueliang_central.incidents.tables import incident_timeline
 from xueliang_central.notices.tables import notices
@@ -110,7 +111,7 @@ async def test_who_is_on_the_way_hears_of_it_and_what_waits_goes_on(stage: Stage
     await stage.work_on(worker, "ask_suspension", **said)
     task = await stage.task()
     async with changing(stage.database, stage.rulebook, clock) as change:
-        await decide(change, SUN, task["task_id"], Suspension(task["version"]), approve=True)
+        await decide(change, SUN, task["task_id"], Request(task["version"]), approve=True)
     await _raise(stage, LI, 2)
     [paused] = [row for row in await stage.rows(clocks) if row["paused_at"] is not None and row["stopped_at"] is None]
     assert (paused["kind"], paused["left_s"]) == ("arrive", 300), "it waits, with less left"

@@ -35,8 +35,9 @@ from xueliang_central.audit.tables import audit_records
 from xueliang_central.clocks.tables import clocks
 from xueliang_central.dispatch.merging import Merge, merge_incidents
 from xueliang_central.dispatch.publishing import changing
+from xueliang_central.dispatch.requesting import Request
 from xueliang_central.dispatch.splitting import Split, split_incident
-from xueliang_central.dispatch.suspending import Suspension, decide
+from xueliang_central.dispatch.suspending import decide
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.errors import Conflict, DatabaseConflict, MoveRefused, NotFound
 from xueliang_central.incidents.regrouping_tables import hand_places, regroupings
@@ -616,7 +617,7 @@ async def test_undone_no_suspended_task_goes_back(stage: Stage, clock: HandClock
     assert await why_not() == "suspended"
     task = await stage.task()
     async with changing(stage.database, stage.rulebook, clock) as change:
-        await decide(change, MAYOR, task["task_id"], Suspension(task["version"]), approve=True)
+        await decide(change, MAYOR, task["task_id"], Request(task["version"]), approve=True)
     assert await why_not() == "suspended"
     await stage.work_on(worker, "resume")
     into = (await by_number(stage))[0]

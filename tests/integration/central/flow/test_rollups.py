@@ -37,7 +37,10 @@ from xueliang_alerts.contract import Hazard, Phase
 from xueliang_central.areas.tree import path_by_code
 from xueliang_central.centre import Settings
 from xueliang_central.clocks.tables import clocks
+from xueliang_central.dispatch import watching
 from xueliang_central.dispatch.publishing import changing
+from xueliang_central.dispatch.raising import Raise, raise_severity
+from xueliang_central.dispatch.supervising import Supervision, supervise
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.errors import CentralError
 from xueliang_central.incidents.reviewing import ANSWERS
@@ -184,12 +187,62 @@ async def test_every_level_holds_the_sum_of_its_incidents(stage: Stage) -> None:
             total[name] += count
     never = {"suppressed", "merged", "check_late", "unit_told", "unit_cleared", "unit_cannot", "unit_given_up"}
     never |= {f"ended_{answer}" for answer in ANSWERS}  # nobody reviews in it: test_reviews.py rolls up what is said
+    never |= {"raised", "supervised", "reply_on_time", "reply_late"}  # the next test's
+    never |= {"arrive_moved", "arrive_by_move"}  # test_later_limits.py
     assert {name for name in COUNTS if not total[name]} <= never, dict(total)  # the history says something of each
     assert await stage.count(rollup_marks) == 0
     async with stage.database.transaction() as conn:  # once more, from the facts: the same
         assert await rolling.mark_days(conn, DAY - timedelta(days=2), DAY + timedelta(days=9)) > 0
     await roll(stage)
     assert await rolled(stage) == expected
+
+
+async def test_raised_severities_and_replies_to_supervisions_are_counted(stage: Stage) -> None:
+    """By hazard and area: one replied to by its date, one after it, one not at all, one that ended before it."""
+    hazards = (Hazard.CROWD, Hazard.ILLEGAL_PARKING, Hazard.FIRE_LANE_OBSTRUCTION, Hazard.BLOCKED_EXIT)
+    for number, hazard in enumerate(hazards, start=1):
+        began_at = stage.clock.at - timedelta(seconds=70 + number)
+        body = alert(Phase.RAISED, 1, hazard=hazard, camera_id="lane-east", severity=3, began_at=began_at)
+        await stage.take(received(body, number, at=stage.clock.at))
+    cases = {row["hazard"]: row for row in await stage.rows(incidents)}
+    due = stage.clock.at + timedelta(hours=2)
+
+    async def reply(hazard: Hazard) -> None:
+        async with changing(stage.database, stage.rulebook, stage.clock) as change:
+            await watching.reply(change, LI, cases[hazard]["incident_id"], watching.Reply("on it"))
+
+    for hazard in hazards:
+        async with changing(stage.database, stage.rulebook, stage.clock) as change:
+            asked = Supervision("supervise", cases[hazard]["version"], "by noon", due=due)
+            await supervise(change, MAYOR, cases[hazard]["incident_id"], asked)
+    row = next(row for row in await stage.rows(incidents) if row["hazard"] == Hazard.CROWD)
+    async with changing(stage.database, stage.rulebook, stage.clock) as change:
+        await raise_severity(change, LI, row["incident_id"], Raise(row["version"], 2, note="a school is out"))
+    stage.clock.forward(60)
+    await reply(Hazard.CROWD)
+    row = next(row for row in await stage.rows(incidents) if row["hazard"] == Hazard.BLOCKED_EXIT)
+    await stage.judge(MAYOR, row["incident_id"], "false_alarm", row["version"])
+    stage.clock.at = due + timedelta(seconds=1)
+    await stage.fire_all()
+    await reply(Hazard.ILLEGAL_PARKING)
+    await roll(stage)
+    assert await rolled(stage) == await truth(stage)
+    names = ("raised", "supervised", "reply_on_time", "reply_late")
+    for code in (GRID, VILLAGE, CITY):
+        found = {
+            row["hazard"]: tuple(row[name] for name in names)
+            for row in await stage.rows(rollups)
+            if row["area_code"] == code and row["part"] == "incidents"
+        }
+        assert found == {
+            Hazard.CROWD: (1, 1, 1, 0),
+            Hazard.ILLEGAL_PARKING: (0, 1, 0, 1),
+            Hazard.FIRE_LANE_OBSTRUCTION: (0, 1, 0, 1),
+            Hazard.BLOCKED_EXIT: (0, 1, 0, 0),
+        }
+    async with stage.database.reading() as conn:
+        told = figures.shown((await figures.answer(conn, Question(CITY, DAY, DAY))).total)
+    assert told["rates"]["reply_on_time"] == {"numerator": 1, "denominator": 3, "value": 1 / 3}
 
 
 async def test_a_judgement_of_a_later_day_counts_where_the_incident_opened(stage: Stage) -> None:

@@ -34,9 +34,10 @@ from xueliang_central.clocks.tables import clocks, escalations
 from xueliang_central.dispatch import suspending
 from xueliang_central.dispatch.needing import not_needed
 from xueliang_central.dispatch.publishing import changing
+from xueliang_central.dispatch.requesting import Request
 from xueliang_central.dispatch.side_moves import asides_for
 from xueliang_central.dispatch.supervising import Supervision, supervise
-from xueliang_central.dispatch.suspending import Suspension, ask_for_worker, decide, resume_by_desk, take_back_by_desk
+from xueliang_central.dispatch.suspending import ask_for_worker, decide, resume_by_desk, take_back_by_desk
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.dispatch.transferring import Transfer, transfer
 from xueliang_central.dispatch.urging import Urge, urge
@@ -79,7 +80,7 @@ async def _ask(stage: Stage, worker: Actor, **more: Any) -> None:
 
 async def _decide(stage: Stage, who: Actor, *, approve: bool = True, **more: Any) -> None:
     task = await stage.task()
-    asked = Suspension(**{"version": task["version"]} | more)
+    asked = Request(**{"version": task["version"]} | more)
     async with changing(stage.database, stage.rulebook, stage.clock) as change:
         await decide(change, who, task["task_id"], asked, approve=approve)
 
@@ -87,7 +88,7 @@ async def _decide(stage: Stage, who: Actor, *, approve: bool = True, **more: Any
 async def _resume(stage: Stage, who: Actor) -> None:
     task = await stage.task()
     async with changing(stage.database, stage.rulebook, stage.clock) as change:
-        await resume_by_desk(change, who, task["task_id"], Suspension(task["version"]))
+        await resume_by_desk(change, who, task["task_id"], Request(task["version"]))
 
 
 async def _running(stage: Stage) -> dict[str, dict[str, Any]]:
@@ -157,7 +158,7 @@ async def test_who_may_not(stage: Stage, clock: HandClock) -> None:
     task = await stage.task()
     async with changing(stage.database, stage.rulebook, clock) as change:
         said = {"reason_code": "weather", "note": "storm", "until": clock.at + HOUR}
-        await ask_for_worker(change, SUN, task["task_id"], Suspension(task["version"], **said))
+        await ask_for_worker(change, SUN, task["task_id"], Request(task["version"], **said))
     for who in (SUN, worker, LI, FAR):  # who asked; whose task it is; no supervisor; of elsewhere
         with pytest.raises((MoveRefused, NotFound)):
             await _decide(stage, who)
@@ -196,7 +197,7 @@ async def test_who_may_not(stage: Stage, clock: HandClock) -> None:
 def test_what_a_request_must_say(more: dict[str, Any], says: str) -> None:
     now = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
     said: dict[str, Any] = {"reason_code": "weather", "note": "storm", "until": now + HOUR}
-    problem = suspending._problem({"hazard": "crowd", "severity": 2}, Suspension(1, **said | more), now, 604_800.0)
+    problem = suspending._problem({"hazard": "crowd", "severity": 2}, Request(1, **said | more), now, 604_800.0)
     assert problem is not None
     assert says in str(problem)
 
@@ -241,14 +242,14 @@ async def test_who_has_asked_takes_it_back_and_nobody_else(stage: Stage, clock: 
     task = await stage.task()
     until = {"reason_code": "weather", "note": "storm", "until": clock.at + HOUR}
     async with changing(stage.database, stage.rulebook, clock) as change:
-        await ask_for_worker(change, SUN, task["task_id"], Suspension(task["version"], **until))
+        await ask_for_worker(change, SUN, task["task_id"], Request(task["version"], **until))
     case, task = await stage.one_incident(), await stage.task()
     assert "take_back_by_desk" in asides_for(SUN, case)
     assert "take_back_by_desk" not in {*asides_for(QIU, case), *asides_for(LI, case)}
     assert "take_back_suspension" not in moves_of(worker, task, case)
     with pytest.raises(MoveRefused, match="only who has asked"):
         await stage.work_on(worker, "take_back_suspension")
-    said = Suspension(task["version"], note="the rain has stopped")
+    said = Request(task["version"], note="the rain has stopped")
     with pytest.raises(MoveRefused, match="only who has asked"):
         async with changing(stage.database, stage.rulebook, clock) as change:
             await take_back_by_desk(change, QIU, task["task_id"], said)
@@ -322,7 +323,7 @@ async def test_two_decide_at_once_and_one_of_them_does(stage: Stage, clock: Hand
     task = await stage.task()
 
     async def one(who: Actor, *, approve: bool) -> str:
-        asked = Suspension(task["version"], note="so it is")
+        asked = Request(task["version"], note="so it is")
         try:
             async with changing(stage.database, stage.rulebook, clock) as change:
                 await decide(change, who, task["task_id"], asked, approve=approve)
@@ -360,7 +361,7 @@ async def test_a_date_that_passed_while_workers_were_killed_resumes_each_task_on
         said = {"reason_code": "weather", "note": "hail", "until": wall.at + HOUR}
         await stage.work(worker, task["task_id"], "ask_suspension", 2, **said)
         async with changing(stage.database, stage.rulebook, wall) as change:
-            await decide(change, SUN, task["task_id"], Suspension(3), approve=True)
+            await decide(change, SUN, task["task_id"], Request(3), approve=True)
     assert len([row for row in await stage.rows(clocks) if row["left_s"] == 36_000]) == CASES
     await _run_worker(database_url, stage, kill_after=1)  # at work on those that its first transaction left
     between = await stage.count(escalations)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,14 @@ async def test_a_report_may_be_spoken(stage: Stage, worker: Actor) -> None:
 async def test_a_reason_may_be_spoken(stage: Stage, worker: Actor) -> None:
     await stage.work_on(worker, "help", voices=[VOICE])
     assert (await stage.rows(task_voices))[0]["move"] == "help"
+
+
+async def test_a_request_may_be_spoken(stage: Stage, worker: Actor) -> None:
+    until = (await stage.task())["arrive_due_at"] + timedelta(minutes=5)
+    await stage.work_on(worker, "ask_later_limit", reason_code="no_access", voices=[VOICE], until=until)
+    assert (await stage.one_incident())["later_limit"]["voices"] == [VOICE]
+    entry = next(row for row in await stage.rows(incident_timeline) if row["kind"] == "later_limit_asked")
+    assert entry["params"]["voices"] == [VOICE]
 
 
 async def test_what_is_refused(stage: Stage, worker: Actor) -> None:

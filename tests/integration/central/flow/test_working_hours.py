@@ -13,7 +13,8 @@ from xueliang_central.audit.tables import audit_records
 from xueliang_central.clocks.tables import clocks
 from xueliang_central.dispatch.by_calendar import ByCalendar
 from xueliang_central.dispatch.publishing import changing
-from xueliang_central.dispatch.suspending import Suspension, decide, resume_by_desk
+from xueliang_central.dispatch.requesting import Request
+from xueliang_central.dispatch.suspending import decide, resume_by_desk
 from xueliang_central.dispatch.tables import tasks
 from xueliang_central.dispatch.views import task_views
 from xueliang_central.incidents.tables import incident_timeline
@@ -171,7 +172,7 @@ async def test_a_rise_of_severity_while_it_is_suspended_ends_the_rest_as_well(
     await stage.work_on(WANG, "ask_suspension", **said)
     task = await stage.task()
     async with changing(stage.database, stage.rulebook, stage.clock) as change:
-        await decide(change, MAYOR, task["task_id"], Suspension(task["version"]), approve=True)
+        await decide(change, MAYOR, task["task_id"], Request(task["version"]), approve=True)
     [paused] = [row for row in await stage.rows(clocks) if row["paused_at"] is not None]
     assert (paused["kind"], paused["left_s"], paused["counts"]["calendar"]) == ("arrive", 7200, "office")
     stage.clock.forward(600)
@@ -184,7 +185,7 @@ async def test_a_rise_of_severity_while_it_is_suspended_ends_the_rest_as_well(
         stage.clock.forward(600)
         version = (await stage.task())["version"]
         async with changing(stage.database, stage.rulebook, stage.clock) as change:
-            await resume_by_desk(change, LI, task["task_id"], Suspension(version))
+            await resume_by_desk(change, LI, task["task_id"], Request(version))
     assert (await stage.one_incident())["suspension"]["standing"] == "over"
     [arrive] = [row for row in await stage.rows(clocks) if row["stopped_at"] is None]
     due_at = stage.clock() + timedelta(seconds=limit_s)

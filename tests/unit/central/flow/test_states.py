@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.fixtures import REPOSITORY
 from xueliang_central.clocks.limits import ClockKind
+from xueliang_central.incidents import later_limit
 from xueliang_central.incidents.states import (
     ALL_CLOCKS,
     MOVES,
@@ -93,6 +94,25 @@ def test_what_each_move_makes_of_a_suspension() -> None:
     page = (REPOSITORY / "docs" / "moves.md").read_text(encoding="utf-8")
     told = page[page.index("## Suspended for a while") :]
     assert all(f"`{name}`" in told for name in ENDS | REFUSED_WHILE if not name.startswith("task_comes"))
+
+
+def test_what_each_move_makes_of_a_request_of_a_later_limit() -> None:
+    """docs/moves.md says the same in words: once the limit is met or its task gone, nobody need decide any more."""
+    merging = {"merged", "task_leaves"}
+    assert merging <= later_limit.ENDS, "refused while one is asked for (regrouping.py), and ended all the same"
+    assert ENDS | merging == later_limit.ENDS
+    page = (REPOSITORY / "docs" / "moves.md").read_text(encoding="utf-8")
+    told = page[page.index("## A later limit") :]
+    assert all(f"`{name}`" in told for name in later_limit.ENDS if not name.startswith("task_comes"))
+
+
+def test_of_a_later_limit_no_row_stops_or_starts_the_limit_itself() -> None:
+    named = {name: move for name, move in MOVES.items() if "later" in name or name == "move_limit"}
+    assert len(named) == 6
+    for name, move in named.items():
+        assert (move.sources, move.to) == ({State.TAKEN}, None), name
+        clocks = move.starts if name == "ask_later_limit" else move.stops
+        assert (move.stops | move.starts) == clocks == {ClockKind.DECIDE}, name
 
 
 def test_no_state_but_closed_is_left_without_a_clock_on_the_way_in() -> None:
@@ -233,6 +253,8 @@ def test_every_task_move_is_an_incident_move_of_the_worker() -> None:
                 "ask_suspension",
                 "take_back_suspension",
                 "resume",
+                "ask_later_limit",
+                "take_back_later_limit",
             ),
         ),
         (

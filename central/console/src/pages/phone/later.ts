@@ -8,6 +8,7 @@ const parts = () => import("./parts");
 
 setTimeout(() => void parts().catch(() => undefined)); // after the first paint; a failure is seen to by main.ts
 
+export const LaterLimit = defineAsyncComponent(() => parts().then((found) => found.LaterLimit));
 export const LookedAgain = defineAsyncComponent(() => parts().then((found) => found.LookedAgain));
 export const LoudBar = defineAsyncComponent(() => parts().then((found) => found.LoudBar));
 export const MapLinks = defineAsyncComponent(() => parts().then((found) => found.MapLinks));

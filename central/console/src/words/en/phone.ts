@@ -52,6 +52,8 @@ export const phone: Record<keyof typeof chinese, string> = {
   "phone.act.ask_suspension": "Request to suspend",
   "phone.act.take_back_suspension": "Take back the request",
   "phone.act.resume": "Resume",
+  "phone.act.ask_later_limit": "Request of a later limit",
+  "phone.act.take_back_later_limit": "Take back the request",
   "phone.act.check_in": "Check-in",
   "phone.act.help": "Ask for help",
   "phone.act.message": "Message",

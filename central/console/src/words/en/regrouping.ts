@@ -33,6 +33,7 @@ export const regrouping: Record<keyof typeof chinese, string> = {
   "refusal.other_county": "Only incidents of one county are merged.",
   "refusal.urgent_into_handled": "Fire or a critical incident is not merged into one that is handled.",
   "refusal.suspended": "The task of one of them is suspended, or that is asked for: decide or resume it first.",
+  "refusal.later_limit_asked": "A later limit is asked for of the task of one of them: decide that first.",
   "refusal.supervised": "This one is supervised by a centre above: merge the other one into it.",
   "refusal.urgent_unjudged": "One is fire or critical and waits for its judgement: judge it first.",
   "refusal.not_their_task": "That task has ended; choose again.",

@@ -50,6 +50,8 @@ export const phone = {
   "phone.act.ask_suspension": "申请挂起",
   "phone.act.take_back_suspension": "撤回挂起申请",
   "phone.act.resume": "恢复处置",
+  "phone.act.ask_later_limit": "申请延时",
+  "phone.act.take_back_later_limit": "撤回延时申请",
   "phone.act.check_in": "位置签到",
   "phone.act.help": "求助",
   "phone.act.message": "消息",

@@ -31,6 +31,7 @@ export const regrouping = {
   "refusal.other_county": "只能合并同一区县的事件。",
   "refusal.urgent_into_handled": "烟火或特别重大事件不能并入已处置的事件。",
   "refusal.suspended": "其中一个事件的任务已挂起或正在申请挂起，请先审批或恢复。",
+  "refusal.later_limit_asked": "其中一个事件的任务正在申请延时，请先审批。",
   "refusal.supervised": "该事件正被上级督办，请把另一事件并入它。",
   "refusal.urgent_unjudged": "其中一个是烟火或特别重大事件且尚未研判，请先研判再合并。",
   "refusal.not_their_task": "所选任务已结束，请重新选择。",
