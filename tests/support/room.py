@@ -22,9 +22,11 @@ _LOOK: Final = """async () => {
   const ownRoom = ".leaflet-container, svg, .visually-hidden";
   const words = (one) => (one.textContent || one.getAttribute("aria-label") || one.value || "").trim().slice(0, 30);
   const name = (one) => `${one.tagName.toLowerCase()}.${one.className} "${words(one)}"`;
-  const isClippedAway = (one) => one !== null && (getComputedStyle(one).clipPath === "inset(50%)" || isClippedAway(one.parentElement));
+  const isClippedAway = (one) =>
+    one !== null && (getComputedStyle(one).clipPath === "inset(50%)" || isClippedAway(one.parentElement));
   const isShown = (one) =>
-    one.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && !one.closest(ownRoom) && !isClippedAway(one);
+    one.checkVisibility({ opacityProperty: true, visibilityProperty: true }) &&
+    !one.closest(ownRoom) && !isClippedAway(one);
   const cut = (box, by) => ({
     left: Math.max(box.left, by.left), right: Math.min(box.right, by.right),
     top: Math.max(box.top, by.top), bottom: Math.min(box.bottom, by.bottom),
@@ -45,7 +47,8 @@ _LOOK: Final = """async () => {
     return { left, right, top: top + spare, bottom: bottom - spare };
   };
   const hasGround = ({ backgroundColor, borderLeftWidth, borderRightWidth }) =>
-    !/, 0\\)$|^transparent$/.test(backgroundColor) || (parseFloat(borderLeftWidth) > 0 && parseFloat(borderRightWidth) > 0);
+    !/, 0\\)$|^transparent$/.test(backgroundColor) ||
+    (parseFloat(borderLeftWidth) > 0 && parseFloat(borderRightWidth) > 0);
   const scrolls = (overflow) => ["auto", "scroll"].includes(overflow);
   // Cut: by what neither scrolls nor ends in dots. Stands out: of the nearest box that can be seen.
   const misplaced = (one, line) => {
@@ -58,8 +61,9 @@ _LOOK: Final = """async () => {
       const isPartly = high && line.bottom > box.top + 2 && line.top < box.bottom - 2;
       if (!isWithin && hasGround(style)) {
         isWithin = true;
-        const isOut = (wide && !goesOnX && style.overflowX === "visible") || (high && !goesOnY && style.overflowY === "visible");
-        if (isOut) return `${name(one)} stands out of ${name(up)}`;
+        const isWider = wide && !goesOnX && style.overflowX === "visible";
+        const isHigher = high && !goesOnY && style.overflowY === "visible";
+        if (isWider || isHigher) return `${name(one)} stands out of ${name(up)}`;
       }
       if (wide && !goesOnX && style.overflowX !== "visible") {
         if (!scrolls(style.overflowX) && style.textOverflow !== "ellipsis") return `${name(one)} is cut by ${name(up)}`;
