@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from tests.browser.test_phone_offline import SOON_MS, Grid, grid, is_installed, kept_on, until
 from tests.browser.test_rosters import page_of
 from tests.support.browser import asked_elsewhere, complaints, handset, requested, too_wide
+from tests.support.legible import faults
 
 __all__ = ["grid"]  # a fixture
 
@@ -99,6 +100,10 @@ def test_a_phone_is_enrolled_goes_on_without_a_password_and_says_when_it_was_tak
     phone.goto("/account")
     expect(phone.get_by_test_id("phone-row")).to_contain_text("本机", timeout=SOON_MS)
     assert too_wide(phone) == []
+    assert faults(phone) == []
+    phone.get_by_test_id("phone-revoke").click()  # asks once more, and nobody presses again
+    expect(phone.get_by_test_id("phone-revoke")).to_contain_text("再点一次确认")
+    assert faults(phone) == []
 
     phone.goto("/phone")
     phone.get_by_test_id("sign-out").click(timeout=SOON_MS)

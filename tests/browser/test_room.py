@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.test_console import SOON_MS, as_operator, blocked, centre, node
+from tests.support import room
 from tests.support.browser import come_to_rest, complaints, too_wide
 from tests.support.puppet_node import CentreOnly, PuppetNode
 from xueliang_alerts.contract import Hazard, Severity
@@ -96,3 +97,64 @@ def test_the_map_fits_its_room_again_when_a_case_opens_and_stays_where_somebody_
     expect(page.get_by_test_id("case-panel")).to_be_visible()
     page.get_by_test_id("map").locator(".fit").click()
     assert at() == opened
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_at_the_width_of_a_phone_the_command_page_shows_the_list_or_the_case(
+    browser: Browser, centre: CentreOnly, node: PuppetNode, language: str
+) -> None:
+    blocked(node, "cam-0", Severity.ORANGE, Hazard.BLOCKED_EXIT)
+    page = as_operator(browser, centre)
+    if language == "en":
+        page.get_by_test_id("language").click()
+    page.set_viewport_size({"width": 390, "height": 844})
+    row = page.get_by_test_id("incident-row").first
+    expect(row).to_be_visible(timeout=SOON_MS)
+    expect(page.get_by_test_id("proof")).to_be_visible()
+    assert room.crowded(page) == []
+    row.get_by_role("button").click()
+    expect(page.get_by_test_id("move-confirm")).to_be_visible()
+    expect(row).to_be_hidden()
+    assert room.crowded(page) == []
+    page.get_by_test_id("case-panel").locator(".close").click()
+    expect(row).to_be_visible()
+    assert complaints(page) == []
+
+
+_LINE = "display: block; width: 90px; font: 20px/1 sans-serif; white-space: nowrap"
+_FOOT = "position: sticky; bottom: 0; height: 90px; background: navy"
+_ROOM = {
+    "cut": (f'<p style="{_LINE}; overflow: hidden">a name that goes on and on</p>', "is cut by"),
+    "ends in dots": (
+        f'<p style="{_LINE}; overflow: hidden; text-overflow: ellipsis">a name that goes on and on</p>',
+        None,
+    ),
+    "cut through": (
+        '<p style="height: 12px; overflow: hidden; font: 20px/1 sans-serif">a name</p>',
+        "is cut through by",
+    ),
+    "out of its box": (f'<p style="{_LINE}; background: teal">a name that goes on and on</p>', "stands out of"),
+    "on another": ('<p>a name</p><p style="margin-top: -30px">another</p>', "lies on"),
+    "set close": (
+        '<p style="margin: 0; font: 20px/20px sans-serif">待接手</p><b style="font: 70px/70px sans-serif">5</b>',
+        None,
+    ),
+    "under a foot that a scroll frees": (
+        f'<div style="height: 150px; overflow: auto; scroll-padding-bottom: 95px"><div style="height: 80px"></div>'
+        f'<button>press</button><div style="height: 200px"></div><div style="{_FOOT}"></div></div>',
+        None,
+    ),
+    "under a foot for good": (
+        f'<div style="height: 150px; overflow: auto"><div style="height: 80px"></div>'
+        f'<button>press</button><div style="height: 200px"></div><div style="{_FOOT}"></div></div>',
+        "lies under",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "said"), _ROOM.values(), ids=list(_ROOM))
+def test_what_has_no_room_is_named_and_what_has_it_is_not(browser: Browser, body: str, said: str | None) -> None:
+    page = browser.new_page(viewport={"width": 400, "height": 300})
+    page.set_content(body)
+    found = room.crowded(page)
+    assert (found == []) if said is None else any(said in words for words in found), found
