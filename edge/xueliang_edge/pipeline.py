@@ -21,15 +21,14 @@ import logging
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from multiprocessing import connection
-from typing import Any, Final, Protocol
+from typing import Final
 
 import numpy as np
 
-from xueliang_configs.cameras import CameraConfig
 from xueliang_edge.attention import overload
 from xueliang_edge.attention.levels import LookPlan, attend, plan_of
 from xueliang_edge.attention.overload import Load, Overload
@@ -40,7 +39,7 @@ from xueliang_edge.capture.service import CaptureService
 from xueliang_edge.detection import DetectionService, Seen, Unknown
 from xueliang_edge.looks import Look
 from xueliang_edge.observations import Observation, ViewState, blind
-from xueliang_edge.rules.judge import Judged
+from xueliang_edge.outcomes import Onlooker, Recorder, Teller
 from xueliang_edge.watched_camera import NO_DETECTOR, InHand, WatchedCamera, WatchedRules, pace_of
 from xueliang_streams.source import SourceState
 
@@ -55,25 +54,6 @@ SENDING_WITHIN_S: Final = (
 )
 
 
-class Teller(Protocol):
-    """Where a decision goes: evidence, alert, spool. Never raises for the disk's sake nor waits for it: telling.py."""
-
-    def tell(self, camera: CameraConfig, judged: Sequence[Judged], look: Look | None) -> None: ...
-
-    def tend(self) -> None:
-        """Called about once a second: has written what the rules of busy cameras remember."""
-
-
-class Recorder(Protocol):
-    """Where an observation is kept; see observation_log/writing.py. Never waits."""
-
-    def record(self, observation: Observation, snapshot: Callable[[], Mapping[str, Any]]) -> Observation:
-        """Returns what the rules are to judge; may ask what they remember before they do."""
-
-    def begin_anew(self, camera_id: str) -> None:
-        """The camera's rules are other ones: what they remember is asked for at its next look."""
-
-
 @dataclass(slots=True)
 class RulesChange:
     """New rules for one camera, on their way to the main path.
@@ -86,19 +66,6 @@ class RulesChange:
     rules: WatchedRules
     is_done: threading.Event = field(default_factory=threading.Event)
     problem: str | None = None
-
-
-class Onlooker(Protocol):
-    """Who else wants to see what was judged: `analysing`, and on a node who was asked for a fresh look.
-
-    Waits no longer than an alert waits for its still; what it raises costs that look.
-    """
-
-    def judged(self, camera: WatchedCamera, look: Look | None, observations: Sequence[Observation]) -> None:
-        """One observation a detector, as the rules got them. The look's picture is given back after this call.
-
-        None: nothing was there to be looked at, or it could not be.
-        """
 
 
 @dataclass(slots=True)

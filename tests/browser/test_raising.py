@@ -13,10 +13,7 @@ from tests.browser.test_phone_help import _fine, _shot, _under_way
 from tests.browser.test_phone_offline import SOON_MS, Grid, small_phone, until
 from tests.support.accessibility import require_axe, serious
 from tests.support.browser import complaints, desk, sign_in
-from tests.support.puppet_node import CentreOnly, PuppetNode
-from xueliang_demo.city import DEMO, make_city
-from xueliang_demo.demo_plan import POLICIES
-from xueliang_demo.installation import Account, Plan, WatchedCamera
+from tests.support.worked_grid import worked_grid
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -24,25 +21,13 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 @pytest.fixture
 def grid(tmp_path: Path) -> Iterator[Grid]:
     """As that of `test_phone_offline`, with a desk of the village and a supervisor of the city."""
-    city = make_city(DEMO)
-    place = city.of_level("grid")[3]
-    point = place.polygon.representative_point()
-    cameras = tuple(
-        WatchedCamera(f"cam-{i}", f"东巷{i}号", "file:none.mp4", place.code, point.x + i * 0.002, point.y)
-        for i in range(2)
+    people = (
+        ("chief", "supervisor", "city", "赵主管"),
+        ("village", "operator", "village", "孙村值班"),
+        ("worker", "worker", "grid", "李网格"),
     )
-    accounts = (
-        Account("operator", "operator", city.areas[0].code, "值班员"),
-        Account("chief", "supervisor", city.areas[0].code, "赵主管"),
-        Account("village", "operator", place.code[:12], "孙村值班"),
-        Account("worker", "worker", place.code, "李网格"),
-    )
-    with CentreOnly(tmp_path, Plan(city, cameras, (), accounts, POLICIES)) as installation:
-        installation.start()
-        person = installation.log_in("operator")
-        with PuppetNode(installation, {f"cam-{i}": "streaming" for i in range(2)}) as node:
-            yield Grid(installation, node, person)
-        person.close()
+    with worked_grid(tmp_path, 2, *people) as (centre, node, operator):
+        yield Grid(centre, node, operator)
 
 
 def test_taken_back_replied_to_and_raised(browser: Browser, grid: Grid) -> None:

@@ -14,10 +14,8 @@ from tests.browser.test_phone_help import _fine, _shot, _under_way
 from tests.browser.test_phone_offline import SOON_MS, Grid, small_phone, until
 from tests.support.accessibility import require_axe, serious
 from tests.support.browser import complaints, desk, sign_in
-from tests.support.puppet_node import CentreOnly, PuppetNode
-from xueliang_demo.city import DEMO, make_city
+from tests.support.worked_grid import worked_grid
 from xueliang_demo.demo_plan import POLICIES
-from xueliang_demo.installation import Account, Plan, WatchedCamera
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -29,21 +27,12 @@ def grid(tmp_path: Path) -> Iterator[Grid]:
 
 def installed(tmp_path: Path, policies: dict[str, Any] = POLICIES) -> Iterator[Grid]:
     """As that of `test_phone_offline`, with a supervisor of the city."""
-    city = make_city(DEMO)
-    place = city.of_level("grid")[3]
-    point = place.polygon.representative_point()
-    camera = WatchedCamera("cam-0", "东巷0号", "file:none.mp4", place.code, point.x, point.y)
-    accounts = (
-        Account("operator", "operator", city.areas[0].code, "值班员"),
-        Account("chief", "supervisor", city.areas[0].code, "赵主管"),
-        Account("worker", "worker", place.code, "李网格"),
+    people = (
+        ("chief", "supervisor", "city", "赵主管"),
+        ("worker", "worker", "grid", "李网格"),
     )
-    with CentreOnly(tmp_path, Plan(city, (camera,), (), accounts, policies)) as installation:
-        installation.start()
-        person = installation.log_in("operator")
-        with PuppetNode(installation, {"cam-0": "streaming"}) as node:
-            yield Grid(installation, node, person)
-        person.close()
+    with worked_grid(tmp_path, 1, *people, policies=policies) as (centre, node, operator):
+        yield Grid(centre, node, operator)
 
 
 def test_a_task_waits_because_two_people_say_so_and_goes_on(browser: Browser, grid: Grid) -> None:

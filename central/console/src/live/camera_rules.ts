@@ -4,30 +4,16 @@ import { computed, onScopeDispose, ref, shallowRef } from "vue";
 import { places } from "@/api/calls";
 import { ApiProblem } from "@/api/http";
 import { rules, type CameraRulesNow, type Standing, type Version } from "@/api/rules";
-import type { Camera, FleetNode } from "@/api/types";
+import type { Camera, CentreEvent, FleetNode } from "@/api/types";
 
 import { useAreasByCode } from "./areas_by_code";
 import { listen } from "./feed";
+import { useReadingSoon } from "./reading_soon";
 
 /** A change of many cameras at once is one reading of the list, not one each. */
 const GATHER_MS = 400;
 
 export const SILENT = new Set(["lost", "stopped", "never_seen"]);
-
-/** Calls `read` soon, and once for all that ask until then. */
-function gathered(read: () => Promise<void>): { ask: () => void; stop: () => void } {
-  let timer: ReturnType<typeof setTimeout> | null = null;
-  const ask = (): void => {
-    timer ??= setTimeout(() => {
-      timer = null;
-      void read();
-    }, GATHER_MS);
-  };
-  const stop = (): void => {
-    if (timer) clearTimeout(timer);
-  };
-  return { ask, stop };
-}
 
 export function useStandings() {
   const standings = shallowRef<Standing[]>([]);
@@ -49,17 +35,7 @@ export function useStandings() {
     }
   }
 
-  const { ask, stop } = gathered(read);
-  const stopListening = listen({
-    onEvent: (event) => {
-      if (event.kind === "camera_rules" || event.kind === "node") ask();
-    },
-    onResume: ask,
-  });
-  onScopeDispose(() => {
-    stopListening();
-    stop();
-  });
+  useReadingSoon(read, (event) => event.kind === "camera_rules" || event.kind === "node", GATHER_MS);
   void read();
   return { standings, areas, isLoaded, hasFailed, read };
 }
@@ -109,19 +85,13 @@ export function useCameraRules(cameraId: string) {
     nextBefore.value = page.next_before;
   }
 
-  const { ask, stop } = gathered(read);
-  const stopListening = listen({
-    onEvent: (event) => {
-      if (event.kind === "camera_rules" && event.camera_rules.camera_id === cameraId) ask();
-      if (event.kind === "camera" && event.camera.camera_id === cameraId) camera.value = event.camera;
-      if (event.kind === "node" && event.node.node_id === now.value?.node_id) ask();
-    },
-    onResume: ask,
-  });
-  onScopeDispose(() => {
-    stopListening();
-    stop();
-  });
+  const isOfThisCamera = (event: CentreEvent): boolean =>
+    event.kind === "node" ? event.node.node_id === now.value?.node_id : event.kind === "camera_rules" && event.camera_rules.camera_id === cameraId;
+  useReadingSoon(read, isOfThisCamera, GATHER_MS);
+  const takeCamera = (event: CentreEvent): void => {
+    if (event.kind === "camera" && event.camera.camera_id === cameraId) camera.value = event.camera;
+  };
+  onScopeDispose(listen({ onEvent: takeCamera, onResume: () => undefined }));
   void read();
 
   /** The newest version that says what the node runs; null: none does, or nobody knows. */

@@ -12,15 +12,14 @@ import { computed, effectScope, reactive, ref, shallowRef, watch } from "vue";
 
 import { tasks as calls } from "@/api/calls";
 import { ApiProblem } from "@/api/http";
-import { preparePhoto, sendPhoto } from "@/api/photos";
+import { sendPhoto } from "@/api/photos";
 import { sightings } from "@/api/sightings";
 import { randomId } from "@/api/random_id";
-import { sha256Hex } from "@/api/sha256";
 import type { CentreEvent, Task, TaskMoveName } from "@/api/types";
 import { REPORT, filesOf, isWaiting, taskAsIf, versionFor, type Act, type Given } from "@/offline/acts";
 import { endReading, keptHere } from "@/offline/device";
 import { HOLD_MS, heldForMs, holdOf, untilNextMs } from "@/offline/holding";
-import { looseOf, type Kept, type KeptPhoto, type PhotoPart, type VoicePart } from "@/offline/kept";
+import { looseOf, type Kept } from "@/offline/kept";
 import { startProgram } from "@/offline/program";
 import { Sender, type PassEnd } from "@/offline/sending";
 
@@ -28,6 +27,7 @@ import { isProven, onSignOut, prove, user } from "./account";
 import { dropEarly, takeEarly } from "./early_list";
 import { hasBeenOpen, heardAtMs, linkState, listen } from "./feed";
 import { now } from "./now";
+import { addPhoto, addVoice, dropPhoto, endFiles, hasLost, mineOf, openPreview, photos, previews, progress, startFiles, takeFiles } from "./phone_files";
 import { nearNow } from "./whereabouts";
 
 /** "The centre has it" is about the last act only: it must not stand beside the next one. */
@@ -51,17 +51,12 @@ const hasFailed = ref(false);
 const seenAtMs = ref<number | null>(null);
 
 const acts = shallowRef<Act[]>([]);
-const photos = shallowRef<KeptPhoto[]>([]);
 const isLasting = ref(true);
-const progress = reactive(new Map<string, number>());
-const previews = reactive(new Map<string, string>());
 const lastEnd = ref<PassEnd | "sending">("done");
 const savedTask = ref<string | null>(null);
 const isAdding = ref(false);
 /** By task_id: what a report said that was undone; the page of the task takes it back. */
 const undone = reactive(new Map<string, Given>());
-/** The device did not take the last act or photograph: it is full, or forbids it. */
-const hasLost = ref(false);
 const isOnline = ref(navigator.onLine);
 /** How far ahead a worker may ask to suspend; null: not told yet, the centre will judge. */
 const suspensionLongestS = ref<number | null>(null);
@@ -80,8 +75,6 @@ let failures = 0;
 let isStale = false;
 
 const isMine = (task: Task): boolean => task.worker === null || task.worker.user_id === user.value?.user_id;
-const mineOf = <One extends { userId: string }>(all: One[]): One[] =>
-  all.filter((one) => one.userId === user.value?.user_id);
 
 function adopt(task: Task, isAskedFor = false): void {
   const known = found.get(task.task_id);
@@ -220,6 +213,7 @@ async function start(): Promise<void> {
   const here = await keptHere();
   if (!user.value) return;
   kept = here;
+  startFiles(here);
   isLasting.value = here.isLasting;
   sender = new Sender(
     here,
@@ -231,8 +225,7 @@ async function start(): Promise<void> {
   acts.value = mineOf(await here.acts());
   stopWatching = here.watch((allActs, allPhotos) => {
     acts.value = mineOf(allActs);
-    photos.value = mineOf(allPhotos);
-    forgetPreviews();
+    takeFiles(allPhotos);
   });
   await recall(here).catch(() => undefined);
   void showEarly();
@@ -258,6 +251,11 @@ async function sendNow(): Promise<void> {
   if (end === "later") {
     retry = setTimeout(() => void sendNow(), Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (failures - 1)));
   }
+}
+
+/** A photograph or a note goes before the act that it belongs to. */
+function sendFile(): void {
+  void sendNow();
 }
 
 /** Also after a reload: what was held when the page was closed goes when its time is over. */
@@ -339,69 +337,6 @@ async function dismissAct(act: Act): Promise<void> {
   await kept?.dropPhotos(filesOf(act));
 }
 
-/**
- * `said`: the lines that are drawn into it. `prepared`: what it will be kept as, before it is. Throws PhotoRefused when
- * the file is no picture, or too large for a phone.
- */
-async function addPhoto(
-  taskId: string,
-  part: PhotoPart,
-  file: Blob,
-  said: readonly string[],
-  prepared?: (sha256: string) => void,
-): Promise<void> {
-  const { bytes, sha256 } = await preparePhoto(file, said);
-  prepared?.(sha256);
-  await keepFile({ sha256, taskId, part }, bytes, "image/jpeg");
-}
-
-/** A voice note, as the browser recorded it. */
-async function addVoice(taskId: string, part: VoicePart, sound: Blob, lengthS: number): Promise<void> {
-  const bytes = new Uint8Array(await sound.arrayBuffer());
-  const type = sound.type.split(";")[0] ?? sound.type; // the codec is in the file
-  await keepFile({ sha256: await sha256Hex(bytes), taskId, part, type, lengthS }, bytes, type);
-}
-
-async function keepFile(
-  what: Pick<KeptPhoto, "sha256" | "taskId" | "part" | "type" | "lengthS">,
-  bytes: Uint8Array<ArrayBuffer>,
-  type: string,
-): Promise<void> {
-  if (!user.value) return;
-  const here = await keptHere();
-  const about = { ...what, userId: user.value.user_id, bytes: bytes.length };
-  const photo = { ...about, at: new Date(now.value).toISOString(), received: false, refused: null };
-  await here.addPhoto(photo, bytes).catch((error: unknown) => {
-    hasLost.value = true;
-    throw error;
-  });
-  photos.value = mineOf(await here.photos());
-  previews.set(what.sha256, URL.createObjectURL(new Blob([bytes], { type })));
-  void sendNow();
-}
-
-/** A preview of a photograph of an earlier page, while its bytes are still here. */
-async function openPreview(sha256: string): Promise<void> {
-  if (previews.has(sha256)) return;
-  const bytes = await kept?.photoBytes(sha256);
-  const type = photos.value.find((one) => one.sha256 === sha256)?.type ?? "image/jpeg";
-  if (bytes) previews.set(sha256, URL.createObjectURL(new Blob([bytes], { type })));
-}
-
-async function dropPhoto(sha256: string): Promise<void> {
-  await kept?.dropPhotos([sha256]);
-}
-
-/** Of photographs that are on the device no more. */
-function forgetPreviews(): void {
-  const there = new Set(photos.value.map((photo) => photo.sha256));
-  for (const [sha256, address] of previews) {
-    if (there.has(sha256)) continue;
-    URL.revokeObjectURL(address);
-    previews.delete(sha256);
-  }
-}
-
 /** The session is over: nothing of it stays on the page, and its text not on the device. */
 function end(): void {
   stop?.();
@@ -411,10 +346,9 @@ function end(): void {
   retry = holding = null;
   if (kept) void endReading(kept).catch(() => undefined);
   kept = sender = null;
-  for (const one of [found, listed, missing, progress, undone]) one.clear();
+  for (const one of [found, listed, missing, undone]) one.clear();
   acts.value = [];
-  photos.value = [];
-  forgetPreviews();
+  endFiles();
   isLoaded.value = hasFailed.value = hasLost.value = false;
   seenAtMs.value = null;
   lastEnd.value = "done";
@@ -519,8 +453,8 @@ export function usePhone() {
     loosePhotos,
     progress,
     previews,
-    addPhoto,
-    addVoice,
+    addPhoto: (...given: Parameters<typeof addPhoto>) => addPhoto(...given).then(sendFile),
+    addVoice: (...given: Parameters<typeof addVoice>) => addVoice(...given).then(sendFile),
     openPreview,
     dropPhoto,
   };

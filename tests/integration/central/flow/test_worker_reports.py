@@ -10,7 +10,8 @@ import httpx
 import pytest
 from sqlalchemy import update
 
-from tests.integration.central.flow.test_intake import PLACE, people, rows, sighting, watch
+from tests.integration.central.flow.test_intake import PLACE, rows
+from tests.integration.central.flow.test_intake_of_people import people, sighting, watch
 from tests.support import city
 from tests.support.centres import TestCentre
 from tests.support.pictures import jpeg, sha256
