@@ -14,7 +14,7 @@ from xueliang_central.dispatch.requesting import REASONS
 from xueliang_central.dispatch.requesting import Request as Asked
 from xueliang_central.rights.policy import Permission, require
 from xueliang_central.rights.scope import Actor
-from xueliang_central.routes.asking import Code, Key, Text, UtcMoment, Version, rulebook_of
+from xueliang_central.routes.asking import Code, Key, UtcMoment, Version, Words, rulebook_of
 from xueliang_central.routes.incidents import incident_shown
 
 router: Final = APIRouter(prefix="/api/tasks", tags=["incidents"])
@@ -24,7 +24,7 @@ class _Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: Version
-    note: Text | None = None
+    note: Words | None = None
     idempotency_key: Key | None = None
 
 

@@ -72,7 +72,8 @@ def _entry(kind: str, after_s: float, actor: str = "user", **params: Any) -> dic
 def _clock(kind: str, due_s: float, stopped_s: float | None, *, fired: bool = False) -> dict[str, Any]:
     stopped = None if stopped_s is None else OPENED + timedelta(seconds=stopped_s)
     breached = OPENED + timedelta(seconds=due_s) if fired else None
-    return {"kind": kind, "due_at": OPENED + timedelta(seconds=due_s), "stopped_at": stopped, "breached_at": breached}
+    due_at = OPENED + timedelta(seconds=due_s)
+    return {"kind": kind, "due_at": due_at, "stopped_at": stopped, "breached_at": breached, "first_due_at": None}
 
 
 @pytest.mark.parametrize(
