@@ -85,6 +85,7 @@ class MqttSettings:
     reconnect_max_s: float = 30.0
     queue_limit: int = 2000
     clean_session: bool = False
+    subscribe_qos: Qos = 1  # 0: nothing is acknowledged nor repeated
 
 
 class _Handle:
@@ -231,7 +232,8 @@ class MqttLink:
         with self._lock:
             filters = list(self._filters)
         if filters:
-            client.subscribe([(topic_filter, 1) for topic_filter in filters])
+            qos: int = self._settings.subscribe_qos
+            client.subscribe([(topic_filter, qos) for topic_filter in filters])
         self._counts["connected"] += 1
         self._enter(
             LinkPhase.CONNECTED, "session kept" if flags.session_present else "new session", next_generation=True
@@ -280,7 +282,7 @@ class MqttLink:
             self._filters[topic_filter] = handler
             is_connected = self._state.is_connected
         if is_connected:
-            self._client.subscribe(topic_filter, 1)
+            self._client.subscribe(topic_filter, self._settings.subscribe_qos)
 
     def _on_subscribe(
         self, _client: paho.Client, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Any

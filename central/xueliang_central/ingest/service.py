@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 from xueliang_alerts.mqtt_link import MqttLink, MqttSettings, TlsSettings
 from xueliang_alerts.topics import SHARDS
@@ -19,6 +20,7 @@ from xueliang_central.camera_rules.sending import RulesSender
 from xueliang_central.centre import Centre
 from xueliang_central.errors import StoreError
 from xueliang_central.incidents.change import Rulebook
+from xueliang_central.ingest.ahead import Ahead, FreshOnly
 from xueliang_central.ingest.batches import FAULT, FIRST_PAUSE_S, LONGEST_PAUSE_S, Ingest, client_id_of
 from xueliang_central.ingest.giving_back import GivingBack
 from xueliang_central.ingest.lease import ASK_S, RENEW_S, Leases
@@ -117,6 +119,14 @@ class IngestService:
         """Serve what is ours, as long as it is; connections come and go with the leases."""
         waiting = Waiting(wall=self._centre.wall, mono=self._centre.mono)
         links = ShardLinks(self._link, waiting)
+        ahead = Ahead(lambda: self._link_ahead(waiting))
+        loop = asyncio.get_running_loop()
+
+        def follow(is_read: bool) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(ahead.follow, is_read)
+
+        waiting.on_backlog(follow)
         giving_back = GivingBack(waiting.count_of, self._centre.mono)
         working = asyncio.create_task(self._ingest_on(links, waiting).run(), name="ingest rounds")
         sending = asyncio.create_task(self._sender_on(links).run(), name="sending of rules")
@@ -124,6 +134,7 @@ class IngestService:
         try:
             while True:
                 pause_s = await self._share(links, giving_back)
+                ahead.serve([shard for group in links.groups for shard in group.shards])
                 done, _ = await asyncio.wait({working}, timeout=pause_s)
                 for task in done:
                     task.result()
@@ -133,6 +144,7 @@ class IngestService:
             for one in ours:
                 one.cancel()
             await asyncio.gather(*ours, return_exceptions=True)
+            await ahead.close()
             served = links.groups
             await self._let_go(links, served)
             await self._leases.give_back(served, place=self._place)
@@ -212,6 +224,11 @@ class IngestService:
         link = MqttLink(mqtt_settings(self._broker, [shard]), mono=self._centre.mono, inbox=waiting)
         link.on_state(self._listener(shard))
         return link
+
+    def _link_ahead(self, waiting: Waiting) -> MqttLink:
+        name = f"xueliang-centre-ahead-{uuid4().hex[:12]}"
+        settings = replace(mqtt_settings(self._broker), client_id=name, clean_session=True, subscribe_qos=0)
+        return MqttLink(settings, mono=self._centre.mono, inbox=FreshOnly(waiting, self._centre.wall))
 
     def _ingest_on(self, links: ShardLinks, waiting: Waiting) -> Ingest:
         centre = self._centre

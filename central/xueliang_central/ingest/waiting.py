@@ -117,8 +117,9 @@ class _Pace:
         return now_mono_s - self._since_mono_s
 
     def _turn(self, now_mono_s: float) -> None:
-        passed, self._second = int(now_mono_s) - self._second, int(now_mono_s)
-        if passed:
+        passed = int(now_mono_s) - self._second
+        if passed > 0:  # what came a moment ago is sorted in now: it may belong to the second before
+            self._second += passed
             self._counts = (self._counts[1] if passed == 1 else 0, 0)
 
 
@@ -150,10 +151,12 @@ class Waiting:
         self._full: dict[str, None] = {}  # topics that have a whole window here
         self._refills_mono_s: dict[str, float] = {}  # topics that had one: when something of them last came or went
         self._backlog = _Pace()
+        self._is_reading = False
         self._number = 0
         self._sorted = 0
         self._has_left_some = False
         self._says_room: Callable[[], None] = lambda: None
+        self._says_backlog: Callable[[bool], None] = lambda _is_read: None
         self.size_bytes = 0
         self.counts: Counter[str] = Counter()
 
@@ -170,6 +173,10 @@ class Waiting:
     def on_room(self, says_room: Callable[[], None]) -> None:
         """Be told when there is room again for what was left with the broker, in the thread that takes."""
         self._says_room = says_room
+
+    def on_backlog(self, says_backlog: Callable[[bool], None]) -> None:
+        """Be told when a backlog begins to be read, and when it is over, in the thread that takes: quickly."""
+        self._says_backlog = says_backlog
 
     # --- coming in ---
 
@@ -309,6 +316,9 @@ class Waiting:
         """What is to be taken next, out of the lines."""
         chosen: list[Held] = []
         read_for_s = self._backlog.for_s(self._mono())
+        if self._is_reading != (read_for_s is not None):
+            self._is_reading = not self._is_reading
+            self._says_backlog(self._is_reading)
         if read_for_s is not None and read_for_s < READ_FIRST_S and not self._has_left_some:
             self._pick(Line.PROMPT, chosen, limit)
             self._pick_of_full(chosen, min(limit, len(chosen) + limit // READ_FIRST_SHARE))

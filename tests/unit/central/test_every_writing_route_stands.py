@@ -105,7 +105,12 @@ def test_it_asks_in_every_transaction(name: str) -> None:
         assert opened or name in ELSEWHERE, f"{name}: where is its transaction? Name it in ELSEWHERE"
 
 
-@pytest.mark.parametrize("function", set(ELSEWHERE.values()), ids=lambda one: one.__name__)
+def _place(function: Callable[..., Any]) -> str:
+    """The same in every process that collects."""
+    return f"{function.__module__}.{function.__name__}"
+
+
+@pytest.mark.parametrize("function", sorted(set(ELSEWHERE.values()), key=_place), ids=lambda one: one.__name__)
 def test_what_it_is_handed_on_to_asks(function: Callable[..., Any]) -> None:
     opened = _transactions(_reached(function, COUNTS_ALONE))
     counted = 1 if function.__name__ in COUNTS_ATTEMPTS else 0

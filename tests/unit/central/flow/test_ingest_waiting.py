@@ -314,3 +314,23 @@ def test_what_came_while_a_batch_was_committed_is_taken_at_once_and_only_a_first
         return round((desk.mono_s - before_s) * 1000)
 
     assert taken_after_ms(0.0) > taken_after_ms(2 * GATHER_S)
+
+
+def test_it_is_told_that_a_backlog_is_read_and_that_it_is_over() -> None:
+    """Also where what came in one second is sorted in after a look in the next."""
+    desk, told = Desk(), list[bool]()
+    desk.waiting.on_backlog(told.append)
+    desk.mono_s = 100.5
+    backlog(desk, READING_PER_S)
+    desk.take()
+    assert told == [True]
+    desk.mono_s = 101.01
+    desk.take()
+    desk.mono_s = 100.99
+    backlog(desk, READING_PER_S, first=5000)
+    desk.mono_s = 101.02
+    desk.take()
+    assert told == [True]
+    desk.mono_s = 103.5
+    desk.take()
+    assert told == [True, False]
