@@ -146,6 +146,12 @@ class Ingest:
         await self._through()
         return total
 
+    async def take(self, held: Sequence[Held]) -> None:
+        """See these through: commit, answer, acknowledge."""
+        self._in_hand = list(held)
+        await self._take()
+        await self._through()
+
     async def _step(self) -> int:
         if not self._in_hand:
             self._in_hand = await asyncio.to_thread(self._waiting.take, self.batch_limit, IDLE_S)
