@@ -302,14 +302,20 @@ def test_f09_flapping_cameras_cost_bounded_work_and_leak_nothing(
             frames_of(source, 1)
         connected, began_s = cameras.session_counts(), mono()
         grown_mb: list[tuple[float, float]] = []
-        while mono() - began_s < lasts_s:
+
+        def tries_of_each() -> list[int]:
+            return [now - then for now, then in zip(cameras.session_counts(), connected, strict=True)]
+
+        while mono() - began_s < lasts_s or (
+            min(tries_of_each()) < 1 and mono() - began_s < lasts_s + 30
+        ):  # busy machine
             descriptors, threads = held()
             assert descriptors <= before[0] + 2 + 2 * len(sources), "connections pile up"
             assert threads <= before[1] + len(sources)
             if mono() - began_s >= len(grown_mb) * lasts_s / 40:  # few: an hour of samples would grow by itself
                 grown_mb.append((mono() - began_s, rss_mb()))
             time.sleep(0.1)
-        tries = [now - then for now, then in zip(cameras.session_counts(), connected, strict=True)]
+        tries, lasted_s = tries_of_each(), mono() - began_s
         cameras.heal()
         for source in sources:
             frames_of(source, 2, newer_than=newest_sequence(source), within_s=20)
@@ -317,7 +323,7 @@ def test_f09_flapping_cameras_cost_bounded_work_and_leak_nothing(
     assert eventually(lambda: held() == before, 10), (before, held())
     assert min(tries) >= 1, f"a camera did not flap: {tries}"
     # Waits are at least 1, 2, 2, 2, ... s in a row that only a connection of 10 s ends.
-    assert max(tries) <= 3 + lasts_s / 2, f"{max(tries)} connections in {lasts_s} s"
+    assert max(tries) <= 3 + lasted_s / 2, f"{max(tries)} connections in {lasted_s:.0f} s"
     half = grown_mb[len(grown_mb) // 2 :]
     slope_mb_per_h = (half[-1][1] - half[0][1]) / (half[-1][0] - half[0][0]) * 3_600
     allowed_mb_per_h = 1.0 if IS_FULL else 4 / (lasts_s / 2) * 3_600  # in 3 s no slope shows: 4 MB at most

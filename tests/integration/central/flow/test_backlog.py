@@ -6,7 +6,6 @@ By one process or two, of which one is killed in the middle.
 from __future__ import annotations
 
 import contextlib
-import signal
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -99,7 +98,7 @@ async def test_after_an_outage_fresh_alerts_come_first_and_what_has_ended_asks_n
         pytest.skip("SQLite has one process")
     door = (database_url, broker.port, broker.centre_user, broker.password(broker.centre_user))
     fleet, now = Nodes(broker.centre_link("the-nodes")), system_wall().replace(microsecond=0)
-    async with process(door) as first:  # so that the broker keeps everything for the centre
+    with process(door) as first:  # so that the broker keeps everything for the centre
         if is_shared:
             await shares_become(city, [4])
         told = [fleet.tell(node_id, "new", Phase.RAISED, 1, now) for node_id in NODES]
@@ -110,17 +109,17 @@ async def test_after_an_outage_fresh_alerts_come_first_and_what_has_ended_asks_n
             return await city.count(spool_records) == len(NODES)
 
         await until(are_known, "the first records")
-        first.send_signal(signal.SIGKILL)
+        first.kill()
     if is_shared:
         await _leases_are_over(city)
     tell_backlog(fleet, now, EPISODES[processes])
     for node_id in NODES:
         fleet.tell(node_id, "new", Phase.CLEARED, 2, now)
-    async with contextlib.AsyncExitStack() as stack:
-        served = [await stack.enter_async_context(process(door)) for _ in range(processes)]
+    with contextlib.ExitStack() as stack:
+        served = [stack.enter_context(process(door)) for _ in range(processes)]
         await records_reach(city, fleet.told // 2)
-        served[0].send_signal(signal.SIGKILL)  # in the middle: what it holds comes again from the broker
-        await stack.enter_async_context(process(door))
+        served[0].kill()  # in the middle: what it holds comes again from the broker
+        stack.enter_context(process(door))
         await records_reach(city, fleet.told)
     assert await city.count(spool_records) == fleet.told
     assert await city.count(quarantine) == 0

@@ -129,7 +129,7 @@ async def test_the_database_is_killed_and_started_again(
     stage: Stage, its_door: Door, postgres: Postgres, broker: TestBroker, tmp_path: Path
 ) -> None:
     with forwarding(broker, tmp_path) as spools:
-        async with process(its_door) as first, process(its_door) as second:
+        with process(its_door) as first, process(its_door) as second:
             await shares_become(stage, [2, 2])
             for kills in range(KILLS):
                 produced = await _flows(stage, spools, kills)
@@ -147,7 +147,7 @@ async def test_the_broker_is_killed_and_started_again(
     stage: Stage, its_door: Door, broker: TestBroker, tmp_path: Path
 ) -> None:
     with forwarding(broker, tmp_path) as spools:
-        async with process(its_door) as first, process(its_door) as second:
+        with process(its_door) as first, process(its_door) as second:
             await shares_become(stage, [2, 2])
             for kills in range(KILLS):
                 await _flows(stage, spools, kills)
@@ -164,7 +164,7 @@ async def test_both_are_killed_at_once(
 ) -> None:
     """A machine with all of it that loses its power, but for what lies on its disk and the nodes."""
     with forwarding(broker, tmp_path) as spools:
-        async with process(its_door), process(its_door):
+        with process(its_door), process(its_door):
             await shares_become(stage, [2, 2])
             await _flows(stage, spools, 0)
             await asyncio.gather(asyncio.to_thread(postgres.kill), asyncio.to_thread(broker.kill))

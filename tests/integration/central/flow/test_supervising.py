@@ -100,7 +100,7 @@ async def test_a_township_watches_until_a_day_and_the_levels_above_hear_when_it_
     case = await stage.one_incident()
     assert case["supervision"]["ended_why"] == "closed"
     columns = {english: value for _, english, value in COLUMNS}
-    row = Case(case, (), 0, (), 0, None, await _tree(stage), {}, {})
+    row = Case(case, (), 0, (), 0, None, await _tree(stage), {}, {}, {})
     assert columns["Supervision: words"](row) == "third time this month"
     assert columns["Supervision: ended"](row) == clock.at
     async with stage.database.reading() as conn:
@@ -204,7 +204,7 @@ async def test_the_desk_below_replies_and_the_centre_above_hears_that_it_is_clos
     told = [(row["kind"], row["user_id"]) for row in await stage.rows(notices)]
     assert told.count(("supervision_closed", CHEN.user_id)) == 1
     case = await stage.one_incident()
-    row = Case(case, (), 0, (), 0, None, await _tree(stage), {}, {})
+    row = Case(case, (), 0, (), 0, None, await _tree(stage), {}, {}, {})
     assert {english: value for _, english, value in COLUMNS}["Supervision: replies"](row) == 6
     with pytest.raises(MoveRefused, match="not supervised"):
         await reply(LI, "it is over")
