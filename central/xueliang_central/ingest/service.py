@@ -80,6 +80,7 @@ class IngestService:
         self._signing_key = signing_key
         self._leases = Leases(centre.database)
         self._place: str | None = None
+        self._served: set[str] = set()  # shards
         self._missing: dict[str, str] = {}  # by shard: why its connection is not there
         self._ended: set[str] = set()  # client ids of earlier releases whose sessions are ended
         self._ending: set[asyncio.Task[None]] = set()
@@ -177,6 +178,7 @@ class IngestService:
     async def _take(self, links: ShardLinks, mine: Plan) -> None:
         new = [group for group in mine.holds if group not in links.groups and group not in mine.gives_back]
         for group in new:
+            self._served.update(group.shards)
             links.open(group)
         if new:
             log.info("ingest is at work", extra={"groups": _names(new)})
@@ -184,9 +186,11 @@ class IngestService:
 
     async def _let_go(self, links: ShardLinks, groups: Collection[Group]) -> None:
         served = [group for group in groups if group in links.groups]
-        await links.close(served)
-        for shard in (one for group in served for one in group.shards):
+        shards = {shard for group in served for shard in group.shards}
+        self._served -= shards
+        for shard in shards:
             self._say_link(shard, None)
+        await links.close(served)
 
     async def _forget_old_queues(self, groups: Collection[Group]) -> None:
         """The queues by which the broker kept everything for releases that had one connection for a group, or for all.
@@ -274,8 +278,10 @@ class IngestService:
         return listen
 
     def _say_link(self, shard: str, state: LinkState | None) -> None:
-        """`state` None: it is not ours any more."""
-        is_missing = state is not None and state.phase in {LinkPhase.CONNECTING, LinkPhase.REFUSED}
+        """`state` None, or of a shard that is not served: it is not ours any more."""
+        is_missing = (
+            shard in self._served and state is not None and state.phase in {LinkPhase.CONNECTING, LinkPhase.REFUSED}
+        )
         if is_missing and state is not None:
             self._missing[shard] = state.detail or state.phase.value
         else:

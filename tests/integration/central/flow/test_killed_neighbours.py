@@ -128,34 +128,32 @@ async def _each_clock_and_notice_is_there_once(stage: Stage) -> None:
 async def test_the_database_is_killed_and_started_again(
     stage: Stage, its_door: Door, postgres: Postgres, broker: TestBroker, tmp_path: Path
 ) -> None:
-    with forwarding(broker, tmp_path) as spools:
-        with process(its_door) as first, process(its_door) as second:
-            await shares_become(stage, [2, 2])
-            for kills in range(KILLS):
-                produced = await _flows(stage, spools, kills)
-                await asyncio.to_thread(postgres.kill)
-                acknowledged = _acknowledged(spools, produced)
-                await asyncio.to_thread(postgres.start)
-                assert await _stored(stage) >= acknowledged, "what was acknowledged is there"
-            await everything_is_there_once(stage, spools, KILLS * EPISODES)
-            await _each_clock_and_notice_is_there_once(stage)
-            await shares_become(stage, [2, 2])
-            assert (first.returncode, second.returncode) == (None, None), "both went on by themselves"
+    with forwarding(broker, tmp_path) as spools, process(its_door) as first, process(its_door) as second:
+        await shares_become(stage, [2, 2])
+        for kills in range(KILLS):
+            produced = await _flows(stage, spools, kills)
+            await asyncio.to_thread(postgres.kill)
+            acknowledged = _acknowledged(spools, produced)
+            await asyncio.to_thread(postgres.start)
+            assert await _stored(stage) >= acknowledged, "what was acknowledged is there"
+        await everything_is_there_once(stage, spools, KILLS * EPISODES)
+        await _each_clock_and_notice_is_there_once(stage)
+        await shares_become(stage, [2, 2])
+        assert (first.returncode, second.returncode) == (None, None), "both went on by themselves"
 
 
 async def test_the_broker_is_killed_and_started_again(
     stage: Stage, its_door: Door, broker: TestBroker, tmp_path: Path
 ) -> None:
-    with forwarding(broker, tmp_path) as spools:
-        with process(its_door) as first, process(its_door) as second:
-            await shares_become(stage, [2, 2])
-            for kills in range(KILLS):
-                await _flows(stage, spools, kills)
-                await asyncio.to_thread(broker.restart)
-            await everything_is_there_once(stage, spools, KILLS * EPISODES)
-            await _each_clock_and_notice_is_there_once(stage)
-            await shares_become(stage, [2, 2])
-            assert (first.returncode, second.returncode) == (None, None), "both went on by themselves"
+    with forwarding(broker, tmp_path) as spools, process(its_door) as first, process(its_door) as second:
+        await shares_become(stage, [2, 2])
+        for kills in range(KILLS):
+            await _flows(stage, spools, kills)
+            await asyncio.to_thread(broker.restart)
+        await everything_is_there_once(stage, spools, KILLS * EPISODES)
+        await _each_clock_and_notice_is_there_once(stage)
+        await shares_become(stage, [2, 2])
+        assert (first.returncode, second.returncode) == (None, None), "both went on by themselves"
 
 
 @pytest.mark.parametrize("broker", ["mosquitto"], indirect=True)  # which loses more when it is killed
@@ -163,13 +161,12 @@ async def test_both_are_killed_at_once(
     stage: Stage, its_door: Door, postgres: Postgres, broker: TestBroker, tmp_path: Path
 ) -> None:
     """A machine with all of it that loses its power, but for what lies on its disk and the nodes."""
-    with forwarding(broker, tmp_path) as spools:
-        with process(its_door), process(its_door):
-            await shares_become(stage, [2, 2])
-            await _flows(stage, spools, 0)
-            await asyncio.gather(asyncio.to_thread(postgres.kill), asyncio.to_thread(broker.kill))
-            produce(spools, range(EPISODES, EPISODES + EPISODES // 2))
-            await asyncio.to_thread(postgres.start)
-            await asyncio.to_thread(broker.start)
-            await everything_is_there_once(stage, spools, EPISODES + EPISODES // 2)
-            await _each_clock_and_notice_is_there_once(stage)
+    with forwarding(broker, tmp_path) as spools, process(its_door), process(its_door):
+        await shares_become(stage, [2, 2])
+        await _flows(stage, spools, 0)
+        await asyncio.gather(asyncio.to_thread(postgres.kill), asyncio.to_thread(broker.kill))
+        produce(spools, range(EPISODES, EPISODES + EPISODES // 2))
+        await asyncio.to_thread(postgres.start)
+        await asyncio.to_thread(broker.start)
+        await everything_is_there_once(stage, spools, EPISODES + EPISODES // 2)
+        await _each_clock_and_notice_is_there_once(stage)
