@@ -250,6 +250,18 @@ async def put_off(conn: AsyncConnection, incident_id: str, kind: ClockKind, unti
     return done.rowcount == 1
 
 
+async def no_later(conn: AsyncConnection, incident_id: str, kind: ClockKind, due_at: datetime) -> bool:
+    """The running clock of this kind is due then at the latest. False: none runs, or it is due by then."""
+    its = clocks.c
+    done = await conn.execute(
+        update(clocks)
+        .where(its.incident_id == incident_id, its.kind == kind.value, its.stopped_at.is_(None))
+        .where(its.escalated_steps == 0, its.due_at > due_at)
+        .values(due_at=due_at, next_due_at=due_at)
+    )
+    return done.rowcount == 1
+
+
 async def running_clock(conn: AsyncConnection, incident_id: str, kind: ClockKind) -> dict[str, Any] | None:
     """The row of the clock of this kind that is not stopped."""
     found = await _not_stopped(conn, incident_id, clocks.c.kind == kind.value)

@@ -16,6 +16,7 @@ from xueliang_central.dispatch import requesting, service
 from xueliang_central.dispatch.requesting import SUPERVISORS, Kind, Request
 from xueliang_central.dispatch.rising import tell_task
 from xueliang_central.errors import MoveRefused
+from xueliang_central.incidents import service as incidents
 from xueliang_central.incidents.change import POLICY, By, Change
 from xueliang_central.incidents.later_limit import is_asked, standing_of
 from xueliang_central.incidents.moments import at_text, span_text
@@ -178,7 +179,10 @@ async def take_back_by_desk(change: Change, actor: Actor, task_id: str, asked: R
 
 
 async def give_way(change: Change, incident: Row) -> None:
-    """What has become urgent goes by the limit of its policy from now on, where that is sooner than what was agreed."""
+    """What has become urgent goes by the limit of its policy from now on, where that is sooner than what was agreed; a
+    request waits no longer than the limit that it is about, which may have become sooner."""
+    if is_asked(incident):
+        await _wait_no_longer(change, incident)
     if standing_of(incident) is not Standing.MOVED or incident["gone"] or not is_urgent(incident):
         return
     limits = Limits.from_json(incident["policy"]).at(change.now)
@@ -188,3 +192,12 @@ async def give_way(change: Change, incident: Row) -> None:
         said = {"severity": incident["severity"], "policy_row": limits.row, "due": dates}
         change.note(incident["incident_id"], "limits_by_severity", POLICY, **said)
         await tell_task(change, incident, moved)
+
+
+async def _wait_no_longer(change: Change, incident: Row) -> None:
+    clock = await timers.running_clock(change.conn, incident["incident_id"], MOVED)
+    if clock is None:
+        return
+    if await timers.no_later(change.conn, incident["incident_id"], ClockKind.DECIDE, clock["due_at"]):
+        record = KIND.of(incident) | {"decide_by": at_text(clock["due_at"])}
+        await incidents.write(change, incident, KIND.with_(record))

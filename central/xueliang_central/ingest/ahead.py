@@ -47,6 +47,7 @@ class Ahead:
         self._shards: frozenset[str] = frozenset()
         self._link: MqttLink | None = None
         self._closing: set[asyncio.Task[None]] = set()
+        self._is_over = False
 
     @property
     def is_on(self) -> bool:
@@ -63,8 +64,8 @@ class Ahead:
         self._shards = wanted
 
     def follow(self, is_read: bool) -> None:
-        """A backlog is read from now on, or no more."""
-        if is_read and self._link is None:
+        """A backlog is read from now on, or no more. After `close` nothing: a thread may still tell of one."""
+        if is_read and self._link is None and not self._is_over:
             log.info("fresh alerts come past the backlog")
             self._link = self._make()
             for shard in sorted(self._shards):
@@ -78,5 +79,6 @@ class Ahead:
             self._link = None
 
     async def close(self) -> None:
+        self._is_over = True
         self.follow(False)
         await asyncio.gather(*self._closing, return_exceptions=True)

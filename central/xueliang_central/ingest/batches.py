@@ -156,7 +156,10 @@ class Ingest:
         if not self._in_hand:
             self._in_hand = await asyncio.to_thread(self._waiting.take, self.batch_limit, IDLE_S)
         total = len(self._in_hand)
-        await (self._take() if total else self._through())
+        if total:
+            await self._take()
+        elif self._beside is not None and self._beside.done():
+            await self._through()
         return total
 
     async def _take(self) -> None:
@@ -176,12 +179,14 @@ class Ingest:
             self._beside = asyncio.create_task(self._take_behind(), name="ingest of statuses")
 
     async def _take_behind(self) -> None:
+        """What is through is in hand no more: the broker may have given its packet id to another message by then."""
         statuses = [item for item in self._behind if not self._is_signal(item.received)]
         signals = [item for item in self._behind if self._is_signal(item.received)]
-        for items in (statuses, *([signal] for signal in signals)):
-            if items:
-                await self._see_through([item.received for item in items])
-                self._acknowledge(items)
+        lots = [lot for lot in (statuses, *([signal] for signal in signals)) if lot]
+        while lots:
+            await self._see_through([item.received for item in lots[0]])
+            self._acknowledge(lots.pop(0))
+            self._behind = [item for lot in lots for item in lot]
 
     async def _through(self) -> None:
         """Until the rest of the batch before is through too; what failed there is in hand again."""

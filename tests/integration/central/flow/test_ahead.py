@@ -92,6 +92,18 @@ async def test_of_what_comes_while_a_backlog_is_read_fresh_alerts_are_taken_and_
     assert not made[0].state.is_connected
 
 
+async def test_a_backlog_that_is_told_of_after_the_end_opens_no_connection() -> None:
+    """The thread that takes goes on for half a second; nobody would close what it opens, or read what that brings."""
+
+    def make() -> MqttLink:
+        pytest.fail("a connection that nobody closes")
+
+    ahead = Ahead(make)
+    await ahead.close()
+    ahead.follow(True)
+    assert not ahead.is_on
+
+
 async def test_a_process_that_reads_a_backlog_listens_ahead_until_it_is_read(
     broker: TestBroker, stage: Stage, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:

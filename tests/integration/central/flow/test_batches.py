@@ -21,7 +21,7 @@ from tests.integration.central.flow.stage import (
 from xueliang_alerts.clocks import system_mono
 from xueliang_alerts.contract import Gap, NodeState, NodeStatus, Phase, read_receipt, to_bytes
 from xueliang_alerts.errors import NotConnected
-from xueliang_alerts.topics import Leaf, node_topic
+from xueliang_alerts.topics import Leaf, is_of_station, node_topic, station_topic
 from xueliang_alerts.transport import Handler, Incoming, LinkPhase, LinkState, StateListener
 from xueliang_central.areas.tree import AreaBook
 from xueliang_central.errors import DatabaseUnavailable
@@ -163,6 +163,62 @@ async def test_a_status_that_waits_for_the_database_holds_up_one_batch_of_alerts
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_status_that_waits_long_holds_up_no_alert_that_comes_after_a_pause(
+    ingest: Ingest, broker: Broker, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if stage.database.dialect != "postgresql":
+        pytest.skip("one writer")
+    monkeypatch.setattr(batches, "IDLE_S", 0.01)
+    looks, take = [], broker.waiting.take
+
+    def looked(limit: int, timeout_s: float) -> Any:
+        looks.append(found := take(limit, timeout_s))
+        return found
+
+    monkeypatch.setattr(broker.waiting, "take", looked)
+    said = NodeStatus(node_id="edge-01", state=NodeState.ONLINE, boot_id=SPOOL, spool_id=SPOOL, at=NOON)
+    running = asyncio.create_task(ingest.run())
+    try:
+        async with stage.database.transaction() as conn:
+            await conn.execute(select(nodes).where(nodes.c.node_id == "edge-01").with_for_update())
+            broker.deliver(Received(node_topic("edge-01", Leaf.STATUS), to_bytes(said), NOON))
+            await _until(lambda: any(looks) and looks[-1] == [], "the status in hand, and nothing behind it")
+            broker.deliver(raised(1))
+            await _until(lambda: ingest.counts["taken"] == 1, "an alert beside the status")
+            assert ingest.counts["status"] == 0
+        await _until(lambda: ingest.counts["status"] == 1, "the status")
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_what_was_acknowledged_is_not_acknowledged_again_when_the_next_beside_it_breaks(
+    ingest: Ingest, broker: Broker, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker may have given its packet id to another message, which would be lost."""
+    see_through, broken = ingest._see_through, []
+
+    async def break_once(batch: Any) -> None:
+        if is_of_station(batch[0].topic) and not broken:
+            broken.append(1)
+            raise RuntimeError("a fault of ours")
+        await see_through(batch)
+
+    async def take_signal(_change: Change, _received: Received, *, is_replay: bool) -> str:
+        return "again" if is_replay else "taken"
+
+    monkeypatch.setattr(ingest, "_see_through", break_once)
+    monkeypatch.setattr(ingest, "_takes_signals", take_signal)
+    said = NodeStatus(node_id="edge-01", state=NodeState.ONLINE, boot_id=SPOOL, spool_id=SPOOL, at=NOON)
+    signal = Received(station_topic("hall"), b"{}", NOON)
+    broker.deliver(Received(node_topic("edge-01", Leaf.STATUS), to_bytes(said), NOON), signal)
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        await ingest.step()
+    assert broker.happened.count("acknowledged") == 1
+    assert await ingest.step() == 1
+    assert broker.happened.count("acknowledged") == 2
 
 
 async def test_a_status_that_broke_beside_the_next_batch_is_taken_again(

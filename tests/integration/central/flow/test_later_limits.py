@@ -290,6 +290,25 @@ async def test_what_becomes_urgent_goes_by_its_policy_again(stage: Stage, clock:
         await _ask(stage, worker, arrive["due_at"] + MINUTE)
 
 
+async def test_a_request_waits_no_longer_than_its_limit_that_a_rise_has_made_sooner(
+    database: Database, clock: HandClock
+) -> None:
+    lane, other = POLICIES["policies"]
+    severe = {**lane, "match": {"hazard": ["fire_lane_obstruction"], "severity": [1]}, "arrive_s": 120}
+    stage = await build(database, clock, policies={"policies": [severe, lane, other]}, people=(*PEOPLE, SUN))
+    worker, first = await _taken(stage)
+    await _ask(stage, worker, first + 30 * MINUTE)
+    await stage.take(received(alert(Phase.UPDATED, 2, severity=1, seen_s=120), 2, at=clock.at))
+    due = (await _arrive(stage))["due_at"]
+    assert due < first
+    [decide_at] = [row["due_at"] for row in await stage.rows(clocks) if row["kind"] == "decide"]
+    assert decide_at == due
+    assert (await _record(stage))["decide_by"].startswith(due.isoformat()[:19])
+    clock.at = due
+    await stage.fire_all()
+    assert (await _record(stage))["standing"] == "lapsed"
+
+
 async def test_limits_moved_while_workers_were_killed_fire_once_each_at_the_new_moment(
     stage: Stage, database_url: str
 ) -> None:
