@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 PROVE_S: Final = 10.0
 HEARD_WITHIN_S: Final = 1.0
 AGAIN_S: Final = 2.0
+LONGEST_AGAIN_S: Final = 300.0  # behind a pooler that passes nothing on it is tried in vain for ever
 
 
 class Hearing:
@@ -57,6 +58,7 @@ class Hearing:
         self._heard()
 
     async def _run(self) -> None:
+        pause_s = AGAIN_S
         while True:
             try:
                 await self._listen()
@@ -64,9 +66,9 @@ class Hearing:
                 log.info("events are not heard, they are asked for", extra={"why": type(error).__name__})
             except Exception:
                 log.exception("events are not heard, they are asked for")
-            finally:
-                self.is_on = False
-            await asyncio.sleep(AGAIN_S)
+            pause_s = AGAIN_S if self.is_on else min(LONGEST_AGAIN_S, 2 * pause_s)
+            self.is_on = False
+            await asyncio.sleep(pause_s)
 
     async def _listen(self) -> None:
         """Until nothing is heard any more."""
