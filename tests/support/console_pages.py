@@ -64,7 +64,7 @@ class Walk:
         pages: how many were looked at.
         serious: violations of axe-core's rules; a name that became markup is one as well (`small_city.HOSTILE`).
         crowded: what has no room: of a desk at 1366 x 768 and at 1920 x 1080, of the phone at 390 x 844.
-        complaints: of the browser's console, but for a centre that was too busy to answer: what it never answered.
+        complaints: of the browser's console, but for a centre too busy to answer; a path that it never answered is one.
         answers: the statuses of each path that the page at hand has asked for.
     """
 
