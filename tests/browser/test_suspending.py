@@ -79,7 +79,11 @@ def test_a_task_waits_because_two_people_say_so_and_goes_on(browser: Browser, gr
 
     screen.get_by_test_id("aside-supervise").click()
     dialog = screen.get_by_test_id("until-dialog")
+    dialog.get_by_test_id("until-note").fill("请联系 13800001111")
+    expect(dialog.get_by_test_id("long-number")).to_be_visible()
+    expect(dialog.get_by_test_id("until-submit")).to_be_disabled()
     dialog.get_by_test_id("until-note").fill("本月第三次，请当日办结")
+    expect(dialog.get_by_test_id("long-number")).to_have_count(0)
     _shot(screen, "supervise-dialog")
     assert serious(screen) == []
     dialog.get_by_test_id("until-submit").click()

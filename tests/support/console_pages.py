@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page
 
@@ -63,13 +64,19 @@ class Walk:
         pages: how many were looked at.
         serious: violations of axe-core's rules; a name that became markup is one as well (`small_city.HOSTILE`).
         crowded: what has no room: of a desk at 1366 x 768 and at 1920 x 1080, of the phone at 390 x 844.
-        complaints: of the browser's console, but for a centre that was too busy to answer.
+        complaints: of the browser's console, but for a centre too busy to answer; a path that it never answered is one.
+        answers: the statuses of each path that the page at hand has asked for.
     """
 
     pages: int = 0
     serious: list[str] = field(default_factory=list)
     crowded: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+    answers: dict[str, set[int]] = field(default_factory=dict)
+
+    def enter(self, page: Page) -> None:
+        self.answers = answers = {}
+        page.on("response", lambda one: answers.setdefault(urlsplit(one.url).path, set()).add(one.status))
 
     def look(self, page: Page, name: str, *, is_phone: bool = False) -> None:
         page.wait_for_timeout(SETTLE_MS)
@@ -81,6 +88,7 @@ class Walk:
 
     def leave(self, page: Page, name: str) -> None:
         self.complaints += [f"{name}: {words}" for words in complaints(page) if BUSY not in words]
+        self.complaints += [f"{name}: 503 only of {path}" for path, given in self.answers.items() if given == {503}]
         page.context.close()
 
 
@@ -88,6 +96,7 @@ def every_page(browser: Browser, place: Small) -> Walk:
     """All pages, each by somebody whose page it is, in Chinese and in English."""
     walk = Walk()
     fresh = desk(browser, place.centre.origin)
+    walk.enter(fresh)
     for path in ANYBODYS:
         fresh.goto(path)
         walk.look(fresh, path)
@@ -100,6 +109,7 @@ def every_page(browser: Browser, place: Small) -> Walk:
     )
     for who, paths in rounds:
         page, is_phone = place.page(browser, who), who == "worker"
+        walk.enter(page)
         for language in ("zh", "en"):
             if language == "en":
                 page.get_by_test_id("language").click()

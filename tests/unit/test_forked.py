@@ -41,7 +41,7 @@ def test_commands_are_run_and_refused_as_by_themselves() -> None:
 
 
 async def test_it_has_a_session_and_an_environment_of_its_own_and_is_killed_on_the_way_out(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SAID", "now")
     with forked("tests.support.telling_child", "two", "words") as child:
@@ -49,6 +49,7 @@ async def test_it_has_a_session_and_an_environment_of_its_own_and_is_killed_on_t
         assert os.getsid(child.pid) == child.pid
         assert child.returncode is None
     assert child.returncode == -signal.SIGKILL
+    assert capsys.readouterr().err == "its complaint\n\n"
 
 
 async def test_one_that_ends_early_says_so() -> None:

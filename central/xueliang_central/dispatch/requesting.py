@@ -191,7 +191,7 @@ async def decide(change: Change, kind: Kind, actor: Actor, task_id: str, asked: 
         return str(incident["incident_id"])
     check(incident, task, name, asked)
     if not kind.is_asked(incident):
-        raise MoveRefused(f"no {kind.what} is asked for", state=task["state"])
+        raise MoveRefused(f"no {kind.what} is asked for", reason="not_asked", state=task["state"])
     if _is_party(kind, actor, incident):
         raise MoveRefused("another person than the one who asked, or whose task it is, decides", reason="second_person")
     record = kind.of(incident)
@@ -239,7 +239,7 @@ async def take_back(
 ) -> Row:
     """Raises MoveRefused."""
     if not kind.is_asked(incident):
-        raise MoveRefused(f"no {kind.what} is asked for", state=incident["state"])
+        raise MoveRefused(f"no {kind.what} is asked for", reason="not_asked", state=incident["state"])
     if not has_asked(kind, actor, incident):
         raise MoveRefused("only who has asked takes a request back", reason="not_the_asker")
     over = ended(kind.of(incident), move.name, by.name, change.now, Standing.TAKEN_BACK)

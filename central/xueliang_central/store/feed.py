@@ -115,7 +115,7 @@ class EventFeed:
         self._pacing = Pacing()
         self._wake = asyncio.Event()
         self._hearing = Hearing(database, self._after_commit)
-        self._asked_mono_s = -POLL_S
+        self._asked_mono_s = system_mono() - POLL_S  # of this machine, whatever the centre's clock is
         self._position: int | None = None  # the last event read; None: where the stream ends is not known yet
         self._has_position = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -191,7 +191,7 @@ class EventFeed:
             if not must_ask:
                 continue
             self._wake.clear()
-            self._asked_mono_s = self._mono()
+            self._asked_mono_s = system_mono()
             try:
                 await self._hand_out()
             except StoreError as error:
@@ -200,15 +200,15 @@ class EventFeed:
 
     async def _woken(self) -> bool:
         """Is the table to be asked? False: what was held back is due."""
-        ask_mono_s = self._asked_mono_s + self._poll_s
+        ask_in_s = self._asked_mono_s + self._poll_s - system_mono()
         due_mono_s = self._pacing.next_due_s()
-        until_mono_s = ask_mono_s if due_mono_s is None else min(ask_mono_s, due_mono_s)
+        due_in_s = ask_in_s if due_mono_s is None else due_mono_s - self._mono()
         try:
-            async with asyncio.timeout(until_mono_s - self._mono()):
+            async with asyncio.timeout(min(ask_in_s, due_in_s)):
                 await self._wake.wait()
         except TimeoutError:
-            return self._mono() >= ask_mono_s
-        await asyncio.sleep(self._asked_mono_s + APART_S - self._mono())
+            return ask_in_s <= due_in_s
+        await asyncio.sleep(self._asked_mono_s + APART_S - system_mono())
         return True
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,5 +56,6 @@ def forked(module: str, *arguments: str) -> Iterator[ForkedChild]:
             yield ForkedChild(fork, said)
         finally:
             fork.kill()
-            if fork.wait(30) != -signal.SIGKILL and complaints.exists():
-                print(complaints.read_text(encoding="utf-8"))
+            fork.wait(30)
+            if complaints.exists():
+                print(complaints.read_text(encoding="utf-8"), file=sys.stderr)

@@ -22,11 +22,12 @@ export type Given = Pick<TaskMove, "note" | "reason_code" | "photos" | "photos_b
 export const REPORT = "report";
 export type ActName = TaskMoveName | typeof REPORT;
 
-/** Why an act did not get through. `state`: of the task now, `by`: who has taken it, where the centre said so. */
+/** Why an act did not get through. `state`: of the task now, `by`: who has taken it, `reason`: a code, where the centre said so. */
 export interface Trouble {
   kind: "not_yours" | "changed" | "refused" | "photo_lost" | "earlier";
   state?: TaskState;
   why?: string;
+  reason?: string;
   by?: string;
 }
 
@@ -60,7 +61,7 @@ export type Answer =
   | { kind: "done"; task: Task }
   | { kind: "no_answer" }
   /** `task`: read afresh after a refusal; null when this worker may not see it; undefined when nobody answered. */
-  | { kind: "problem"; status: number; detail: string; takenBy?: string | undefined; task: Task | null | undefined };
+  | { kind: "problem"; status: number; detail: string; reason?: string; takenBy?: string | undefined; task: Task | null | undefined };
 
 export type Verdict =
   | { kind: "sent" }
@@ -147,7 +148,7 @@ export function versionFor(task: Task, acts: readonly Act[]): number | null {
 export function judge(act: Act, answer: Answer): Verdict {
   if (answer.kind === "done") return { kind: "sent" };
   if (answer.kind === "no_answer") return { kind: "later" };
-  const { status, task, takenBy } = answer;
+  const { status, task, takenBy, detail, reason } = answer;
   if (status === 401) return { kind: "sign_in" };
   if (status === 429) return { kind: "throttled" };
   if (status === 403 || status >= 500) return { kind: "later" };
@@ -161,7 +162,7 @@ export function judge(act: Act, answer: Answer): Verdict {
     return { kind: "stuck", trouble: { kind: "changed", state: task.state } };
   }
   if (task.state !== act.from) return { kind: "stuck", trouble: { kind: "changed", state: task.state } };
-  return { kind: "stuck", trouble: { kind: "refused", state: task.state, why: answer.detail } };
+  return { kind: "stuck", trouble: { kind: "refused", state: task.state, why: detail, ...(reason ? { reason } : {}) } };
 }
 
 /** The same for an own report, which no task decides about: nothing can have moved on. */

@@ -11,7 +11,7 @@ import { KeptInMemory, looseOf, asKept, type KeptPhoto } from "./kept.ts";
 import { act, ME, task } from "./made_up.ts";
 import { Sender, type Centre } from "./sending.ts";
 
-const AFTER: Record<string, TaskState> = { take: "taken", arrive: "arrived", handled: "handled", help: "taken", message: "arrived" };
+const AFTER: Record<string, TaskState> = { take: "taken", arrive: "arrived", handled: "handled", help: "taken", message: "arrived", ask_later_limit: "taken", take_back_later_limit: "taken" };
 
 /** A centre with its rules: versions, keys, photos first. `isAway` and `losesAnswer` are the network. */
 class FakeCentre implements Centre {
@@ -29,7 +29,7 @@ class FakeCentre implements Centre {
   async move(_taskId: string, body: TaskMove): Promise<Task> {
     this.#reach();
     if (this.#keys.has(body.idempotency_key)) return this.now;
-    if (this.refuses.has(body.move)) throw refusal(this.refuses.get(body.move)!);
+    if (this.refuses.has(body.move)) throw refusal(this.refuses.get(body.move)!, "limit_passed");
     if (body.version !== this.now.version) throw refusal(409);
     const files = [...(body.photos ?? []), ...(body.voices ?? [])];
     if (files.some((sha256) => !this.photos.includes(sha256))) throw refusal(422);
@@ -70,7 +70,7 @@ class FakeCentre implements Centre {
   }
 }
 
-const refusal = (status: number) => new ApiProblem(status, { type: "about:blank", title: "no", status });
+const refusal = (status: number, reason = "") => new ApiProblem(status, { type: "about:blank", title: "no", status, ...(reason ? { reason } : {}) });
 
 function photo(sha256: string, userId = ME): KeptPhoto {
   return { sha256, userId, taskId: "t-1", part: "after", at: "2026-11-26T04:00:00Z", bytes: 3, received: false, refused: null };
@@ -155,6 +155,23 @@ test("a refused act that leaves the task as it is takes nothing down with it: th
   assert.equal(await sender.send(ME), "done");
   assert.deepEqual([centre.done, centre.photos], [["arrive", "handled"], ["p1"]]);
   assert.deepEqual((await kept.acts()).map(({ move, trouble }) => [move, trouble?.kind]), [["resume", "refused"]]);
+});
+
+test("a later limit is asked for once, in its order, though every answer is lost; one that comes too late keeps the centre's code", async () => {
+  const { kept, centre, sender } = await phone();
+  await kept.changeActs([1, 2, 3], []);
+  centre.now = task("taken", 4, ME);
+  await kept.addAct(act(0, "ask_later_limit", { key: "k4", from: "taken", version: 4 }));
+  await kept.addAct(act(0, "take_back_later_limit", { key: "k5", from: "taken" }));
+  await kept.addAct(act(0, "ask_later_limit", { key: "k6", from: "taken" }));
+  centre.losesAnswer = true;
+  await sender.send(ME);
+  assert.deepEqual(centre.done, ["ask_later_limit"]);
+  centre.losesAnswer = false;
+  centre.refuses.set("ask_later_limit", 422);
+  assert.equal(await sender.send(ME), "done");
+  assert.deepEqual(centre.done, ["ask_later_limit", "take_back_later_limit"]);
+  assert.deepEqual((await kept.acts()).map(({ key, trouble }) => [key, trouble?.kind, trouble?.reason]), [["k6", "refused", "limit_passed"]]);
 });
 
 test("an act made while the one before it was just being sent finds its version", async () => {

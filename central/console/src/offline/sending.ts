@@ -162,9 +162,9 @@ export class Sender {
     } catch (error) {
       if (!(error instanceof ApiProblem)) return { kind: "no_answer" };
       const task = await this.#taskNow(act.taskId);
-      const { taken_by: takenBy } = error.problem;
-      const who = typeof takenBy === "string" ? { takenBy } : {};
-      return { kind: "problem", status: error.status, detail: error.message, ...who, task };
+      const { taken_by: takenBy, reason } = error.problem;
+      const said = { ...(typeof takenBy === "string" ? { takenBy } : {}), ...(typeof reason === "string" ? { reason } : {}) };
+      return { kind: "problem", status: error.status, detail: error.message, ...said, task };
     }
   }
 

@@ -235,6 +235,7 @@ export const en: Record<WordKey, string> = {
   "move.reason": "Reason (required)",
   "move.note": "Note",
   "move.noteRequired": "Note (required)",
+  "move.longNumber": "No telephone or identity numbers, please: the words are kept for long.",
   "move.notePlaceholder": "What happened; kept in the timeline",
   "move.conflict": "The incident has just changed; nothing was done.",
   "move.unsent": "Your words were not sent: {words}",

@@ -234,6 +234,7 @@ export const zh = {
   "move.reason": "原因（必选）",
   "move.note": "补充说明",
   "move.noteRequired": "说明（必填）",
+  "move.longNumber": "请不要写电话号码或证件号码：文字会长期保存。",
   "move.notePlaceholder": "写明情况，会记入事件时间线",
   "move.conflict": "事件刚被更新，本次操作未执行。",
   "move.unsent": "您写的说明没有提交：{words}",

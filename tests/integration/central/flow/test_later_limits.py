@@ -201,6 +201,9 @@ async def test_who_may_not_and_what_is_refused(stage: Stage, clock: HandClock) -
     assert ((await _record(stage))["standing"], (await _arrive(stage))["due_at"]) == ("refused", first)
     told = {(row["kind"], row["user_id"]) for row in await stage.rows(notices)}
     assert {("later_limit_refused", worker.user_id), ("later_limit_refused", SUN.user_id)} <= told
+    with pytest.raises(MoveRefused) as refused:
+        await _decide(stage, QIU)  # once more, on a page that has not heard of it
+    assert refused.value.extra["reason"] == "not_asked"
 
 
 async def test_how_often_and_how_far_the_policy_lets_it_be_moved(database: Database, clock: HandClock) -> None:

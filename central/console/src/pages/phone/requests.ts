@@ -1,5 +1,5 @@
 /** What a worker has asked a second person for, and whether another request may be made. Pure. */
-import type { Task, TaskMoveName } from "@/api/types";
+import type { LaterLimit, Task, TaskMoveName } from "@/api/types";
 import type { Act } from "@/offline/acts";
 
 const ASKS: readonly TaskMoveName[] = ["ask_suspension", "ask_later_limit"];
@@ -21,4 +21,19 @@ export function mayRequest(task: Task, acts: readonly Act[]): boolean {
     ownRequest(task, incident.later_limit)?.standing === "asked" ||
     ASKS.some((name) => isUnsent(task, acts, name));
   return !isWaiting && incident.severity > 1 && incident.hazard !== "fire_smoke";
+}
+
+type Moved = Pick<LaterLimit, "standing" | "times" | "until" | "due_before" | "first_due_at">;
+
+/** How often the limit that runs now was moved; that of a worker before it is another one. */
+export function timesMoved(request: Moved | null): number {
+  if (!request) return 0;
+  return request.standing === "moved" ? request.times : request.times - 1;
+}
+
+/** When the limit that is due at `dueMs` would be if nobody had moved it: both waited while the task was suspended. */
+export function firstDueMs(dueMs: number, request: Moved | null): number {
+  if (!request || timesMoved(request) === 0) return dueMs;
+  const dueThen = request.standing === "moved" ? request.until : request.due_before;
+  return Date.parse(request.first_due_at) + dueMs - Date.parse(dueThen);
 }

@@ -3,6 +3,7 @@ import { ref } from "vue";
 
 import { attempts, type Answered, type Attempt } from "@/live/attempts";
 
+import { refusedText } from "./refused_requests";
 import { g } from "./waiting_words";
 
 /** Busy while one is on its way. */
@@ -39,7 +40,7 @@ export function useOnce(changed: () => void) {
 function troubleOf(said: Answered<unknown>): string {
   if (said.kind === "done") return "";
   if (said.kind === "no_answer") return g("noAnswer");
-  return said.kind === "conflict" ? g("conflict") : g("refused", { why: said.problem.message });
+  return said.kind === "conflict" ? g("conflict") : g("refused", { why: refusedText(said.problem.problem.reason, said.problem.message) });
 }
 
 /** What `<input type="datetime-local">` shows for a moment, local time of this computer. */

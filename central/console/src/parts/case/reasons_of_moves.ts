@@ -1,6 +1,8 @@
 /** Which moves need a reason, and the reasons to choose from; the codes are translated under "reasonCode.". */
 import type { AsideName, MoveName, RegroupName, TaskMoveName } from "@/api/types";
 
+import { saysLongNumber } from "../long_number.ts";
+
 export const REASONS: Partial<Record<MoveName | TaskMoveName | RegroupName | AsideName, string[]>> = {
   false_alarm: ["shadow_or_light", "wrong_object", "outside_zone", "just_passing", "view_moved", "other"],
   permitted: ["registered_work", "emergency_vehicle", "approved_event", "other"],
@@ -21,6 +23,11 @@ export const REASONS: Partial<Record<MoveName | TaskMoveName | RegroupName | Asi
 /** "Other" says nothing by itself: it asks for words. */
 export function needsNote(reasonCode: string): boolean {
   return reasonCode === "other";
+}
+
+/** Whether the words that go with a reason are there where they must be, and are such as the centre takes. */
+export function areWordsFine(reasonCode: string, note: string): boolean {
+  return !saysLongNumber(note) && (!needsNote(reasonCode) || note.trim() !== "");
 }
 
 /** On `handled`: the worker stood there and saw no hazard. The centre wants a photograph with it. */

@@ -6,6 +6,7 @@ import { computed, shallowRef, watch, type Ref } from "vue";
 
 import type { FreshStill } from "@/api/camera_stills";
 import type { CameraStill, ToldViews } from "@/api/rules";
+import { now } from "@/live/now";
 
 import { keptStills, type SeenViews } from "./views";
 
@@ -20,7 +21,7 @@ export function useViews(answer: Ref<FreshStill | null>, newest: Ref<CameraStill
   );
   watch(answer, (found) => {
     if (!found?.views) return;
-    justTold.value = { items: found.views, told_at: new Date().toISOString() };
+    justTold.value = { items: found.views, told_at: new Date(now.value).toISOString() };
     if (!tellsApart(found) || found.view_id === null || found.observed_at === null || !found.preview) return;
     const preview = `data:image/jpeg;base64,${found.preview}`;
     const { frame_size_wh, observed_at } = found;
