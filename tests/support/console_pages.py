@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Response
 
 from tests.support.accessibility import serious
 from tests.support.browser import REPOSITORY, complaints, desk
@@ -75,8 +75,13 @@ class Walk:
     answers: dict[str, set[int]] = field(default_factory=dict)
 
     def enter(self, page: Page) -> None:
-        self.answers = answers = {}
-        page.on("response", lambda one: answers.setdefault(urlsplit(one.url).path, set()).add(one.status))
+        answers: dict[str, set[int]] = {}
+
+        def note(one: Response) -> None:
+            answers.setdefault(urlsplit(one.url).path, set()).add(one.status)
+
+        self.answers = answers
+        page.on("response", note)
 
     def look(self, page: Page, name: str, *, is_phone: bool = False) -> None:
         page.wait_for_timeout(SETTLE_MS)
